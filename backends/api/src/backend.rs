@@ -1,0 +1,87 @@
+//! The traits that an agent's crate implements.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::{
+    AgentRequest, AgentSession, BackendName, Installed, Launch, Login, ProbeAnswer, ProbeCommand, ProbeProblem,
+    Sandbox, Unsupported,
+};
+
+/// One configured agent.
+pub trait AgentBackend: fmt::Debug + Send + Sync {
+    /// The name it is configured under.
+    fn name(&self) -> &BackendName;
+
+    /// The program: a name to be found on `PATH`, an absolute path, or one that starts with `~/`.
+    fn program(&self) -> &str;
+
+    /// One sentence that tells a user how to get the program.
+    fn install_hint(&self) -> String;
+
+    /// What this backend can do with the best version of its agent.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What to ask the installed program, once per program file. Each probe is stopped after 10 s.
+    fn probe(&self) -> Vec<ProbeCommand>;
+
+    /// Reads the answers to [`probe`](Self::probe), in the same order.
+    ///
+    /// Fails when the program cannot be used at all.
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem>;
+
+    /// The command line for `request`. Also called as a dry run, to refuse a request before there is a task.
+    ///
+    /// Fails when the installed program cannot do exactly what is asked.
+    fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported>;
+
+    /// A new session, to follow the run of one launch.
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
+
+    /// What to ask the program to learn whether it is logged in, where that can be asked.
+    fn login_probe(&self) -> Option<ProbeCommand> {
+        None
+    }
+
+    /// Reads the answer to [`login_probe`](Self::login_probe).
+    fn understand_login(&self, answer: &ProbeAnswer) -> Login {
+        let _ = answer;
+        Login::Unknown
+    }
+}
+
+/// What a backend can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The sandboxes that it can enforce, weakest first.
+    pub sandboxes: Vec<Sandbox>,
+    /// Whether `model` in a request is taken; otherwise a request with one is refused.
+    pub model: bool,
+    /// Whether the working directory must be inside a git repository.
+    pub requires_git: bool,
+}
+
+/// A kind of backend, of which configuration makes any number of instances: `[backends.NAME] kind = "KIND"`.
+pub trait BackendKind: AgentBackend + Sized + 'static {
+    /// The word for `kind`.
+    const KIND: &'static str;
+
+    /// The JSON schema of the settings: an object schema whose `properties` describe every key but `kind`.
+    fn schema() -> Value;
+
+    /// An instance from its settings: a JSON object with the keys of its configuration section, without `kind`.
+    ///
+    /// Fails when a key is unknown, missing, or has a wrong value.
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem>;
+}
+
+/// What is wrong with the settings of a backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct SettingsProblem {
+    /// The key inside the backend's section, with dots; empty when it is the section itself.
+    pub key: String,
+    /// What was found, and what is allowed.
+    pub problem: String,
+}

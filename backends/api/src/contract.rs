@@ -1,0 +1,221 @@
+//! The tests that every backend passes, whatever its agent.
+//!
+//! A backend's crate hands one [`Subject`] to [`contract_tests!`](crate::contract_tests), which makes a `#[test]` of
+//! each promise below. A promise that is not kept panics with a sentence that says which.
+#![allow(clippy::panic, reason = "a broken promise is a failed test")]
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    AgentRequest, BackendKind, BackendName, Exit, Installed, Launch, Line, Outcome, ProbeAnswer, PromptDelivery,
+    Sandbox,
+};
+
+/// What the suite needs to know of a backend kind.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Valid settings.
+    pub settings: Value,
+    /// Real answers of an installed program to the probes.
+    pub answers: Vec<ProbeAnswer>,
+    /// The stdout of a real run that succeeded.
+    pub success: Vec<u8>,
+}
+
+impl Subject {
+    fn backend<K: BackendKind>(&self) -> K {
+        let name = BackendName::new("subject").expect("`subject` follows the rule for names");
+        K::build(name, self.settings.clone()).unwrap_or_else(|problem| panic!("the subject's settings: {problem}"))
+    }
+
+    fn installed<K: BackendKind>(&self, backend: &K) -> Installed {
+        backend.understand(&self.answers).unwrap_or_else(|problem| panic!("the subject's probe answers: {problem}"))
+    }
+
+    fn launch<K: BackendKind>(&self, prompt: &str) -> Launch {
+        let backend = self.backend::<K>();
+        let installed = self.installed(&backend);
+        let sandbox = *installed.sandboxes.last().unwrap_or_else(|| panic!("no sandbox is advertised"));
+        let request = request(prompt, sandbox);
+        backend.launch(&request, &installed).unwrap_or_else(|refusal| panic!("an ordinary request: {refusal}"))
+    }
+}
+
+fn request(prompt: &str, sandbox: Sandbox) -> AgentRequest {
+    AgentRequest { prompt: prompt.into(), working_directory: PathBuf::from("/"), sandbox, model: None }
+}
+
+/// The prompt is in no argument, or is the only one after `--`, so that no prompt is ever read as an option.
+pub fn a_prompt_is_never_read_as_an_option<K: BackendKind>(subject: &Subject) {
+    for prompt in ["--help", "-", "resume", "a plain task", "--"] {
+        let launch = subject.launch::<K>(prompt);
+        match launch.prompt {
+            PromptDelivery::Argument => {
+                let end = launch.args.len().checked_sub(2).map(|start| &launch.args[start..]);
+                assert_eq!(end, Some(&["--".to_owned(), prompt.to_owned()][..]), "the prompt is not alone after `--`");
+            }
+            PromptDelivery::Stdin | PromptDelivery::Session => {
+                let other = subject.launch::<K>("another prompt");
+                assert_eq!(launch.args, other.args, "the arguments depend on the prompt");
+            }
+        }
+    }
+}
+
+/// Each sandbox that the installed program enforces launches, each in its own way; every other is refused.
+pub fn every_sandbox_is_launched_as_asked_or_refused<K: BackendKind>(subject: &Subject) {
+    let backend = subject.backend::<K>();
+    let installed = subject.installed(&backend);
+    let mut seen = BTreeSet::new();
+    for sandbox in Sandbox::ALL {
+        let launch = backend.launch(&request("a task", sandbox), &installed);
+        assert_eq!(
+            launch.is_ok(),
+            installed.sandboxes.contains(&sandbox),
+            "{sandbox} is launched and not advertised, or advertised and not launched"
+        );
+        if let Ok(launch) = launch {
+            let variables: Vec<_> = launch.environment.set.into_iter().collect();
+            assert!(seen.insert((launch.args, variables)), "{sandbox} is launched like another sandbox");
+        }
+    }
+    for sandbox in &installed.sandboxes {
+        assert!(backend.capabilities().sandboxes.contains(sandbox), "{sandbox} is installed but no capability");
+    }
+}
+
+/// A model reaches the command line unchanged, or is refused; none is made up.
+pub fn a_model_is_passed_on_or_refused_and_never_made_up<K: BackendKind>(subject: &Subject) {
+    let backend = subject.backend::<K>();
+    let installed = subject.installed(&backend);
+    let sandbox = *installed.sandboxes.last().unwrap_or_else(|| panic!("no sandbox is advertised"));
+    let mut asked = request("a task", sandbox);
+    asked.model = Some("model-of-the-contract".into());
+    let launch = backend.launch(&asked, &installed);
+    assert_eq!(launch.is_ok(), backend.capabilities().model, "`model` does not do what the capabilities say");
+    if let Ok(launch) = launch {
+        let named = launch.args.iter().any(|arg| arg.contains("model-of-the-contract"))
+            || launch.environment.set.values().any(|value| value.contains("model-of-the-contract"));
+        assert!(named, "the model reaches neither the arguments nor the environment");
+    }
+    asked.model = Some("--model-like-a-flag".into());
+    if let Ok(launch) = backend.launch(&asked, &installed) {
+        let last_before =
+            launch.args.iter().position(|arg| arg == "--model-like-a-flag").map(|at| &launch.args[at - 1]);
+        assert!(last_before.is_none_or(|before| before.starts_with('-')), "a model that looks like a flag becomes one");
+    }
+}
+
+/// Settings that went through a file build the same backend.
+pub fn settings_survive_freeze_and_thaw<K: BackendKind>(subject: &Subject) {
+    let frozen = serde_json::to_string(&subject.settings).expect("a JSON value is written without fail");
+    let thawed: Value = serde_json::from_str(&frozen).expect("what was written is read");
+    let again = Subject { settings: thawed, ..subject.clone() };
+    assert_eq!(subject.launch::<K>("a task"), again.launch::<K>("a task"));
+    assert_eq!(subject.backend::<K>().program(), again.backend::<K>().program());
+}
+
+/// A key that the kind does not know is refused, and the schema describes the keys that it does.
+pub fn an_unknown_setting_is_refused_by_name<K: BackendKind>(subject: &Subject) {
+    let mut settings = subject.settings.clone();
+    let keys = settings.as_object_mut().unwrap_or_else(|| panic!("settings are a JSON object"));
+    let described = K::schema()["properties"].as_object().cloned().unwrap_or_default();
+    for key in keys.keys() {
+        assert!(described.contains_key(key), "the schema does not describe `{key}`");
+    }
+    keys.insert("no_such_key_anywhere".into(), Value::from(1));
+    let name = BackendName::new("subject").expect("`subject` follows the rule for names");
+    let problem = K::build(name, settings).err().unwrap_or_else(|| panic!("an unknown key was taken"));
+    assert!(problem.to_string().contains("no_such_key_anywhere"), "the message does not name the key: {problem}");
+}
+
+/// Whatever an agent writes, the session lives, and says how the run ended.
+pub fn no_line_makes_the_session_panic<K: BackendKind>(subject: &Subject) {
+    let backend = subject.backend::<K>();
+    let hostile: [&[u8]; 14] = [
+        b"",
+        b"not JSON",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"{\"type\":1}",
+        b"{\"type\":\"no.such.event\",\"x\":{\"y\":[1,2,3]}}",
+        b"{\"type\":\"item.completed\",\"item\":null}",
+        b"\xff\xfe\x00\x00",
+        b"\xef\xbb\xbf{}",
+        b"\r",
+        b"{\"type\":\"error\"}",
+        b"\0\0\0\0",
+    ];
+    let huge = vec![b'x'; 1 << 20];
+    let mut session = backend.session(&request("a task", Sandbox::ReadOnly));
+    session.start();
+    for line in hostile.into_iter().chain([&huge[..]]) {
+        session.stdout(Line::Whole(line));
+        session.stderr(Line::Whole(line));
+        session.stdout(Line::TooLong { head: line, length: 50 << 20 });
+        session.stderr(Line::TooLong { head: line, length: 50 << 20 });
+    }
+    for line in subject.success.split(|byte| *byte == b'\n') {
+        for end in (0..line.len()).step_by(7) {
+            session.stdout(Line::Whole(&line[..end]));
+        }
+    }
+    session.interrupt();
+    session.finish(Exit::Signal(9));
+}
+
+/// A run without a word is a failure, whatever the exit code, and the failure says something.
+pub fn silence_is_a_failure_with_a_message<K: BackendKind>(subject: &Subject) {
+    for exit in [Exit::Code(0), Exit::Code(1), Exit::Signal(9)] {
+        let mut session = subject.backend::<K>().session(&request("a task", Sandbox::ReadOnly));
+        session.start();
+        match session.finish(exit).outcome {
+            Outcome::Failed(complaint) => assert!(!complaint.said.trim().is_empty(), "{exit}: an empty complaint"),
+            other => panic!("{exit} after silence is {other:?}"),
+        }
+    }
+}
+
+/// The recorded success is a success with an answer; the same words followed by a crash are not.
+pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind>(subject: &Subject) {
+    let verdict = |exit| {
+        let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
+        session.start();
+        for line in subject.success.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            session.stdout(Line::Whole(line));
+        }
+        session.finish(exit)
+    };
+    let good = verdict(Exit::Code(0));
+    assert_eq!(good.outcome, Outcome::Completed);
+    assert!(good.answer.is_some_and(|answer| !answer.is_empty()), "a success without an answer");
+    assert_ne!(verdict(Exit::Signal(9)).outcome, Outcome::Completed, "killed, and yet a success");
+}
+
+/// Makes one `#[test]` of each promise, for a kind and its [`Subject`](contract::Subject):
+/// `connector_api::contract_tests!(MyAgent, my_subject());`
+#[macro_export]
+macro_rules! contract_tests {
+    ($kind:ty, $subject:expr) => {
+        $crate::contract_tests!(@each $kind, $subject,
+            a_prompt_is_never_read_as_an_option
+            every_sandbox_is_launched_as_asked_or_refused
+            a_model_is_passed_on_or_refused_and_never_made_up
+            settings_survive_freeze_and_thaw
+            an_unknown_setting_is_refused_by_name
+            no_line_makes_the_session_panic
+            silence_is_a_failure_with_a_message
+            success_is_what_the_agent_said_and_not_the_exit_code_alone
+        );
+    };
+    (@each $kind:ty, $subject:expr, $($promise:ident)*) => {
+        $(#[test]
+        fn $promise() {
+            $crate::contract::$promise::<$kind>(&$subject);
+        })*
+    };
+}

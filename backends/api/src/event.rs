@@ -1,0 +1,144 @@
+//! What an agent does, as it tells it.
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that an agent said or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// The agent named its session, which it can be asked to resume.
+    SessionStarted {
+        /// The agent's own id for it.
+        id: String,
+    },
+    /// Text from the agent; the last one is its answer.
+    Message {
+        /// The text, whole.
+        text: String,
+    },
+    /// What the agent thought.
+    Reasoning {
+        /// The text, whole.
+        text: String,
+    },
+    /// A shell command began.
+    CommandStarted {
+        /// Pairs it with [`AgentEvent::CommandFinished`].
+        id: String,
+        /// The command line, as the agent writes it.
+        command: String,
+    },
+    /// A shell command ended.
+    CommandFinished {
+        /// Pairs it with [`AgentEvent::CommandStarted`].
+        id: String,
+        /// The command line, as the agent writes it.
+        command: String,
+        /// How it ended.
+        status: CommandStatus,
+        /// Its exit code, where it has one.
+        exit_code: Option<i64>,
+        /// What it printed, whole.
+        output: String,
+    },
+    /// Files were changed.
+    FilesChanged {
+        /// Each file.
+        changes: Vec<FileChange>,
+        /// Whether the change was made.
+        applied: bool,
+    },
+    /// A tool of an MCP server was called, and answered.
+    McpToolCall {
+        /// The server's name.
+        server: String,
+        /// The tool's name.
+        tool: String,
+        /// The error, where the call failed.
+        error: Option<String>,
+    },
+    /// The agent's list of things to do, each time it changes.
+    TodoList {
+        /// The whole list.
+        items: Vec<TodoItem>,
+    },
+    /// Tokens used.
+    Usage(Usage),
+    /// Something that did not stop the agent.
+    Warning {
+        /// In the agent's words.
+        message: String,
+    },
+    /// A failure that the agent tries to get over by itself, such as a lost connection. It may repeat for ever.
+    TransientError {
+        /// In the agent's words.
+        message: String,
+    },
+    /// A failure that ended the agent's work.
+    FatalError {
+        /// In the agent's words.
+        message: String,
+    },
+    /// Something this version of the backend does not know, kept as it came.
+    Other {
+        /// What the agent calls it.
+        kind: String,
+        /// The whole of it.
+        raw: String,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandStatus {
+    /// It ran and succeeded.
+    Completed,
+    /// It ran and failed.
+    Failed,
+    /// It was not allowed to run.
+    Declined,
+}
+
+/// One changed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// The path, as the agent writes it.
+    pub path: String,
+    /// What happened to it.
+    pub kind: FileChangeKind,
+}
+
+/// What happened to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileChangeKind {
+    /// It is new.
+    Added,
+    /// It has other content.
+    Updated,
+    /// It is gone.
+    Deleted,
+    /// A word this version does not know.
+    Other(String),
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TodoItem {
+    /// The thing.
+    pub text: String,
+    /// Whether it is done.
+    pub completed: bool,
+}
+
+/// Tokens that an agent used. Codex counts over the whole thread, resumed runs included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Usage {
+    /// Tokens read by the model.
+    pub input_tokens: u64,
+    /// Those of them that came from a cache.
+    pub cached_input_tokens: u64,
+    /// Tokens written by the model.
+    pub output_tokens: u64,
+    /// Those of them spent on reasoning.
+    pub reasoning_output_tokens: u64,
+}

@@ -1,0 +1,28 @@
+//! The contract between codex-connector and the coding agents it drives.
+//!
+//! A backend is a translator, not a runner. It says how to ask an installed agent what it can do ([`ProbeCommand`]),
+//! turns an [`AgentRequest`] into a command line ([`Launch`]), and turns the agent's output into [`AgentEvent`]s and a
+//! [`Verdict`]. It never spawns, waits, signals, sleeps, or touches files: the supervisor of codex-connector does that,
+//! in the same way for every agent.
+//!
+//! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], and run the contract suite over
+//! it with [`contract_tests!`].
+
+mod backend;
+pub mod contract;
+mod environment;
+mod event;
+mod launch;
+mod name;
+mod probe;
+mod request;
+mod session;
+
+pub use backend::{AgentBackend, BackendKind, Capabilities, SettingsProblem};
+pub use environment::{EnvRules, NamePattern};
+pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
+pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
+pub use name::{BackendName, BadName};
+pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem};
+pub use request::{AgentRequest, Sandbox, UnknownSandbox};
+pub use session::{AgentSession, Complaint, Interrupt, Line, Outcome, Step, Verdict};

@@ -1,0 +1,105 @@
+//! Asking an installed agent what it can do.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Sandbox;
+
+/// Arguments for one short, harmless run of the agent's program, such as `--version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeCommand {
+    /// The arguments, without the program.
+    pub args: Vec<String>,
+}
+
+impl ProbeCommand {
+    /// A probe with these arguments.
+    pub fn new<const N: usize>(args: [&str; N]) -> Self {
+        Self { args: args.map(str::to_owned).into() }
+    }
+}
+
+/// What the program said to one [`ProbeCommand`]. Kept on disk, so that the program is asked once and understood anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeAnswer {
+    /// The arguments it was asked with.
+    pub args: Vec<String>,
+    /// How the run ended.
+    pub exit: Exit,
+    /// What it wrote to stdout, at most 1 MiB.
+    pub stdout: String,
+    /// What it wrote to stderr, at most 1 MiB.
+    pub stderr: String,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It ended by itself, with this status.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// What a backend understood of the answers: the ground on which a command line is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The version, as the program writes it.
+    pub version: String,
+    /// The sandboxes that this version can really enforce, weakest first.
+    pub sandboxes: Vec<Sandbox>,
+    /// Flags and other features found, in the backend's own words; [`AgentBackend::launch`](crate::AgentBackend::launch)
+    /// passes no flag that is not here.
+    pub features: BTreeSet<String>,
+}
+
+/// Why an installed program cannot be used at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeProblem {
+    /// Its version is known not to work.
+    #[error("found {found}, but the oldest version that works is {oldest}")]
+    TooOld {
+        /// The version found, as the program writes it.
+        found: String,
+        /// The oldest version that works.
+        oldest: String,
+    },
+    /// It did not answer like the agent that it should be.
+    #[error("`{command}` answered with {exit}: {said}")]
+    NotUnderstood {
+        /// The program's arguments in the probe.
+        command: String,
+        /// How the probe ended.
+        exit: Exit,
+        /// The beginning of what it said.
+        said: String,
+    },
+}
+
+/// What is known of the agent's login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Logged in; how, in the agent's words.
+    Yes(String),
+    /// Not logged in; what the agent said, and what to do about it.
+    No {
+        /// The agent's words.
+        said: String,
+        /// What the user can do.
+        advice: String,
+    },
+    /// The agent has no way to tell.
+    Unknown,
+}

@@ -1,0 +1,102 @@
+//! One run of an agent, without I/O: bytes in, steps out.
+
+use crate::{AgentEvent, Exit, Usage};
+
+/// Follows one run. The supervisor feeds it every line that the agent writes, in order, and carries out its steps.
+///
+/// Serves one-way programs, which only print, and two-way protocols, which also want to be talked to.
+pub trait AgentSession: Send {
+    /// Called once, when the program runs, before any line.
+    fn start(&mut self) -> Vec<Step> {
+        vec![]
+    }
+
+    /// One line of stdout, without its line end. No steps mean "not understood": the log shows the line as it came.
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step>;
+
+    /// One line of stderr, without its line end. The log shows every line as it came, whatever the steps.
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        let _ = line;
+        vec![]
+    }
+
+    /// Called when the run is to be stopped in order.
+    fn interrupt(&mut self) -> Interrupt {
+        Interrupt::Signal
+    }
+
+    /// The program has ended and all its lines have been read: what came of it?
+    ///
+    /// The supervisor combines the verdict with why it stopped the program, if it did.
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict;
+}
+
+/// One line that an agent wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// The line, as bytes: an agent is free to write what is not UTF-8.
+    Whole(&'a [u8]),
+    /// A line longer than the supervisor holds in memory (8 MiB). The log has all of it.
+    TooLong {
+        /// Its first bytes, at least 4 KiB.
+        head: &'a [u8],
+        /// Its whole length in bytes.
+        length: u64,
+    },
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Log it, show it, count it.
+    Event(AgentEvent),
+    /// Write these bytes to the agent's stdin (only with [`PromptDelivery::Session`](crate::PromptDelivery::Session)).
+    Send(Vec<u8>),
+    /// Close the agent's stdin.
+    CloseStdin,
+    /// The work is done, although the program would go on: stop it, which is then no failure.
+    Finished,
+}
+
+/// How to stop a run in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Send the program its [`PoliteSignal`](crate::PoliteSignal).
+    Signal,
+    /// Carry out these steps instead.
+    Steps(Vec<Step>),
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the agent did the work.
+    pub outcome: Outcome,
+    /// The agent's final message. Also kept when the run failed, as far as it got.
+    pub answer: Option<String>,
+    /// The agent's own id for the session, by which it can be resumed.
+    pub session_id: Option<String>,
+    /// Tokens used, where the agent tells.
+    pub usage: Option<Usage>,
+}
+
+/// Whether the agent did the work. An exit code of 0 alone is no success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did, and said so.
+    Completed,
+    /// It did not.
+    Failed(Complaint),
+    /// The program did not take our command line, and did nothing: it is not what the probe said. The supervisor
+    /// probes again and launches once more.
+    CommandLineRefused(Complaint),
+}
+
+/// Why an agent failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// In the agent's own words.
+    pub said: String,
+    /// What the user can do about it, where that is known.
+    pub advice: Option<String>,
+}
