@@ -1,1 +1,6 @@
-//! root
+//! codex-connector: an MCP server that lets Claude Code delegate coding tasks to other coding agents.
+//!
+//! ARCHITECTURE.md shows the house; this crate is its library, and the binary is a list of parts.
+
+pub mod registry;
+pub mod task;

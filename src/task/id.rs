@@ -1,0 +1,75 @@
+//! The id of a task.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Eight lower-case hex characters. Safe as a file name by construction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TaskId(String);
+
+impl TaskId {
+    /// A random id. Whether it is free, only the store can tell.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string()[..8].to_owned())
+    }
+
+    /// Reads an id. Fails with [`NoTaskId`] for anything but eight hex characters.
+    pub fn parse(word: &str) -> Result<Self, NoTaskId> {
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        if word.len() == 8 && word.chars().all(hex) {
+            Ok(Self(word.to_owned()))
+        } else {
+            Err(NoTaskId(word.to_owned()))
+        }
+    }
+
+    /// The eight characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for TaskId {
+    type Error = NoTaskId;
+
+    fn try_from(word: String) -> Result<Self, NoTaskId> {
+        Self::parse(&word)
+    }
+}
+
+impl From<TaskId> for String {
+    fn from(id: TaskId) -> Self {
+        id.0
+    }
+}
+
+/// A word that can be no task's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no task id: a task id is eight characters of 0-9 and a-f")]
+pub struct NoTaskId(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_ids_read_back() {
+        let id = TaskId::random();
+        assert_eq!(TaskId::parse(id.as_str()), Ok(id));
+    }
+
+    #[test]
+    fn a_path_is_no_task_id() {
+        for word in ["", "../../etc", "ABCDEF01", "abcdef0", "abcdef012", "abcde/01", "abcdef0\n"] {
+            assert!(TaskId::parse(word).is_err(), "{word:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What a task is: pure data, the words for it, and how they are written down.
+//!
+//! Nothing here reads a clock, a file or a process.
+
+mod end;
+mod id;
+mod policy;
+mod record;
+mod span;
+mod spec;
+mod status;
+mod text;
+
+pub use end::{FailureReason, StopCause};
+pub use id::{NoTaskId, TaskId};
+pub use policy::{Grace, OnAgentExit, OnServerExit, Policy};
+pub use record::{ActivityKind, LiveView, ProcessIdentity, RECORD_FORMAT, TaskRecord};
+pub use span::{millis, optional_millis, span};
+pub use spec::{FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
+pub use status::TaskStatus;
+pub use text::cut_middle;

@@ -1,0 +1,65 @@
+//! What the user decided about a task before it began.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{millis, optional_millis};
+
+/// The deadlines and rules of one task, frozen at submit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policy {
+    /// The task is stopped after this long; none means never.
+    #[serde(with = "optional_millis")]
+    pub timeout: Option<Duration>,
+    /// Time between two heartbeats in the log.
+    #[serde(with = "millis")]
+    pub heartbeat: Duration,
+    /// A heartbeat warns when the agent has been silent for this long.
+    #[serde(with = "millis")]
+    pub stall_warning: Duration,
+    /// The task is stopped when the agent has been silent for this long; none means never.
+    #[serde(with = "optional_millis")]
+    pub stop_after_silence: Option<Duration>,
+    /// How patiently an agent is stopped.
+    pub grace: Grace,
+    /// What happens to the agent when the server that submitted the task is gone.
+    pub on_server_exit: OnServerExit,
+    /// What happens to processes that the agent leaves behind.
+    pub on_agent_exit: OnAgentExit,
+    /// Whether the raw event stream is kept beside the log.
+    pub keep_events: bool,
+}
+
+/// How patiently an agent is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grace {
+    /// From the polite signal to SIGTERM for the whole tree.
+    #[serde(with = "millis")]
+    pub interrupt: Duration,
+    /// From SIGTERM to SIGKILL for the whole tree.
+    #[serde(with = "millis")]
+    pub terminate: Duration,
+}
+
+/// What happens to an agent when the server that submitted its task is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnServerExit {
+    /// It is stopped; the task ends `interrupted`.
+    Interrupt,
+    /// It goes on; the next server delivers the result.
+    Continue,
+}
+
+/// What happens to processes that an agent leaves behind when it ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAgentExit {
+    /// They are stopped, and named in the log.
+    Kill,
+    /// They are named in the log and left alone.
+    Leave,
+}

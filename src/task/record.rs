@@ -1,0 +1,211 @@
+//! What is known of a task: its record, and the live view of it while it runs.
+//!
+//! The JSON names are the documented ones; what the first version of the program did not write is optional when read.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use chrono::{DateTime, Utc};
+use connector_api::{BackendName, Sandbox, Usage};
+use serde::{Deserialize, Serialize};
+
+use super::{TaskId, TaskStatus};
+
+/// The format of a record that this version writes. A record without a number was written by the original program.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// The record of one task: `logs/<id>.debug.json`, and with cut texts an entry of `tasks.json`.
+///
+/// Times are UTC; durations and `timeoutMs` are milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRecord {
+    /// [`RECORD_FORMAT`]; 0 where the original program wrote the record.
+    #[serde(default)]
+    pub format: u32,
+    /// The task's id.
+    pub id: TaskId,
+    /// The prompt.
+    #[serde(default)]
+    pub task: String,
+    /// Which backend runs it.
+    #[serde(default)]
+    pub backend: Option<BackendName>,
+    /// What the agent may touch.
+    #[serde(default)]
+    pub sandbox: Option<Sandbox>,
+    /// Where the agent works.
+    #[serde(default)]
+    pub working_directory: PathBuf,
+    /// The model asked for.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Where the task stands.
+    pub status: TaskStatus,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(default)]
+    pub completed_at: Option<DateTime<Utc>>,
+    /// The agent's process.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// The agent's command line, quoted as for a shell.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// The agent's version, as probed.
+    #[serde(default)]
+    pub agent_version: Option<String>,
+    /// Names of environment variables: `set`, `not set` or `removed`. Never a value.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Bytes that the agent wrote to stdout.
+    #[serde(default)]
+    pub stdout_bytes: u64,
+    /// Bytes that the agent wrote to stderr.
+    #[serde(default)]
+    pub stderr_bytes: u64,
+    /// When the agent last wrote anything, or began.
+    #[serde(default)]
+    pub last_activity_at: Option<DateTime<Utc>>,
+    /// What that was.
+    #[serde(default)]
+    pub last_activity_type: Option<ActivityKind>,
+    /// Heartbeats so far.
+    #[serde(default)]
+    pub heartbeat_count: u64,
+    /// The task's time limit; null or 0 for none.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// The agent's exit code.
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+    /// The name of the signal that ended the agent.
+    #[serde(default)]
+    pub exit_signal: Option<String>,
+    /// One of the documented reasons.
+    #[serde(default)]
+    pub failure_reason: Option<String>,
+    /// What the agent itself said about its failure.
+    #[serde(default)]
+    pub agent_said: Option<String>,
+    /// What the user can do about the failure.
+    #[serde(default)]
+    pub advice: Option<String>,
+    /// How long the task ran, in milliseconds.
+    #[serde(default)]
+    pub duration: Option<u64>,
+    /// The same for people.
+    #[serde(default)]
+    pub duration_formatted: Option<String>,
+    /// The agent's final message, cut in the middle when it is long; the result file has it whole.
+    #[serde(default)]
+    pub result: Option<String>,
+    /// The agent's own id for its session.
+    #[serde(default)]
+    pub session_id: Option<String>,
+    /// Tokens used.
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// Which try at this task this is, from 1.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Who runs it.
+    #[serde(default)]
+    pub supervisor: Option<ProcessIdentity>,
+    /// The agent's process, beyond its pid.
+    #[serde(default)]
+    pub agent: Option<ProcessIdentity>,
+    /// The log.
+    #[serde(default)]
+    pub log_file: Option<PathBuf>,
+    /// The result file.
+    #[serde(default)]
+    pub result_file: Option<PathBuf>,
+    /// This record's own file.
+    #[serde(default)]
+    pub debug_file: Option<PathBuf>,
+}
+
+/// What an agent did last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivityKind {
+    /// It was started, and wrote nothing yet.
+    Started,
+    /// It wrote to stdout.
+    Stdout,
+    /// It wrote to stderr.
+    Stderr,
+}
+
+impl fmt::Display for ActivityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}
+
+/// A process that cannot be mistaken for a later one with the same pid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProcessIdentity {
+    /// The pid.
+    pub pid: u32,
+    /// When it started, in the operating system's own count (Linux: clock ticks since boot).
+    pub start_time: u64,
+    /// Which boot of the machine that was.
+    pub boot_id: String,
+}
+
+/// What changes from moment to moment while a task runs: `run/<id>/live.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveView {
+    /// [`RECORD_FORMAT`].
+    pub format: u32,
+    /// What the supervisor is doing, in words for people: `working`, `stopping: cancelled`.
+    pub phase: String,
+    /// The last thing the agent did, in one line.
+    pub last_event: Option<String>,
+    /// What the agent is trying to get over, such as a lost connection; gone once it does anything else.
+    pub trouble: Option<String>,
+    /// Bytes that the agent wrote to stdout.
+    pub stdout_bytes: u64,
+    /// Bytes that the agent wrote to stderr.
+    pub stderr_bytes: u64,
+    /// When the agent last wrote anything, or began.
+    pub last_activity_at: DateTime<Utc>,
+    /// What that was.
+    pub last_activity_type: ActivityKind,
+    /// Heartbeats so far.
+    pub heartbeat_count: u64,
+}
+
+impl LiveView {
+    /// Brings a running task's record up to this moment.
+    pub fn overlay(&self, record: &mut TaskRecord) {
+        record.stdout_bytes = self.stdout_bytes;
+        record.stderr_bytes = self.stderr_bytes;
+        record.last_activity_at = Some(self.last_activity_at);
+        record.last_activity_type = Some(self.last_activity_type);
+        record.heartbeat_count = self.heartbeat_count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_original_program_is_read() {
+        let record: TaskRecord = serde_json::from_value(serde_json::json!({
+            "id": "0123abcd", "task": "fix it", "status": "failed", "startedAt": "2024-01-15T10:30:00.000Z",
+            "sandbox": "workspace-write", "workingDirectory": "/project", "exitCode": 1, "durationFormatted": "2m 30s"
+        }))
+        .expect("the documented fields are enough");
+        assert_eq!((record.format, record.exit_code), (0, Some(1)));
+    }
+}

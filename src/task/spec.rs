@@ -1,0 +1,57 @@
+//! Everything a supervisor is told about its task.
+
+use chrono::{DateTime, Utc};
+use connector_api::{AgentRequest, BackendName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Policy, TaskId};
+
+/// The format of a spec that this version writes.
+pub const SPEC_FORMAT: u32 = 1;
+
+/// One task as it was submitted: the first line of its supervisor's stdin.
+///
+/// Holds no pid, no handle, and no path but the working directory, so that it could be carried out on another machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskSpec {
+    /// [`SPEC_FORMAT`].
+    pub format: u32,
+    /// The task's id.
+    pub id: TaskId,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// Which try at this task this is, from 1.
+    pub attempt: u32,
+    /// What the agent is asked.
+    pub request: AgentRequest,
+    /// Which agent is asked.
+    pub backend: FrozenBackend,
+    /// Deadlines and rules.
+    pub policy: Policy,
+    /// How much of the task goes into the index.
+    pub index: IndexLimits,
+}
+
+/// A backend as configured at submit: enough to build it again in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FrozenBackend {
+    /// The name it is configured under.
+    pub name: BackendName,
+    /// Its kind.
+    pub kind: String,
+    /// Its settings: a JSON object, without the kind.
+    pub settings: Value,
+}
+
+/// How large the index may grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IndexLimits {
+    /// The newest tasks that it lists; running ones are listed beyond this number.
+    pub entries: usize,
+    /// The most characters of `task` and of `result` in one entry.
+    pub text: usize,
+}

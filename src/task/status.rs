@@ -1,0 +1,56 @@
+//! The documented states of a task.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a task, in the documented words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskStatus {
+    /// Not ended, as far as its record says.
+    Running,
+    /// The agent did the work.
+    Completed,
+    /// The agent failed, or was cancelled, or ran out of time.
+    Failed,
+    /// The task lost its server, its supervisor or its machine.
+    Interrupted,
+}
+
+impl TaskStatus {
+    /// Every status, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Failed, Self::Interrupted];
+
+    /// The documented word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Running => false,
+            Self::Completed | Self::Failed | Self::Interrupted => true,
+        }
+    }
+}
+
+impl fmt::Display for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TaskStatus {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(())
+    }
+}

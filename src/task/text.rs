@@ -1,0 +1,24 @@
+//! Texts that are cut where space is short.
+
+/// `text` with at most about `most` characters: a longer one loses its middle, and says how much of it.
+pub fn cut_middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let half = most / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail: String = text.chars().skip(length - half).collect();
+    format!("{head}\n[… {} characters left out …]\n{tail}", length - 2 * half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_text_is_not_cut_and_a_long_one_loses_its_middle() {
+        assert_eq!(cut_middle("äöü", 3), "äöü");
+        assert_eq!(cut_middle("abcdefgh", 4), "ab\n[… 4 characters left out …]\ngh");
+    }
+}
