@@ -196,7 +196,7 @@ pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind
     assert_ne!(verdict(Exit::Signal(9)).outcome, Outcome::Completed, "killed, and yet a success");
 }
 
-/// Makes one `#[test]` of each promise, for a kind and its [`Subject`](contract::Subject):
+/// Makes one `#[test]` of each promise, for a kind and its [`Subject`](crate::contract::Subject):
 /// `connector_api::contract_tests!(MyAgent, my_subject());`
 #[macro_export]
 macro_rules! contract_tests {

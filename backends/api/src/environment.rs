@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsString};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Rules that turn our own environment into the agent's.
 ///
@@ -24,6 +25,21 @@ impl EnvRules {
         let mut theirs: BTreeMap<OsString, OsString> = ours.into_iter().filter(|(name, _)| self.passes(name)).collect();
         theirs.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
         theirs
+    }
+
+    /// The JSON schema of these rules, for a backend's [`schema`](crate::BackendKind::schema).
+    pub fn schema() -> Value {
+        let names = json!({"type": "array", "items": {"type": "string"}});
+        json!({
+            "type": "object",
+            "description": "Which environment variables the agent gets; a name may end in `*`",
+            "properties": {
+                "pass": names,
+                "remove": names,
+                "set": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+            "additionalProperties": false,
+        })
     }
 
     fn passes(&self, name: &OsString) -> bool {

@@ -17,6 +17,8 @@ mod name;
 mod probe;
 mod request;
 mod session;
+mod settings;
+mod tail;
 
 pub use backend::{AgentBackend, BackendKind, Capabilities, SettingsProblem};
 pub use environment::{EnvRules, NamePattern};
@@ -26,3 +28,5 @@ pub use name::{BackendName, BadName};
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem};
 pub use request::{AgentRequest, Sandbox, UnknownSandbox};
 pub use session::{AgentSession, Complaint, Interrupt, Line, Outcome, Step, Verdict};
+pub use settings::{nearest, read_settings};
+pub use tail::Tail;

@@ -1,1 +1,92 @@
-//! Placeholder.
+//! The OpenAI Codex CLI as a backend of codex-connector: `codex exec --json`, from version 0.44 on.
+//!
+//! Codex changes its flags from week to week. Nothing here knows what a version has: the installed program is asked
+//! (`probe.rs`), and the command line is made of what it lists (`launch.rs`). Its event stream is read leniently
+//! (`wire.rs`): an event that this crate does not know is kept as it came.
+
+mod advice;
+#[cfg(test)]
+mod contract;
+mod launch;
+mod probe;
+#[cfg(test)]
+mod recordings;
+mod session;
+mod settings;
+mod stderr;
+#[cfg(test)]
+mod transcripts;
+mod truncated;
+mod wire;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, Login,
+    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{session::CodexSession, settings::Settings};
+
+/// How to get the newest Codex, for advice.
+const INSTALL: &str = "npm install -g @openai/codex@latest";
+
+/// The Codex CLI under one configured name.
+#[derive(Debug)]
+pub struct Codex {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for Codex {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn install_hint(&self) -> String {
+        format!("install the Codex CLI with `{INSTALL}`")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sandboxes: Sandbox::ALL.into(), model: true, requires_git: self.settings.require_git }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        vec![ProbeCommand::new(["--version"]), ProbeCommand::new(["exec", "--help"])]
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
+        launch::launch(&self.settings, request, installed)
+    }
+
+    fn session(&self, _request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(CodexSession::default())
+    }
+
+    fn login_probe(&self) -> Option<ProbeCommand> {
+        Some(ProbeCommand::new(["login", "status"]))
+    }
+
+    fn understand_login(&self, answer: &ProbeAnswer) -> Login {
+        probe::understand_login(answer)
+    }
+}
+
+impl BackendKind for Codex {
+    const KIND: &'static str = "codex";
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

@@ -1,1 +1,91 @@
-//! Placeholder.
+//! Any command-line agent as a backend of codex-connector, described in configuration: no code is needed.
+//!
+//! ```toml
+//! [backends.my-agent]
+//! kind = "command"
+//! program = "my-agent"
+//! args = ["run", "--dir", "{workdir}"]
+//! model_args = ["--model", "{model}"]          # added when there is a model
+//! sandboxes.read-only = ["--no-write"]         # added when this sandbox is asked for
+//! sandboxes.danger-full-access = ["--allow-all"]
+//! ```
+//!
+//! This runs `my-agent run --dir /project --no-write --model gpt-x`, with the prompt on stdin. The agent's answer is
+//! all that it writes to stdout. It has succeeded when it ends with exit code 0 and an answer.
+//!
+//! Not for agents that tell their progress in a format of their own: those deserve a crate.
+
+#[cfg(test)]
+mod contract;
+mod launch;
+mod probe;
+mod session;
+mod settings;
+mod template;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, ProbeAnswer,
+    ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{session::CommandSession, settings::Settings};
+
+/// A command-line agent under one configured name.
+#[derive(Debug)]
+pub struct Command {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for Command {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn install_hint(&self) -> String {
+        let otherwise = || format!("install `{}`, or set `program` in [backends.{}]", self.settings.program, self.name);
+        self.settings.install_hint.clone().unwrap_or_else(otherwise)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sandboxes: self.settings.sandboxes.keys().copied().collect(),
+            model: !self.settings.model_args.is_empty(),
+            requires_git: self.settings.require_git,
+        }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        let args = &self.settings.version_args;
+        if args.is_empty() { vec![] } else { vec![ProbeCommand { args: args.clone() }] }
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(&self.settings, answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, _installed: &Installed) -> Result<Launch, Unsupported> {
+        launch::launch(&self.settings, request)
+    }
+
+    fn session(&self, _request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(CommandSession::new(&self.settings.program))
+    }
+}
+
+impl BackendKind for Command {
+    const KIND: &'static str = "command";
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

@@ -1,0 +1,109 @@
+//! Reading a backend's settings so that what is wrong is said in the user's terms.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::SettingsProblem;
+
+/// Reads `settings` as a `T`, whose keys are `known`. Every field of `T` needs a default.
+///
+/// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
+pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
+    let Value::Object(keys) = settings else {
+        return Err(SettingsProblem { key: String::new(), problem: "the settings of a backend are a table".into() });
+    };
+    if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
+        let meant = nearest(key, known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        let problem = format!("unknown key `{key}`{meant}; the known keys are {}", list(known));
+        return Err(SettingsProblem { key: key.clone(), problem });
+    }
+    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+}
+
+/// The word of `known` that `word` was probably meant to be.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = |known: &&&str| distance(word, known) <= 1 + known.len() / 4;
+    known.iter().filter(near).min_by_key(|known| distance(word, known)).copied()
+}
+
+/// Finds the key that a failed read failed at, by reading each alone.
+fn blame<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Error) -> SettingsProblem {
+    for (key, value) in keys {
+        let Err(error) = serde_json::from_value::<T>(json!({ key: value })) else { continue };
+        for (inner, value) in value.as_object().into_iter().flatten() {
+            if let Err(error) = serde_json::from_value::<T>(json!({ key: { inner: value } })) {
+                return SettingsProblem { key: format!("{key}.{inner}"), problem: format!("`{key}.{inner}`: {error}") };
+            }
+        }
+        return SettingsProblem { key: key.clone(), problem: format!("`{key}`: {error}") };
+    }
+    SettingsProblem { key: String::new(), problem: whole.to_string() }
+}
+
+fn list(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+/// How many letters to add, drop or replace to get from one word to the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::EnvRules;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Settings {
+        program: String,
+        #[serde(rename = "env")]
+        _env: EnvRules,
+    }
+
+    fn problem(settings: Value) -> SettingsProblem {
+        read_settings::<Settings>(settings, &["program", "env"]).expect_err("these settings are wrong")
+    }
+
+    #[test]
+    fn good_settings_are_read() {
+        let settings: Settings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
+        assert_eq!(settings.program, "x");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_and_all_known_ones() {
+        let problem = problem(json!({"progam": "x"}));
+        assert_eq!(problem.key, "progam");
+        assert_eq!(problem.to_string(), "unknown key `progam` (`program`?); the known keys are `program`, `env`");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key_even_inside_a_table() {
+        assert_eq!(problem(json!({"program": 1})).key, "program");
+        assert_eq!(problem(json!({"program": "x", "env": {"remove": "A"}})).key, "env.remove");
+        assert_eq!(problem(json!({"env": 3})).key, "env");
+        assert_eq!(problem(json!([])).key, "");
+    }
+
+    #[test]
+    fn nearest_takes_slips_and_leaves_strangers() {
+        assert_eq!(nearest("modle", &["model", "workdir"]), Some("model"));
+        assert_eq!(nearest("prompt", &["model", "workdir"]), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! From a request to the command line of `codex exec`.
+
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+
+use crate::settings::{Settings, why_no_model};
+
+/// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
+const LONGEST_PROMPT: usize = 1_048_576;
+
+/// The command line for `request`, of flags that `installed` lists.
+///
+/// `extra_args` come before our own flags: an option among them that lacks its value, or takes any number of values,
+/// then cannot swallow the `-` that stands for the prompt on stdin.
+pub(crate) fn launch(
+    settings: &Settings,
+    request: &AgentRequest,
+    installed: &Installed,
+) -> Result<Launch, Unsupported> {
+    check_prompt(&request.prompt)?;
+    let has = |flag: &str| installed.features.contains(flag);
+    let found = format!("Codex {}", installed.version);
+    let missing = |flag: &str, purpose: &str| Unsupported::MissingFlag {
+        found: found.clone(),
+        flag: flag.into(),
+        purpose: purpose.into(),
+    };
+    if !has("--json") {
+        return Err(missing("--json", "to follow what Codex does"));
+    }
+    let mut args = vec!["exec".to_owned(), "--json".to_owned()];
+    args.extend(settings.extra_args.iter().cloned());
+    args.extend(sandbox_args(request.sandbox, installed)?);
+    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
+        if let Some(why) = why_no_model(model) {
+            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+        }
+        if !has("--model") {
+            return Err(missing("--model", "to choose a model"));
+        }
+        args.extend(["--model".to_owned(), model.clone()]);
+    }
+    if !settings.require_git && has("--skip-git-repo-check") {
+        args.push("--skip-git-repo-check".to_owned());
+    }
+    args.push("-".to_owned());
+    Ok(Launch {
+        args,
+        prompt: PromptDelivery::Stdin,
+        environment: settings.env.clone(),
+        polite_signal: PoliteSignal::Interrupt,
+    })
+}
+
+/// `--full-auto` is passed, where it is listed, because it was once the only word for workspace-write in all its parts
+/// (no questions asked). It never stands with another sandbox: it would win over a weaker one. Both together run in
+/// 0.44.0 to 0.125.0; 0.142.0 still takes it and warns, without listing it; 0.147.0 does not take it.
+fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, Unsupported> {
+    let has = |flag: &str| installed.features.contains(flag);
+    if !installed.sandboxes.contains(&sandbox) {
+        return Err(Unsupported::Sandbox {
+            sandbox,
+            found: format!("Codex {}", installed.version),
+            why: format!("its help does not list `--sandbox {sandbox}`"),
+        });
+    }
+    let mut args = vec![];
+    if sandbox == Sandbox::WorkspaceWrite && has("--full-auto") {
+        args.push("--full-auto".to_owned());
+    }
+    if has("--sandbox") {
+        args.extend(["--sandbox".to_owned(), sandbox.to_string()]);
+    }
+    Ok(args)
+}
+
+fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
+    // From 0.125.0 on Codex drops one byte order mark at the beginning, and then says "No prompt provided via stdin."
+    if prompt.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Err(Unsupported::Value { parameter: "task", why: "it is blank, which Codex does not take".into() });
+    }
+    let length = prompt.chars().count();
+    if length > LONGEST_PROMPT {
+        return Err(Unsupported::PromptTooLong { agent: "Codex".into(), length, limit: LONGEST_PROMPT });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        probe::understand,
+        recordings::{Recording, VERSIONS},
+    };
+
+    fn installed(version: &str) -> Installed {
+        understand(&Recording::of(version).answers()).expect("a recorded version works")
+    }
+
+    fn request(prompt: &str, sandbox: Sandbox, model: Option<&str>) -> AgentRequest {
+        let working_directory = PathBuf::from("/project");
+        AgentRequest { prompt: prompt.into(), working_directory, sandbox, model: model.map(str::to_owned) }
+    }
+
+    fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
+        let settings = Settings::read(settings).expect("the settings of this test are well formed");
+        let launch = launch(&settings, &request("a task", sandbox, model), &installed(version));
+        launch.expect("an ordinary request").args.join(" ")
+    }
+
+    #[test]
+    fn each_sandbox_is_asked_for_in_the_words_of_each_version() {
+        for version in VERSIONS {
+            let of = |sandbox| args(version, json!({}), sandbox, None);
+            let old = ["0.44.0", "0.47.0", "0.80.0", "0.105.0", "0.125.0"].contains(&version);
+            assert_eq!(of(Sandbox::ReadOnly), "exec --json --sandbox read-only -", "{version}");
+            assert_eq!(of(Sandbox::DangerFullAccess), "exec --json --sandbox danger-full-access -", "{version}");
+            let workspace = if old { "--full-auto --sandbox workspace-write" } else { "--sandbox workspace-write" };
+            assert_eq!(of(Sandbox::WorkspaceWrite), format!("exec --json {workspace} -"), "{version}");
+        }
+    }
+
+    #[test]
+    fn the_model_of_the_call_wins_and_none_is_made_up() {
+        let of = |settings, model| args("0.169.0", settings, Sandbox::ReadOnly, model);
+        assert_eq!(of(json!({}), None), "exec --json --sandbox read-only -");
+        assert_eq!(of(json!({"model": "a"}), None), "exec --json --sandbox read-only --model a -");
+        assert_eq!(of(json!({"model": "a"}), Some("b")), "exec --json --sandbox read-only --model b -");
+    }
+
+    #[test]
+    fn extra_arguments_and_the_git_check_are_passed() {
+        let settings = json!({"extra_args": ["--profile", "work"], "require_git": false});
+        let line = args("0.47.0", settings, Sandbox::ReadOnly, None);
+        assert_eq!(line, "exec --json --profile work --sandbox read-only --skip-git-repo-check -");
+    }
+
+    #[test]
+    fn what_codex_would_not_take_is_refused() {
+        let refuse = |prompt: &str, model: Option<&str>| {
+            launch(&Settings::default(), &request(prompt, Sandbox::ReadOnly, model), &installed("0.169.0"))
+        };
+        for blank in ["", " \n", "\u{feff}", "\u{feff} "] {
+            assert!(matches!(refuse(blank, None), Err(Unsupported::Value { parameter: "task", .. })), "{blank:?}");
+        }
+        for model in ["", " ", "-m", "--model"] {
+            assert!(matches!(refuse("x", Some(model)), Err(Unsupported::Value { parameter: "model", .. })), "{model}");
+        }
+        assert!(refuse(&"ä".repeat(LONGEST_PROMPT), None).is_ok(), "characters are counted, not bytes");
+        assert!(matches!(refuse(&"a".repeat(LONGEST_PROMPT + 1), None), Err(Unsupported::PromptTooLong { .. })));
+    }
+
+    #[test]
+    fn a_flag_that_is_not_listed_is_never_passed() {
+        let without = |flags: &[&str]| {
+            let mut installed = installed("0.169.0");
+            flags.iter().for_each(|flag| assert!(installed.features.remove(*flag), "{flag} was listed"));
+            installed
+        };
+        let ask = |installed: &Installed, model| {
+            let settings = Settings { require_git: false, ..Settings::default() };
+            launch(&settings, &request("x", Sandbox::ReadOnly, model), installed)
+        };
+        assert!(matches!(ask(&without(&["--json"]), None), Err(Unsupported::MissingFlag { .. })));
+        assert!(matches!(ask(&without(&["--model"]), Some("m")), Err(Unsupported::MissingFlag { .. })));
+        let launch = ask(&without(&["--skip-git-repo-check"]), None).expect("the check is a convenience");
+        assert_eq!(launch.args, ["exec", "--json", "--sandbox", "read-only", "-"]);
+    }
+
+    #[test]
+    fn without_the_sandbox_flag_only_full_auto_is_left() {
+        let help = "  --full-auto\n  --json\n  --help\n".to_owned();
+        let mut answers = Recording::of("0.47.0").answers();
+        answers[1].stdout = help;
+        let installed = understand(&answers).expect("a usable help");
+        let ask = |sandbox| launch(&Settings::default(), &request("x", sandbox, None), &installed);
+        let launch = ask(Sandbox::WorkspaceWrite).expect("--full-auto enforces it");
+        assert_eq!(launch.args, ["exec", "--json", "--full-auto", "-"]);
+        assert!(matches!(ask(Sandbox::ReadOnly), Err(Unsupported::Sandbox { .. })));
+        assert!(matches!(ask(Sandbox::DangerFullAccess), Err(Unsupported::Sandbox { .. })));
+    }
+}

@@ -1,0 +1,197 @@
+//! What the installed Codex can do, read from its own help.
+
+use std::collections::BTreeSet;
+
+use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox};
+
+use crate::stderr;
+
+/// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
+const OLDEST: (u64, u64) = (0, 44);
+
+/// Reads the answers to `--version` and `exec --help`.
+pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+    let version = answers.first().ok_or_else(|| unanswered("--version"))?;
+    let help = answers.get(1).ok_or_else(|| unanswered("exec --help"))?;
+    let number = version_in(version).ok_or_else(|| not_understood(version))?;
+    if is_too_old(number) {
+        return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
+    }
+    let features = flags_in(&help.stdout);
+    if help.exit != Exit::Code(0) || !features.contains("--help") {
+        return Err(not_understood(help));
+    }
+    let sandboxes = Sandbox::ALL.into_iter().filter(|sandbox| is_enforced(*sandbox, &features, &help.stdout));
+    Ok(Installed { version: number.into(), sandboxes: sandboxes.collect(), features })
+}
+
+/// Reads the answer to `login status`.
+pub(crate) fn understand_login(answer: &ProbeAnswer) -> Login {
+    let lines = answer.stdout.lines().chain(answer.stderr.lines());
+    let said: Vec<_> = lines.filter(|line| !line.trim().is_empty() && !stderr::is_noise(line)).collect();
+    let said = said.join("\n");
+    match answer.exit {
+        Exit::Code(0) => Login::Yes(said),
+        _ if said.to_lowercase().contains("not logged in") => Login::No {
+            said,
+            advice: "run `codex login`; a model provider of your own in Codex's config.toml needs no login".into(),
+        },
+        _ => Login::Unknown,
+    }
+}
+
+/// The version in `codex-cli 0.169.0`, with whatever is appended to it.
+fn version_in(answer: &ProbeAnswer) -> Option<&str> {
+    let line = answer.stdout.lines().map(str::trim).find(|line| line.starts_with("codex"))?;
+    let number = line.split_whitespace().last()?;
+    (answer.exit == Exit::Code(0) && major_and_minor(number).is_some()).then_some(number)
+}
+
+/// A Codex that was built from source calls itself 0.0.0: its help alone decides.
+fn is_too_old(number: &str) -> bool {
+    major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
+}
+
+fn major_and_minor(number: &str) -> Option<(u64, u64)> {
+    let mut parts = number.split('.');
+    let major = parts.next()?.parse().ok()?;
+    let minor = parts.next()?.parse().ok()?;
+    parts.next()?.starts_with(|c: char| c.is_ascii_digit()).then_some((major, minor))
+}
+
+/// The flags that a help text defines. A definition starts a line, with at most six spaces before it; a flag that is
+/// only mentioned stands further in or behind other words.
+fn flags_in(help: &str) -> BTreeSet<String> {
+    help.lines().filter_map(definition).flatten().collect()
+}
+
+/// The flags that `line` defines, if it is the first line of a definition.
+fn definition(line: &str) -> Option<impl Iterator<Item = String>> {
+    let text = line.trim_start();
+    let names = text.split_whitespace().map(|word| word.trim_end_matches(','));
+    let names = names.take_while(|word| word.starts_with('-') && word.len() > 1);
+    let without_value = |name: &str| name.split(['=', '[']).next().unwrap_or(name).to_owned();
+    (line.len() - text.len() <= 6 && text.starts_with('-')).then(|| names.map(without_value))
+}
+
+fn is_enforced(sandbox: Sandbox, features: &BTreeSet<String>, help: &str) -> bool {
+    let by_flag = features.contains("--sandbox") && takes_value(help, "--sandbox", sandbox.as_str());
+    by_flag || (sandbox == Sandbox::WorkspaceWrite && features.contains("--full-auto"))
+}
+
+/// Whether `flag` takes `value`: its description lists it, or lists no values at all.
+fn takes_value(help: &str, flag: &str, value: &str) -> bool {
+    let defines_flag = |line: &&str| definition(line).is_some_and(|mut names| names.any(|name| name == flag));
+    let mut lines = help.lines().skip_while(|line| !defines_flag(line));
+    let first = lines.next().unwrap_or_default();
+    let rest = lines.take_while(|line| definition(line).is_none());
+    let text: Vec<_> = std::iter::once(first).chain(rest).flat_map(str::split_whitespace).collect();
+    let text = text.join(" ");
+    match text.split_once("[possible values:") {
+        Some((_, values)) => values.split([',', ']']).any(|listed| listed.trim() == value),
+        None => true,
+    }
+}
+
+fn unanswered(command: &str) -> ProbeProblem {
+    ProbeProblem::NotUnderstood { command: command.into(), exit: Exit::Code(0), said: "(it was not asked)".into() }
+}
+
+fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
+    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
+    ProbeProblem::NotUnderstood {
+        command: answer.args.join(" "),
+        exit: answer.exit,
+        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recordings::{Recording, VERSIONS};
+
+    fn answer(args: &[&str], exit: i32, stdout: &str) -> ProbeAnswer {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        ProbeAnswer { args, exit: Exit::Code(exit), stdout: stdout.into(), stderr: String::new() }
+    }
+
+    fn understood(version: &str, help: &str) -> Result<Installed, ProbeProblem> {
+        understand(&[answer(&["--version"], 0, version), answer(&["exec", "--help"], 0, help)])
+    }
+
+    const HELP: &str =
+        "Options:\n  -s, --sandbox <MODE>\n          As -a with\n          --full-auto\n      --json\n  -h, --help\n";
+
+    #[test]
+    fn every_recorded_version_is_understood() {
+        for version in VERSIONS {
+            let installed = understand(&Recording::of(version).answers()).expect("a recorded version works");
+            assert_eq!(installed.version, version);
+            assert_eq!(installed.sandboxes, Sandbox::ALL);
+            for flag in ["--json", "--sandbox", "-s", "--model", "--skip-git-repo-check", "--color"] {
+                assert!(installed.features.contains(flag), "{version}: {flag}");
+            }
+            assert!(!installed.features.contains("-a"), "{version}: `-a` is only mentioned");
+        }
+    }
+
+    #[test]
+    fn full_auto_is_found_until_0_125_and_no_longer() {
+        let has = |version| {
+            let installed = understand(&Recording::of(version).answers()).expect("a recorded version works");
+            installed.features.contains("--full-auto")
+        };
+        assert!(["0.44.0", "0.47.0", "0.80.0", "0.105.0", "0.125.0"].into_iter().all(has));
+        assert!(!["0.142.0", "0.155.0", "0.169.0"].into_iter().any(has));
+    }
+
+    #[test]
+    fn versions_with_a_suffix_are_compared_by_their_numbers() {
+        let installed = understood("codex-cli 0.170.0-alpha.1\n", HELP).expect("newer than 0.44");
+        assert_eq!(installed.version, "0.170.0-alpha.1");
+        assert!(understood("codex-cli 1.0.0", HELP).is_ok());
+        assert!(understood("codex-cli 0.0.0", HELP).is_ok(), "built from source");
+        for old in ["0.43.9", "0.20.0", "0.1.2504172351"] {
+            let problem = understood(&format!("codex-cli {old}"), HELP).expect_err("older than 0.44");
+            assert_eq!(problem, ProbeProblem::TooOld { found: old.into(), oldest: "0.44".into() });
+        }
+    }
+
+    #[test]
+    fn another_program_is_not_understood() {
+        for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next"] {
+            assert!(matches!(understood(version, HELP), Err(ProbeProblem::NotUnderstood { .. })), "{version:?}");
+        }
+        let problem = understood("codex-cli 0.169.0", "Welcome!").expect_err("that is no help");
+        assert_eq!(problem.to_string(), "`exec --help` answered with exit code 0: Welcome!");
+        assert!(understand(&[]).is_err());
+    }
+
+    #[test]
+    fn a_flag_that_is_only_mentioned_is_not_there() {
+        let features = understood("codex-cli 0.169.0", HELP).expect("a usable help").features;
+        assert_eq!(features.into_iter().collect::<Vec<_>>(), ["--help", "--json", "--sandbox", "-h", "-s"]);
+    }
+
+    #[test]
+    fn a_sandbox_that_the_help_does_not_list_is_not_enforced() {
+        let help = HELP.replace("As -a", "[possible values: read-only,\n          workspace-write] As -a");
+        let installed = understood("codex-cli 0.169.0", &help).expect("a usable help");
+        assert_eq!(installed.sandboxes, [Sandbox::ReadOnly, Sandbox::WorkspaceWrite]);
+        let installed = understood("codex-cli 0.169.0", "  --full-auto\n  --help").expect("a usable help");
+        assert_eq!(installed.sandboxes, [Sandbox::WorkspaceWrite]);
+    }
+
+    #[test]
+    fn the_login_is_told_in_codex_words() {
+        let recording = Recording::of("0.169.0");
+        let Login::No { said, .. } = understand_login(&recording.login("login-status", 1)) else {
+            panic!("not logged in")
+        };
+        assert_eq!(said, "Not logged in");
+        let yes = understand_login(&recording.login("login-status-key", 0));
+        assert!(matches!(yes, Login::Yes(said) if said.starts_with("API key configured")));
+        assert_eq!(understand_login(&answer(&["login", "status"], 101, "panicked")), Login::Unknown);
+    }
+}

@@ -1,0 +1,254 @@
+//! Following one run of `codex exec --json`.
+
+use connector_api::{
+    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, Line, Outcome, Step, Tail,
+    TodoItem, Usage, Verdict,
+};
+use serde_json::Value;
+
+use crate::{
+    advice, stderr,
+    truncated::{self, Kinds},
+    wire::{self, Event, Item},
+};
+
+/// What one run has said so far.
+#[derive(Debug)]
+pub(crate) struct CodexSession {
+    thread_id: Option<String>,
+    turn: Turn,
+    answer: Option<String>,
+    usage: Option<Usage>,
+    /// The last top-level error: a notice, unless nothing better follows.
+    notice: Option<String>,
+    stderr: Tail,
+}
+
+/// How far the last turn got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Turn {
+    /// No event has come at all.
+    Unheard,
+    Running,
+    Completed,
+    Failed(Option<String>),
+}
+
+impl Default for CodexSession {
+    fn default() -> Self {
+        let stderr = Tail::of_complaints();
+        Self { thread_id: None, turn: Turn::Unheard, answer: None, usage: None, notice: None, stderr }
+    }
+}
+
+impl AgentSession for CodexSession {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let event = match line {
+            Line::Whole(bytes) => self.whole(bytes),
+            Line::TooLong { head, length } => truncated::kinds(head).map(|kinds| self.too_long(kinds, length)),
+        };
+        event.into_iter().map(Step::Event).collect()
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        let (Line::Whole(bytes) | Line::TooLong { head: bytes, .. }) = line;
+        if !stderr::is_noise(&String::from_utf8_lossy(bytes)) {
+            self.stderr.push(line);
+        }
+        vec![]
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let outcome = self.outcome(exit);
+        Verdict { outcome, answer: self.answer, session_id: self.thread_id, usage: self.usage }
+    }
+}
+
+impl CodexSession {
+    /// An event that is whole. `None` is for what is no event at all.
+    fn whole(&mut self, bytes: &[u8]) -> Option<AgentEvent> {
+        let value: Value = serde_json::from_slice(bytes).ok()?;
+        let kind = value["type"].as_str()?.to_owned();
+        let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(bytes).into_owned() };
+        self.hear();
+        let Ok(event) = serde_json::from_value(value) else { return Some(other(kind)) };
+        let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
+        Some(match event {
+            Event::ThreadStarted { thread_id } => {
+                self.thread_id = Some(thread_id.clone());
+                AgentEvent::SessionStarted { id: thread_id }
+            }
+            Event::TurnStarted => {
+                self.turn = Turn::Running;
+                other(kind)
+            }
+            Event::TurnCompleted { usage } => {
+                self.complete_turn();
+                self.usage = wire::usage(usage).or(self.usage);
+                self.usage.map_or_else(|| other(kind), AgentEvent::Usage)
+            }
+            Event::TurnFailed { error } => {
+                let message = wire::message_in(&error);
+                self.turn = Turn::Failed(message.clone());
+                AgentEvent::FatalError { message: message.unwrap_or_else(|| "the turn failed".into()) }
+            }
+            Event::Error { message } => {
+                self.notice = Some(message.clone());
+                AgentEvent::TransientError { message }
+            }
+            Event::ItemCompleted { item } => {
+                let kind = item_kind(&item);
+                self.completed_item(item).unwrap_or_else(|| other(kind))
+            }
+            Event::ItemStarted { item } => {
+                let kind = item_kind(&item);
+                begun_item(item).unwrap_or_else(|| other(kind))
+            }
+            Event::ItemUpdated { item } => {
+                let kind = item_kind(&item);
+                updated_item(item).unwrap_or_else(|| other(kind))
+            }
+        })
+    }
+
+    fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
+        Some(match serde_json::from_value(item).ok()? {
+            Item::AgentMessage { text } => {
+                self.answer = Some(text.clone());
+                AgentEvent::Message { text }
+            }
+            Item::Reasoning { text } => AgentEvent::Reasoning { text },
+            Item::CommandExecution { id, command, aggregated_output, exit_code, status } => {
+                let status = command_status(&status, exit_code);
+                AgentEvent::CommandFinished { id, command, status, exit_code, output: aggregated_output }
+            }
+            Item::FileChange { changes, status } => {
+                let changes = changes.into_iter().map(file_change).collect();
+                AgentEvent::FilesChanged { changes, applied: status == "completed" }
+            }
+            Item::McpToolCall { server, tool, error, status } => {
+                let silent = || (status == "failed").then_some(status.clone());
+                AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
+            }
+            Item::TodoList { items } => todo_list(items),
+            Item::Error { message } => AgentEvent::Warning { message },
+        })
+    }
+
+    /// An event of which only its beginning is known: what it was still counts.
+    fn too_long(&mut self, kinds: Kinds<'_>, length: u64) -> AgentEvent {
+        self.hear();
+        let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
+        match (kinds.event, kinds.item) {
+            ("item.completed", "agent_message") => {
+                self.answer = Some(notice.clone());
+                AgentEvent::Message { text: notice }
+            }
+            ("turn.failed", _) => {
+                self.turn = Turn::Failed(Some(notice.clone()));
+                AgentEvent::FatalError { message: notice }
+            }
+            ("error", _) => {
+                self.notice = Some(notice.clone());
+                AgentEvent::TransientError { message: notice }
+            }
+            ("turn.completed", _) => {
+                self.complete_turn();
+                AgentEvent::Other { kind: "turn.completed".into(), raw: notice }
+            }
+            (event, item) => AgentEvent::Other { kind: format!("{event} {item}").trim().into(), raw: notice },
+        }
+    }
+
+    fn hear(&mut self) {
+        if self.turn == Turn::Unheard {
+            self.turn = Turn::Running;
+        }
+    }
+
+    /// The turn got over whatever was noticed on its way.
+    fn complete_turn(&mut self) {
+        self.turn = Turn::Completed;
+        self.notice = None;
+    }
+
+    fn outcome(&self, exit: Exit) -> Outcome {
+        let stderr = self.stderr.text();
+        let said = match (&self.turn, exit) {
+            (Turn::Completed, Exit::Code(0)) => return Outcome::Completed,
+            (Turn::Unheard, Exit::Code(2)) if stderr.as_deref().is_some_and(stderr::is_usage_error) => {
+                return Outcome::CommandLineRefused(complaint(&stderr.unwrap_or_default()));
+            }
+            (Turn::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
+            _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
+        };
+        Outcome::Failed(match said {
+            Some(said) => complaint(&said),
+            None => Complaint { said: self.silent_end(exit), advice: None },
+        })
+    }
+
+    /// For a run that ended without a word about why.
+    fn silent_end(&self, exit: Exit) -> String {
+        match self.turn {
+            Turn::Unheard => format!("Codex ended with {exit} and did not say a word"),
+            Turn::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
+            Turn::Completed => format!("Codex completed its turn and then ended with {exit}, and did not say why"),
+            Turn::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
+        }
+    }
+}
+
+fn complaint(said: &str) -> Complaint {
+    let said = wire::without_json(said.trim());
+    Complaint { advice: advice::for_complaint(&said), said }
+}
+
+fn begun_item(item: Value) -> Option<AgentEvent> {
+    match serde_json::from_value(item).ok()? {
+        Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
+        Item::TodoList { items } => Some(todo_list(items)),
+        Item::AgentMessage { .. }
+        | Item::Reasoning { .. }
+        | Item::FileChange { .. }
+        | Item::McpToolCall { .. }
+        | Item::Error { .. } => None,
+    }
+}
+
+fn updated_item(item: Value) -> Option<AgentEvent> {
+    match serde_json::from_value(item).ok()? {
+        Item::TodoList { items } => Some(todo_list(items)),
+        Item::AgentMessage { .. }
+        | Item::Reasoning { .. }
+        | Item::CommandExecution { .. }
+        | Item::FileChange { .. }
+        | Item::McpToolCall { .. }
+        | Item::Error { .. } => None,
+    }
+}
+
+fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {
+    match status {
+        "completed" => CommandStatus::Completed,
+        "declined" => CommandStatus::Declined,
+        "failed" => CommandStatus::Failed,
+        _ if exit_code == Some(0) => CommandStatus::Completed,
+        _ => CommandStatus::Failed,
+    }
+}
+
+fn file_change(change: wire::Change) -> FileChange {
+    let kind = match change.kind.as_str() {
+        "add" => FileChangeKind::Added,
+        "update" => FileChangeKind::Updated,
+        "delete" => FileChangeKind::Deleted,
+        _ => FileChangeKind::Other(change.kind),
+    };
+    FileChange { path: change.path, kind }
+}
+
+fn todo_list(items: Vec<wire::Todo>) -> AgentEvent {
+    let items = items.into_iter().map(|todo| TodoItem { text: todo.text, completed: todo.completed });
+    AgentEvent::TodoList { items: items.collect() }
+}

@@ -1,0 +1,171 @@
+//! From a request to the command line that the settings describe.
+
+use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+
+use crate::{
+    settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, Settings, StopSignal},
+    template::{Placeholder, Template, Values},
+};
+
+/// The longest argument that Linux takes, in bytes: 32 pages, with the NUL at its end (`MAX_ARG_STRLEN`).
+const LONGEST_ARGUMENT: usize = 131_071;
+
+/// The command line for `request`.
+pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Launch, Unsupported> {
+    if !settings.sandboxes.contains_key(&request.sandbox) {
+        return Err(Unsupported::Sandbox {
+            sandbox: request.sandbox,
+            found: format!("`{}`", settings.program),
+            why: "`sandboxes` in this backend's settings does not have it".into(),
+        });
+    }
+    let model = request.model.as_deref().or(settings.model.as_deref());
+    if let Some(why) = model.and_then(why_no_model) {
+        return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+    }
+    if model.is_some() && settings.model_args.is_empty() {
+        let why = "this backend has no `model_args` in its settings; leave `model` out";
+        return Err(Unsupported::Value { parameter: "model", why: why.into() });
+    }
+    let workdir = request
+        .working_directory
+        .to_str()
+        .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() })?;
+    let mut args = args(settings, request.sandbox, workdir, model);
+    let prompt = match settings.prompt {
+        Prompt::Stdin => PromptDelivery::Stdin,
+        Prompt::Argument => {
+            check_argument(&request.prompt)?;
+            args.extend(["--".to_owned(), request.prompt.clone()]);
+            PromptDelivery::Argument
+        }
+    };
+    let polite_signal = match settings.stop_signal {
+        StopSignal::Interrupt => PoliteSignal::Interrupt,
+        StopSignal::Terminate => PoliteSignal::Terminate,
+    };
+    Ok(Launch { args, prompt, environment: settings.env.clone(), polite_signal })
+}
+
+/// The arguments without the prompt. The settings have been checked: every template in them can be read.
+pub(crate) fn args(settings: &Settings, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
+    let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
+    let fill = |args: &[String], allowed: &[Placeholder]| -> Vec<String> {
+        args.iter().filter_map(|arg| Template::read(arg, allowed).ok()).map(|template| template.fill(values)).collect()
+    };
+    let sandbox_args = fill(settings.sandboxes.get(&sandbox).map_or(&[], Vec::as_slice), &IN_ARGS);
+    let model_args = if model.is_some() { fill(&settings.model_args, &IN_MODEL_ARGS) } else { vec![] };
+    let missing = |list: &&str| !settings.args.iter().any(|arg| arg == list);
+    let at_the_end = [SANDBOX_ARGS, MODEL_ARGS].into_iter().filter(missing);
+    let whole = settings.args.iter().map(String::as_str).chain(at_the_end);
+    whole
+        .flat_map(|arg| match arg {
+            SANDBOX_ARGS => sandbox_args.clone(),
+            MODEL_ARGS => model_args.clone(),
+            _ => fill(&[arg.to_owned()], &IN_ARGS),
+        })
+        .collect()
+}
+
+/// Why `model` cannot be the name of a model, as the end of a sentence.
+pub(crate) fn why_no_model(model: &str) -> Option<&'static str> {
+    if model.trim().is_empty() {
+        Some("is empty")
+    } else if model.starts_with('-') {
+        Some("starts with `-`, so that it would be read as an option")
+    } else if model.contains(char::is_control) {
+        Some("has a control character in it")
+    } else {
+        None
+    }
+}
+
+fn check_argument(prompt: &str) -> Result<(), Unsupported> {
+    let why = if prompt.contains('\0') {
+        "it has a NUL byte in it, which no argument can have".to_owned()
+    } else if prompt.len() > LONGEST_ARGUMENT {
+        format!(
+            "it has {} bytes, and an argument at most {LONGEST_ARGUMENT}; `prompt = \"stdin\"` has no limit",
+            prompt.len()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Unsupported::Value { parameter: "task", why })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn launched(more: Value, prompt: &str, model: Option<&str>) -> Result<Launch, Unsupported> {
+        let mut settings = json!({
+            "program": "agent",
+            "args": ["run", "--dir={workdir}"],
+            "model_args": ["--model", "{model}"],
+            "sandboxes": {"read-only": ["--no-write"], "danger-full-access": ["--mode", "{sandbox}"]},
+        });
+        for (key, value) in more.as_object().expect("a table of settings") {
+            settings[key] = value.clone();
+        }
+        let settings = Settings::read(settings).expect("the settings of this test are well formed");
+        let request = AgentRequest {
+            prompt: prompt.into(),
+            working_directory: PathBuf::from("/a {b}"),
+            sandbox: Sandbox::ReadOnly,
+            model: model.map(str::to_owned),
+        };
+        launch(&settings, &request)
+    }
+
+    fn args(more: Value, model: Option<&str>) -> Vec<String> {
+        launched(more, "a task", model).expect("an ordinary request").args
+    }
+
+    #[test]
+    fn the_lists_follow_at_the_end_unless_they_have_a_place() {
+        assert_eq!(args(json!({}), None), ["run", "--dir=/a {b}", "--no-write"]);
+        assert_eq!(args(json!({}), Some("m")), ["run", "--dir=/a {b}", "--no-write", "--model", "m"]);
+        let placed = json!({"args": ["{model_args}", "{sandbox_args}", "run"]});
+        assert_eq!(args(placed.clone(), Some("m")), ["--model", "m", "--no-write", "run"]);
+        assert_eq!(args(placed, None), ["--no-write", "run"]);
+    }
+
+    #[test]
+    fn the_model_of_the_call_wins_over_the_setting() {
+        assert_eq!(args(json!({"model": "a"}), None)[4], "a");
+        assert_eq!(args(json!({"model": "a"}), Some("b"))[4], "b");
+    }
+
+    #[test]
+    fn a_model_is_refused_where_it_cannot_be_passed_on() {
+        for model in ["", " ", "-x", "a\nb"] {
+            assert!(matches!(launched(json!({}), "x", Some(model)), Err(Unsupported::Value { .. })), "{model:?}");
+        }
+        let refusal = launched(json!({"model_args": []}), "x", Some("m")).expect_err("no way to pass it on");
+        assert!(refusal.to_string().contains("model_args"));
+    }
+
+    #[test]
+    fn a_prompt_that_is_an_argument_stands_alone_at_the_end() {
+        let launch = launched(json!({"prompt": "argument"}), "--help", Some("m")).expect("an ordinary request");
+        assert_eq!(launch.args, ["run", "--dir=/a {b}", "--no-write", "--model", "m", "--", "--help"]);
+        assert_eq!(launch.prompt, PromptDelivery::Argument);
+        for bad in ["a\0b", &"x".repeat(LONGEST_ARGUMENT + 1)] {
+            assert!(launched(json!({"prompt": "argument"}), bad, None).is_err());
+            assert!(launched(json!({}), bad, None).is_ok(), "stdin takes anything");
+        }
+    }
+
+    #[test]
+    fn the_stop_signal_and_the_environment_are_passed_on() {
+        let settings = json!({"stop_signal": "terminate", "env": {"set": {"A": "b"}}});
+        let launch = launched(settings, "x", None).expect("an ordinary request");
+        assert_eq!(launch.polite_signal, PoliteSignal::Terminate);
+        assert_eq!(launch.environment.set["A"], "b");
+    }
+}

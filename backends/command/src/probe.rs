@@ -1,0 +1,75 @@
+//! What is known of the installed program: its version, and what the settings say.
+
+use std::collections::BTreeSet;
+
+use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
+
+use crate::settings::Settings;
+
+/// Reads the answer to `version_args`, if the program was asked.
+pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+    let said = answers.first().map(first_line).transpose()?.flatten();
+    Ok(Installed {
+        version: said.unwrap_or("unknown").to_owned(),
+        sandboxes: settings.sandboxes.keys().copied().collect(),
+        features: BTreeSet::new(),
+    })
+}
+
+/// The first line that says something, on stdout or else on stderr.
+fn first_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
+    let mut lines = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
+    let line = lines.find(|line| !line.is_empty());
+    if answer.exit == Exit::Code(0) {
+        return Ok(line);
+    }
+    Err(ProbeProblem::NotUnderstood {
+        command: answer.args.join(" "),
+        exit: answer.exit,
+        said: format!(
+            "{}; `version_args` in this backend's settings is how it is asked, and [] means not at all",
+            line.unwrap_or("(nothing)").chars().take(300).collect::<String>()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn understood(exit: i32, stdout: &str, stderr: &str) -> Result<Installed, ProbeProblem> {
+        let settings = Settings::read(json!({"program": "agent", "sandboxes": {"read-only": []}}));
+        let answer = ProbeAnswer {
+            args: vec!["--version".into()],
+            exit: Exit::Code(exit),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        };
+        understand(&settings.expect("the least settings"), &[answer])
+    }
+
+    #[test]
+    fn the_version_is_the_first_line_that_says_something() {
+        assert_eq!(
+            understood(0, "\n agent 1.2 \nmore", "x").map(|installed| installed.version).as_deref(),
+            Ok("agent 1.2")
+        );
+        assert_eq!(understood(0, "", "agent 1.2").map(|installed| installed.version).as_deref(), Ok("agent 1.2"));
+        assert_eq!(understood(0, "", "").map(|installed| installed.version).as_deref(), Ok("unknown"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_know_the_question_is_not_understood() {
+        let problem = understood(2, "", "unknown option").expect_err("exit code 2");
+        assert!(problem.to_string().contains("unknown option; `version_args`"), "{problem}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_asked_has_an_unknown_version() {
+        let settings = Settings::read(json!({"program": "a", "sandboxes": {"read-only": []}, "version_args": []}));
+        let installed = understand(&settings.expect("the least settings"), &[]).expect("nothing to understand");
+        assert_eq!(installed.version, "unknown");
+    }
+}

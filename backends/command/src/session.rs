@@ -1,0 +1,114 @@
+//! Following a program whose answer is what it writes to stdout.
+
+use connector_api::{AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Verdict};
+
+/// The longest answer that is kept, in bytes; of a longer one its end.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// What one run has written so far.
+#[derive(Debug)]
+pub(crate) struct CommandSession {
+    program: String,
+    answer: Tail,
+    stdout: Tail,
+    stderr: Tail,
+}
+
+impl CommandSession {
+    pub(crate) fn new(program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            answer: Tail::new(usize::MAX, LONGEST_ANSWER),
+            stdout: Tail::of_complaints(),
+            stderr: Tail::of_complaints(),
+        }
+    }
+}
+
+impl AgentSession for CommandSession {
+    /// Makes no events of it: the log shows each line as it came.
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        self.answer.push(line);
+        self.stdout.push(line);
+        vec![]
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        self.stderr.push(line);
+        vec![]
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let answer = self.answer.text().map(|text| match self.answer.is_cut() {
+            true => format!("(cut to its last {LONGEST_ANSWER} bytes: the task's log has it whole)\n{text}"),
+            false => text,
+        });
+        let outcome = match (&answer, exit) {
+            (Some(_), Exit::Code(0)) => Outcome::Completed,
+            _ => Outcome::Failed(self.complaint(exit)),
+        };
+        Verdict { outcome, answer, session_id: None, usage: None }
+    }
+}
+
+impl CommandSession {
+    fn complaint(&self, exit: Exit) -> Complaint {
+        let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
+        let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
+        Complaint { said, advice: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(stdout: &[&str], stderr: &[&str], exit: Exit) -> Verdict {
+        let mut session = Box::new(CommandSession::new("agent"));
+        stdout.iter().for_each(|line| assert_eq!(session.stdout(Line::Whole(line.as_bytes())), []));
+        stderr.iter().for_each(|line| assert_eq!(session.stderr(Line::Whole(line.as_bytes())), []));
+        session.finish(exit)
+    }
+
+    fn said(verdict: Verdict) -> String {
+        match verdict.outcome {
+            Outcome::Failed(complaint) => complaint.said,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_answer_is_the_whole_of_stdout() {
+        let verdict = run(&["one", "", "  two"], &["noise"], Exit::Code(0));
+        assert_eq!(verdict.outcome, Outcome::Completed);
+        assert_eq!(verdict.answer.as_deref(), Some("one\n\n  two"));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_keeps_its_end_and_says_so() {
+        let verdict = run(&["first", &"x".repeat(LONGEST_ANSWER), "last"], &[], Exit::Code(0));
+        let answer = verdict.answer.expect("the end is kept");
+        assert!(answer.starts_with("(cut to its last 1048576 bytes") && answer.ends_with("last"));
+        assert!(!answer.contains("first") && answer.len() < LONGEST_ANSWER + 200);
+        assert_eq!(verdict.outcome, Outcome::Completed);
+    }
+
+    #[test]
+    fn a_failure_is_told_by_stderr_or_else_by_stdout() {
+        assert_eq!(said(run(&["out"], &["err"], Exit::Code(1))), "err");
+        assert_eq!(said(run(&["out"], &[" "], Exit::Code(1))), "out");
+        assert_eq!(said(run(&["out"], &[], Exit::Signal(15))), "out");
+    }
+
+    #[test]
+    fn exit_code_0_without_an_answer_is_a_failure() {
+        let silence = "`agent` ended with exit code 0 and wrote no answer to stdout";
+        assert_eq!(said(run(&["", "  "], &[], Exit::Code(0))), silence);
+        assert_eq!(said(run(&[], &["no key"], Exit::Code(0))), "no key");
+    }
+
+    #[test]
+    fn what_a_failed_run_had_written_is_kept() {
+        assert_eq!(run(&["half"], &["err"], Exit::Code(1)).answer.as_deref(), Some("half"));
+    }
+}

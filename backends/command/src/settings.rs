@@ -1,0 +1,301 @@
+//! The settings of a command backend, checked as a whole before anything is launched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    launch,
+    template::{Placeholder, Template},
+};
+
+/// Stands in `args` where the arguments for the sandbox go.
+pub(crate) const SANDBOX_ARGS: &str = "{sandbox_args}";
+/// Stands in `args` where the arguments for the model go.
+pub(crate) const MODEL_ARGS: &str = "{model_args}";
+
+/// What may stand in `args` and in `sandboxes`.
+pub(crate) const IN_ARGS: [Placeholder; 2] = [Placeholder::Workdir, Placeholder::Sandbox];
+/// What may stand in `model_args`.
+pub(crate) const IN_MODEL_ARGS: [Placeholder; 3] = [Placeholder::Model, Placeholder::Workdir, Placeholder::Sandbox];
+
+/// The keys of `[backends.NAME]` with `kind = "command"`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["program", "sandboxes"]))]
+pub(crate) struct Settings {
+    /// The agent's program: a name on `PATH`, an absolute path, or one that starts with `~/`.
+    pub(crate) program: String,
+    /// Its arguments. `{workdir}` and `{sandbox}` are replaced wherever they stand; an argument that is
+    /// `{sandbox_args}` or `{model_args}` is replaced by those lists, which otherwise follow at the end.
+    pub(crate) args: Vec<String>,
+    /// The arguments for a model, such as `["--model", "{model}"]`; left out when there is no model. Without this key
+    /// a call that names a model is refused.
+    pub(crate) model_args: Vec<String>,
+    /// The model, unless a call names one.
+    pub(crate) model: Option<String>,
+    /// The arguments that make the agent keep to each sandbox. A sandbox that is not here is refused.
+    #[schemars(schema_with = "sandboxes_schema")]
+    pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
+    /// How the agent gets the prompt.
+    pub(crate) prompt: Prompt,
+    /// The arguments with which the program tells its version; an empty list means that it is not asked.
+    pub(crate) version_args: Vec<String>,
+    /// One sentence that tells a user how to get the program.
+    pub(crate) install_hint: Option<String>,
+    /// The signal at which the agent stops in order.
+    pub(crate) stop_signal: StopSignal,
+    /// Which environment variables the agent gets.
+    #[schemars(schema_with = "environment_schema")]
+    pub(crate) env: EnvRules,
+    /// Whether the working directory must be inside a git repository.
+    pub(crate) require_git: bool,
+}
+
+/// How the agent gets the prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Prompt {
+    /// On stdin: any length, and never read as an option.
+    #[default]
+    Stdin,
+    /// As the last argument, after `--`.
+    Argument,
+}
+
+/// The signal at which the agent stops in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StopSignal {
+    /// SIGINT, as Ctrl-C sends it.
+    #[default]
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            program: String::new(),
+            args: vec![],
+            model_args: vec![],
+            model: None,
+            sandboxes: BTreeMap::new(),
+            prompt: Prompt::default(),
+            version_args: vec!["--version".into()],
+            install_hint: None,
+            stop_signal: StopSignal::default(),
+            env: EnvRules::default(),
+            require_git: true,
+        }
+    }
+}
+
+impl Settings {
+    const KEYS: [&str; 11] = [
+        "program",
+        "args",
+        "model_args",
+        "model",
+        "sandboxes",
+        "prompt",
+        "version_args",
+        "install_hint",
+        "stop_signal",
+        "env",
+        "require_git",
+    ];
+
+    pub(crate) fn schema() -> Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
+    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
+        let settings: Self = read_settings(settings, &Self::KEYS)?;
+        settings.check_program()?;
+        settings.check_templates()?;
+        settings.check_model()?;
+        settings.check_sandboxes()?;
+        Ok(settings)
+    }
+
+    fn check_program(&self) -> Result<(), SettingsProblem> {
+        if self.program.trim().is_empty() {
+            return problem("program", "is needed: a name on PATH, an absolute path, or one that starts with `~/`");
+        }
+        if self.version_args.iter().any(|arg| arg.contains('\0')) {
+            return problem("version_args", "has an argument with a NUL byte in it");
+        }
+        Ok(())
+    }
+
+    fn check_templates(&self) -> Result<(), SettingsProblem> {
+        for arg in self.args.iter().filter(|arg| *arg != SANDBOX_ARGS && *arg != MODEL_ARGS) {
+            if mentions(arg, "{model}") {
+                return problem("args", "may not have `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
+            }
+            if let Some(list) = [SANDBOX_ARGS, MODEL_ARGS].into_iter().find(|list| mentions(arg, list)) {
+                return problem("args", &format!("has `{list}` inside `{arg}`; it stands for a list, so alone"));
+            }
+            self.check("args", arg, &IN_ARGS)?;
+        }
+        for (sandbox, args) in &self.sandboxes {
+            let key = format!("sandboxes.{sandbox}");
+            args.iter().try_for_each(|arg| self.check(&key, arg, &IN_ARGS))?;
+        }
+        self.model_args.iter().try_for_each(|arg| self.check("model_args", arg, &IN_MODEL_ARGS))
+    }
+
+    fn check(&self, key: &str, arg: &str, allowed: &[Placeholder]) -> Result<(), SettingsProblem> {
+        if arg.contains('\0') {
+            return problem(key, "has an argument with a NUL byte in it");
+        }
+        if arg == "--" && self.prompt == Prompt::Argument {
+            return problem(key, "may not have `--`, which `prompt = \"argument\"` puts before the prompt");
+        }
+        Template::read(arg, allowed).map(|_| ()).or_else(|why| problem(key, &why))
+    }
+
+    fn check_model(&self) -> Result<(), SettingsProblem> {
+        if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| mentions(arg, "{model}")) {
+            return problem("model_args", "has no `{model}` in it, so no model would reach the agent");
+        }
+        if self.model_args.is_empty() && self.args.iter().any(|arg| arg == MODEL_ARGS) {
+            return problem("args", "has `{model_args}`, but there is no `model_args`");
+        }
+        let Some(model) = &self.model else { return Ok(()) };
+        if self.model_args.is_empty() {
+            return problem("model", "reaches the agent only through `model_args`: set `[\"--model\", \"{model}\"]`");
+        }
+        launch::why_no_model(model).map_or(Ok(()), |why| problem("model", why))
+    }
+
+    /// A sandbox that is launched like another is a promise that nobody keeps.
+    fn check_sandboxes(&self) -> Result<(), SettingsProblem> {
+        if self.sandboxes.is_empty() {
+            return problem(
+                "sandboxes",
+                "is needed: the arguments for each sandbox that the agent can keep to, such as \
+                 `sandboxes.danger-full-access = []` for an agent that has none",
+            );
+        }
+        let mut seen = BTreeSet::new();
+        for sandbox in self.sandboxes.keys() {
+            if !seen.insert(launch::args(self, *sandbox, "/", None)) {
+                return problem(
+                    &format!("sandboxes.{sandbox}"),
+                    "gives the same command line as another sandbox, so one of them is not kept to; leave it out",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `placeholder` stands in `arg`, other than in doubled braces.
+fn mentions(arg: &str, placeholder: &str) -> bool {
+    arg.replace("{{", "").replace("}}", "").contains(placeholder)
+}
+
+fn problem(key: &str, why: &str) -> Result<(), SettingsProblem> {
+    Err(SettingsProblem { key: key.into(), problem: format!("`{key}` {why}") })
+}
+
+fn environment_schema(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(EnvRules::schema()).expect("the schema of the rules is an object")
+}
+
+fn sandboxes_schema(_: &mut SchemaGenerator) -> Schema {
+    let args = json!({"type": "array", "items": {"type": "string"}});
+    let properties: BTreeMap<_, _> = Sandbox::ALL.iter().map(|sandbox| (sandbox.as_str(), &args)).collect();
+    let schema = json!({
+        "type": "object",
+        "description": "The arguments that make the agent keep to each sandbox; a sandbox that is not here is refused",
+        "properties": properties,
+        "additionalProperties": false,
+        "minProperties": 1,
+    });
+    Schema::try_from(schema).expect("a schema of properties is an object")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(key: &str, value: Value) -> Value {
+        let mut settings = json!({"program": "agent", "sandboxes": {"danger-full-access": []}});
+        settings[key] = value;
+        settings
+    }
+
+    fn refusal(key: &str, value: Value) -> SettingsProblem {
+        Settings::read(settings(key, value)).expect_err("these settings are wrong")
+    }
+
+    #[test]
+    fn a_program_and_one_sandbox_are_enough() {
+        let read = Settings::read(settings("args", json!([]))).expect("nothing else is needed");
+        assert_eq!((read.prompt, read.stop_signal, read.require_git), (Prompt::Stdin, StopSignal::Interrupt, true));
+        assert_eq!(read.version_args, ["--version"]);
+    }
+
+    #[test]
+    fn the_schema_describes_every_key() {
+        let schema = Settings::schema();
+        let described: BTreeSet<_> = schema["properties"].as_object().expect("an object").keys().cloned().collect();
+        assert_eq!(described, Settings::KEYS.map(str::to_owned).into());
+        assert_eq!(schema["required"], json!(["program", "sandboxes"]));
+        assert_eq!(schema["properties"]["sandboxes"]["properties"]["read-only"]["type"], "array");
+    }
+
+    #[test]
+    fn each_mistake_names_its_key_and_what_to_write_instead() {
+        for (key, value, at, words) in [
+            ("program", json!(""), "program", "is needed"),
+            ("sandboxes", json!({}), "sandboxes", "sandboxes.danger-full-access = []"),
+            ("sandboxes", json!({"none": []}), "sandboxes.none", "read-only"),
+            ("sandboxes", json!({"read-only": [], "danger-full-access": []}), "sandboxes.danger-full-access", "same"),
+            ("sandboxes", json!({"read-only": ["{model}"]}), "sandboxes.read-only", "unknown placeholder `{model}`"),
+            ("args", json!(["{workdri}"]), "args", "`{workdri}` (`{workdir}`?)"),
+            ("args", json!(["--model={model}"]), "args", "model_args"),
+            ("args", json!(["x{sandbox_args}"]), "args", "alone"),
+            ("args", json!(["{model_args}"]), "args", "there is no `model_args`"),
+            ("args", json!(["{"]), "args", "lone brace"),
+            ("args", json!(["a\u{0}b"]), "args", "NUL"),
+            ("args", json!("run"), "args", "expected a sequence"),
+            ("model_args", json!(["--model"]), "model_args", "no `{model}`"),
+            ("model", json!("m"), "model", "model_args"),
+            ("prompt", json!("file"), "prompt", "`stdin` or `argument`"),
+            ("stop_signal", json!("kill"), "stop_signal", "`interrupt` or `terminate`"),
+            ("arg", json!([]), "arg", "(`args`?)"),
+            ("env", json!({"unset": []}), "env.unset", "`pass`, `remove`, `set`"),
+        ] {
+            let problem = refusal(key, value);
+            assert_eq!(problem.key, at, "{problem}");
+            let told = problem.to_string();
+            assert!(told.contains(words) && told.contains(at), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_double_dash_is_ours_when_the_prompt_is_an_argument() {
+        let mut both = settings("prompt", json!("argument"));
+        both["args"] = json!(["--"]);
+        assert_eq!(Settings::read(both.clone()).expect_err("two double dashes").key, "args");
+        both["args"] = json!([]);
+        both["model_args"] = json!(["--", "{model}"]);
+        assert_eq!(Settings::read(both).expect_err("two double dashes").key, "model_args");
+        assert!(Settings::read(settings("args", json!(["--", "x"]))).is_ok());
+    }
+
+    #[test]
+    fn sandboxes_may_differ_by_their_name_alone() {
+        let mut named = settings("args", json!(["--sandbox", "{sandbox}"]));
+        named["sandboxes"] = json!({"read-only": [], "workspace-write": []});
+        assert!(Settings::read(named).is_ok());
+    }
+}
