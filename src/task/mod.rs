@@ -11,11 +11,12 @@ mod spec;
 mod status;
 mod text;
 
+pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};
 pub use policy::{Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ActivityKind, LiveView, ProcessIdentity, RECORD_FORMAT, TaskRecord};
-pub use span::{millis, optional_millis, span};
+pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
 pub use status::TaskStatus;
 pub use text::cut_middle;

@@ -2,13 +2,13 @@
 //!
 //! The JSON names are the documented ones; what the first version of the program did not write is optional when read.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage};
 use serde::{Deserialize, Serialize};
 
-use super::{TaskId, TaskStatus};
+use super::{FailureReason, TaskId, TaskSpec, TaskStatus, millis_of, span};
 
 /// The format of a record that this version writes. A record without a number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
@@ -126,6 +126,60 @@ pub struct TaskRecord {
     pub debug_file: Option<PathBuf>,
 }
 
+impl TaskRecord {
+    /// The first record of a task that begins at `now`.
+    pub fn begun(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
+        let now = now.trunc_subsecs(3);
+        Self {
+            format: RECORD_FORMAT,
+            id: spec.id.clone(),
+            task: spec.request.prompt.clone(),
+            backend: Some(spec.backend.name.clone()),
+            sandbox: Some(spec.request.sandbox),
+            working_directory: spec.request.working_directory.clone(),
+            model: spec.request.model.clone(),
+            status: TaskStatus::Running,
+            started_at: now,
+            completed_at: None,
+            pid: None,
+            command: None,
+            agent_version: None,
+            environment: BTreeMap::new(),
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            last_activity_at: Some(now),
+            last_activity_type: Some(ActivityKind::Started),
+            heartbeat_count: 0,
+            timeout_ms: spec.policy.timeout.map(millis_of),
+            exit_code: None,
+            exit_signal: None,
+            failure_reason: None,
+            agent_said: None,
+            advice: None,
+            duration: None,
+            duration_formatted: None,
+            result: None,
+            session_id: None,
+            usage: None,
+            attempt: spec.attempt,
+            supervisor: None,
+            agent: None,
+            log_file: None,
+            result_file: None,
+            debug_file: None,
+        }
+    }
+
+    /// Ends the task at `now`, after it ran for `ran`.
+    pub fn end(&mut self, status: TaskStatus, reason: Option<FailureReason>, now: DateTime<Utc>, ran: Duration) {
+        self.status = status;
+        self.failure_reason = reason.map(|reason| reason.to_string());
+        self.completed_at = Some(now.trunc_subsecs(3));
+        self.duration = Some(millis_of(ran));
+        self.duration_formatted = Some(span(ran));
+    }
+}
+
 /// What an agent did last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -189,7 +243,7 @@ impl LiveView {
     pub fn overlay(&self, record: &mut TaskRecord) {
         record.stdout_bytes = self.stdout_bytes;
         record.stderr_bytes = self.stderr_bytes;
-        record.last_activity_at = Some(self.last_activity_at);
+        record.last_activity_at = Some(self.last_activity_at.trunc_subsecs(3));
         record.last_activity_type = Some(self.last_activity_type);
         record.heartbeat_count = self.heartbeat_count;
     }

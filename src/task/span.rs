@@ -14,6 +14,11 @@ pub fn span(length: Duration) -> String {
     }
 }
 
+/// Whole milliseconds, at most as many as 64 bits hold.
+pub fn millis_of(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Serde form of a `Duration`: a number of milliseconds.
 pub mod millis {
     use std::time::Duration;
@@ -22,7 +27,7 @@ pub mod millis {
 
     /// Writes whole milliseconds.
     pub fn serialize<S: Serializer>(length: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(u64::try_from(length.as_millis()).unwrap_or(u64::MAX))
+        to.serialize_u64(super::millis_of(*length))
     }
 
     /// Reads whole milliseconds.
@@ -39,7 +44,7 @@ pub mod optional_millis {
 
     /// Writes whole milliseconds, or null.
     pub fn serialize<S: Serializer>(length: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-        length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+        length.map(super::millis_of).serialize(to)
     }
 
     /// Reads whole milliseconds, or null.

@@ -1,0 +1,125 @@
+//! Starting an agent.
+
+use std::{collections::BTreeMap, ffi::OsString, io, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio};
+
+use connector_api::Exit;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+use super::identity_of;
+use crate::task::ProcessIdentity;
+
+/// A command line, ready to run.
+#[derive(Debug, Clone)]
+pub struct AgentCommand {
+    /// An absolute path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Where it runs.
+    pub working_directory: PathBuf,
+    /// Its whole environment.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// What its stdin is.
+    pub stdin: StdinKind,
+}
+
+/// What an agent's stdin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdinKind {
+    /// Nothing to read.
+    Empty,
+    /// A pipe that we write to.
+    Pipe,
+}
+
+/// A running agent, in a process group of its own.
+#[derive(Debug)]
+pub struct Agent {
+    /// Who it is.
+    pub identity: ProcessIdentity,
+    /// Its process. Its one owner waits for it; dropping it leaves it running.
+    pub process: AgentProcess,
+    /// What it reads, unless that is nothing.
+    pub stdin: Option<ChildStdin>,
+    /// What it prints.
+    pub stdout: ChildStdout,
+    /// What it complains.
+    pub stderr: ChildStderr,
+}
+
+impl Agent {
+    /// Starts the program. Fails with [`SpawnError`] when the operating system does not.
+    pub fn spawn(command: &AgentCommand) -> Result<Self, SpawnError> {
+        let mut child = Command::new(&command.program)
+            .args(&command.args)
+            .current_dir(&command.working_directory)
+            .env_clear()
+            .envs(&command.environment)
+            .stdin(match command.stdin {
+                StdinKind::Empty => Stdio::null(),
+                StdinKind::Pipe => Stdio::piped(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(SpawnError)?;
+        let pid = child.id().expect("a child that was not waited for has a pid");
+        Ok(Self {
+            identity: identity_of(pid).expect("a child that was not waited for is there, at least as a zombie"),
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take().expect("stdout is piped"),
+            stderr: child.stderr.take().expect("stderr is piped"),
+            process: AgentProcess(child),
+        })
+    }
+}
+
+/// The agent's own process.
+#[derive(Debug)]
+pub struct AgentProcess(Child);
+
+impl AgentProcess {
+    /// Waits for it to end. Can be dropped while it waits, and called again.
+    pub async fn wait(&mut self) -> io::Result<Exit> {
+        self.0.wait().await.map(exit)
+    }
+}
+
+/// How a process ended, in the words of the backend contract.
+pub(super) fn exit(status: std::process::ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// Why a program was not started.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SpawnError(io::Error);
+
+impl SpawnError {
+    /// The operating system's name for the error, such as `ENOENT`.
+    pub fn errno(&self) -> String {
+        use rustix::io::Errno;
+        let Some(errno) = self.0.raw_os_error().map(Errno::from_raw_os_error) else { return "EINVAL".into() };
+        match errno {
+            Errno::NOENT => "ENOENT".into(),
+            Errno::ACCESS => "EACCES".into(),
+            Errno::NOEXEC => "ENOEXEC".into(),
+            Errno::TOOBIG => "E2BIG".into(),
+            Errno::NOMEM => "ENOMEM".into(),
+            Errno::AGAIN => "EAGAIN".into(),
+            Errno::MFILE => "EMFILE".into(),
+            Errno::NFILE => "ENFILE".into(),
+            Errno::NOTDIR => "ENOTDIR".into(),
+            Errno::ISDIR => "EISDIR".into(),
+            Errno::LOOP => "ELOOP".into(),
+            Errno::PERM => "EPERM".into(),
+            Errno::TXTBSY => "ETXTBSY".into(),
+            Errno::INVAL => "EINVAL".into(),
+            other => format!("errno {}", other.raw_os_error()),
+        }
+    }
+}

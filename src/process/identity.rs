@@ -1,0 +1,76 @@
+//! Telling a process from a later one that got the same pid.
+
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::sync::OnceLock;
+
+use crate::task::ProcessIdentity;
+
+/// The identity of a process that is there now, a zombie included; `None` when there is none.
+pub fn identity_of(pid: u32) -> Option<ProcessIdentity> {
+    Some(ProcessIdentity { pid, start_time: start_time(pid)?, boot_id: boot_id().to_owned() })
+}
+
+/// Whether exactly this process is there now and has not ended.
+pub fn is_alive(process: &ProcessIdentity) -> bool {
+    process.boot_id == boot_id() && start_time(process.pid) == Some(process.start_time) && !is_zombie(process.pid)
+}
+
+/// Which boot of the machine this is. Empty where the operating system does not tell.
+pub fn boot_id() -> &'static str {
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    BOOT_ID.get_or_init(read_boot_id)
+}
+
+#[cfg(target_os = "linux")]
+fn read_boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn start_time(pid: u32) -> Option<u64> {
+    super::tree::stat(pid).map(|stat| stat.start_time)
+}
+
+#[cfg(target_os = "linux")]
+fn is_zombie(pid: u32) -> bool {
+    super::tree::stat(pid).is_none_or(|stat| stat.is_zombie)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_boot_id() -> String {
+    answer_of("sysctl", &["-n", "kern.boottime"]).unwrap_or_default()
+}
+
+/// A number made of the time that `ps` prints: equal for the same process, different for a later one.
+#[cfg(not(target_os = "linux"))]
+fn start_time(pid: u32) -> Option<u64> {
+    let started = answer_of("ps", &["-o", "lstart=", "-p", &pid.to_string()])?;
+    let fold = |number: u64, byte: &u8| number.wrapping_mul(1_099_511_628_211) ^ u64::from(*byte);
+    Some(started.as_bytes().iter().fold(14_695_981_039_346_656_037, fold))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_zombie(pid: u32) -> bool {
+    answer_of("ps", &["-o", "state=", "-p", &pid.to_string()]).is_none_or(|state| state.starts_with('Z'))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn answer_of(program: &str, args: &[&str]) -> Option<String> {
+    let output = std::process::Command::new(program).args(args).output().ok()?;
+    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !answer.is_empty()).then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_alive_and_another_with_its_pid_is_not() {
+        let ourselves = identity_of(std::process::id()).expect("this process is there");
+        assert!(is_alive(&ourselves));
+        assert!(!is_alive(&ProcessIdentity { start_time: ourselves.start_time + 1, ..ourselves.clone() }));
+        assert!(!is_alive(&ProcessIdentity { boot_id: "another boot".into(), ..ourselves }));
+    }
+}

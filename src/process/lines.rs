@@ -1,0 +1,185 @@
+//! Cutting a stream of bytes into lines with bounded memory.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The longest line held in memory: 8 MiB. A longer one is passed on in parts.
+pub const HELD: usize = 8 << 20;
+
+/// As much of the beginning of a longer line as is kept for the session.
+const HEAD: usize = 64 << 10;
+
+/// Reads lines, many at a time: [`fill`](Self::fill) waits for bytes, [`cut`](Self::cut) cuts what came.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    from: R,
+    buffer: Vec<u8>,
+    /// Bytes before this are used up.
+    used: usize,
+    /// Bytes between `used` and this hold no line end.
+    searched: usize,
+    long: Option<Long>,
+    at_end: bool,
+}
+
+/// A line longer than [`HELD`], of which parts were passed on already.
+#[derive(Debug)]
+struct Long {
+    head: Vec<u8>,
+    length: u64,
+}
+
+/// A line, or a part of one that is too long to hold.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A whole line, without its line end.
+    Line(&'a [u8]),
+    /// The first part of a long line.
+    LongStart(&'a [u8]),
+    /// A further part of it.
+    LongPart(&'a [u8]),
+    /// It has ended.
+    LongEnd {
+        /// Its first bytes.
+        head: Vec<u8>,
+        /// Its whole length in bytes.
+        length: u64,
+    },
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    /// A reader of `from`.
+    pub fn new(from: R) -> Self {
+        Self { from, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false }
+    }
+
+    /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.drain(..self.used);
+        self.searched -= self.used;
+        self.used = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > 1 << 20 {
+            self.buffer = Vec::new();
+        }
+        self.buffer.reserve(64 << 10);
+        let count = self.from.read_buf(&mut self.buffer).await?;
+        self.at_end = count == 0;
+        Ok(count)
+    }
+
+    /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
+    pub fn cut(&mut self) -> Option<Piece<'_>> {
+        let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
+        match found {
+            Some(offset) => {
+                let end = self.searched + offset;
+                Some(self.ended_by(end, end + 1))
+            }
+            None if self.at_end && self.used < self.buffer.len() => {
+                Some(self.ended_by(self.buffer.len(), self.buffer.len()))
+            }
+            None if self.at_end => self.long.take().map(|long| Piece::LongEnd { head: long.head, length: long.length }),
+            None => {
+                self.searched = self.buffer.len();
+                let waiting = self.searched - self.used;
+                (self.long.is_some() && waiting > 0 || waiting >= HELD).then(|| self.part(self.searched))
+            }
+        }
+    }
+
+    /// The line, or the end of the long line, up to `end`; the next one begins at `next`.
+    fn ended_by(&mut self, end: usize, next: usize) -> Piece<'_> {
+        let start = self.used;
+        if self.long.is_some() {
+            if start < end {
+                return self.part(end);
+            }
+            (self.used, self.searched) = (next, next);
+            let long = self.long.take().expect("it was there just now");
+            return Piece::LongEnd { head: long.head, length: long.length };
+        }
+        (self.used, self.searched) = (next, next);
+        let line = &self.buffer[start..end];
+        Piece::Line(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// Passes on everything up to `end` as a part of a long line.
+    fn part(&mut self, end: usize) -> Piece<'_> {
+        let start = self.used;
+        (self.used, self.searched) = (end, end);
+        let part = &self.buffer[start..end];
+        let length = u64::try_from(part.len()).expect("a length fits into 64 bits");
+        match &mut self.long {
+            Some(long) => {
+                long.length += length;
+                Piece::LongPart(part)
+            }
+            None => {
+                self.long = Some(Long { head: part[..part.len().min(HEAD)].to_vec(), length });
+                Piece::LongStart(part)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each piece in words: lines as they are, long lines as their length.
+    async fn pieces_of(input: &[u8]) -> Vec<String> {
+        let mut reader = LineReader::new(input);
+        let mut pieces = Vec::new();
+        let mut long = 0;
+        loop {
+            let count = reader.fill().await.expect("memory can be read");
+            while let Some(piece) = reader.cut() {
+                match piece {
+                    Piece::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
+                    Piece::LongStart(part) | Piece::LongPart(part) => long += part.len(),
+                    Piece::LongEnd { head, length } => {
+                        assert_eq!((long as u64, head.len()), (length, HEAD));
+                        pieces.push(format!("<{length}>"));
+                    }
+                }
+            }
+            if count == 0 {
+                return pieces;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_come_whole_and_a_torn_last_one_too() {
+        assert_eq!(pieces_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
+        assert_eq!(pieces_of(b"").await, Vec::<String>::new());
+        assert_eq!(pieces_of(b"\n").await, [""]);
+    }
+
+    #[tokio::test]
+    async fn a_line_too_long_to_hold_comes_in_parts_and_the_next_one_whole() {
+        let mut input = vec![b'x'; HELD + 100_000];
+        input.extend_from_slice(b"\nnext\n");
+        assert_eq!(pieces_of(&input).await, [format!("<{}>", HELD + 100_000), "next".into()]);
+        assert_eq!(pieces_of(&input[..HELD + 5]).await, [format!("<{}>", HELD + 5)]);
+    }
+
+    #[tokio::test]
+    async fn a_line_just_held_is_whole() {
+        let mut input = vec![b'x'; HELD - 1];
+        input.push(b'\n');
+        assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..HELD - 1]).into_owned()]);
+    }
+
+    #[tokio::test]
+    async fn memory_is_given_back_after_a_long_line() {
+        let mut input = vec![b'x'; HELD + 1];
+        input.push(b'\n');
+        let mut reader = LineReader::new(&input[..]);
+        while reader.fill().await.expect("memory can be read") > 0 {
+            while reader.cut().is_some() {}
+        }
+        assert!(reader.buffer.capacity() < 1 << 20, "{} bytes are kept", reader.buffer.capacity());
+    }
+}

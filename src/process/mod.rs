@@ -1,0 +1,23 @@
+//! Processes: the only code that spawns or signals.
+//!
+//! An agent is a tree, not a process. Codex runs each command in a session of its own, so that neither a process group
+//! nor a session holds all of it. On Linux the supervisor is a child subreaper: whatever an agent leaves behind
+//! becomes its child, and the [`Tree`] below it is everything the agent ever started.
+
+mod agent;
+mod identity;
+mod lines;
+mod probe;
+mod program;
+mod tree;
+
+pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind};
+pub use identity::{boot_id, identity_of, is_alive};
+pub use lines::{HELD, LineReader, Piece};
+pub use probe::{ProbeError, probe};
+pub use program::{ProgramProblem, find_program};
+pub use tree::{Member, Tree, kill_marked, marked};
+
+/// The environment variable that every agent and its children carry: the ids of the tasks that they work for, outermost
+/// first, separated by commas. By it a later server finds what a killed supervisor left behind.
+pub const TASK_MARKER: &str = "CONNECTOR_TASK_IDS";

@@ -1,0 +1,90 @@
+//! Finding an agent's program.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+/// Finds `program`: a bare name on `path` (the agent's own `PATH`), a path that begins with `~/`, or an absolute path.
+///
+/// Fails with [`ProgramProblem`] when there is no such file that can be executed.
+pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -> Result<PathBuf, ProgramProblem> {
+    let program_path = match (program.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        (Some(_) | None, _) => PathBuf::from(program),
+    };
+    if !program.contains('/') {
+        let found = which::which_in(program, path, "/");
+        return found.map_err(|_| ProgramProblem::NotOnPath { program: program.to_owned() });
+    }
+    if program_path.is_relative() {
+        return Err(ProgramProblem::Relative { program: program_path });
+    }
+    if !program_path.exists() {
+        return Err(ProgramProblem::NotThere { program: program_path });
+    }
+    which::which_in(&program_path, path, "/").map_err(|_| ProgramProblem::NotExecutable { program: program_path })
+}
+
+/// Why a program cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramProblem {
+    /// A bare name that is nowhere on `PATH`.
+    #[error("no program `{program}` on PATH")]
+    NotOnPath {
+        /// The name.
+        program: String,
+    },
+    /// A path that leads nowhere.
+    #[error("no file {}", program.display())]
+    NotThere {
+        /// The path.
+        program: PathBuf,
+    },
+    /// A file or directory that cannot be executed.
+    #[error("{} is not an executable file", program.display())]
+    NotExecutable {
+        /// The path.
+        program: PathBuf,
+    },
+    /// A path that means another file in every directory.
+    #[error("`{}` is a relative path: give a bare name, an absolute path, or one that begins with `~/`", program.display())]
+    Relative {
+        /// The path.
+        program: PathBuf,
+    },
+}
+
+impl ProgramProblem {
+    /// The operating system's name for the problem.
+    pub fn errno(&self) -> &'static str {
+        match self {
+            Self::NotOnPath { .. } | Self::NotThere { .. } | Self::Relative { .. } => "ENOENT",
+            Self::NotExecutable { .. } => "EACCES",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_by_name_by_path_and_under_home() {
+        let path = Some(OsStr::new("/bin:/usr/bin"));
+        assert!(find_program("sh", path, None).is_ok_and(|found| found.is_absolute()));
+        assert_eq!(find_program("/bin/sh", path, None), Ok("/bin/sh".into()));
+        assert_eq!(find_program("~/sh", path, Some(OsStr::new("/bin"))), Ok("/bin/sh".into()));
+    }
+
+    #[test]
+    fn each_problem_has_its_own_name() {
+        let path = Some(OsStr::new("/bin"));
+        let problem = |program| find_program(program, path, None).expect_err("it cannot be used");
+        assert!(matches!(problem("no-such-program"), ProgramProblem::NotOnPath { .. }));
+        assert!(matches!(problem("/no/such/program"), ProgramProblem::NotThere { .. }));
+        assert!(matches!(problem("/bin"), ProgramProblem::NotExecutable { .. }));
+        assert!(matches!(problem("/etc/passwd"), ProgramProblem::NotExecutable { .. }));
+        assert!(matches!(problem("./sh"), ProgramProblem::Relative { .. }));
+    }
+}

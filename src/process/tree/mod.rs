@@ -1,0 +1,124 @@
+//! Everything an agent started: looking at it, and stopping it.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::task::TaskId;
+
+#[cfg(not(target_os = "linux"))]
+mod group;
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(not(target_os = "linux"))]
+use group as platform;
+#[cfg(target_os = "linux")]
+use linux as platform;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::stat;
+
+/// One process of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its pid.
+    pub pid: u32,
+    /// When it started, so that no later process with its pid is taken for it.
+    pub start_time: u64,
+    /// What it is called, for people.
+    pub name: String,
+}
+
+/// The processes below this one (Linux), or in the agent's process group (elsewhere).
+///
+/// There is one in a supervisor, which serves one agent: what is below it is the agent's.
+#[derive(Debug)]
+pub struct Tree {
+    agent: u32,
+}
+
+impl Tree {
+    /// Makes this process the one that inherits every orphan below it. Before the agent is started.
+    pub fn adopt_orphans() {
+        platform::adopt_orphans();
+    }
+
+    /// The tree whose first process is `agent`.
+    pub fn of(agent: u32) -> Self {
+        Self { agent }
+    }
+
+    /// What is alive of it, without the agent's own process once that was waited for. Orphans that have ended are reaped.
+    pub fn survivors(&self) -> Vec<Member> {
+        platform::survivors(self.agent)
+    }
+
+    /// Sends a signal to the agent's own process only.
+    pub fn signal_agent(&self, signal: Signal) {
+        if let Some(pid) = pid(self.agent) {
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// Sends SIGTERM to every process, and wakes those that are stopped.
+    pub fn terminate(&self) {
+        for member in self.survivors() {
+            platform::signal(&member, Signal::TERM);
+            platform::signal(&member, Signal::CONT);
+        }
+    }
+
+    /// Sends SIGKILL to every process, all of them frozen first, so that none forks away.
+    pub fn kill(&self) {
+        freeze_and_kill(|| self.survivors());
+    }
+}
+
+/// The processes that carry this task's marker in their environment, wherever they are. Empty where the operating
+/// system does not show environments.
+pub fn marked(id: &TaskId) -> Vec<Member> {
+    platform::marked(id)
+}
+
+/// Kills the processes that carry this task's marker, and waits at most two seconds for them to be gone. Returns those
+/// that were found. Nothing else can keep a task's processes alive once its supervisor is gone.
+pub fn kill_marked(id: &TaskId) -> Vec<Member> {
+    let found = marked(id);
+    let patience = Instant::now() + Duration::from_secs(2);
+    while !marked(id).is_empty() && Instant::now() < patience {
+        freeze_and_kill(|| marked(id));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    found
+}
+
+/// Kills a process group of ours. Its leader has not been waited for.
+pub(super) fn kill_group(leader: u32) {
+    if let Some(pid) = pid(leader) {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// Stops the processes until no new one turns up, then kills them.
+fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
+    const MOST_ROUNDS: usize = 64;
+    let mut frozen: Vec<Member> = Vec::new();
+    for _ in 0..MOST_ROUNDS {
+        let new: Vec<Member> = look().into_iter().filter(|member| !frozen.contains(member)).collect();
+        if new.is_empty() {
+            break;
+        }
+        for member in &new {
+            platform::signal(member, Signal::STOP);
+        }
+        frozen.extend(new);
+    }
+    for member in &frozen {
+        platform::signal(member, Signal::KILL);
+    }
+}
+
+fn pid(raw: u32) -> Option<Pid> {
+    i32::try_from(raw).ok().and_then(Pid::from_raw)
+}

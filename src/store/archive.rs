@@ -1,0 +1,89 @@
+//! What the original program left: whole old indexes, and entries in its way of writing.
+
+use std::{collections::BTreeMap, fs};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{Store, layout::ARCHIVE_PREFIX};
+use crate::task::{TaskId, TaskRecord};
+
+impl Store {
+    /// A task that only an archived index knows.
+    pub(super) fn archived(&self, id: &TaskId) -> Option<TaskRecord> {
+        self.archives().find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?))
+    }
+
+    /// Every task that archived indexes know.
+    pub(super) fn all_archived(&self) -> impl Iterator<Item = TaskRecord> {
+        self.archives()
+            .flat_map(|entries| entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw)).collect::<Vec<_>>())
+    }
+
+    fn archives(&self) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
+        let files = fs::read_dir(&self.layout.data).into_iter().flatten().flatten();
+        files
+            .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
+            .filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok())
+    }
+}
+
+/// Reads an entry, whoever wrote it. What a record cannot do without is its status and when it began; any other field
+/// that cannot be read is left out. `None`: this is no record.
+pub(super) fn understand(id: &str, raw: &RawValue) -> Option<TaskRecord> {
+    if let Ok(record) = serde_json::from_str::<TaskRecord>(raw.get()) {
+        return Some(record);
+    }
+    let fields: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+    let mut kept = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    for required in ["status", "startedAt"] {
+        kept.insert(required.to_owned(), moment(required, fields.get(required)?.clone()));
+    }
+    let mut record: TaskRecord = serde_json::from_value(Value::Object(kept.clone())).ok()?;
+    for (key, value) in fields {
+        let mut more = kept.clone();
+        more.insert(key.clone(), moment(&key, value));
+        if let Ok(read) = serde_json::from_value(Value::Object(more.clone())) {
+            (record, kept) = (read, more);
+        }
+    }
+    Some(record)
+}
+
+/// Milliseconds since 1970, where a moment is meant, in the form that we read.
+fn moment(key: &str, value: Value) -> Value {
+    let millis = value.as_i64().filter(|_| key.ends_with("At"));
+    match millis.and_then(DateTime::<Utc>::from_timestamp_millis) {
+        Some(moment) => Value::from(moment.to_rfc3339()),
+        None => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::TaskStatus;
+
+    fn raw(value: Value) -> Box<RawValue> {
+        serde_json::value::to_raw_value(&value).expect("a value is JSON")
+    }
+
+    #[test]
+    fn an_entry_with_strange_fields_keeps_those_that_can_be_read() {
+        let entry = raw(serde_json::json!({
+            "status": "completed", "startedAt": 1_705_314_600_000_i64, "sandbox": "none of ours", "pid": "12",
+            "task": "fix it", "exitCode": 0
+        }));
+        let record = understand("0123abcd", &entry).expect("status and start are there");
+        assert_eq!((record.status, record.task.as_str(), record.exit_code), (TaskStatus::Completed, "fix it", Some(0)));
+        assert_eq!((record.sandbox, record.pid), (None, None));
+        assert_eq!(record.started_at.timestamp(), 1_705_314_600);
+    }
+
+    #[test]
+    fn what_is_no_record_is_none() {
+        for value in [serde_json::json!(3), serde_json::json!({}), serde_json::json!({"status": "completed"})] {
+            assert_eq!(understand("0123abcd", &raw(value)), None);
+        }
+    }
+}

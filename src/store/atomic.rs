@@ -1,0 +1,76 @@
+//! Replacing files so that no reader and no power cut finds half of one.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::Write,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use chrono::Utc;
+
+use super::{StoreError, layout::stamp};
+
+/// Whether a write waits until it would survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It waits.
+    Durable,
+    /// It does not: the content is of this second, or can be made again.
+    Volatile,
+}
+
+/// Puts `content` (0600) in the place of `path` in one step.
+pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let write = || {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        file.write_all(content)?;
+        if durability == Durability::Durable {
+            file.as_file().sync_data()?;
+        }
+        file.persist(path).map_err(|failed| failed.error)?;
+        match durability {
+            Durability::Durable => File::open(dir)?.sync_all(),
+            Durability::Volatile => Ok(()),
+        }
+    };
+    write().map_err(StoreError::at("write", path))
+}
+
+/// Makes a directory that only its owner can enter, and those above it. One that is there stays as it is.
+pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(StoreError::at("make", dir))
+}
+
+/// Moves a file that cannot be read out of the way, and returns its new name. Nothing is ever deleted for being broken.
+pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let aside = path.with_file_name(format!("{stem}-damaged-{}.json", stamp(Utc::now())));
+    fs::rename(path, &aside).map_err(StoreError::at("set aside", path))?;
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("record.json");
+        replace(&path, b"one", Durability::Durable).expect("the directory is writable");
+        replace(&path, b"two", Durability::Volatile).expect("the directory is writable");
+        assert_eq!(fs::read(&path).expect("it was just written"), b"two");
+        assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_names_the_path() {
+        let error = replace(Path::new("/proc/no/such/file"), b"", Durability::Volatile).expect_err("no such directory");
+        assert!(error.to_string().contains("/proc/no/such/file"), "{error}");
+    }
+}

@@ -1,0 +1,208 @@
+//! `tasks.json`: the newest tasks in one file, for listing.
+//!
+//! The index is never the truth: each entry is a record with its long texts cut, and the whole can be rebuilt. It is
+//! replaced under a lock that is held for one read and one write, and that nobody waits for longer than two seconds.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    thread,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Store, StoreError, archive,
+    atomic::{Durability, replace, set_aside},
+    if_there,
+    layout::RECORD_SUFFIX,
+};
+use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
+
+/// Tasks in the order in which they began, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// As many as were asked for.
+    pub records: Vec<TaskRecord>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// Who holds the lock longer than this is stopped, or worse: the writer goes on without the index.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+type Entries = BTreeMap<String, Box<RawValue>>;
+
+/// As much of an entry as the index itself needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    #[serde(default)]
+    format: u32,
+    #[serde(default)]
+    status: Option<TaskStatus>,
+    #[serde(default)]
+    started_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// Puts a record into the index, in the place of an older one of the same task.
+    ///
+    /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer mends it.
+    pub fn index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+        let Some(_lock) = self.lock_index()? else {
+            let dirty = self.layout.index_dirty();
+            File::create(&dirty).map_err(StoreError::at("write", &dirty))?;
+            self.notice("tasks.json is locked by a process that does not let go; it is out of date for now".to_owned());
+            return Ok(());
+        };
+        let mut entries = match self.read_entries()? {
+            Some(entries) if !self.layout.index_dirty().exists() => entries,
+            Some(_) | None => self.rebuilt()?,
+        };
+        self.archive_the_original(&mut entries)?;
+        entries.insert(record.id.to_string(), entry(record, limits));
+        bound(&mut entries, limits.entries);
+        let content = serde_json::to_vec(&entries).expect("an index has only string keys");
+        replace(&self.layout.index(), &content, Durability::Durable)?;
+        if_there(fs::remove_file(self.layout.index_dirty()))
+            .map_err(StoreError::at("remove", self.layout.index_dirty()))?;
+        Ok(())
+    }
+
+    /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
+    pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
+        let mut records = BTreeMap::new();
+        for (id, raw) in self.read_entries()?.map_or_else(|| self.rebuilt(), Ok)? {
+            if let Some(record) = archive::understand(&id, &raw) {
+                records.insert(record.id.clone(), record);
+            }
+        }
+        let unsettled: Vec<TaskId> =
+            records.values().filter(|record| !record.status.is_final()).map(|record| record.id.clone()).collect();
+        for id in self.running_ids()?.into_iter().chain(unsettled) {
+            if let Some(record) = self.read_record(&id)? {
+                records.insert(id, record);
+            }
+        }
+        let wanted = |record: &TaskRecord| status.is_none_or(|status| record.status == status);
+        for record in self.all_archived() {
+            records.entry(record.id.clone()).or_insert(record);
+        }
+        let mut records: Vec<_> = records.into_values().filter(wanted).collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+        let total = records.len();
+        records.truncate(limit);
+        Ok(Listing { records, total })
+    }
+
+    /// What the index knows of one task.
+    pub(super) fn index_entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let entries = self.read_entries()?.unwrap_or_default();
+        Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw)))
+    }
+
+    /// The entries as they are on disk; `None` when there is no index, or none any more because it was damaged.
+    fn read_entries(&self) -> Result<Option<Entries>, StoreError> {
+        let path = self.layout.index();
+        let content = match if_there(fs::read(&path)) {
+            Ok(None) => return Ok(None),
+            Ok(Some(content)) => content,
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Vec::new(),
+            Err(error) => return Err(StoreError::at("read", path)(error)),
+        };
+        match serde_json::from_slice(&content) {
+            Ok(entries) => Ok(Some(entries)),
+            Err(_) => {
+                let aside = set_aside(&path)?;
+                self.notice(format!(
+                    "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
+                    aside.display()
+                ));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The entries as the records have them.
+    fn rebuilt(&self) -> Result<Entries, StoreError> {
+        let logs = &self.layout.logs;
+        let mut entries = Entries::new();
+        for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
+            let name = file.file_name();
+            let Some(id) = name.to_str().and_then(|name| name.strip_suffix(RECORD_SUFFIX)) else { continue };
+            let Ok(content) = fs::read(file.path()) else { continue };
+            let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
+            if record.id.as_str() == id {
+                entries.insert(id.to_owned(), entry(&record, IndexLimits { entries: usize::MAX, text: 2_000 }));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Keeps an index of the original program whole, before it is replaced for the first time.
+    fn archive_the_original(&self, entries: &mut Entries) -> Result<(), StoreError> {
+        let original = |raw: &RawValue| serde_json::from_str::<Head>(raw.get()).map_or(true, |head| head.format == 0);
+        if !entries.values().any(|raw| original(raw)) || !self.layout.index().exists() {
+            return Ok(());
+        }
+        let archive = self.layout.archive(Utc::now());
+        let content = fs::read(self.layout.index()).map_err(StoreError::at("read", self.layout.index()))?;
+        replace(&archive, &content, Durability::Durable)?;
+        entries.retain(|id, raw| {
+            if original(raw) {
+                let Some(record) = archive::understand(id, raw) else { return false };
+                *raw = entry(&TaskRecord { format: RECORD_FORMAT, ..record }, IndexLimits { entries: 0, text: 2_000 });
+            }
+            true
+        });
+        Ok(())
+    }
+
+    fn lock_index(&self) -> Result<Option<File>, StoreError> {
+        let path = self.layout.index_lock();
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = opened.map_err(StoreError::at("open", &path))?;
+        let patience = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(2)),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", path)(error)),
+            }
+        }
+    }
+}
+
+/// A record as it stands in the index.
+fn entry(record: &TaskRecord, limits: IndexLimits) -> Box<RawValue> {
+    let mut record = record.clone();
+    record.task = cut_middle(&record.task, limits.text);
+    record.result = record.result.map(|result| cut_middle(&result, limits.text));
+    record.agent_said = record.agent_said.map(|said| cut_middle(&said, limits.text));
+    record.environment.clear();
+    serde_json::value::to_raw_value(&record).expect("a record has only string keys")
+}
+
+/// Keeps the newest `most` of the tasks that have ended, and every other.
+fn bound(entries: &mut Entries, most: usize) {
+    if entries.len() <= most {
+        return;
+    }
+    let mut ended: Vec<(DateTime<Utc>, String)> = entries
+        .iter()
+        .filter_map(|(id, raw)| {
+            let head: Head = serde_json::from_str(raw.get()).ok()?;
+            head.status.is_none_or(TaskStatus::is_final).then(|| (head.started_at.unwrap_or_default(), id.clone()))
+        })
+        .collect();
+    ended.sort_by(|a, b| b.cmp(a));
+    for (_, id) in ended.drain(most.min(ended.len())..) {
+        entries.remove(&id);
+    }
+}

@@ -1,0 +1,92 @@
+//! The names of all files.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+
+use crate::task::TaskId;
+
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub(super) data: PathBuf,
+    pub(super) logs: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn index(&self) -> PathBuf {
+        self.data.join("tasks.json")
+    }
+
+    /// Locked while the index is written. A file of its own, because the index itself is replaced.
+    pub(super) fn index_lock(&self) -> PathBuf {
+        self.data.join("tasks.lock")
+    }
+
+    /// There while the index lacks something that the records have.
+    pub(super) fn index_dirty(&self) -> PathBuf {
+        self.data.join("tasks.dirty")
+    }
+
+    pub(super) fn archive(&self, now: DateTime<Utc>) -> PathBuf {
+        self.data.join(format!("{ARCHIVE_PREFIX}{}.json", stamp(now)))
+    }
+
+    pub(super) fn probes(&self) -> PathBuf {
+        self.data.join("probes.json")
+    }
+
+    pub(super) fn run_root(&self) -> PathBuf {
+        self.data.join("run")
+    }
+
+    pub(super) fn run(&self, id: &TaskId) -> PathBuf {
+        self.run_root().join(id.as_str())
+    }
+
+    pub(super) fn lease(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("lease")
+    }
+
+    pub(super) fn spec(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("spec.json")
+    }
+
+    pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("cancel")
+    }
+
+    pub(super) fn live(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("live.json")
+    }
+
+    pub(super) fn supervisor_log(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("supervisor.log")
+    }
+
+    pub(super) fn log(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}.log"))
+    }
+
+    pub(super) fn result(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}.result"))
+    }
+
+    pub(super) fn record(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}{RECORD_SUFFIX}"))
+    }
+
+    pub(super) fn events(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}.events.jsonl"))
+    }
+}
+
+/// How the name of an archived index of the original program begins.
+pub(super) const ARCHIVE_PREFIX: &str = "tasks-archive-";
+
+/// How the name of a record ends.
+pub(super) const RECORD_SUFFIX: &str = ".debug.json";
+
+/// `moment` as part of a file name, to the millisecond, so that two never meet.
+pub(super) fn stamp(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%dT%H%M%S%.3fZ").to_string()
+}

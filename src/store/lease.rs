@@ -1,0 +1,123 @@
+//! Who may write a task's record.
+//!
+//! A lease is a lock on a file in the task's run directory. The kernel frees it however its holder dies, and it is
+//! closed on exec, so that no agent ever holds one.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Store, StoreError, if_there};
+use crate::task::TaskId;
+
+/// The right to write a task's record, for as long as this value lives.
+#[derive(Debug)]
+pub struct Lease {
+    _locked: File,
+}
+
+/// What came of trying to begin a task under an id.
+#[derive(Debug)]
+pub enum Claim {
+    /// The id is ours, and so is the lease.
+    Taken(Lease),
+    /// Another task has, or had, this id.
+    InUse,
+}
+
+/// A reader that asks whether a lease is held holds it for a moment itself; a claim outwaits that.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Store {
+    /// Begins a task: makes its run directory, exclusively, and takes its lease.
+    pub fn claim(&self, id: &TaskId) -> Result<Claim, StoreError> {
+        let run = self.layout.run(id);
+        match DirBuilder::new().mode(0o700).create(&run) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Claim::InUse),
+            made => made.map_err(StoreError::at("make", &run))?,
+        }
+        if self.knows(id)? {
+            fs::remove_dir(&run).map_err(StoreError::at("remove", &run))?;
+            return Ok(Claim::InUse);
+        }
+        let path = self.layout.lease(id);
+        let file = open_lease(&path).map_err(StoreError::at("make", &path))?;
+        let patience = Instant::now() + CLAIM_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Claim::Taken(Lease { _locked: file })),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(5)),
+                Err(TryLockError::WouldBlock) => return Ok(Claim::InUse),
+                Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", &path)(error)),
+            }
+        }
+    }
+
+    /// Takes over the lease of a task whose holder is gone. `None`: somebody holds it.
+    ///
+    /// A task without a run directory gets one, so that two processes never close the same books at once.
+    pub fn take_over(&self, id: &TaskId) -> Result<Option<Lease>, StoreError> {
+        let path = self.layout.lease(id);
+        let run = self.layout.run(id);
+        DirBuilder::new().recursive(true).mode(0o700).create(&run).map_err(StoreError::at("make", &run))?;
+        let file = open_lease(&path).map_err(StoreError::at("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lease { _locked: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
+        }
+    }
+
+    /// Whether somebody holds the task's lease at this moment.
+    pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let path = self.layout.lease(id);
+        let Some(file) = if_there(File::open(&path)).map_err(StoreError::at("open", &path))? else { return Ok(false) };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
+        }
+    }
+
+    /// Removes the run directory: the last thing that the holder of the lease does.
+    pub fn close(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
+        let run = self.layout.run(id);
+        let removed = if_there(fs::remove_dir_all(&run)).map_err(StoreError::at("remove", &run));
+        drop(lease);
+        removed.map(|_| ())
+    }
+}
+
+fn open_lease(path: &std::path::Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    #[test]
+    fn an_id_is_claimed_once_and_leased_until_it_is_closed() {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        let Ok(Claim::Taken(lease)) = store.claim(&id) else { panic!("a new id is free") };
+        assert!(matches!(store.claim(&id), Ok(Claim::InUse)));
+        assert!(store.is_leased(&id).expect("the lease can be read"));
+        assert!(store.take_over(&id).expect("the lease can be tried").is_none());
+        store.close(&id, lease).expect("the run directory can be removed");
+        assert!(!store.is_leased(&id).expect("a missing lease is free"));
+    }
+
+    #[test]
+    fn a_lease_whose_holder_is_gone_can_be_taken_over() {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        drop(store.claim(&id).expect("a new id is free"));
+        assert!(store.take_over(&id).expect("the lease can be tried").is_some());
+    }
+}

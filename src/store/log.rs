@@ -1,0 +1,119 @@
+//! The log of one task: `logs/<id>.log`, and the raw events beside it.
+//!
+//! Every entry begins with a time. An entry of several lines goes on in lines that begin with four spaces, so that
+//! nothing an agent prints can pass for an entry of ours.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{Store, StoreError};
+use crate::task::TaskId;
+
+/// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 64 KiB have come together.
+#[derive(Debug)]
+pub struct LogWriter {
+    file: BufWriter<File>,
+    /// The time that `stamp` was made of, in milliseconds.
+    stamped: i64,
+    stamp: String,
+}
+
+impl Store {
+    /// Opens the log of a task, to append to it.
+    pub fn open_log(&self, id: &TaskId) -> Result<LogWriter, StoreError> {
+        let file = append(self.layout.log(id))?;
+        Ok(LogWriter { file: BufWriter::with_capacity(64 << 10, file), stamped: i64::MIN, stamp: String::new() })
+    }
+
+    /// Opens the file of raw events of a task, to append to it.
+    pub fn open_events(&self, id: &TaskId) -> Result<BufWriter<File>, StoreError> {
+        Ok(BufWriter::with_capacity(64 << 10, append(self.layout.events(id))?))
+    }
+}
+
+fn append(path: std::path::PathBuf) -> Result<File, StoreError> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(StoreError::at("open", path))
+}
+
+impl LogWriter {
+    /// Appends one entry. Further lines of `text` are indented.
+    pub fn entry(&mut self, now: DateTime<Utc>, text: &str) -> io::Result<()> {
+        self.begin(now)?;
+        self.indented(text.as_bytes())?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Appends one line of the agent's as it came, after `label`.
+    pub fn line(&mut self, now: DateTime<Utc>, label: &str, line: &[u8]) -> io::Result<()> {
+        self.begin(now)?;
+        self.file.write_all(label.as_bytes())?;
+        self.indented(line)?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Begins a line that comes in parts, each given to [`part`](Self::part), and ends with [`end`](Self::end).
+    pub fn start(&mut self, now: DateTime<Utc>, label: &str) -> io::Result<()> {
+        self.begin(now)?;
+        self.file.write_all(label.as_bytes())
+    }
+
+    /// Appends a part of a line.
+    pub fn part(&mut self, part: &[u8]) -> io::Result<()> {
+        self.file.write_all(part)
+    }
+
+    /// Ends a line that came in parts.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.file.write_all(b"\n")
+    }
+
+    /// Hands everything to the operating system.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    fn begin(&mut self, now: DateTime<Utc>) -> io::Result<()> {
+        if self.stamped != now.timestamp_millis() {
+            self.stamped = now.timestamp_millis();
+            self.stamp = now.format("[%Y-%m-%dT%H:%M:%S%.3fZ] ").to_string();
+        }
+        self.file.write_all(self.stamp.as_bytes())
+    }
+
+    fn indented(&mut self, text: &[u8]) -> io::Result<()> {
+        let mut lines = text.split(|byte| *byte == b'\n');
+        self.file.write_all(lines.next().unwrap_or_default())?;
+        for line in lines {
+            self.file.write_all(b"\n    ")?;
+            self.file.write_all(line)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    #[test]
+    fn entries_are_stamped_and_further_lines_are_indented() {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        let mut log = store.open_log(&id).expect("the log directory is writable");
+        let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
+        log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
+        log.line(now, "STDERR: ", b"two \xff").expect("it can be written");
+        log.flush().expect("it can be written");
+        assert_eq!(
+            std::fs::read(store.log_path(&id)).expect("it is there"),
+            b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
+              [2024-01-15T10:30:00.007Z] STDERR: two \xff\n"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! What installed programs answered when they were asked what they can do: `probes.json`.
+//!
+//! Kept are the answers, not what was made of them, so that a newer version of ours reads them anew.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use connector_api::ProbeAnswer;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    atomic::{Durability, replace},
+};
+
+/// Which file was asked. A program that is replaced by another has another key, except behind a version manager whose
+/// shim stays the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbeKey {
+    path: PathBuf,
+    size: u64,
+    modified_seconds: i64,
+    /// npm gives every file of a package the same time, so that an update is only seen here.
+    changed_seconds: i64,
+    inode: u64,
+}
+
+impl ProbeKey {
+    /// The key of the program at `path`, behind its symbolic links; `None` when it cannot be looked at.
+    pub fn of(path: &Path) -> Option<Self> {
+        let path = fs::canonicalize(path).ok()?;
+        let file = fs::metadata(&path).ok()?;
+        Some(Self {
+            path,
+            size: file.size(),
+            modified_seconds: file.mtime(),
+            changed_seconds: file.ctime(),
+            inode: file.ino(),
+        })
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Probed {
+    key: ProbeKey,
+    answers: Vec<ProbeAnswer>,
+}
+
+impl Store {
+    /// The kept answers of this program to exactly these questions.
+    pub fn probed(&self, key: &ProbeKey, questions: &[Vec<String>]) -> Option<Vec<ProbeAnswer>> {
+        let probed = self.read_probes().remove(&name(key, questions))?;
+        (probed.key == *key && probed.answers.iter().map(|answer| &answer.args).eq(questions)).then_some(probed.answers)
+    }
+
+    /// Keeps the answers of this program in the place of older ones. Failing to is no failure: it is asked again then.
+    pub fn keep_probed(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
+        let mut probes = self.read_probes();
+        probes.insert(name(key, questions), Probed { key: key.clone(), answers: answers.to_vec() });
+        self.write_probes(&probes);
+    }
+
+    /// Forgets what this program answered.
+    pub fn forget_probed(&self, key: &ProbeKey) {
+        let mut probes = self.read_probes();
+        probes.retain(|_, probed| probed.key.path != key.path);
+        self.write_probes(&probes);
+    }
+
+    fn read_probes(&self) -> BTreeMap<String, Probed> {
+        fs::read(self.layout.probes())
+            .ok()
+            .and_then(|content| serde_json::from_slice(&content).ok())
+            .unwrap_or_default()
+    }
+
+    fn write_probes(&self, probes: &BTreeMap<String, Probed>) {
+        let content = serde_json::to_vec(probes).expect("probes have only string keys");
+        if let Err(error) = replace(&self.layout.probes(), &content, Durability::Volatile) {
+            tracing::warn!(%error, "the answers of a program are not kept");
+        }
+    }
+}
+
+/// One program may be asked by backends of two kinds.
+fn name(key: &ProbeKey, questions: &[Vec<String>]) -> String {
+    let questions: Vec<String> = questions.iter().map(|args| args.join(" ")).collect();
+    format!("{} [{}]", key.path.display(), questions.join(", "))
+}

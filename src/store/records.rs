@@ -1,0 +1,112 @@
+//! One record and one result file for each task.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    path::PathBuf,
+};
+
+use super::{
+    Store, StoreError,
+    atomic::{Durability, replace, set_aside},
+    if_there,
+};
+use crate::task::{TaskId, TaskRecord};
+
+impl Store {
+    /// Puts down the truth about a task, durably. Only the holder of its lease does this.
+    pub fn write_record(&self, record: &TaskRecord) -> Result<(), StoreError> {
+        let content = serde_json::to_vec_pretty(record).expect("a record has only string keys");
+        replace(&self.layout.record(&record.id), &content, Durability::Durable)
+    }
+
+    /// The task's record; `None` when there is no such task. A running task's record is not brought up to this
+    /// moment: that is what [`read_live`](Store::read_live) is for.
+    ///
+    /// A record that does not parse is set aside, and what the index knows takes its place.
+    pub fn read_record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let path = self.layout.record(id);
+        if let Some(content) = if_there(fs::read(&path)).map_err(StoreError::at("read", &path))? {
+            match serde_json::from_slice::<TaskRecord>(&content) {
+                Ok(record) if record.id == *id => return Ok(Some(record)),
+                // The original program's file says much the same in its own way; the index is read instead.
+                Ok(_) | Err(_) if !self.is_leased(id)? && is_ours(&content) => {
+                    let aside = set_aside(&path)?;
+                    self.notice(format!("the record of task {id} was damaged; it is kept as {}", aside.display()));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(self.index_entry(id)?.or_else(|| self.archived(id)))
+    }
+
+    /// Whether any file speaks of a task with this id.
+    pub(super) fn knows(&self, id: &TaskId) -> Result<bool, StoreError> {
+        Ok(self.layout.record(id).exists() || self.layout.log(id).exists() || self.index_entry(id)?.is_some())
+    }
+
+    /// Keeps the agent's final message whole, durably.
+    pub fn write_result(&self, id: &TaskId, answer: &str) -> Result<(), StoreError> {
+        replace(&self.layout.result(id), answer.as_bytes(), Durability::Durable)
+    }
+
+    /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how
+    /// many bytes are left out between them. `None` when there is no result.
+    pub fn read_result(&self, id: &TaskId, most: u64) -> Result<Option<ResultText>, StoreError> {
+        let path = self.layout.result(id);
+        let read = |mut file: fs::File| -> io::Result<ResultText> {
+            let length = file.metadata()?.len();
+            let mut head = Vec::new();
+            if length <= most {
+                file.read_to_end(&mut head)?;
+                return Ok(ResultText { head: lossy(head), left_out: 0, tail: String::new() });
+            }
+            let half = most / 2;
+            (&mut file).take(half).read_to_end(&mut head)?;
+            file.seek(SeekFrom::Start(length - half))?;
+            let mut tail = Vec::new();
+            file.take(half).read_to_end(&mut tail)?;
+            Ok(ResultText { head: lossy(head), left_out: length - 2 * half, tail: lossy(tail) })
+        };
+        if_there(fs::File::open(&path).and_then(read)).map_err(StoreError::at("read", path))
+    }
+
+    /// Where the task's log is.
+    pub fn log_path(&self, id: &TaskId) -> PathBuf {
+        self.layout.log(id)
+    }
+
+    /// Where the task's result is.
+    pub fn result_path(&self, id: &TaskId) -> PathBuf {
+        self.layout.result(id)
+    }
+
+    /// Where the task's record is.
+    pub fn record_path(&self, id: &TaskId) -> PathBuf {
+        self.layout.record(id)
+    }
+}
+
+/// The agent's final message, with its middle left out when it is long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultText {
+    /// The whole message, or its beginning.
+    pub head: String,
+    /// Bytes between `head` and `tail`.
+    pub left_out: u64,
+    /// The end of a long message.
+    pub tail: String,
+}
+
+/// Text cut at any byte: what is left of a character at either end goes.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).trim_matches(char::REPLACEMENT_CHARACTER).to_owned()
+}
+
+/// Whether the bytes are, or were meant to be, a record of this program and not of the original.
+fn is_ours(content: &[u8]) -> bool {
+    match serde_json::from_slice::<serde_json::Value>(content) {
+        Ok(value) => value.get("format").is_some(),
+        Err(_) => true,
+    }
+}

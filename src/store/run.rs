@@ -1,0 +1,65 @@
+//! What lies in a task's run directory besides its lease.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    time::Duration,
+};
+
+use super::{
+    Store, StoreError,
+    atomic::{Durability, replace},
+    if_there,
+};
+use crate::task::{LiveView, TaskId, TaskSpec};
+
+impl Store {
+    /// Keeps the spec of a task that begins.
+    pub fn write_spec(&self, spec: &TaskSpec) -> Result<(), StoreError> {
+        let content = serde_json::to_vec(spec).expect("a spec has only string keys");
+        replace(&self.layout.spec(&spec.id), &content, Durability::Volatile)
+    }
+
+    /// Where the supervisor of a task writes its own log.
+    pub fn supervisor_log(&self, id: &TaskId) -> Result<File, StoreError> {
+        let path = self.layout.supervisor_log(id);
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(StoreError::at("open", path))
+    }
+
+    /// Shows readers where a running task stands. Not durable: it is true for a second.
+    pub fn write_live(&self, id: &TaskId, live: &LiveView) -> Result<(), StoreError> {
+        let content = serde_json::to_vec(live).expect("a live view has only string keys");
+        replace(&self.layout.live(id), &content, Durability::Volatile)
+    }
+
+    /// Where a running task stands; `None` when it does not run, or has not said yet.
+    pub fn read_live(&self, id: &TaskId) -> Option<LiveView> {
+        serde_json::from_slice(&fs::read(self.layout.live(id)).ok()?).ok()
+    }
+
+    /// Asks the task's supervisor to stop it, durably. Returns whether there is a supervisor's run directory to ask in.
+    pub fn request_cancel(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let path = self.layout.cancel(id);
+        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        Ok(if_there(made.and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?.is_some())
+    }
+
+    /// Whether somebody asked for the task to be stopped.
+    pub fn cancel_requested(&self, id: &TaskId) -> bool {
+        self.layout.cancel(id).exists()
+    }
+
+    /// The tasks that have a run directory: those that live, and those whose supervisor died.
+    pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
+        let root = self.layout.run_root();
+        let names = fs::read_dir(&root).map_err(StoreError::at("read", &root))?;
+        Ok(names.flatten().filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
+    }
+
+    /// How long ago the run directory was made or last changed; `None` when there is none.
+    pub fn run_age(&self, id: &TaskId) -> Option<Duration> {
+        let modified: io::Result<_> = fs::metadata(self.layout.run(id)).and_then(|meta| meta.modified());
+        modified.ok()?.elapsed().ok()
+    }
+}

@@ -1,0 +1,88 @@
+//! The last lines of a log, read from its end, so that its size does not matter.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+};
+
+use super::{Store, StoreError, if_there};
+use crate::task::TaskId;
+
+/// The end of a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
+    pub lines: Vec<String>,
+    /// Whether the log goes further back.
+    pub more: bool,
+}
+
+/// As far back as a tail is read. An answer shows far less.
+const REACH: u64 = 1 << 20;
+const BLOCK: u64 = 64 << 10;
+
+impl Store {
+    /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
+    pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
+        let path = self.layout.log(id);
+        let tail = if_there(File::open(&path).and_then(|file| tail(file, most)));
+        Ok(tail.map_err(StoreError::at("read", path))?.unwrap_or_default())
+    }
+}
+
+fn tail(mut file: File, most: usize) -> io::Result<Tail> {
+    let end = file.metadata()?.len();
+    let floor = end.saturating_sub(REACH);
+    let mut start = end;
+    let mut bytes: Vec<u8> = Vec::new();
+    // One line end more than lines: the log's last byte is one, and another stands before the first line shown.
+    while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= most {
+        let block = BLOCK.min(start - floor);
+        start -= block;
+        let mut before = vec![0; usize::try_from(block).expect("a block is small")];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut before)?;
+        before.append(&mut bytes);
+        bytes = before;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<&str> = text.lines().collect();
+    if start > 0 && lines.len() > 1 {
+        lines.remove(0);
+    }
+    let skipped = lines.len().saturating_sub(most);
+    Ok(Tail { lines: lines.drain(skipped..).map(str::to_owned).collect(), more: start > 0 || skipped > 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    fn tail_of(content: &str, most: usize) -> Tail {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        std::fs::write(store.log_path(&id), content).expect("the log directory is writable");
+        store.tail_log(&id, most).expect("it can be read")
+    }
+
+    #[test]
+    fn the_last_lines_come_oldest_first() {
+        assert_eq!(tail_of("a\nb\nc\n", 2), Tail { lines: vec!["b".into(), "c".into()], more: true });
+        assert_eq!(tail_of("a\nb", 5), Tail { lines: vec!["a".into(), "b".into()], more: false });
+        assert_eq!(tail_of("", 5), Tail::default());
+    }
+
+    #[test]
+    fn lines_that_span_blocks_are_whole() {
+        let long = "x".repeat(100_000);
+        let tail = tail_of(&format!("first\n{long}\nlast\n"), 2);
+        assert_eq!((tail.lines.len(), tail.lines[0].len(), tail.lines[1].as_str()), (2, 100_000, "last"));
+    }
+
+    #[test]
+    fn a_line_longer_than_the_reach_is_shown_by_its_end() {
+        let tail = tail_of(&"y".repeat(3 << 20), 2);
+        assert_eq!((tail.lines.len(), tail.lines[0].len(), tail.more), (1, 1 << 20, true));
+    }
+}

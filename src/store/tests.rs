@@ -1,0 +1,154 @@
+//! The store as a whole.
+
+use std::fs;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::task::{IndexLimits, TaskId, TaskRecord, TaskStatus};
+
+const LIMITS: IndexLimits = IndexLimits { entries: 3, text: 20 };
+
+/// A store in a directory of its own, which goes with the guard.
+pub(super) fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let store = Store::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
+    (dir, store)
+}
+
+fn record(second: i64, status: TaskStatus) -> TaskRecord {
+    let started = DateTime::<Utc>::from_timestamp(1_800_000_000 + second, 0).expect("a valid time");
+    serde_json::from_value(json!({
+        "format": 1, "id": TaskId::random(), "task": format!("task number {second}"), "status": status,
+        "startedAt": started
+    }))
+    .expect("these fields are enough")
+}
+
+fn index_on_disk(store: &Store) -> Value {
+    let content = fs::read(store.data_dir().join("tasks.json")).expect("the index is there");
+    serde_json::from_slice(&content).expect("the index is JSON")
+}
+
+#[test]
+fn the_index_keeps_the_newest_and_all_that_run() {
+    let (_dir, store) = store();
+    let old_but_running = record(0, TaskStatus::Running);
+    store.index(&old_but_running, LIMITS).expect("it is writable");
+    for second in 1..=5 {
+        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+    }
+    let index = index_on_disk(&store);
+    assert_eq!(index.as_object().map(serde_json::Map::len), Some(4));
+    assert!(index.get(old_but_running.id.as_str()).is_some());
+}
+
+#[test]
+fn long_texts_are_cut_in_the_index_and_whole_in_the_record() {
+    let (_dir, store) = store();
+    let record = TaskRecord { task: "x".repeat(5_000), ..record(0, TaskStatus::Completed) };
+    store.write_record(&record).expect("it is writable");
+    store.index(&record, LIMITS).expect("it is writable");
+    let cut = index_on_disk(&store)[record.id.as_str()]["task"].as_str().expect("a string").len();
+    assert!(cut < 100, "{cut} characters");
+    assert_eq!(store.read_record(&record.id).expect("it is readable"), Some(record));
+}
+
+#[test]
+fn a_damaged_index_is_kept_and_rebuilt_from_the_records() {
+    for damage in ["", "{\"0123abcd\": {\"id\"", "[1, 2]", "garbage"] {
+        let (_dir, store) = store();
+        let known = record(0, TaskStatus::Completed);
+        store.write_record(&known).expect("it is writable");
+        fs::write(store.data_dir().join("tasks.json"), damage).expect("it is writable");
+
+        assert_eq!(store.list(None, 10).expect("it is readable").records[0].id, known.id, "{damage:?}");
+        store.index(&record(1, TaskStatus::Completed), LIMITS).expect("it is writable");
+        assert_eq!(store.list(None, 10).expect("it is readable").total, 2, "{damage:?}");
+
+        let aside = fs::read_dir(store.data_dir()).expect("it is there").flatten().find_map(|file| {
+            file.file_name().to_string_lossy().starts_with("tasks-damaged-").then(|| fs::read_to_string(file.path()))
+        });
+        assert_eq!(aside.expect("it was set aside").expect("it is readable"), damage);
+        assert_eq!(store.take_notices().len(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_record_is_kept_and_the_index_takes_its_place() {
+    let (_dir, store) = store();
+    let known = record(0, TaskStatus::Completed);
+    store.index(&known, LIMITS).expect("it is writable");
+    fs::write(store.record_path(&known.id), "{\"format\": 1, \"id\"").expect("it is writable");
+    let read = store.read_record(&known.id).expect("it is readable").expect("the index knows it");
+    assert_eq!(read.id, known.id);
+    assert!(!store.record_path(&known.id).exists());
+}
+
+#[test]
+fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
+    let (_dir, store) = store();
+    let original: String = {
+        let entries: serde_json::Map<_, _> = (0..10)
+            .map(|n| {
+                let id = format!("0000000{n}");
+                let entry = json!({
+                    "id": id, "task": format!("old {n}"), "status": "completed",
+                    "startedAt": format!("2024-01-15T10:3{n}:00.000Z"), "somethingElse": [1, 2]
+                });
+                (id, entry)
+            })
+            .collect();
+        Value::Object(entries).to_string()
+    };
+    fs::write(store.data_dir().join("tasks.json"), &original).expect("it is writable");
+
+    assert_eq!(store.list(None, 100).expect("it is readable").total, 10);
+    for second in 0..2 {
+        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+    }
+
+    let archives: Vec<_> = fs::read_dir(store.data_dir())
+        .expect("it is there")
+        .flatten()
+        .filter(|file| file.file_name().to_string_lossy().starts_with("tasks-archive-"))
+        .collect();
+    assert_eq!(archives.len(), 1, "the original is archived once");
+    assert_eq!(fs::read_to_string(archives[0].path()).expect("it is readable"), original);
+    assert_eq!(store.list(None, 100).expect("it is readable").total, 12);
+    let oldest = TaskId::parse("00000000").expect("a valid id");
+    assert_eq!(store.read_record(&oldest).expect("it is readable").map(|old| old.task), Some("old 0".to_owned()));
+}
+
+#[test]
+fn a_writer_does_not_wait_for_ever_for_the_index_and_the_next_one_mends_it() {
+    let (_dir, store) = store();
+    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    lock.lock().expect("nobody else holds it");
+    let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
+    store.write_record(&skipped).expect("it is writable");
+    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
+    assert!(!store.take_notices().is_empty());
+    drop(lock);
+
+    store.index(&next, LIMITS).expect("it is writable");
+    assert!(index_on_disk(&store).get(skipped.id.as_str()).is_some(), "the next writer did not mend the index");
+}
+
+#[test]
+fn an_old_task_keeps_its_id() {
+    let (_dir, store) = store();
+    let known = record(0, TaskStatus::Completed);
+    store.write_record(&known).expect("it is writable");
+    assert!(matches!(store.claim(&known.id), Ok(Claim::InUse)));
+}
+
+#[test]
+fn a_long_result_is_read_by_its_ends() {
+    let (_dir, store) = store();
+    let id = TaskId::random();
+    store.write_result(&id, &format!("head{}tail", "é".repeat(1_000))).expect("it is writable");
+    let read = store.read_result(&id, 101).expect("it is readable").expect("it is there");
+    assert!(read.head.starts_with("head") && read.tail.ends_with("tail") && read.left_out > 1_800, "{read:?}");
+}
