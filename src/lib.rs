@@ -2,6 +2,7 @@
 //!
 //! ARCHITECTURE.md shows the house; this crate is its library, and the binary is a list of parts.
 
+pub mod config;
 pub mod process;
 pub mod registry;
 pub mod store;

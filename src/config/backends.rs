@@ -1,0 +1,141 @@
+//! The backends of a configuration: what each one's kind is, and whether its kind takes its settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use connector_api::BackendName;
+use serde_json::{Map, Value, json};
+
+use super::{
+    layers::Unread,
+    nearest::nearest,
+    problem::ConfigProblem,
+    sections::Sections,
+    setting::{Origin, Setting},
+    shape,
+};
+use crate::{
+    registry::{BuildProblem, Registry},
+    task::FrozenBackend,
+};
+
+/// Drops the default settings of each backend that has another kind now, or whose kind is not in this binary; then
+/// tells which keys the rest of the configuration can have.
+pub(super) fn settle_kinds(settings: &mut Vec<Setting>, unread: &[Unread], registry: &Registry) -> Value {
+    let unread = unread.iter().map(|setting| (&setting.path[..], setting.text.as_str()));
+    let written = settings.iter().map(|setting| (&setting.path[..], setting.value.as_str().unwrap_or_default()));
+    let mut kinds = BTreeMap::<String, Option<String>>::new();
+    for (path, value) in written.chain(unread) {
+        if let [section, name, key @ ..] = path
+            && section == "backends"
+        {
+            let kind = kinds.entry(name.clone()).or_default();
+            if key == ["kind"] {
+                *kind = Some(value.to_owned());
+            }
+        }
+    }
+    let default_kinds: BTreeMap<_, _> = settings
+        .iter()
+        .filter(|setting| setting.origin == Origin::Defaults && setting.path.last().is_some_and(|key| key == "kind"))
+        .map(|setting| (setting.path[1].clone(), setting.value.clone()))
+        .collect();
+    let stays = |name: &str| {
+        let kind = kinds.get(name).and_then(Option::as_deref);
+        kind.is_some_and(|kind| {
+            registry.schema(kind).is_some() && default_kinds.get(name).is_some_and(|was| was == kind)
+        })
+    };
+    settings.retain(|setting| setting.origin != Origin::Defaults || setting.backend().is_none_or(stays));
+    shape::of(registry, &kinds)
+}
+
+/// What [`freeze`](Self::freeze) works on.
+pub(super) struct Backends<'a> {
+    pub(super) registry: &'a Registry,
+    /// All settings that are right by themselves.
+    pub(super) settings: &'a [Setting],
+    /// The same, merged.
+    pub(super) sections: &'a Sections,
+    /// The names of backends that have problems already.
+    pub(super) faulty: &'a BTreeSet<String>,
+}
+
+impl Backends<'_> {
+    /// Each backend that its kind accepts; the others are problems.
+    pub(super) fn freeze(&self, problems: &mut Vec<ConfigProblem>) -> BTreeMap<BackendName, FrozenBackend> {
+        let sound = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
+        let mut frozen = BTreeMap::new();
+        for (name, section) in sound {
+            match self.freeze_one(name, section.clone()) {
+                Ok(backend) => drop(frozen.insert(backend.name.clone(), backend)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        frozen
+    }
+
+    fn freeze_one(&self, name: &str, mut section: Map<String, Value>) -> Result<FrozenBackend, ConfigProblem> {
+        let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.no_kind(name)) };
+        let refused = |key: &str, problem: String| self.refused(name, key, &problem);
+        let name = BackendName::new(name).map_err(|bad| refused("", bad.to_string()))?;
+        let schema = shape::of_kind(self.registry, &kind).unwrap_or_default();
+        self.inherit_environment(&schema, &mut section);
+        let frozen = FrozenBackend { name, kind, settings: Value::Object(section) };
+        match self.registry.build(&frozen) {
+            Ok(_) => Ok(frozen),
+            Err(BuildProblem::Settings(problem)) => Err(refused(&problem.key, problem.problem)),
+            Err(unknown @ BuildProblem::UnknownKind { .. }) => Err(refused("kind", unknown.to_string())),
+        }
+    }
+
+    /// Gives the rules of `[agent_env]` to a backend whose kind takes them, where it has none of its own.
+    fn inherit_environment(&self, schema: &Value, section: &mut Map<String, Value>) {
+        let common = &self.sections.agent_env;
+        for (rule, value) in
+            [("pass", json!(common.pass)), ("remove", json!(common.remove)), ("set", json!(common.set))]
+        {
+            if shape::find(schema, &["env".to_owned(), rule.to_owned()]).is_none() {
+                continue;
+            }
+            let Some(own) = section.entry("env").or_insert(json!({})).as_object_mut() else { continue };
+            match (own.get_mut(rule), value) {
+                (None, value) => drop(own.insert(rule.to_owned(), value)),
+                (Some(Value::Object(own)), Value::Object(common)) => {
+                    for (name, value) in common {
+                        own.entry(name).or_insert(value);
+                    }
+                }
+                (Some(_), _) => {}
+            }
+        }
+    }
+
+    fn refused(&self, name: &str, key: &str, problem: &str) -> ConfigProblem {
+        let section = format!("backends.{name}");
+        let key_there = if key.is_empty() { section.clone() } else { format!("{section}.{key}") };
+        // A kind may begin its sentence with the key, as it knows it.
+        let problem = match problem.strip_prefix(&format!("`{key}`")) {
+            Some(rest) => rest.to_owned(),
+            None => format!(": {problem}"),
+        };
+        ConfigProblem::Settings { origin: self.origin(name, key), key: key_there, problem, section }
+    }
+
+    fn no_kind(&self, name: &str) -> ConfigProblem {
+        let others = self.sections.backends.keys().map(String::as_str).filter(|other| *other != name);
+        ConfigProblem::NoKind {
+            origin: self.origin(name, ""),
+            section: format!("backends.{name}"),
+            kinds: shape::allowed(&shape::any_kind(self.registry)),
+            meant: nearest(name, others).map(|meant| format!("backends.{meant}")),
+        }
+    }
+
+    /// Where a key of a backend was written; or else the last place where anything of the backend was.
+    fn origin(&self, name: &str, key: &str) -> String {
+        let section = ["backends".to_owned(), name.to_owned()];
+        let place = |path: &[String]| self.settings.iter().rev().find(|setting| setting.path.starts_with(path));
+        let exact: Vec<_> = section.iter().cloned().chain(key.split('.').map(str::to_owned)).collect();
+        place(&exact).or_else(|| place(&section)).map(|setting| setting.origin.to_string()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether one setting can be right, whatever the others are.
+
+use std::collections::BTreeSet;
+
+use connector_api::BackendName;
+use figment::{Figment, error::Kind};
+use serde_json::Value;
+
+use super::{
+    nearest::nearest,
+    problem::ConfigProblem,
+    sections::Sections,
+    setting::{Origin, Setting},
+    shape,
+};
+
+/// What settings are checked against.
+pub(super) struct Checker {
+    shape: Value,
+    keys: Vec<String>,
+    defaults: Figment,
+}
+
+impl Checker {
+    /// A checker for a configuration of this shape.
+    pub(super) fn new(shape: Value, defaults: Figment) -> Self {
+        Self { keys: shape::keys(&shape), shape, defaults }
+    }
+
+    /// Takes out the settings that are wrong. Gives the names of the backends that have lost some.
+    pub(super) fn sift(&self, settings: &mut Vec<Setting>, problems: &mut Vec<ConfigProblem>) -> BTreeSet<String> {
+        let mut faulty = BTreeSet::new();
+        settings.retain(|setting| match self.check(setting) {
+            Ok(()) => true,
+            Err(problem) => {
+                problems.push(problem);
+                faulty.extend(setting.backend().map(str::to_owned));
+                false
+            }
+        });
+        faulty
+    }
+
+    /// Fails when there is no such key, or when it cannot have this value.
+    fn check(&self, setting: &Setting) -> Result<(), ConfigProblem> {
+        if let Some(Err(bad)) = setting.backend().map(BackendName::new) {
+            return Err(ConfigProblem::BadName {
+                origin: setting.origin.to_string(),
+                section: setting.path[..2].join("."),
+                problem: bad.to_string(),
+            });
+        }
+        let schema = shape::find(&self.shape, &setting.path).ok_or_else(|| self.unknown(setting))?;
+        let right = || format!("; allowed: {}", shape::allowed(schema));
+        // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
+        let read = match setting.backend() {
+            Some(_) => Ok(()),
+            None => self.defaults.clone().merge(setting).extract::<Sections>().map(drop),
+        };
+        match read.map_err(|error| error.kind) {
+            Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
+            Err(Kind::Message(said)) => Err(self.bad(setting, format!(", {said}"))),
+            Ok(()) | Err(_) => Err(self.bad(setting, right())),
+        }
+    }
+
+    /// The problem that `setting` has a value it cannot have.
+    pub(super) fn bad(&self, setting: &Setting, wrong: String) -> ConfigProblem {
+        let key = setting.key();
+        let default = self.defaults.find_value(&key).ok().and_then(|value| value.deserialize::<Value>().ok());
+        let spelling = setting.origin.spelling(&key);
+        let next = match default.filter(|default| !default.is_object()) {
+            _ if setting.origin == Origin::Defaults => format!("set {spelling} in your config.toml"),
+            Some(default) => format!("correct {spelling}, or take it out: it is `{default}` then"),
+            None => format!("correct {spelling}, or take it out"),
+        };
+        ConfigProblem::BadValue { origin: setting.origin.to_string(), found: setting.shown(), wrong, next, key }
+    }
+
+    fn unknown(&self, setting: &Setting) -> ConfigProblem {
+        let key = setting.key();
+        let meant = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
+        let next = match &meant {
+            Some(meant) => format!("write {} instead, or take it out", setting.origin.spelling(meant)),
+            None => format!("take it out; there are {}", self.around(&setting.path)),
+        };
+        ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, meant, next }
+    }
+
+    /// The keys of the innermost section of `path` that exists.
+    fn around(&self, path: &[String]) -> String {
+        let sections = (0..path.len()).rev().map(|depth| path[..depth].iter().map(|key| format!("{key}.")).collect());
+        let siblings = |section: String| -> Vec<String> {
+            let inside =
+                self.keys.iter().filter(|key| key.strip_prefix(&section).is_some_and(|key| !key.contains('.')));
+            inside.map(|key| format!("`{key}`")).collect()
+        };
+        sections.map(siblings).find(|keys| !keys.is_empty()).unwrap_or_default().join(", ")
+    }
+}

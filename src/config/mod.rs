@@ -1,0 +1,180 @@
+//! The user's settings: defaults, file, environment and flags, merged, checked, and in the types of the program.
+//!
+//! What the keys mean stands in `config/default.toml`. Every value is taken by itself and checked before it is merged,
+//! so that each problem names the place it comes from, and all problems are found in one go. Nothing here is read
+//! again after the server has started, and the supervisor reads none of it: what it needs is in its task's spec.
+
+mod backends;
+mod check;
+mod defaults;
+mod layers;
+mod length;
+mod nearest;
+mod problem;
+mod schema;
+mod sections;
+mod setting;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use connector_api::{BackendName, Sandbox};
+use figment::Figment;
+
+use self::{
+    backends::Backends,
+    check::Checker,
+    layers::{Environment, UserFile},
+    sections::Sections,
+    setting::Setting,
+};
+pub use self::{
+    problem::{ConfigProblem, ConfigProblems},
+    schema::schema,
+};
+use crate::{
+    registry::Registry,
+    task::{FrozenBackend, Grace, IndexLimits, Policy},
+};
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where tasks are kept: an absolute path.
+    pub data_dir: PathBuf,
+    /// Where logs and results are kept: an absolute path.
+    pub log_dir: PathBuf,
+    /// How much the server says about itself: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: String,
+    /// The backend that gets a task: one of `backends`.
+    pub default_backend: BackendName,
+    /// What an agent may touch when the call does not say.
+    pub default_sandbox: Sandbox,
+    /// The deadlines and rules of a task; its timeout is for calls that do not say.
+    pub policy: Policy,
+    /// How large the index may grow.
+    pub index: IndexLimits,
+    /// The backends, each of which its kind has accepted.
+    pub backends: BTreeMap<BackendName, FrozenBackend>,
+    /// Where the user's file is looked for, whether or not it exists.
+    pub file: PathBuf,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config FILE`: the user's file, which must exist. A leading `~/` is the home directory.
+    pub config_file: Option<PathBuf>,
+    /// `--data-dir DIR`.
+    pub data_dir: Option<PathBuf>,
+    /// `--set KEY=VALUE`, each as it was written.
+    pub set: Vec<String>,
+}
+
+impl Config {
+    /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`, the last one wins.
+    ///
+    /// Fails with everything that is wrong anywhere in them; or, if the file cannot be read, with that alone.
+    pub fn load(
+        overrides: &Overrides,
+        registry: &Registry,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigProblems> {
+        let environment = Environment::new(environment);
+        let file = UserFile::named(overrides, &environment)?;
+        let mut settings = defaults::settings();
+        settings.extend(file.settings()?);
+        let mut problems = vec![];
+        let mut unread = layers::in_environment(&environment, &mut problems);
+        unread.extend(layers::in_flags(overrides, &mut problems));
+
+        let shape = backends::settle_kinds(&mut settings, &unread, registry);
+        settings.extend(unread.into_iter().flat_map(|unread| unread.read(&shape)));
+
+        let checker = Checker::new(shape, defaults::figment());
+        let faulty = checker.sift(&mut settings, &mut problems);
+        let merged = settings.iter().fold(Figment::new(), Figment::merge);
+        let sections: Sections = merged.extract().expect("each setting was read on top of the defaults");
+
+        let whole = Whole { checker, settings: &settings, sections: &sections, environment: &environment };
+        let mut note = |problem| problems.push(problem);
+        let data_dir = whole.path("data_dir", &sections.data_dir).map_err(&mut note).ok();
+        let log_dir = sections.log_dir.as_ref().map(|log_dir| whole.path("log_dir", log_dir)).transpose();
+        let log_dir = log_dir.map_err(&mut note).ok().flatten();
+        let default_backend = whole.default_backend(&faulty).map_err(&mut note).ok();
+        let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
+        let backends = backends.freeze(&mut problems);
+        match (data_dir, default_backend) {
+            (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
+                log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),
+                data_dir,
+                default_backend,
+                default_sandbox: sections.tasks.default_sandbox,
+                policy: policy(&sections),
+                index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
+                log_level: sections.log_level,
+                backends,
+                file: file.path,
+            }),
+            _ => Err(ConfigProblems(problems)),
+        }
+    }
+}
+
+fn policy(sections: &Sections) -> Policy {
+    let (tasks, stopping) = (&sections.tasks, &sections.stopping);
+    Policy {
+        timeout: tasks.default_timeout.0,
+        heartbeat: tasks.heartbeat_interval.0,
+        stall_warning: tasks.stall_warning_after.0,
+        stop_after_silence: tasks.stop_after_silence.0,
+        grace: Grace { interrupt: stopping.interrupt_grace.0, terminate: stopping.terminate_grace.0 },
+        on_server_exit: tasks.on_server_exit,
+        on_agent_exit: tasks.on_agent_exit,
+        keep_events: tasks.keep_events,
+    }
+}
+
+/// What only the whole configuration can tell.
+struct Whole<'a> {
+    checker: Checker,
+    settings: &'a [Setting],
+    sections: &'a Sections,
+    environment: &'a Environment,
+}
+
+impl Whole<'_> {
+    fn path(&self, key: &str, written: &str) -> Result<PathBuf, ConfigProblem> {
+        let path = self.environment.expand(Path::new(written), &format!("`{key}`"))?;
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
+        Err(self.bad(key, wrong.to_owned()))
+    }
+
+    /// A backend that is faulty itself is a problem already.
+    fn default_backend(&self, faulty: &BTreeSet<String>) -> Result<BackendName, ConfigProblem> {
+        let name = &self.sections.tasks.default_backend;
+        let names = self.sections.backends.keys().chain(faulty).collect::<BTreeSet<_>>();
+        match BackendName::new(name.as_str()) {
+            Ok(known) if names.contains(name) => Ok(known),
+            Ok(_) | Err(_) => {
+                let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+                Err(self
+                    .bad("tasks.default_backend", format!("; allowed: the name of a backend: {}", names.join(", "))))
+            }
+        }
+    }
+
+    fn bad(&self, key: &str, wrong: String) -> ConfigProblem {
+        let written = self.settings.iter().rev().find(|setting| setting.key() == key);
+        self.checker.bad(written.expect("every key that is asked about has a value"), wrong)
+    }
+}

@@ -1,0 +1,94 @@
+//! The settings as serde reads them. What each one means, and its default, stands in `config/default.toml` alone.
+
+use std::{collections::BTreeMap, num::NonZeroUsize};
+
+use connector_api::Sandbox;
+use figment::error::Kind;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IntoDeserializer},
+};
+use serde_json::{Map, Value};
+
+use super::length::{Length, Limit, Patience};
+use crate::task::{OnAgentExit, OnServerExit};
+
+/// The whole of the configuration, all layers merged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sections {
+    pub(super) data_dir: String,
+    #[schemars(with = "String")]
+    pub(super) log_dir: Option<String>,
+    #[serde(deserialize_with = "log_level")]
+    #[schemars(schema_with = "log_levels")]
+    pub(super) log_level: String,
+    pub(super) tasks: Tasks,
+    pub(super) stopping: Stopping,
+    pub(super) index: Index,
+    pub(super) agent_env: AgentEnv,
+    #[serde(default)]
+    pub(super) backends: BTreeMap<String, Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tasks {
+    pub(super) default_backend: String,
+    #[schemars(schema_with = "words_of::<Sandbox>")]
+    pub(super) default_sandbox: Sandbox,
+    pub(super) default_timeout: Limit,
+    pub(super) heartbeat_interval: Length,
+    pub(super) stall_warning_after: Length,
+    pub(super) stop_after_silence: Limit,
+    pub(super) keep_events: bool,
+    #[schemars(schema_with = "words_of::<OnServerExit>")]
+    pub(super) on_server_exit: OnServerExit,
+    #[schemars(schema_with = "words_of::<OnAgentExit>")]
+    pub(super) on_agent_exit: OnAgentExit,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stopping {
+    pub(super) interrupt_grace: Patience,
+    pub(super) terminate_grace: Patience,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Index {
+    pub(super) entries: NonZeroUsize,
+    pub(super) text: usize,
+}
+
+/// The keys of [`EnvRules`](connector_api::EnvRules), kept as JSON: they go into the settings of each backend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgentEnv {
+    pub(super) pass: Vec<String>,
+    pub(super) remove: Vec<String>,
+    pub(super) set: BTreeMap<String, String>,
+}
+
+const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+fn log_level<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let level = String::deserialize(from)?;
+    if LOG_LEVELS.contains(&level.as_str()) { Ok(level) } else { Err(D::Error::unknown_variant(&level, LOG_LEVELS)) }
+}
+
+fn log_levels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": LOG_LEVELS})
+}
+
+/// The schema of an enum of words. Serde knows the words, and tells them to one who gets them wrong.
+fn words_of<T: for<'de> Deserialize<'de>>(_: &mut SchemaGenerator) -> Schema {
+    let wrong: Result<T, figment::Error> = T::deserialize("?".into_deserializer());
+    let words = match wrong.map_err(|error| error.kind) {
+        Err(Kind::UnknownVariant(_, words)) => words,
+        _ => &[],
+    };
+    json_schema!({"type": "string", "enum": words})
+}

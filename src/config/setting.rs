@@ -1,0 +1,150 @@
+//! One setting: a key, its value, and where it was written.
+
+use std::{fmt, path::PathBuf};
+
+use figment::{
+    Metadata, Profile, Provider,
+    value::{Dict, Map},
+};
+use serde_json::{Value, json};
+
+/// Beginning of the environment variables that are settings.
+pub(super) const PREFIX: &str = "CODEX_CONNECTOR_";
+
+/// One key with its value: the smallest layer. A table is as many settings as it has keys.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) origin: Origin,
+    pub(super) path: Vec<String>,
+    pub(super) value: Value,
+}
+
+/// Where a setting was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The defaults that are built in.
+    Defaults,
+    /// A file.
+    File(PathBuf),
+    /// An environment variable, by its name.
+    Variable(String),
+    /// A command-line flag, by its name.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Defaults => f.write_str("the built-in default.toml"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+impl Origin {
+    /// How `key` is to be written here.
+    pub(super) fn spelling(&self, key: &str) -> String {
+        match self {
+            Self::Defaults | Self::File(_) => format!("`{key}`"),
+            Self::Variable(_) => format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase()),
+            Self::Flag(_) => format!("--set {key}=…"),
+        }
+    }
+}
+
+impl Setting {
+    /// The settings in `value`, which stands at `path`. An empty table is a setting too.
+    pub(super) fn all_in(origin: &Origin, path: Vec<String>, value: Value) -> Vec<Self> {
+        match value {
+            Value::Object(table) if !table.is_empty() => table
+                .into_iter()
+                .flat_map(|(key, value)| Self::all_in(origin, [&path[..], &[key]].concat(), value))
+                .collect(),
+            value => vec![Self { origin: origin.clone(), path, value }],
+        }
+    }
+
+    /// The key, with dots.
+    pub(super) fn key(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The name of the backend that this is a setting of.
+    pub(super) fn backend(&self) -> Option<&str> {
+        match &self.path[..] {
+            [section, name, ..] if section == "backends" => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The value in words for people, unless it may be a secret.
+    pub(super) fn shown(&self) -> Option<String> {
+        let environment = match &self.path[..] {
+            [section, rest @ ..] if section == "agent_env" => rest,
+            [section, _, env, rest @ ..] if section == "backends" && env == "env" => rest,
+            _ => return Some(shown(&self.value)),
+        };
+        let harmless = environment.first().is_some_and(|rule| rule != "set");
+        harmless.then(|| shown(&self.value))
+    }
+}
+
+fn shown(value: &Value) -> String {
+    const MOST: usize = 100;
+    match value {
+        Value::Object(_) => "a table".to_owned(),
+        value => {
+            let text = value.to_string();
+            let end = if text.chars().count() > MOST { "…" } else { "" };
+            format!("`{}{end}`", text.chars().take(MOST).collect::<String>())
+        }
+    }
+}
+
+impl Provider for &Setting {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.to_string())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = self.path.iter().rev().fold(self.value.clone(), |value, key| json!({ key: value }));
+        let value = figment::value::Value::serialize(nested)?;
+        Ok(Profile::Default.collect(value.into_dict().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(path: &str, value: Value) -> Setting {
+        Setting { origin: Origin::Defaults, path: path.split('.').map(str::to_owned).collect(), value }
+    }
+
+    #[test]
+    fn a_table_is_as_many_settings_as_it_has_keys() {
+        let table = json!({"a": 1, "b": {"c": "d", "e": {}}});
+        let settings = Setting::all_in(&Origin::Defaults, vec!["t".into()], table);
+        let keys: Vec<_> = settings.iter().map(Setting::key).collect();
+        assert_eq!(keys, ["t.a", "t.b.c", "t.b.e"]);
+    }
+
+    #[test]
+    fn what_goes_into_an_agents_environment_is_not_shown() {
+        for secret in ["agent_env", "agent_env.set", "agent_env.set.KEY", "backends.x.env", "backends.x.env.set.KEY"] {
+            assert_eq!(setting(secret, json!("sk-secret")).shown(), None, "{secret}");
+        }
+        for open in ["agent_env.pass", "backends.x.env.remove", "backends.x.program", "data_dir"] {
+            assert_eq!(setting(open, json!("word")).shown().as_deref(), Some("`\"word\"`"), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_spelled_as_the_place_wants_it() {
+        let variable = Origin::Variable("CODEX_CONNECTOR_X".into());
+        assert_eq!(variable.spelling("tasks.keep_events"), "CODEX_CONNECTOR_TASKS__KEEP_EVENTS");
+        assert_eq!(Origin::Flag("--set").spelling("tasks.keep_events"), "--set tasks.keep_events=…");
+    }
+}

@@ -1,0 +1,76 @@
+//! `config/default.toml`, `config/schema.json` and `config/examples/` agree with the code.
+
+use super::*;
+
+/// The kinds that `main` puts into the binary.
+fn kinds_of_the_binary() -> Registry {
+    let mut registry = Registry::default();
+    registry.add::<connector_codex::Codex>();
+    registry.add::<connector_command::Command>();
+    registry
+}
+
+#[test]
+fn schema_json_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/schema.json");
+    let mut schema = serde_json::to_string_pretty(&schema(&kinds_of_the_binary())).expect("a JSON value is written");
+    schema.push('\n');
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, &schema).expect("the repository is writable");
+    }
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    assert!(checked_in == schema, "config/schema.json is stale: run the tests once with UPDATE_SCHEMA=1");
+}
+
+#[test]
+fn every_key_has_a_comment_in_default_toml() {
+    let comments = defaults::comments();
+    let shape = shape::of(&kinds_of_the_binary(), &BTreeMap::from([("codex".into(), Some("codex".into()))]));
+    for key in shape::keys(&shape).iter().filter(|key| !key.starts_with("backends.codex.env.")) {
+        let comment = comments.get(key).unwrap_or_else(|| panic!("`{key}` is not in default.toml"));
+        assert!(comment.len() > 10 && comment.ends_with(['.', ':', '`', '"']), "`{key}`: {comment:?} is no comment");
+    }
+    for key in comments.keys().filter(|key| !key.starts_with("backends.")) {
+        let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+        assert!(shape::find(&shape, &path).is_some(), "`{key}` is in default.toml, and is no key");
+    }
+}
+
+#[test]
+fn the_schema_has_the_comment_and_the_default_of_each_key() {
+    let schema = schema(&registry());
+    let interval = &schema["properties"]["tasks"]["properties"]["heartbeat_interval"];
+    assert_eq!(interval["description"], "The time between two heartbeats in a task's log.");
+    assert_eq!((&interval["type"], &interval["default"]), (&json!("string"), &json!("30s")));
+    let codex = &schema["properties"]["backends"]["properties"]["codex"]["properties"];
+    assert_eq!(codex["kind"]["enum"], json!(["codex", "plain"]));
+    assert_eq!(codex["env"]["properties"]["remove"]["type"], "array", "a reference is resolved");
+    let rules = &schema["properties"]["backends"]["additionalProperties"]["allOf"];
+    assert_eq!(rules[1]["then"]["properties"]["kind"]["const"], "plain");
+    assert!(!schema.to_string().contains("$ref") && !schema.to_string().contains("required\":[\"data_dir"));
+}
+
+/// What is commented out in default.toml is right, too.
+#[test]
+fn what_default_toml_proposes_can_be_written() {
+    let proposed = defaults::TEXT.lines().map(|line| match line.strip_prefix('#') {
+        Some(code) if !code.is_empty() && !code.starts_with(' ') => code,
+        _ => line,
+    });
+    let config = Case::new().file(proposed.collect::<Vec<_>>().join("\n")).good();
+    assert_eq!(settings(&config, "codex")["model"], "gpt-5.5");
+}
+
+#[test]
+fn every_example_loads() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut loaded = 0;
+    for example in fs::read_dir(examples).expect("the examples are in the repository") {
+        let file = example.expect("the examples can be listed").path();
+        let case = Case::new().file(fs::read(&file).expect("an example can be read"));
+        let config = Config::load(&case.overrides, &kinds_of_the_binary(), case.environment.into_iter());
+        config.unwrap_or_else(|problems| panic!("{}: {problems}", file.display()));
+        loaded += 1;
+    }
+    assert!(loaded >= 3, "there are {loaded} examples");
+}

@@ -1,0 +1,304 @@
+//! What a user writes, and what comes of it.
+
+mod agreement;
+mod problems;
+
+use std::{fs, time::Duration};
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, Capabilities, EnvRules, Installed, Launch, ProbeAnswer,
+    ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::task::{OnAgentExit, OnServerExit};
+
+/// A kind that takes the keys of `[backends.codex]`, and runs nothing.
+macro_rules! kind {
+    ($kind:ident, $word:literal, $settings:ty, $schema:expr) => {
+        #[derive(Debug)]
+        struct $kind(BackendName);
+
+        impl BackendKind for $kind {
+            const KIND: &'static str = $word;
+
+            fn schema() -> Value {
+                $schema
+            }
+
+            fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+                if settings["program"] == "refused" {
+                    return Err(SettingsProblem { key: "program".into(), problem: "`program` is refused".into() });
+                }
+                serde_json::from_value::<$settings>(settings)
+                    .map(|_| Self(name))
+                    .map_err(|error| SettingsProblem { key: String::new(), problem: error.to_string() })
+            }
+        }
+
+        impl AgentBackend for $kind {
+            fn name(&self) -> &BackendName {
+                &self.0
+            }
+            fn program(&self) -> &str {
+                $word
+            }
+            fn install_hint(&self) -> String {
+                String::new()
+            }
+            fn capabilities(&self) -> Capabilities {
+                Capabilities { sandboxes: vec![], model: false, requires_git: false }
+            }
+            fn probe(&self) -> Vec<ProbeCommand> {
+                vec![]
+            }
+            fn understand(&self, _: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+                Err(ProbeProblem::TooOld { found: String::new(), oldest: String::new() })
+            }
+            fn launch(&self, _: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
+                Err(Unsupported::Value { parameter: "task", why: String::new() })
+            }
+            fn session(&self, _: &AgentRequest) -> Box<dyn AgentSession> {
+                unreachable!("configuration runs nothing")
+            }
+        }
+    };
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read")]
+struct CodexSettings {
+    program: Option<String>,
+    model: Option<String>,
+    #[serde(default)]
+    extra_args: Vec<String>,
+    require_git: Option<bool>,
+    #[serde(default)]
+    env: EnvRules,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read")]
+struct PlainSettings {
+    program: String,
+}
+
+kind!(
+    Codex,
+    "codex",
+    CodexSettings,
+    json!({
+        "properties": {
+            "program": {"type": "string"},
+            "model": {"type": ["string", "null"]},
+            "extra_args": {"type": "array", "items": {"type": "string"}},
+            "require_git": {"type": "boolean"},
+            "env": {"$ref": "#/$defs/Env"},
+        },
+        "$defs": {"Env": {"type": "object", "additionalProperties": false, "properties": {
+            "pass": {"type": "array", "items": {"type": "string"}},
+            "remove": {"type": "array", "items": {"type": "string"}},
+            "set": {"type": "object", "additionalProperties": {"type": "string"}},
+        }}},
+    })
+);
+kind!(Plain, "plain", PlainSettings, json!({"properties": {"program": {"type": "string"}}}));
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.add::<Codex>();
+    registry.add::<Plain>();
+    registry
+}
+
+/// A home directory with a file in it, an environment and flags.
+struct Case {
+    home: tempfile::TempDir,
+    environment: Vec<(OsString, OsString)>,
+    overrides: Overrides,
+}
+
+impl Case {
+    fn new() -> Self {
+        let home = tempfile::tempdir().expect("a directory for the test");
+        let environment = vec![("HOME".into(), home.path().into())];
+        Self { home, environment, overrides: Overrides::default() }
+    }
+
+    fn file(self, text: impl AsRef<[u8]>) -> Self {
+        fs::create_dir_all(self.home.path().join(".codex-connector")).expect("the test's directory is writable");
+        fs::write(self.path(), text).expect("the test's directory is writable");
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn set(mut self, assignment: &str) -> Self {
+        self.overrides.set.push(assignment.to_owned());
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join(".codex-connector/config.toml")
+    }
+
+    fn load(&self) -> Result<Config, ConfigProblems> {
+        Config::load(&self.overrides, &registry(), self.environment.iter().cloned())
+    }
+
+    fn good(&self) -> Config {
+        self.load().expect("these settings are right")
+    }
+
+    /// What is said about settings that are wrong, the home directory written as `~`.
+    fn bad(&self) -> String {
+        let problems = self.load().expect_err("these settings are wrong");
+        problems.to_string().replace(&self.home.path().display().to_string(), "~")
+    }
+}
+
+fn settings<'a>(config: &'a Config, backend: &str) -> &'a Value {
+    let name = BackendName::new(backend).expect("a good name");
+    &config.backends.get(&name).expect("the backend is configured").settings
+}
+
+#[test]
+fn without_a_word_from_the_user_the_defaults_are_as_documented() {
+    let case = Case::new();
+    let config = case.good();
+    let home = case.home.path().join(".codex-connector");
+    assert_eq!((config.data_dir, config.log_dir, config.file), (home.clone(), home.join("logs"), case.path()));
+    assert_eq!(config.log_level, "warn");
+    assert_eq!(config.default_backend.as_str(), "codex");
+    assert_eq!(config.default_sandbox, Sandbox::DangerFullAccess);
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        config.policy,
+        Policy {
+            timeout: None,
+            heartbeat: seconds(30),
+            stall_warning: seconds(120),
+            stop_after_silence: None,
+            grace: Grace { interrupt: seconds(2), terminate: seconds(2) },
+            on_server_exit: OnServerExit::Interrupt,
+            on_agent_exit: OnAgentExit::Kill,
+            keep_events: false,
+        }
+    );
+    assert_eq!(config.index, IndexLimits { entries: 1000, text: 2000 });
+    assert_eq!(config.backends.len(), 1);
+}
+
+#[test]
+fn a_stronger_layer_wins_key_by_key() {
+    let case = Case::new().file(
+        "[tasks]\nheartbeat_interval = '1s'\nstall_warning_after = '2s'\ndefault_timeout = '3s'\n[index]\nentries = 5\n",
+    );
+    let case = case
+        .variable("CODEX_CONNECTOR_TASKS__STALL_WARNING_AFTER", "20s")
+        .variable("CODEX_CONNECTOR_TASKS__DEFAULT_TIMEOUT", "30s")
+        .variable("CODEX_CONNECTOR_INDEX__ENTRIES", "7")
+        .variable("CODEX_CONNECTOR_TASKS__KEEP_EVENTS", "true")
+        .set("tasks.default_timeout=300s");
+    let config = case.good();
+    let seconds = |length: Duration| length.as_secs();
+    assert_eq!(seconds(config.policy.heartbeat), 1);
+    assert_eq!(seconds(config.policy.stall_warning), 20);
+    assert_eq!(config.policy.timeout.map(seconds), Some(300));
+    assert_eq!((config.index.entries, config.index.text), (7, 2000));
+    assert!(config.policy.keep_events);
+}
+
+#[test]
+fn a_text_in_the_environment_stays_a_text_even_if_it_looks_like_a_number() {
+    let case = Case::new()
+        .variable("CODEX_CONNECTOR_BACKENDS__CODEX__MODEL", "5")
+        .variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", "true")
+        .variable("CODEX_CONNECTOR_BACKENDS__CODEX__EXTRA_ARGS", r#"["--search"]"#)
+        .variable("CODEX_CONNECTOR_BACKENDS__CODEX__ENV__SET__No__Case", "1");
+    let config = case.good();
+    let codex = settings(&config, "codex");
+    assert_eq!((&codex["model"], &codex["program"]), (&json!("5"), &json!("true")));
+    assert_eq!(codex["extra_args"], json!(["--search"]));
+    assert_eq!(codex["env"]["set"], json!({"No__Case": "1"}));
+}
+
+#[test]
+fn what_a_user_adds_to_a_default_backend_leaves_its_other_keys() {
+    let config = Case::new().file("[backends.codex]\nmodel = 'm'\n").good();
+    let codex = settings(&config, "codex");
+    assert_eq!((&codex["model"], &codex["program"]), (&json!("m"), &json!("codex")));
+}
+
+#[test]
+fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
+    let config = Case::new()
+        .file(
+            "[agent_env]\nset = {A = 'common', B = 'common'}\n\
+             [backends.fast]\nkind = 'codex'\nenv = {set = {A = 'own'}}\n\
+             [backends.open]\nkind = 'codex'\nenv = {remove = []}\n\
+             [backends.plain]\nkind = 'plain'\nprogram = 'p'\n",
+        )
+        .good();
+    let removed = settings(&config, "codex")["env"]["remove"].clone();
+    assert!(removed.as_array().is_some_and(|names| names.contains(&json!("ANTHROPIC_API_KEY"))));
+    let fast = &settings(&config, "fast")["env"];
+    assert_eq!((&fast["remove"], &fast["set"]), (&removed, &json!({"A": "own", "B": "common"})));
+    assert_eq!(settings(&config, "open")["env"]["remove"], json!([]));
+    assert_eq!(settings(&config, "plain"), &json!({"program": "p"}), "a kind without `env` is left alone");
+}
+
+#[test]
+fn a_default_backend_can_be_given_another_kind() {
+    let config = Case::new().file("[backends.codex]\nkind = 'plain'\nprogram = 'p'\n").good();
+    assert_eq!(settings(&config, "codex"), &json!({"program": "p"}));
+}
+
+#[test]
+fn a_binary_without_the_default_kind_needs_only_a_default_backend() {
+    let case = Case::new().file("[backends.mine]\nkind = 'plain'\nprogram = 'p'\n");
+    let mut registry = Registry::default();
+    registry.add::<Plain>();
+    let load = |case: &Case| Config::load(&case.overrides, &registry, case.environment.iter().cloned());
+    assert_eq!(
+        load(&case).expect_err("there is no backend `codex`").to_string(),
+        "the built-in default.toml: `tasks.default_backend` is `\"codex\"`; allowed: the name of a backend: `mine`\n\
+         next: set `tasks.default_backend` in your config.toml"
+    );
+    let config = load(&case.set("tasks.default_backend=mine")).expect("nothing else is missing");
+    assert_eq!(config.backends.into_keys().map(String::from).collect::<Vec<_>>(), ["mine"]);
+}
+
+#[test]
+fn directories_begin_at_the_home_directory_or_are_absolute() {
+    let case = Case::new().file("data_dir = '~/tasks'\nlog_dir = '/var/log/agents'\n");
+    let config = case.good();
+    assert_eq!((config.data_dir, config.log_dir), (case.home.path().join("tasks"), "/var/log/agents".into()));
+
+    let mut case = Case::new().variable("CODEX_CONNECTOR_DATA_DIR", "/from/the/environment");
+    assert_eq!(case.good().data_dir, Path::new("/from/the/environment"));
+    case.overrides.data_dir = Some("/from/the/flag".into());
+    assert_eq!(case.good().data_dir, Path::new("/from/the/flag"));
+    assert_eq!(case.good().log_dir, Path::new("/from/the/flag/logs"));
+}
+
+#[test]
+fn the_users_file_is_the_one_that_is_named() {
+    let mut case = Case::new().file("log_level = 'info'\n");
+    for (name, level) in [("variable.toml", "debug"), ("flag.toml", "trace")] {
+        fs::write(case.home.path().join(name), format!("log_level = '{level}'\n")).expect("writable");
+    }
+    assert_eq!(case.good().log_level, "info");
+    case = case.variable("CODEX_CONNECTOR_CONFIG", "~/variable.toml");
+    assert_eq!(case.good().log_level, "debug");
+    case.overrides.config_file = Some(case.home.path().join("flag.toml"));
+    let config = case.good();
+    assert_eq!((config.log_level.as_str(), config.file), ("trace", case.home.path().join("flag.toml")));
+}

@@ -1,0 +1,200 @@
+//! What is said about settings that are wrong.
+
+use super::*;
+
+/// What is said about a file, without the lines that say what to do.
+fn said(file: &str) -> Vec<String> {
+    let said = Case::new().file(file).bad();
+    let said = said.replace("~/.codex-connector/config.toml", "FILE");
+    said.lines().filter(|line| !line.starts_with("next: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_problem_says_where_what_why_and_what_next() {
+    let case = Case::new()
+        .file("[tasks]\nheartbeet_interval = '5s'\nheartbeat_interval = 30\n")
+        .variable("CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT", "stop")
+        .set("task.keep_events=true");
+    assert_eq!(
+        case.bad(),
+        r#"~/.codex-connector/config.toml: `tasks.heartbeet_interval` is no key; did you mean `tasks.heartbeat_interval`?
+next: write `tasks.heartbeat_interval` instead, or take it out
+~/.codex-connector/config.toml: `tasks.heartbeat_interval` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`
+next: correct `tasks.heartbeat_interval`, or take it out: it is `"30s"` then
+environment variable CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT: `tasks.on_server_exit` is `"stop"`; allowed: `interrupt`, `continue`
+next: correct CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT, or take it out: it is `"interrupt"` then
+flag --set: `task.keep_events` is no key; did you mean `tasks.keep_events`?
+next: write --set tasks.keep_events=… instead, or take it out"#
+    );
+}
+
+#[test]
+fn a_key_that_is_like_nothing_gets_the_list_of_its_section() {
+    let said = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").bad();
+    assert!(said.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{said}");
+    assert!(said.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{said}");
+}
+
+#[test]
+fn each_wrong_value_is_told_what_is_allowed() {
+    for (file, told) in [
+        ("log_level = 'loud'", r#"`log_level` is `"loud"`; allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`"#),
+        ("tasks = 5", "`tasks` is `5`; allowed: a table"),
+        ("[[backends]]", "`backends` is `[{}]`; allowed: a table"),
+        ("tasks.on_agent_exit = 1", "`tasks.on_agent_exit` is `1`; allowed: `kill`, `leave`"),
+        ("tasks.keep_events = 'yes'", r#"`tasks.keep_events` is `"yes"`; allowed: `true`, `false`"#),
+        (
+            "tasks.default_sandbox = 'full'",
+            r#"`tasks.default_sandbox` is `"full"`; allowed: `read-only`, `workspace-write`, `danger-full-access`"#,
+        ),
+        (
+            "tasks.default_backend = 'cortex'",
+            r#"`tasks.default_backend` is `"cortex"`; allowed: the name of a backend: `codex`"#,
+        ),
+        ("index.entries = 0", "`index.entries` is `0`; allowed: a whole number, at least 1"),
+        ("index.text = -1", "`index.text` is `-1`; allowed: a whole number, at least 0"),
+        (
+            "tasks.heartbeat_interval = '0s'",
+            r#"`tasks.heartbeat_interval` is `"0s"`, which is too short; allowed: more than nothing, such as `"30s"` or `"2m"`"#,
+        ),
+        (
+            "data_dir = 'tasks'",
+            r#"`data_dir` is `"tasks"`, which is a relative path; allowed: an absolute path, or one that begins with `~/`"#,
+        ),
+        (
+            "log_dir = '~someone/logs'",
+            r#"`log_dir` is `"~someone/logs"`, which is a relative path; allowed: an absolute path, or one that begins with `~/`"#,
+        ),
+    ] {
+        assert_eq!(said(file), [format!("FILE: {told}")]);
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
+    for (file, told) in [
+        ("[backends.codex]\nmodle = 'x'", "`backends.codex.modle` is no key; did you mean `backends.codex.model`?"),
+        (
+            "[backends.codex.env]\npas = ['A']",
+            "`backends.codex.env.pas` is no key; did you mean `backends.codex.env.pass`?",
+        ),
+        (
+            "[backends.codex]\nextra_args = 'a b'",
+            r#"`backends.codex.extra_args` is `"a b"`; allowed: a list, such as `["a", "b"]`"#,
+        ),
+        (
+            "[backends.codex]\nextra_args = ['a', 1]",
+            r#"`backends.codex.extra_args` is `["a",1]`; allowed: a list, such as `["a", "b"]`"#,
+        ),
+        ("[backends.fast]\nkind = 'codx'", r#"`backends.fast.kind` is `"codx"`; allowed: `codex`, `plain`"#),
+        (
+            "[backends.codx]\nmodel = 'm'",
+            "`backends.codx.kind` is missing; allowed: `codex`, `plain`; or did you mean `backends.codex`?",
+        ),
+        ("[backends.p]\nkind = 'plain'", "`backends.p`: missing field `program`"),
+        ("[backends.p]\nkind = 'plain'\nprogram = 'refused'", "`backends.p.program` is refused"),
+        (
+            "[backends.Bad]\nkind = 'codex'",
+            "`Bad` is no backend name: it takes a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`",
+        ),
+    ] {
+        assert_eq!(said(file), [format!("FILE: {told}")]);
+    }
+}
+
+#[test]
+fn a_problem_names_the_layer_that_a_backends_setting_comes_from() {
+    let case = Case::new()
+        .file("[backends.p]\nkind = 'plain'\nprogram = 'good'\n")
+        .variable("CODEX_CONNECTOR_BACKENDS__P__PROGRAM", "refused");
+    let said = case.bad();
+    assert!(
+        said.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    for file in [
+        "[backends.codex]\nenv = 'sk-secret'",
+        "[backends.codex.env]\nset = 'sk-secret'",
+        "[backends.codex.env]\nset = ['sk-secret']",
+        "[backends.codex.env]\nset = {A = ['sk-secret']}",
+        "[backends.codex.env]\nset = {A = {B = 'sk-secret'}}",
+        "[backends.codex.env]\nsett = {A = 'sk-secret'}",
+        "[backends.codex]\nmodle = 'x'\nenv = {set = {A = 'sk-secret'}}",
+        "[backends.p]\nkind = 'plain'\nprogram = 'p'\nenv = {set = {A = 'sk-secret'}}",
+        "[agent_env]\nset = {A = ['sk-secret']}",
+        "[agent_env]\nset = { A = 'sk-secret }",
+        "agent_env = 'sk-secret'",
+    ] {
+        let said = said(file).join("\n");
+        assert!(said.contains("FILE") && !said.contains("sk-"), "{said}");
+    }
+    let case = Case::new().variable("CODEX_CONNECTOR_BACKENDS__CODEX__ENV__SETT__A", "sk-secret");
+    assert!(!case.bad().contains("sk-"));
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_said_with_line_and_column() {
+    assert_eq!(said("[tasks\n"), ["FILE, line 1, column 7: invalid table header, expected `.`, `]`"]);
+    assert_eq!(said("\na = 'ä' b\n"), ["FILE, line 2, column 9: expected newline, `#`"]);
+    assert_eq!(said("a = 1\na = 2\n"), ["FILE, line 2, column 1: duplicate key `a` in document root"]);
+    let case = Case::new().file([b'a', 0xff]);
+    assert_eq!(case.bad(), "~/.codex-connector/config.toml, byte 2: this is not UTF-8\nnext: write it in UTF-8");
+}
+
+#[test]
+fn only_a_file_that_was_named_must_exist() {
+    let mut case = Case::new();
+    assert!(case.load().is_ok());
+    case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
+    let said = case.bad();
+    assert!(said.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
+    case.overrides.config_file = Some("/".into());
+    let said = case.bad();
+    assert!(said.starts_with("cannot read /, named by flag --config: Is a directory"), "{said}");
+
+    let case = Case::new();
+    fs::create_dir_all(case.path()).expect("the test's directory is writable");
+    assert!(case.bad().starts_with("cannot read ~/.codex-connector/config.toml: Is a directory"));
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_a_problem_and_a_strangers_is_not() {
+    let case = Case::new().variable("CODEX_CONNECTOR_TASKS_KEEP_EVENTS", "true").variable("CODEX_HOME", "/x");
+    assert_eq!(
+        case.bad(),
+        "environment variable CODEX_CONNECTOR_TASKS_KEEP_EVENTS: `tasks_keep_events` is no key; \
+         did you mean `tasks.keep_events`?\nnext: write CODEX_CONNECTOR_TASKS__KEEP_EVENTS instead, or take it out"
+    );
+}
+
+#[test]
+fn what_is_no_text_or_no_assignment_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let mut case = Case::new().set("tasks.keep_events");
+    case.environment.push(("CODEX_CONNECTOR_LOG_LEVEL".into(), OsString::from_vec(vec![0xff])));
+    case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
+    let said = case.bad();
+    for told in [
+        "environment variable CODEX_CONNECTOR_LOG_LEVEL: this is not UTF-8",
+        "flag --data-dir: this is not UTF-8",
+        "flag --set: `tasks.keep_events` is no assignment",
+    ] {
+        assert!(said.contains(told), "{said}");
+    }
+}
+
+#[test]
+fn without_a_home_directory_only_absolute_paths_will_do() {
+    let mut case = Case::new().file("");
+    case.environment = vec![("HOME".into(), "relative".into())];
+    assert!(case.bad().starts_with("no home directory for the configuration file, `~/.codex-connector/config.toml`"));
+    case.overrides.config_file = Some(case.path());
+    assert!(case.bad().starts_with("no home directory for `data_dir`"));
+    case.overrides.data_dir = Some("/data".into());
+    assert_eq!(case.good().log_dir, Path::new("/data/logs"));
+}
