@@ -1,0 +1,237 @@
+//! Installing a pinned Codex from npm, once for all test processes.
+
+use std::{
+    env,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long npm may take for one version; the newest are 400 MB.
+const NPM_DEADLINE: Duration = Duration::from_secs(600);
+/// How often npm is looked at.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Why there is no Codex to test with. Each says what to do; a test fails with it and is never skipped.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallProblem {
+    /// There is no npm.
+    #[error("cannot run `npm`: {source}\nnext: install Node.js with npm (https://nodejs.org) and put both on PATH")]
+    NoNpm {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// npm ran and failed.
+    #[error(
+        "`npm install {package}` ended with {status}:\n{complaint}\nnext: make the npm registry reachable, or set one with `npm config set registry URL`, and run the tests again"
+    )]
+    NpmFailed {
+        /// What was to be installed.
+        package: String,
+        /// How npm ended.
+        status: ExitStatus,
+        /// The end of what it printed.
+        complaint: String,
+    },
+    /// npm did not end.
+    #[error(
+        "`npm install {package}` did not end within {NPM_DEADLINE:?}\nnext: look whether the npm registry is reachable, and run the tests again"
+    )]
+    NpmTooSlow {
+        /// What was to be installed.
+        package: String,
+    },
+    /// What npm installed is not the Codex that was asked for.
+    #[error(
+        "{package} was installed, but `codex --version` answers {answer:?}\nnext: see that npm installs optional packages (`npm config get omit`) and that there is a build for this platform"
+    )]
+    WrongProgram {
+        /// What was to be installed.
+        package: String,
+        /// What it said about its version, or why it did not run.
+        answer: String,
+    },
+    /// There is no directory to install into.
+    #[error("cannot find cargo's target directory from {}\nnext: set CARGO_TARGET_DIR to an absolute path", program.display())]
+    NoTargetDirectory {
+        /// The program that asked.
+        program: PathBuf,
+    },
+    /// A file or directory could not be made.
+    #[error("cannot install into {}: {source}\nnext: make room there, or set CARGO_TARGET_DIR to another place", path.display())]
+    Directory {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The path of the `codex` of `@openai/codex@version`, which is installed into `<target>/agents/codex-<version>` if it
+/// is not there yet. `version` is a plain version, such as `0.169.0`.
+///
+/// Processes that ask at the same time wait for the first one.
+///
+/// # Errors
+///
+/// When it is not there and cannot be installed.
+pub fn install(version: &str) -> Result<PathBuf, InstallProblem> {
+    install_into(&target_directory()?.join("agents"), version)
+}
+
+fn install_into(agents: &Path, version: &str) -> Result<PathBuf, InstallProblem> {
+    let home = agents.join(format!("codex-{version}"));
+    if program_in(&home).exists() {
+        return Ok(program_in(&home));
+    }
+    make(agents, fs::create_dir_all(agents))?;
+    let _lock = lock(&agents.join(format!("codex-{version}.lock")))?;
+    // Another process may have installed it while this one waited for the lock.
+    if !program_in(&home).exists() {
+        let unfinished = make(agents, tempfile::Builder::new().prefix("unfinished-").tempdir_in(agents))?;
+        let package = format!("@openai/codex@{version}");
+        run_npm(&unfinished, &package)?;
+        check(unfinished.path(), version, package)?;
+        make(&home, fs::rename(unfinished.keep(), &home))?;
+    }
+    Ok(program_in(&home))
+}
+
+fn program_in(directory: &Path) -> PathBuf {
+    directory.join("node_modules/.bin/codex")
+}
+
+/// Held until the file is closed, or this process ends in whatever way.
+fn lock(path: &Path) -> Result<File, InstallProblem> {
+    let file = make(path, File::create(path))?;
+    make(path, file.lock())?;
+    Ok(file)
+}
+
+fn run_npm(directory: &TempDir, package: &str) -> Result<(), InstallProblem> {
+    let path = directory.path();
+    let log = path.join("npm.log");
+    let output = make(&log, File::create(&log))?;
+    let errors = make(&log, output.try_clone())?;
+    let mut npm = Command::new("npm")
+        .args(["install", "--prefix", ".", "--no-save", "--no-package-lock", "--include=optional"])
+        .args(["--ignore-scripts", "--no-audit", "--no-fund", package])
+        .current_dir(path)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(|source| InstallProblem::NoNpm { source })?;
+    let end = Instant::now() + NPM_DEADLINE;
+    let status = loop {
+        match make(path, npm.try_wait())? {
+            Some(status) => break status,
+            None if Instant::now() < end => thread::sleep(INTERVAL),
+            None => {
+                make(path, npm.kill())?;
+                make(path, npm.wait())?;
+                return Err(InstallProblem::NpmTooSlow { package: package.to_owned() });
+            }
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let complaint = last_lines(&fs::read(&log).unwrap_or_default());
+    Err(InstallProblem::NpmFailed { package: package.to_owned(), status, complaint })
+}
+
+/// npm says nothing when it cannot get the optional package that holds the program itself.
+fn check(directory: &Path, version: &str, package: String) -> Result<(), InstallProblem> {
+    let mut codex = Command::new(program_in(directory));
+    // Even for its version, Codex 0.47.0 writes into its home: not into the user's.
+    codex.arg("--version").env("HOME", directory).env("CODEX_HOME", directory).stdin(Stdio::null());
+    let answer = match codex.output() {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Ok(output) => last_lines(&output.stderr),
+        Err(problem) => problem.to_string(),
+    };
+    match answer == format!("codex-cli {version}") {
+        true => Ok(()),
+        false => Err(InstallProblem::WrongProgram { package, answer }),
+    }
+}
+
+fn last_lines(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// `CARGO_TARGET_DIR`, or the directory above this program that cargo has marked as its target directory.
+fn target_directory() -> Result<PathBuf, InstallProblem> {
+    // A relative one is relative to where cargo was started, which this program does not know.
+    if let Some(named) = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute()) {
+        return Ok(named);
+    }
+    let program = env::current_exe().unwrap_or_default();
+    target_directory_above(&program).ok_or(InstallProblem::NoTargetDirectory { program })
+}
+
+fn target_directory_above(program: &Path) -> Option<PathBuf> {
+    let marked = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    // Without a mark: <target>/<profile>/deps/program, or examples instead of deps.
+    let nested = program.parent().filter(|directory| directory.ends_with("deps") || directory.ends_with("examples"));
+    Some(marked.or_else(|| nested?.parent()?.parent())?.to_owned())
+}
+
+fn make<T>(path: &Path, result: io::Result<T>) -> Result<T, InstallProblem> {
+    result.map_err(|source| InstallProblem::Directory { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_target_directory_is_found_by_its_mark_or_by_cargos_layout() {
+        let target = tempfile::tempdir().expect("a temporary directory");
+        let program = target.path().join("x86_64-unknown-linux-gnu/debug/deps/test");
+        fs::write(target.path().join("CACHEDIR.TAG"), "").expect("a file in our own directory");
+        assert_eq!(target_directory_above(&program).as_deref(), Some(target.path()));
+        assert_eq!(target_directory_above(Path::new("/t/debug/examples/demo")), Some("/t".into()));
+        assert_eq!(target_directory_above(Path::new("/usr/bin/demo")), None);
+    }
+
+    /// A directory of agents in which the `codex` of version 1.2.3 is `echo`.
+    fn installed() -> TempDir {
+        let agents = tempfile::tempdir().expect("a temporary directory");
+        let program = program_in(&agents.path().join("codex-1.2.3"));
+        fs::create_dir_all(program.parent().expect("it has a parent")).expect("a directory in our own");
+        symlink("/bin/echo", &program).expect("a link in our own directory");
+        agents
+    }
+
+    #[test]
+    fn what_is_installed_already_needs_no_npm() {
+        let agents = installed();
+        let program = install_into(agents.path(), "1.2.3").expect("it is there");
+        assert_eq!(program, program_in(&agents.path().join("codex-1.2.3")));
+    }
+
+    #[test]
+    fn a_program_that_is_not_the_version_asked_for_is_refused() {
+        let agents = installed();
+        let package = "@openai/codex@1.2.3".to_owned();
+        let problem = check(&agents.path().join("codex-1.2.3"), "1.2.3", package).expect_err("it is no Codex");
+        assert!(matches!(problem, InstallProblem::WrongProgram { .. }), "{problem}");
+    }
+
+    #[test]
+    fn a_problem_says_what_to_do() {
+        let problem = InstallProblem::NoNpm { source: io::ErrorKind::NotFound.into() };
+        assert!(problem.to_string().contains("\nnext: install Node.js"), "{problem}");
+    }
+}

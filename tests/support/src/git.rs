@@ -1,0 +1,119 @@
+//! A git repository to let an agent loose on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+/// A repository with one committed file, `README.md`, in a temporary directory. It is removed when dropped.
+///
+/// No configuration of the user or the machine has a say in it.
+#[derive(Debug)]
+pub struct GitProject {
+    directory: TempDir,
+    /// `directory` without symbolic links, as agents name it.
+    path: PathBuf,
+}
+
+/// What the committed `README.md` holds.
+pub const README: &str = "A project for tests.\n";
+
+impl GitProject {
+    /// Makes the repository.
+    #[expect(clippy::new_without_default, reason = "a default value that writes files would surprise")]
+    pub fn new() -> GitProject {
+        let directory = tempfile::Builder::new().prefix("project-").tempdir().expect("a temporary directory");
+        let path = directory.path().canonicalize().expect("a directory just made has a path");
+        let project = GitProject { directory, path };
+        project.write("README.md", README);
+        project.git(&["init", "--quiet", "--initial-branch=main"]);
+        project.git(&["add", "README.md"]);
+        project.git(&["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "first"]);
+        project
+    }
+
+    /// The working directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What differs from the commit, new files included, as `git diff` prints it. The index stays as it is.
+    pub fn diff(&self) -> String {
+        let index = self.directory.path().join(".git/index-of-diff");
+        fs::copy(self.path.join(".git/index"), &index).expect("a repository with a commit has an index");
+        self.git_with_index(&["add", "--intent-to-add", "--all"], &index);
+        let diff = self.git_with_index(&["diff", "HEAD"], &index);
+        fs::remove_file(&index).expect("the index of the diff is ours");
+        diff
+    }
+
+    /// Writes a file, its path given from the working directory.
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.path.join(file), text).expect("a file in our own directory can be written");
+    }
+
+    /// The text of a file, its path given from the working directory; `None` where there is none.
+    pub fn read(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.path.join(file)).ok()
+    }
+
+    /// Runs git here and returns what it printed.
+    pub fn git(&self, args: &[&str]) -> String {
+        run(self.command(), args)
+    }
+
+    fn git_with_index(&self, args: &[&str], index: &Path) -> String {
+        let mut command = self.command();
+        command.env("GIT_INDEX_FILE", index);
+        run(command, args)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        // A test may itself run inside a git hook, which sets variables that point at another repository.
+        for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+            command.env_remove(variable);
+        }
+        command.current_dir(&self.path).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        command
+    }
+}
+
+fn run(mut command: Command, args: &[&str]) -> String {
+    let output = command.args(args).output().expect("git is installed");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?} fails: {complaint}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_project_has_one_commit_and_no_changes() {
+        let project = GitProject::new();
+        assert_eq!(project.git(&["log", "--format=%s"]), "first\n");
+        assert_eq!(project.diff(), "");
+        assert_eq!(project.read("README.md").as_deref(), Some(README));
+    }
+
+    #[test]
+    fn the_diff_shows_new_and_changed_files_and_leaves_the_index_alone() {
+        let project = GitProject::new();
+        project.write("new.txt", "new\n");
+        project.write("README.md", "other\n");
+        let diff = project.diff();
+        assert!(diff.contains("+new\n") && diff.contains("+other\n"), "{diff}");
+        assert_eq!(project.git(&["status", "--porcelain"]), " M README.md\n?? new.txt\n");
+    }
+
+    #[test]
+    fn a_dropped_project_is_gone() {
+        let path = GitProject::new().path().to_owned();
+        assert!(!path.exists());
+    }
+}

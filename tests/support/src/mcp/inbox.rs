@@ -1,0 +1,122 @@
+//! What has come from the server, sorted, and waiting for more of it.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Read},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// Shared by the thread that reads the server's stdout and those that wait for answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inbox(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    received: Mutex<Received>,
+    /// Notified whenever something was received.
+    change: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    /// Answers by the id of their request, until they are taken.
+    pub(super) answers: HashMap<i64, Value>,
+    /// Messages of progress notifications, by the id of their request.
+    pub(super) progress: HashMap<i64, Vec<String>>,
+    /// Everything else that is a message: other notifications, requests of the server, errors without an id.
+    pub(super) others: Vec<Value>,
+    /// Lines that are not JSON objects.
+    pub(super) strays: Vec<String>,
+    /// No more will come: stdout has ended.
+    pub(super) ended: bool,
+}
+
+impl Inbox {
+    /// Reads `stdout` to its end.
+    pub(super) fn read(&self, stdout: impl Read) {
+        let mut lines = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            self.lock().sort(&line);
+            self.0.change.notify_all();
+            line.clear();
+        }
+        self.lock().ended = true;
+        self.0.change.notify_all();
+    }
+
+    /// Looks at what was received.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Received> {
+        self.0.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `look` finds something, or stdout has ended, or `deadline` has passed.
+    pub(super) fn wait_for<T>(&self, deadline: Instant, mut look: impl FnMut(&mut Received) -> Option<T>) -> Option<T> {
+        let mut received = self.lock();
+        loop {
+            if let Some(found) = look(&mut received) {
+                return Some(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if received.ended || left == Duration::ZERO {
+                return None;
+            }
+            received = self.0.change.wait_timeout(received, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Received {
+    /// Why an answer has not come.
+    pub(super) fn why_silent(&self) -> &'static str {
+        if self.ended { "its stdout has ended" } else { "no answer in time" }
+    }
+
+    fn sort(&mut self, line: &[u8]) {
+        let Some(message) = serde_json::from_slice(line).ok().filter(Value::is_object) else {
+            self.strays.push(String::from_utf8_lossy(line).trim_end().to_owned());
+            return;
+        };
+        let id = message["id"].as_i64();
+        let token = message["params"]["progressToken"].as_i64();
+        match (message["method"].as_str(), id, token) {
+            (None, Some(id), _) => {
+                self.answers.insert(id, message);
+            }
+            (Some("notifications/progress"), _, Some(token)) => {
+                let text = message["params"]["message"].as_str().unwrap_or_default();
+                self.progress.entry(token).or_default().push(text.to_owned());
+            }
+            _ => self.others.push(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_sorted_into_answers_progress_others_and_strays() {
+        let inbox = Inbox::default();
+        let stdout = concat!(
+            "{\"id\":1,\"result\":{}}\n",
+            "hello\n",
+            "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":2,\"message\":\"half\"}}\n",
+            "{\"method\":\"notifications/message\"}\n",
+            "[1]\n",
+        );
+        inbox.read(stdout.as_bytes());
+        let received = inbox.lock();
+        assert_eq!(received.answers[&1], json!({"id": 1, "result": {}}));
+        assert_eq!(received.progress[&2], ["half"]);
+        assert_eq!(received.others, [json!({"method": "notifications/message"})]);
+        assert_eq!(received.strays, ["hello", "[1]"]);
+        assert!(received.ended);
+    }
+}

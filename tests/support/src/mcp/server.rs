@@ -1,0 +1,257 @@
+//! The server under test: a child process, and what is said to it.
+
+use std::{
+    io::{self, Read, Write},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::{LEGACY_VERSION, PendingCall, RpcError, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
+use crate::eventually;
+
+/// How long an answer may take unless [`McpServer::set_patience`] says otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How much of the server's stderr is kept.
+const MAX_STDERR_BYTES: usize = 1024 * 1024;
+
+/// An MCP server that runs as our child. Dropping it kills and reaps it.
+///
+/// Two threads read its stdout and stderr; they end when the last process that holds those ends.
+#[derive(Debug)]
+pub struct McpServer {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    inbox: Inbox,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    era: Era,
+    last_id: i64,
+    patience: Duration,
+}
+
+/// Which protocol the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Era {
+    /// Nothing was agreed upon, or `initialize`.
+    Legacy,
+    /// Every request says what it needs.
+    Stateless,
+}
+
+impl McpServer {
+    /// Starts `command` with pipes for stdin, stdout and stderr.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn spawn(mut command: Command) -> McpServer {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|problem| panic!("cannot start {command:?}: {problem}"));
+        let (inbox, stderr) = (Inbox::default(), Arc::default());
+        let stdin = child.stdin.take();
+        if let Some(stdout) = child.stdout.take() {
+            let inbox = inbox.clone();
+            thread::spawn(move || inbox.read(stdout));
+        }
+        if let Some(pipe) = child.stderr.take() {
+            let kept = Arc::clone(&stderr);
+            thread::spawn(move || keep(pipe, &kept));
+        }
+        McpServer { child, stdin, inbox, stderr, era: Era::Legacy, last_id: 0, patience: PATIENCE }
+    }
+
+    /// How long [`request`](Self::request) and [`call`](Self::call) wait for their answers from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// The handshake of version 2025-11-25. Returns the server's result.
+    pub fn initialize(&mut self) -> Value {
+        self.era = Era::Legacy;
+        let params = json!({"protocolVersion": LEGACY_VERSION, "capabilities": {}, "clientInfo": client_info()});
+        let result = self.request("initialize", params);
+        self.notify("notifications/initialized", json!({}));
+        result
+    }
+
+    /// `server/discover` of the stateless version 2026-07-28, which has no handshake; every later request carries the
+    /// three `_meta` keys of that version. Returns the server's result.
+    pub fn discover(&mut self) -> Value {
+        self.era = Era::Stateless;
+        self.request("server/discover", json!({}))
+    }
+
+    /// Sends a request and returns its result.
+    ///
+    /// # Panics
+    ///
+    /// When the answer is an error, or does not come in time.
+    pub fn request(&mut self, method: &str, params: Value) -> Value {
+        self.try_request(method, params).unwrap_or_else(|error| panic!("{method} was refused: {error}"))
+    }
+
+    /// Sends a request and returns its result or its error.
+    ///
+    /// # Errors
+    ///
+    /// The error that the server answers with.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes in time.
+    pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, RpcError> {
+        let id = self.next_id();
+        self.send_request(id, method, params);
+        let deadline = Instant::now() + self.patience;
+        let answer = self.inbox.wait_for(deadline, |received| received.answers.remove(&id));
+        match answer {
+            Some(message) => outcome(&message),
+            None => panic!("{method} was not answered: {}; stderr:\n{}", self.inbox.lock().why_silent(), self.stderr()),
+        }
+    }
+
+    /// Calls a tool and waits for its answer; each progress message goes to `on_progress` as it comes.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes in time.
+    pub fn call(&mut self, tool: &str, arguments: Value, on_progress: impl FnMut(&str)) -> ToolAnswer {
+        let patience = self.patience;
+        self.start_call(tool, arguments).wait(patience, on_progress)
+    }
+
+    /// Calls a tool without waiting.
+    pub fn start_call(&mut self, tool: &str, arguments: Value) -> PendingCall {
+        let id = self.next_id();
+        let meta = json!({"claudecode/toolUseId": format!("toolu_{id}"), "progressToken": id});
+        self.send_request(id, "tools/call", json!({"name": tool, "arguments": arguments, "_meta": meta}));
+        PendingCall { id, tool: tool.to_owned(), inbox: self.inbox.clone() }
+    }
+
+    /// Tells the server that nobody waits for `call` any more.
+    pub fn cancel(&mut self, call: &PendingCall) {
+        self.notify("notifications/cancelled", json!({"requestId": call.id(), "reason": "cancelled by the test"}));
+    }
+
+    /// Sends a notification.
+    pub fn notify(&mut self, method: &str, params: Value) {
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    /// Writes bytes to the server's stdin as they are.
+    ///
+    /// # Errors
+    ///
+    /// When stdin is closed, on this side or the other.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(bytes)?;
+        stdin.flush()
+    }
+
+    /// Closes the server's stdin.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to the server alone. One that has ended gets none.
+    pub fn signal(&mut self, signal: Signal) {
+        // Until it is reaped, which only we do, its pid cannot belong to another process.
+        if self.child.try_wait().expect("the server is our child").is_none() {
+            kill_process(Pid::from_child(&self.child), signal).expect("a child that was not reaped can be signalled");
+        }
+    }
+
+    /// Kills the server alone, and reaps it.
+    pub fn kill(&mut self) -> ExitStatus {
+        self.child.kill().expect("the server is our child");
+        self.child.wait().expect("the server is our child")
+    }
+
+    /// How the server ended, if it has.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the server is our child")
+    }
+
+    /// Waits until the server ends.
+    ///
+    /// # Panics
+    ///
+    /// When it has not ended within `deadline`.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        eventually("the end of the server", deadline, || self.try_wait())
+    }
+
+    /// What came from the server that is neither an answer nor progress: other notifications, requests, errors without
+    /// an id.
+    pub fn other_messages(&self) -> Vec<Value> {
+        self.inbox.lock().others.clone()
+    }
+
+    /// The lines on stdout that were not JSON objects.
+    pub fn stray_lines(&self) -> Vec<String> {
+        self.inbox.lock().strays.clone()
+    }
+
+    /// # Panics
+    ///
+    /// When anything but JSON objects, one a line, was on stdout until now.
+    pub fn assert_stdout_was_only_json(&self) {
+        let strays = self.stray_lines();
+        assert!(strays.is_empty(), "the server printed what is not JSON on stdout: {strays:?}");
+    }
+
+    /// What the server has printed on stderr; the first mebibyte of it.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn send_request(&mut self, id: i64, method: &str, mut params: Value) {
+        if self.era == Era::Stateless {
+            params["_meta"]["io.modelcontextprotocol/protocolVersion"] = STATELESS_VERSION.into();
+            params["_meta"]["io.modelcontextprotocol/clientInfo"] = client_info();
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        }
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+    }
+
+    fn send(&mut self, message: &Value) {
+        let sent = self.send_raw(format!("{message}\n").as_bytes());
+        sent.unwrap_or_else(|problem| panic!("cannot write to the server: {problem}; its stderr:\n{}", self.stderr()));
+    }
+}
+
+impl Drop for McpServer {
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn client_info() -> Value {
+    json!({"name": "connector-testing", "version": env!("CARGO_PKG_VERSION")})
+}
+
+fn keep(mut pipe: impl Read, kept: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 8192];
+    while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_STDERR_BYTES.saturating_sub(kept.len());
+        kept.extend_from_slice(&buffer[..length.min(room)]);
+    }
+}

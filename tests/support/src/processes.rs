@@ -1,0 +1,107 @@
+//! Looking at processes through `/proc`, to find out what a program has left behind. Linux only.
+
+use std::fs;
+
+/// Whether the process runs. One that has ended and waits to be reaped does not.
+pub fn is_alive(pid: u32) -> bool {
+    status(pid).is_some_and(|status| !matches!(status.state, 'Z' | 'X'))
+}
+
+/// The running processes whose variable `name` is `value`, or a list (`:`, `,` or space) in which `value` stands.
+///
+/// This is the environment that they were started with.
+pub fn processes_with_env(name: &str, value: &str) -> Vec<u32> {
+    let mut found = pids();
+    found.retain(|pid| is_alive(*pid) && environment_has(*pid, name, value));
+    found
+}
+
+/// The running children of `pid`, their children, and so on. Whoever was adopted by another process is not found.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> =
+        pids().into_iter().filter_map(|pid| Some((pid, status(pid).filter(|_| is_alive(pid))?.parent))).collect();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+struct Status {
+    state: char,
+    parent: u32,
+}
+
+/// Reads `/proc/PID/stat`: `pid (name) state ppid …`, where the name may hold spaces and parentheses.
+fn status(pid: u32) -> Option<Status> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    Some(Status { state, parent })
+}
+
+fn pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("/proc is mounted");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+fn environment_has(pid: u32, name: &str, value: &str) -> bool {
+    // Gone, or another user's: not one of ours either way.
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    environment.split(|byte| *byte == 0).any(|variable| {
+        let variable = String::from_utf8_lossy(variable);
+        let its_value = variable.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+        its_value.is_some_and(|list| list.split([':', ',', ' ']).any(|entry| entry == value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::{Child, Command, Stdio},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::eventually;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// Waits for its stdin to end, which happens when the test is over, however it ends.
+    fn reader(configure: impl FnOnce(&mut Command) -> &mut Command) -> Child {
+        configure(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null())).spawn().expect("cat is installed")
+    }
+
+    #[test]
+    fn a_process_is_alive_until_it_ends_even_before_it_is_reaped() {
+        let mut child = reader(|command| command);
+        assert!(is_alive(child.id()));
+        drop(child.stdin.take());
+        eventually("the end of cat", SOON, || (!is_alive(child.id())).then_some(()));
+        child.wait().expect("cat is our child");
+    }
+
+    #[test]
+    fn a_process_is_found_by_one_entry_of_a_list_in_its_environment() {
+        let mark = format!("mark-{}", std::process::id());
+        let mut child = reader(|command| command.env("CONNECTOR_TESTING_MARKS", format!("other:{mark}")));
+        eventually("finding cat", SOON, || {
+            (processes_with_env("CONNECTOR_TESTING_MARKS", &mark) == [child.id()]).then_some(())
+        });
+        assert!(processes_with_env("CONNECTOR_TESTING_MARKS", "mark").is_empty());
+        drop(child.stdin.take());
+        child.wait().expect("cat is our child");
+    }
+
+    #[test]
+    fn a_child_is_a_descendant() {
+        let mut child = reader(|command| command);
+        assert!(descendants(std::process::id()).contains(&child.id()));
+        drop(child.stdin.take());
+        child.wait().expect("cat is our child");
+        assert!(!descendants(std::process::id()).contains(&child.id()));
+    }
+}

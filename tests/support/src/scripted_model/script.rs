@@ -1,0 +1,137 @@
+//! Which steps a request is answered with.
+
+use serde_json::Value;
+
+use super::{conversation::Conversation, step::Step};
+
+/// Where a provider's script stands.
+#[derive(Debug, Clone)]
+pub(super) enum ScriptSource {
+    /// In the prompt.
+    Prompt,
+    /// Here; prompts are not looked at.
+    Fixed(Vec<Step>),
+}
+
+/// The script that a request is to be answered with, and how far the conversation has come in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Script {
+    steps: Vec<Step>,
+    /// How many tool calls of the script have been answered.
+    answered: usize,
+}
+
+/// Why a prompt's script cannot be played.
+#[derive(Debug, thiserror::Error)]
+#[error("the prompt's SCRIPT is not a list of steps: {0}")]
+pub(super) struct BadScript(serde_json::Error);
+
+const MARK: &str = "SCRIPT[";
+
+impl ScriptSource {
+    /// The script for `conversation`.
+    pub(super) fn script(&self, conversation: &Conversation<'_>) -> Result<Script, BadScript> {
+        let (steps, position) = match self {
+            ScriptSource::Fixed(steps) => (steps.clone(), conversation.prompt().map(|prompt| prompt.position)),
+            ScriptSource::Prompt => match conversation.user_messages().find(|message| message.text.contains(MARK)) {
+                Some(message) => (parse(&message.text)?, Some(message.position)),
+                None => (vec![Step::Say("ok".into())], None),
+            },
+        };
+        Ok(Script { steps, answered: conversation.tool_outputs_after(position.unwrap_or(0)) })
+    }
+}
+
+impl Script {
+    /// The steps of the next response: those up to the next tool call, and that call.
+    pub(super) fn next_steps(&self) -> &[Step] {
+        let mut rest = self.steps.as_slice();
+        for _ in 0..self.answered {
+            rest = tool_call_in(rest).map_or(&[], |at| &rest[at + 1..]);
+        }
+        tool_call_in(rest).map_or(rest, |at| &rest[..=at])
+    }
+
+    /// What tells this point of this script from every other, for counting how often it was reached.
+    pub(super) fn place(&self) -> String {
+        format!("{} {:?}", self.answered, self.steps)
+    }
+}
+
+fn tool_call_in(steps: &[Step]) -> Option<usize> {
+    steps.iter().position(Step::calls_a_tool)
+}
+
+/// Reads the list after the first `SCRIPT` in `text`. What follows the list is not looked at.
+fn parse(text: &str) -> Result<Vec<Step>, BadScript> {
+    let start = text.find(MARK).map_or(0, |at| at + MARK.len() - 1);
+    let mut lists = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Vec<Value>>();
+    let list = lists.next().transpose().map_err(BadScript)?.unwrap_or_default();
+    list.into_iter().map(|step| serde_json::from_value(without_true(step)).map_err(BadScript)).collect()
+}
+
+/// `{"hang": true}` is `"hang"`.
+fn without_true(step: Value) -> Value {
+    match step.as_object().and_then(|fields| fields.iter().next()) {
+        Some((name, Value::Bool(true))) => Value::String(name.clone()),
+        _ => step,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn say(text: &str) -> Step {
+        Step::Say(text.into())
+    }
+
+    fn shell(command: &str) -> Step {
+        Step::Shell(command.into())
+    }
+
+    #[test]
+    fn a_script_is_found_in_the_middle_of_a_prompt() {
+        let steps = parse(r#"Please SCRIPT[{"say": "a"}, "hang", {"drop": true}, {"sleep": 0.5}] and [thank] you"#);
+        assert_eq!(steps.expect("a good script"), [say("a"), Step::Hang, Step::Drop, Step::Sleep(0.5)]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_a_bad_script() {
+        let problem = parse(r#"SCRIPT[{"sing": "a"}]"#).expect_err("no such step");
+        assert!(problem.to_string().contains("sing"), "{problem}");
+    }
+
+    #[test]
+    fn a_response_ends_with_its_tool_call() {
+        let steps = vec![say("a"), shell("b"), say("c"), shell("d"), say("e")];
+        let after = |answered| Script { steps: steps.clone(), answered }.next_steps().to_vec();
+        assert_eq!(after(0), [say("a"), shell("b")]);
+        assert_eq!(after(1), [say("c"), shell("d")]);
+        assert_eq!(after(2), [say("e")]);
+        assert_eq!(after(3), []);
+    }
+
+    #[test]
+    fn the_newest_message_with_a_script_decides_and_older_outputs_do_not_count() {
+        let user = |text: &str| json!({"role": "user", "content": [{"type": "input_text", "text": text}]});
+        let body = json!({"input": [
+            user(r#"SCRIPT[{"shell": "old"}]"#),
+            {"type": "function_call_output"},
+            user(r#"SCRIPT[{"shell": "new"}]"#),
+            user("no script here"),
+        ]});
+        let script = ScriptSource::Prompt.script(&Conversation::of(&body)).expect("a good script");
+        assert_eq!(script.next_steps(), [shell("new")]);
+    }
+
+    #[test]
+    fn a_fixed_script_does_not_look_at_the_prompt() {
+        let body = json!({"input": [{"role": "user", "content": "SCRIPT[broken"}]});
+        let source = ScriptSource::Fixed(vec![say("fixed")]);
+        let script = source.script(&Conversation::of(&body)).expect("a fixed script is always good");
+        assert_eq!(script.next_steps(), [say("fixed")]);
+    }
+}
