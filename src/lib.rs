@@ -2,8 +2,18 @@
 //!
 //! ARCHITECTURE.md shows the house; this crate is its library, and the binary is a list of parts.
 
+mod app;
+pub mod broker;
+mod cli;
 pub mod config;
+pub mod executor;
+mod logging;
+pub mod mcp;
+pub mod probing;
 pub mod process;
 pub mod registry;
 pub mod store;
+pub mod supervisor;
 pub mod task;
+
+pub use app::App;

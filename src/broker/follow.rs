@@ -1,0 +1,113 @@
+//! Following a task to its end, whoever runs it.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::{Broker, Refusal};
+use crate::{
+    executor::Hints,
+    task::{TaskId, TaskRecord},
+};
+
+/// How often the files of another server's task are looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How often the files of our own task are looked at, in case its hints were lost.
+const POLL_OWN: Duration = Duration::from_secs(2);
+
+/// A task being followed.
+#[derive(Debug)]
+pub struct Follow {
+    broker: Broker,
+    id: TaskId,
+    hints: Option<watch::Receiver<Hints>>,
+    last_event: Option<String>,
+}
+
+/// What there is to say about a task that is being followed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// The agent did something, told in one line.
+    Event(String),
+    /// The task has ended: its record is final.
+    Ended(Box<TaskRecord>),
+}
+
+impl Broker {
+    /// Follows a task from now on. That there is such a task is found out by [`Follow::next`].
+    pub fn follow(&self, id: &TaskId) -> Follow {
+        Follow { broker: self.clone(), id: id.clone(), hints: self.executor.hints(id), last_event: None }
+    }
+}
+
+impl Follow {
+    /// The task's id.
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// Waits for news. Can be dropped while it waits: news is then told by the next call.
+    pub async fn next(&mut self) -> Result<News, Refusal> {
+        loop {
+            if let Some(record) = self.broker.ended(&self.id).await? {
+                return Ok(News::Ended(Box::new(record)));
+            }
+            if let Some(event) = self.new_event() {
+                return Ok(News::Event(event));
+            }
+            match &mut self.hints {
+                Some(hints) => tokio::select! {
+                    changed = hints.changed() => {
+                        if changed.is_err() || hints.borrow().ended {
+                            self.hints = None;
+                        }
+                    }
+                    () = sleep(POLL_OWN) => {}
+                },
+                None => sleep(POLL).await,
+            }
+        }
+    }
+
+    fn new_event(&mut self) -> Option<String> {
+        let event = match &self.hints {
+            Some(hints) => hints.borrow().event.clone(),
+            None => self.broker.store.read_live(&self.id).and_then(|live| live.last_event),
+        };
+        if event.is_none() || event == self.last_event {
+            return None;
+        }
+        self.last_event.clone_from(&event);
+        event
+    }
+}
+
+/// How long the holder of a lease may take to close its books once the record is final.
+const CLOSING: Duration = Duration::from_secs(2);
+
+const CLOSING_POLL: Duration = Duration::from_millis(5);
+
+impl Broker {
+    /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
+    pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
+        let patience = Instant::now() + CLOSING;
+        loop {
+            let is_leased = self.store.is_leased(id)?;
+            let record = self.store.read_record(id)?.ok_or_else(|| Refusal::NoSuchTask(id.to_string()))?;
+            match (is_leased, record.status.is_final()) {
+                (true, false) => return Ok(None),
+                (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
+                (_, true) => return Ok(Some(record)),
+                (false, false) => {
+                    self.settle(id).await?;
+                    let settled = self.store.read_record(id)?;
+                    return Ok(settled.filter(|record| record.status.is_final()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be done with tasks: submit, follow, view, list, cancel. The MCP layer and the command line call nothing
+//! else.
+//!
+//! The broker knows a task only through its files, so that it makes no difference which server submitted it.
+
+mod cancel;
+mod follow;
+mod refusal;
+mod submit;
+mod view;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use connector_api::{AgentBackend, BackendName};
+
+pub use cancel::Cancelled;
+pub use follow::{Follow, News};
+pub use refusal::Refusal;
+pub use submit::{NewTask, TimeLimit};
+pub use view::TaskView;
+
+use crate::{
+    config::Config,
+    executor::{Executor, reconcile, reconcile_all},
+    registry::{BuildProblem, Registry},
+    store::Store,
+    task::TaskId,
+};
+
+/// One configuration, one data directory, one place where supervisors run.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    config: Arc<Config>,
+    backends: BTreeMap<BackendName, Arc<dyn AgentBackend>>,
+    store: Arc<Store>,
+    executor: Arc<dyn Executor>,
+}
+
+impl Broker {
+    /// A broker over an open store. Fails when a configured backend cannot be built.
+    pub fn new(
+        config: Config,
+        registry: &Registry,
+        store: Store,
+        executor: Arc<dyn Executor>,
+    ) -> Result<Self, BuildProblem> {
+        let built = config.backends.iter().map(|(name, frozen)| Ok((name.clone(), registry.build(frozen)?)));
+        let backends = built.collect::<Result<_, BuildProblem>>()?;
+        Ok(Self { config: Arc::new(config), backends, store: Arc::new(store), executor })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Closes the books of all tasks whose supervisor is gone. Called once when a server starts, off its start path.
+    pub async fn reconcile(&self) {
+        let (store, index) = (Arc::clone(&self.store), self.config.index);
+        let done = tokio::task::spawn_blocking(move || reconcile_all(&store, index)).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!(%error, "interrupted tasks stay open");
+        }
+    }
+
+    /// Closes the books of one task if its supervisor is gone.
+    async fn settle(&self, id: &TaskId) -> Result<(), Refusal> {
+        let (store, index, id) = (Arc::clone(&self.store), self.config.index, id.clone());
+        let done = tokio::task::spawn_blocking(move || reconcile(&store, &id, index)).await;
+        done.expect("closing the books does not panic").map_err(Refusal::Store)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a call came to nothing.
+
+use std::path::PathBuf;
+
+use connector_api::{BackendName, Unsupported};
+
+use crate::{executor::StartError, probing::NotUsable, store::StoreError};
+
+/// A call that was refused: nothing was created and nothing was changed.
+///
+/// `Display` says what happened and why; [`next`](Self::next) says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No task has this id.
+    #[error("no such task: `{0}`")]
+    NoSuchTask(String),
+    /// No backend has this name.
+    #[error("no backend `{name}` is configured; there is `{known}`")]
+    NoSuchBackend {
+        /// The name asked for.
+        name: BackendName,
+        /// The names there are.
+        known: String,
+    },
+    /// The working directory cannot be worked in.
+    #[error("`workingDirectory` {}: {why}", path.display())]
+    WorkingDirectory {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What to do about it.
+        next: &'static str,
+    },
+    /// The agent cannot do what is asked.
+    #[error(transparent)]
+    Unsupported(Unsupported),
+    /// The agent's program cannot be used.
+    #[error("backend `{backend}` cannot be used: {problem}")]
+    NotUsable {
+        /// The backend.
+        backend: BackendName,
+        /// What is wrong with its program.
+        problem: NotUsable,
+        /// How to get one that works.
+        install: String,
+    },
+    /// There is no supervisor for the task.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The data directory is in trouble.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// What to do about it: a tool call, a parameter, a key or a command.
+    pub fn next(&self) -> String {
+        match self {
+            Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
+            Self::NoSuchBackend { .. } => "set `tasks.default_backend` in config.toml to one of them".to_owned(),
+            Self::WorkingDirectory { next, .. } => (*next).to_owned(),
+            Self::Unsupported(Unsupported::Sandbox { .. }) => {
+                "choose another `sandbox`, or install a version that can enforce this one".to_owned()
+            }
+            Self::Unsupported(Unsupported::MissingFlag { .. }) => "install a newer version of the agent".to_owned(),
+            Self::Unsupported(Unsupported::PromptTooLong { .. }) => {
+                "put the long part into a file in the working directory and name the file in `task`".to_owned()
+            }
+            Self::Unsupported(Unsupported::Value { parameter, .. }) => format!("change `{parameter}`"),
+            Self::NotUsable { install, .. } => install.clone(),
+            Self::Start(_) => {
+                "run `codex-connector check`, and see that the data directory can be written to".to_owned()
+            }
+            Self::Store(error) => format!("see that {} can be read and written", error.path.display()),
+        }
+    }
+}

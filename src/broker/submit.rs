@@ -1,0 +1,142 @@
+//! Submitting a task: everything that can be refused is refused before there is one.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use chrono::Utc;
+use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
+
+use super::{Broker, Refusal};
+use crate::{
+    executor::Started,
+    probing::{Freshness, installed},
+    task::{Policy, SPEC_FORMAT, TaskId, TaskSpec},
+};
+
+/// A task as it is asked for.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// What the agent is told.
+    pub prompt: String,
+    /// Where it works: an absolute path.
+    pub working_directory: PathBuf,
+    /// What it may touch; without one the configured default.
+    pub sandbox: Option<Sandbox>,
+    /// Its model; without one the backend's configuration decides.
+    pub model: Option<String>,
+    /// How long it may take.
+    pub time_limit: TimeLimit,
+    /// Who does it; without one the configured default.
+    pub backend: Option<BackendName>,
+}
+
+/// How long a task may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// As configured.
+    Default,
+    /// For ever.
+    None,
+    /// So long.
+    After(Duration),
+}
+
+/// Ids are random; so many in a row are only taken when something else is wrong.
+const MOST_TRIES: usize = 8;
+
+impl Broker {
+    /// Begins a task and returns its id, without waiting for anything that the agent does.
+    ///
+    /// Fails with a [`Refusal`] when the request cannot be carried out exactly as asked. An agent that is not there
+    /// makes a task that fails.
+    pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
+        let name = task.backend.unwrap_or_else(|| self.config.default_backend.clone());
+        let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
+            let known: Vec<_> = self.backends.keys().map(BackendName::as_str).collect();
+            return Err(Refusal::NoSuchBackend { name, known: known.join("`, `") });
+        };
+        check_directory(&task.working_directory, backend.capabilities().requires_git)?;
+        let request = AgentRequest {
+            prompt: task.prompt,
+            working_directory: task.working_directory,
+            sandbox: task.sandbox.unwrap_or(self.config.default_sandbox),
+            model: task.model,
+        };
+        self.rehearse(&**backend, &request).await?;
+        let timeout = match task.time_limit {
+            TimeLimit::Default => self.config.policy.timeout,
+            TimeLimit::None => None,
+            TimeLimit::After(limit) => Some(limit),
+        };
+        let mut spec = TaskSpec {
+            format: SPEC_FORMAT,
+            id: TaskId::random(),
+            submitted_at: Utc::now(),
+            attempt: 1,
+            request,
+            backend: frozen.clone(),
+            policy: Policy { timeout, ..self.config.policy.clone() },
+            index: self.config.index,
+        };
+        for _ in 0..MOST_TRIES {
+            match self.executor.start(&spec).await? {
+                Started::Task => return Ok(spec.id),
+                Started::IdInUse => spec.id = TaskId::random(),
+            }
+        }
+        Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
+    }
+
+    /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
+    async fn rehearse(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
+        for freshness in [Freshness::Kept, Freshness::Fresh] {
+            let refusal = match installed(backend, &self.store, freshness).await {
+                Ok((_, installed)) => match backend.launch(request, &installed) {
+                    Ok(_) => return Ok(()),
+                    Err(unsupported) => Refusal::Unsupported(unsupported),
+                },
+                Err(problem) if problem.is_refusal() => {
+                    let (backend, install) = (backend.name().clone(), backend.install_hint());
+                    return Err(Refusal::NotUsable { backend, problem, install });
+                }
+                Err(_) => return Ok(()),
+            };
+            if freshness == Freshness::Fresh {
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_directory(path: &Path, requires_git: bool) -> Result<(), Refusal> {
+    let refuse = |why, next| Err(Refusal::WorkingDirectory { path: path.to_owned(), why, next });
+    if path.is_relative() {
+        return refuse("is not an absolute path", "give the absolute path of the project");
+    }
+    match path.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return refuse("does not exist", "give the path of an existing directory, or create it first");
+        }
+        Err(_) => return refuse("cannot be looked at", "give a directory that this user may enter"),
+        Ok(file) if !file.is_dir() => return refuse("is not a directory", "give the directory that holds it"),
+        Ok(_) => {}
+    }
+    if requires_git && !path.ancestors().any(is_repository) {
+        return refuse(
+            "is not a git repository",
+            "run `git init` there, give a directory inside a repository, or set `require_git = false` for the backend in \
+             config.toml",
+        );
+    }
+    Ok(())
+}
+
+/// Whether git finds a repository here, without asking it: `.git` with a `HEAD` in it, or in a worktree a file. An empty
+/// `.git` is none; a killed sandbox of Codex leaves such directories behind.
+fn is_repository(dir: &Path) -> bool {
+    let git = dir.join(".git");
+    git.is_file() || git.join("HEAD").exists()
+}

@@ -1,0 +1,61 @@
+//! Looking at tasks.
+
+use super::{Broker, Refusal};
+use crate::{
+    store::{Listing, ResultText, Tail},
+    task::{LiveView, TaskId, TaskRecord, TaskStatus},
+};
+
+/// As much of a result as is read for an answer, in bytes; the result file has it whole.
+const RESULT_SHOWN: u64 = 64 << 10;
+
+/// Everything there is to see of one task.
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    /// The record, brought up to this moment while the task runs.
+    pub record: TaskRecord,
+    /// What a running task is doing.
+    pub live: Option<LiveView>,
+    /// The end of its log.
+    pub tail: Tail,
+    /// The agent's final message, its middle left out when it is long.
+    pub result: Option<ResultText>,
+}
+
+impl Broker {
+    /// Looks at a task. Its supervisor may have died: then it ends here.
+    pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
+        let mut record = self.store.read_record(id)?.ok_or_else(|| Refusal::NoSuchTask(id.to_string()))?;
+        let mut live = None;
+        if !record.status.is_final() || self.store.is_leased(id)? {
+            match self.ended(id).await? {
+                Some(ended) => record = ended,
+                None => live = self.store.read_live(id),
+            }
+        }
+        if let Some(live) = &live {
+            live.overlay(&mut record);
+        }
+        let tail = self.store.tail_log(id, tail_lines)?;
+        let result = self.store.read_result(id, RESULT_SHOWN)?;
+        Ok(TaskView { record, live, tail, result })
+    }
+
+    /// The result of a task, its middle left out when it is long.
+    pub fn result(&self, id: &TaskId) -> Result<Option<ResultText>, Refusal> {
+        Ok(self.store.read_result(id, RESULT_SHOWN)?)
+    }
+
+    /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here.
+    pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
+        for record in self.store.list(Some(TaskStatus::Running), usize::MAX)?.records {
+            self.ended(&record.id).await?;
+        }
+        Ok(self.store.list(status, limit)?)
+    }
+
+    /// What was found damaged or out of date in the data directory since the last call, in words for people.
+    pub fn notices(&self) -> Vec<String> {
+        self.store.take_notices()
+    }
+}

@@ -1,0 +1,120 @@
+//! `codex-connector check`: would a task run here?
+
+use std::{collections::BTreeMap, env, ffi::OsString, fmt::Write, path::Path, process::ExitCode};
+
+use connector_api::{AgentBackend, Login, Sandbox};
+
+use super::{fail, print};
+use crate::{
+    config::Config,
+    probing::{Freshness, installed},
+    process::probe,
+    registry::Registry,
+    store::Store,
+};
+
+/// Checks everything and prints what was found. Succeeds when a task could run with the default backend.
+pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let mut report = Report::default();
+    runtime.block_on(report.everything(config, registry));
+    let printed = print(&report.text);
+    if report.is_usable { printed } else { ExitCode::FAILURE }
+}
+
+struct Report {
+    text: String,
+    is_usable: bool,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { text: format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")), is_usable: true }
+    }
+}
+
+impl Report {
+    async fn everything(&mut self, config: &Config, registry: &Registry) {
+        let there = if config.file.exists() { "" } else { " (not there: everything has its default)" };
+        self.line("configuration", "ok", &format!("{}{there}", config.file.display()));
+        let store = match Store::open(&config.data_dir, &config.log_dir) {
+            Ok(store) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
+                self.line("data directory", "ok", &config.data_dir.display().to_string());
+                Some(store)
+            }
+            Ok(_) => {
+                self.problem("data directory", &format!("{} cannot be written to", config.data_dir.display()));
+                None
+            }
+            Err(error) => {
+                self.problem("data directory", &error.to_string());
+                None
+            }
+        };
+        for (name, frozen) in &config.backends {
+            let label = format!("backend {name}");
+            match (registry.build(frozen), &store) {
+                (Err(problem), _) => self.problem(&label, &problem.to_string()),
+                (Ok(_), None) => self.line(&label, "?", "not looked at without a data directory"),
+                (Ok(backend), Some(store)) => {
+                    self.backend(&label, &*backend, store, *name == config.default_backend).await
+                }
+            }
+        }
+    }
+
+    async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, store: &Store, is_default: bool) {
+        let (program, installed) = match installed(backend, store, Freshness::Fresh).await {
+            Ok(found) => found,
+            Err(problem) => {
+                let text = format!("{problem}\nnext: {}", backend.install_hint());
+                if is_default {
+                    self.problem(label, &text)
+                } else {
+                    self.line(label, "missing", &text)
+                }
+                return;
+            }
+        };
+        let sandboxes: Vec<&str> = installed.sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
+        let environment: BTreeMap<OsString, OsString> = env::vars_os().collect();
+        let login = match backend.login_probe() {
+            Some(question) => {
+                probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))
+            }
+            None => Ok(Login::Unknown),
+        };
+        let login = match login {
+            Ok(Login::Yes(how)) => how,
+            Ok(Login::No { said, advice }) => format!("{said}\nnext: {advice}"),
+            Ok(Login::Unknown) => "not known".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let default = if is_default { " (the default)" } else { "" };
+        let text = format!(
+            "{} at {}{default}\nsandboxes: {}\nlogin: {login}",
+            installed.version,
+            program.display(),
+            sandboxes.join(", ")
+        );
+        self.line(label, "ok", &text);
+    }
+
+    fn problem(&mut self, label: &str, text: &str) {
+        self.is_usable = false;
+        self.line(label, "PROBLEM", text);
+    }
+
+    /// One finding; further lines of `text` are indented below the first.
+    fn line(&mut self, label: &str, finding: &str, text: &str) {
+        let text = text.trim().replace('\n', "\n                            ");
+        writeln!(self.text, "{label:<18}{finding:<10}{text}").expect("a string takes all text");
+    }
+}
+
+fn is_writable(dir: &Path) -> bool {
+    tempfile::Builder::new().prefix(".check-").tempfile_in(dir).is_ok()
+}

@@ -1,0 +1,151 @@
+//! The command line: which role this process plays.
+//!
+//! Without a verb it is the MCP server. People use `check` and `schema`; `supervise` is how the server starts a task.
+
+mod check;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    broker::Broker,
+    config::{self, Config, Overrides},
+    executor::LocalExecutor,
+    logging,
+    mcp::{self, Office},
+    registry::Registry,
+    store::Store,
+    supervisor::{Assignment, supervise},
+    task::TaskId,
+};
+
+/// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
+///
+/// Without a command it serves MCP on stdin and stdout, as Claude Code starts it:
+/// claude mcp add codex-connector -- codex-connector
+#[derive(Debug, Parser)]
+#[command(name = "codex-connector", version, about, long_about, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Args)]
+struct Settings {
+    /// Read this configuration file instead of ~/.codex-connector/config.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep everything in this directory instead of ~/.codex-connector
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Set one key of the configuration, as in --set tasks.heartbeat_interval=10s; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Say whether the configuration is valid, the data directory writable, and each backend installed
+    Check,
+    /// Print the JSON schema of config.toml
+    Schema,
+    /// Run one task to its end; its spec is the first line of stdin
+    #[command(hide = true)]
+    Supervise {
+        /// The task's id
+        id: String,
+        /// Where results, logs and records go
+        #[arg(long, value_name = "DIR")]
+        log_dir: PathBuf,
+    },
+}
+
+/// Plays the role that `args` name. A server runs `supervisor`, or this very program, for each task.
+pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
+    let command_line = match CommandLine::try_parse_from(args) {
+        Ok(command_line) => command_line,
+        Err(problem) => {
+            // Help and version are no errors, and clap knows which stream each belongs to.
+            let _ = problem.print();
+            return ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2));
+        }
+    };
+    let Settings { config, data_dir, set } = command_line.settings;
+    match command_line.verb {
+        Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
+        verb => {
+            let overrides = Overrides { config_file: config, data_dir, set };
+            let config = Config::load(&overrides, registry, std::env::vars_os());
+            match (verb, config) {
+                (None, config) => serve(registry, supervisor, config.map_err(|problems| problems.to_string())),
+                (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
+                (Some(Verb::Check), Ok(config)) => check::check(&config, registry),
+                (Some(Verb::Check), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),
+            }
+        }
+    }
+}
+
+/// Serves MCP; with a configuration problem too, so that whoever calls a tool is told of it.
+fn serve(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> ExitCode {
+    let office = config.and_then(|config| {
+        logging::to_stderr(&config.log_level);
+        open(registry, supervisor, config)
+    });
+    mcp::serve(office.map_or_else(Office::Closed, Office::Open))
+}
+
+fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
+    let store = Store::open(&config.data_dir, &config.log_dir).map_err(|error| {
+        format!("{error}\nnext: make that directory writable, or set `data_dir` in {}", config.file.display())
+    })?;
+    let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+    Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
+}
+
+fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
+    let assignment = match (TaskId::parse(id), data_dir) {
+        (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
+        (Err(problem), _) => return fail(&problem.to_string()),
+        (_, None) => return fail("supervise needs --data-dir"),
+    };
+    // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this
+    // process leads a group already, as under a shell.
+    let _ = rustix::process::setsid();
+    // One thread, because a parent-death signal follows the thread that started the child.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(supervise(assignment, registry)));
+    let code = match ended {
+        Ok(()) => 0,
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "{problem}");
+            1
+        }
+    };
+    // Not by returning: a thread still waits for the end of stdin.
+    std::process::exit(code)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn fail(problem: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{problem}");
+    ExitCode::FAILURE
+}

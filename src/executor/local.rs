@@ -1,0 +1,137 @@
+//! Supervisors on this machine: this very program, run again in another role.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use super::{Executor, Hints, StartError, Started};
+use crate::{
+    supervisor::{Hint, Readiness},
+    task::{TaskId, TaskSpec},
+};
+
+/// A supervisor says at once whether it has its task; only a machine in trouble takes longer.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Starts supervisors as children of this process, each in a session of its own.
+///
+/// Holds the write end of each supervisor's stdin, its lifeline: when this process ends, however it does, the kernel
+/// closes it.
+#[derive(Debug)]
+pub struct LocalExecutor {
+    program: PathBuf,
+    data_dir: PathBuf,
+    log_dir: PathBuf,
+    children: Arc<Mutex<HashMap<TaskId, Supervised>>>,
+}
+
+#[derive(Debug)]
+struct Supervised {
+    _lifeline: ChildStdin,
+    hints: watch::Receiver<Hints>,
+}
+
+impl LocalExecutor {
+    /// Starts `program` as supervisor, or without one this very program.
+    pub fn new(program: Option<PathBuf>, data_dir: &Path, log_dir: &Path) -> Self {
+        let program = program.unwrap_or_else(this_program);
+        Self { program, data_dir: data_dir.to_owned(), log_dir: log_dir.to_owned(), children: Arc::default() }
+    }
+
+    fn spawn(&self, id: &TaskId) -> Result<Child, StartError> {
+        let mut command = Command::new(&self.program);
+        command.arg("supervise").arg(id.as_str());
+        command.arg("--data-dir").arg(&self.data_dir).arg("--log-dir").arg(&self.log_dir);
+        // Not our stderr: whoever started us waits for the end of it.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
+        let program = || self.program.display().to_string();
+        command.spawn().map_err(|error| StartError::NotStarted { program: program(), error })
+    }
+}
+
+#[async_trait]
+impl Executor for LocalExecutor {
+    async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
+        let mut child = self.spawn(&spec.id)?;
+        let mut lifeline = child.stdin.take().expect("stdin is piped");
+        let mut told = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let mut line = serde_json::to_vec(spec).expect("a spec has only string keys");
+        line.push(b'\n');
+        let readiness = timeout(READY_DEADLINE, async {
+            // A supervisor that ends before it has read its spec says why, or nothing.
+            let _ = lifeline.write_all(&line).await;
+            told.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
+        });
+        match readiness.await {
+            Ok(Some(Readiness::Ready)) => {
+                let (sender, hints) = watch::channel(Hints::default());
+                locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
+                tokio::spawn(attend(child, told, sender, spec.id.clone(), Arc::clone(&self.children)));
+                return Ok(Started::Task);
+            }
+            Ok(Some(Readiness::InUse)) => {
+                let _ = child.wait().await;
+                return Ok(Started::IdInUse);
+            }
+            Ok(Some(Readiness::Refused(problem))) => {
+                let _ = child.wait().await;
+                return Err(StartError::Refused(problem));
+            }
+            Ok(None) | Err(_) => {}
+        }
+        // It has no task yet, or the task ends with it: the books are closed by whoever looks at it next.
+        let _ = child.kill().await;
+        Err(StartError::Silent)
+    }
+
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+        locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
+    }
+}
+
+/// Passes on what a supervisor tells until it is gone, and takes its exit status.
+async fn attend(
+    mut child: Child,
+    mut told: Lines<BufReader<ChildStdout>>,
+    hints: watch::Sender<Hints>,
+    id: TaskId,
+    children: Arc<Mutex<HashMap<TaskId, Supervised>>>,
+) {
+    while let Ok(Some(line)) = told.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(Hint::Event(event)) => hints.send_modify(|hints| hints.event = Some(event)),
+            Ok(Hint::Ended) => break,
+            // A line that did not fit into the pipe was dropped, perhaps in part.
+            Err(error) => tracing::debug!(%error, task = %id, "a hint was lost"),
+        }
+    }
+    hints.send_modify(|hints| hints.ended = true);
+    let _ = child.wait().await;
+    locked(&children).remove(&id);
+}
+
+/// A lock that a panic elsewhere cannot take away: the map is whole between any two statements.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// On Linux the running program by its handle, so that an upgrade under a running server is harmless.
+fn this_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe().unwrap_or_else(|_| PathBuf::from("codex-connector"))
+    }
+}

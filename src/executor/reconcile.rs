@@ -1,0 +1,173 @@
+//! Closing the books of tasks whose supervisor is gone.
+//!
+//! Safe for any number of processes at once: whoever gets the lease closes, and the others find it closed.
+
+use std::time::Duration;
+
+use chrono::Utc;
+
+use crate::{
+    process::{Member, is_alive, kill_marked},
+    store::{Lease, Store, StoreError},
+    task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
+};
+
+/// A run directory this young without a record belongs to a supervisor that is just beginning.
+const BEGINNING: Duration = Duration::from_secs(60);
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconciled {
+    /// A supervisor lives, or there is nothing to close.
+    Untouched,
+    /// The task was closed just now.
+    Closed,
+}
+
+/// Closes every task whose supervisor is gone. A task that cannot be closed now is left for the next time.
+pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError> {
+    for id in store.running_ids()? {
+        if let Err(error) = reconcile(store, &id, index) {
+            tracing::warn!(%error, task = %id, "the books stay open");
+        }
+    }
+    Ok(())
+}
+
+/// Closes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`.
+///
+/// Waits for processes to end, for at most about two seconds.
+pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
+    if store.is_leased(id)? {
+        return Ok(Reconciled::Untouched);
+    }
+    let record = store.read_record(id)?;
+    let run_age = store.run_age(id);
+    match &record {
+        None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Reconciled::Untouched),
+        Some(record) if record.status.is_final() && run_age.is_none() => return Ok(Reconciled::Untouched),
+        None | Some(_) => {}
+    }
+    let Some(lease) = store.take_over(id)? else { return Ok(Reconciled::Untouched) };
+    close(store, id, index, lease)
+}
+
+fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result<Reconciled, StoreError> {
+    // Read again: the supervisor may have ended in good order before its lease was ours.
+    let closed = match store.read_record(id)? {
+        Some(record) if record.status.is_final() => {
+            store.index(&record, index)?;
+            Reconciled::Untouched
+        }
+        Some(mut record) => {
+            let killed = kill_marked(id);
+            interrupt(store, &mut record, &killed);
+            // The file of a task that the original program ran is its own.
+            if record.format == RECORD_FORMAT {
+                store.write_record(&record)?;
+            }
+            store.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
+            Reconciled::Closed
+        }
+        None => Reconciled::Untouched,
+    };
+    store.close(id, lease)?;
+    Ok(closed)
+}
+
+/// Ends a task that nobody has seen since its last sign of life.
+fn interrupt(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
+    if let Some(live) = store.read_live(&record.id) {
+        live.overlay(record);
+    }
+    let last_sign = record.last_activity_at.unwrap_or(record.started_at);
+    let ran = (last_sign - record.started_at).to_std().unwrap_or_default();
+    record.end(TaskStatus::Interrupted, Some(FailureReason::ServerRestarted), Utc::now(), ran);
+    let agent_is_gone = record.agent.as_ref().is_none_or(|agent| !is_alive(agent));
+    if !agent_is_gone {
+        tracing::error!(task = %record.id, "the agent of an interrupted task is still alive");
+    }
+    if let Ok(mut log) = store.open_log(&record.id) {
+        let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+        let stopped =
+            if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };
+        let entry = format!(
+            "END: interrupted\nFailure reason: {}\nThe supervisor was gone; {stopped}",
+            FailureReason::ServerRestarted
+        );
+        let _ = log.entry(Utc::now(), &entry).and_then(|()| log.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Claim;
+
+    const LIMITS: IndexLimits = IndexLimits { entries: 10, text: 100 };
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let store = Store::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
+        (dir, store)
+    }
+
+    fn running(format: u32) -> TaskRecord {
+        serde_json::from_value(serde_json::json!({
+            "format": format, "id": TaskId::random(), "task": "x", "status": "running",
+            "startedAt": "2026-01-15T10:30:00Z", "lastActivityAt": "2026-01-15T10:30:05Z"
+        }))
+        .expect("these fields are enough")
+    }
+
+    #[test]
+    fn a_task_whose_supervisor_is_gone_is_closed_once() {
+        let (_dir, store) = store();
+        let record = running(1);
+        drop(store.claim(&record.id).expect("a new id is free"));
+        store.write_record(&record).expect("it is writable");
+
+        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it is closed"), Reconciled::Untouched);
+
+        let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+        assert_eq!(closed.status, TaskStatus::Interrupted);
+        assert_eq!(closed.failure_reason.as_deref(), Some("Server restarted while task was running"));
+        assert_eq!(closed.duration_formatted.as_deref(), Some("5.0s"));
+        assert!(store.running_ids().expect("it is readable").is_empty());
+    }
+
+    #[test]
+    fn a_task_whose_supervisor_lives_is_not_touched() {
+        let (_dir, store) = store();
+        let record = running(1);
+        let Ok(Claim::Taken(_lease)) = store.claim(&record.id) else { panic!("a new id is free") };
+        store.write_record(&record).expect("it is writable");
+        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(store.read_record(&record.id).expect("it is readable"), Some(record));
+    }
+
+    #[test]
+    fn a_running_task_of_the_original_program_is_closed_and_its_own_file_stays() {
+        let (_dir, store) = store();
+        let record = running(0);
+        let index = serde_json::json!({ record.id.as_str(): record });
+        std::fs::write(store.data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
+        std::fs::write(store.record_path(&record.id), "{\"some\": \"thing\"}").expect("it is writable");
+
+        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        let listed = store.list(None, 10).expect("it is readable").records;
+        assert_eq!(listed[0].status, TaskStatus::Interrupted);
+        let own = std::fs::read_to_string(store.record_path(&record.id)).expect("it is there");
+        assert_eq!(own, "{\"some\": \"thing\"}");
+    }
+
+    #[test]
+    fn a_supervisor_that_is_just_beginning_is_left_in_peace() {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        drop(store.claim(&id).expect("a new id is free"));
+        assert_eq!(reconcile(&store, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(store.running_ids().expect("it is readable"), [id]);
+    }
+}

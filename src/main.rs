@@ -1,0 +1,9 @@
+//! The codex-connector program: the library, and the kinds of backend that it comes with.
+
+use std::process::ExitCode;
+
+use codex_connector::App;
+
+fn main() -> ExitCode {
+    App::new().backend::<connector_codex::Codex>().backend::<connector_command::Command>().main()
+}

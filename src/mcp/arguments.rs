@@ -1,0 +1,138 @@
+//! The arguments of a call, read one by one.
+//!
+//! rmcp does not compare arguments with a schema, and its own errors name no remedy. So what is wrong is found out
+//! here, before anything is created. `null` is as good as absent.
+
+use serde_json::{Map, Value};
+
+use super::{answer::Refused, render::one_line};
+
+/// What is left of a call's arguments.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    tool: &'static str,
+    left: Map<String, Value>,
+}
+
+/// A whole number of any size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Whole {
+    /// One that 64 bits hold.
+    Small(u64),
+    /// A larger one.
+    Huge(f64),
+}
+
+impl Arguments {
+    /// The arguments of a call of `tool`. Fails when there is one that is not among `known`.
+    pub(super) fn new(tool: &'static str, given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
+        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(Refused {
+                problem: format!("`{tool}` has no parameter `{}`", quotable(unknown)),
+                next: format!("call `{tool}` again with none but these: `{}`", known.join("`, `")),
+            });
+        }
+        Ok(Self { tool, left: given })
+    }
+
+    /// A text that has to be there and not be blank.
+    pub(super) fn required_text(&mut self, name: &str) -> Result<String, Refused> {
+        match self.text(name)? {
+            Some(text) => Ok(text),
+            None => Err(self.refuse(format!("`{name}` is missing"), format!("with `{name}`, a string"))),
+        }
+    }
+
+    /// A text that is not blank.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+            Some(Value::String(_)) => {
+                Err(self.refuse(format!("`{name}` is empty"), format!("with a `{name}` that says something")))
+            }
+            Some(other) => Err(self.wrong_type(name, &other, "a string")),
+        }
+    }
+
+    /// One of some words, found by `find`.
+    pub(super) fn word<T>(
+        &mut self,
+        name: &str,
+        words: &[&str],
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refused> {
+        let allowed = format!("`{}`", words.join("`, `"));
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(word)) => find(&word).map(Some).ok_or_else(|| {
+                let word = quotable(&word);
+                self.refuse(
+                    format!("`{name}` is `{word}`, which is none of its values"),
+                    format!("with one of these as `{name}`: {allowed}"),
+                )
+            }),
+            Some(other) => Err(self.wrong_type(name, &other, &format!("one of these strings: {allowed}"))),
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Refused> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(other) => Err(self.wrong_type(name, &other, "true or false")),
+        }
+    }
+
+    /// A whole number that is not below `least`. `50.0` is one.
+    pub(super) fn whole(&mut self, name: &str, least: u64) -> Result<Option<Whole>, Refused> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let wanted = format!("a whole number, {least} or more");
+        let Value::Number(number) = &value else { return Err(self.wrong_type(name, &value, &wanted)) };
+        let whole = match (number.as_u64(), number.as_f64()) {
+            (Some(small), _) => Some(Whole::Small(small)),
+            (None, Some(float)) if float.is_finite() && float.fract() == 0.0 && float >= 0.0 => Some(of_float(float)),
+            (None, _) => None,
+        };
+        match whole {
+            Some(Whole::Small(small)) if small < least => Err(self.wrong_value(name, &value, &wanted)),
+            Some(whole) => Ok(Some(whole)),
+            None => Err(self.wrong_value(name, &value, &wanted)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    fn wrong_type(&self, name: &str, value: &Value, wanted: &str) -> Refused {
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        self.refuse(format!("`{name}` is {found}"), format!("with {wanted} as `{name}`"))
+    }
+
+    fn wrong_value(&self, name: &str, value: &Value, wanted: &str) -> Refused {
+        self.refuse(format!("`{name}` is {value}"), format!("with {wanted} as `{name}`"))
+    }
+
+    fn refuse(&self, problem: String, with: String) -> Refused {
+        Refused { problem, next: format!("call `{}` again {with}", self.tool) }
+    }
+}
+
+/// A word of the caller's, fit to stand between backticks in a message.
+pub(super) fn quotable(word: &str) -> String {
+    one_line(word, 60).replace('`', "'")
+}
+
+fn of_float(float: f64) -> Whole {
+    // Floats beyond 2^53 are whole, and 2^63 is exact: below it the conversion loses nothing.
+    if float < 9_223_372_036_854_775_808.0 { Whole::Small(float as u64) } else { Whole::Huge(float) }
+}

@@ -1,0 +1,148 @@
+//! The four tools at work.
+
+use chrono::Utc;
+use rmcp::{RoleServer, service::RequestContext};
+
+use super::{
+    answer::{Answer, Refused},
+    cancellation::{Listening, Withdrawn},
+    params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
+    progress::Progress,
+    render,
+};
+use crate::{
+    broker::{Broker, Cancelled, News, Refusal},
+    store::ResultText,
+    task::{TaskId, TaskRecord},
+};
+
+/// A call of one of the tools, its arguments not read yet.
+#[derive(Debug)]
+pub(super) enum Call {
+    Agent(Given),
+    Status(Given),
+    Tasks(Given),
+    Cancel(Given),
+}
+
+/// Who called, and how to reach them while they wait.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) context: RequestContext<RoleServer>,
+    pub(super) listening: Listening,
+}
+
+impl Call {
+    /// A call of the tool `name`, if there is such a tool.
+    pub(super) fn of(name: &str, given: Given) -> Option<Self> {
+        match name {
+            "codex_agent" => Some(Self::Agent(given)),
+            "codex_status" => Some(Self::Status(given)),
+            "codex_tasks" => Some(Self::Tasks(given)),
+            "codex_cancel" => Some(Self::Cancel(given)),
+            _ => None,
+        }
+    }
+
+    /// Does what is asked.
+    pub(super) async fn carry_out(self, broker: &Broker, caller: Caller) -> Answer {
+        let answer = match self {
+            Self::Agent(given) => agent(broker, given, caller).await,
+            Self::Status(given) => status(broker, given).await,
+            Self::Tasks(given) => tasks(broker, given).await,
+            Self::Cancel(given) => cancel(broker, given).await,
+        };
+        answer.unwrap_or_else(Answer::from)
+    }
+}
+
+async fn agent(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
+    let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+    if caller.context.ct.is_cancelled() {
+        return Ok(Answer::served("Withdrawn before it began.".to_owned()));
+    }
+    // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
+    let id = broker.submit(task).await?;
+    let waited = match answer_when {
+        AnswerWhen::Started => caller.listening.heard().map_or(Waited::Started, Waited::Withdrawn),
+        AnswerWhen::Ended => wait(broker, &id, &mut caller).await.map_err(|refusal| out_of_sight(&id, &refusal))?,
+    };
+    let text = match waited {
+        Waited::Started => render::started(&id, broker.config().policy.on_server_exit),
+        Waited::Ended(record, result) => render::ended(&record, result),
+        Waited::Withdrawn(Withdrawn::TimedOut) => format!("Task {id} goes on without a listener."),
+        Waited::Withdrawn(Withdrawn::Unwanted) => {
+            broker.cancel(&id).await?;
+            format!("Task {id} is cancelled.")
+        }
+    };
+    Ok(Answer::served(text).with_notices(remarks))
+}
+
+/// How waiting for a task came to an end.
+enum Waited {
+    Started,
+    Ended(Box<TaskRecord>, Option<ResultText>),
+    Withdrawn(Withdrawn),
+}
+
+async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waited, Refusal> {
+    let context = &caller.context;
+    let token = context.meta.get_progress_token();
+    let mut progress = token.map(|token| Progress::begin(context.peer.clone(), token, id));
+    let mut task = broker.follow(id);
+    let ended = loop {
+        let telling = async {
+            match &mut progress {
+                Some(progress) => progress.keep_telling().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            withdrawn = caller.listening.withdrawn() => return Ok(Waited::Withdrawn(withdrawn)),
+            news = task.next() => match news? {
+                News::Event(event) => if let Some(progress) = &mut progress {
+                    progress.event(&event);
+                },
+                News::Ended(record) => break record,
+            },
+            () = telling => {}
+        }
+    };
+    if let Some(progress) = progress {
+        progress.finish().await;
+    }
+    let result = broker.result(id)?;
+    Ok(Waited::Ended(ended, result))
+}
+
+/// A task was started, and its end cannot be told.
+fn out_of_sight(id: &TaskId, refusal: &Refusal) -> Refused {
+    Refused {
+        problem: format!("Task {id} was started, and cannot be followed: {refusal}"),
+        next: format!("{}, and call `codex_status` with `taskId` {id}", refusal.next()),
+    }
+}
+
+async fn status(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+    let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
+    let view = broker.view(&id, tail_lines).await?;
+    Ok(Answer::served(render::status(view, Utc::now())).with_notices(remarks))
+}
+
+async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+    let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
+    let listing = broker.list(status, limit).await?;
+    Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks))
+}
+
+async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+    let id = cancel_call(given)?;
+    let text = match broker.cancel(&id).await? {
+        Cancelled::Ended(record) => render::cancelled(&record),
+        Cancelled::HadEnded(record) => render::had_ended(&record),
+        Cancelled::Stopping => render::stopping(&id),
+    };
+    Ok(Answer::served(text))
+}

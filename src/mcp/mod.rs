@@ -1,0 +1,109 @@
+//! MCP on stdin and stdout: the only code that mentions rmcp.
+//!
+//! A call goes through these files: `server` takes it from the protocol, `params` makes values of its arguments, `calls`
+//! does with the broker what is asked, `render` puts the answer into words. Both eras of the protocol are served, the
+//! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
+//!
+//! Nothing is known here about files, processes or agents: that is the broker's side.
+
+mod answer;
+mod arguments;
+mod calls;
+mod cancellation;
+mod input;
+mod params;
+mod progress;
+mod render;
+mod server;
+mod tools;
+
+use std::{process::ExitCode, time::Duration};
+
+use rmcp::{ServiceExt, transport::io::stdio_pipes};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Broker;
+use input::Input;
+use server::Server;
+
+/// What a server can do for its callers.
+#[derive(Debug, Clone)]
+pub enum Office {
+    /// Everything.
+    Open(Broker),
+    /// Nothing but tell what is wrong with its configuration: the whole message, for people.
+    Closed(String),
+}
+
+/// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
+/// owns it.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Calls run on these, so that a slow disk under one of them delays neither the others nor the end.
+const WORKERS: usize = 2;
+
+/// Serves MCP on stdin and stdout until the client goes: until stdin ends, or SIGINT or SIGTERM comes.
+///
+/// Returns the exit code of the process, which has to end then: a thread may still wait for stdin.
+pub fn serve(office: Office) -> ExitCode {
+    let runtime = match Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the threads of the server");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(run(office));
+    // A thread that waits for stdin or stdout cannot be joined.
+    runtime.shutdown_background();
+    ExitCode::SUCCESS
+}
+
+async fn run(office: Office) {
+    let (stdin, stdout) = stdio_pipes();
+    let gone = CancellationToken::new();
+    let stdin = Input::new(stdin, gone.clone());
+    let books = match &office {
+        Office::Open(broker) => {
+            let broker = broker.clone();
+            Some(tokio::spawn(async move { broker.reconcile().await }))
+        }
+        Office::Closed(_) => None,
+    };
+    let serving = async {
+        match Server::new(office).serve((stdin, stdout)).await {
+            Ok(running) => drop(running.waiting().await),
+            Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),
+        }
+    };
+    let left_behind = async {
+        gone.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = serving => {}
+        () = left_behind => {}
+        () = told_to_go() => {}
+    }
+    if let Some(books) = books {
+        books.abort();
+    }
+}
+
+/// Returns on SIGINT or SIGTERM.
+async fn told_to_go() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Then they keep their default effect, which ends the process as well.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

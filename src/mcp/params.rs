@@ -1,0 +1,149 @@
+//! The parameters of the four tools as values.
+
+use std::{path::PathBuf, time::Duration};
+
+use connector_api::Sandbox;
+use serde_json::{Map, Value};
+
+use super::{
+    answer::Refused,
+    arguments::{Arguments, Whole, quotable},
+};
+use crate::{
+    broker::{NewTask, Refusal, TimeLimit},
+    task::{TaskId, TaskStatus},
+};
+
+/// A time limit beyond this is none: no clock is trusted that far, and no agent either.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// As many log lines as are looked at.
+const MOST_LINES: u64 = 10_000;
+
+/// As many tasks as are listed.
+const MOST_TASKS: u64 = 1_000;
+
+/// The arguments of a call, as they came.
+pub(super) type Given = Map<String, Value>;
+
+/// `codex_agent`.
+#[derive(Debug, Clone)]
+pub(super) struct AgentCall {
+    pub(super) task: NewTask,
+    pub(super) answer_when: AnswerWhen,
+    /// What was not taken as it was given.
+    pub(super) remarks: Vec<String>,
+}
+
+/// When a call that starts a task is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnswerWhen {
+    /// As soon as there is a task.
+    Started,
+    /// When it has ended.
+    Ended,
+}
+
+/// `codex_status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StatusCall {
+    pub(super) id: TaskId,
+    pub(super) tail_lines: usize,
+    /// What was not taken as it was given.
+    pub(super) remarks: Vec<String>,
+}
+
+/// `codex_tasks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TasksCall {
+    /// With none, every status.
+    pub(super) status: Option<TaskStatus>,
+    pub(super) limit: usize,
+    /// What was not taken as it was given.
+    pub(super) remarks: Vec<String>,
+}
+
+impl AgentCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let known = ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
+        let mut arguments = Arguments::new("codex_agent", given, &known)?;
+        let prompt = arguments.required_text("task")?;
+        let working_directory = PathBuf::from(arguments.required_text("workingDirectory")?);
+        let words = Sandbox::ALL.map(Sandbox::as_str);
+        let sandbox = arguments.word("sandbox", &words, |word| word.parse().ok())?;
+        let model = arguments.text("model")?;
+        let answer_when = match arguments.flag("async")? {
+            Some(true) => AnswerWhen::Started,
+            Some(false) | None => AnswerWhen::Ended,
+        };
+        let mut remarks = Vec::new();
+        let time_limit = match arguments.whole("timeoutMs", 0)? {
+            None => TimeLimit::Default,
+            Some(Whole::Small(0)) => TimeLimit::None,
+            Some(Whole::Small(millis)) if Duration::from_millis(millis) <= LONGEST => {
+                TimeLimit::After(Duration::from_millis(millis))
+            }
+            Some(Whole::Small(_) | Whole::Huge(_)) => {
+                remarks.push("`timeoutMs` is more than ten years and was taken as no timeout".to_owned());
+                TimeLimit::None
+            }
+        };
+        let task = NewTask { prompt, working_directory, sandbox, model, time_limit, backend: None };
+        Ok(Self { task, answer_when, remarks })
+    }
+}
+
+impl StatusCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_status", given, &["taskId", "tailLines"])?;
+        let id = task_id(&mut arguments)?;
+        let mut remarks = Vec::new();
+        let tail_lines = at_most(&mut arguments, "tailLines", 50, MOST_LINES, &mut remarks)?;
+        Ok(Self { id, tail_lines, remarks })
+    }
+}
+
+impl TasksCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_tasks", given, &["status", "limit"])?;
+        let words = ["all", "running", "completed", "failed", "interrupted"];
+        let find = |word: &str| if word == "all" { Some(None) } else { word.parse().ok().map(Some) };
+        let status = arguments.word("status", &words, find)?.flatten();
+        let mut remarks = Vec::new();
+        let limit = at_most(&mut arguments, "limit", 20, MOST_TASKS, &mut remarks)?;
+        Ok(Self { status, limit, remarks })
+    }
+}
+
+/// `codex_cancel`.
+pub(super) fn cancel_call(given: Given) -> Result<TaskId, Refused> {
+    task_id(&mut Arguments::new("codex_cancel", given, &["taskId"])?)
+}
+
+/// What cannot be an id is treated as an id that no task has, and is looked for nowhere.
+fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
+    let word = arguments.required_text("taskId")?;
+    TaskId::parse(word.trim()).map_err(|_| Refused::from(Refusal::NoSuchTask(quotable(&word))))
+}
+
+fn at_most(
+    arguments: &mut Arguments,
+    name: &str,
+    default: usize,
+    most: u64,
+    remarks: &mut Vec<String>,
+) -> Result<usize, Refused> {
+    let number = match arguments.whole(name, 1)? {
+        None => return Ok(default),
+        Some(Whole::Small(number)) if number <= most => number,
+        Some(Whole::Small(_) | Whole::Huge(_)) => {
+            remarks.push(format!("`{name}` was taken as {most}, the most there is"));
+            most
+        }
+    };
+    Ok(usize::try_from(number).expect("the most that is taken fits into 32 bits"))
+}
+
+#[cfg(test)]
+#[path = "params_tests.rs"]
+mod tests;

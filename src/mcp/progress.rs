@@ -1,0 +1,165 @@
+//! Progress notifications while a call waits for its task.
+//!
+//! At most one of them is on its way at a time, so that a client that does not read has one waiting for it and not a
+//! thousand, and nothing else waits for it.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use rmcp::{
+    Peer, RoleServer,
+    model::{ProgressNotificationParam, ProgressToken},
+};
+use tokio::time::{sleep_until, timeout};
+
+use super::render::one_line;
+use crate::task::{TaskId, span};
+
+/// Time between two messages. News in between replaces news that was not told yet.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// After so long without news there is a message all the same: clients give up on a silent server.
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// How long the last message may hold up the answer.
+const LAST_MESSAGE: Duration = Duration::from_secs(1);
+
+/// The most characters of a message.
+const MESSAGE: usize = 190;
+
+/// Tells one client about one task.
+pub(super) struct Progress {
+    peer: Peer<RoleServer>,
+    token: ProgressToken,
+    pacing: Pacing,
+    told: u32,
+    on_its_way: Option<BoxFuture<'static, ()>>,
+}
+
+impl Progress {
+    /// Tells at once that the task has started.
+    pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId) -> Self {
+        let pacing = Pacing::begin(id, Instant::now());
+        let mut progress = Self { peer, token, pacing, told: 0, on_its_way: None };
+        progress.send(format!("Task {id} started"));
+        progress
+    }
+
+    /// The agent did this.
+    pub(super) fn event(&mut self, event: &str) {
+        self.pacing.event(event);
+    }
+
+    /// Sends what is due, for ever. Can be dropped and called again.
+    pub(super) async fn keep_telling(&mut self) {
+        loop {
+            if let Some(sending) = &mut self.on_its_way {
+                sending.await;
+                self.on_its_way = None;
+            }
+            sleep_until(self.pacing.due().into()).await;
+            let message = self.pacing.message(Instant::now());
+            self.send(message);
+        }
+    }
+
+    /// Waits for what is on its way, so that it comes before the answer.
+    pub(super) async fn finish(self) {
+        if let Some(sending) = self.on_its_way {
+            // What is late is not worth more.
+            let _ = timeout(LAST_MESSAGE, sending).await;
+        }
+    }
+
+    fn send(&mut self, message: String) {
+        self.told += 1;
+        let message = ProgressNotificationParam::new(self.token.clone(), f64::from(self.told)).with_message(message);
+        let peer = self.peer.clone();
+        self.on_its_way = Some(Box::pin(async move {
+            if let Err(error) = peer.notify_progress(message).await {
+                tracing::debug!(%error, "progress was not told");
+            }
+        }));
+    }
+}
+
+/// What to tell, and when. Reads no clock.
+#[derive(Debug)]
+struct Pacing {
+    id: TaskId,
+    began: Instant,
+    told_at: Instant,
+    news: Option<String>,
+    last: Option<String>,
+}
+
+impl Pacing {
+    fn begin(id: &TaskId, now: Instant) -> Self {
+        Self { id: id.clone(), began: now, told_at: now, news: None, last: None }
+    }
+
+    fn event(&mut self, event: &str) {
+        self.news = Some(one_line(event, MESSAGE));
+    }
+
+    fn due(&self) -> Instant {
+        self.told_at + if self.news.is_some() { BETWEEN } else { SILENCE }
+    }
+
+    fn message(&mut self, now: Instant) -> String {
+        self.told_at = now;
+        if let Some(news) = self.news.take() {
+            self.last = Some(news.clone());
+            return news;
+        }
+        let running = format!("Task {} running for {}", self.id, span(now - self.began));
+        let last = self.last.as_ref().map_or(String::new(), |last| format!(", last: {last}"));
+        one_line(&(running + &last), MESSAGE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> (Pacing, Instant) {
+        let now = Instant::now();
+        (Pacing::begin(&TaskId::parse("1a2b3c4d").expect("it is an id"), now), now)
+    }
+
+    #[test]
+    fn the_newest_of_many_events_is_told_a_second_after_the_last_message() {
+        let (mut pacing, began) = begun();
+        pacing.event("message: one");
+        pacing.event("message: two");
+        assert_eq!(pacing.due(), began + BETWEEN);
+        assert_eq!(pacing.message(began + BETWEEN), "message: two");
+        pacing.event("message: three");
+        assert_eq!(pacing.due(), began + BETWEEN * 2);
+    }
+
+    #[test]
+    fn silence_is_broken_with_the_time_and_the_last_event() {
+        let (mut pacing, began) = begun();
+        assert_eq!(pacing.due(), began + SILENCE);
+        assert_eq!(pacing.message(began + SILENCE), "Task 1a2b3c4d running for 25.0s");
+        pacing.event("command started: make\nall");
+        pacing.message(began + Duration::from_secs(30));
+        assert_eq!(pacing.due(), began + Duration::from_secs(30) + SILENCE);
+        assert_eq!(
+            pacing.message(began + Duration::from_secs(90)),
+            "Task 1a2b3c4d running for 1m 30s, last: command started: make all"
+        );
+    }
+
+    #[test]
+    fn a_message_is_short_and_one_line() {
+        let (mut pacing, began) = begun();
+        for event in ["x".repeat(1_000), "ä\u{7}\n\r\tb".repeat(100)] {
+            pacing.event(&event);
+            for message in [pacing.message(began), pacing.message(began)] {
+                assert!(message.chars().count() < 200 && !message.contains(char::is_control), "{message:?}");
+            }
+        }
+    }
+}

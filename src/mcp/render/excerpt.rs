@@ -1,0 +1,87 @@
+//! Long texts within the space of an answer.
+
+use std::path::Path;
+
+use super::text::{fence_length, fenced, head, tail};
+use crate::store::{ResultText, Tail};
+
+/// The most characters of one line of a log.
+const LOG_LINE: usize = 500;
+
+/// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
+pub(super) fn result(result: &ResultText, file: Option<&Path>, room: usize) -> String {
+    if result.left_out == 0 && fits(&result.head, room) {
+        return fenced(&result.head);
+    }
+    let total = result.head.len() as u64 + result.left_out + result.tail.len() as u64;
+    let end = if result.left_out == 0 { &result.head } else { &result.tail };
+    let cut = |half: usize| {
+        let (head, tail) = (head(&result.head, half), tail(end, half));
+        let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
+        format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
+    };
+    let whole = file.map_or(String::new(), |file| format!("The whole result is in `{}`.\n\n", file.display()));
+    format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
+}
+
+/// What an agent said, in a fence; its end, if it does not fit into `room` characters.
+pub(super) fn said(text: &str, room: usize) -> String {
+    if fits(text, room) {
+        return fenced(text);
+    }
+    fenced(&cut_to_fit(|half| format!("[…]\n{}", tail(text, half * 2)), room))
+}
+
+/// The end of a log under its heading, in at most about `room` characters.
+pub(super) fn log(log: &Tail, file: Option<&Path>, room: usize) -> String {
+    if log.lines.is_empty() {
+        return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
+    }
+    let lines: Vec<String> = log.lines.iter().map(|line| log_line(line)).collect();
+    let newest = |characters: usize| {
+        let mut left = characters;
+        let fitting = lines.iter().rev().take_while(|line| {
+            let needed = line.chars().count() + 1;
+            let fits = needed <= left;
+            left = left.saturating_sub(needed);
+            fits
+        });
+        fitting.count()
+    };
+    let joined = |count: usize| lines[lines.len() - count..].join("\n");
+    let mut shown = newest(room.saturating_sub(fence_length("")));
+    if !fits(&joined(shown), room) {
+        shown = newest(room / 3);
+    }
+    let cut = match (shown < lines.len(), file) {
+        (false, _) => String::new(),
+        (true, Some(file)) => format!("Older lines did not fit here; the whole log is `{}`.\n\n", file.display()),
+        (true, None) => "Older lines did not fit here.\n\n".to_owned(),
+    };
+    let plural = if shown == 1 { "" } else { "s" };
+    format!("### Recent log (last {shown} line{plural})\n{cut}{}", fenced(&joined(shown)))
+}
+
+fn log_line(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LOG_LINE {
+        return line.to_owned();
+    }
+    format!("{} … ({} more characters)", head(line, LOG_LINE), length - LOG_LINE)
+}
+
+fn fits(text: &str, room: usize) -> bool {
+    text.chars().count() + fence_length(text) <= room
+}
+
+/// What `cut` makes of two halves that fit into `room`. A text of backticks needs fences as long as itself.
+fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
+    /// For the words between two halves, and a common fence.
+    const WORDS: usize = 100;
+    let text = cut(room.saturating_sub(WORDS) / 2);
+    if fits(&text, room) { text } else { cut(room.saturating_sub(WORDS) / 6) }
+}
+
+#[cfg(test)]
+#[path = "excerpt_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! Parts that several answers share: `**Name:** value` lines, and what there is to say about a failure.
+
+use std::{fmt::Write, path::Path, time::Duration};
+
+use chrono::{DateTime, Utc};
+
+use super::{SAID_ROOM, excerpt, text::one_line};
+use crate::{
+    store::ResultText,
+    task::{TaskRecord, span},
+};
+
+/// The most characters of a value that stands on one line.
+const VALUE: usize = 500;
+
+/// A heading and lines below it, then further parts.
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn begin(heading: &str) -> Self {
+        Self(format!("## {heading}\n"))
+    }
+
+    /// A line `**Name:** value`.
+    pub(super) fn field(&mut self, name: &str, value: &str) {
+        let value = one_line(value, VALUE);
+        write!(self.0, "\n**{name}:** {value}").expect("a string takes everything");
+    }
+
+    /// The same, if there is a value.
+    pub(super) fn field_if(&mut self, name: &str, value: Option<impl AsRef<str>>) {
+        if let Some(value) = value {
+            self.field(name, value.as_ref());
+        }
+    }
+
+    /// A plain line.
+    pub(super) fn line(&mut self, line: &str) {
+        self.0.push('\n');
+        self.0.push_str(line);
+    }
+
+    /// A part of its own.
+    pub(super) fn part(&mut self, part: &str) {
+        self.0.push_str("\n\n");
+        self.0.push_str(part);
+    }
+
+    pub(super) fn end(self) -> String {
+        self.0
+    }
+
+    /// What the agent said about its end, and what to do.
+    pub(super) fn explanation(&mut self, record: &TaskRecord) {
+        if let Some(said) = &record.agent_said {
+            self.part(&format!("### What the agent said\n{}", excerpt::said(said, SAID_ROOM)));
+        }
+        if let Some(advice) = &record.advice {
+            self.part(&format!("### What to do\n{}", one_line(advice, SAID_ROOM / 2)));
+        }
+    }
+
+    /// The agent's final message, if there is one.
+    pub(super) fn result(&mut self, record: &TaskRecord, result: Option<ResultText>, room: usize) {
+        // Of a task of the original program there may be no more than its record.
+        let kept = || record.result.clone().map(|head| ResultText { head, left_out: 0, tail: String::new() });
+        if let Some(result) = result.or_else(kept) {
+            self.part(&format!("### Result\n{}", excerpt::result(&result, record.result_file.as_deref(), room)));
+        }
+    }
+
+    pub(super) fn backend(&mut self, record: &TaskRecord) {
+        if let Some(backend) = &record.backend {
+            let version = record.agent_version.as_ref().map_or(String::new(), |version| format!(" ({version})"));
+            self.field("Backend", &format!("{backend}{version}"));
+        }
+        self.field_if("Model", record.model.as_ref());
+    }
+
+    pub(super) fn path(&mut self, name: &str, path: Option<&Path>) {
+        self.field_if(name, path.map(|path| path.display().to_string()));
+    }
+}
+
+/// How long the task ran, or has run.
+pub(super) fn duration(record: &TaskRecord, now: DateTime<Utc>) -> String {
+    if let Some(formatted) = record.duration_formatted.as_ref().filter(|_| record.status.is_final()) {
+        return formatted.clone();
+    }
+    let end = record.completed_at.unwrap_or(now);
+    span((end - record.started_at).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// The exit code, `none`, or `(running)`.
+pub(super) fn exit_code(record: &TaskRecord) -> String {
+    known(record, record.exit_code.map(|code| code.to_string()))
+}
+
+/// The exit signal, `none`, or `(running)`.
+pub(super) fn exit_signal(record: &TaskRecord) -> String {
+    known(record, record.exit_signal.clone())
+}
+
+fn known(record: &TaskRecord, value: Option<String>) -> String {
+    let unknown = if record.status.is_final() { "none" } else { "(running)" };
+    value.unwrap_or_else(|| unknown.to_owned())
+}

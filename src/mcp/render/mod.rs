@@ -1,0 +1,34 @@
+//! Answers in Markdown, for a model to read.
+//!
+//! The words and forms are documented, and models and scripts look for them. What comes from an agent stands verbatim
+//! in a fence, or on one line. No answer is longer than [`LONGEST`] characters: Claude Code puts longer ones aside.
+
+mod excerpt;
+mod fields;
+mod outcome;
+mod status;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
+pub(super) use status::status;
+pub(super) use tasks::tasks;
+pub(super) use text::one_line;
+
+/// No answer has as many characters. Claude Code 2.1.330 shows 50,000.
+#[cfg(test)]
+const LONGEST: usize = 40_000;
+
+/// Room for the result where it is what was asked for.
+const RESULT_ROOM: usize = 28_000;
+
+/// Room for the result below a status.
+const STATUS_RESULT_ROOM: usize = 14_000;
+
+/// Room for the end of a log.
+const LOG_ROOM: usize = 14_000;
+
+/// Room for what an agent said about its failure.
+const SAID_ROOM: usize = 4_000;

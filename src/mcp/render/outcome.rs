@@ -1,0 +1,94 @@
+//! What became of a task: answers of `codex_agent` and `codex_cancel`.
+
+use chrono::Utc;
+
+use super::{
+    RESULT_ROOM,
+    fields::{Page, duration, exit_code},
+};
+use crate::{
+    store::ResultText,
+    task::{FailureReason, OnServerExit, TaskId, TaskRecord, TaskStatus},
+};
+
+/// A task has been started, and nobody waits for it.
+pub(in crate::mcp) fn started(id: &TaskId, on_server_exit: OnServerExit) -> String {
+    let mut page = Page::begin("Codex Agent Started");
+    page.field("Task ID", id.as_str());
+    page.field("Status", TaskStatus::Running.as_str());
+    page.part("The agent works in the background.");
+    page.line(&format!("- To see what it does, and its result: call `codex_status` with `taskId` `{id}`."));
+    page.line(&format!("- To stop it: call `codex_cancel` with `taskId` `{id}`."));
+    match on_server_exit {
+        OnServerExit::Interrupt => page.line("- It is interrupted when this session ends."),
+        OnServerExit::Continue => page.line("- It goes on when this session ends."),
+    }
+    page.end()
+}
+
+/// A task has ended, and here is what came of it.
+pub(in crate::mcp) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
+    let mut page = Page::begin("Codex Agent Result");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.backend(record);
+    page.field("Working directory", &record.working_directory.display().to_string());
+    page.path("Log", record.log_file.as_deref());
+    page.part(&format!("Stdout: {} bytes", record.stdout_bytes));
+    page.line(&format!("Stderr: {} bytes", record.stderr_bytes));
+    page.explanation(record);
+    page.result(record, result, RESULT_ROOM);
+    page.end()
+}
+
+/// A task has been stopped, or ended while it was being stopped.
+pub(in crate::mcp) fn cancelled(record: &TaskRecord) -> String {
+    let was_cancelled = record.failure_reason == Some(FailureReason::Cancelled.to_string());
+    let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.path("Log", record.log_file.as_deref());
+    page.part(if was_cancelled {
+        "What the agent had changed in files stays as it is."
+    } else {
+        "The task ended before it could be stopped."
+    });
+    page.end()
+}
+
+/// A task that was to be stopped had ended before.
+pub(in crate::mcp) fn had_ended(record: &TaskRecord) -> String {
+    let mut page = Page::begin("Task Not Cancelled");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.part(&format!(
+        "The task had already ended; nothing was done. Call `codex_status` with `taskId` `{}` for its log and result.",
+        record.id
+    ));
+    page.end()
+}
+
+/// A task does not stop.
+pub(in crate::mcp) fn stopping(id: &TaskId) -> String {
+    let mut page = Page::begin("Task Stopping");
+    page.field("Task ID", id.as_str());
+    page.field("Status", TaskStatus::Running.as_str());
+    page.part(&format!(
+        "The task is being stopped. Call `codex_status` with `taskId` `{id}` to see when it has ended."
+    ));
+    page.end()
+}
+
+fn end_of(page: &mut Page, record: &TaskRecord) {
+    page.field(
+        "Status",
+        match record.status {
+            TaskStatus::Completed => "completed successfully",
+            TaskStatus::Running | TaskStatus::Failed | TaskStatus::Interrupted => record.status.as_str(),
+        },
+    );
+    page.field("Duration", &duration(record, Utc::now()));
+    page.field("Exit code", &exit_code(record));
+    page.field_if("Exit signal", record.exit_signal.as_ref());
+    page.field_if("Failure reason", record.failure_reason.as_ref());
+}

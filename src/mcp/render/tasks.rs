@@ -1,0 +1,59 @@
+//! A table of tasks: the answer of `codex_tasks`.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    fields::{duration, exit_code},
+    text::cell,
+};
+use crate::{store::Listing, task::TaskRecord};
+
+/// The most characters of a task's text in the table.
+const TASK: usize = 80;
+
+/// Room for the table.
+const ROOM: usize = 36_000;
+
+/// The tasks of `listing` at `now`, as many of them as an answer holds.
+pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
+    if listing.records.is_empty() {
+        return "No tasks found.".to_owned();
+    }
+    let mut table = "| ID | Status | Duration | Exit | Task |\n|----|--------|----------|------|------|".to_owned();
+    let mut left = ROOM;
+    let mut shown = 0;
+    for record in &listing.records {
+        let row = row(record, now);
+        let length = row.chars().count();
+        if length > left {
+            break;
+        }
+        left -= length;
+        shown += 1;
+        table.push_str(&row);
+    }
+    if shown < listing.total {
+        let why = if shown < listing.records.len() {
+            "the others do not fit into one answer: choose a `status`"
+        } else {
+            "a larger `limit` shows more"
+        };
+        table.push_str(&format!("\n\nThe newest {shown} of {} tasks are shown; {why}.", listing.total));
+    }
+    table
+}
+
+fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
+    let exit = match (record.exit_code, &record.exit_signal) {
+        (None, Some(signal)) => signal.clone(),
+        (_, _) => exit_code(record),
+    };
+    format!(
+        "\n| {} | {} | {} | {} | {} |",
+        record.id,
+        record.status,
+        cell(&duration(record, now), 20),
+        cell(&exit, 20),
+        cell(&record.task, TASK)
+    )
+}

@@ -1,0 +1,226 @@
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    broker::TaskView,
+    store::{Listing, ResultText, Tail},
+    task::{ActivityKind, LiveView, OnServerExit, TaskId, TaskRecord},
+};
+
+fn began() -> DateTime<Utc> {
+    "2024-01-15T10:30:00Z".parse().expect("it is a time")
+}
+
+fn record(status: &str) -> TaskRecord {
+    serde_json::from_value(json!({
+        "id": "1a2b3c4d", "task": "fix | it\nnow", "backend": "codex", "agentVersion": "0.169.0", "sandbox": "read-only",
+        "workingDirectory": "/project", "status": status, "startedAt": "2024-01-15T10:30:00Z",
+        "lastActivityAt": "2024-01-15T10:32:14.800Z", "lastActivityType": "stderr", "stdoutBytes": 15_234,
+        "stderrBytes": 892, "heartbeatCount": 5, "logFile": "/logs/1a2b3c4d.log",
+        "resultFile": "/logs/1a2b3c4d.result", "debugFile": "/logs/1a2b3c4d.debug.json"
+    }))
+    .expect("it is a record")
+}
+
+fn failed() -> TaskRecord {
+    TaskRecord {
+        exit_code: Some(1),
+        failure_reason: Some("Exited with code 1".into()),
+        agent_said: Some("stream ```disconnected```".into()),
+        advice: Some("check the\nnetwork".into()),
+        duration_formatted: Some("2m 30s".into()),
+        timeout_ms: Some(300_000),
+        ..record("failed")
+    }
+}
+
+fn completed() -> TaskRecord {
+    TaskRecord { exit_code: Some(0), duration_formatted: Some("2m 30s".into()), ..record("completed") }
+}
+
+fn result(text: &str) -> Option<ResultText> {
+    Some(ResultText { head: text.to_owned(), left_out: 0, tail: String::new() })
+}
+
+fn view(record: TaskRecord) -> TaskView {
+    TaskView {
+        record,
+        live: None,
+        tail: Tail { lines: vec!["[…] one".into(), "two".into()], more: true },
+        result: None,
+    }
+}
+
+#[test]
+fn a_success_has_the_result_in_a_fence() {
+    assert_eq!(
+        ended(&completed(), result("All **done**.\n```\ncode\n```\n")),
+        "## Codex Agent Result\n\n\
+         **Task ID:** 1a2b3c4d\n\
+         **Status:** completed successfully\n\
+         **Duration:** 2m 30s\n\
+         **Exit code:** 0\n\
+         **Backend:** codex (0.169.0)\n\
+         **Working directory:** /project\n\
+         **Log:** /logs/1a2b3c4d.log\n\n\
+         Stdout: 15234 bytes\n\
+         Stderr: 892 bytes\n\n\
+         ### Result\n````\nAll **done**.\n```\ncode\n```\n````"
+    );
+}
+
+#[test]
+fn a_failure_says_why_what_the_agent_said_and_what_to_do() {
+    let answer = ended(&failed(), None);
+    let expected =
+        "**Status:** failed\n**Duration:** 2m 30s\n**Exit code:** 1\n**Failure reason:** Exited with code 1\n";
+    assert!(answer.contains(expected), "{answer}");
+    let explained =
+        "### What the agent said\n````\nstream ```disconnected```\n````\n\n### What to do\ncheck the network";
+    assert!(answer.ends_with(explained), "{answer}");
+}
+
+#[test]
+fn a_result_that_is_only_in_the_record_is_shown() {
+    let record = TaskRecord { result: Some("kept".into()), ..completed() };
+    assert!(ended(&record, None).ends_with("### Result\n```\nkept\n```"));
+}
+
+#[test]
+fn a_task_that_was_started_is_running_and_says_how_to_look_and_stop() {
+    let id = TaskId::parse("1a2b3c4d").expect("it is an id");
+    assert_eq!(
+        started(&id, OnServerExit::Interrupt),
+        "## Codex Agent Started\n\n\
+         **Task ID:** 1a2b3c4d\n\
+         **Status:** running\n\n\
+         The agent works in the background.\n\
+         - To see what it does, and its result: call `codex_status` with `taskId` `1a2b3c4d`.\n\
+         - To stop it: call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
+         - It is interrupted when this session ends."
+    );
+}
+
+#[test]
+fn a_status_has_the_documented_parts() {
+    assert_eq!(
+        status(TaskView { result: result("partly"), ..view(failed()) }, began()),
+        "## Task Status\n\n\
+         **Task ID:** 1a2b3c4d\n\
+         **Status:** failed\n\
+         **Failure reason:** Exited with code 1\n\
+         **Duration:** 2m 30s\n\
+         **Started:** 2024-01-15T10:30:00.000Z\n\
+         **Last activity:** 2024-01-15T10:32:14.800Z (stderr)\n\
+         **Heartbeats:** 5\n\
+         **Task:** fix | it now\n\
+         **Working directory:** /project\n\
+         **Backend:** codex (0.169.0)\n\
+         **Sandbox:** read-only\n\n\
+         ### What the agent said\n````\nstream ```disconnected```\n````\n\n\
+         ### What to do\ncheck the network\n\n\
+         ### Diagnostics\n\
+         | Metric | Value |\n\
+         |--------|-------|\n\
+         | Exit code | 1 |\n\
+         | Exit signal | none |\n\
+         | Stdout bytes | 15234 |\n\
+         | Stderr bytes | 892 |\n\
+         | Timeout | 300000ms |\n\n\
+         ### Recent log (last 2 lines)\n```\n[…] one\ntwo\n```\n\n\
+         ### Result\n```\npartly\n```\n\n\
+         ### Files\n\
+         **Log:** /logs/1a2b3c4d.log\n\
+         **Result:** /logs/1a2b3c4d.result\n\
+         **Record:** /logs/1a2b3c4d.debug.json"
+    );
+}
+
+#[test]
+fn a_running_task_tells_what_it_does_and_what_troubles_it() {
+    let live = LiveView {
+        format: 1,
+        phase: "working".into(),
+        last_event: Some("command started: make".into()),
+        trouble: Some("Reconnecting 2/5".into()),
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        last_activity_at: began(),
+        last_activity_type: ActivityKind::Started,
+        heartbeat_count: 0,
+    };
+    let answer = status(TaskView { live: Some(live), ..view(record("running")) }, began() + TimeDelta::seconds(75));
+    let expected = "**Status:** running\n**⚠ Trouble:** Reconnecting 2/5 (the agent is trying again)\n\
+                    **Phase:** working\n**Last event:** command started: make\n**Elapsed:** 1m 15s\n";
+    assert!(answer.contains(expected), "{answer}");
+    assert!(answer.contains("| Exit code | (running) |\n| Exit signal | (running) |\n"), "{answer}");
+    assert!(answer.contains("| Timeout | none |"), "{answer}");
+    assert!(!answer.contains(".result"), "{answer}");
+}
+
+#[test]
+fn tasks_stand_in_a_table() {
+    let long = TaskRecord { task: "`x`".repeat(100), ..record("running") };
+    let killed = TaskRecord { exit_signal: Some("SIGTERM".into()), ..failed() };
+    let killed = TaskRecord { exit_code: None, ..killed };
+    let listing = Listing { records: vec![long, killed], total: 3 };
+    assert_eq!(
+        tasks(&listing, began() + TimeDelta::seconds(1)),
+        format!(
+            "| ID | Status | Duration | Exit | Task |\n\
+             |----|--------|----------|------|------|\n\
+             | 1a2b3c4d | running | 1.0s | (running) | {}\\`… |\n\
+             | 1a2b3c4d | failed | 2m 30s | SIGTERM | fix \\| it now |\n\n\
+             The newest 2 of 3 tasks are shown; a larger `limit` shows more.",
+            "\\`x\\`".repeat(26)
+        )
+    );
+}
+
+#[test]
+fn an_empty_list_is_three_words() {
+    assert_eq!(tasks(&Listing { records: Vec::new(), total: 0 }, began()), "No tasks found.");
+}
+
+#[test]
+fn a_list_that_fits_no_answer_says_how_much_of_it_is_shown() {
+    let records = vec![TaskRecord { task: "|".repeat(200), ..completed() }; 1_000];
+    let answer = tasks(&Listing { records, total: 2_000 }, began());
+    assert!(answer.chars().count() < LONGEST, "{}", answer.chars().count());
+    assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: choose a `status`."));
+}
+
+#[test]
+fn a_cancelled_task_is_failed_by_the_user() {
+    let record = TaskRecord { failure_reason: Some("Cancelled by user".into()), ..failed() };
+    let answer = cancelled(&record);
+    let expected = "## Task Cancelled\n\n**Task ID:** 1a2b3c4d\n**Status:** failed\n**Duration:** 2m 30s\n";
+    assert!(answer.starts_with(expected) && answer.contains("**Failure reason:** Cancelled by user"), "{answer}");
+    assert!(cancelled(&completed()).starts_with("## Task Not Cancelled\n"));
+    assert!(had_ended(&completed()).contains("**Status:** completed"));
+}
+
+#[test]
+fn no_answer_is_longer_than_clients_show() {
+    let texts = ["x".repeat(10 << 20), "`".repeat(10 << 20), "ä\n".repeat(5 << 20), "````\n".repeat(2 << 20)];
+    for result_text in texts {
+        let text: String = result_text.chars().take(100_000).collect();
+        let record = TaskRecord {
+            agent_said: Some(text.clone()),
+            advice: Some(text.clone()),
+            failure_reason: Some(text.clone()),
+            task: text.clone(),
+            session_id: Some(text.clone()),
+            working_directory: PathBuf::from(&text),
+            ..failed()
+        };
+        let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
+        let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
+        for answer in [ended(&record, result(&result_text)), status(view, began()), cancelled(&record)] {
+            assert!(answer.chars().count() < LONGEST - 2_500, "{} characters", answer.chars().count());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What rmcp asks of a server, and nothing about tasks.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, CancelledNotificationParam,
+        ConstString, CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams,
+        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    },
+    service::{NotificationContext, RequestContext},
+};
+
+use super::{
+    Office,
+    answer::Answer,
+    calls::{Call, Caller},
+    cancellation::Cancellations,
+    tools::{Defaults, INSTRUCTIONS, tools},
+};
+
+/// One connection with one client.
+#[derive(Debug)]
+pub(super) struct Server {
+    office: Office,
+    tools: Vec<Tool>,
+    cancellations: Cancellations,
+}
+
+impl Server {
+    pub(super) fn new(office: Office) -> Self {
+        let defaults = match &office {
+            Office::Open(broker) => Defaults::of(broker.config()),
+            Office::Closed(_) => Defaults::DOCUMENTED,
+        };
+        Self { office, tools: tools(defaults), cancellations: Cancellations::default() }
+    }
+
+    async fn answer(&self, call: Call, context: RequestContext<RoleServer>) -> Answer {
+        match &self.office {
+            Office::Open(broker) => {
+                let listening = self.cancellations.listen(context.id.clone());
+                let answer = call.carry_out(broker, Caller { context, listening }).await;
+                answer.with_notices(broker.notices())
+            }
+            Office::Closed(problem) => Answer::refused(problem.clone()),
+        }
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let name = Implementation::new("codex-connector", env!("CARGO_PKG_VERSION")).with_title("Codex Connector");
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(name)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.tools.clone()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default()) else {
+            return Err(ErrorData::invalid_params("tool not found", None));
+        };
+        let answer = answered(self.answer(call, context)).await;
+        Ok(CallToolResult::from(answer).into())
+    }
+
+    /// Takes every subscription, and grants none: nothing here ever changes.
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        // A known method with parameters that cannot be read also comes here.
+        if request.method == CallToolRequestMethod::VALUE {
+            return Err(ErrorData::invalid_params(
+                "tools/call takes a `name`, and `arguments` that are an object",
+                None,
+            ));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
+    }
+
+    async fn on_cancelled(&self, notification: CancelledNotificationParam, _: NotificationContext<RoleServer>) {
+        if let Some(id) = &notification.request_id {
+            self.cancellations.tell(id, notification.reason.as_deref());
+        }
+    }
+}
+
+/// The answer, whatever happens: rmcp leaves a client without one when a handler panics.
+async fn answered(answering: impl Future<Output = Answer>) -> Answer {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        Answer::refused(
+            "This call failed because of a fault in codex-connector; a task that it started goes on.\n\
+             next: call `codex_tasks`, and report the fault with what the server printed on stderr"
+                .to_owned(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::answer::Verdict;
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let answer = answered(async { panic!("as if a proof were wrong") }).await;
+        assert_eq!(answer.verdict, Verdict::Refused);
+        assert!(answer.text.contains("\nnext: "), "{}", answer.text);
+    }
+
+    #[tokio::test]
+    async fn an_answer_passes_unchanged() {
+        let answer = answered(async { Answer::served("text".into()) }).await;
+        assert_eq!(answer, Answer::served("text".into()));
+    }
+}

@@ -1,0 +1,269 @@
+//! The loop around the machine: it waits, carries messages, and decides nothing.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Step};
+use rustix::process::Signal;
+use tokio::{
+    process::{ChildStderr, ChildStdout},
+    time::sleep,
+};
+
+use super::{
+    ending::End,
+    journal::{FLUSH_AFTER, Journal, Stream},
+    machine::{Effect, Input, Machine},
+    outside::Outside,
+    stdin::StdinWriter,
+};
+use crate::{
+    process::{Agent, AgentProcess, LineReader, Piece, Tree},
+    store::Store,
+    task::{OnAgentExit, TaskId, TaskRecord, TaskSpec},
+};
+
+/// How often a request to cancel is looked for.
+const CANCEL_POLL: Duration = Duration::from_millis(200);
+
+/// One run of an agent.
+pub(super) struct Run {
+    id: TaskId,
+    process: AgentProcess,
+    stdin: StdinWriter,
+    stdout: Option<LineReader<ChildStdout>>,
+    stderr: Option<LineReader<ChildStderr>>,
+    session: Box<dyn AgentSession>,
+    machine: Machine,
+    tree: Tree,
+    polite: Signal,
+    started: Instant,
+    exit: Option<Exit>,
+    /// What is said in the log about survivors, until it has been said.
+    fate_of_survivors: Option<&'static str>,
+    /// The beginning of the last line that the session did not understand.
+    last_raw: Vec<u8>,
+}
+
+/// What ended a wait.
+enum Woken {
+    Stdout(io::Result<usize>),
+    Stderr(io::Result<usize>),
+    Exit(io::Result<Exit>),
+    Outside(Input),
+    Time,
+}
+
+impl Run {
+    /// A run of an agent that was started just now.
+    pub(super) fn new(agent: Agent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
+        let fate = match spec.policy.on_agent_exit {
+            OnAgentExit::Kill => "stopping",
+            OnAgentExit::Leave => "leaving alone",
+        };
+        Self {
+            id: spec.id.clone(),
+            tree: Tree::of(agent.identity.pid),
+            process: agent.process,
+            stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
+            stdout: Some(LineReader::new(agent.stdout)),
+            stderr: Some(LineReader::new(agent.stderr)),
+            session,
+            machine: Machine::new(spec.policy.clone()),
+            polite: match launch.polite_signal {
+                PoliteSignal::Interrupt => Signal::INT,
+                PoliteSignal::Terminate => Signal::TERM,
+            },
+            started: Instant::now(),
+            exit: None,
+            fate_of_survivors: Some(fate),
+            last_raw: Vec::new(),
+        }
+    }
+
+    /// Follows the agent to the end of its whole tree.
+    pub(super) async fn drive(
+        mut self,
+        journal: &mut Journal,
+        outside: &mut Outside,
+        store: &Store,
+        record: &mut TaskRecord,
+    ) -> End {
+        journal.working();
+        let first = self.session.start();
+        let mut inputs = self.carry_out(first, journal);
+        let (mut cancel_at, mut flush_at) = (self.started, self.started);
+        loop {
+            let now = Instant::now();
+            if now >= cancel_at {
+                cancel_at = now + CANCEL_POLL;
+                inputs.extend(store.cancel_requested(&self.id).then_some(Input::Cancel));
+            }
+            inputs.push(Input::Tick);
+            for input in inputs.drain(..) {
+                self.step(input, journal, store, record);
+            }
+            let Some(wake_at) = self.machine.wake_at() else { break };
+            if now >= flush_at && journal.is_unflushed() {
+                flush_at = now + FLUSH_AFTER;
+                journal.flush();
+            }
+            let mut pause = wake_at.saturating_sub(self.started.elapsed()).min(cancel_at - now);
+            if journal.is_unflushed() {
+                pause = pause.min(flush_at.saturating_duration_since(now));
+            }
+            inputs = match self.wait(outside, pause).await {
+                Woken::Stdout(read) => self.stdout_came(read, journal),
+                Woken::Stderr(read) => self.stderr_came(read, journal),
+                Woken::Exit(exit) => {
+                    // A child that cannot be waited for has been: nothing more is known of it.
+                    self.exit = Some(exit.unwrap_or(Exit::Signal(0)));
+                    vec![Input::Exited]
+                }
+                Woken::Outside(input) => vec![input],
+                Woken::Time => vec![],
+            };
+        }
+        let exit = self.exit;
+        let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
+        End { exit, verdict, stopped: self.machine.stopped(), errno: None }
+    }
+
+    async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {
+        tokio::select! {
+            read = fill(&mut self.stdout) => Woken::Stdout(read),
+            read = fill(&mut self.stderr) => Woken::Stderr(read),
+            exit = self.process.wait(), if self.exit.is_none() => Woken::Exit(exit),
+            input = outside.next() => Woken::Outside(input),
+            () = sleep(pause) => Woken::Time,
+        }
+    }
+
+    /// Gives one input to the machine and carries out what it says.
+    fn step(&mut self, input: Input, journal: &mut Journal, store: &Store, record: &mut TaskRecord) {
+        let elapsed = self.started.elapsed();
+        for effect in self.machine.step(elapsed, input) {
+            match effect {
+                Effect::Heartbeat { number } => {
+                    journal.heartbeat(number, elapsed);
+                    journal.count_into(record);
+                    if let Err(error) = store.write_record(record) {
+                        tracing::warn!(%error, "the record is not up to date");
+                    }
+                }
+                Effect::StallWarning { silent } => journal.stall_warning(silent),
+                Effect::Interrupt(cause) => {
+                    journal.stopping(cause);
+                    match self.session.interrupt() {
+                        Interrupt::Signal => self.tree.signal_agent(self.polite),
+                        // What a session wants while it is being stopped can only be to send and to close.
+                        Interrupt::Steps(steps) => drop(self.carry_out(steps, journal)),
+                    }
+                }
+                Effect::Terminate => {
+                    journal.entry("STOPPING: SIGTERM to every process of the task");
+                    self.tree.terminate();
+                }
+                Effect::Kill => self.tree.kill(),
+                Effect::LookForSurvivors => {
+                    let survivors = self.tree.survivors();
+                    if !survivors.is_empty()
+                        && let Some(fate) = self.fate_of_survivors.take()
+                    {
+                        journal.survivors(&survivors, fate);
+                    }
+                    self.step(Input::Survivors(survivors.len()), journal, store, record);
+                }
+                Effect::Close => {}
+            }
+        }
+    }
+
+    fn stdout_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
+        let Some(mut reader) = self.stdout.take() else { return vec![] };
+        let now = Utc::now();
+        let count = read.unwrap_or(0);
+        journal.came(Stream::Stdout, count, now);
+        let mut inputs = vec![Input::Output];
+        while let Some(piece) = reader.cut() {
+            journal.keep_raw(&piece);
+            let steps = match &piece {
+                Piece::Line(line) => self.session.stdout(Line::Whole(line)),
+                Piece::LongEnd { head, length } => self.session.stdout(Line::TooLong { head, length: *length }),
+                Piece::LongStart(_) | Piece::LongPart(_) => vec![],
+            };
+            if steps.is_empty() || !matches!(piece, Piece::Line(_)) {
+                journal.raw(Stream::Stdout, &piece, now);
+                self.remember_raw(&piece);
+            }
+            if !steps.is_empty() {
+                inputs.extend(self.carry_out(steps, journal));
+            }
+        }
+        journal.seen(&std::mem::take(&mut self.last_raw));
+        self.stdout = (count > 0).then_some(reader);
+        self.unless_open(inputs, count)
+    }
+
+    fn stderr_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
+        let Some(mut reader) = self.stderr.take() else { return vec![] };
+        let now = Utc::now();
+        let count = read.unwrap_or(0);
+        journal.came(Stream::Stderr, count, now);
+        let mut inputs = vec![Input::Output];
+        while let Some(piece) = reader.cut() {
+            journal.raw(Stream::Stderr, &piece, now);
+            let steps = match &piece {
+                Piece::Line(line) => self.session.stderr(Line::Whole(line)),
+                Piece::LongEnd { head, length } => self.session.stderr(Line::TooLong { head, length: *length }),
+                Piece::LongStart(_) | Piece::LongPart(_) => vec![],
+            };
+            self.remember_raw(&piece);
+            inputs.extend(self.carry_out(steps, journal));
+        }
+        journal.seen(&std::mem::take(&mut self.last_raw));
+        self.stderr = (count > 0).then_some(reader);
+        self.unless_open(inputs, count)
+    }
+
+    /// What a read of `count` bytes means: output, or the end of a pipe.
+    fn unless_open(&self, mut inputs: Vec<Input>, count: usize) -> Vec<Input> {
+        if count == 0 {
+            inputs.retain(|input| *input != Input::Output);
+            inputs.extend((self.stdout.is_none() && self.stderr.is_none()).then_some(Input::PipesClosed));
+        }
+        inputs
+    }
+
+    fn remember_raw(&mut self, piece: &Piece<'_>) {
+        if let Piece::Line(line) | Piece::LongStart(line) = piece {
+            self.last_raw.clear();
+            self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
+        }
+    }
+
+    /// Carries out the steps of a session, and returns what they mean for the machine.
+    fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for step in steps {
+            match step {
+                Step::Event(event) => journal.event(&event, self.started.elapsed()),
+                Step::Send(bytes) => self.stdin.send(bytes),
+                Step::CloseStdin => self.stdin.close(),
+                Step::Finished => inputs.push(Input::SessionFinished),
+            }
+        }
+        inputs
+    }
+}
+
+/// Waits for bytes of an open pipe; for ever when it is closed.
+async fn fill<R: tokio::io::AsyncRead + Unpin>(reader: &mut Option<LineReader<R>>) -> io::Result<usize> {
+    match reader {
+        Some(reader) => reader.fill().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,143 @@
+//! What a task's end is called: the agent's verdict, combined with why we stopped it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use connector_api::{Complaint, Exit, Outcome, Verdict};
+
+use crate::task::{FailureReason, StopCause, TaskRecord, TaskStatus, cut_middle, signal_name};
+
+/// As much of an answer, or of an agent's complaint, as its record holds.
+const MOST_TEXT: usize = 40_000;
+
+/// How a task ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// How the agent's process ended; `None` when there was none, or when nothing could end it.
+    pub(super) exit: Option<Exit>,
+    /// What the session made of it.
+    pub(super) verdict: Verdict,
+    /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
+    pub(super) stopped: Option<(StopCause, Duration)>,
+    /// The operating system's word, where the agent was never started.
+    pub(super) errno: Option<String>,
+}
+
+impl End {
+    /// The end of a task whose agent was never started.
+    pub(super) fn not_started(errno: &str, said: String, advice: Option<String>) -> Self {
+        Self { errno: Some(errno.to_owned()), ..Self::failed(None, said, advice) }
+    }
+
+    /// The end of a task whose agent ended before it could be given any work.
+    pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
+        let outcome = Outcome::Failed(Complaint { said, advice });
+        let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+        Self { exit, verdict, stopped: None, errno: None }
+    }
+
+    /// The documented status and reason.
+    fn conclusion(&self) -> (TaskStatus, Option<FailureReason>) {
+        if let Some(errno) = &self.errno {
+            return (TaskStatus::Failed, Some(FailureReason::SpawnFailed { errno: errno.clone() }));
+        }
+        match self.stopped {
+            Some((StopCause::Cancelled, _)) => (TaskStatus::Failed, Some(FailureReason::Cancelled)),
+            Some((StopCause::TimedOut { limit }, elapsed)) => {
+                (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed, limit }))
+            }
+            Some((StopCause::Silent { limit }, _)) => {
+                (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
+            }
+            Some((StopCause::ServerGone, _)) => (TaskStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+            Some((StopCause::Finished, _)) | None => match (&self.verdict.outcome, self.exit) {
+                (Outcome::Completed, _) => (TaskStatus::Completed, None),
+                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Code(code))) => {
+                    (TaskStatus::Failed, Some(FailureReason::ExitedWith { code }))
+                }
+                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Signal(signal))) => {
+                    (TaskStatus::Failed, Some(FailureReason::KilledBy { signal }))
+                }
+                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), None) => {
+                    (TaskStatus::Failed, Some(FailureReason::KilledBy { signal: 9 }))
+                }
+            },
+        }
+    }
+
+    /// Puts the end down in the record of a task that ran for `ran`.
+    pub(super) fn put_down(self, record: &mut TaskRecord, now: DateTime<Utc>, ran: Duration) {
+        let (status, reason) = self.conclusion();
+        record.end(status, reason, now, ran);
+        record.exit_code = self.exit.and_then(|exit| match exit {
+            Exit::Code(code) => Some(code),
+            Exit::Signal(_) => None,
+        });
+        record.exit_signal = self.exit.and_then(|exit| match exit {
+            Exit::Code(_) => None,
+            Exit::Signal(signal) => Some(signal_name(signal)),
+        });
+        match self.verdict.outcome {
+            Outcome::Completed => {}
+            Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
+                // An agent that someone stopped did not fail; one whose time ran out may have been trying to get over
+                // something.
+                let asked_for = matches!(self.stopped, Some((StopCause::Cancelled | StopCause::ServerGone, _)));
+                if !asked_for {
+                    record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
+                    record.advice = complaint.advice;
+                }
+            }
+        }
+        record.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
+        record.session_id = self.verdict.session_id;
+        record.usage = self.verdict.usage;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
+        let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+        let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
+        let (status, reason) = End { exit: Some(exit), verdict, stopped, errno: None }.conclusion();
+        (status, reason.map(|reason| reason.to_string()))
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(Complaint { said: "no".into(), advice: None })
+    }
+
+    #[test]
+    fn the_verdict_decides_when_the_agent_ended_by_itself() {
+        use TaskStatus::{Completed, Failed};
+        assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));
+        assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
+        assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
+        assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
+        assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
+    }
+
+    #[test]
+    fn why_we_stopped_it_decides_when_we_did() {
+        use TaskStatus::{Failed, Interrupted};
+        let limit = Duration::from_secs(300);
+        for outcome in [Outcome::Completed, failed()] {
+            let stopped = |cause| end(outcome.clone(), Exit::Code(0), Some(cause));
+            assert_eq!(stopped(StopCause::Cancelled), (Failed, Some("Cancelled by user".into())));
+            let timeout = Some("Timeout after 5m 1s (limit: 5m 0s)".into());
+            assert_eq!(stopped(StopCause::TimedOut { limit }), (Failed, timeout));
+            let restarted = Some("Server restarted while task was running".into());
+            assert_eq!(stopped(StopCause::ServerGone), (Interrupted, restarted));
+        }
+    }
+
+    #[test]
+    fn an_agent_that_was_never_started_has_a_process_error() {
+        let (status, reason) = End::not_started("ENOENT", "no such program".into(), None).conclusion();
+        assert_eq!(status, TaskStatus::Failed);
+        assert_eq!(reason.map(|reason| reason.to_string()).as_deref(), Some("Process error: ENOENT (spawn failed)"));
+    }
+}

@@ -1,0 +1,301 @@
+//! What people and other processes see of a run: log, raw events, live view, hints.
+//!
+//! The log is complete. The other three are bounded: the live view is replaced at most once a second, a hint is given
+//! at most ten times a second.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use connector_api::AgentEvent;
+
+use super::{
+    hints::{Hint, Hints},
+    render::{Renderer, first_line},
+};
+use crate::{
+    process::{Member, Piece},
+    store::{LogWriter, Store},
+    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, span},
+};
+
+/// A line is in the log after this long.
+pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
+
+/// Time between two live views.
+const LIVE_AFTER: TimeDelta = TimeDelta::seconds(1);
+
+/// Where a line of the agent came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Stdout => "STDOUT: ",
+            Self::Stderr => "STDERR: ",
+        }
+    }
+}
+
+/// Writes down everything that happens to one task.
+pub(super) struct Journal {
+    id: TaskId,
+    store: Arc<Store>,
+    log: Option<LogWriter>,
+    events: Option<BufWriter<File>>,
+    hints: Hints,
+    renderer: Renderer,
+    live: LiveView,
+    live_written: DateTime<Utc>,
+    live_changed: bool,
+    pending_hint: Option<String>,
+    unflushed: bool,
+}
+
+impl Journal {
+    /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
+    pub(super) fn open(store: &Arc<Store>, spec: &TaskSpec, hints: Hints) -> Self {
+        let complain = |error| tracing::error!(%error, "a task goes on without this file");
+        let now = Utc::now();
+        let live = LiveView {
+            format: RECORD_FORMAT,
+            phase: "starting".to_owned(),
+            last_event: None,
+            trouble: None,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            last_activity_at: now,
+            last_activity_type: ActivityKind::Started,
+            heartbeat_count: 0,
+        };
+        let events = spec.policy.keep_events.then(|| store.open_events(&spec.id).map_err(complain).ok()).flatten();
+        Self {
+            id: spec.id.clone(),
+            store: Arc::clone(store),
+            log: store.open_log(&spec.id).map_err(complain).ok(),
+            events,
+            hints,
+            renderer: Renderer::default(),
+            live,
+            live_written: DateTime::UNIX_EPOCH,
+            live_changed: true,
+            pending_hint: None,
+            unflushed: false,
+        }
+    }
+
+    /// The beginning of the log.
+    pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
+        let command = record.and_then(|record| record.command.as_deref()).unwrap_or("(not started)");
+        let version = record.and_then(|record| record.agent_version.as_deref()).unwrap_or("unknown version");
+        let model = spec.request.model.as_deref().unwrap_or("(the agent's own default)");
+        let timeout = spec.policy.timeout.map_or("none".to_owned(), |limit| format!("{}ms", limit.as_millis()));
+        let header = format!(
+            "TASK {}\nBackend: {} ({version})\nCommand: {command}\nWorking directory: {}\nSandbox: {}\nModel: {model}\n\
+             Timeout: {timeout}",
+            spec.id,
+            spec.backend.name,
+            spec.request.working_directory.display(),
+            spec.request.sandbox,
+        );
+        self.entry(&header);
+    }
+
+    /// Writes an entry of our own.
+    pub(super) fn entry(&mut self, text: &str) {
+        self.write(|log| log.entry(Utc::now(), text));
+    }
+
+    /// The agent runs.
+    pub(super) fn working(&mut self) {
+        self.live.phase = "working".to_owned();
+        self.live.last_activity_at = Utc::now();
+        self.live_changed = true;
+    }
+
+    /// Bytes came, at `now`.
+    pub(super) fn came(&mut self, stream: Stream, count: usize, now: DateTime<Utc>) {
+        let count = u64::try_from(count).expect("a length fits into 64 bits");
+        match stream {
+            Stream::Stdout => {
+                self.live.stdout_bytes += count;
+                self.live.last_activity_type = ActivityKind::Stdout;
+            }
+            Stream::Stderr => {
+                self.live.stderr_bytes += count;
+                self.live.last_activity_type = ActivityKind::Stderr;
+            }
+        }
+        self.live.last_activity_at = now;
+        self.live_changed = true;
+    }
+
+    /// A piece of a line as it came.
+    pub(super) fn raw(&mut self, stream: Stream, piece: &Piece<'_>, now: DateTime<Utc>) {
+        self.write(|log| match piece {
+            Piece::Line(line) => log.line(now, stream.label(), line),
+            Piece::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
+            Piece::LongPart(part) => log.part(part),
+            Piece::LongEnd { .. } => log.end(),
+        });
+    }
+
+    /// A line that is shown to people who look at the task, besides being in the log.
+    pub(super) fn seen(&mut self, line: &[u8]) {
+        let line = first_line(&String::from_utf8_lossy(&line[..line.len().min(1024)]));
+        if !line.is_empty() {
+            self.live.last_event = Some(line);
+        }
+    }
+
+    /// A piece of the raw event stream, where it is kept.
+    pub(super) fn keep_raw(&mut self, piece: &Piece<'_>) {
+        let Some(events) = &mut self.events else { return };
+        let written = match piece {
+            Piece::Line(line) => events.write_all(line).and_then(|()| events.write_all(b"\n")),
+            Piece::LongStart(part) | Piece::LongPart(part) => events.write_all(part),
+            Piece::LongEnd { .. } => events.write_all(b"\n"),
+        };
+        if let Err(error) = written {
+            tracing::error!(%error, "raw events are no longer kept");
+            self.events = None;
+        }
+    }
+
+    /// An event, at `elapsed` since the agent's start.
+    pub(super) fn event(&mut self, event: &AgentEvent, elapsed: Duration) {
+        let words = self.renderer.words(event, elapsed);
+        self.entry(&words.log);
+        self.live.trouble = match event {
+            AgentEvent::TransientError { message } => Some(message.clone()),
+            AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.live.trouble.take(),
+            _ => None,
+        };
+        if let Some(short) = words.short {
+            self.live.last_event = Some(short.clone());
+            self.pending_hint = Some(short);
+        }
+        self.live_changed = true;
+    }
+
+    /// A heartbeat, in the documented form.
+    pub(super) fn heartbeat(&mut self, number: u64, elapsed: Duration) {
+        self.live.heartbeat_count = number;
+        self.live_changed = true;
+        let now = Utc::now();
+        let since = (now - self.live.last_activity_at).to_std().unwrap_or_default();
+        let line = format!(
+            "HEARTBEAT #{number}: elapsed={}, lastActivity={} ago ({}), stdout={}B, stderr={}B",
+            span(elapsed),
+            span(since),
+            self.live.last_activity_type,
+            self.live.stdout_bytes,
+            self.live.stderr_bytes
+        );
+        self.write(|log| log.entry(now, &line));
+    }
+
+    /// A warning, in the documented form.
+    pub(super) fn stall_warning(&mut self, silent: Duration) {
+        self.entry(&format!("WARNING: No activity for {}", span(silent)));
+    }
+
+    /// The agent is being stopped.
+    pub(super) fn stopping(&mut self, cause: StopCause) {
+        let why = match cause {
+            StopCause::Cancelled => "cancelled by user".to_owned(),
+            StopCause::TimedOut { limit } => format!("the time limit of {} is up", span(limit)),
+            StopCause::Silent { limit } => format!("the agent wrote nothing for {}", span(limit)),
+            StopCause::ServerGone => "the server is gone".to_owned(),
+            StopCause::Finished => "the work is done".to_owned(),
+        };
+        self.entry(&format!("STOPPING: {why}"));
+        self.live.phase = format!("stopping: {why}");
+        self.live_changed = true;
+    }
+
+    /// Processes that outlive the agent, and what is done about them.
+    pub(super) fn survivors(&mut self, survivors: &[Member], fate: &str) {
+        let names: Vec<_> = survivors.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+        self.entry(&format!("LEFT BEHIND: {fate} {}", names.join(", ")));
+    }
+
+    /// The end of the log.
+    pub(super) fn summary(&mut self, record: &TaskRecord) {
+        let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
+        let mut lines = format!(
+            "END: {}\nExit code: {}\nExit signal: {}\nDuration: {}\nStdout: {}B\nStderr: {}B",
+            record.status,
+            or_none(record.exit_code.map(|code| code.to_string())),
+            or_none(record.exit_signal.clone()),
+            or_none(record.duration_formatted.clone()),
+            record.stdout_bytes,
+            record.stderr_bytes
+        );
+        let more = [
+            ("Failure reason", &record.failure_reason),
+            ("The agent said", &record.agent_said),
+            ("What to do", &record.advice),
+        ];
+        for (label, text) in more {
+            if let Some(text) = text {
+                lines.push_str(&format!("\n{label}: {text}"));
+            }
+        }
+        self.entry(&lines);
+        self.flush();
+    }
+
+    /// Brings the record up to this moment.
+    pub(super) fn count_into(&self, record: &mut TaskRecord) {
+        self.live.overlay(record);
+    }
+
+    /// Whether [`flush`](Self::flush) has anything to do.
+    pub(super) fn is_unflushed(&self) -> bool {
+        self.unflushed || self.pending_hint.is_some() || self.live_changed
+    }
+
+    /// Hands everything to the operating system, gives the pending hint, and replaces the live view when it is time.
+    pub(super) fn flush(&mut self) {
+        self.unflushed = false;
+        self.write(LogWriter::flush);
+        self.unflushed = false;
+        if let Some(events) = &mut self.events
+            && let Err(error) = events.flush()
+        {
+            tracing::error!(%error, "raw events are lost");
+        }
+        if let Some(hint) = self.pending_hint.take() {
+            self.hints.hint(&Hint::Event(hint));
+        }
+        let now = Utc::now();
+        if self.live_changed && now - self.live_written >= LIVE_AFTER {
+            (self.live_changed, self.live_written) = (false, now);
+            if let Err(error) = self.store.write_live(&self.id, &self.live) {
+                tracing::warn!(%error, "the live view is not up to date");
+            }
+        }
+    }
+
+    /// The books are closed.
+    pub(super) fn ended(&self) {
+        self.hints.hint(&Hint::Ended);
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut LogWriter) -> io::Result<()>) {
+        let Some(log) = &mut self.log else { return };
+        self.unflushed = true;
+        if let Err(error) = write(log) {
+            tracing::error!(%error, "the log has a gap");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The supervisor's stdin: one line of spec, then nothing until its end, which means that the server is gone.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    thread,
+};
+
+use tokio::sync::oneshot;
+
+use crate::task::{TaskId, TaskSpec};
+
+/// A spec holds a prompt, which Codex limits to 1 Mi characters; this leaves room for every way to write them.
+const LONGEST_SPEC: u64 = 64 << 20;
+
+/// Reads the spec, and returns with it a receiver that is told of the end of stdin.
+///
+/// Fails with a message when the first line is no spec.
+pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), String> {
+    let mut stdin = BufReader::new(std::io::stdin());
+    let mut line = Vec::new();
+    let read = (&mut stdin).take(LONGEST_SPEC).read_until(b'\n', &mut line);
+    read.map_err(|error| format!("cannot read the spec of task {id} from stdin: {error}"))?;
+    let spec = serde_json::from_slice(&line).map_err(|error| {
+        format!("the first line of stdin is no spec of task {id}: {error}; a supervisor is started by the server")
+    })?;
+    let (gone, lifeline) = oneshot::channel();
+    // A thread, because stdin may be a file or a terminal, for which the runtime cannot wait. It ends with the process.
+    thread::spawn(move || {
+        let mut rest = [0; 512];
+        while stdin.read(&mut rest).is_ok_and(|count| count > 0) {}
+        let _ = gone.send(());
+    });
+    Ok((spec, lifeline))
+}

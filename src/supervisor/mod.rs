@@ -1,0 +1,193 @@
+//! One task from its spec to its end, in a process of its own.
+//!
+//! The supervisor owns everything about its agent: the pipes, the log, the heartbeat, the deadline, and the end. It
+//! reads no configuration; the spec on its stdin holds all there is to know. Its parts:
+//!
+//! - `machine` decides, without I/O: what to do when, in [`crate::task::Policy`]'s terms;
+//! - `drive` is the loop that carries messages between the agent, the machine and the journal;
+//! - `journal` writes what people and other processes see: log, live view, hints;
+//! - `prepare` makes a command line of a spec, `ending` a status of an end.
+
+mod drive;
+mod ending;
+mod hints;
+mod journal;
+mod lifeline;
+mod machine;
+mod outside;
+mod prepare;
+mod render;
+mod stdin;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use chrono::Utc;
+use connector_api::{AgentBackend, Outcome};
+
+pub use hints::{Hint, Readiness};
+
+use drive::Run;
+use ending::End;
+use hints::Hints;
+use journal::Journal;
+use outside::Outside;
+use prepare::Prepared;
+
+use crate::{
+    probing::Freshness,
+    process::{Agent, Tree, identity_of},
+    registry::Registry,
+    store::{Claim, Lease, Store},
+    task::{SPEC_FORMAT, TaskId, TaskRecord, TaskSpec},
+};
+
+/// What a supervisor is told on its command line. Everything else is in the spec.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The task's id, which is also in the spec.
+    pub id: TaskId,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Where logs, results and records go.
+    pub log_dir: PathBuf,
+}
+
+/// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
+///
+/// Tells on stdout whether there is a task ([`Readiness`]), and gives hints afterwards ([`Hint`]). Fails with a message
+/// for people when there is no task; once there is one, every end is an end of the task.
+pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
+    let hints = Hints::open();
+    let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
+    let begun = Task::begin(assignment, spec).inspect_err(|problem| hints.refuse(problem))?;
+    let Some(mut task) = begun else {
+        hints.readiness(&Readiness::InUse);
+        return Ok(());
+    };
+    hints.readiness(&Readiness::Ready);
+    let mut journal = Journal::open(&task.store, &task.spec, hints);
+    let outside = Outside::watch(lifeline);
+    let end = task.run(registry, &mut journal, outside).await;
+    task.close(end, journal);
+    Ok(())
+}
+
+/// A task that exists: its record says `running`, and its lease is ours.
+struct Task {
+    spec: TaskSpec,
+    store: Arc<Store>,
+    lease: Lease,
+    record: TaskRecord,
+    started: Instant,
+}
+
+impl Task {
+    /// Claims the id and puts down the first record. `None`: the id is in use.
+    fn begin(assignment: Assignment, spec: TaskSpec) -> Result<Option<Self>, String> {
+        if spec.format != SPEC_FORMAT || spec.id != assignment.id {
+            return Err(format!(
+                "the spec is of task {} in format {}, and this supervisor is for task {} in format {SPEC_FORMAT}",
+                spec.id, spec.format, assignment.id
+            ));
+        }
+        let store = Store::open(&assignment.data_dir, &assignment.log_dir).map_err(|error| error.to_string())?;
+        let lease = match store.claim(&spec.id).map_err(|error| error.to_string())? {
+            Claim::Taken(lease) => lease,
+            Claim::InUse => return Ok(None),
+        };
+        if let Ok(log) = store.supervisor_log(&spec.id) {
+            crate::logging::to_file(log);
+        }
+        let record = TaskRecord {
+            supervisor: identity_of(std::process::id()),
+            log_file: Some(store.log_path(&spec.id)),
+            result_file: Some(store.result_path(&spec.id)),
+            debug_file: Some(store.record_path(&spec.id)),
+            ..TaskRecord::begun(&spec, Utc::now())
+        };
+        if let Err(error) = store.write_spec(&spec).and_then(|()| store.write_record(&record)) {
+            let _ = store.close(&spec.id, lease);
+            return Err(error.to_string());
+        }
+        Ok(Some(Self { spec, store: Arc::new(store), lease, record, started: Instant::now() }))
+    }
+
+    /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
+    async fn run(&mut self, registry: &Registry, journal: &mut Journal, mut outside: Outside) -> End {
+        let backend = match registry.build(&self.spec.backend) {
+            Ok(backend) => backend,
+            Err(problem) => return End::not_started("EINVAL", problem.to_string(), None),
+        };
+        let first = self.attempt(&*backend, Freshness::Kept, journal, &mut outside).await;
+        let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
+        if first.stopped.is_some() {
+            return first;
+        }
+        journal.entry(&format!("COMMAND LINE REFUSED: {}; asking the program again what it takes", complaint.said));
+        self.attempt(&*backend, Freshness::Fresh, journal, &mut outside).await
+    }
+
+    async fn attempt(
+        &mut self,
+        backend: &dyn AgentBackend,
+        freshness: Freshness,
+        journal: &mut Journal,
+        outside: &mut Outside,
+    ) -> End {
+        let Prepared { command, launch, version, environment } =
+            match prepare::prepare(backend, &self.spec, &self.store, freshness).await {
+                Ok(prepared) => prepared,
+                Err(end) => {
+                    journal.header(&self.spec, None);
+                    return *end;
+                }
+            };
+        self.record.command = Some(prepare::quoted(&command));
+        self.record.agent_version = Some(version);
+        self.record.environment = environment;
+        journal.header(&self.spec, Some(&self.record));
+        Tree::adopt_orphans();
+        let agent = match Agent::spawn(&command) {
+            Ok(agent) => agent,
+            Err(error) => return End::not_started(&error.errno(), error.to_string(), Some(backend.install_hint())),
+        };
+        self.record.pid = Some(agent.identity.pid);
+        self.record.agent = Some(agent.identity.clone());
+        let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
+        // The agent starts meanwhile; what it writes waits in its pipes.
+        self.keep_record();
+        self.index();
+        run.drive(journal, outside, &self.store, &mut self.record).await
+    }
+
+    /// Closes the books, in this order: result, log, record, index, run directory.
+    fn close(mut self, end: End, mut journal: Journal) {
+        let id = self.spec.id.clone();
+        if let Some(answer) = &end.verdict.answer
+            && let Err(error) = self.store.write_result(&id, answer)
+        {
+            journal.entry(&format!("ERROR: {error}"));
+        }
+        journal.count_into(&mut self.record);
+        end.put_down(&mut self.record, Utc::now(), self.started.elapsed());
+        journal.summary(&self.record);
+        self.keep_record();
+        self.index();
+        if let Err(error) = self.store.close(&id, self.lease) {
+            tracing::error!(%error, "the run directory stays");
+        }
+        journal.ended();
+    }
+
+    fn keep_record(&self) {
+        if let Err(error) = self.store.write_record(&self.record) {
+            tracing::error!(%error, "the record is not up to date");
+        }
+    }
+
+    fn index(&self) {
+        if let Err(error) = self.store.index(&self.record, self.spec.index) {
+            tracing::error!(%error, "the index is not up to date");
+        }
+    }
+}

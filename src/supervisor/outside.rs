@@ -1,0 +1,42 @@
+//! What reaches a supervisor from other processes than its agent, besides a request to cancel.
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::machine::Input;
+
+/// The lifeline to the server, and the signals that tell a process to go.
+pub(super) struct Outside {
+    lifeline: Option<oneshot::Receiver<()>>,
+    told_to_go: Vec<Signal>,
+}
+
+impl Outside {
+    /// Watches from now on. A signal that the operating system does not let us watch keeps its usual effect.
+    pub(super) fn watch(lifeline: oneshot::Receiver<()>) -> Self {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let told_to_go = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+        Self { lifeline: Some(lifeline), told_to_go }
+    }
+
+    /// Waits for the next thing to happen. Can be dropped while it waits.
+    pub(super) async fn next(&mut self) -> Input {
+        let lifeline = async {
+            match &mut self.lifeline {
+                Some(lifeline) => drop(lifeline.await),
+                None => std::future::pending().await,
+            }
+        };
+        let told_to_go =
+            futures_util::future::select_all(self.told_to_go.iter_mut().map(|signal| Box::pin(signal.recv())));
+        tokio::select! {
+            () = lifeline => {
+                self.lifeline = None;
+                Input::ServerGone
+            }
+            _ = told_to_go => Input::ToldToGo,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a caller gets for a bad call: an error that says what to change, and nothing is created.
+
+use std::fs;
+
+use connector_testing::ToolAnswer;
+use serde_json::{Value, json};
+
+use crate::world::{World, and, field};
+
+/// Asserts that the call was refused, that the answer holds all of `words`, and that no task came of it.
+fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
+    assert!(answer.is_error, "taken: {}", answer.text);
+    for word in words {
+        assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
+    }
+    assert!(answer.text.contains("next:"), "the answer does not say what to do: {}", answer.text);
+    let logs = fs::read_dir(world.data_dir().join("logs")).map(|files| files.count()).unwrap_or(0);
+    assert_eq!(logs, 0, "a refused call left files");
+}
+
+#[test]
+fn a_wrong_working_directory_is_named_and_told_what_to_do() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let outside = tempfile::tempdir().expect("a temporary directory can be made");
+    fs::create_dir(outside.path().join(".git")).expect("it is writable");
+    let file = world.project.path().join("README.md");
+    fs::write(&file, "x").expect("the project is writable");
+    for (directory, words) in [
+        (json!("some/where"), ["some/where", "absolute"]),
+        (json!("~/project"), ["~/project", "absolute"]),
+        (json!("/no/such/directory"), ["/no/such/directory", "does not exist"]),
+        (json!(file), ["README.md", "not a directory"]),
+        (json!(outside.path()), ["not a git repository", "git init"]),
+        (json!(""), ["workingDirectory", "workingDirectory"]),
+        (json!(7), ["workingDirectory", "string"]),
+        (Value::Null, ["workingDirectory", "workingDirectory"]),
+    ] {
+        let answer = server.call("codex_agent", json!({"task": "x", "workingDirectory": directory}), |_| {});
+        assert_refused(&world, &answer, &words);
+    }
+    let answer = server.call("codex_agent", json!({"task": "x"}), |_| {});
+    assert_refused(&world, &answer, &["workingDirectory"]);
+}
+
+#[test]
+fn a_wrong_argument_is_named_with_what_is_allowed() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    for (wrong, words) in [
+        (json!({"task": ""}), vec!["task"]),
+        (json!({"task": "  \n"}), vec!["task"]),
+        (json!({"task": 3}), vec!["task", "string"]),
+        (json!({"task": null}), vec!["task"]),
+        (json!({"sandbox": "none"}), vec!["sandbox", "read-only", "workspace-write", "danger-full-access"]),
+        (json!({"sandbox": 1}), vec!["sandbox", "read-only"]),
+        (json!({"timeoutMs": -1}), vec!["timeoutMs", "0"]),
+        (json!({"timeoutMs": "5"}), vec!["timeoutMs", "number"]),
+        (json!({"timeoutMs": 0.5}), vec!["timeoutMs"]),
+        (json!({"async": "yes"}), vec!["async", "true"]),
+        (json!({"model": 4}), vec!["model", "string"]),
+        (json!({"tsak": "x"}), vec!["tsak", "task"]),
+    ] {
+        let answer = server.call("codex_agent", and(world.task("x"), wrong), |_| {});
+        assert_refused(&world, &answer, &words);
+    }
+    for (tool, wrong, word) in [
+        ("codex_status", json!({"taskId": "0123abcd", "tailLines": 0}), "tailLines"),
+        ("codex_status", json!({"taskId": "0123abcd", "tailLines": -5}), "tailLines"),
+        ("codex_status", json!({"taskId": "0123abcd", "tailLines": 1.5}), "tailLines"),
+        ("codex_status", json!({}), "taskId"),
+        ("codex_tasks", json!({"limit": 0}), "limit"),
+        ("codex_tasks", json!({"limit": "all"}), "limit"),
+        ("codex_tasks", json!({"status": "lost"}), "interrupted"),
+        ("codex_tasks", json!({"state": "all"}), "status"),
+        ("codex_cancel", json!({"taskId": 5}), "taskId"),
+    ] {
+        assert_refused(&world, &server.call(tool, wrong, |_| {}), &[word]);
+    }
+}
+
+#[test]
+fn huge_numbers_are_taken_and_said_so() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let forever = and(world.fake(json!([{"say": "x"}])), json!({"timeoutMs": 1e18}));
+    let answer = server.call("codex_agent", forever, |_| {});
+    assert!(!answer.is_error && answer.text.contains("timeoutMs"), "{}", answer.text);
+    let listed = server.call("codex_tasks", json!({"limit": 1e15}), |_| {});
+    assert!(!listed.is_error && listed.text.contains("limit"), "{}", listed.text);
+}
+
+#[test]
+fn an_unknown_task_is_no_such_task_and_a_path_is_not_read() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    for id in ["0123abcd", "../../../etc/passwd", "0123ABCD", "x".repeat(100_000).as_str()] {
+        for tool in ["codex_status", "codex_cancel"] {
+            let answer = server.call(tool, json!({"taskId": id}), |_| {});
+            assert!(answer.is_error && answer.text.to_lowercase().contains("no such task"), "{}", answer.text);
+            assert!(answer.text.contains("codex_tasks") && answer.text.len() < 2_000, "{}", answer.text);
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_is_too_old_is_refused_with_what_to_install() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_VERSION", "0.42.0");
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert_refused(&world, &answer, &["0.42.0", "0.44", "npm install"]);
+}
+
+#[test]
+fn an_agent_that_lacks_the_flag_for_the_sandbox_is_refused() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_NO_SANDBOX", "1");
+    let answer = world.server().call("codex_agent", and(world.task("x"), json!({"sandbox": "read-only"})), |_| {});
+    assert_refused(&world, &answer, &["read-only", "--sandbox"]);
+}
+
+#[test]
+fn an_agent_that_does_not_take_what_its_help_lists_is_asked_again_and_then_fails() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_REFUSES", "--sandbox");
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 2"), "{}", answer.text);
+    assert!(answer.text.contains("unexpected argument"), "{}", answer.text);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_refused_and_one_that_fits_is_not() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let answer = server.call("codex_agent", world.task(&"x".repeat(10 << 20)), |_| {});
+    assert_refused(&world, &answer, &["1048576"]);
+    let answer = server.call("codex_agent", world.task(&"ä".repeat(1_048_576)), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+}
+
+#[test]
+fn a_huge_result_is_cut_in_the_answer_and_whole_in_its_file() {
+    let world = World::with_fake_agent();
+    let text = format!("begin {} end", "0123456789".repeat(30_000));
+    let answer = world.server().call("codex_agent", world.fake(json!([{"say": text}])), |_| {});
+    assert!(answer.text.chars().count() < 40_000, "{} characters", answer.text.chars().count());
+    assert!(answer.text.contains("begin 0123") && answer.text.contains("6789 end"), "an end is missing");
+    let id = crate::world::task_id(&answer);
+    assert!(answer.text.contains(&format!("{id}.result")), "the file is not named");
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), text);
+}
+
+#[test]
+fn torn_strange_and_enormous_lines_break_nothing() {
+    let world = World::with_fake_agent();
+    let steps = json!([
+        {"raw": "{\"type\":\"item.compl"},
+        {"raw": "{\"type\":\"brand.new\",\"x\":1}"},
+        {"raw_bytes": {"byte": 255, "count": 1000, "newline": true}},
+        {"raw_bytes": {"byte": 120, "count": 50 << 20, "newline": true}},
+        {"say": "still here"}
+    ]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    let id = crate::world::task_id(&answer);
+    let log = fs::metadata(world.log_file(&id, "log")).expect("there is a log").len();
+    assert!(log > 50 << 20, "the log has {log} bytes: the long line is not whole");
+    assert!(world.log(&id).contains("brand.new"));
+}

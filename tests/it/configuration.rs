@@ -1,0 +1,101 @@
+//! The configuration as the program meets it.
+
+use std::{fs, process::Stdio};
+
+use serde_json::json;
+
+use crate::world::{World, field};
+
+#[test]
+fn a_broken_configuration_is_told_to_every_caller_and_no_task_runs_under_it() {
+    let world = World::with_fake_agent().configure("[tasks]\nheartbeet_interval = \"30s\"\n");
+    let mut server = world.server();
+    let tools = server.request("tools/list", json!({}));
+    assert_eq!(tools["tools"].as_array().map(Vec::len), Some(4));
+    for (tool, arguments) in [("codex_agent", world.task("x")), ("codex_tasks", json!({}))] {
+        let answer = server.call(tool, arguments, |_| {});
+        assert!(answer.is_error, "{}", answer.text);
+        for word in ["config.toml", "tasks.heartbeet_interval", "tasks.heartbeat_interval", "next:"] {
+            assert!(answer.text.contains(word), "{word:?} is not in: {}", answer.text);
+        }
+    }
+    assert!(!world.data_dir().join("logs").exists(), "something ran");
+
+    let check = world.command(&["check"]).output().expect("the program runs");
+    assert!(!check.status.success());
+    assert!(String::from_utf8_lossy(&check.stderr).contains("tasks.heartbeat_interval"));
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_told_to_every_caller() {
+    let world = World::with_fake_agent();
+    let file = world.home().join("a-file");
+    fs::write(&file, "").expect("the home is writable");
+    let world = world.variable("CODEX_CONNECTOR_DATA_DIR", file.join("data").to_string_lossy());
+    let answer = world.server().call("codex_tasks", json!({}), |_| {});
+    assert!(answer.is_error && answer.text.contains("a-file/data"), "{}", answer.text);
+}
+
+#[test]
+fn environment_and_flags_override_the_file() {
+    let world = World::with_codex("/no/such/codex".as_ref());
+    let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", env!("CARGO_BIN_EXE_fake-agent"));
+    let check = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success() && said.contains("0.169.0"), "{said}");
+
+    let flag = "backends.codex.program=/no/such/either";
+    let check = world.command(&["--set", flag, "check"]).output().expect("the program runs");
+    assert!(!check.status.success());
+    assert!(String::from_utf8_lossy(&check.stdout).contains("/no/such/either"));
+}
+
+#[test]
+fn check_tells_version_sandboxes_and_login() {
+    let world = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
+    let check = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&check.stdout);
+    for word in ["0.169.0", "read-only, workspace-write, danger-full-access", "Not logged in", "codex login"] {
+        assert!(said.contains(word), "{word:?} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn version_and_help_are_told() {
+    let world = World::with_fake_agent();
+    let version = world.command(&["--version"]).output().expect("the program runs");
+    assert_eq!(String::from_utf8_lossy(&version.stdout), format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")));
+    let help = world.command(&["--help"]).output().expect("the program runs");
+    assert!(String::from_utf8_lossy(&help.stdout).contains("claude mcp add"));
+}
+
+#[test]
+fn an_unknown_verb_is_refused() {
+    let world = World::with_fake_agent();
+    let refused = world.command(&["chekc"]).stdin(Stdio::null()).output().expect("the program runs");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("check"));
+}
+
+#[test]
+fn any_text_program_can_be_a_backend() {
+    let toml = r#"
+[tasks]
+default_backend = "shell"
+[backends.shell]
+kind = "command"
+program = "/bin/sh"
+args = ["-c", "printf 'sandbox %s: ' \"$1\"; cat", "sh", "{sandbox_args}"]
+sandboxes = { danger-full-access = ["none"] }
+version_args = []
+"#;
+    let world = World::with_fake_agent().configure(toml);
+    let mut server = world.server();
+    let answer = server.call("codex_agent", world.task("say this back"), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert!(answer.text.contains("sandbox none: say this back"), "{}", answer.text);
+    let mut refused = world.task("x");
+    refused["sandbox"] = json!("read-only");
+    let answer = server.call("codex_agent", refused, |_| {});
+    assert!(answer.is_error && answer.text.contains("read-only"), "{}", answer.text);
+}

@@ -1,0 +1,204 @@
+//! Each documented way in which a task ends, with a real process.
+
+use connector_testing::{eventually, processes::is_alive};
+use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+
+/// Runs the fake agent with these steps and returns the task's documented reason.
+fn reason(world: &World, steps: serde_json::Value) -> String {
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert!(!answer.is_error, "a failed task is no failed call: {}", answer.text);
+    assert_eq!(field(&answer.text, "Status"), Some("failed"), "{}", answer.text);
+    let record = world.record(&task_id(&answer));
+    assert_eq!(record["status"], "failed");
+    assert_eq!(record["failureReason"].as_str(), field(&answer.text, "Failure reason"));
+    record["failureReason"].as_str().expect("a failure has a reason").to_owned()
+}
+
+#[test]
+fn a_task_that_completes_says_so() {
+    let world = World::with_fake_agent();
+    let answer = world.server().call("codex_agent", world.fake(json!([{"say": "all done"}])), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert!(answer.text.contains("all done"), "{}", answer.text);
+    assert_eq!(world.record(&task_id(&answer))["result"], "all done");
+}
+
+#[test]
+fn an_exit_code_is_named() {
+    assert_eq!(reason(&World::with_fake_agent(), json!([{"exit": 3}])), "Exited with code 3");
+}
+
+#[test]
+fn a_model_failure_is_told_in_the_agents_own_words() {
+    let world = World::with_fake_agent();
+    let answer =
+        world.server().call("codex_agent", world.fake(json!([{"fail": "the model `nope` does not exist"}])), |_| {});
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{}", answer.text);
+    assert!(answer.text.contains("the model `nope` does not exist"), "{}", answer.text);
+}
+
+#[test]
+fn a_signal_is_named() {
+    assert_eq!(reason(&World::with_fake_agent(), json!([{"kill_self": 15}])), "Killed by SIGTERM");
+    assert_eq!(reason(&World::with_fake_agent(), json!([{"kill_self": 9}])), "Killed by SIGKILL");
+}
+
+#[test]
+fn an_agent_that_is_killed_from_outside_ends_its_task() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 100}])));
+    wait_for_log(&world, &id, "MESSAGE: here");
+    let agent = world.record(&id)["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    kill_process(agent.expect("a running task has a pid"), Signal::KILL).expect("the agent is ours");
+    assert!(wait_for_end(&mut server, &id).contains("Killed by SIGKILL"));
+}
+
+#[test]
+fn a_time_limit_is_kept_and_named() {
+    let world = World::with_fake_agent();
+    let arguments = and(world.fake(json!([{"sleep": 100}])), json!({"timeoutMs": 700}));
+    let answer = world.server().call("codex_agent", arguments, |_| {});
+    let reason = field(&answer.text, "Failure reason").unwrap_or_default();
+    assert!(reason.starts_with("Timeout after ") && reason.ends_with(" (limit: 700ms)"), "{reason}");
+    assert!(world.log(&task_id(&answer)).contains("Timeout: 700ms"));
+}
+
+#[test]
+fn a_default_time_limit_can_be_set_and_lifted_for_one_call() {
+    let world = World::with_fake_agent().configure("[tasks]\ndefault_timeout = \"300ms\"\n");
+    let mut server = world.server();
+    let limited = server.call("codex_agent", world.fake(json!([{"sleep": 1}])), |_| {});
+    assert!(limited.text.contains("(limit: 300ms)"), "{}", limited.text);
+    let lifted = server.call("codex_agent", and(world.fake(json!([{"sleep": 1}])), json!({"timeoutMs": 0})), |_| {});
+    assert_eq!(field(&lifted.text, "Status"), Some("completed successfully"), "{}", lifted.text);
+}
+
+#[test]
+fn an_agent_that_is_silent_too_long_can_be_stopped() {
+    let world = World::with_fake_agent().configure("[tasks]\nstop_after_silence = \"400ms\"\n");
+    assert_eq!(reason(&world, json!([{"sleep": 100}])), "Timeout after 400ms (limit: 400ms)");
+}
+
+#[test]
+fn a_missing_program_makes_a_task_that_fails_and_says_what_to_install() {
+    let world = World::with_codex("/no/such/codex".as_ref());
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Process error: ENOENT (spawn failed)"), "{}", answer.text);
+    assert!(answer.text.contains("npm install -g @openai/codex"), "{}", answer.text);
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_makes_a_task_that_fails() {
+    let world = World::with_codex("/etc/passwd".as_ref());
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Process error: EACCES (spawn failed)"), "{}", answer.text);
+}
+
+#[test]
+fn a_program_that_exits_at_once_makes_a_task_that_fails_with_its_own_words() {
+    let world = World::with_codex("/bin/false".as_ref());
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{}", answer.text);
+}
+
+#[test]
+fn a_cancelled_task_is_gone_with_everything_it_started() {
+    let world = World::with_fake_agent();
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = |name: &str| pids.path().join(name);
+    let steps = json!([
+        {"child": {"setsid": true, "ignore_term": true, "double_fork": true, "seconds": 300, "pid_file": file("a")}},
+        {"child": {"setsid": true, "hold_pipe": true, "clear_env": true, "seconds": 300, "pid_file": file("b")}},
+        {"ignore": ["INT", "TERM"]},
+        {"say": "ready"},
+        {"sleep": 300}
+    ]);
+    let world = world.configure("[stopping]\ninterrupt_grace = \"300ms\"\nterminate_grace = \"300ms\"\n");
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(steps));
+    wait_for_log(&world, &id, "MESSAGE: ready");
+    let children = [pid_in(&file("a")), pid_in(&file("b"))];
+    assert!(children.iter().all(|child| is_alive(*child)));
+
+    let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
+
+    assert!(!answer.is_error && answer.text.contains("Cancelled by user"), "{}", answer.text);
+    assert_eq!(world.record(&id)["failureReason"], "Cancelled by user");
+    assert!(!children.iter().any(|child| is_alive(*child)), "something is left of a cancelled task");
+}
+
+#[test]
+fn what_an_agent_leaves_behind_is_stopped_and_named() {
+    let world = World::with_fake_agent();
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = pids.path().join("child");
+    let steps =
+        json!([{"child": {"setsid": true, "hold_pipe": true, "seconds": 300, "pid_file": file}}, {"say": "done"}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert!(!is_alive(pid_in(&file)));
+    assert!(world.log(&task_id(&answer)).contains("LEFT BEHIND: stopping fake-agent"));
+}
+
+#[test]
+fn what_an_agent_leaves_behind_can_be_left_alone() {
+    let world = World::with_fake_agent().configure("[tasks]\non_agent_exit = \"leave\"\n");
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = pids.path().join("child");
+    let steps =
+        json!([{"child": {"setsid": true, "hold_pipe": true, "seconds": 300, "pid_file": file}}, {"say": "done"}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    let child = pid_in(&file);
+    assert!(is_alive(child));
+    kill_process(Pid::from_raw(child.cast_signed()).expect("a pid"), Signal::KILL).expect("the child is ours");
+}
+
+#[test]
+fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
+    let intervals = "[tasks]\nheartbeat_interval = \"200ms\"\nstall_warning_after = \"500ms\"\n";
+    let world = World::with_fake_agent().configure(intervals);
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"say": "x"}, {"sleep": 100}])));
+    wait_for_log(&world, &id, "HEARTBEAT #5: ");
+    wait_for_log(&world, &id, "WARNING: No activity for ");
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+
+    let log = world.log(&id);
+    let stamp = r"^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] ";
+    let length = r"(\d+ms|\d+\.\ds|\d+m \d+s|\d+h \d+m)";
+    let heartbeat = format!(
+        r"(?m){stamp}HEARTBEAT #5: elapsed={length}, lastActivity={length} ago \(stdout\), stdout=\d+B, stderr=0B$"
+    );
+    let warning = format!(r"(?m){stamp}WARNING: No activity for {length}$");
+    for form in [heartbeat, warning] {
+        assert!(Regex::new(&form).expect("a valid form").is_match(&log), "{form} is not in\n{log}");
+    }
+    assert!(world.record(&id)["heartbeatCount"].as_u64() >= Some(5));
+}
+
+#[test]
+fn an_agent_that_never_reads_its_prompt_is_no_trouble() {
+    let world = World::with_codex("/bin/true".as_ref());
+    let answer = world.server().call("codex_agent", world.task(&"x".repeat(1_000_000)), |_| {});
+    assert!(!answer.is_error || answer.text.contains("next:"), "{}", answer.text);
+}
+
+#[test]
+fn the_supervisor_is_gone_when_its_task_has_ended() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"say": "x"}])));
+    wait_for_end(&mut server, &id);
+    let supervisor = world.record(&id)["supervisor"]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
+    let supervisor: u32 = supervisor.expect("a record names its supervisor");
+    eventually("the end of the supervisor", PATIENCE, || (!is_alive(supervisor)).then_some(()));
+    assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory stays");
+}

@@ -1,0 +1,15 @@
+//! The program as its users meet it: real processes, real files, the protocol on real pipes.
+//!
+//! Each test has a home, a data directory and a project of its own. Most use the fake agent, which can be told to do
+//! what a real one does rarely; those in `real_codex` use pinned versions of the real Codex against a scripted model.
+
+mod architecture;
+mod bad_input;
+mod configuration;
+mod ending;
+mod files;
+mod protocol;
+mod real_codex;
+mod supervise;
+mod windows;
+mod world;

@@ -1,0 +1,185 @@
+//! MCP on real pipes.
+
+use std::{
+    io::Write,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use connector_testing::{McpServer, eventually, processes::processes_with_env};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+
+const TOOLS: [&str; 4] = ["codex_agent", "codex_cancel", "codex_status", "codex_tasks"];
+
+fn tools(server: &mut McpServer) -> Vec<String> {
+    let listed = server.request("tools/list", json!({}));
+    let tools = listed["tools"].as_array().expect("tools are a list");
+    let mut names: Vec<String> = tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn both_eras_of_the_protocol_offer_the_four_tools_and_run_a_task() {
+    let world = World::with_fake_agent();
+    for greet in [McpServer::initialize, McpServer::discover] {
+        let mut server = world.silent_server();
+        greet(&mut server);
+        assert_eq!(tools(&mut server), TOOLS);
+        let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+        assert!(answer.structured.is_none(), "a client would show the model nothing else");
+        server.assert_stdout_was_only_json();
+    }
+}
+
+#[test]
+fn the_first_progress_message_comes_at_once_and_names_the_task() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let call = server.start_call("codex_agent", world.fake(json!([{"say": "one"}, {"sleep": 2}, {"say": "two"}])));
+    let first = eventually("progress", Duration::from_secs(10), || call.progress().into_iter().next());
+    let answer = call.wait(PATIENCE, |_| {});
+    assert!(first.contains(&task_id(&answer)), "{first}");
+    assert!(answer.progress.iter().any(|message| message.contains("one")), "{:?}", answer.progress);
+    assert!(answer.progress.iter().all(|message| message.chars().count() < 200), "{:?}", answer.progress);
+}
+
+#[test]
+fn other_calls_are_answered_while_one_waits() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let waiting = server.start_call("codex_agent", world.fake(json!([{"sleep": 100}])));
+    let listed = eventually("a running task", PATIENCE, || {
+        let listed = server.call("codex_tasks", json!({"status": "running"}), |_| {});
+        listed.text.contains("running").then_some(listed.text)
+    });
+    assert!(listed.contains("| running |"), "{listed}");
+    assert!(waiting.answer().is_none());
+    server.cancel(&waiting);
+}
+
+#[test]
+fn a_cancelled_call_cancels_its_task() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"sleep": 100}])));
+    let id = eventually("a running task", PATIENCE, || {
+        let running = std::fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
+        running.file_name().into_string().ok()
+    });
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    server.cancel(&call);
+    assert!(wait_for_end(&mut server, &id).contains("Cancelled by user"));
+}
+
+#[test]
+fn sigint_and_sigterm_end_the_server_at_once_with_status_0() {
+    let world = World::with_fake_agent();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut server = world.server();
+        let id = start(&mut server, world.fake(json!([{"sleep": 100}])));
+        server.signal(signal);
+        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        eventually("the end of the task", PATIENCE, || {
+            processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
+fn the_end_of_stdin_ends_the_server_with_status_0() {
+    let world = World::with_fake_agent();
+    let mut idle = world.server();
+    idle.close_stdin();
+    assert_eq!(idle.wait(Duration::from_secs(5)).code(), Some(0));
+
+    let mut busy = world.server();
+    let _call = busy.start_call("codex_agent", world.fake(json!([{"sleep": 100}])));
+    eventually("a running task", PATIENCE, || world.data_dir().join("tasks.json").exists().then_some(()));
+    busy.close_stdin();
+    assert_eq!(busy.wait(Duration::from_secs(5)).code(), Some(0));
+}
+
+#[test]
+fn what_was_asked_before_the_end_of_stdin_is_answered() {
+    let world = World::with_fake_agent();
+    let mut command = world.command(&[]);
+    let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+    let asked = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"codex_tasks"}}"#,
+        "\n",
+    );
+    let mut stdin = server.stdin.take().expect("stdin is piped");
+    stdin.write_all(asked.as_bytes()).expect("the server reads");
+    drop(stdin);
+    let said = server.wait_with_output().expect("the server ends");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("codex_cancel") && said.contains("No tasks found."), "{said}");
+}
+
+#[test]
+fn a_call_without_arguments_is_taken_as_one_with_none() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let listed = server.request("tools/call", json!({"name": "codex_tasks"}));
+    assert_eq!(listed["content"][0]["text"], "No tasks found.");
+    let status = server.request("tools/call", json!({"name": "codex_status"}));
+    assert_eq!(status["isError"], true);
+    assert!(status["content"][0]["text"].as_str().is_some_and(|text| text.contains("taskId")), "{status}");
+}
+
+#[test]
+fn unknown_tools_and_methods_are_the_protocols_own_errors() {
+    let mut server = World::with_fake_agent().server();
+    let tool = server.try_request("tools/call", json!({"name": "codex_nothing", "arguments": {}}));
+    assert_eq!(tool.expect_err("there is no such tool").code, -32602);
+    let method = server.try_request("no/such/method", json!({}));
+    assert_eq!(method.expect_err("there is no such method").code, -32601);
+}
+
+#[test]
+fn lines_that_are_no_requests_are_passed_over() {
+    let mut server = World::with_fake_agent().server();
+    server.send_raw(b"this is not JSON\n").expect("the server reads");
+    server.send_raw(&[b"{\"x\":\"", vec![b'y'; 17 << 20].as_slice(), b"\"}\n"].concat()).expect("the server reads");
+    assert_eq!(tools(&mut server), TOOLS);
+}
+
+#[test]
+fn a_client_that_does_not_read_delays_only_itself() {
+    let world = World::with_fake_agent();
+    let mut command = world.command(&[]);
+    let mut deaf = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut stdin = deaf.stdin.take().expect("stdin is piped");
+    let greeting = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}"#,
+        "\n",
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        "\n",
+    );
+    stdin.write_all(greeting.as_bytes()).expect("the server reads");
+    // Answers of 5 KB each fill the pipe, which nobody reads, and then a task is to run to its end all the same.
+    let listing: String =
+        (2..60).map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\"}}\n")).collect();
+    stdin.write_all(listing.as_bytes()).expect("the server reads");
+    let file = world.home().join("written");
+    let arguments = world.fake(json!([{"say": "x"}, {"write": {"path": file, "text": "y"}}]));
+    let call = json!({"jsonrpc": "2.0", "id": 99, "method": "tools/call",
+        "params": {"name": "codex_agent", "arguments": arguments, "_meta": {"progressToken": 99}}});
+    stdin.write_all(format!("{call}\n").as_bytes()).expect("the server reads");
+    eventually("the task's work", PATIENCE, || file.exists().then_some(()));
+    drop(stdin);
+    let asked = Instant::now();
+    eventually("the end of the server", PATIENCE, || deaf.try_wait().expect("it is our child"));
+    assert!(asked.elapsed() < PATIENCE);
+}

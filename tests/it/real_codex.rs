@@ -1,0 +1,177 @@
+//! Pinned versions of the real Codex CLI, offline against a scripted model.
+
+use std::{fs, path::Path};
+
+use connector_testing::{ScriptedModel, Step, codex, codex::CodexHome, eventually, processes::processes_with_env};
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+
+/// The oldest with the flags that all need, the last that lists `--full-auto`, and the newest.
+const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
+
+/// A world whose `codex` is this version, with a configuration that points at `model`.
+fn world(version: &str, model: &ScriptedModel) -> (World, CodexHome) {
+    let program = codex::install(version).unwrap_or_else(|problem| panic!("{problem}"));
+    let home = CodexHome::new(&model.base_url(), "mock-model");
+    let codex_home = home.codex_home().to_string_lossy().into_owned();
+    (World::with_codex(&program).variable("CODEX_HOME", codex_home), home)
+}
+
+fn each_version(test: impl Fn(&str)) {
+    for version in VERSIONS {
+        test(version);
+    }
+}
+
+fn shell(command: &str) -> Vec<Step> {
+    vec![Step::Shell(command.to_owned()), Step::Say("the end".to_owned())]
+}
+
+#[test]
+fn workspace_write_edits_a_file() {
+    each_version(|version| {
+        let model = ScriptedModel::with_script(shell("echo edited >> README.md"));
+        let (world, _home) = world(version, &model);
+        let before = fs::read_to_string(world.project.path().join("README.md")).expect("the project has one");
+        let arguments = and(world.task("edit it"), json!({"sandbox": "workspace-write"}));
+        let answer = world.server().call("codex_agent", arguments, |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{version}: {}", answer.text);
+        assert!(answer.text.contains("the end"), "{version}: {}", answer.text);
+        let after = fs::read_to_string(world.project.path().join("README.md")).expect("it is still there");
+        assert_eq!(after, format!("{before}edited\n"), "{version}");
+        let record = world.record(&task_id(&answer));
+        assert!(
+            record["sessionId"].is_string() && record["usage"]["inputTokens"].as_u64() > Some(0),
+            "{version}: {record}"
+        );
+        assert!(world.log(&task_id(&answer)).contains("COMMAND FINISHED (exit code 0"), "{version}");
+    });
+}
+
+#[test]
+fn read_only_changes_nothing() {
+    each_version(|version| {
+        let model = ScriptedModel::with_script(shell("sleep 0.1; echo edited >> README.md; echo tried"));
+        let (world, _home) = world(version, &model);
+        let file = world.project.path().join("README.md");
+        let before = fs::read(&file).expect("the project has one");
+        let answer = world.server().call("codex_agent", and(world.task("x"), json!({"sandbox": "read-only"})), |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{version}: {}", answer.text);
+        let asked = model.requests();
+        assert!(asked.len() >= 2, "{version}: the command was not tried");
+        assert_eq!(fs::read(&file).expect("it is still there"), before, "{version}");
+    });
+}
+
+#[test]
+fn danger_full_access_writes_outside_the_workspace() {
+    each_version(|version| {
+        // Not in the temporary directory, where every sandbox lets Codex write.
+        let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory can be made");
+        let file = outside.path().join("outside");
+        let model = ScriptedModel::with_script(shell(&format!("echo x > {}", file.display())));
+        let (world, _home) = world(version, &model);
+        for (sandbox, written) in [("workspace-write", false), ("danger-full-access", true)] {
+            let answer = world.server().call("codex_agent", and(world.task("x"), json!({"sandbox": sandbox})), |_| {});
+            assert!(!answer.is_error, "{version}: {}", answer.text);
+            assert_eq!(file.exists(), written, "{version} in {sandbox}");
+        }
+    });
+}
+
+#[test]
+fn the_model_asked_for_is_the_one_that_the_provider_sees() {
+    each_version(|version| {
+        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let (world, _home) = world(version, &model);
+        let mut server = world.server();
+        server.call("codex_agent", world.task("x"), |_| {});
+        server.call("codex_agent", and(world.task("x"), json!({"model": "another-model"})), |_| {});
+        let seen: Vec<_> = model.requests().into_iter().map(|request| request.model).collect();
+        assert_eq!(seen, ["mock-model", "another-model"], "{version}");
+    });
+}
+
+#[test]
+fn every_prompt_arrives_byte_for_byte() {
+    each_version(|version| {
+        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let (world, _home) = world(version, &model);
+        let mut server = world.server();
+        let long: String = (0..30_000).map(|n| format!("{n:>9}\u{e4}")).collect();
+        assert!(long.len() > 300_000);
+        for prompt in
+            ["--help", "-", "resume", "help", "a\u{1}b\u{7f}\u{fffd} \t \"quoted\" 'x' $HOME `x`\nnext", &long]
+        {
+            let answer = server.call("codex_agent", world.task(prompt), |_| {});
+            assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{version}: {}", answer.text);
+            let seen = model.requests().pop().expect("the provider was asked").prompt;
+            assert!(seen == prompt, "{version}: {} bytes were sent, {} arrived", prompt.len(), seen.len());
+        }
+    });
+}
+
+#[test]
+fn a_command_of_a_cancelled_task_is_gone() {
+    each_version(|version| {
+        let model = ScriptedModel::with_script(shell("echo started; sleep 300; echo never"));
+        let (world, _home) = world(version, &model);
+        let mut server = world.server();
+        let id = start(&mut server, world.task("x"));
+        wait_for_log(&world, &id, "COMMAND STARTED");
+        let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
+        assert!(answer.text.contains("Cancelled by user"), "{version}: {}", answer.text);
+        assert_eq!(processes_with_env("CONNECTOR_TASK_IDS", &id), Vec::<u32>::new(), "{version}");
+    });
+}
+
+#[test]
+fn a_model_failure_carries_codexs_own_words() {
+    each_version(|version| {
+        let failure = connector_testing::scripted_model::Fail {
+            status: 400,
+            message: Some("the script says no".into()),
+            ..Default::default()
+        };
+        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let (world, _home) = world(version, &model);
+        let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+        assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{version}: {}", answer.text);
+        assert!(answer.text.contains("the script says no"), "{version}: {}", answer.text);
+    });
+}
+
+#[test]
+fn codex_that_waits_for_the_network_says_so_in_its_status() {
+    let model = ScriptedModel::start();
+    let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
+    let nobody = "http://127.0.0.1:1/v1";
+    let home = CodexHome::new(nobody, "mock-model");
+    let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
+    let mut server = world.server();
+    let id = start(&mut server, world.task("x"));
+    let status = eventually("the trouble in the status", PATIENCE, || {
+        let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+        status.contains("waiting for network").then_some(status)
+    });
+    assert_eq!(field(&status, "Status"), Some("running"), "{status}");
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    assert!(wait_for_end(&mut server, &id).contains("Cancelled by user"));
+    assert!(model.requests().is_empty());
+}
+
+#[test]
+fn a_directory_that_codex_would_not_trust_can_be_allowed() {
+    let model = ScriptedModel::with_script(vec![Step::Say("worked without git".into())]);
+    let (world, _home) = world(codex::NEWEST, &model);
+    let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__REQUIRE_GIT", "false");
+    let elsewhere = tempfile::tempdir().expect("a temporary directory can be made");
+    let answer = call_in(&world, elsewhere.path());
+    assert!(answer.contains("worked without git"), "{answer}");
+}
+
+fn call_in(world: &World, directory: &Path) -> String {
+    let arguments = json!({"task": "x", "workingDirectory": directory});
+    world.server().call("codex_agent", arguments, |_| {}).text
+}

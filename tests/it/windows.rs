@@ -1,0 +1,133 @@
+//! Several servers on one home, and servers that die.
+
+use std::time::Duration;
+
+use connector_testing::{eventually, processes::is_alive, processes::processes_with_env};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, field, pid_in, start, wait_for_end, wait_for_log};
+
+const MARKER: &str = "CONNECTOR_TASK_IDS";
+
+#[test]
+fn an_async_task_is_answered_at_once_and_runs_on() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"sleep": 1}, {"say": "later"}])));
+    assert_eq!(world.record(&id)["status"], "running");
+    assert!(wait_for_end(&mut server, &id).contains("later"));
+}
+
+#[test]
+fn a_second_window_lists_follows_and_cancels_the_task_of_the_first() {
+    let world = World::with_fake_agent();
+    let (mut first, mut second) = (world.server(), world.server());
+    let id = start(&mut first, world.fake(json!([{"say": "working on it"}, {"sleep": 100}])));
+    wait_for_log(&world, &id, "working on it");
+
+    let listed = second.call("codex_tasks", json!({"status": "running"}), |_| {});
+    assert!(listed.text.contains(&id), "{}", listed.text);
+    let status = second.call("codex_status", json!({"taskId": id}), |_| {});
+    assert_eq!(field(&status.text, "Status"), Some("running"), "{}", status.text);
+    assert!(status.text.contains("working on it"), "{}", status.text);
+    let cancelled = second.call("codex_cancel", json!({"taskId": id}), |_| {});
+    assert!(cancelled.text.contains("Cancelled by user"), "{}", cancelled.text);
+
+    assert!(wait_for_end(&mut first, &id).contains("Cancelled by user"));
+    assert_eq!(world.index()[&id]["status"], "failed");
+}
+
+#[test]
+fn two_windows_lose_no_record() {
+    let world = World::with_fake_agent();
+    let (mut first, mut second) = (world.server(), world.server());
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(start(&mut first, world.fake(json!([{"say": "one"}]))));
+        ids.push(start(&mut second, world.fake(json!([{"say": "two"}]))));
+    }
+    for id in &ids {
+        wait_for_end(&mut first, id);
+    }
+    let index = world.index();
+    for id in &ids {
+        assert_eq!(index[id]["status"], "completed", "task {id} is lost");
+    }
+    assert_eq!(index.as_object().map(serde_json::Map::len), Some(ids.len()));
+}
+
+#[test]
+fn a_server_that_is_killed_takes_its_tasks_with_it_and_the_next_one_says_so() {
+    let world = World::with_fake_agent();
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = pids.path().join("child");
+    let child = json!({"setsid": true, "ignore_term": true, "double_fork": true, "seconds": 300, "pid_file": file});
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"child": child}, {"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let child = pid_in(&file);
+
+    server.kill();
+
+    eventually("the end of the whole tree", Duration::from_secs(20), || {
+        (!is_alive(child) && processes_with_env(MARKER, &id).is_empty()).then_some(())
+    });
+    let status = wait_for_end(&mut world.server(), &id);
+    assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
+    assert!(status.contains("Server restarted while task was running"), "{status}");
+}
+
+#[test]
+fn a_task_can_outlive_its_server_and_the_next_one_delivers_its_result() {
+    let world = World::with_fake_agent().configure("[tasks]\non_server_exit = \"continue\"\n");
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 2}, {"say": "done after all"}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    server.kill();
+
+    let mut next = world.server();
+    let listed = next.call("codex_tasks", json!({"status": "running"}), |_| {});
+    assert!(listed.text.contains(&id), "{}", listed.text);
+    let status = wait_for_end(&mut next, &id);
+    assert_eq!(field(&status, "Status"), Some("completed"), "{status}");
+    assert!(status.contains("done after all"), "{status}");
+}
+
+#[test]
+fn when_server_and_supervisor_are_killed_the_next_server_clears_up() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let record = world.record(&id);
+    let supervisor = record["supervisor"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    server.kill();
+    kill_process(supervisor.expect("a record names its supervisor"), Signal::KILL).expect("it is ours");
+
+    let mut next = world.server();
+    let status = wait_for_end(&mut next, &id);
+    assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+}
+
+#[test]
+fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    let id = eventually("a progress message that names the task", PATIENCE, || {
+        let message = call.progress().into_iter().next()?;
+        message
+            .split_whitespace()
+            .find(|word| word.len() == 8 && word.chars().all(|c| c.is_ascii_hexdigit()))
+            .map(str::to_owned)
+    });
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let supervisor =
+        world.record(&id)["supervisor"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    kill_process(supervisor.expect("a record names its supervisor"), Signal::KILL).expect("it is ours");
+    let answer = call.wait(PATIENCE, |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+}

@@ -1,0 +1,155 @@
+//! A home with a configuration, a project, and servers in it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use connector_testing::{GitProject, McpServer, ToolAnswer, eventually};
+use serde_json::{Value, json};
+
+/// Long enough for anything that is going to happen on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that one test has to itself.
+pub(crate) struct World {
+    home: tempfile::TempDir,
+    pub(crate) project: GitProject,
+    variables: Vec<(String, String)>,
+}
+
+impl World {
+    /// A home whose `codex` is the fake agent.
+    pub(crate) fn with_fake_agent() -> Self {
+        Self::with_codex(Path::new(env!("CARGO_BIN_EXE_fake-agent")))
+    }
+
+    /// A home whose `codex` is this program.
+    pub(crate) fn with_codex(program: &Path) -> Self {
+        let home = tempfile::Builder::new().prefix("connector-").tempdir().expect("a temporary directory can be made");
+        let world = Self { home, project: GitProject::new(), variables: vec![] };
+        world.configure(&format!("[backends.codex]\nprogram = \"{}\"\n", program.display()))
+    }
+
+    /// Adds to the configuration file.
+    pub(crate) fn configure(self, toml: &str) -> Self {
+        let file = self.data_dir().join("config.toml");
+        fs::create_dir_all(self.data_dir()).expect("the home is writable");
+        let before = fs::read_to_string(&file).unwrap_or_default();
+        fs::write(file, format!("{toml}{before}")).expect("the home is writable");
+        self
+    }
+
+    /// Sets a variable for every process that is started from now on.
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.home.path().join(".codex-connector")
+    }
+
+    pub(crate) fn log(&self, id: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_file(id, "log")).unwrap_or_default()).into_owned()
+    }
+
+    pub(crate) fn log_file(&self, id: &str, ending: &str) -> PathBuf {
+        self.data_dir().join("logs").join(format!("{id}.{ending}"))
+    }
+
+    /// The task's record.
+    pub(crate) fn record(&self, id: &str) -> Value {
+        let content = fs::read(self.log_file(id, "debug.json")).expect("the task has a record");
+        serde_json::from_slice(&content).expect("a record is JSON")
+    }
+
+    /// The index.
+    pub(crate) fn index(&self) -> Value {
+        let content = fs::read(self.data_dir().join("tasks.json")).expect("there is an index");
+        serde_json::from_slice(&content).expect("the index is JSON")
+    }
+
+    /// The program with these arguments, in this home and with nothing else in its environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_codex-connector"));
+        command.args(args).env_clear().env("HOME", self.home());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// A server that was not greeted yet.
+    pub(crate) fn silent_server(&self) -> McpServer {
+        McpServer::spawn(self.command(&[]))
+    }
+
+    /// A server, ready for calls.
+    pub(crate) fn server(&self) -> McpServer {
+        let mut server = self.silent_server();
+        server.initialize();
+        server
+    }
+
+    /// Arguments for `codex_agent`: this task, in this world's project.
+    pub(crate) fn task(&self, task: &str) -> Value {
+        json!({"task": task, "workingDirectory": self.project.path()})
+    }
+
+    /// Arguments for `codex_agent` that make the fake agent play these steps.
+    pub(crate) fn fake(&self, steps: Value) -> Value {
+        self.task(&format!("FAKE{steps}"))
+    }
+}
+
+/// `arguments` with more of them.
+pub(crate) fn and(mut arguments: Value, more: Value) -> Value {
+    let more = more.as_object().expect("arguments are an object").clone();
+    arguments.as_object_mut().expect("arguments are an object").extend(more);
+    arguments
+}
+
+/// The word after `**Name:**` in an answer.
+pub(crate) fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let (_, after) = answer.split_once(&format!("**{name}:**"))?;
+    after.lines().next().map(str::trim)
+}
+
+/// The id in an answer.
+pub(crate) fn task_id(answer: &ToolAnswer) -> String {
+    let id = field(&answer.text, "Task ID").unwrap_or_else(|| panic!("no task id in {}", answer.text));
+    id.trim_matches('`').to_owned()
+}
+
+/// Starts a task and returns its id while it runs.
+pub(crate) fn start(server: &mut McpServer, arguments: Value) -> String {
+    let answer = server.call("codex_agent", and(arguments, json!({"async": true})), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+    assert_eq!(field(&answer.text, "Status"), Some("running"), "{}", answer.text);
+    task_id(&answer)
+}
+
+/// Waits until a task has ended, as `codex_status` tells it, and returns that answer.
+pub(crate) fn wait_for_end(server: &mut McpServer, id: &str) -> String {
+    eventually("the end of the task", PATIENCE, || {
+        let answer = server.call("codex_status", json!({"taskId": id}), |_| {});
+        assert!(!answer.is_error, "{}", answer.text);
+        (field(&answer.text, "Status") != Some("running")).then_some(answer.text)
+    })
+}
+
+/// Waits until the task's log holds `words`.
+pub(crate) fn wait_for_log(world: &World, id: &str, words: &str) {
+    eventually(&format!("`{words}` in the log"), PATIENCE, || world.log(id).contains(words).then_some(()));
+}
+
+/// The number that a child of the fake agent wrote into its pid file.
+pub(crate) fn pid_in(file: &Path) -> u32 {
+    eventually("a pid file", PATIENCE, || fs::read_to_string(file).ok()?.trim().parse().ok())
+}
