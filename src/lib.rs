@@ -2,6 +2,9 @@
 //!
 //! ARCHITECTURE.md shows the house; this crate is its library, and the binary is a list of parts.
 
+#[cfg(not(unix))]
+compile_error!("codex-connector needs a Unix system: it relies on signals, sessions and file locks");
+
 mod app;
 pub mod broker;
 mod cli;

@@ -34,7 +34,11 @@ pub async fn installed(
     if let Some(installed) = kept.and_then(|answers| backend.understand(&answers).ok()) {
         return Ok((program, installed));
     }
-    let answers = ask(backend, &program).await?;
+    let answers = match ask(backend, &program).await {
+        // The first run of a program of 400 MB on a busy machine can take that long; the second finds it in memory.
+        Err(ProbeError::NoAnswer { .. }) => ask(backend, &program).await?,
+        answers => answers?,
+    };
     let installed = backend.understand(&answers)?;
     if let Some(key) = key {
         store.keep_probed(&key, &questions, &answers);

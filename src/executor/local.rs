@@ -52,6 +52,7 @@ impl LocalExecutor {
 
     fn spawn(&self, id: &TaskId) -> Result<Child, StartError> {
         let mut command = Command::new(&self.program);
+        command.arg0("codex-connector");
         command.arg("supervise").arg(id.as_str());
         command.arg("--data-dir").arg(&self.data_dir).arg("--log-dir").arg(&self.log_dir);
         // Not our stderr: whoever started us waits for the end of it.

@@ -2,7 +2,13 @@
 
 use std::{fs, path::Path};
 
-use connector_testing::{ScriptedModel, Step, codex, codex::CodexHome, eventually, processes::processes_with_env};
+use connector_testing::{
+    ScriptedModel, Step,
+    codex::{self, CodexHome},
+    eventually,
+    processes::processes_with_env,
+    scripted_model::Fail,
+};
 use serde_json::json;
 
 use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
@@ -129,17 +135,34 @@ fn a_command_of_a_cancelled_task_is_gone() {
 #[test]
 fn a_model_failure_carries_codexs_own_words() {
     each_version(|version| {
-        let failure = connector_testing::scripted_model::Fail {
-            status: 400,
-            message: Some("the script says no".into()),
-            ..Default::default()
-        };
+        let failure = Fail { status: 400, message: Some("the script says no".into()), ..Default::default() };
         let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
         let (world, _home) = world(version, &model);
         let answer = world.server().call("codex_agent", world.task("x"), |_| {});
         assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{version}: {}", answer.text);
         assert!(answer.text.contains("the script says no"), "{version}: {}", answer.text);
     });
+}
+
+#[test]
+fn what_a_user_can_do_about_a_failure_stands_beside_it() {
+    let fail = |status, message: &str, kind: &str| Fail {
+        status,
+        message: Some(message.into()),
+        kind: Some(kind.into()),
+        ..Default::default()
+    };
+    for (failure, words, advice) in [
+        (fail(404, "The model `nope` does not exist", "invalid_request_error"), "does not exist", "`model`"),
+        (fail(429, "You are out", "usage_limit_reached"), "usage limit", "limit is reset"),
+        (fail(401, "bad key", "invalid_request_error"), "401 Unauthorized", "codex login"),
+    ] {
+        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let (world, _home) = world(codex::NEWEST, &model);
+        let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+        assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{}", answer.text);
+        assert!(answer.text.contains(words) && answer.text.contains(advice), "{}", answer.text);
+    }
 }
 
 #[test]
