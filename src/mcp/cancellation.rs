@@ -28,7 +28,8 @@ pub(super) enum Withdrawn {
 #[derive(Debug)]
 pub(super) struct Listening {
     id: RequestId,
-    told: oneshot::Receiver<Withdrawn>,
+    /// None when there is nothing to hear any more.
+    told: Option<oneshot::Receiver<Withdrawn>>,
     all: Cancellations,
 }
 
@@ -37,7 +38,7 @@ impl Cancellations {
     pub(super) fn listen(&self, id: RequestId) -> Listening {
         let (tell, told) = oneshot::channel();
         self.locked().insert(id.clone(), tell);
-        Listening { id, told, all: self.clone() }
+        Listening { id, told: Some(told), all: self.clone() }
     }
 
     /// The client withdrew the call `id`, for this reason.
@@ -58,23 +59,27 @@ impl Cancellations {
 impl Listening {
     /// Whether the call was withdrawn until now.
     pub(super) fn heard(&mut self) -> Option<Withdrawn> {
-        self.told.try_recv().ok()
+        self.told.as_mut().and_then(|told| told.try_recv().ok())
     }
 
-    /// Waits until the call is withdrawn. Can be dropped while it waits, and not be called again once it returned.
+    /// Waits until the call is withdrawn, which is told once. Can be dropped while it waits.
     pub(super) async fn withdrawn(&mut self) -> Withdrawn {
-        match (&mut self.told).await {
-            Ok(withdrawn) => withdrawn,
-            // Another call took the id, against the protocol. This one is not told any more.
-            Err(_) => std::future::pending().await,
+        if let Some(told) = &mut self.told {
+            let heard = told.await;
+            self.told = None;
+            // Otherwise another call took the id, against the protocol: that one is told.
+            if let Ok(withdrawn) = heard {
+                return withdrawn;
+            }
         }
+        std::future::pending().await
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        self.told = None;
         let mut calls = self.all.locked();
-        self.told.close();
         if calls.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
             calls.remove(&self.id);
         }
@@ -83,6 +88,8 @@ impl Drop for Listening {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -99,6 +106,19 @@ mod tests {
             cancellations.tell(&RequestId::Number(1), reason);
             assert_eq!(listening.withdrawn().await, withdrawn, "{reason:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn of_two_calls_with_one_id_the_later_is_told() {
+        let cancellations = Cancellations::default();
+        let mut first = cancellations.listen(RequestId::Number(1));
+        let mut second = cancellations.listen(RequestId::Number(1));
+        for _ in 0..2 {
+            assert_eq!(first.withdrawn().now_or_never(), None);
+        }
+        drop(first);
+        cancellations.tell(&RequestId::Number(1), None);
+        assert_eq!(second.withdrawn().await, Withdrawn::Unwanted);
     }
 
     #[test]

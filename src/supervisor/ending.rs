@@ -65,8 +65,9 @@ impl End {
         }
     }
 
-    /// Puts the end down in the record of a task that ran for `ran`.
-    pub(super) fn put_down(self, record: &mut TaskRecord, now: DateTime<Utc>, ran: Duration) {
+    /// Puts the end down in the record of a task that ran for `ran`. `trouble` is what the agent was last trying to get
+    /// over.
+    pub(super) fn put_down(self, record: &mut TaskRecord, trouble: Option<String>, now: DateTime<Utc>, ran: Duration) {
         let (status, reason) = self.conclusion();
         record.end(status, reason, now, ran);
         record.exit_code = self.exit.and_then(|exit| match exit {
@@ -80,12 +81,14 @@ impl End {
         match self.verdict.outcome {
             Outcome::Completed => {}
             Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
-                // An agent that someone stopped did not fail; one whose time ran out may have been trying to get over
-                // something.
-                let asked_for = matches!(self.stopped, Some((StopCause::Cancelled | StopCause::ServerGone, _)));
-                if !asked_for {
-                    record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
-                    record.advice = complaint.advice;
+                // An agent that we stopped has nothing to say about it but what it was trying to get over.
+                match self.stopped {
+                    None | Some((StopCause::Finished, _)) => {
+                        record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
+                        record.advice = complaint.advice;
+                    }
+                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => record.agent_said = trouble,
+                    Some((StopCause::Cancelled | StopCause::ServerGone, _)) => {}
                 }
             }
         }

@@ -259,6 +259,11 @@ impl Journal {
         self.live.overlay(record);
     }
 
+    /// What the agent is trying to get over.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.live.trouble.clone()
+    }
+
     /// Whether [`flush`](Self::flush) has anything to do.
     pub(super) fn is_unflushed(&self) -> bool {
         self.unflushed || self.pending_hint.is_some() || self.live_changed

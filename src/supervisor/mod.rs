@@ -169,7 +169,7 @@ impl Task {
             journal.entry(&format!("ERROR: {error}"));
         }
         journal.count_into(&mut self.record);
-        end.put_down(&mut self.record, Utc::now(), self.started.elapsed());
+        end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
         journal.summary(&self.record);
         self.keep_record();
         self.index();

@@ -69,6 +69,14 @@ fn a_time_limit_is_kept_and_named() {
 }
 
 #[test]
+fn a_task_that_ran_out_of_time_tells_what_its_agent_was_trying_to_get_over() {
+    let world = World::with_fake_agent();
+    let steps = json!([{"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
+    let answer = world.server().call("codex_agent", and(world.fake(steps), json!({"timeoutMs": 700})), |_| {});
+    assert_eq!(world.record(&task_id(&answer))["agentSaid"], "Reconnecting... waiting for network");
+}
+
+#[test]
 fn a_default_time_limit_can_be_set_and_lifted_for_one_call() {
     let world = World::with_fake_agent().configure("[tasks]\ndefault_timeout = \"300ms\"\n");
     let mut server = world.server();

@@ -1,7 +1,7 @@
 //! Answers in Markdown, for a model to read.
 //!
 //! The words and forms are documented, and models and scripts look for them. What comes from an agent stands verbatim
-//! in a fence, or on one line. No answer is longer than [`LONGEST`] characters: Claude Code puts longer ones aside.
+//! in a fence, or on one line. No answer has 40,000 characters: Claude Code puts long ones aside.
 
 mod excerpt;
 mod fields;
@@ -25,10 +25,10 @@ const LONGEST: usize = 40_000;
 const RESULT_ROOM: usize = 28_000;
 
 /// Room for the result below a status.
-const STATUS_RESULT_ROOM: usize = 14_000;
+const STATUS_RESULT_ROOM: usize = 12_000;
 
 /// Room for the end of a log.
-const LOG_ROOM: usize = 14_000;
+const LOG_ROOM: usize = 12_000;
 
 /// Room for what an agent said about its failure.
 const SAID_ROOM: usize = 4_000;
