@@ -267,3 +267,7 @@ async fn fill<R: tokio::io::AsyncRead + Unpin>(reader: &mut Option<LineReader<R>
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

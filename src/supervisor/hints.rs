@@ -2,7 +2,7 @@
 //!
 //! Nothing depends on a hint: it is dropped when nobody reads, and the files say the same a little later.
 
-use std::io::{self, Write};
+use std::io;
 
 use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,8 @@ pub enum Hint {
 /// Writes readiness and hints, never waiting for a reader.
 #[derive(Debug)]
 pub(super) struct Hints {
-    stdout: io::Stdout,
+    /// `None`: nobody is told.
+    stdout: Option<io::Stdout>,
 }
 
 impl Hints {
@@ -44,7 +45,13 @@ impl Hints {
         if is_pipe && let Ok(flags) = rustix::fs::fcntl_getfl(&stdout) {
             let _ = rustix::fs::fcntl_setfl(&stdout, flags | OFlags::NONBLOCK);
         }
-        Self { stdout }
+        Self { stdout: Some(stdout) }
+    }
+
+    /// Hints for nobody: stdout belongs to the tests.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self { stdout: None }
     }
 
     pub(super) fn readiness(&self, readiness: &Readiness) {
@@ -61,9 +68,9 @@ impl Hints {
 
     /// One write of less than a pipe takes at once (4 KiB), so that a line is written whole or not at all.
     fn line(&self, line: &impl Serialize) {
+        let Some(stdout) = &self.stdout else { return };
         let mut line = serde_json::to_vec(line).expect("hints are strings");
         line.push(b'\n');
-        let _ = rustix::io::write(&self.stdout, &line);
-        let _ = (&self.stdout).flush();
+        let _ = rustix::io::write(stdout, &line);
     }
 }

@@ -1,0 +1,139 @@
+//! Sessions that talk with their program, which no backend that is built in does yet.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use connector_api::{
+    AgentEvent, AgentRequest, AgentSession, BackendName, EnvRules, Exit, Interrupt, Launch, Line, Outcome,
+    PoliteSignal, PromptDelivery, Sandbox, Step, Verdict,
+};
+use tokio::sync::{Mutex, oneshot};
+
+use super::Run;
+use crate::{
+    process::{Agent, AgentCommand, StdinKind},
+    store::Store,
+    supervisor::{ending::End, hints::Hints, journal::Journal, outside::Outside},
+    task::{
+        FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT, StopCause, TaskId,
+        TaskRecord, TaskSpec,
+    },
+};
+/// Says hello to `cat`, which says it back, and then does `then`.
+struct Dialogue {
+    then: Vec<Step>,
+    heard: Vec<String>,
+    interrupt: Interrupt,
+}
+
+impl AgentSession for Dialogue {
+    fn start(&mut self) -> Vec<Step> {
+        vec![Step::Send(b"hello\n".to_vec())]
+    }
+
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let Line::Whole(line) = line else { return vec![] };
+        let text = String::from_utf8_lossy(line).into_owned();
+        self.heard.push(text.clone());
+        let mut steps = vec![Step::Event(AgentEvent::Message { text })];
+        steps.append(&mut self.then);
+        steps
+    }
+
+    fn interrupt(&mut self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    fn finish(self: Box<Self>, _: Exit) -> Verdict {
+        Verdict { outcome: Outcome::Completed, answer: Some(self.heard.join("+")), session_id: None, usage: None }
+    }
+}
+
+fn spec() -> TaskSpec {
+    TaskSpec {
+        format: SPEC_FORMAT,
+        id: TaskId::random(),
+        submitted_at: chrono::Utc::now(),
+        attempt: 1,
+        request: AgentRequest {
+            prompt: "unused".into(),
+            working_directory: "/".into(),
+            sandbox: Sandbox::DangerFullAccess,
+            model: None,
+        },
+        backend: FrozenBackend {
+            name: BackendName::new("dialogue").expect("a valid name"),
+            kind: "dialogue".into(),
+            settings: serde_json::Value::Null,
+        },
+        policy: Policy {
+            timeout: Some(Duration::from_secs(30)),
+            heartbeat: Duration::from_secs(30),
+            stall_warning: Duration::from_secs(30),
+            stop_after_silence: None,
+            grace: Grace { interrupt: Duration::from_secs(10), terminate: Duration::from_secs(10) },
+            on_server_exit: OnServerExit::Continue,
+            on_agent_exit: OnAgentExit::Kill,
+            keep_events: false,
+        },
+        index: IndexLimits { entries: 10, text: 100 },
+    }
+}
+
+/// A tree is everything below this process: one test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Drives `cat` with a session that answers its first line with `then`.
+async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+    let _alone = ALONE.lock().await;
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+    let store = Arc::new(store);
+    let spec = spec();
+    drop(store.claim(&spec.id).expect("a new id is free"));
+    let command = AgentCommand {
+        program: "/bin/cat".into(),
+        args: vec![],
+        working_directory: "/".into(),
+        environment: BTreeMap::new(),
+        stdin: StdinKind::Pipe,
+    };
+    let launch = Launch {
+        args: vec![],
+        prompt: PromptDelivery::Session,
+        environment: EnvRules::default(),
+        polite_signal: PoliteSignal::Interrupt,
+    };
+    let agent = Agent::spawn(&command).expect("`cat` is everywhere");
+    let session = Box::new(Dialogue { then, heard: vec![], interrupt });
+    let mut journal = Journal::open(&store, &spec, Hints::none());
+    let (_lifeline, gone) = oneshot::channel();
+    let mut outside = Outside::watch(gone);
+    let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
+    let end = Run::new(agent, session, &launch, &spec).drive(&mut journal, &mut outside, &store, &mut record).await;
+    journal.flush();
+    let log = std::fs::read_to_string(store.log_path(&spec.id)).expect("there is a log");
+    (end, log)
+}
+
+#[tokio::test]
+async fn a_session_talks_with_its_program_and_closes_its_stdin() {
+    let (end, log) = drive(vec![Step::Send(b"bye\n".to_vec()), Step::CloseStdin], Interrupt::Signal).await;
+    assert_eq!(end.verdict.answer.as_deref(), Some("hello+bye"));
+    assert_eq!((end.exit, end.stopped), (Some(Exit::Code(0)), None));
+    assert!(log.contains("MESSAGE: hello") && log.contains("MESSAGE: bye"), "{log}");
+}
+
+#[tokio::test]
+async fn a_program_that_would_go_on_is_stopped_once_the_session_is_finished() {
+    let (end, _) = drive(vec![Step::Finished], Interrupt::Signal).await;
+    assert_eq!(end.exit, Some(Exit::Signal(2)));
+    assert!(matches!(end.stopped, Some((StopCause::Finished, _))));
+}
+
+#[tokio::test]
+async fn a_session_can_stop_its_program_in_its_own_way() {
+    let steps = Interrupt::Steps(vec![Step::CloseStdin]);
+    let (end, _) = drive(vec![Step::Finished], steps).await;
+    assert_eq!(end.exit, Some(Exit::Code(0)));
+    assert!(matches!(end.stopped, Some((StopCause::Finished, _))));
+}
