@@ -1,0 +1,144 @@
+//! What happens when Claude Code delegates a task, from the start of the server to the diff that Codex leaves.
+//!
+//!     cargo run --release --example delegate                               Codex from npm, a scripted model
+//!     cargo run --release --example delegate -- --live                     your Codex, your account, a real model
+//!     cargo run --release --example delegate -- --live --task "Add a test"
+//!
+//! It needs Rust, git, and Node.js with npm. What Codex does is real in both; without `--live` only its model is not.
+//!
+//! This one program plays three parts. Run by you it plays Claude Code: it starts itself again as MCP server, and the
+//! server starts it again as the supervisor of the task. The last two parts are `codex_connector::App`, as in the real
+//! `main.rs`.
+
+mod claude;
+mod scene;
+mod show;
+
+use std::{
+    env, fs, panic,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use codex_connector::App;
+use connector_testing::{GitProject, ToolAnswer, codex::InstallProblem};
+use serde_json::json;
+
+use claude::Claude;
+use scene::Scene;
+use show::{say, show};
+
+/// The longest that Codex may work on the task.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// Shows codex-connector at work, end to end.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Use your own Codex with your own login: a real model works on the task, at the expense of your account
+    #[arg(long)]
+    live: bool,
+    /// What a live Codex is to do in the example's little repository, instead of the example's own task
+    #[arg(long, requires = "live", value_name = "TEXT")]
+    task: Option<String>,
+}
+
+/// Why the example ends with exit code 1.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("cannot run `{program}`: {source}\nnext: {next}")]
+    Missing { program: &'static str, next: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    NotInstalled(#[from] InstallProblem),
+    #[error("cannot make a temporary directory: {0}")]
+    NoDirectory(std::io::Error),
+    #[error("{0}")]
+    NotAsExpected(&'static str),
+}
+
+fn main() -> ExitCode {
+    // The first argument of our server is --data-dir, and that of a supervisor is its role.
+    if env::args().nth(1).is_some_and(|first| first == "--data-dir" || first == "supervise") {
+        return App::new().backend::<connector_codex::Codex>().backend::<connector_command::Command>().main();
+    }
+    let options = Options::parse();
+    // The test support that this is made of panics, with a sentence. Everything is removed on the way here.
+    match panic::catch_unwind(|| delegate(&options)) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(failure)) => say(format_args!("\nThe example failed: {failure}")),
+        Err(_) => say("\nThe example failed: see the message above."),
+    }
+    ExitCode::FAILURE
+}
+
+/// Tells the whole story. What it makes is gone at its end, however it ends.
+fn delegate(options: &Options) -> Result<(), Failure> {
+    scene::must_run("git", "install git and put it on PATH")?;
+    let scene = if options.live { Scene::live()? } else { Scene::scripted()? };
+
+    say("\n3. A little git repository to work in");
+    let project = scene::project();
+    show(format_args!("{}\n{}: {}", project.path().display(), scene::FILE, scene::BEFORE));
+
+    say("\n4. The server, started as Claude Code starts it, with a data directory of its own");
+    let data = tempfile::Builder::new().prefix("connector-data-").tempdir().map_err(Failure::NoDirectory)?;
+    let mut claude = Claude::start(&scene, project.path(), data.path());
+    let server = claude.server.initialize();
+    let tools = claude.server.request("tools/list", json!({}));
+    show(claude::names(&server, &tools));
+
+    say("\n5. Claude calls codex_agent, and sees progress as it comes");
+    let task = options.task.as_deref().unwrap_or(scene::TASK);
+    let sandbox = scene.sandbox();
+    show(format_args!("task: {task}\nsandbox: {sandbox}"));
+    let limit = u64::try_from(TIME_LIMIT.as_millis()).expect("ten minutes fit");
+    let call = json!({"task": task, "workingDirectory": project.path(), "sandbox": sandbox, "timeoutMs": limit});
+    let started = Instant::now();
+    let answer = claude.server.call("codex_agent", call, |progress| {
+        show(format_args!("{:>5.1}s  {progress}", started.elapsed().as_secs_f32()));
+    });
+
+    say("\n6. The answer that Claude gets");
+    show(answer.error.as_ref().map_or_else(|| answer.text.clone(), ToString::to_string));
+    let id = task_id(&answer).ok_or(Failure::NotAsExpected("the call was refused; the answer above says why"))?;
+
+    say("\n7. What Codex did to the repository");
+    show(project.diff());
+
+    say("\n8. What the task left on disk, in the data directory");
+    show(show::files_below(data.path()));
+
+    say("\n9. Claude Code ends, and nobody stays behind");
+    claude.leave();
+    show("no server, no supervisor and no agent runs");
+
+    check(options, &answer, &project, &data.path().join(format!("logs/{id}.result")))?;
+    say("\nEverything was as it should be, and what was made for it is removed.");
+    Ok(())
+}
+
+/// The id in an answer; an answer without one is a refusal.
+fn task_id(answer: &ToolAnswer) -> Option<&str> {
+    answer.text.split_once("**Task ID:** ")?.1.split_whitespace().next()
+}
+
+/// Compares what came out with what was asked for. What a real model says and writes is up to the model.
+fn check(options: &Options, answer: &ToolAnswer, project: &GitProject, result: &Path) -> Result<(), Failure> {
+    let text = project.read(scene::FILE);
+    let result = fs::read_to_string(result).unwrap_or_default();
+    let problem = if answer.is_error || !answer.text.contains("completed successfully") {
+        "Codex did not complete its task; the answer above says why"
+    } else if !options.live && !answer.text.contains(scene::LAST_WORDS) {
+        "the answer does not hold what the model said"
+    } else if !options.live && result.trim_end() != scene::LAST_WORDS {
+        "the result file does not hold what the model said"
+    } else if !options.live && text.as_deref() != Some(scene::AFTER) {
+        "greet.sh is not what the model asked for"
+    } else if options.task.is_none() && text.as_deref() == Some(scene::BEFORE) {
+        "greet.sh was not changed"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::NotAsExpected(problem))
+}

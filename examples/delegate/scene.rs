@@ -1,0 +1,101 @@
+//! What the task needs: a Codex, a model for it, and a repository.
+
+use std::process::{Command, Stdio};
+
+use connector_testing::{
+    GitProject, ScriptedModel, Step,
+    codex::{self, CodexHome},
+};
+
+use crate::{
+    Failure,
+    show::{say, show},
+};
+
+/// The file in the repository, and what it says before and after the scripted model had it changed.
+pub(crate) const FILE: &str = "greet.sh";
+pub(crate) const BEFORE: &str = "echo \"Hello\"\n";
+pub(crate) const AFTER: &str = "echo \"Hello, ${1:-world}\"\n";
+
+pub(crate) const TASK: &str = "greet.sh greets nobody in particular. Make it greet whoever its first argument names, \
+                               and `world` when there is none. Try it out, then say in one sentence what you changed.";
+
+/// The scripted model's answer.
+pub(crate) const LAST_WORDS: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
+
+/// Where Codex comes from, and who plays its model.
+pub(crate) struct Scene {
+    /// Arguments for the server, by which it finds Codex.
+    pub(crate) arguments: Vec<String>,
+    /// The home in which Codex is configured for the scripted model; with none it is yours.
+    pub(crate) home: Option<CodexHome>,
+    /// Serves as long as the scene stands.
+    _model: Option<ScriptedModel>,
+}
+
+impl Scene {
+    /// Your Codex, with your login.
+    pub(crate) fn live() -> Result<Scene, Failure> {
+        say("1. Your Codex");
+        let next = "install it (npm install -g @openai/codex) and log in (codex login), or run this without --live";
+        show(must_run("codex", next)?);
+        say("\n2. A real model: this USES YOUR ACCOUNT and counts towards its limits");
+        Ok(Scene { arguments: vec![], home: None, _model: None })
+    }
+
+    /// Codex from npm, and a model that plays a script.
+    pub(crate) fn scripted() -> Result<Scene, Failure> {
+        must_run("node", "install Node.js with npm (https://nodejs.org) and put both on PATH")?;
+        say(format_args!("1. Codex {}; the first time npm downloads it into target/", codex::NEWEST));
+        let program = codex::install(codex::NEWEST)?;
+        show(program.display());
+        say("\n2. A scripted model on loopback: no login, no key, no bill");
+        let model = ScriptedModel::with_script(script());
+        show(model.base_url());
+        // A model that Codex knows by this name is offered the tool that applies patches.
+        let home = CodexHome::new(&model.base_url(), "gpt-5.5");
+        let arguments = vec!["--set".into(), format!("backends.codex.program={}", program.display())];
+        Ok(Scene { arguments, home: Some(home), _model: Some(model) })
+    }
+
+    /// What Codex may touch. The script is known to be harmless, and so runs where no sandbox can be had, too.
+    pub(crate) fn sandbox(&self) -> &'static str {
+        if self.home.is_some() { "danger-full-access" } else { "workspace-write" }
+    }
+}
+
+/// A repository with [`FILE`] committed.
+pub(crate) fn project() -> GitProject {
+    let project = GitProject::new();
+    project.write(FILE, BEFORE);
+    project.git(&["add", FILE]);
+    project.git(&["-c", "user.name=You", "-c", "user.email=you@example.com", "commit", "--quiet", "-m", "Say hello"]);
+    project
+}
+
+/// Fails when `program` cannot be run; returns what it says about its version.
+pub(crate) fn must_run(program: &'static str, next: &'static str) -> Result<String, Failure> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|source| Failure::Missing { program, next, source })?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What the scripted model decides; Codex carries it out.
+fn script() -> Vec<Step> {
+    let patch = format!("*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n");
+    // A model takes its time, and progress is told about once a second.
+    let thought = || Step::Sleep(1.2);
+    vec![
+        Step::Say("I look at the script first.".into()),
+        thought(),
+        Step::Shell(format!("cat {FILE}")),
+        thought(),
+        Step::Patch(patch),
+        thought(),
+        Step::Say("Changed. Now I try it out.".into()),
+        thought(),
+        Step::Shell(format!("sh {FILE} Ada; sh {FILE}")),
+        thought(),
+        Step::Say(LAST_WORDS.into()),
+    ]
+}
