@@ -2,27 +2,24 @@
 
 use std::{fs::File, sync::Mutex};
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Logs to stderr, at `level`: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 ///
 /// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included.
 pub(crate) fn to_stderr(level: &str) {
-    let filter = if level == "trace" { "trace".to_owned() } else { format!("{level},rmcp=error") };
+    let level = level.parse().unwrap_or(LevelFilter::WARN);
+    let rmcp = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::ERROR) };
+    let filter = Targets::new().with_default(level).with_target("rmcp", rmcp);
+    let to_stderr = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(filter);
     // A second call, as in a program that hosts several roles, changes nothing.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(to_stderr).try_init();
 }
 
 /// Logs warnings and errors, and panics, to `file`: a supervisor has no one to print to.
 pub(crate) fn to_file(file: File) {
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("warn"))
-        .with_writer(Mutex::new(file))
-        .with_ansi(false)
-        .try_init();
+    let to_file = fmt::layer().with_writer(Mutex::new(file)).with_ansi(false).with_filter(LevelFilter::WARN);
+    let _ = tracing_subscriber::registry().with(to_file).try_init();
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }

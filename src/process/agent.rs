@@ -65,6 +65,8 @@ impl Agent {
             .spawn()
             .map_err(SpawnError)?;
         let pid = child.id().expect("a child that was not waited for has a pid");
+        child.stdout.as_ref().map(widen);
+        child.stderr.as_ref().map(widen);
         Ok(Self {
             identity: identity_of(pid).expect("a child that was not waited for is there, at least as a zombie"),
             stdin: child.stdin.take(),
@@ -74,6 +76,20 @@ impl Agent {
         })
     }
 }
+
+/// As much as an agent can print while we are busy: 256 KiB, where Linux has 64 KiB. With more in each read, the two of
+/// us wait for each other less.
+#[cfg(target_os = "linux")]
+const PIPE: usize = 256 << 10;
+
+#[cfg(target_os = "linux")]
+fn widen(pipe: impl std::os::fd::AsFd) {
+    // A user whose pipes hold too much already is refused, and has the usual size.
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen(_: impl std::os::fd::AsFd) {}
 
 /// The agent's own process.
 #[derive(Debug)]

@@ -7,6 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The longest line held in memory: 8 MiB. A longer one is passed on in parts.
 pub const HELD: usize = 8 << 20;
 
+/// As much as is read at once, at least: what a pipe of an agent holds.
+const READ: usize = 256 << 10;
+
 /// As much of the beginning of a longer line as is kept for the session.
 const HEAD: usize = 64 << 10;
 
@@ -62,7 +65,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if self.buffer.is_empty() && self.buffer.capacity() > 1 << 20 {
             self.buffer = Vec::new();
         }
-        self.buffer.reserve(64 << 10);
+        if self.buffer.capacity() - self.buffer.len() < READ {
+            // Twice as much, as a `Vec` grows by itself, but never more than is ever held.
+            let length = self.buffer.len();
+            self.buffer.reserve_exact(length.min(HELD.saturating_sub(length)).max(READ));
+        }
         let count = self.from.read_buf(&mut self.buffer).await?;
         self.at_end = count == 0;
         Ok(count)

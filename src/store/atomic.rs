@@ -16,6 +16,8 @@ use super::{StoreError, layout::stamp};
 pub(super) enum Durability {
     /// It waits.
     Durable,
+    /// It waits for the content and not for the name: after a power cut there is this file or the one before, whole.
+    Whole,
     /// It does not: the content is of this second, or can be made again.
     Volatile,
 }
@@ -26,13 +28,14 @@ pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Re
     let write = || {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
         file.write_all(content)?;
-        if durability == Durability::Durable {
-            file.as_file().sync_data()?;
+        match durability {
+            Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
+            Durability::Volatile => {}
         }
         file.persist(path).map_err(|failed| failed.error)?;
         match durability {
             Durability::Durable => File::open(dir)?.sync_all(),
-            Durability::Volatile => Ok(()),
+            Durability::Whole | Durability::Volatile => Ok(()),
         }
     };
     write().map_err(StoreError::at("write", path))

@@ -68,7 +68,9 @@ impl Store {
         entries.insert(record.id.to_string(), entry(record, limits));
         bound(&mut entries, limits.entries);
         let content = serde_json::to_vec(&entries).expect("an index has only string keys");
-        replace(&self.layout.index(), &content, Durability::Durable)?;
+        // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
+        // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
+        replace(&self.layout.index(), &content, Durability::Volatile)?;
         if_there(fs::remove_file(self.layout.index_dirty()))
             .map_err(StoreError::at("remove", self.layout.index_dirty()))?;
         Ok(())
@@ -106,19 +108,28 @@ impl Store {
         Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw)))
     }
 
+    /// Whether the index has an entry of this id, or says the id anywhere else, which is all the same to a new task.
+    pub(super) fn index_mentions(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let content = self.read_index()?.unwrap_or_default();
+        Ok(memchr::memmem::find(&content, format!("\"{id}\"").as_bytes()).is_some())
+    }
+
+    /// The file as it is; `None` when there is none.
+    fn read_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.layout.index();
+        match if_there(fs::read(&path)) {
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(Some(Vec::new())),
+            read => read.map_err(StoreError::at("read", path)),
+        }
+    }
+
     /// The entries as they are on disk; `None` when there is no index, or none any more because it was damaged.
     fn read_entries(&self) -> Result<Option<Entries>, StoreError> {
-        let path = self.layout.index();
-        let content = match if_there(fs::read(&path)) {
-            Ok(None) => return Ok(None),
-            Ok(Some(content)) => content,
-            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Vec::new(),
-            Err(error) => return Err(StoreError::at("read", path)(error)),
-        };
+        let Some(content) = self.read_index()? else { return Ok(None) };
         match serde_json::from_slice(&content) {
             Ok(entries) => Ok(Some(entries)),
             Err(_) => {
-                let aside = set_aside(&path)?;
+                let aside = set_aside(&self.layout.index())?;
                 self.notice(format!(
                     "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
                     aside.display()
@@ -146,7 +157,12 @@ impl Store {
 
     /// Keeps an index of the original program whole, before it is replaced for the first time.
     fn archive_the_original(&self, entries: &mut Entries) -> Result<(), StoreError> {
-        let original = |raw: &RawValue| serde_json::from_str::<Head>(raw.get()).map_or(true, |head| head.format == 0);
+        // What we write begins with its format: one look, where the whole history would have to be read.
+        let ours = format!("{{\"format\":{RECORD_FORMAT},");
+        let original = |raw: &RawValue| {
+            !raw.get().starts_with(&ours)
+                && serde_json::from_str::<Head>(raw.get()).map_or(true, |head| head.format == 0)
+        };
         if !entries.values().any(|raw| original(raw)) || !self.layout.index().exists() {
             return Ok(());
         }

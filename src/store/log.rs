@@ -86,13 +86,13 @@ impl LogWriter {
     }
 
     fn indented(&mut self, text: &[u8]) -> io::Result<()> {
-        let mut lines = text.split(|byte| *byte == b'\n');
-        self.file.write_all(lines.next().unwrap_or_default())?;
-        for line in lines {
-            self.file.write_all(b"\n    ")?;
-            self.file.write_all(line)?;
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text) {
+            self.file.write_all(&text[start..=end])?;
+            self.file.write_all(b"    ")?;
+            start = end + 1;
         }
-        Ok(())
+        self.file.write_all(&text[start..])
     }
 }
 

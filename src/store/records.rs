@@ -14,10 +14,21 @@ use super::{
 use crate::task::{TaskId, TaskRecord};
 
 impl Store {
-    /// Puts down the truth about a task, durably. Only the holder of its lease does this.
+    /// Puts down the truth about a task, durably, and with it the names of all files beside it that were written
+    /// before. Only the holder of its lease does this.
     pub fn write_record(&self, record: &TaskRecord) -> Result<(), StoreError> {
+        self.put_record(record, Durability::Durable)
+    }
+
+    /// Brings the record of a running task up to date. After a power cut it is this one or the one before: either says
+    /// that the task ran, and there is no process left to know more about.
+    pub fn update_record(&self, record: &TaskRecord) -> Result<(), StoreError> {
+        self.put_record(record, Durability::Whole)
+    }
+
+    fn put_record(&self, record: &TaskRecord, durability: Durability) -> Result<(), StoreError> {
         let content = serde_json::to_vec_pretty(record).expect("a record has only string keys");
-        replace(&self.layout.record(&record.id), &content, Durability::Durable)
+        replace(&self.layout.record(&record.id), &content, durability)
     }
 
     /// The task's record; `None` when there is no such task. A running task's record is not brought up to this
@@ -42,12 +53,13 @@ impl Store {
 
     /// Whether any file speaks of a task with this id.
     pub(super) fn knows(&self, id: &TaskId) -> Result<bool, StoreError> {
-        Ok(self.layout.record(id).exists() || self.layout.log(id).exists() || self.index_entry(id)?.is_some())
+        Ok(self.layout.record(id).exists() || self.layout.log(id).exists() || self.index_mentions(id)?)
     }
 
-    /// Keeps the agent's final message whole, durably.
+    /// Keeps the agent's final message whole. The record that is [written](Store::write_record) after it, in the same
+    /// directory, makes its name durable.
     pub fn write_result(&self, id: &TaskId, answer: &str) -> Result<(), StoreError> {
-        replace(&self.layout.result(id), answer.as_bytes(), Durability::Durable)
+        replace(&self.layout.result(id), answer.as_bytes(), Durability::Whole)
     }
 
     /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how

@@ -150,7 +150,7 @@ impl Run {
                 Effect::Heartbeat { number } => {
                     journal.heartbeat(number, elapsed);
                     journal.count_into(record);
-                    if let Err(error) = store.write_record(record) {
+                    if let Err(error) = store.update_record(record) {
                         tracing::warn!(%error, "the record is not up to date");
                     }
                 }

@@ -154,8 +154,11 @@ impl Task {
         self.record.pid = Some(agent.identity.pid);
         self.record.agent = Some(agent.identity.clone());
         let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
-        // The agent starts meanwhile; what it writes waits in its pipes.
-        self.keep_record();
+        // The prompt goes before the books are brought up to date; what the agent writes meanwhile waits in its pipes.
+        tokio::task::yield_now().await;
+        if let Err(error) = self.store.update_record(&self.record) {
+            tracing::error!(%error, "the record is not up to date");
+        }
         self.index();
         run.drive(journal, outside, &self.store, &mut self.record).await
     }
@@ -171,18 +174,14 @@ impl Task {
         journal.count_into(&mut self.record);
         end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
         journal.summary(&self.record);
-        self.keep_record();
+        if let Err(error) = self.store.write_record(&self.record) {
+            tracing::error!(%error, "the record is not up to date");
+        }
         self.index();
         if let Err(error) = self.store.close(&id, self.lease) {
             tracing::error!(%error, "the run directory stays");
         }
         journal.ended();
-    }
-
-    fn keep_record(&self) {
-        if let Err(error) = self.store.write_record(&self.record) {
-            tracing::error!(%error, "the record is not up to date");
-        }
     }
 
     fn index(&self) {

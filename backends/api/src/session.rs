@@ -1,5 +1,7 @@
 //! One run of an agent, without I/O: bytes in, steps out.
 
+use std::borrow::Cow;
+
 use crate::{AgentEvent, Exit, Usage};
 
 /// Follows one run. The supervisor feeds it every line that the agent writes, in order, and carries out its steps.
@@ -43,6 +45,15 @@ pub enum Line<'a> {
         /// Its whole length in bytes.
         length: u64,
     },
+}
+
+impl<'a> Line<'a> {
+    /// What is held of the line, as text. Bytes that are not UTF-8 are replaced.
+    pub fn text(self) -> Cow<'a, str> {
+        let (Self::Whole(bytes) | Self::TooLong { head: bytes, .. }) = self;
+        // Most lines are UTF-8, and to find that out is several times as fast as to look for what is not.
+        std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+    }
 }
 
 /// What a session wants done.

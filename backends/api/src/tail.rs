@@ -29,7 +29,7 @@ impl Tail {
     /// was too long to hold only the beginning is known.
     pub fn push(&mut self, line: Line<'_>) {
         let line = match line {
-            Line::Whole(bytes) => self.ending_that_fits(&String::from_utf8_lossy(bytes)),
+            Line::Whole(_) => self.ending_that_fits(&line.text()),
             Line::TooLong { head, length } => {
                 self.cut = true;
                 let head = &head[..head.len().min(self.max_bytes / 2)];

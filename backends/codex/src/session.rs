@@ -51,8 +51,7 @@ impl AgentSession for CodexSession {
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
-        let (Line::Whole(bytes) | Line::TooLong { head: bytes, .. }) = line;
-        if !stderr::is_noise(&String::from_utf8_lossy(bytes)) {
+        if !stderr::is_noise(&line.text()) {
             self.stderr.push(line);
         }
         vec![]
@@ -67,18 +66,21 @@ impl AgentSession for CodexSession {
 impl CodexSession {
     /// An event that is whole. `None` is for what is no event at all.
     fn whole(&mut self, bytes: &[u8]) -> Option<AgentEvent> {
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return None;
+        }
         let value: Value = serde_json::from_slice(bytes).ok()?;
         let kind = value["type"].as_str()?.to_owned();
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(bytes).into_owned() };
         self.hear();
-        let Ok(event) = serde_json::from_value(value) else { return Some(other(kind)) };
+        let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
         let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
             Event::ThreadStarted { thread_id } => {
                 self.thread_id = Some(thread_id.clone());
                 AgentEvent::SessionStarted { id: thread_id }
             }
-            Event::TurnStarted => {
+            Event::TurnStarted {} => {
                 self.turn = Turn::Running;
                 other(kind)
             }
@@ -112,7 +114,7 @@ impl CodexSession {
     }
 
     fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
-        Some(match serde_json::from_value(item).ok()? {
+        Some(match wire::tagged(item)? {
             Item::AgentMessage { text } => {
                 self.answer = Some(text.clone());
                 AgentEvent::Message { text }
@@ -205,7 +207,7 @@ fn complaint(said: &str) -> Complaint {
 }
 
 fn begun_item(item: Value) -> Option<AgentEvent> {
-    match serde_json::from_value(item).ok()? {
+    match wire::tagged(item)? {
         Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
         Item::TodoList { items } => Some(todo_list(items)),
         Item::AgentMessage { .. }
@@ -217,7 +219,7 @@ fn begun_item(item: Value) -> Option<AgentEvent> {
 }
 
 fn updated_item(item: Value) -> Option<AgentEvent> {
-    match serde_json::from_value(item).ok()? {
+    match wire::tagged(item)? {
         Item::TodoList { items } => Some(todo_list(items)),
         Item::AgentMessage { .. }
         | Item::Reasoning { .. }
