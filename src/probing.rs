@@ -48,7 +48,7 @@ pub async fn installed(
 
 /// Asks the program everything its backend wants to know, all at once.
 async fn ask(backend: &dyn AgentBackend, program: &std::path::Path) -> Result<Vec<ProbeAnswer>, ProbeError> {
-    let environment = env::vars_os().collect();
+    let environment = backend.environment().apply(env::vars_os());
     let questions = backend.probe();
     let asked = questions.iter().map(|question| probe(program, question, &environment));
     futures_util::future::try_join_all(asked).await

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::{Broker, Refusal};
 use crate::{
-    process::is_alive,
+    process::kill_exactly,
     task::{TaskId, TaskRecord},
 };
 
@@ -25,6 +24,9 @@ pub enum Cancelled {
 /// How long a supervisor has, beyond the grace periods, to close its books.
 const PATIENCE: Duration = Duration::from_secs(16);
 
+/// How long the books of a supervisor that was killed take to be closed.
+const CLOSING: Duration = Duration::from_secs(6);
+
 const POLL: Duration = Duration::from_millis(20);
 
 impl Broker {
@@ -34,28 +36,29 @@ impl Broker {
         if let Some(record) = self.ended(id).await? {
             return Ok(Cancelled::HadEnded(Box::new(record)));
         }
+        // The task's own grace: it may have been submitted under another configuration.
+        let grace = self.store.read_policy(id).map_or(self.config.policy.grace, |policy| policy.grace);
         self.store.request_cancel(id)?;
-        let grace = self.config.policy.grace;
-        let patience = Instant::now() + PATIENCE + (grace.interrupt + grace.terminate) * 2;
-        while Instant::now() < patience {
-            if let Some(record) = self.ended(id).await? {
-                return Ok(Cancelled::Ended(Box::new(record)));
+        let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
+        if let Some(record) = self.ends_within(id, patience).await? {
+            return Ok(Cancelled::Ended(Box::new(record)));
+        }
+        if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
+            tracing::warn!(task = %id, "its supervisor does not react and is killed");
+            kill_exactly(&supervisor);
+        }
+        let ended = self.ends_within(id, CLOSING).await?;
+        Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(record))))
+    }
+
+    async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {
+        let asked = Instant::now();
+        loop {
+            let ended = self.ended(id).await?;
+            if ended.is_some() || asked.elapsed() >= patience {
+                return Ok(ended);
             }
             sleep(POLL).await;
         }
-        self.kill_supervisor(id)?;
-        sleep(POLL).await;
-        Ok(self.ended(id).await?.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(record))))
-    }
-
-    fn kill_supervisor(&self, id: &TaskId) -> Result<(), Refusal> {
-        let supervisor = self.store.read_record(id)?.and_then(|record| record.supervisor);
-        if let Some(supervisor) = supervisor.filter(is_alive)
-            && let Some(pid) = i32::try_from(supervisor.pid).ok().and_then(Pid::from_raw)
-        {
-            tracing::warn!(task = %id, "its supervisor does not react and is killed");
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        Ok(())
     }
 }

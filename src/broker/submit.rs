@@ -82,11 +82,26 @@ impl Broker {
         };
         for _ in 0..MOST_TRIES {
             match self.executor.start(&spec).await? {
-                Started::Task => return Ok(spec.id),
+                Started::Task => {
+                    self.watch_over(&spec.id);
+                    return Ok(spec.id);
+                }
                 Started::IdInUse => spec.id = TaskId::random(),
             }
         }
         Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
+    }
+
+    /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent.
+    fn watch_over(&self, id: &TaskId) {
+        let Some(mut hints) = self.executor.hints(id) else { return };
+        let (broker, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            while !hints.borrow().ended && hints.changed().await.is_ok() {}
+            if let Err(problem) = broker.ended(&id).await {
+                tracing::warn!(%problem, task = %id, "the books stay open");
+            }
+        });
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.

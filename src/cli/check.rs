@@ -1,6 +1,6 @@
 //! `codex-connector check`: would a task run here?
 
-use std::{collections::BTreeMap, env, ffi::OsString, fmt::Write, path::Path, process::ExitCode};
+use std::{env, fmt::Write, path::Path, process::ExitCode};
 
 use connector_api::{AgentBackend, Login, Sandbox};
 
@@ -80,7 +80,7 @@ impl Report {
             }
         };
         let sandboxes: Vec<&str> = installed.sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
-        let environment: BTreeMap<OsString, OsString> = env::vars_os().collect();
+        let environment = backend.environment().apply(env::vars_os());
         let login = match backend.login_probe() {
             Some(question) => {
                 probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))

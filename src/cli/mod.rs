@@ -122,7 +122,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this
     // process leads a group already, as under a shell.
     let _ = rustix::process::setsid();
-    // One thread, because a parent-death signal follows the thread that started the child.
+    // One thread is enough for one agent, and keeps an idle supervisor small.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime
         .map_err(|error| error.to_string())

@@ -113,13 +113,17 @@ async fn attend(
     while let Ok(Some(line)) = told.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Hint::Event(event)) => hints.send_modify(|hints| hints.event = Some(event)),
-            Ok(Hint::Ended) => break,
+            Ok(Hint::Ended) => {
+                hints.send_modify(|hints| hints.ended = true);
+                break;
+            }
             // A line that did not fit into the pipe was dropped, perhaps in part.
             Err(error) => tracing::debug!(%error, task = %id, "a hint was lost"),
         }
     }
-    hints.send_modify(|hints| hints.ended = true);
+    // One that died holds its lease until it is quite gone.
     let _ = child.wait().await;
+    hints.send_modify(|hints| hints.ended = true);
     locked(&children).remove(&id);
 }
 

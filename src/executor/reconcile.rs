@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::{
-    process::{Member, is_alive, kill_marked},
+    process::{Member, kill_left_behind, left_behind},
     store::{Lease, Store, StoreError},
     task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
 };
@@ -26,6 +26,7 @@ pub enum Reconciled {
 
 /// Closes every task whose supervisor is gone. A task that cannot be closed now is left for the next time.
 pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError> {
+    store.remove_leftovers();
     for id in store.running_ids()? {
         if let Err(error) = reconcile(store, &id, index) {
             tracing::warn!(%error, task = %id, "the books stay open");
@@ -34,9 +35,10 @@ pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError
     Ok(())
 }
 
-/// Closes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`.
+/// Closes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`, or as cancelled
+/// if someone asked for that.
 ///
-/// Waits for processes to end, for at most about two seconds.
+/// Waits for processes to end and for the index, for at most about two seconds each.
 pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
     if store.is_leased(id)? {
         return Ok(Reconciled::Untouched);
@@ -60,10 +62,11 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
             Reconciled::Untouched
         }
         Some(mut record) => {
-            let killed = kill_marked(id);
-            interrupt(store, &mut record, &killed);
+            let killed = kill_left_behind(id, record.agent.as_ref());
+            end(store, &mut record, &killed);
             // The file of a task that the original program ran is its own.
-            if record.format == RECORD_FORMAT {
+            record.from_original |= record.format != RECORD_FORMAT;
+            if !record.from_original {
                 store.write_record(&record)?;
             }
             store.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
@@ -75,26 +78,29 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
     Ok(closed)
 }
 
-/// Ends a task that nobody has seen since its last sign of life.
-fn interrupt(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
+/// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that.
+fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
     if let Some(live) = store.read_live(&record.id) {
         live.overlay(record);
     }
     let last_sign = record.last_activity_at.unwrap_or(record.started_at);
     let ran = (last_sign - record.started_at).to_std().unwrap_or_default();
-    record.end(TaskStatus::Interrupted, Some(FailureReason::ServerRestarted), Utc::now(), ran);
-    let agent_is_gone = record.agent.as_ref().is_none_or(|agent| !is_alive(agent));
-    if !agent_is_gone {
-        tracing::error!(task = %record.id, "the agent of an interrupted task is still alive");
+    let (status, reason) = if store.cancel_requested(&record.id) {
+        (TaskStatus::Failed, FailureReason::Cancelled)
+    } else {
+        (TaskStatus::Interrupted, FailureReason::ServerRestarted)
+    };
+    let summary = format!("END: {status}\nFailure reason: {reason}");
+    record.end(status, Some(reason), Utc::now(), ran);
+    let alive = left_behind(&record.id, record.agent.as_ref());
+    if !alive.is_empty() {
+        tracing::error!(task = %record.id, ?alive, "processes of a task cannot be ended");
     }
     if let Ok(mut log) = store.open_log(&record.id) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
             if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };
-        let entry = format!(
-            "END: interrupted\nFailure reason: {}\nThe supervisor was gone; {stopped}",
-            FailureReason::ServerRestarted
-        );
+        let entry = format!("{summary}\nThe supervisor was gone; {stopped}");
         let _ = log.entry(Utc::now(), &entry).and_then(|()| log.flush());
     }
 }
@@ -159,6 +165,32 @@ mod tests {
         let listed = store.list(None, 10).expect("it is readable").records;
         assert_eq!(listed[0].status, TaskStatus::Interrupted);
         let own = std::fs::read_to_string(store.record_path(&record.id)).expect("it is there");
+        assert_eq!(own, "{\"some\": \"thing\"}");
+    }
+
+    #[test]
+    fn a_task_that_was_to_be_cancelled_is_closed_as_cancelled() {
+        let (_dir, store) = store();
+        let record = running(1);
+        drop(store.claim(&record.id).expect("a new id is free"));
+        store.write_record(&record).expect("it is writable");
+        store.request_cancel(&record.id).expect("it is writable");
+        reconcile(&store, &record.id, LIMITS).expect("it can be closed");
+        let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+        assert_eq!((closed.status, closed.failure_reason.as_deref()), (TaskStatus::Failed, Some("Cancelled by user")));
+    }
+
+    #[test]
+    fn the_files_of_the_original_program_are_its_own_after_its_index_was_archived_too() {
+        let (_dir, store) = store();
+        let (old, new) = (running(0), running(1));
+        let index = serde_json::json!({ old.id.as_str(): old });
+        std::fs::write(store.data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
+        std::fs::write(store.record_path(&old.id), "{\"some\": \"thing\"}").expect("it is writable");
+        store.index(&new, LIMITS).expect("it is writable");
+
+        assert_eq!(reconcile(&store, &old.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        let own = std::fs::read_to_string(store.record_path(&old.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
 

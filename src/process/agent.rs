@@ -35,8 +35,10 @@ pub enum StdinKind {
 /// A running agent, in a process group of its own.
 #[derive(Debug)]
 pub struct Agent {
-    /// Who it is.
-    pub identity: ProcessIdentity,
+    /// Its pid.
+    pub pid: u32,
+    /// Who it is, beyond its pid; `None` where the operating system does not tell.
+    pub identity: Option<ProcessIdentity>,
     /// Its process. Its one owner waits for it; dropping it leaves it running.
     pub process: AgentProcess,
     /// What it reads, unless that is nothing.
@@ -65,13 +67,16 @@ impl Agent {
             .spawn()
             .map_err(SpawnError)?;
         let pid = child.id().expect("a child that was not waited for has a pid");
-        child.stdout.as_ref().map(widen);
-        child.stderr.as_ref().map(widen);
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        widen(&stdout);
+        widen(&stderr);
         Ok(Self {
-            identity: identity_of(pid).expect("a child that was not waited for is there, at least as a zombie"),
+            pid,
+            identity: identity_of(pid),
             stdin: child.stdin.take(),
-            stdout: child.stdout.take().expect("stdout is piped"),
-            stderr: child.stderr.take().expect("stderr is piped"),
+            stdout,
+            stderr,
             process: AgentProcess(child),
         })
     }

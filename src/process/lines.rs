@@ -75,6 +75,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Ok(count)
     }
 
+    /// No more bytes are wanted: what was read is all there is.
+    pub fn end(&mut self) {
+        self.at_end = true;
+    }
+
     /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
     pub fn cut(&mut self) -> Option<Piece<'_>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);

@@ -1,6 +1,6 @@
 //! Asking a program a short question.
 
-use std::{collections::BTreeMap, ffi::OsString, io, path::Path, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, path::Path, pin::pin, process::Stdio, time::Duration};
 
 use connector_api::{ProbeAnswer, ProbeCommand};
 use tokio::{
@@ -17,14 +17,19 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 /// As much as is read of an answer, from stdout and from stderr: 1 MiB each.
 const MOST: u64 = 1 << 20;
 
+/// How long output is read for after the program has ended: something that it started may hold its pipes.
+const DRAIN: Duration = Duration::from_millis(500);
+
 /// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns what it said.
 ///
-/// Fails with [`ProbeError`] when it cannot be started or does not end in 10 s; it is stopped then.
+/// Fails with [`ProbeError`] when it cannot be started or does not end in 10 s. It is killed then, and also when the
+/// wait for it is dropped.
 pub async fn probe(
     program: &Path,
     question: &ProbeCommand,
     environment: &BTreeMap<OsString, OsString>,
 ) -> Result<ProbeAnswer, ProbeError> {
+    let not_started = |error| ProbeError::NotStarted { program: program.display().to_string(), error };
     let mut child = Command::new(program)
         .args(&question.args)
         .env_clear()
@@ -34,36 +39,66 @@ pub async fn probe(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
+        .kill_on_drop(true)
         .spawn()
-        .map_err(|error| ProbeError::NotStarted { program: program.display().to_string(), error })?;
-    let group = child.id().expect("a child that was not waited for has a pid");
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let answer = timeout(PROBE_DEADLINE, async {
-        let (stdout, stderr) = tokio::join!(text(stdout), text(stderr));
-        child.wait().await.map(|status| (status, stdout, stderr))
-    })
-    .await;
-    match answer {
-        Ok(Ok((status, stdout, stderr))) => {
-            Ok(ProbeAnswer { args: question.args.clone(), exit: exit(status), stdout, stderr })
+        .map_err(not_started)?;
+    let group = Group(child.id());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let status = {
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let mut reading = pin!(async { tokio::join!(read(pipes.0, &mut stdout), read(pipes.1, &mut stderr)) });
+        let mut is_read = false;
+        let ended = timeout(PROBE_DEADLINE, async {
+            loop {
+                tokio::select! {
+                    _ = &mut reading, if !is_read => is_read = true,
+                    status = child.wait() => return status,
+                }
+            }
+        });
+        let status = ended.await;
+        if status.is_ok() && !is_read {
+            let _ = timeout(DRAIN, reading).await;
         }
-        Ok(Err(error)) => Err(ProbeError::NotStarted { program: program.display().to_string(), error }),
+        status
+    };
+    match status {
+        Ok(status) => {
+            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            let exit = exit(status.map_err(not_started)?);
+            group.let_go();
+            Ok(ProbeAnswer { args: question.args.clone(), exit, stdout: text(stdout), stderr: text(stderr) })
+        }
         Err(_) => {
-            tree::kill_group(group);
-            let _ = child.wait().await;
-            let question = std::iter::once(program.display().to_string()).chain(question.args.iter().cloned());
-            Err(ProbeError::NoAnswer { question: question.collect::<Vec<_>>().join(" ") })
+            let words = std::iter::once(program.display().to_string()).chain(question.args.iter().cloned());
+            Err(ProbeError::NoAnswer { question: words.collect::<Vec<_>>().join(" ") })
         }
     }
 }
 
-async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        // What was read before an error is all there is to understand.
-        let _ = stream.take(MOST).read_to_end(&mut bytes).await;
+/// The process group of a probe, killed when this is dropped.
+struct Group(Option<u32>);
+
+impl Group {
+    /// Its leader was waited for: what its pid means now is not known.
+    fn let_go(mut self) {
+        self.0 = None;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            tree::kill_group(leader);
+        }
+    }
+}
+
+/// What was read before an error is all there is to understand.
+async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
+    if let Some(stream) = stream {
+        let _ = stream.take(MOST).read_to_end(into).await;
+    }
 }
 
 /// Why a program gave no answer.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Finds `program`: a bare name on `path` (the agent's own `PATH`), a path that begins with `~/`, or an absolute path.
+/// Finds `program`: a bare name on `path` (our own `PATH`), a path that begins with `~/`, or an absolute path.
 ///
 /// Fails with [`ProgramProblem`] when there is no such file that can be executed.
 pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -> Result<PathBuf, ProgramProblem> {

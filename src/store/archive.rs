@@ -6,18 +6,19 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{Store, layout::ARCHIVE_PREFIX};
-use crate::task::{TaskId, TaskRecord};
+use crate::task::{FailureReason, TaskId, TaskRecord, TaskStatus};
 
 impl Store {
     /// A task that only an archived index knows.
     pub(super) fn archived(&self, id: &TaskId) -> Option<TaskRecord> {
-        self.archives().find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?))
+        self.archives().find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?)).map(closed)
     }
 
     /// Every task that archived indexes know.
     pub(super) fn all_archived(&self) -> impl Iterator<Item = TaskRecord> {
-        self.archives()
-            .flat_map(|entries| entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw)).collect::<Vec<_>>())
+        self.archives().flat_map(|entries| {
+            entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed)).collect::<Vec<_>>()
+        })
     }
 
     fn archives(&self) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
@@ -26,6 +27,15 @@ impl Store {
             .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
             .filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok())
     }
+}
+
+/// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.
+fn closed(mut record: TaskRecord) -> TaskRecord {
+    if !record.status.is_final() {
+        record.status = TaskStatus::Interrupted;
+        record.failure_reason = Some(FailureReason::ServerRestarted.to_string());
+    }
+    record
 }
 
 /// Reads an entry, whoever wrote it. What a record cannot do without is its status and when it began; any other field
@@ -62,7 +72,6 @@ fn moment(key: &str, value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::TaskStatus;
 
     fn raw(value: Value) -> Box<RawValue> {
         serde_json::value::to_raw_value(&value).expect("a value is JSON")

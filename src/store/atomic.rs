@@ -2,9 +2,10 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::Write,
+    io::{self, ErrorKind, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::Utc;
@@ -26,7 +27,7 @@ pub(super) enum Durability {
 pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let write = || {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
         file.write_all(content)?;
         match durability {
             Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
@@ -34,12 +35,38 @@ pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Re
         }
         file.persist(path).map_err(|failed| failed.error)?;
         match durability {
-            Durability::Durable => File::open(dir)?.sync_all(),
+            Durability::Durable => sync_names(dir),
             Durability::Whole | Durability::Volatile => Ok(()),
         }
     };
     write().map_err(StoreError::at("write", path))
 }
+
+/// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
+/// the same.
+fn sync_names(dir: &Path) -> io::Result<()> {
+    match File::open(dir)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Removes the temporary files of writers that were killed, in directories of ours.
+pub(super) fn remove_leftovers(dir: &Path) {
+    let is_leftover = |file: &fs::DirEntry| {
+        let old = file
+            .metadata()
+            .and_then(|file| file.modified())
+            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
+        old && file.file_name().to_string_lossy().starts_with(TEMPORARY)
+    };
+    for file in fs::read_dir(dir).into_iter().flatten().flatten().filter(is_leftover) {
+        let _ = fs::remove_file(file.path());
+    }
+}
+
+/// How the name of a file begins that is about to take another's place.
+const TEMPORARY: &str = ".new-";
 
 /// Makes a directory that only its owner can enter, and those above it. One that is there stays as it is.
 pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {

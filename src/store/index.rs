@@ -35,6 +35,16 @@ pub struct Listing {
 /// Who holds the lock longer than this is stopped, or worse: the writer goes on without the index.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// As much of a text as an entry has that is not written for a task with limits of its own.
+const CUT: usize = 2_000;
+
+/// What stands in the place of the index.
+enum Parsed {
+    Missing,
+    Damaged,
+    Entries(Entries),
+}
+
 type Entries = BTreeMap<String, Box<RawValue>>;
 
 /// As much of an entry as the index itself needs.
@@ -54,32 +64,49 @@ impl Store {
     ///
     /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer mends it.
     pub fn index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
-        let Some(_lock) = self.lock_index()? else {
-            let dirty = self.layout.index_dirty();
-            File::create(&dirty).map_err(StoreError::at("write", &dirty))?;
+        let Some(_lock) = self.lock_index(LOCK_PATIENCE)? else {
+            self.mark_dirty()?;
             self.notice("tasks.json is locked by a process that does not let go; it is out of date for now".to_owned());
             return Ok(());
         };
-        let mut entries = match self.read_entries()? {
-            Some(entries) if !self.layout.index_dirty().exists() => entries,
-            Some(_) | None => self.rebuilt()?,
-        };
+        self.put_into_index(record, limits).inspect_err(|_| {
+            // The next writer mends what this one could not, unless not even a mark can be written.
+            let _ = self.mark_dirty();
+        })
+    }
+
+    /// Does it, under the lock. What the index lacks is taken from the records, and nothing that it has is dropped.
+    fn put_into_index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+        // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
+        let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
+        if_there(fs::rename(&dirty, &mending)).map_err(StoreError::at("rename", &dirty))?;
+        let on_disk = self.read_entries_under_lock()?;
+        let lacks = on_disk.is_none() || mending.exists();
+        let mut entries = on_disk.unwrap_or_default();
         self.archive_the_original(&mut entries)?;
-        entries.insert(record.id.to_string(), entry(record, limits));
+        if lacks {
+            entries.extend(self.rebuilt(limits.text)?);
+        }
+        entries.insert(record.id.to_string(), entry(record, limits.text));
         bound(&mut entries, limits.entries);
         let content = serde_json::to_vec(&entries).expect("an index has only string keys");
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
         replace(&self.layout.index(), &content, Durability::Volatile)?;
-        if_there(fs::remove_file(self.layout.index_dirty()))
-            .map_err(StoreError::at("remove", self.layout.index_dirty()))?;
+        if_there(fs::remove_file(&mending)).map_err(StoreError::at("remove", mending))?;
         Ok(())
+    }
+
+    fn mark_dirty(&self) -> Result<(), StoreError> {
+        let dirty = self.layout.index_dirty();
+        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&dirty);
+        made.map(drop).map_err(StoreError::at("write", dirty))
     }
 
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
         let mut records = BTreeMap::new();
-        for (id, raw) in self.read_entries()?.map_or_else(|| self.rebuilt(), Ok)? {
+        for (id, raw) in self.read_entries()?.map_or_else(|| self.rebuilt(CUT), Ok)? {
             if let Some(record) = archive::understand(&id, &raw) {
                 records.insert(record.id.clone(), record);
             }
@@ -125,10 +152,22 @@ impl Store {
 
     /// The entries as they are on disk; `None` when there is no index, or none any more because it was damaged.
     fn read_entries(&self) -> Result<Option<Entries>, StoreError> {
-        let Some(content) = self.read_index()? else { return Ok(None) };
-        match serde_json::from_slice(&content) {
-            Ok(entries) => Ok(Some(entries)),
-            Err(_) => {
+        match self.parse_index()? {
+            Parsed::Missing => Ok(None),
+            Parsed::Entries(entries) => Ok(Some(entries)),
+            // Only under the lock is it certain that this, and not a good one, is set aside. Who has it does the same.
+            Parsed::Damaged => match self.lock_index(Duration::ZERO)? {
+                Some(_lock) => self.read_entries_under_lock(),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn read_entries_under_lock(&self) -> Result<Option<Entries>, StoreError> {
+        match self.parse_index()? {
+            Parsed::Missing => Ok(None),
+            Parsed::Entries(entries) => Ok(Some(entries)),
+            Parsed::Damaged => {
                 let aside = set_aside(&self.layout.index())?;
                 self.notice(format!(
                     "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
@@ -139,8 +178,13 @@ impl Store {
         }
     }
 
+    fn parse_index(&self) -> Result<Parsed, StoreError> {
+        let Some(content) = self.read_index()? else { return Ok(Parsed::Missing) };
+        Ok(serde_json::from_slice(&content).map_or(Parsed::Damaged, Parsed::Entries))
+    }
+
     /// The entries as the records have them.
-    fn rebuilt(&self) -> Result<Entries, StoreError> {
+    fn rebuilt(&self, text: usize) -> Result<Entries, StoreError> {
         let logs = &self.layout.logs;
         let mut entries = Entries::new();
         for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
@@ -149,7 +193,7 @@ impl Store {
             let Ok(content) = fs::read(file.path()) else { continue };
             let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
             if record.id.as_str() == id {
-                entries.insert(id.to_owned(), entry(&record, IndexLimits { entries: usize::MAX, text: 2_000 }));
+                entries.insert(id.to_owned(), entry(&record, text));
             }
         }
         Ok(entries)
@@ -172,18 +216,18 @@ impl Store {
         entries.retain(|id, raw| {
             if original(raw) {
                 let Some(record) = archive::understand(id, raw) else { return false };
-                *raw = entry(&TaskRecord { format: RECORD_FORMAT, ..record }, IndexLimits { entries: 0, text: 2_000 });
+                *raw = entry(&TaskRecord { format: RECORD_FORMAT, from_original: true, ..record }, CUT);
             }
             true
         });
         Ok(())
     }
 
-    fn lock_index(&self) -> Result<Option<File>, StoreError> {
+    fn lock_index(&self, patience: Duration) -> Result<Option<File>, StoreError> {
         let path = self.layout.index_lock();
         let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = opened.map_err(StoreError::at("open", &path))?;
-        let patience = Instant::now() + LOCK_PATIENCE;
+        let patience = Instant::now() + patience;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
@@ -195,12 +239,13 @@ impl Store {
     }
 }
 
-/// A record as it stands in the index.
-fn entry(record: &TaskRecord, limits: IndexLimits) -> Box<RawValue> {
+/// A record as it stands in the index, its texts cut to `text` characters.
+fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
-    record.task = cut_middle(&record.task, limits.text);
-    record.result = record.result.map(|result| cut_middle(&result, limits.text));
-    record.agent_said = record.agent_said.map(|said| cut_middle(&said, limits.text));
+    record.task = cut_middle(&record.task, text);
+    for long in [&mut record.command, &mut record.model, &mut record.result, &mut record.agent_said] {
+        *long = long.take().map(|long| cut_middle(&long, text));
+    }
     record.environment.clear();
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")
 }

@@ -27,6 +27,11 @@ impl Layout {
         self.data.join("tasks.dirty")
     }
 
+    /// There while a writer makes up for what the index lacks.
+    pub(super) fn index_mending(&self) -> PathBuf {
+        self.data.join("tasks.mending")
+    }
+
     pub(super) fn archive(&self, now: DateTime<Utc>) -> PathBuf {
         self.data.join(format!("{ARCHIVE_PREFIX}{}.json", stamp(now)))
     }
@@ -47,8 +52,8 @@ impl Layout {
         self.run(id).join("lease")
     }
 
-    pub(super) fn spec(&self, id: &TaskId) -> PathBuf {
-        self.run(id).join("spec.json")
+    pub(super) fn policy(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("policy.json")
     }
 
     pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {

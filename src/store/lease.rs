@@ -64,7 +64,8 @@ impl Store {
         let path = self.layout.lease(id);
         let run = self.layout.run(id);
         DirBuilder::new().recursive(true).mode(0o700).create(&run).map_err(StoreError::at("make", &run))?;
-        let file = open_lease(&path).map_err(StoreError::at("open", &path))?;
+        // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
+        let Some(file) = if_there(open_lease(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
         match file.try_lock() {
             Ok(()) => Ok(Some(Lease { _locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -86,7 +87,9 @@ impl Store {
     /// Removes the run directory: the last thing that the holder of the lease does.
     pub fn close(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
         let run = self.layout.run(id);
-        let removed = if_there(fs::remove_dir_all(&run)).map_err(StoreError::at("remove", &run));
+        let remove = || if_there(fs::remove_dir_all(&run));
+        // Someone may have left a request to cancel while the directory was being emptied.
+        let removed = remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run));
         drop(lease);
         removed.map(|_| ())
     }

@@ -24,7 +24,9 @@ mod tail;
 mod tests;
 
 use std::{
+    fs::{self, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -55,7 +57,16 @@ impl Store {
         for dir in [layout.data.clone(), layout.logs.clone(), layout.run_root()] {
             atomic::make_private_dir(&dir)?;
         }
+        // The original program left its directory open to all. Where the logs are may be the user's own choice.
+        let _ = fs::set_permissions(&layout.data, Permissions::from_mode(0o700));
         Ok(Self { layout, notices: Mutex::default() })
+    }
+
+    /// Removes what killed writers left half-written.
+    pub fn remove_leftovers(&self) {
+        for dir in [&self.layout.data, &self.layout.logs] {
+            atomic::remove_leftovers(dir);
+        }
     }
 
     /// The data directory.

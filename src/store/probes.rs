@@ -66,13 +66,6 @@ impl Store {
         self.write_probes(&probes);
     }
 
-    /// Forgets what this program answered.
-    pub fn forget_probed(&self, key: &ProbeKey) {
-        let mut probes = self.read_probes();
-        probes.retain(|_, probed| probed.key.path != key.path);
-        self.write_probes(&probes);
-    }
-
     fn read_probes(&self) -> BTreeMap<String, Probed> {
         fs::read(self.layout.probes())
             .ok()

@@ -11,7 +11,7 @@ use super::{
     atomic::{Durability, replace, set_aside},
     if_there,
 };
-use crate::task::{TaskId, TaskRecord};
+use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};
 
 impl Store {
     /// Puts down the truth about a task, durably, and with it the names of all files beside it that were written
@@ -37,15 +37,22 @@ impl Store {
     /// A record that does not parse is set aside, and what the index knows takes its place.
     pub fn read_record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let path = self.layout.record(id);
-        if let Some(content) = if_there(fs::read(&path)).map_err(StoreError::at("read", &path))? {
-            match serde_json::from_slice::<TaskRecord>(&content) {
-                Ok(record) if record.id == *id => return Ok(Some(record)),
-                // The original program's file says much the same in its own way; the index is read instead.
-                Ok(_) | Err(_) if !self.is_leased(id)? && is_ours(&content) => {
+        let read = || if_there(fs::read(&path)).map_err(StoreError::at("read", &path));
+        if let Some(content) = read()? {
+            if let Some(record) = parse(id, &content) {
+                return Ok(Some(record));
+            }
+            // The original program's file says much the same in its own way; the index is read instead. Whoever holds
+            // the lease is about to write a good one.
+            if is_ours(&content)
+                && let Some(lease) = self.take_over(id)?
+            {
+                let is_damaged = read()?.is_some_and(|content| parse(id, &content).is_none());
+                if is_damaged {
                     let aside = set_aside(&path)?;
                     self.notice(format!("the record of task {id} was damaged; it is kept as {}", aside.display()));
                 }
-                Ok(_) | Err(_) => {}
+                drop(lease);
             }
         }
         Ok(self.index_entry(id)?.or_else(|| self.archived(id)))
@@ -115,10 +122,15 @@ fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).trim_matches(char::REPLACEMENT_CHARACTER).to_owned()
 }
 
-/// Whether the bytes are, or were meant to be, a record of this program and not of the original.
+fn parse(id: &TaskId, content: &[u8]) -> Option<TaskRecord> {
+    serde_json::from_slice(content).ok().filter(|record: &TaskRecord| record.id == *id)
+}
+
+/// Whether the bytes are, or were meant to be, a record of this version of the program, and not of the original or of a
+/// later one.
 fn is_ours(content: &[u8]) -> bool {
     match serde_json::from_slice::<serde_json::Value>(content) {
-        Ok(value) => value.get("format").is_some(),
+        Ok(value) => value["format"].as_u64().is_some_and(|format| format <= u64::from(RECORD_FORMAT)),
         Err(_) => true,
     }
 }

@@ -12,13 +12,19 @@ use super::{
     atomic::{Durability, replace},
     if_there,
 };
-use crate::task::{LiveView, TaskId, TaskSpec};
+use crate::task::{LiveView, Policy, TaskId};
 
 impl Store {
-    /// Keeps the spec of a task that begins.
-    pub fn write_spec(&self, spec: &TaskSpec) -> Result<(), StoreError> {
-        let content = serde_json::to_vec(spec).expect("a spec has only string keys");
-        replace(&self.layout.spec(&spec.id), &content, Durability::Volatile)
+    /// Keeps the rules of a task that begins, for those who want to know how patiently it is stopped. Not the whole
+    /// spec, in which there may be secrets.
+    pub fn write_policy(&self, id: &TaskId, policy: &Policy) -> Result<(), StoreError> {
+        let content = serde_json::to_vec(policy).expect("a policy has only string keys");
+        replace(&self.layout.policy(id), &content, Durability::Volatile)
+    }
+
+    /// The rules of a task that lives.
+    pub fn read_policy(&self, id: &TaskId) -> Option<Policy> {
+        serde_json::from_slice(&fs::read(self.layout.policy(id)).ok()?).ok()
     }
 
     /// Where the supervisor of a task writes its own log.
@@ -38,11 +44,12 @@ impl Store {
         serde_json::from_slice(&fs::read(self.layout.live(id)).ok()?).ok()
     }
 
-    /// Asks the task's supervisor to stop it, durably. Returns whether there is a supervisor's run directory to ask in.
-    pub fn request_cancel(&self, id: &TaskId) -> Result<bool, StoreError> {
+    /// Asks the task's supervisor to stop it, durably. A task without a run directory has ended.
+    pub fn request_cancel(&self, id: &TaskId) -> Result<(), StoreError> {
         let path = self.layout.cancel(id);
         let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        Ok(if_there(made.and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?.is_some())
+        if_there(made.and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
+        Ok(())
     }
 
     /// Whether somebody asked for the task to be stopped.
@@ -53,8 +60,13 @@ impl Store {
     /// The tasks that have a run directory: those that live, and those whose supervisor died.
     pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();
-        let names = fs::read_dir(&root).map_err(StoreError::at("read", &root))?;
-        Ok(names.flatten().filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
+        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        Ok(names
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok())
+            .collect())
     }
 
     /// How long ago the run directory was made or last changed; `None` when there is none.

@@ -89,19 +89,7 @@ fn a_damaged_record_is_kept_and_the_index_takes_its_place() {
 #[test]
 fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
     let (_dir, store) = store();
-    let original: String = {
-        let entries: serde_json::Map<_, _> = (0..10)
-            .map(|n| {
-                let id = format!("0000000{n}");
-                let entry = json!({
-                    "id": id, "task": format!("old {n}"), "status": "completed",
-                    "startedAt": format!("2024-01-15T10:3{n}:00.000Z"), "somethingElse": [1, 2]
-                });
-                (id, entry)
-            })
-            .collect();
-        Value::Object(entries).to_string()
-    };
+    let original = original_index(10);
     fs::write(store.data_dir().join("tasks.json"), &original).expect("it is writable");
 
     assert_eq!(store.list(None, 100).expect("it is readable").total, 10);
@@ -151,4 +139,86 @@ fn a_long_result_is_read_by_its_ends() {
     store.write_result(&id, &format!("head{}tail", "é".repeat(1_000))).expect("it is writable");
     let read = store.read_result(&id, 101).expect("it is readable").expect("it is there");
     assert!(read.head.starts_with("head") && read.tail.ends_with("tail") && read.left_out > 1_800, "{read:?}");
+}
+
+/// An index as the original program wrote it, of so many tasks.
+fn original_index(tasks: usize) -> String {
+    let entries = (0..tasks).map(|n| {
+        let id = format!("{n:08x}");
+        let entry = json!({
+            "id": id, "task": format!("old {n}"), "status": if n == 0 { "running" } else { "completed" },
+            "startedAt": format!("2024-01-15T10:{n:02}:00.000Z"), "somethingElse": [1, 2]
+        });
+        (id, entry)
+    });
+    Value::Object(entries.collect()).to_string()
+}
+
+#[test]
+fn an_original_index_survives_a_first_write_that_had_to_be_skipped() {
+    let (_dir, store) = store();
+    fs::write(store.data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
+    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    lock.lock().expect("nobody else holds it");
+    let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
+    store.write_record(&skipped).expect("it is writable");
+    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
+    drop(lock);
+    store.index(&next, LIMITS).expect("it is writable");
+    assert_eq!(store.list(None, 100).expect("it is readable").total, 12);
+}
+
+#[test]
+fn what_the_original_left_running_is_interrupted_even_when_the_index_has_no_room_for_it() {
+    let (_dir, store) = store();
+    fs::write(store.data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
+    store.index(&record(0, TaskStatus::Completed), LIMITS).expect("it is writable");
+    store.index(&record(1, TaskStatus::Completed), LIMITS).expect("it is writable");
+    for second in 2..5 {
+        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+    }
+    let running = TaskId::parse("00000000").expect("a valid id");
+    let entry = index_on_disk(&store).as_object().map(|index| index.contains_key(running.as_str()));
+    let mut closed = store.read_record(&running).expect("it is readable").expect("the archive knows it");
+    if entry == Some(true) {
+        closed.status = TaskStatus::Interrupted;
+        store.index(&closed, LIMITS).expect("it is writable");
+        closed = store.read_record(&running).expect("it is readable").expect("the archive knows it");
+    }
+    assert_eq!(closed.status, TaskStatus::Interrupted);
+}
+
+#[test]
+fn many_readers_of_a_damaged_index_all_get_an_answer() {
+    let (_dir, store) = store();
+    let known = record(0, TaskStatus::Completed);
+    store.write_record(&known).expect("it is writable");
+    for _ in 0..20 {
+        fs::write(store.data_dir().join("tasks.json"), "garbage").expect("it is writable");
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| store.list(None, 10))).collect();
+            for reader in readers {
+                let listed = reader.join().expect("a reader does not panic").expect("each reader is answered");
+                assert_eq!(listed.total, 1);
+            }
+        });
+    }
+}
+
+#[test]
+fn long_command_lines_are_cut_in_the_index_too() {
+    let (_dir, store) = store();
+    let long = TaskRecord { command: Some("x".repeat(100_000)), ..record(0, TaskStatus::Completed) };
+    store.index(&long, LIMITS).expect("it is writable");
+    assert!(fs::read(store.data_dir().join("tasks.json")).expect("it is there").len() < 2_000);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_left_alone() {
+    let (_dir, store) = store();
+    let id = TaskId::random();
+    let later = format!("{{\"format\": 99, \"id\": \"{id}\", \"everything\": \"else\"}}");
+    fs::write(store.record_path(&id), &later).expect("it is writable");
+    assert_eq!(store.read_record(&id).expect("it is readable"), None);
+    assert_eq!(fs::read_to_string(store.record_path(&id)).expect("it is still there"), later);
 }

@@ -23,11 +23,11 @@ use super::{
 use crate::{
     process::{Agent, AgentProcess, LineReader, Piece, Tree},
     store::Store,
-    task::{OnAgentExit, TaskId, TaskRecord, TaskSpec},
+    task::{TaskId, TaskRecord, TaskSpec},
 };
 
 /// How often a request to cancel is looked for.
-const CANCEL_POLL: Duration = Duration::from_millis(200);
+pub(super) const CANCEL_POLL: Duration = Duration::from_millis(200);
 
 /// One run of an agent.
 pub(super) struct Run {
@@ -38,12 +38,10 @@ pub(super) struct Run {
     stderr: Option<LineReader<ChildStderr>>,
     session: Box<dyn AgentSession>,
     machine: Machine,
-    tree: Tree,
+    tree: Guarded,
     polite: Signal,
     started: Instant,
     exit: Option<Exit>,
-    /// What is said in the log about survivors, until it has been said.
-    fate_of_survivors: Option<&'static str>,
     /// The beginning of the last line that the session did not understand.
     last_raw: Vec<u8>,
 }
@@ -60,13 +58,9 @@ enum Woken {
 impl Run {
     /// A run of an agent that was started just now.
     pub(super) fn new(agent: Agent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
-        let fate = match spec.policy.on_agent_exit {
-            OnAgentExit::Kill => "stopping",
-            OnAgentExit::Leave => "leaving alone",
-        };
         Self {
             id: spec.id.clone(),
-            tree: Tree::of(agent.identity.pid),
+            tree: Guarded::new(Tree::of(agent.pid)),
             process: agent.process,
             stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
             stdout: Some(LineReader::new(agent.stdout)),
@@ -79,7 +73,6 @@ impl Run {
             },
             started: Instant::now(),
             exit: None,
-            fate_of_survivors: Some(fate),
             last_raw: Vec::new(),
         }
     }
@@ -95,6 +88,7 @@ impl Run {
         journal.working();
         let first = self.session.start();
         let mut inputs = self.carry_out(first, journal);
+        inputs.extend(outside.heard());
         let (mut cancel_at, mut flush_at) = (self.started, self.started);
         loop {
             let now = Instant::now();
@@ -127,6 +121,16 @@ impl Run {
                 Woken::Time => vec![],
             };
         }
+        // A pipe that someone still holds has no end, but there may be a last line in it without one.
+        if let Some(stdout) = &mut self.stdout {
+            stdout.end();
+        }
+        if let Some(stderr) = &mut self.stderr {
+            stderr.end();
+        }
+        self.stdout_came(Ok(0), journal);
+        self.stderr_came(Ok(0), journal);
+        self.tree.let_go();
         let exit = self.exit;
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         End { exit, verdict, stopped: self.machine.stopped(), errno: None }
@@ -164,18 +168,17 @@ impl Run {
                     }
                 }
                 Effect::Terminate => {
-                    journal.entry("STOPPING: SIGTERM to every process of the task");
+                    match self.exit {
+                        Some(_) => journal.survivors(&self.tree.survivors(), "stopping"),
+                        None => journal.entry("STOPPING: SIGTERM to every process of the task"),
+                    }
                     self.tree.terminate();
                 }
                 Effect::Kill => self.tree.kill(),
+                Effect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
                 Effect::LookForSurvivors => {
-                    let survivors = self.tree.survivors();
-                    if !survivors.is_empty()
-                        && let Some(fate) = self.fate_of_survivors.take()
-                    {
-                        journal.survivors(&survivors, fate);
-                    }
-                    self.step(Input::Survivors(survivors.len()), journal, store, record);
+                    let survivors = self.tree.survivors().len();
+                    self.step(Input::Survivors(survivors), journal, store, record);
                 }
                 Effect::Close => {}
             }
@@ -257,6 +260,39 @@ impl Run {
             }
         }
         inputs
+    }
+}
+
+/// A tree that is killed when its supervisor fails: nobody else knows it as well.
+struct Guarded {
+    tree: Tree,
+    is_watched: bool,
+}
+
+impl Guarded {
+    fn new(tree: Tree) -> Self {
+        Self { tree, is_watched: true }
+    }
+
+    /// What could be ended has been, and what is left is left on purpose.
+    fn let_go(&mut self) {
+        self.is_watched = false;
+    }
+}
+
+impl std::ops::Deref for Guarded {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        &self.tree
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.is_watched {
+            self.tree.kill();
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, BackendName, EnvRules, Exit, Interrupt, Launch, Line, Outcome,
-    PoliteSignal, PromptDelivery, Sandbox, Step, Verdict,
+    AgentEvent, AgentRequest, AgentSession, BackendName, Exit, Interrupt, Launch, Line, Outcome, PoliteSignal,
+    PromptDelivery, Sandbox, Step, Verdict,
 };
 use tokio::sync::{Mutex, oneshot};
 
@@ -84,11 +84,15 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Drives `cat` with a session that answers its first line with `then`.
 async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+    drive_under(spec(), then, interrupt).await
+}
+
+/// The same, under this spec, whose server may be gone already.
+async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
     let store = Arc::new(store);
-    let spec = spec();
     drop(store.claim(&spec.id).expect("a new id is free"));
     let command = AgentCommand {
         program: "/bin/cat".into(),
@@ -97,19 +101,23 @@ async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
         environment: BTreeMap::new(),
         stdin: StdinKind::Pipe,
     };
-    let launch = Launch {
-        args: vec![],
-        prompt: PromptDelivery::Session,
-        environment: EnvRules::default(),
-        polite_signal: PoliteSignal::Interrupt,
-    };
+    let launch = Launch { args: vec![], prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt };
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");
     let session = Box::new(Dialogue { then, heard: vec![], interrupt });
     let mut journal = Journal::open(&store, &spec, Hints::none());
-    let (_lifeline, gone) = oneshot::channel();
+    let (lifeline, gone) = oneshot::channel();
     let mut outside = Outside::watch(gone);
+    let lifeline = match spec.policy.on_server_exit {
+        OnServerExit::Continue => Some(lifeline),
+        OnServerExit::Interrupt => {
+            drop(lifeline);
+            outside.next().await;
+            None
+        }
+    };
     let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
     let end = Run::new(agent, session, &launch, &spec).drive(&mut journal, &mut outside, &store, &mut record).await;
+    drop(lifeline);
     journal.flush();
     let log = std::fs::read_to_string(store.log_path(&spec.id)).expect("there is a log");
     (end, log)
@@ -136,4 +144,12 @@ async fn a_session_can_stop_its_program_in_its_own_way() {
     let (end, _) = drive(vec![Step::Finished], steps).await;
     assert_eq!(end.exit, Some(Exit::Code(0)));
     assert!(matches!(end.stopped, Some((StopCause::Finished, _))));
+}
+
+#[tokio::test]
+async fn a_server_that_went_before_the_agent_was_started_counts() {
+    let mut spec = spec();
+    spec.policy.on_server_exit = OnServerExit::Interrupt;
+    let (end, _) = drive_under(spec, vec![], Interrupt::Signal).await;
+    assert!(matches!(end.stopped, Some((StopCause::ServerGone, _))), "{end:?}");
 }

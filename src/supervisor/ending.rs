@@ -29,6 +29,12 @@ impl End {
         Self { errno: Some(errno.to_owned()), ..Self::failed(None, said, advice) }
     }
 
+    /// The end of a task that was called off after `ran`, before there was an agent.
+    pub(super) fn called_off(cause: StopCause, ran: Duration) -> Self {
+        let end = Self::failed(None, "the task was called off before the agent started".to_owned(), None);
+        Self { stopped: Some((cause, ran)), ..end }
+    }
+
     /// The end of a task whose agent ended before it could be given any work.
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice });

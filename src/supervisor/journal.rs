@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     process::{Member, Piece},
-    store::{LogWriter, Store},
-    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, span},
+    store::{LogWriter, Store, StoreError},
+    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, cut_middle, span},
 };
 
 /// A line is in the log after this long.
@@ -28,6 +28,9 @@ pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
 /// Time between two live views.
 const LIVE_AFTER: TimeDelta = TimeDelta::seconds(1);
+
+/// As much as is shown of what the agent tries to get over.
+const MOST_TROUBLE: usize = 2_000;
 
 /// Where a line of the agent came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +124,11 @@ impl Journal {
         self.live_changed = true;
     }
 
-    /// Bytes came, at `now`.
+    /// Bytes came, at `now`; none at the end of the stream, which is nothing that the agent did.
     pub(super) fn came(&mut self, stream: Stream, count: usize, now: DateTime<Utc>) {
+        if count == 0 {
+            return;
+        }
         let count = u64::try_from(count).expect("a length fits into 64 bits");
         match stream {
             Stream::Stdout => {
@@ -175,7 +181,7 @@ impl Journal {
         let words = self.renderer.words(event, elapsed);
         self.entry(&words.log);
         self.live.trouble = match event {
-            AgentEvent::TransientError { message } => Some(message.clone()),
+            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.live.trouble.take(),
             _ => None,
         };
@@ -226,6 +232,17 @@ impl Journal {
     pub(super) fn survivors(&mut self, survivors: &[Member], fate: &str) {
         let names: Vec<_> = survivors.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         self.entry(&format!("LEFT BEHIND: {fate} {}", names.join(", ")));
+    }
+
+    /// The books cannot be closed yet, for this reason.
+    pub(super) fn stuck(&mut self, error: &StoreError) {
+        let phase = format!("ended, but its books cannot be closed: {error}");
+        if self.live.phase != phase {
+            self.entry(&format!("ERROR: {error}"));
+            self.live.phase = phase;
+            self.live_changed = true;
+        }
+        self.flush();
     }
 
     /// The end of the log.

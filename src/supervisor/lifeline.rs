@@ -1,7 +1,7 @@
 //! The supervisor's stdin: one line of spec, then nothing until its end, which means that the server is gone.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     thread,
 };
 
@@ -27,7 +27,14 @@ pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), Str
     // A thread, because stdin may be a file or a terminal, for which the runtime cannot wait. It ends with the process.
     thread::spawn(move || {
         let mut rest = [0; 512];
-        while stdin.read(&mut rest).is_ok_and(|count| count > 0) {}
+        loop {
+            match stdin.read(&mut rest) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
         let _ = gone.send(());
     });
     Ok((spec, lifeline))

@@ -58,6 +58,8 @@ pub(super) enum Effect {
     Terminate,
     /// SIGKILL to the whole tree.
     Kill,
+    /// The survivors are left alone: say so.
+    LeaveBehind,
     /// Count the survivors and answer with [`Input::Survivors`].
     LookForSurvivors,
     /// Close the books.
@@ -108,6 +110,24 @@ enum Clearing {
     Killed(Duration),
     /// None is left, or they are left alone; open pipes are drained until then.
     Draining(Duration),
+}
+
+/// Whether this means that the task is not to go on, agent or no agent.
+pub(super) fn called_off(policy: &Policy, input: Input) -> Option<StopCause> {
+    match (input, policy.on_server_exit) {
+        (Input::Cancel, _) => Some(StopCause::Cancelled),
+        (Input::ToldToGo, _) | (Input::ServerGone, OnServerExit::Interrupt) => Some(StopCause::ServerGone),
+        (Input::ServerGone, OnServerExit::Continue) => None,
+        (
+            Input::Output
+            | Input::SessionFinished
+            | Input::Exited
+            | Input::PipesClosed
+            | Input::Survivors(_)
+            | Input::Tick,
+            _,
+        ) => None,
+    }
 }
 
 impl Machine {
@@ -163,12 +183,9 @@ impl Machine {
         match input {
             Input::Output | Input::PipesClosed | Input::Survivors(_) => vec![],
             Input::SessionFinished => self.stop(now, StopCause::Finished),
-            Input::Cancel => self.stop(now, StopCause::Cancelled),
-            Input::ServerGone => match self.policy.on_server_exit {
-                OnServerExit::Interrupt => self.stop(now, StopCause::ServerGone),
-                OnServerExit::Continue => vec![],
-            },
-            Input::ToldToGo => self.stop(now, StopCause::ServerGone),
+            Input::Cancel | Input::ServerGone | Input::ToldToGo => {
+                called_off(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
+            }
             Input::Exited => self.end(now),
             Input::Tick => {
                 if let Some(limit) = self.policy.timeout.filter(|limit| now >= *limit) {
@@ -238,14 +255,16 @@ impl Machine {
         let terminate_until = now.saturating_add(self.policy.grace.terminate);
         let (next, effects) = match clearing {
             Clearing::Draining(until) => (Clearing::Draining(until), vec![]),
+            Clearing::Settling(until) if survivors > 0 && now < until => (clearing, vec![]),
             Clearing::Settling(_) | Clearing::Terminated(_) | Clearing::Killed(_) if survivors == 0 || leave => {
+                let mut effects = if survivors > 0 { vec![Effect::LeaveBehind] } else { vec![] };
                 if self.pipes_closed {
+                    effects.push(Effect::Close);
                     self.state = State::Closed;
-                    return vec![Effect::Close];
+                    return effects;
                 }
-                (Clearing::Draining(now + DRAIN), vec![])
+                (Clearing::Draining(now + DRAIN), effects)
             }
-            Clearing::Settling(until) if now < until => (clearing, vec![]),
             Clearing::Settling(_) => (Clearing::Terminated(terminate_until), vec![Effect::Terminate]),
             Clearing::Terminated(until) if now < until => (clearing, vec![]),
             Clearing::Terminated(_) => (Clearing::Killed(now + GIVE_UP), vec![Effect::Kill]),

@@ -142,8 +142,13 @@ fn survivors_have_a_moment_then_sigterm_then_sigkill() {
 #[test]
 fn survivors_are_left_alone_where_that_is_asked_for_and_the_agent_ended_by_itself() {
     let leave = Policy { on_agent_exit: OnAgentExit::Leave, ..policy() };
-    let by_itself = [(s(1), Input::PipesClosed), (s(1), Input::Exited), (s(1), Input::Survivors(2))];
-    assert_eq!(run(leave.clone(), &by_itself)[2], [Close]);
+    let by_itself = [
+        (s(1), Input::PipesClosed),
+        (s(1), Input::Exited),
+        (s(1), Input::Survivors(2)),
+        (ms(1_200), Input::Survivors(2)),
+    ];
+    assert_eq!(run(leave.clone(), &by_itself)[2..], [vec![], vec![LeaveBehind, Close]]);
 
     let stopped =
         [(s(1), Input::Cancel), (s(1), Input::PipesClosed), (s(1), Input::Exited), (ms(1_200), Input::Survivors(2))];

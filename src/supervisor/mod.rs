@@ -19,17 +19,23 @@ mod prepare;
 mod render;
 mod stdin;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, Outcome};
+use tokio::time::sleep;
 
 pub use hints::{Hint, Readiness};
 
-use drive::Run;
+use drive::{CANCEL_POLL, Run};
 use ending::End;
 use hints::Hints;
 use journal::Journal;
+use machine::{Input, called_off};
 use outside::Outside;
 use prepare::Prepared;
 
@@ -38,8 +44,12 @@ use crate::{
     process::{Agent, Tree, identity_of},
     registry::Registry,
     store::{Claim, Lease, Store},
-    task::{SPEC_FORMAT, TaskId, TaskRecord, TaskSpec},
+    task::{SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
+
+/// How long a supervisor tries to close its books when it cannot write, and how often.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a supervisor is told on its command line. Everything else is in the spec.
 #[derive(Debug, Clone)]
@@ -68,7 +78,7 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     let mut journal = Journal::open(&task.store, &task.spec, hints);
     let outside = Outside::watch(lifeline);
     let end = task.run(registry, &mut journal, outside).await;
-    task.close(end, journal);
+    task.close(end, journal).await;
     Ok(())
 }
 
@@ -105,7 +115,7 @@ impl Task {
             debug_file: Some(store.record_path(&spec.id)),
             ..TaskRecord::begun(&spec, Utc::now())
         };
-        if let Err(error) = store.write_spec(&spec).and_then(|()| store.write_record(&record)) {
+        if let Err(error) = store.write_policy(&spec.id, &spec.policy).and_then(|()| store.write_record(&record)) {
             let _ = store.close(&spec.id, lease);
             return Err(error.to_string());
         }
@@ -120,7 +130,8 @@ impl Task {
         };
         let first = self.attempt(&*backend, Freshness::Kept, journal, &mut outside).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
-        if first.stopped.is_some() {
+        let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
+        if first.stopped.is_some() || called_off {
             return first;
         }
         journal.entry(&format!("COMMAND LINE REFUSED: {}; asking the program again what it takes", complaint.said));
@@ -134,14 +145,17 @@ impl Task {
         journal: &mut Journal,
         outside: &mut Outside,
     ) -> End {
-        let Prepared { command, launch, version, environment } =
-            match prepare::prepare(backend, &self.spec, &self.store, freshness).await {
-                Ok(prepared) => prepared,
-                Err(end) => {
-                    journal.header(&self.spec, None);
-                    return *end;
-                }
-            };
+        let prepared = tokio::select! {
+            prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
+            cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
+        };
+        let Prepared { command, launch, version, environment } = match prepared {
+            Ok(prepared) => prepared,
+            Err(end) => {
+                journal.header(&self.spec, None);
+                return *end;
+            }
+        };
         self.record.command = Some(prepare::quoted(&command));
         self.record.agent_version = Some(version);
         self.record.environment = environment;
@@ -151,8 +165,8 @@ impl Task {
             Ok(agent) => agent,
             Err(error) => return End::not_started(&error.errno(), error.to_string(), Some(backend.install_hint())),
         };
-        self.record.pid = Some(agent.identity.pid);
-        self.record.agent = Some(agent.identity.clone());
+        self.record.pid = Some(agent.pid);
+        self.record.agent.clone_from(&agent.identity);
         let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
         // The prompt goes before the books are brought up to date; what the agent writes meanwhile waits in its pipes.
         tokio::task::yield_now().await;
@@ -163,19 +177,47 @@ impl Task {
         run.drive(journal, outside, &self.store, &mut self.record).await
     }
 
+    /// Waits until the task is not to go on, while there is no agent yet.
+    async fn called_off(&self, outside: &mut Outside) -> StopCause {
+        loop {
+            let input = tokio::select! {
+                input = outside.next() => input,
+                () = sleep(CANCEL_POLL) => {
+                    if self.store.cancel_requested(&self.spec.id) { Input::Cancel } else { Input::Tick }
+                }
+            };
+            if let Some(cause) = called_off(&self.spec.policy, input) {
+                return cause;
+            }
+        }
+    }
+
     /// Closes the books, in this order: result, log, record, index, run directory.
-    fn close(mut self, end: End, mut journal: Journal) {
+    ///
+    /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
+    /// written keeps its run directory, and with it the supervisor's own log.
+    async fn close(mut self, end: End, mut journal: Journal) {
         let id = self.spec.id.clone();
-        if let Some(answer) = &end.verdict.answer
-            && let Err(error) = self.store.write_result(&id, answer)
-        {
-            journal.entry(&format!("ERROR: {error}"));
+        let patience = Instant::now() + CLOSING_PATIENCE;
+        if let Some(answer) = &end.verdict.answer {
+            while let Err(error) = self.store.write_result(&id, answer) {
+                journal.stuck(&error);
+                if Instant::now() > patience {
+                    break;
+                }
+                sleep(TRY_AGAIN).await;
+            }
         }
         journal.count_into(&mut self.record);
         end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
         journal.summary(&self.record);
-        if let Err(error) = self.store.write_record(&self.record) {
+        while let Err(error) = self.store.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
+            journal.stuck(&error);
+            if Instant::now() > patience {
+                return;
+            }
+            sleep(TRY_AGAIN).await;
         }
         self.index();
         if let Err(error) = self.store.close(&id, self.lease) {

@@ -1,5 +1,6 @@
 //! What reaches a supervisor from other processes than its agent, besides a request to cancel.
 
+use futures_util::future::select_all;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
@@ -11,6 +12,7 @@ use super::machine::Input;
 pub(super) struct Outside {
     lifeline: Option<oneshot::Receiver<()>>,
     told_to_go: Vec<Signal>,
+    heard: Vec<Input>,
 }
 
 impl Outside {
@@ -18,7 +20,12 @@ impl Outside {
     pub(super) fn watch(lifeline: oneshot::Receiver<()>) -> Self {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let told_to_go = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
-        Self { lifeline: Some(lifeline), told_to_go }
+        Self { lifeline: Some(lifeline), told_to_go, heard: vec![] }
+    }
+
+    /// Everything that happened so far: it also counts for an agent that is started later.
+    pub(super) fn heard(&self) -> &[Input] {
+        &self.heard
     }
 
     /// Waits for the next thing to happen. Can be dropped while it waits.
@@ -29,14 +36,20 @@ impl Outside {
                 None => std::future::pending().await,
             }
         };
-        let told_to_go =
-            futures_util::future::select_all(self.told_to_go.iter_mut().map(|signal| Box::pin(signal.recv())));
-        tokio::select! {
-            () = lifeline => {
-                self.lifeline = None;
-                Input::ServerGone
+        let told_to_go = async {
+            if self.told_to_go.is_empty() {
+                return std::future::pending().await;
             }
-            _ = told_to_go => Input::ToldToGo,
+            drop(select_all(self.told_to_go.iter_mut().map(|signal| Box::pin(signal.recv()))).await);
+        };
+        let input = tokio::select! {
+            () = lifeline => Input::ServerGone,
+            () = told_to_go => Input::ToldToGo,
+        };
+        if input == Input::ServerGone {
+            self.lifeline = None;
         }
+        self.heard.push(input);
+        input
     }
 }

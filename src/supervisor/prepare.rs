@@ -41,7 +41,7 @@ pub(super) async fn prepare(
         .launch(&spec.request, &installed)
         .map_err(|refusal| Box::new(End::not_started("ENOTSUP", refusal.to_string(), Some(backend.install_hint()))))?;
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
-    let mut environment = launch.environment.apply(ours.iter().cloned());
+    let mut environment = backend.environment().apply(ours.iter().cloned());
     let told = told(&ours, &environment);
     environment.insert(TASK_MARKER.into(), marker(&spec.id));
     let stdin = match launch.prompt {

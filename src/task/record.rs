@@ -106,6 +106,9 @@ pub struct TaskRecord {
     /// Tokens used.
     #[serde(default)]
     pub usage: Option<Usage>,
+    /// Whether the original program ran it: then its files are the original's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_original: bool,
     /// Which try at this task this is, from 1.
     #[serde(default)]
     pub attempt: u32,
@@ -161,6 +164,7 @@ impl TaskRecord {
             result: None,
             session_id: None,
             usage: None,
+            from_original: false,
             attempt: spec.attempt,
             supervisor: None,
             agent: None,

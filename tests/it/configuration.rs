@@ -4,7 +4,7 @@ use std::{fs, process::Stdio};
 
 use serde_json::json;
 
-use crate::world::{World, field};
+use crate::world::World;
 
 #[test]
 fn a_broken_configuration_is_told_to_every_caller_and_no_task_runs_under_it() {
@@ -75,27 +75,4 @@ fn an_unknown_verb_is_refused() {
     let refused = world.command(&["chekc"]).stdin(Stdio::null()).output().expect("the program runs");
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("check"));
-}
-
-#[test]
-fn any_text_program_can_be_a_backend() {
-    let toml = r#"
-[tasks]
-default_backend = "shell"
-[backends.shell]
-kind = "command"
-program = "/bin/sh"
-args = ["-c", "printf 'sandbox %s: ' \"$1\"; cat", "sh", "{sandbox_args}"]
-sandboxes = { danger-full-access = ["none"] }
-version_args = []
-"#;
-    let world = World::with_fake_agent().configure(toml);
-    let mut server = world.server();
-    let answer = server.call("codex_agent", world.task("say this back"), |_| {});
-    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
-    assert!(answer.text.contains("sandbox none: say this back"), "{}", answer.text);
-    let mut refused = world.task("x");
-    refused["sandbox"] = json!("read-only");
-    let answer = server.call("codex_agent", refused, |_| {});
-    assert!(answer.is_error && answer.text.contains("read-only"), "{}", answer.text);
 }

@@ -193,10 +193,27 @@ fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
 }
 
 #[test]
-fn an_agent_that_never_reads_its_prompt_is_no_trouble() {
-    let world = World::with_codex("/bin/true".as_ref());
-    let answer = world.server().call("codex_agent", world.task(&"x".repeat(1_000_000)), |_| {});
-    assert!(!answer.is_error || answer.text.contains("next:"), "{}", answer.text);
+fn an_agent_whose_name_is_cut_in_the_middle_of_a_character_is_ended_like_any_other() {
+    let world = World::with_fake_agent();
+    let program = world.home().join("aaaaaaaaaaaaaa\u{fc}");
+    std::fs::copy(env!("CARGO_BIN_EXE_fake-agent"), &program).expect("the home is writable");
+    let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", program.to_string_lossy());
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = pids.path().join("child");
+    let steps = json!([{"child": {"setsid": true, "seconds": 300, "pid_file": file}}, {"say": "here"}, {"sleep": 300}]);
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(steps));
+    wait_for_log(&world, &id, "MESSAGE: here");
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    assert_eq!(world.record(&id)["failureReason"], "Cancelled by user");
+    assert!(!is_alive(pid_in(&file)));
+}
+
+#[test]
+fn the_end_of_an_agent_is_none_of_its_activities() {
+    let world = World::with_fake_agent();
+    let answer = world.server().call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
+    assert_eq!(world.record(&task_id(&answer))["lastActivityType"], "stdout");
 }
 
 #[test]

@@ -11,5 +11,6 @@ mod files;
 mod protocol;
 mod real_codex;
 mod supervise;
+mod text_program;
 mod windows;
 mod world;

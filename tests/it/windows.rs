@@ -100,10 +100,9 @@ fn when_server_and_supervisor_are_killed_the_next_server_clears_up() {
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
-    let record = world.record(&id);
-    let supervisor = record["supervisor"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    let supervisor = supervisor_of(&world, &id);
     server.kill();
-    kill_process(supervisor.expect("a record names its supervisor"), Signal::KILL).expect("it is ours");
+    kill_process(supervisor, Signal::KILL).expect("it is ours");
 
     let mut next = world.server();
     let status = wait_for_end(&mut next, &id);
@@ -124,10 +123,63 @@ fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
             .map(str::to_owned)
     });
     wait_for_log(&world, &id, "MESSAGE: busy");
-    let supervisor =
-        world.record(&id)["supervisor"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-    kill_process(supervisor.expect("a record names its supervisor"), Signal::KILL).expect("it is ours");
+    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
     let answer = call.wait(PATIENCE, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
     assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+}
+
+#[test]
+fn when_a_supervisor_dies_unseen_its_agent_does_not_outlive_it() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
+    eventually("the end of the agent, though nobody asks", PATIENCE, || {
+        processes_with_env(MARKER, &id).is_empty().then_some(())
+    });
+    eventually("the final record", PATIENCE, || (world.record(&id)["status"] == "interrupted").then_some(()));
+}
+
+#[test]
+fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up() {
+    let world = World::with_fake_agent();
+    let mut outer = world.server();
+    let id = start(&mut outer, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let supervisor = supervisor_of(&world, &id);
+    let world = world.variable(MARKER, id.clone());
+    let mut nested = world.server();
+    outer.kill();
+    kill_process(supervisor, Signal::KILL).expect("it is ours");
+    let status = nested.call("codex_status", json!({"taskId": id}), |_| {});
+    assert_eq!(field(&status.text, "Status"), Some("interrupted"), "{}", status.text);
+}
+
+#[test]
+fn a_program_that_is_being_asked_goes_with_the_server() {
+    let world = World::with_fake_agent().variable("TEST_MARK", "asked-and-silent");
+    let program = world.home().join("codex");
+    std::fs::write(&program, "#!/bin/sh\nsleep 300\n").expect("the home is writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&program, mode).expect("the file is ours");
+    let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", program.to_string_lossy());
+    let mut server = world.server();
+    let server_itself = server.pid();
+    let _call = server.start_call("codex_agent", world.task("x"));
+    let asked = || {
+        let mut marked = processes_with_env("TEST_MARK", "asked-and-silent");
+        marked.retain(|pid| *pid != server_itself);
+        marked
+    };
+    eventually("the question", PATIENCE, || (!asked().is_empty()).then_some(()));
+    server.signal(Signal::TERM);
+    server.wait(PATIENCE);
+    eventually("the end of the program", PATIENCE, || asked().is_empty().then_some(()));
+}
+
+fn supervisor_of(world: &World, id: &str) -> Pid {
+    let pid = world.record(id)["supervisor"]["pid"].as_i64().and_then(|pid| pid.try_into().ok());
+    pid.and_then(Pid::from_raw).expect("a record names its supervisor")
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::{
-    AgentRequest, AgentSession, BackendName, Installed, Launch, Login, ProbeAnswer, ProbeCommand, ProbeProblem,
-    Sandbox, Unsupported,
+    AgentRequest, AgentSession, BackendName, EnvRules, Installed, Launch, Login, ProbeAnswer, ProbeCommand,
+    ProbeProblem, Sandbox, Unsupported,
 };
 
 /// One configured agent.
@@ -16,6 +16,9 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
 
     /// The program: a name to be found on `PATH`, an absolute path, or one that starts with `~/`.
     fn program(&self) -> &str;
+
+    /// Which environment variables the program gets, in a run as in a probe.
+    fn environment(&self) -> &EnvRules;
 
     /// One sentence that tells a user how to get the program.
     fn install_hint(&self) -> String;

@@ -1,17 +1,15 @@
 //! The command line of one run.
 
-use crate::{EnvRules, Sandbox};
+use crate::Sandbox;
 
-/// Everything the supervisor needs to start an agent's program, except the program itself
-/// ([`AgentBackend::program`](crate::AgentBackend::program)) and the working directory, which is the request's.
+/// Everything the supervisor needs to start an agent's program, except the program itself and its environment, which are
+/// the [backend's](crate::AgentBackend), and the working directory, which is the request's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The arguments, without the program. Never the prompt, unless it is the only argument after `--`.
     pub args: Vec<String>,
     /// How the prompt gets to the agent.
     pub prompt: PromptDelivery,
-    /// Which environment variables the agent gets.
-    pub environment: EnvRules,
     /// The signal at which the agent stops its own work in order.
     pub polite_signal: PoliteSignal,
 }

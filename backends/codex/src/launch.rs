@@ -43,12 +43,7 @@ pub(crate) fn launch(
         args.push("--skip-git-repo-check".to_owned());
     }
     args.push("-".to_owned());
-    Ok(Launch {
-        args,
-        prompt: PromptDelivery::Stdin,
-        environment: settings.env.clone(),
-        polite_signal: PoliteSignal::Interrupt,
-    })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
 }
 
 /// `--full-auto` is passed, where it is listed, because it was once the only word for workspace-write in all its parts

@@ -20,8 +20,8 @@ mod truncated;
 mod wire;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, Login,
-    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    Login, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
@@ -44,6 +44,10 @@ impl AgentBackend for Codex {
 
     fn program(&self) -> &str {
         &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
     }
 
     fn install_hint(&self) -> String {

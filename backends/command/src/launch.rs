@@ -44,7 +44,7 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
         StopSignal::Interrupt => PoliteSignal::Interrupt,
         StopSignal::Terminate => PoliteSignal::Terminate,
     };
-    Ok(Launch { args, prompt, environment: settings.env.clone(), polite_signal })
+    Ok(Launch { args, prompt, polite_signal })
 }
 
 /// The arguments without the prompt. The settings have been checked: every template in them can be read.
@@ -166,6 +166,5 @@ mod tests {
         let settings = json!({"stop_signal": "terminate", "env": {"set": {"A": "b"}}});
         let launch = launched(settings, "x", None).expect("an ordinary request");
         assert_eq!(launch.polite_signal, PoliteSignal::Terminate);
-        assert_eq!(launch.environment.set["A"], "b");
     }
 }

@@ -24,8 +24,8 @@ mod settings;
 mod template;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, ProbeAnswer,
-    ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    ProbeAnswer, ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
@@ -45,6 +45,10 @@ impl AgentBackend for Command {
 
     fn program(&self) -> &str {
         &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
     }
 
     fn install_hint(&self) -> String {

@@ -45,6 +45,9 @@ macro_rules! kind {
             fn program(&self) -> &str {
                 $word
             }
+            fn environment(&self) -> &EnvRules {
+                unreachable!("configuration runs nothing")
+            }
             fn install_hint(&self) -> String {
                 String::new()
             }

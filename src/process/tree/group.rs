@@ -3,7 +3,10 @@
 use rustix::process::{Signal, kill_process_group, test_kill_process_group};
 
 use super::{Member, pid};
-use crate::{process::identity_of, task::TaskId};
+use crate::{
+    process::{identity_of, is_alive},
+    task::{ProcessIdentity, TaskId},
+};
 
 pub(super) fn adopt_orphans() {}
 
@@ -19,6 +22,6 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     }
 }
 
-pub(super) fn marked(_id: &TaskId) -> Vec<Member> {
-    Vec::new()
+pub(super) fn left_behind(_id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
+    agent.filter(|agent| is_alive(agent)).map(|agent| survivors(agent.pid)).unwrap_or_default()
 }

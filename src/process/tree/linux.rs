@@ -1,6 +1,9 @@
 //! Linux: the tree is found in `/proc`, below a child subreaper.
 
-use std::{collections::HashMap, fs};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+};
 
 use rustix::process::{
     PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open, pidfd_send_signal,
@@ -8,7 +11,10 @@ use rustix::process::{
 };
 
 use super::{Member, pid};
-use crate::{process::TASK_MARKER, task::TaskId};
+use crate::{
+    process::{TASK_MARKER, is_alive},
+    task::{ProcessIdentity, TaskId},
+};
 
 /// As much of `/proc/<pid>/stat` as matters here.
 #[derive(Debug)]
@@ -21,13 +27,16 @@ pub(crate) struct Stat {
 
 /// Reads `/proc/<pid>/stat`; `None` when there is no such process.
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The kernel cuts a name to 15 bytes, in the middle of a character if it comes to that.
+    let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
     // The name stands in parentheses and may itself hold any character, `)` included.
     let (before, after) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = after.split_ascii_whitespace().collect();
+    // While other threads run, a process whose first thread has ended looks like a zombie and is none.
+    let threads: u32 = fields.get(17)?.parse().ok()?;
     Some(Stat {
         start_time: fields.get(19)?.parse().ok()?,
-        is_zombie: matches!(*fields.first()?, "Z" | "X"),
+        is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
         parent: fields.get(1)?.parse().ok()?,
         name: before.split_once('(')?.1.to_owned(),
     })
@@ -43,30 +52,47 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
         return Vec::new();
     }
     let ourselves = std::process::id();
-    let processes: HashMap<u32, Stat> = all_pids().filter_map(|pid| Some((pid, stat(pid)?))).collect();
-    let is_below = |mut pid: u32| {
-        // No chain of parents is longer than the number of processes; a cycle could come of reading while they change.
-        for _ in 0..processes.len() {
-            match processes.get(&pid) {
-                Some(stat) if stat.parent == ourselves => return true,
-                Some(stat) => pid = stat.parent,
-                None => return false,
-            }
-        }
-        false
-    };
-    let mut survivors = Vec::new();
-    for (&pid, stat) in &processes {
-        if stat.is_zombie {
-            if stat.parent == ourselves && pid != agent {
-                reap(pid);
-            }
-        } else if pid != ourselves && is_below(pid) {
-            survivors.push(Member { pid, start_time: stat.start_time, name: stat.name.clone() });
+    let processes = Processes::now();
+    for (&pid, stat) in &processes.0 {
+        if stat.is_zombie && stat.parent == ourselves && pid != agent {
+            reap(pid);
         }
     }
-    survivors.sort_by_key(|member| member.pid);
-    survivors
+    processes.alive_below(|parent| parent == ourselves)
+}
+
+/// Every process of the machine, as it was a moment ago.
+struct Processes(HashMap<u32, Stat>);
+
+impl Processes {
+    fn now() -> Self {
+        Self(all_pids().filter_map(|pid| Some((pid, stat(pid)?))).collect())
+    }
+
+    /// The processes, by pid, of whose parents, or their parents, one `is_root`.
+    fn alive_below(&self, is_root: impl Fn(u32) -> bool) -> Vec<Member> {
+        let is_below = |pid: &u32| {
+            let mut pid = *pid;
+            // No chain of parents is longer than the number of processes; a cycle could come of reading meanwhile.
+            for _ in 0..self.0.len() {
+                match self.0.get(&pid) {
+                    Some(stat) if is_root(stat.parent) => return true,
+                    Some(stat) => pid = stat.parent,
+                    None => return false,
+                }
+            }
+            false
+        };
+        let mut below: Vec<Member> =
+            self.0.keys().filter(|pid| is_below(pid)).filter_map(|pid| self.alive(*pid)).collect();
+        below.sort_by_key(|member| member.pid);
+        below
+    }
+
+    fn alive(&self, pid: u32) -> Option<Member> {
+        let stat = self.0.get(&pid).filter(|stat| !stat.is_zombie)?;
+        Some(Member { pid, start_time: stat.start_time, name: stat.name.clone() })
+    }
 }
 
 /// Whether nothing at all is below this process: every orphan would be its child. Most agents leave nothing behind, and
@@ -96,7 +122,7 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     };
 }
 
-pub(super) fn marked(id: &TaskId) -> Vec<Member> {
+pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
     let carries_marker = |pid: &u32| {
         fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
             environment.split(|byte| *byte == 0).any(|variable| {
@@ -105,11 +131,16 @@ pub(super) fn marked(id: &TaskId) -> Vec<Member> {
             })
         })
     };
-    let member = |pid: u32| {
-        let stat = stat(pid).filter(|stat| !stat.is_zombie)?;
-        Some(Member { pid, start_time: stat.start_time, name: stat.name })
-    };
-    all_pids().filter(carries_marker).filter_map(member).collect()
+    let processes = Processes::now();
+    let agent = agent.filter(|agent| is_alive(agent)).map(|agent| agent.pid);
+    let roots: HashSet<u32> = processes.0.keys().copied().filter(carries_marker).chain(agent).collect();
+    let mut left = processes.alive_below(|parent| roots.contains(&parent));
+    left.extend(roots.iter().filter_map(|pid| processes.alive(*pid)));
+    left.sort_by_key(|member| member.pid);
+    left.dedup();
+    // This process may itself work for the task: a server that an agent started. It goes with its own input.
+    left.retain(|member| member.pid != std::process::id());
+    left
 }
 
 fn all_pids() -> impl Iterator<Item = u32> {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::task::TaskId;
+use super::is_alive;
+use crate::task::{ProcessIdentity, TaskId};
 
 #[cfg(not(target_os = "linux"))]
 mod group;
@@ -75,22 +76,31 @@ impl Tree {
     }
 }
 
-/// The processes that carry this task's marker in their environment, wherever they are. Empty where the operating
-/// system does not show environments.
-pub fn marked(id: &TaskId) -> Vec<Member> {
-    platform::marked(id)
+/// What is left of a task whose supervisor is gone: the processes that carry its marker in their environment, its agent,
+/// and what is below them. Elsewhere than on Linux only the agent's process group.
+///
+/// Not found is what cleared its environment and lost its parents too.
+pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
+    platform::left_behind(id, agent)
 }
 
-/// Kills the processes that carry this task's marker, and waits at most two seconds for them to be gone. Returns those
-/// that were found. Nothing else can keep a task's processes alive once its supervisor is gone.
-pub fn kill_marked(id: &TaskId) -> Vec<Member> {
-    let found = marked(id);
+/// Kills what is left of a task, and waits at most two seconds for it to be gone. Returns what was found.
+pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
+    let found = left_behind(id, agent);
     let patience = Instant::now() + Duration::from_secs(2);
-    while !marked(id).is_empty() && Instant::now() < patience {
-        freeze_and_kill(|| marked(id));
+    while !left_behind(id, agent).is_empty() && Instant::now() < patience {
+        freeze_and_kill(|| left_behind(id, agent));
         std::thread::sleep(Duration::from_millis(10));
     }
     found
+}
+
+/// Kills exactly this process, if it is there.
+pub fn kill_exactly(process: &ProcessIdentity) {
+    if is_alive(process) {
+        let member = Member { pid: process.pid, start_time: process.start_time, name: String::new() };
+        platform::signal(&member, Signal::KILL);
+    }
 }
 
 /// Kills a process group of ours. Its leader has not been waited for.

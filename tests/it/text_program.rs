@@ -1,0 +1,73 @@
+//! Any text program as a backend, described in configuration; here, a shell script each time.
+
+use serde_json::json;
+
+use crate::world::{World, field, task_id};
+
+/// A world whose default backend is this shell script, with the prompt on its stdin.
+fn script(script: &str, more: &str) -> World {
+    let toml = format!(
+        r#"
+[tasks]
+default_backend = "shell"
+{more}
+[backends.shell]
+kind = "command"
+program = "/bin/sh"
+args = ["-c", {script:?}, "sh", "{{sandbox_args}}"]
+sandboxes = {{ danger-full-access = ["none"] }}
+version_args = []
+"#
+    );
+    World::with_fake_agent().configure(&toml)
+}
+
+#[test]
+fn it_gets_the_task_and_its_text_is_the_answer() {
+    let world = script("printf 'sandbox %s: ' \"$1\"; cat", "");
+    let mut server = world.server();
+    let answer = server.call("codex_agent", world.task("say this back"), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert!(answer.text.contains("sandbox none: say this back"), "{}", answer.text);
+    let mut refused = world.task("x");
+    refused["sandbox"] = json!("read-only");
+    let answer = server.call("codex_agent", refused, |_| {});
+    assert!(answer.is_error && answer.text.contains("read-only"), "{}", answer.text);
+}
+
+#[test]
+fn one_that_never_reads_its_prompt_is_no_trouble() {
+    let world = script("sleep 0.5; echo I did not read it", "");
+    let answer = world.server().call("codex_agent", world.task(&"x".repeat(1_000_000)), |_| {});
+    assert!(answer.text.contains("I did not read it"), "{}", answer.text);
+}
+
+#[test]
+fn a_last_line_without_an_end_is_not_lost_when_something_holds_the_pipe() {
+    let world = script("sleep 30 & printf 'the answer'", "on_agent_exit = \"leave\"");
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    assert!(answer.text.contains("the answer"), "{}", answer.text);
+    assert!(world.log(&task_id(&answer)).contains("LEFT BEHIND: leaving alone sleep"));
+}
+
+#[test]
+fn what_it_is_given_in_its_environment_is_nowhere_on_disk() {
+    let toml = "[agent_env]\nset = { GIVEN = \"s3cret-of-the-agent\" }\n";
+    let world = script("test -n \"$GIVEN\" && echo it has it; sleep 1", "").configure(toml);
+    let mut server = world.server();
+    let id = crate::world::start(&mut server, world.task("x"));
+    crate::world::wait_for_log(&world, &id, "it has it");
+    let mut dirs = vec![world.data_dir()];
+    while let Some(dir) = dirs.pop() {
+        for file in std::fs::read_dir(dir).expect("it is there").flatten() {
+            let path = file.path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if !path.ends_with("config.toml") {
+                let content = std::fs::read(&path).unwrap_or_default();
+                assert!(!String::from_utf8_lossy(&content).contains("s3cret"), "{} has it", path.display());
+            }
+        }
+    }
+}
