@@ -210,13 +210,6 @@ fn an_agent_whose_name_is_cut_in_the_middle_of_a_character_is_ended_like_any_oth
 }
 
 #[test]
-fn the_end_of_an_agent_is_none_of_its_activities() {
-    let world = World::with_fake_agent();
-    let answer = world.server().call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
-    assert_eq!(world.record(&task_id(&answer))["lastActivityType"], "stdout");
-}
-
-#[test]
 fn the_supervisor_is_gone_when_its_task_has_ended() {
     let world = World::with_fake_agent();
     let mut server = world.server();

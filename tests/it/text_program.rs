@@ -1,5 +1,6 @@
 //! Any text program as a backend, described in configuration; here, a shell script each time.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::world::{World, field, task_id};
@@ -49,6 +50,15 @@ fn a_last_line_without_an_end_is_not_lost_when_something_holds_the_pipe() {
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     assert!(answer.text.contains("the answer"), "{}", answer.text);
     assert!(world.log(&task_id(&answer)).contains("LEFT BEHIND: leaving alone sleep"));
+}
+
+#[test]
+fn its_end_is_none_of_its_activities() {
+    let world = script("echo x; sleep 2", "");
+    let record = world.record(&task_id(&world.server().call("codex_agent", world.task("x"), |_| {})));
+    let moment = |key: &str| record[key].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok()).expect("a moment");
+    let silent = moment("completedAt") - moment("lastActivityAt");
+    assert!(silent > TimeDelta::seconds(1), "{record}");
 }
 
 #[test]
