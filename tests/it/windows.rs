@@ -153,8 +153,8 @@ fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up(
     let mut nested = world.server();
     outer.kill();
     kill_process(supervisor, Signal::KILL).expect("it is ours");
-    let status = nested.call("codex_status", json!({"taskId": id}), |_| {});
-    assert_eq!(field(&status.text, "Status"), Some("interrupted"), "{}", status.text);
+    let status = wait_for_end(&mut nested, &id);
+    assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
 }
 
 #[test]
