@@ -44,6 +44,9 @@ pub enum Office {
 /// owns it.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How long calls that are abandoned have to let go of what they started. Claude Code sends SIGTERM 100 ms after SIGINT.
+const LAST_CLEANING: Duration = Duration::from_millis(50);
+
 /// Calls run on these, so that a slow disk under one of them delays neither the others nor the end. A single thread
 /// would be half a mebibyte leaner.
 const WORKERS: usize = 2;
@@ -60,8 +63,9 @@ pub fn serve(office: Office) -> ExitCode {
         }
     };
     runtime.block_on(run(office));
-    // A thread that waits for stdin or stdout cannot be joined.
-    runtime.shutdown_background();
+    // What is still under way is dropped, and with it what it started. A thread that waits for stdin or stdout cannot be
+    // joined.
+    runtime.shutdown_timeout(LAST_CLEANING);
     ExitCode::SUCCESS
 }
 

@@ -159,7 +159,9 @@ fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up(
 
 #[test]
 fn a_program_that_is_being_asked_goes_with_the_server() {
-    let world = World::with_fake_agent().variable("TEST_MARK", "asked-and-silent");
+    let world = World::with_fake_agent();
+    let mark = world.home().to_string_lossy().into_owned();
+    let world = world.variable("TEST_MARK", mark.clone());
     let program = world.home().join("codex");
     std::fs::write(&program, "#!/bin/sh\nsleep 300\n").expect("the home is writable");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -169,7 +171,7 @@ fn a_program_that_is_being_asked_goes_with_the_server() {
     let server_itself = server.pid();
     let _call = server.start_call("codex_agent", world.task("x"));
     let asked = || {
-        let mut marked = processes_with_env("TEST_MARK", "asked-and-silent");
+        let mut marked = processes_with_env("TEST_MARK", &mark);
         marked.retain(|pid| *pid != server_itself);
         marked
     };
