@@ -25,10 +25,19 @@ pub(super) enum Durability {
 
 /// Puts `content` (0600) in the place of `path` in one step.
 pub(super) fn replace(path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
+    replace_by(path, durability, |file| file.write_all(content))
+}
+
+/// Puts what `content` writes (0600) in the place of `path` in one step.
+pub(super) fn replace_by(
+    path: &Path,
+    durability: Durability,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), StoreError> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let write = || {
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
-        file.write_all(content)?;
+        content(file.as_file_mut())?;
         match durability {
             Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
             Durability::Volatile => {}

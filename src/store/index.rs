@@ -4,8 +4,10 @@
 //! replaced under a lock that is held for one read and one write, and that nobody waits for longer than two seconds.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
+    io::{BufWriter, Write},
     os::unix::fs::OpenOptionsExt,
     thread,
     time::{Duration, Instant},
@@ -17,7 +19,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Store, StoreError, archive,
-    atomic::{Durability, replace, set_aside},
+    atomic::{Durability, replace, replace_by, set_aside},
     if_there,
     layout::RECORD_SUFFIX,
 };
@@ -38,14 +40,11 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// As much of a text as an entry has that is not written for a task with limits of its own.
 const CUT: usize = 2_000;
 
-/// What stands in the place of the index.
-enum Parsed {
-    Missing,
-    Damaged,
-    Entries(Entries),
-}
+/// As much as is written at once.
+const BLOCK: usize = 64 << 10;
 
-type Entries = BTreeMap<String, Box<RawValue>>;
+/// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
+type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
 /// As much of an entry as the index itself needs.
 #[derive(Deserialize)]
@@ -80,19 +79,26 @@ impl Store {
         // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
         let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
         if_there(fs::rename(&dirty, &mending)).map_err(StoreError::at("rename", &dirty))?;
-        let on_disk = self.read_entries_under_lock()?;
+        let content = self.read_index()?;
+        let on_disk = content.as_deref().and_then(parse);
+        if content.is_some() && on_disk.is_none() {
+            self.set_index_aside()?;
+        }
         let lacks = on_disk.is_none() || mending.exists();
         let mut entries = on_disk.unwrap_or_default();
         self.archive_the_original(&mut entries)?;
         if lacks {
             entries.extend(self.rebuilt(limits.text)?);
         }
-        entries.insert(record.id.to_string(), entry(record, limits.text));
+        entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
         bound(&mut entries, limits.entries);
-        let content = serde_json::to_vec(&entries).expect("an index has only string keys");
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
-        replace(&self.layout.index(), &content, Durability::Volatile)?;
+        replace_by(&self.layout.index(), Durability::Volatile, |file| {
+            let mut file = BufWriter::with_capacity(BLOCK, file);
+            serde_json::to_writer(&mut file, &entries)?;
+            file.flush()
+        })?;
         if_there(fs::remove_file(&mending)).map_err(StoreError::at("remove", mending))?;
         Ok(())
     }
@@ -106,7 +112,16 @@ impl Store {
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
         let mut records = BTreeMap::new();
-        for (id, raw) in self.read_entries()?.map_or_else(|| self.rebuilt(CUT), Ok)? {
+        let content = self.read_index()?;
+        let entries = match content.as_deref().map(parse) {
+            Some(Some(entries)) => entries,
+            Some(None) => {
+                self.notice_damage()?;
+                self.rebuilt(CUT)?
+            }
+            None => self.rebuilt(CUT)?,
+        };
+        for (id, raw) in entries {
             if let Some(record) = archive::understand(&id, &raw) {
                 records.insert(record.id.clone(), record);
             }
@@ -131,8 +146,11 @@ impl Store {
 
     /// What the index knows of one task.
     pub(super) fn index_entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let entries = self.read_entries()?.unwrap_or_default();
-        Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw)))
+        let Some(content) = self.read_index()? else { return Ok(None) };
+        match parse(&content) {
+            Some(entries) => Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw))),
+            None => self.notice_damage().map(|()| None),
+        }
     }
 
     /// Whether the index has an entry of this id, or says the id anywhere else, which is all the same to a new task.
@@ -150,41 +168,28 @@ impl Store {
         }
     }
 
-    /// The entries as they are on disk; `None` when there is no index, or none any more because it was damaged.
-    fn read_entries(&self) -> Result<Option<Entries>, StoreError> {
-        match self.parse_index()? {
-            Parsed::Missing => Ok(None),
-            Parsed::Entries(entries) => Ok(Some(entries)),
-            // Only under the lock is it certain that this, and not a good one, is set aside. Who has it does the same.
-            Parsed::Damaged => match self.lock_index(Duration::ZERO)? {
-                Some(_lock) => self.read_entries_under_lock(),
-                None => Ok(None),
-            },
+    /// Sets a damaged index aside, unless someone is about to. Only under the lock is it certain that this, and not a good
+    /// one, is set aside.
+    fn notice_damage(&self) -> Result<(), StoreError> {
+        let Some(_lock) = self.lock_index(Duration::ZERO)? else { return Ok(()) };
+        match self.read_index()? {
+            Some(content) if parse(&content).is_none() => self.set_index_aside(),
+            Some(_) | None => Ok(()),
         }
     }
 
-    fn read_entries_under_lock(&self) -> Result<Option<Entries>, StoreError> {
-        match self.parse_index()? {
-            Parsed::Missing => Ok(None),
-            Parsed::Entries(entries) => Ok(Some(entries)),
-            Parsed::Damaged => {
-                let aside = set_aside(&self.layout.index())?;
-                self.notice(format!(
-                    "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
-                    aside.display()
-                ));
-                Ok(None)
-            }
-        }
-    }
-
-    fn parse_index(&self) -> Result<Parsed, StoreError> {
-        let Some(content) = self.read_index()? else { return Ok(Parsed::Missing) };
-        Ok(serde_json::from_slice(&content).map_or(Parsed::Damaged, Parsed::Entries))
+    /// Does it, under the lock.
+    fn set_index_aside(&self) -> Result<(), StoreError> {
+        let aside = set_aside(&self.layout.index())?;
+        self.notice(format!(
+            "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
+            aside.display()
+        ));
+        Ok(())
     }
 
     /// The entries as the records have them.
-    fn rebuilt(&self, text: usize) -> Result<Entries, StoreError> {
+    fn rebuilt(&self, text: usize) -> Result<Entries<'static>, StoreError> {
         let logs = &self.layout.logs;
         let mut entries = Entries::new();
         for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
@@ -193,14 +198,14 @@ impl Store {
             let Ok(content) = fs::read(file.path()) else { continue };
             let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
             if record.id.as_str() == id {
-                entries.insert(id.to_owned(), entry(&record, text));
+                entries.insert(id.to_owned(), Cow::Owned(entry(&record, text)));
             }
         }
         Ok(entries)
     }
 
     /// Keeps an index of the original program whole, before it is replaced for the first time.
-    fn archive_the_original(&self, entries: &mut Entries) -> Result<(), StoreError> {
+    fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<(), StoreError> {
         // What we write begins with its format: one look, where the whole history would have to be read.
         let ours = format!("{{\"format\":{RECORD_FORMAT},");
         let original = |raw: &RawValue| {
@@ -216,7 +221,7 @@ impl Store {
         entries.retain(|id, raw| {
             if original(raw) {
                 let Some(record) = archive::understand(id, raw) else { return false };
-                *raw = entry(&TaskRecord { format: RECORD_FORMAT, from_original: true, ..record }, CUT);
+                *raw = Cow::Owned(entry(&TaskRecord { format: RECORD_FORMAT, from_original: true, ..record }, CUT));
             }
             true
         });
@@ -239,6 +244,12 @@ impl Store {
     }
 }
 
+/// The entries in the content of the index; `None` when it is damaged.
+fn parse(content: &[u8]) -> Option<Entries<'_>> {
+    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
+    Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
+}
+
 /// A record as it stands in the index, its texts cut to `text` characters.
 fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
@@ -251,7 +262,7 @@ fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
 }
 
 /// Keeps the newest `most` of the tasks that have ended, and every other.
-fn bound(entries: &mut Entries, most: usize) {
+fn bound(entries: &mut Entries<'_>, most: usize) {
     if entries.len() <= most {
         return;
     }

@@ -14,7 +14,10 @@ use chrono::{DateTime, Utc};
 use super::{Store, StoreError};
 use crate::task::TaskId;
 
-/// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 64 KiB have come together.
+/// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
+const BUFFER: usize = 256 << 10;
+
+/// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 256 KiB have come together.
 #[derive(Debug)]
 pub struct LogWriter {
     file: BufWriter<File>,
@@ -27,12 +30,12 @@ impl Store {
     /// Opens the log of a task, to append to it.
     pub fn open_log(&self, id: &TaskId) -> Result<LogWriter, StoreError> {
         let file = append(self.layout.log(id))?;
-        Ok(LogWriter { file: BufWriter::with_capacity(64 << 10, file), stamped: i64::MIN, stamp: String::new() })
+        Ok(LogWriter { file: BufWriter::with_capacity(BUFFER, file), stamped: i64::MIN, stamp: String::new() })
     }
 
     /// Opens the file of raw events of a task, to append to it.
     pub fn open_events(&self, id: &TaskId) -> Result<BufWriter<File>, StoreError> {
-        Ok(BufWriter::with_capacity(64 << 10, append(self.layout.events(id))?))
+        Ok(BufWriter::with_capacity(BUFFER, append(self.layout.events(id))?))
     }
 }
 

@@ -168,8 +168,7 @@ impl Task {
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);
         let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
-        // The prompt goes before the books are brought up to date; what the agent writes meanwhile waits in its pipes.
-        tokio::task::yield_now().await;
+        // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.store.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
         }

@@ -12,7 +12,19 @@ pub(super) struct StdinWriter {
 
 impl StdinWriter {
     /// Writes the prompt where it is delivered on stdin, and closes stdin unless the session wants it.
+    ///
+    /// Most prompts fit into the pipe: such a prompt, and its end, are there for the agent when this returns.
     pub(super) fn begin(stdin: Option<ChildStdin>, delivery: PromptDelivery, prompt: &str) -> Self {
+        let mut prompt = prompt.as_bytes();
+        let stdin = match (stdin, delivery) {
+            (Some(stdin), PromptDelivery::Stdin) => {
+                // A child's stdin does not block here; an agent that has closed it is found out about below.
+                prompt = &prompt[rustix::io::write(&stdin, prompt).unwrap_or(0)..];
+                (!prompt.is_empty()).then_some(stdin)
+            }
+            (stdin, PromptDelivery::Session | PromptDelivery::Argument) => stdin,
+            (None, PromptDelivery::Stdin) => None,
+        };
         let (to_write, writing) = match stdin {
             Some(stdin) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
@@ -23,7 +35,7 @@ impl StdinWriter {
         let mut writer = Self { to_write, writing };
         match delivery {
             PromptDelivery::Stdin => {
-                writer.send(prompt.as_bytes().to_vec());
+                writer.send(prompt.to_vec());
                 writer.close();
             }
             PromptDelivery::Argument => writer.close(),

@@ -16,7 +16,7 @@
 //! | `{"child": {…}}` | a sleeping child: `seconds`, `pid_file`, and if `true` `setsid`, `ignore_term`, `double_fork`, `hold_pipe` (it keeps stdout and stderr), `clear_env` |
 //! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
-//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read |
+//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `event` instead of `length`, each is that event |
 //! | `{"close_stdout": true}` | the reader of stdout sees its end |
 //! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
 //!
@@ -193,7 +193,10 @@ fn script(prompt: &str) -> Result<Vec<Value>, Problem> {
 }
 
 fn flood(value: &Value) -> Result<(), Problem> {
-    let line = "x".repeat(number(&value["length"])?);
+    let line = match value.get("event") {
+        Some(event) => event.to_string(),
+        None => "x".repeat(number(&value["length"])?),
+    };
     let line = match value["json"] == true {
         true => json!({"type": "item.completed", "item": {"id": "item_f", "type": "agent_message", "text": line}})
             .to_string(),

@@ -1,0 +1,46 @@
+//! What a task costs while its agent is silent.
+
+use std::{io, thread::sleep, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    processes::Work,
+    report::{Report, Samples, Target},
+    world::World,
+};
+
+const ROUNDS: usize = 3;
+const WATCHED: Duration = Duration::from_secs(5);
+
+pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
+    let world = World::new()?;
+    let mut server = world.server();
+    let arguments = json!({"task": "FAKE[{\"hang\": true}]", "workingDirectory": world.project.path()});
+    let (id, supervisor) = world.begin(&mut server, "FAKE[{\"hang\": true}]");
+    let waiting = server.start_call("codex_agent", arguments);
+    sleep(Duration::from_millis(1_500));
+    let watched = [
+        ("supervisor", supervisor, Target::Most(5.0)),
+        ("server with a call that waits", server.pid(), Target::Most(5.0)),
+    ];
+    let mut samples: Vec<(Samples, Samples)> = watched.iter().map(|_| Default::default()).collect();
+    for _ in 0..ROUNDS {
+        let before = watched.map(|(_, pid, _)| Work::of(pid));
+        sleep(WATCHED);
+        for ((_, pid, _), (before, (time, wakeups))) in watched.iter().zip(before.into_iter().zip(&mut samples)) {
+            let after = Work::of(*pid);
+            time.push((after.time.saturating_sub(before.time)).as_secs_f64() * 1e3 / WATCHED.as_secs_f64());
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+            wakeups.push((after.wakeups - before.wakeups) as f64 / WATCHED.as_secs_f64());
+        }
+    }
+    report.part(&format!("idle: an agent that is silent, {ROUNDS} times {} s", WATCHED.as_secs()))?;
+    for ((what, _, target), (time, wakeups)) in watched.iter().zip(&samples) {
+        report.row(&format!("{what}: processor time in a second"), time, "ms", *target)?;
+        report.row(&format!("{what}: wakeups in a second"), wakeups, "", Target::None)?;
+    }
+    server.cancel(&waiting);
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! A home with the fake agent in its configuration, and servers in it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use connector_testing::{GitProject, McpServer, ToolAnswer, eventually};
+use serde_json::{Value, json};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const FAKE_AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
+
+/// Everything that one part has to itself.
+#[derive(Debug)]
+pub(crate) struct World {
+    home: tempfile::TempDir,
+    pub(crate) project: GitProject,
+}
+
+impl World {
+    /// A world in the directory for temporary files.
+    pub(crate) fn new() -> io::Result<Self> {
+        Self::on(&std::env::temp_dir())
+    }
+
+    /// A world whose data is in this directory, and so on its disk.
+    pub(crate) fn on(dir: &Path) -> io::Result<Self> {
+        let home = tempfile::Builder::new().prefix("overhead-").tempdir_in(dir)?;
+        let world = Self { home, project: GitProject::new() };
+        fs::create_dir_all(world.data_dir())?;
+        fs::write(world.data_dir().join("config.toml"), format!("[backends.codex]\nprogram = \"{FAKE_AGENT}\"\n"))?;
+        Ok(world)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.home.path().join(".codex-connector")
+    }
+
+    /// A file of a task.
+    pub(crate) fn log_file(&self, id: &str, ending: &str) -> PathBuf {
+        self.data_dir().join("logs").join(format!("{id}.{ending}"))
+    }
+
+    fn with_home(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("HOME", self.home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    /// The server's command line.
+    pub(crate) fn server_command(&self) -> Command {
+        self.with_home(env!("CARGO_BIN_EXE_codex-connector"))
+    }
+
+    /// A server, ready for calls.
+    pub(crate) fn server(&self) -> McpServer {
+        let mut server = McpServer::spawn(self.server_command());
+        server.set_patience(PATIENCE);
+        server.initialize();
+        server.request("tools/list", json!({}));
+        server
+    }
+
+    /// The fake agent as a server would run it, in the same place.
+    pub(crate) fn agent_command(&self) -> Command {
+        let mut command = self.with_home(FAKE_AGENT);
+        command.args(["exec", "--json", "-"]).current_dir(self.project.path()).stdin(Stdio::piped());
+        command
+    }
+
+    /// Runs a task to its end.
+    pub(crate) fn run(&self, server: &mut McpServer, prompt: &str) -> ToolAnswer {
+        let arguments = json!({"task": prompt, "workingDirectory": self.project.path()});
+        let answer = server.call("codex_agent", arguments, |_| {});
+        assert!(answer.text.contains("completed successfully"), "{}", answer.text);
+        answer
+    }
+
+    /// Begins a task, and returns its id and its supervisor once its agent runs.
+    pub(crate) fn begin(&self, server: &mut McpServer, prompt: &str) -> (String, u32) {
+        let arguments = json!({"task": prompt, "workingDirectory": self.project.path(), "async": true});
+        let id = task_id(&server.call("codex_agent", arguments, |_| {}));
+        let supervisor = eventually("the start of an agent", PATIENCE, || {
+            let record: Value = serde_json::from_slice(&fs::read(self.log_file(&id, "debug.json")).ok()?).ok()?;
+            record["pid"].as_u64()?;
+            u32::try_from(record["supervisor"]["pid"].as_u64()?).ok()
+        });
+        (id, supervisor)
+    }
+
+    /// A history of `count` tasks with prompts and answers of about 1,000 bytes each, made from a task that ran here.
+    pub(crate) fn make_history(&self, count: u32) -> io::Result<()> {
+        let file = self.data_dir().join("tasks.json");
+        let index: Value = serde_json::from_slice(&fs::read(&file)?)?;
+        let template = index.as_object().and_then(|entries| entries.values().next()).cloned().unwrap_or_default();
+        let entries = (0..count).map(|number| {
+            let id = format!("{number:08x}");
+            let (mut entry, text) = (template.clone(), "some words of a task ".repeat(48));
+            for (key, value) in [("id", &id), ("task", &text), ("result", &text)] {
+                entry[key] = value.as_str().into();
+            }
+            (id, entry)
+        });
+        fs::write(file, Value::Object(entries.collect()).to_string())
+    }
+}
+
+/// The id in an answer.
+pub(crate) fn task_id(answer: &ToolAnswer) -> String {
+    let id = answer.text.split_once("**Task ID:**").and_then(|(_, after)| after.split_whitespace().next());
+    id.unwrap_or_else(|| panic!("no task id in {}", answer.text)).trim_matches('`').to_owned()
+}
