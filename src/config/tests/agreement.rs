@@ -1,5 +1,7 @@
 //! `config/default.toml`, `config/schema.json` and `config/examples/` agree with the code.
 
+use figment::providers::{Format, Toml};
+
 use super::*;
 
 /// The kinds that `main` puts into the binary.
@@ -62,12 +64,16 @@ fn what_default_toml_proposes_can_be_written() {
 }
 
 #[test]
-fn every_example_loads() {
+fn every_example_loads_and_agrees_with_the_schema() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let schema = schema(&kinds_of_the_binary());
     let mut loaded = 0;
     for example in fs::read_dir(examples).expect("the examples are in the repository") {
         let file = example.expect("the examples can be listed").path();
-        let case = Case::new().file(fs::read(&file).expect("an example can be read"));
+        let text = fs::read_to_string(&file).expect("an example can be read");
+        let example: Value = Figment::from(Toml::string(&text)).extract().expect("an example is TOML");
+        assert!(jsonschema::is_valid(&schema, &example), "{} does not agree with the schema", file.display());
+        let case = Case::new().file(text);
         let config = Config::load(&case.overrides, &kinds_of_the_binary(), case.environment.into_iter());
         config.unwrap_or_else(|problems| panic!("{}: {problems}", file.display()));
         loaded += 1;
