@@ -84,14 +84,20 @@ impl Store {
         }
     }
 
-    /// Removes the run directory: the last thing that the holder of the lease does.
+    /// Removes the run directory, and gives up the lease.
     pub fn close(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
+        let cleared = self.clear(id);
+        drop(lease);
+        cleared
+    }
+
+    /// Removes the run directory of a task that has ended.
+    pub fn clear(&self, id: &TaskId) -> Result<(), StoreError> {
         let run = self.layout.run(id);
         let remove = || if_there(fs::remove_dir_all(&run));
         // Someone may have left a request to cancel while the directory was being emptied.
-        let removed = remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run));
-        drop(lease);
-        removed.map(|_| ())
+        remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run))?;
+        Ok(())
     }
 }
 

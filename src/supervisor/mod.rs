@@ -191,7 +191,7 @@ impl Task {
         }
     }
 
-    /// Closes the books, in this order: result, log, record, index, run directory.
+    /// Closes the books, in this order: result, log, record, lease, index, run directory.
     ///
     /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
     /// written keeps its run directory, and with it the supervisor's own log.
@@ -218,11 +218,13 @@ impl Task {
             }
             sleep(TRY_AGAIN).await;
         }
-        self.index();
-        if let Err(error) = self.store.close(&id, self.lease) {
+        // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
+        // not waited for: with a long history it takes longer than all the rest.
+        drop(self.lease);
+        journal.ended();
+        if let Err(error) = self.store.index(&self.record, self.spec.index).and_then(|()| self.store.clear(&id)) {
             tracing::error!(%error, "the run directory stays");
         }
-        journal.ended();
     }
 
     fn index(&self) {

@@ -70,8 +70,11 @@ impl World {
         serde_json::from_slice(&content).expect("a record is JSON")
     }
 
-    /// The index.
+    /// The index, once nothing runs any more: it is written a moment after a task has ended.
     pub(crate) fn index(&self) -> Value {
+        eventually("empty run directories", PATIENCE, || {
+            fs::read_dir(self.data_dir().join("run")).ok()?.next().is_none().then_some(())
+        });
         let content = fs::read(self.data_dir().join("tasks.json")).expect("there is an index");
         serde_json::from_slice(&content).expect("the index is JSON")
     }
