@@ -27,7 +27,10 @@ use std::{
 
 use chrono::Utc;
 use connector_api::{AgentBackend, Outcome};
-use tokio::time::sleep;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
 
 pub use hints::{Hint, Readiness};
 
@@ -82,6 +85,13 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     Ok(())
 }
 
+/// Waits for work that was begun, if there is any. That it panicked is in the log by then.
+async fn join(work: Option<JoinHandle<()>>) {
+    if let Some(work) = work {
+        let _ = work.await;
+    }
+}
+
 /// A task that exists: its record says `running`, and its lease is ours.
 struct Task {
     spec: TaskSpec,
@@ -89,6 +99,8 @@ struct Task {
     lease: Lease,
     record: TaskRecord,
     started: Instant,
+    /// The entry of the running task on its way into the index.
+    indexing: Option<JoinHandle<()>>,
 }
 
 impl Task {
@@ -119,7 +131,7 @@ impl Task {
             let _ = store.close(&spec.id, lease);
             return Err(error.to_string());
         }
-        Ok(Some(Self { spec, store: Arc::new(store), lease, record, started: Instant::now() }))
+        Ok(Some(Self { spec, store: Arc::new(store), lease, record, started: Instant::now(), indexing: None }))
     }
 
     /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
@@ -172,7 +184,7 @@ impl Task {
         if let Err(error) = self.store.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
         }
-        self.index();
+        self.begin_indexing().await;
         run.drive(journal, outside, &self.store, &mut self.record).await
     }
 
@@ -222,14 +234,21 @@ impl Task {
         // not waited for: with a long history it takes longer than all the rest.
         drop(self.lease);
         journal.ended();
+        join(self.indexing.take()).await;
         if let Err(error) = self.store.index(&self.record, self.spec.index).and_then(|()| self.store.clear(&id)) {
             tracing::error!(%error, "the run directory stays");
         }
     }
 
-    fn index(&self) {
-        if let Err(error) = self.store.index(&self.record, self.spec.index) {
-            tracing::error!(%error, "the index is not up to date");
-        }
+    /// Puts the running task into the index, beside the work: with a long history that takes its time.
+    async fn begin_indexing(&mut self) {
+        // One after the other: an older record must not come after a newer one.
+        join(self.indexing.take()).await;
+        let (store, record, limits) = (Arc::clone(&self.store), self.record.clone(), self.spec.index);
+        self.indexing = Some(spawn_blocking(move || {
+            if let Err(error) = store.index(&record, limits) {
+                tracing::error!(%error, "the index is not up to date");
+            }
+        }));
     }
 }
