@@ -9,6 +9,7 @@ use chrono::Utc;
 use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Step};
 use rustix::process::Signal;
 use tokio::{
+    io::AsyncRead,
     process::{ChildStderr, ChildStdout},
     time::sleep,
 };
@@ -187,49 +188,55 @@ impl Run {
 
     fn stdout_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
         let Some(mut reader) = self.stdout.take() else { return vec![] };
-        let now = Utc::now();
         let count = read.unwrap_or(0);
-        journal.came(Stream::Stdout, count, now);
-        let mut inputs = vec![Input::Output];
-        while let Some(piece) = reader.cut() {
-            journal.keep_raw(&piece);
-            let steps = match &piece {
-                Piece::Line(line) => self.session.stdout(Line::Whole(line)),
-                Piece::LongEnd { head, length } => self.session.stdout(Line::TooLong { head, length: *length }),
-                Piece::LongStart(_) | Piece::LongPart(_) => vec![],
-            };
-            if steps.is_empty() || !matches!(piece, Piece::Line(_)) {
-                journal.raw(Stream::Stdout, &piece, now);
-                self.remember_raw(&piece);
-            }
-            if !steps.is_empty() {
-                inputs.extend(self.carry_out(steps, journal));
-            }
-        }
-        journal.seen(&std::mem::take(&mut self.last_raw));
+        let inputs = self.came(Stream::Stdout, &mut reader, count, journal);
         self.stdout = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
     }
 
     fn stderr_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
         let Some(mut reader) = self.stderr.take() else { return vec![] };
-        let now = Utc::now();
         let count = read.unwrap_or(0);
-        journal.came(Stream::Stderr, count, now);
+        let inputs = self.came(Stream::Stderr, &mut reader, count, journal);
+        self.stderr = (count > 0).then_some(reader);
+        self.unless_open(inputs, count)
+    }
+
+    /// Gives every piece of what was read to the session and to the journal.
+    fn came<R: AsyncRead + Unpin>(
+        &mut self,
+        stream: Stream,
+        reader: &mut LineReader<R>,
+        count: usize,
+        journal: &mut Journal,
+    ) -> Vec<Input> {
+        let now = Utc::now();
+        journal.came(stream, count, now);
         let mut inputs = vec![Input::Output];
         while let Some(piece) = reader.cut() {
-            journal.raw(Stream::Stderr, &piece, now);
-            let steps = match &piece {
-                Piece::Line(line) => self.session.stderr(Line::Whole(line)),
-                Piece::LongEnd { head, length } => self.session.stderr(Line::TooLong { head, length: *length }),
-                Piece::LongStart(_) | Piece::LongPart(_) => vec![],
+            if stream == Stream::Stdout {
+                journal.keep_raw(&piece);
+            }
+            let line = match &piece {
+                Piece::Line(line) => Some(Line::Whole(line)),
+                Piece::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
+                Piece::LongStart(_) | Piece::LongPart(_) => None,
             };
-            self.remember_raw(&piece);
+            let steps = match (line, stream) {
+                (Some(line), Stream::Stdout) => self.session.stdout(line),
+                (Some(line), Stream::Stderr) => self.session.stderr(line),
+                (None, _) => vec![],
+            };
+            // A line of stdout that was understood stands in the log in words; every other one as it came.
+            let is_told = stream == Stream::Stdout && matches!(piece, Piece::Line(_)) && !steps.is_empty();
+            if !is_told {
+                journal.raw(stream, &piece, now);
+                self.remember_raw(&piece);
+            }
             inputs.extend(self.carry_out(steps, journal));
         }
         journal.seen(&std::mem::take(&mut self.last_raw));
-        self.stderr = (count > 0).then_some(reader);
-        self.unless_open(inputs, count)
+        inputs
     }
 
     /// What a read of `count` bytes means: output, or the end of a pipe.
@@ -297,7 +304,7 @@ impl Drop for Guarded {
 }
 
 /// Waits for bytes of an open pipe; for ever when it is closed.
-async fn fill<R: tokio::io::AsyncRead + Unpin>(reader: &mut Option<LineReader<R>>) -> io::Result<usize> {
+async fn fill<R: AsyncRead + Unpin>(reader: &mut Option<LineReader<R>>) -> io::Result<usize> {
     match reader {
         Some(reader) => reader.fill().await,
         None => std::future::pending().await,
