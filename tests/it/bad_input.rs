@@ -118,6 +118,21 @@ fn an_agent_that_lacks_the_flag_for_the_sandbox_is_refused() {
 }
 
 #[test]
+fn an_agent_that_changed_behind_the_same_file_is_asked_again_and_then_works() {
+    let in_workspace = |world: &World| and(world.task("x"), json!({"sandbox": "workspace-write"}));
+    let world = World::with_fake_agent().variable("FAKE_CODEX_FULL_AUTO", "1");
+    let old = world.server().call("codex_agent", in_workspace(&world), |_| {});
+    assert_eq!(field(&old.text, "Status"), Some("completed successfully"), "{}", old.text);
+
+    // The file is the same, the agent behind it is not: it no longer lists the flag, and no longer takes it.
+    let world = world.without("FAKE_CODEX_FULL_AUTO").variable("FAKE_CODEX_REFUSES", "--full-auto");
+    let new = world.server().call("codex_agent", in_workspace(&world), |_| {});
+    assert_eq!(field(&new.text, "Status"), Some("completed successfully"), "{}", new.text);
+    let log = world.log(&crate::world::task_id(&new));
+    assert!(log.contains("COMMAND LINE REFUSED") && log.contains("exec --json --sandbox workspace-write -"), "{log}");
+}
+
+#[test]
 fn an_agent_that_does_not_take_what_its_help_lists_is_asked_again_and_then_fails() {
     let world = World::with_fake_agent().variable("FAKE_CODEX_REFUSES", "--sandbox");
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});

@@ -1,10 +1,6 @@
 //! MCP on real pipes.
 
-use std::{
-    io::Write,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{io::Write, process::Stdio, time::Duration};
 
 use connector_testing::{McpServer, eventually, processes::processes_with_env};
 use rustix::process::Signal;
@@ -179,7 +175,5 @@ fn a_client_that_does_not_read_delays_only_itself() {
     stdin.write_all(format!("{call}\n").as_bytes()).expect("the server reads");
     eventually("the task's work", PATIENCE, || file.exists().then_some(()));
     drop(stdin);
-    let asked = Instant::now();
     eventually("the end of the server", PATIENCE, || deaf.try_wait().expect("it is our child"));
-    assert!(asked.elapsed() < PATIENCE);
 }

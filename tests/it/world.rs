@@ -48,6 +48,12 @@ impl World {
         self
     }
 
+    /// Takes a variable back.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
