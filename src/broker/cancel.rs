@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Broker, Refusal};
 use crate::{
-    process::kill_exactly,
+    process::{kill_exactly, nudge},
     task::{TaskId, TaskRecord},
 };
 
@@ -39,6 +39,9 @@ impl Broker {
         // The task's own grace: it may have been submitted under another configuration.
         let grace = self.store.read_policy(id).map_or(self.config.policy.grace, |policy| policy.grace);
         self.store.request_cancel(id)?;
+        if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
+            nudge(&supervisor);
+        }
         let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
         if let Some(record) = self.ends_within(id, patience).await? {
             return Ok(Cancelled::Ended(Box::new(record)));

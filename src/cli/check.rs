@@ -8,7 +8,7 @@ use super::{fail, print};
 use crate::{
     config::Config,
     probing::{Freshness, installed},
-    process::probe,
+    process::{parent_group, probe},
     registry::Registry,
     store::Store,
 };
@@ -54,6 +54,7 @@ impl Report {
                 None
             }
         };
+        self.process_trees();
         for (name, frozen) in &config.backends {
             let label = format!("backend {name}");
             match (registry.build(frozen), &store) {
@@ -64,6 +65,20 @@ impl Report {
                 }
             }
         }
+    }
+
+    /// How everything that an agent starts is found when it is to be stopped.
+    fn process_trees(&mut self) {
+        let text = match parent_group() {
+            Some(parent) => format!("a cgroup for each task, in {}; no process can leave it", parent.display()),
+            None if cfg!(target_os = "linux") => {
+                "no cgroup can be made here; found by parents and by their environment\n\
+                 a process that hides from both is only found while its task's supervisor lives"
+                    .to_owned()
+            }
+            None => "process groups; a process that leaves its group is not found".to_owned(),
+        };
+        self.line("process trees", "ok", &text);
     }
 
     async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, store: &Store, is_default: bool) {

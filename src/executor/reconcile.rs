@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::{
-    process::{Member, kill_left_behind, left_behind},
+    process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
     store::{Lease, Store, StoreError},
     task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
 };
@@ -27,6 +27,7 @@ pub enum Reconciled {
 /// Closes every task whose supervisor is gone. A task that cannot be closed now is left for the next time.
 pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError> {
     store.remove_leftovers();
+    sweep_groups();
     for id in store.running_ids()? {
         if let Err(error) = reconcile(store, &id, index) {
             tracing::warn!(%error, task = %id, "the books stay open");
@@ -55,6 +56,7 @@ pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Recon
 }
 
 fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result<Reconciled, StoreError> {
+    let group = store.read_group(id).and_then(|dir| Cgroup::of(id, dir));
     // Read again: the supervisor may have ended in good order before its lease was ours.
     let closed = match store.read_record(id)? {
         Some(record) if record.status.is_final() => {
@@ -62,7 +64,11 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
             Reconciled::Untouched
         }
         Some(mut record) => {
-            let killed = kill_left_behind(id, record.agent.as_ref());
+            let killed = kill_left_behind(id, record.agent.as_ref(), group.as_ref());
+            let alive = left_behind(id, record.agent.as_ref(), group.as_ref());
+            if !alive.is_empty() {
+                tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
+            }
             end(store, &mut record, &killed);
             // The file of a task that the original program ran is its own.
             record.from_original |= record.format != RECORD_FORMAT;
@@ -74,6 +80,9 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
         }
         None => Reconciled::Untouched,
     };
+    if let Some(group) = group {
+        group.remove();
+    }
     store.close(id, lease)?;
     Ok(closed)
 }
@@ -92,10 +101,6 @@ fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
     };
     let summary = format!("END: {status}\nFailure reason: {reason}");
     record.end(status, Some(reason), Utc::now(), ran);
-    let alive = left_behind(&record.id, record.agent.as_ref());
-    if !alive.is_empty() {
-        tracing::error!(task = %record.id, ?alive, "processes of a task cannot be ended");
-    }
     if let Ok(mut log) = store.open_log(&record.id) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =

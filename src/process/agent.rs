@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, io, os::unix::process::ExitStatu
 use connector_api::Exit;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::identity_of;
+use super::{Cgroup, Tree, identity_of};
 use crate::task::ProcessIdentity;
 
 /// A command line, ready to run.
@@ -21,6 +21,8 @@ pub struct AgentCommand {
     pub environment: BTreeMap<OsString, OsString>,
     /// What its stdin is.
     pub stdin: StdinKind,
+    /// The control group for it and all it starts, if there can be one.
+    pub group: Option<Cgroup>,
 }
 
 /// What an agent's stdin is.
@@ -39,6 +41,8 @@ pub struct Agent {
     pub pid: u32,
     /// Who it is, beyond its pid; `None` where the operating system does not tell.
     pub identity: Option<ProcessIdentity>,
+    /// It and everything it starts. To be [gathered](Tree::gather) in its control group.
+    pub tree: Tree,
     /// Its process. Its one owner waits for it; dropping it leaves it running.
     pub process: AgentProcess,
     /// What it reads, unless that is nothing.
@@ -74,6 +78,7 @@ impl Agent {
         Ok(Self {
             pid,
             identity: identity_of(pid),
+            tree: Tree::of(pid, command.group.clone()),
             stdin: child.stdin.take(),
             stdout,
             stderr,

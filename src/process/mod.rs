@@ -16,7 +16,9 @@ pub use identity::{boot_id, identity_of, is_alive};
 pub use lines::{HELD, LineReader, Piece};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
-pub use tree::{Member, Tree, kill_exactly, kill_left_behind, left_behind};
+pub use tree::{
+    Cgroup, Member, NUDGE, Tree, kill_exactly, kill_left_behind, left_behind, nudge, parent_group, sweep_groups,
+};
 
 /// The environment variable that every agent and its children carry: the ids of the tasks that they work for, outermost
 /// first, separated by commas. By it a later server finds what a killed supervisor left behind.

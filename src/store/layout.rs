@@ -56,6 +56,10 @@ impl Layout {
         self.run(id).join("policy.json")
     }
 
+    pub(super) fn group(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("cgroup")
+    }
+
     pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("cancel")
     }

@@ -1,9 +1,14 @@
 //! What lies in a task's run directory besides its lease.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::OpenOptionsExt,
+    },
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -25,6 +30,16 @@ impl Store {
     /// The rules of a task that lives.
     pub fn read_policy(&self, id: &TaskId) -> Option<Policy> {
         serde_json::from_slice(&fs::read(self.layout.policy(id)).ok()?).ok()
+    }
+
+    /// Keeps where the task's control group is, for whoever has to clear up after its supervisor.
+    pub fn write_group(&self, id: &TaskId, dir: &Path) -> Result<(), StoreError> {
+        replace(&self.layout.group(id), dir.as_os_str().as_bytes(), Durability::Volatile)
+    }
+
+    /// Where the task's control group is, or was.
+    pub fn read_group(&self, id: &TaskId) -> Option<PathBuf> {
+        Some(PathBuf::from(OsString::from_vec(fs::read(self.layout.group(id)).ok()?)))
     }
 
     /// Where the supervisor of a task writes its own log.

@@ -53,6 +53,8 @@ enum Woken {
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
     Outside(Input),
+    /// Someone left something in the task's files.
+    Nudge,
     Time,
 }
 
@@ -61,7 +63,7 @@ impl Run {
     pub(super) fn new(agent: Agent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
         Self {
             id: spec.id.clone(),
-            tree: Guarded::new(Tree::of(agent.pid)),
+            tree: Guarded::new(agent.tree),
             process: agent.process,
             stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
             stdout: Some(LineReader::new(agent.stdout)),
@@ -119,6 +121,10 @@ impl Run {
                     vec![Input::Exited]
                 }
                 Woken::Outside(input) => vec![input],
+                Woken::Nudge => {
+                    cancel_at = now;
+                    vec![]
+                }
                 Woken::Time => vec![],
             };
         }
@@ -142,7 +148,7 @@ impl Run {
             read = fill(&mut self.stdout) => Woken::Stdout(read),
             read = fill(&mut self.stderr) => Woken::Stderr(read),
             exit = self.process.wait(), if self.exit.is_none() => Woken::Exit(exit),
-            input = outside.next() => Woken::Outside(input),
+            input = outside.next() => input.map_or(Woken::Nudge, Woken::Outside),
             () = sleep(pause) => Woken::Time,
         }
     }

@@ -100,6 +100,7 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
         working_directory: "/".into(),
         environment: BTreeMap::new(),
         stdin: StdinKind::Pipe,
+        group: None,
     };
     let launch = Launch { args: vec![], prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt };
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");

@@ -11,6 +11,8 @@ use crate::task::{OnAgentExit, OnServerExit, Policy, StopCause};
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long processes that the agent left behind have to go by themselves: Codex is still ending its own commands.
 const SETTLE: Duration = Duration::from_millis(100);
+/// The same for an agent that was stopped: what it ends by itself ends with it, and the rest is not wanted either.
+const SETTLE_STOPPED: Duration = Duration::from_millis(20);
 /// How often survivors are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long SIGKILL is repeated before the books are closed over a process that not even it can end.
@@ -236,7 +238,8 @@ impl Machine {
     }
 
     fn end(&mut self, now: Duration) -> Vec<Effect> {
-        self.state = State::Ended { clearing: Clearing::Settling(now + SETTLE), look_at: now };
+        let settle = if self.stopped.is_some() { SETTLE_STOPPED } else { SETTLE };
+        self.state = State::Ended { clearing: Clearing::Settling(now + settle), look_at: now };
         vec![Effect::LookForSurvivors]
     }
 

@@ -44,7 +44,7 @@ use prepare::Prepared;
 
 use crate::{
     probing::Freshness,
-    process::{Agent, Tree, identity_of},
+    process::{Agent, Cgroup, Tree, identity_of},
     registry::Registry,
     store::{Claim, Lease, Store},
     task::{SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
@@ -101,6 +101,10 @@ struct Task {
     started: Instant,
     /// The entry of the running task on its way into the index.
     indexing: Option<JoinHandle<()>>,
+    /// Where everything that the agent starts is kept together, if that is possible here.
+    group: Option<Cgroup>,
+    /// The agent on its way there.
+    gathering: Option<JoinHandle<()>>,
 }
 
 impl Task {
@@ -131,7 +135,16 @@ impl Task {
             let _ = store.close(&spec.id, lease);
             return Err(error.to_string());
         }
-        Ok(Some(Self { spec, store: Arc::new(store), lease, record, started: Instant::now(), indexing: None }))
+        Ok(Some(Self {
+            spec,
+            store: Arc::new(store),
+            lease,
+            record,
+            started: Instant::now(),
+            indexing: None,
+            group: None,
+            gathering: None,
+        }))
     }
 
     /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
@@ -161,7 +174,7 @@ impl Task {
             prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
         };
-        let Prepared { command, launch, version, environment } = match prepared {
+        let Prepared { mut command, launch, version, environment } = match prepared {
             Ok(prepared) => prepared,
             Err(end) => {
                 journal.header(&self.spec, None);
@@ -173,13 +186,17 @@ impl Task {
         self.record.environment = environment;
         journal.header(&self.spec, Some(&self.record));
         Tree::adopt_orphans();
+        self.make_group();
+        command.group.clone_from(&self.group);
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return End::not_started(&error.errno(), error.to_string(), Some(backend.install_hint())),
         };
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);
+        let tree = agent.tree.clone();
         let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
+        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.store.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
@@ -193,12 +210,27 @@ impl Task {
         loop {
             let input = tokio::select! {
                 input = outside.next() => input,
-                () = sleep(CANCEL_POLL) => {
-                    if self.store.cancel_requested(&self.spec.id) { Input::Cancel } else { Input::Tick }
-                }
+                () = sleep(CANCEL_POLL) => None,
             };
-            if let Some(cause) = called_off(&self.spec.policy, input) {
+            let cancel = self.store.cancel_requested(&self.spec.id).then_some(Input::Cancel);
+            let mut inputs = input.into_iter().chain(cancel);
+            if let Some(cause) = inputs.find_map(|input| called_off(&self.spec.policy, input)) {
                 return cause;
+            }
+        }
+    }
+
+    /// Makes the agent's control group, and puts down where it is before anything can be in it.
+    fn make_group(&mut self) {
+        if self.group.is_some() {
+            return;
+        }
+        let Some(group) = Cgroup::make(&self.spec.id) else { return };
+        match self.store.write_group(&self.spec.id, group.dir()) {
+            Ok(()) => self.group = Some(group),
+            Err(error) => {
+                tracing::warn!(%error, "the agent is in no control group");
+                group.remove();
             }
         }
     }
@@ -235,6 +267,10 @@ impl Task {
         drop(self.lease);
         journal.ended();
         join(self.indexing.take()).await;
+        join(self.gathering.take()).await;
+        if let Some(group) = self.group.take() {
+            group.remove();
+        }
         if let Err(error) = self.store.index(&self.record, self.spec.index).and_then(|()| self.store.clear(&id)) {
             tracing::error!(%error, "the run directory stays");
         }

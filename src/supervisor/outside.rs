@@ -7,11 +7,13 @@ use tokio::{
 };
 
 use super::machine::Input;
+use crate::process::NUDGE;
 
 /// The lifeline to the server, and the signals that tell a process to go.
 pub(super) struct Outside {
     lifeline: Option<oneshot::Receiver<()>>,
     told_to_go: Vec<Signal>,
+    nudged: Option<Signal>,
     heard: Vec<Input>,
 }
 
@@ -20,7 +22,8 @@ impl Outside {
     pub(super) fn watch(lifeline: oneshot::Receiver<()>) -> Self {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let told_to_go = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
-        Self { lifeline: Some(lifeline), told_to_go, heard: vec![] }
+        let nudged = signal(SignalKind::from_raw(NUDGE)).ok();
+        Self { lifeline: Some(lifeline), told_to_go, nudged, heard: vec![] }
     }
 
     /// Everything that happened so far: it also counts for an agent that is started later.
@@ -28,8 +31,9 @@ impl Outside {
         &self.heard
     }
 
-    /// Waits for the next thing to happen. Can be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Input {
+    /// Waits for the next thing to happen. Can be dropped while it waits. `None`: something may have been left in the
+    /// task's files.
+    pub(super) async fn next(&mut self) -> Option<Input> {
         let lifeline = async {
             match &mut self.lifeline {
                 Some(lifeline) => drop(lifeline.await),
@@ -42,14 +46,21 @@ impl Outside {
             }
             drop(select_all(self.told_to_go.iter_mut().map(|signal| Box::pin(signal.recv()))).await);
         };
+        let nudged = async {
+            match &mut self.nudged {
+                Some(nudged) => drop(nudged.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         let input = tokio::select! {
             () = lifeline => Input::ServerGone,
             () = told_to_go => Input::ToldToGo,
+            () = nudged => return None,
         };
         if input == Input::ServerGone {
             self.lifeline = None;
         }
         self.heard.push(input);
-        input
+        Some(input)
     }
 }

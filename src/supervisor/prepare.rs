@@ -49,7 +49,8 @@ pub(super) async fn prepare(
         PromptDelivery::Argument => StdinKind::Empty,
     };
     let working_directory = spec.request.working_directory.clone();
-    let command = AgentCommand { program, args: launch.args.clone(), working_directory, environment, stdin };
+    let command =
+        AgentCommand { program, args: launch.args.clone(), working_directory, environment, stdin, group: None };
     Ok(Prepared { command, launch, version: installed.version, environment: told })
 }
 

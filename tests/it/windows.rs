@@ -110,6 +110,37 @@ fn when_server_and_supervisor_are_killed_the_next_server_clears_up() {
     assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
 }
 
+/// Whether agents are put into control groups here.
+fn has_control_groups(world: &World) -> bool {
+    let checked = world.command(&["check"]).output().expect("the program runs");
+    let report = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let line = report.lines().find(|line| line.starts_with("process trees")).expect("there is a line about it");
+    line.contains("a cgroup for each task")
+}
+
+#[test]
+fn what_hides_from_a_killed_supervisor_is_found_through_its_control_group() {
+    let world = World::with_fake_agent();
+    let pids = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = pids.path().join("child");
+    let child = json!({"setsid": true, "double_fork": true, "clear_env": true, "seconds": 300, "pid_file": file});
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"child": child}, {"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let child = pid_in(&file);
+    server.signal(Signal::STOP);
+    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
+    server.kill();
+
+    wait_for_end(&mut world.server(), &id);
+
+    // Where there are no control groups, this is the one process that is promised to nobody.
+    assert_eq!(is_alive(child), !has_control_groups(&world));
+    if is_alive(child) {
+        kill_process(Pid::from_raw(child.cast_signed()).expect("a pid"), Signal::KILL).expect("the child is ours");
+    }
+}
+
 #[test]
 fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
     let world = World::with_fake_agent();

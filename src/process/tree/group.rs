@@ -1,5 +1,10 @@
 //! Elsewhere than on Linux: the tree is the agent's process group. What leaves the group is not found.
 
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+};
+
 use rustix::process::{Signal, kill_process_group, test_kill_process_group};
 
 use super::{Member, pid};
@@ -24,4 +29,59 @@ pub(super) fn signal(member: &Member, signal: Signal) {
 
 pub(super) fn left_behind(_id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
     agent.filter(|agent| is_alive(agent)).map(|agent| survivors(agent.pid)).unwrap_or_default()
+}
+
+pub(super) fn chase(_agent: u32) {}
+
+pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
+    Vec::new()
+}
+
+pub(super) fn sweep_groups() {}
+
+/// There are none here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cgroup(Infallible);
+
+impl Cgroup {
+    /// Never makes one.
+    pub fn make(_id: &TaskId) -> Option<Self> {
+        None
+    }
+
+    /// Never finds one.
+    pub fn of(_id: &TaskId, _dir: PathBuf) -> Option<Self> {
+        None
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        match self.0 {}
+    }
+
+    /// Removes it.
+    pub fn remove(&self) {
+        match self.0 {}
+    }
+
+    pub(super) fn admit(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
+        match self.0 {}
+    }
+
+    pub(super) fn members(&self) -> Vec<u32> {
+        match self.0 {}
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(super) fn kill(&self) {
+        match self.0 {}
+    }
+}
+
+/// There are none here.
+pub fn parent_group() -> Option<PathBuf> {
+    None
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{
@@ -47,18 +48,74 @@ pub(super) fn adopt_orphans() {
     let _ = set_child_subreaper(pid(std::process::id()));
 }
 
+/// How often the machine is looked over for a process that is always gone when its turn comes.
+const LOOKS: usize = 4;
+
 pub(super) fn survivors(agent: u32) -> Vec<Member> {
-    if is_childless() {
-        return Vec::new();
-    }
     let ourselves = std::process::id();
-    let processes = Processes::now();
-    for (&pid, stat) in &processes.0 {
-        if stat.is_zombie && stat.parent == ourselves && pid != agent {
-            reap(pid);
+    for _ in 0..LOOKS {
+        if is_childless() {
+            return Vec::new();
+        }
+        let processes = Processes::now();
+        for (&pid, stat) in &processes.0 {
+            if stat.is_zombie && stat.parent == ourselves && pid != agent {
+                reap(pid);
+            }
+        }
+        let alive = processes.alive_below(|parent| parent == ourselves);
+        if !alive.is_empty() || processes.0.contains_key(&agent) {
+            return alive;
         }
     }
-    processes.alive_below(|parent| parent == ourselves)
+    // Something is there whenever the kernel is asked, and never where we look.
+    if is_childless() { Vec::new() } else { vec![Member { pid: 0, start_time: 0, name: "runaway".to_owned() }] }
+}
+
+/// How long a runaway is chased at a time, and how far behind the newest process of the machine it is looked for.
+const CHASE: Duration = Duration::from_millis(30);
+const REACH: u32 = 8;
+
+/// Kills processes that are gone before a look at the whole machine reaches them, because each starts a successor and
+/// ends. The kernel tells the newest pid, and one pid is looked at sooner than a process is started.
+pub(super) fn chase(agent: u32) {
+    let until = Instant::now() + CHASE;
+    while !is_childless() && Instant::now() < until {
+        let Some(newest) = newest_pid() else { return };
+        for candidate in newest.saturating_sub(REACH)..=newest {
+            if candidate == agent || !is_below_us(candidate) {
+                continue;
+            }
+            let Some(found) = stat(candidate) else { continue };
+            let member = Member { pid: candidate, start_time: found.start_time, name: found.name };
+            signal(&member, Signal::KILL);
+            reap(candidate);
+        }
+    }
+}
+
+/// The pid that was given last, to a process or to a thread.
+fn newest_pid() -> Option<u32> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().last()?.parse().ok()
+}
+
+fn is_below_us(pid: u32) -> bool {
+    const DEEPEST: usize = 16;
+    let ourselves = std::process::id();
+    let parents = std::iter::successors(stat(pid), |child| stat(child.parent));
+    parents.take(DEEPEST).any(|process| process.parent == ourselves)
+}
+
+/// What is known of these pids.
+pub(super) fn members(pids: Vec<u32>) -> Vec<Member> {
+    let ourselves = std::process::id();
+    let known = pids.into_iter().filter(|pid| *pid != ourselves).filter_map(|pid| Some((pid, stat(pid)?)));
+    let alive = known.filter(|(_, stat)| !stat.is_zombie);
+    alive.map(|(pid, stat)| Member { pid, start_time: stat.start_time, name: stat.name }).collect()
+}
+
+pub(super) fn sweep_groups() {
+    super::cgroup::sweep();
 }
 
 /// Every process of the machine, as it was a moment ago.

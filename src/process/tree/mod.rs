@@ -1,12 +1,17 @@
 //! Everything an agent started: looking at it, and stopping it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use rustix::process::{Pid, Signal};
 
 use super::is_alive;
 use crate::task::{ProcessIdentity, TaskId};
 
+#[cfg(target_os = "linux")]
+mod cgroup;
 #[cfg(not(target_os = "linux"))]
 mod group;
 #[cfg(target_os = "linux")]
@@ -17,6 +22,11 @@ use group as platform;
 #[cfg(target_os = "linux")]
 use linux as platform;
 
+#[cfg(not(target_os = "linux"))]
+pub use group::{Cgroup, parent_group};
+
+#[cfg(target_os = "linux")]
+pub use cgroup::{Cgroup, parent_group};
 #[cfg(target_os = "linux")]
 pub(super) use linux::stat;
 
@@ -31,12 +41,13 @@ pub struct Member {
     pub name: String,
 }
 
-/// The processes below this one (Linux), or in the agent's process group (elsewhere).
+/// The processes below this one and in the task's control group (Linux), or in the agent's process group (elsewhere).
 ///
 /// There is one in a supervisor, which serves one agent: what is below it is the agent's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tree {
     agent: u32,
+    group: Option<Cgroup>,
 }
 
 impl Tree {
@@ -45,14 +56,23 @@ impl Tree {
         platform::adopt_orphans();
     }
 
-    /// The tree whose first process is `agent`.
-    pub fn of(agent: u32) -> Self {
-        Self { agent }
+    /// The tree whose first process is `agent`, which is to be [moved](Self::gather) into `group`.
+    pub fn of(agent: u32, group: Option<Cgroup>) -> Self {
+        Self { agent, group }
+    }
+
+    /// Moves the agent, and what it started meanwhile, into the control group. Takes about 10 ms.
+    pub fn gather(&self) {
+        if let Some(group) = &self.group {
+            group.admit(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
+        }
     }
 
     /// What is alive of it, without the agent's own process once that was waited for. Orphans that have ended are reaped.
     pub fn survivors(&self) -> Vec<Member> {
-        platform::survivors(self.agent)
+        let mut survivors = platform::survivors(self.agent);
+        add_group(&mut survivors, self.group.as_ref());
+        survivors
     }
 
     /// Sends a signal to the agent's own process only.
@@ -72,34 +92,68 @@ impl Tree {
 
     /// Sends SIGKILL to every process, all of them frozen first, so that none forks away.
     pub fn kill(&self) {
+        if let Some(group) = &self.group {
+            group.kill();
+        }
         freeze_and_kill(|| self.survivors());
+        platform::chase(self.agent);
     }
 }
 
-/// What is left of a task whose supervisor is gone: the processes that carry its marker in their environment, its agent,
-/// and what is below them. Elsewhere than on Linux only the agent's process group.
+/// What is left of a task whose supervisor is gone: what is in its control group, the processes that carry its marker in
+/// their environment, its agent, and what is below them. Elsewhere than on Linux only the agent's process group.
 ///
-/// Not found is what cleared its environment and lost its parents too.
-pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    platform::left_behind(id, agent)
+/// Without a control group, what cleared its environment and lost its parents too is not found.
+pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
+    let mut left = platform::left_behind(id, agent);
+    add_group(&mut left, group);
+    left
 }
 
 /// Kills what is left of a task, and waits at most two seconds for it to be gone. Returns what was found.
-pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    let found = left_behind(id, agent);
+pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
+    let found = left_behind(id, agent, group);
     let patience = Instant::now() + Duration::from_secs(2);
-    while !left_behind(id, agent).is_empty() && Instant::now() < patience {
-        freeze_and_kill(|| left_behind(id, agent));
+    while !left_behind(id, agent, group).is_empty() && Instant::now() < patience {
+        if let Some(group) = group {
+            group.kill();
+        }
+        freeze_and_kill(|| left_behind(id, agent, group));
         std::thread::sleep(Duration::from_millis(10));
     }
     found
 }
 
+/// Removes control groups of tasks that ended long ago.
+pub fn sweep_groups() {
+    platform::sweep_groups();
+}
+
+fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
+    let Some(group) = group.filter(|group| !group.is_empty()) else { return };
+    let known: HashSet<u32> = members.iter().map(|member| member.pid).collect();
+    let more = group.members().into_iter().filter(|pid| !known.contains(pid)).collect();
+    members.extend(platform::members(more));
+}
+
 /// Kills exactly this process, if it is there.
 pub fn kill_exactly(process: &ProcessIdentity) {
+    signal_exactly(process, Signal::KILL);
+}
+
+/// Tells exactly this process, a supervisor, to look at its files now. One that does not listen yet is not disturbed: what
+/// it is told with ([`NUDGE`]) is ignored by default.
+pub fn nudge(process: &ProcessIdentity) {
+    signal_exactly(process, Signal::WINCH);
+}
+
+/// The number of the signal of a [`nudge`].
+pub const NUDGE: i32 = Signal::WINCH.as_raw();
+
+fn signal_exactly(process: &ProcessIdentity, signal: Signal) {
     if is_alive(process) {
         let member = Member { pid: process.pid, start_time: process.start_time, name: String::new() };
-        platform::signal(&member, Signal::KILL);
+        platform::signal(&member, signal);
     }
 }
 

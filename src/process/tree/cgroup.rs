@@ -1,0 +1,233 @@
+//! A control group for each task: the kernel's own list of everything an agent started.
+//!
+//! Where this process may make groups below its own (cgroup v2, found through `mountinfo`, wherever it is mounted), an
+//! agent is put into one, and no descendant can leave it: not by forking faster than it is looked for, and not by
+//! losing its parents, its session and its environment. Elsewhere nothing is lost but that: the tree is then found by
+//! its parents and by its marker.
+//!
+//! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18).
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::task::TaskId;
+
+/// How the name of a task's group begins; its id follows.
+const PREFIX: &str = "codex-connector-";
+
+/// An empty group this old belongs to nobody.
+const STALE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether an agent forked while it was being moved.
+const MOST_ROUNDS: usize = 64;
+
+/// The group of one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cgroup {
+    dir: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes a group for a task; `None` where that is not possible.
+    pub fn make(id: &TaskId) -> Option<Self> {
+        let dir = own_group()?.join(format!("{PREFIX}{id}"));
+        fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no control group")).ok()?;
+        Some(Self { dir })
+    }
+
+    /// The group that was made for this task earlier, perhaps by another process. `None`: `dir` cannot be that, or is
+    /// there no more.
+    pub fn of(id: &TaskId, dir: PathBuf) -> Option<Self> {
+        let is_its_own = dir.file_name().is_some_and(|name| name.to_str() == Some(&format!("{PREFIX}{id}")));
+        (is_its_own && dir.join("cgroup.procs").exists()).then_some(Self { dir })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Moves `process` in, and with `look` everything that it started meanwhile.
+    pub(super) fn admit(&self, process: u32, look: impl Fn() -> Vec<u32>) {
+        let mut moved = vec![process];
+        if let Err(error) = self.move_in(process) {
+            tracing::debug!(%error, "the agent is in no control group");
+            return;
+        }
+        for _ in 0..MOST_ROUNDS {
+            let inside = self.members();
+            let outside: Vec<u32> =
+                look().into_iter().filter(|pid| !inside.contains(pid) && !moved.contains(pid)).collect();
+            if outside.is_empty() {
+                return;
+            }
+            for pid in outside {
+                // It may have ended.
+                let _ = self.move_in(pid);
+                moved.push(pid);
+            }
+        }
+    }
+
+    fn move_in(&self, pid: u32) -> io::Result<()> {
+        fs::write(self.dir.join("cgroup.procs"), pid.to_string())
+    }
+
+    /// The pids in it and in the groups below it.
+    pub(super) fn members(&self) -> Vec<u32> {
+        let mut members = Vec::new();
+        for dir in self.with_subgroups() {
+            let listed = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+            members.extend(listed.lines().filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        members
+    }
+
+    /// Whether nothing alive is in it. What cannot be read is gone.
+    pub(super) fn is_empty(&self) -> bool {
+        let events = fs::read_to_string(self.dir.join("cgroup.events")).unwrap_or_default();
+        !events.lines().any(|line| line == "populated 1")
+    }
+
+    /// Kills everything in it, in one step that nothing can fork away from (Linux 5.14; before that, nothing happens).
+    pub(super) fn kill(&self) {
+        if !self.is_empty()
+            && let Err(error) = fs::write(self.dir.join("cgroup.kill"), "1")
+        {
+            tracing::warn!(%error, group = %self.dir.display(), "a control group cannot be killed");
+        }
+    }
+
+    /// Removes it, once it is empty. One that is not stays.
+    pub fn remove(&self) {
+        let patience = Instant::now() + Duration::from_millis(200);
+        // A group is busy for a moment after its last process has ended.
+        while self.dir.exists() && Instant::now() < patience {
+            for dir in self.with_subgroups().into_iter().rev() {
+                let _ = fs::remove_dir(dir);
+            }
+            if self.dir.exists() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
+    /// This group, then those below it, each after its parent. An agent may make groups of its own.
+    fn with_subgroups(&self) -> Vec<PathBuf> {
+        let mut found = vec![self.dir.clone()];
+        let mut next = 0;
+        while let Some(dir) = found.get(next).cloned() {
+            let below = fs::read_dir(dir).into_iter().flatten().flatten();
+            found.extend(below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()));
+            next += 1;
+        }
+        found
+    }
+}
+
+/// Where the groups of tasks can be made: this process's own group, if it may make others in it.
+pub fn parent_group() -> Option<PathBuf> {
+    let own = own_group()?;
+    let trial = own.join(format!("{PREFIX}check-{}", std::process::id()));
+    fs::create_dir(&trial).ok()?;
+    let can_kill = trial.join("cgroup.kill").exists();
+    let _ = fs::remove_dir(&trial);
+    can_kill.then_some(own)
+}
+
+/// Removes groups of tasks that are empty and old: what was left running on purpose has ended since.
+pub(super) fn sweep() {
+    let Some(own) = own_group() else { return };
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| TaskId::parse(id).ok());
+        let made = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let is_old = made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > STALE);
+        if id.is_some() && is_old {
+            // Fails while anything is in it.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// The directory of this process's group in the unified hierarchy.
+fn own_group() -> Option<PathBuf> {
+    let (mountinfo, groups) =
+        (fs::read_to_string("/proc/self/mountinfo").ok()?, fs::read_to_string("/proc/self/cgroup").ok()?);
+    locate(&mountinfo, &groups)
+}
+
+/// What `/proc/self/mountinfo` and `/proc/self/cgroup` say about where the group is.
+fn locate(mountinfo: &str, groups: &str) -> Option<PathBuf> {
+    let group = Path::new(groups.lines().find_map(|line| line.strip_prefix("0::"))?);
+    mountinfo.lines().find_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let mut mount = mount.split(' ').skip(3);
+        let (root, point) = (unescaped(mount.next()?), unescaped(mount.next()?));
+        // In a container the mount may begin below the root of the hierarchy, and show only a part of it.
+        let inside = group.strip_prefix(&root).ok()?;
+        kind.starts_with("cgroup2 ")
+            .then(|| if inside.as_os_str().is_empty() { point.clone() } else { point.join(inside) })
+    })
+}
+
+/// A path in `mountinfo`, where blanks and the like are written as `\040`.
+fn unescaped(path: &str) -> PathBuf {
+    let mut parts = path.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
+            Some(byte) => {
+                plain.push(char::from(byte));
+                plain.push_str(&part[3..]);
+            }
+            None => {
+                plain.push('\\');
+                plain.push_str(part);
+            }
+        }
+    }
+    plain.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIFIED: &str = "23 1 0:5 / /proc rw shared:4 - proc proc rw\n\
+                           41 31 0:38 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+
+    #[test]
+    fn the_own_group_is_found_wherever_the_hierarchy_is_mounted() {
+        let find = |mounts, groups| locate(mounts, groups);
+        assert_eq!(find(UNIFIED, "0::/user.slice/a.scope\n"), Some("/sys/fs/cgroup/user.slice/a.scope".into()));
+        let hybrid = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
+                      32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      41 31 0:38 / /mnt/all\\040groups rw - cgroup2 none rw\n";
+        assert_eq!(find(hybrid, "1:cpu:/\n0::/\n"), Some("/mnt/all groups".into()));
+        let container = "41 31 0:38 /docker/1 /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
+        assert_eq!(find(container, "0::/docker/1/app\n"), Some("/sys/fs/cgroup/app".into()));
+        assert_eq!(find(container, "0::/elsewhere\n"), None);
+        assert_eq!(find("23 1 0:5 / /proc rw - proc proc rw\n", "0::/\n"), None);
+        assert_eq!(find(UNIFIED, "1:cpu:/\n"), None);
+    }
+
+    #[test]
+    fn a_directory_with_another_name_is_no_group_of_the_task() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let id = TaskId::random();
+        let make = |name: String| {
+            let group = dir.path().join(name);
+            fs::create_dir(&group).expect("the directory is writable");
+            fs::write(group.join("cgroup.procs"), "").expect("the directory is writable");
+            group
+        };
+        let (own, other) = (make(format!("{PREFIX}{id}")), make(format!("{PREFIX}{id}0")));
+        assert!(Cgroup::of(&id, own).is_some());
+        assert!(Cgroup::of(&id, other).is_none());
+        assert!(Cgroup::of(&id, "/".into()).is_none());
+    }
+}
