@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Store, layout::ARCHIVE_PREFIX};
+use super::{Store, files, layout::ARCHIVE_PREFIX};
 use crate::task::{FailureReason, TaskId, TaskRecord, TaskStatus};
 
 impl Store {
@@ -25,7 +25,7 @@ impl Store {
         let files = fs::read_dir(&self.layout.data).into_iter().flatten().flatten();
         files
             .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
-            .filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok())
+            .filter_map(|file| serde_json::from_slice(&files::read(&file.path()).ok()?).ok())
     }
 }
 

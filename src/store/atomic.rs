@@ -1,16 +1,16 @@
 //! Replacing files so that no reader and no power cut finds half of one.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    ffi::OsStr,
+    fs::{self, File},
     io::{self, ErrorKind, Write},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use chrono::Utc;
 
-use super::{StoreError, layout::stamp};
+use super::{StoreError, fault, files::make_private, layout::stamp};
 
 /// Whether a write waits until it would survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +36,17 @@ pub(super) fn replace_by(
 ) -> Result<(), StoreError> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let write = || {
+        fault::point("begin")?;
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+        make_private(file.as_file())?;
         content(file.as_file_mut())?;
+        fault::point("written")?;
         match durability {
             Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
             Durability::Volatile => {}
         }
         file.persist(path).map_err(|failed| failed.error)?;
+        fault::point("named")?;
         match durability {
             Durability::Durable => sync_names(dir),
             Durability::Whole | Durability::Volatile => Ok(()),
@@ -77,16 +81,12 @@ pub(super) fn remove_leftovers(dir: &Path) {
 /// How the name of a file begins that is about to take another's place.
 const TEMPORARY: &str = ".new-";
 
-/// Makes a directory that only its owner can enter, and those above it. One that is there stays as it is.
-pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(StoreError::at("make", dir))
-}
-
 /// Moves a file that cannot be read out of the way, and returns its new name. Nothing is ever deleted for being broken.
 pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let aside = path.with_file_name(format!("{stem}-damaged-{}.json", stamp(Utc::now())));
-    fs::rename(path, &aside).map_err(StoreError::at("set aside", path))?;
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = (part(path.file_stem()), part(path.extension()));
+    let aside = path.with_file_name(format!("{stem}-damaged-{}.{extension}", stamp(Utc::now())));
+    fault::point("set aside").and_then(|()| fs::rename(path, &aside)).map_err(StoreError::at("set aside", path))?;
     Ok(aside)
 }
 

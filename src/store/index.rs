@@ -6,9 +6,8 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +19,7 @@ use serde_json::value::RawValue;
 use super::{
     Store, StoreError, archive,
     atomic::{Durability, replace, replace_by, set_aside},
-    if_there,
+    fault, files,
     layout::RECORD_SUFFIX,
 };
 use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
@@ -78,7 +77,11 @@ impl Store {
     fn put_into_index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
         let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
-        if_there(fs::rename(&dirty, &mending)).map_err(StoreError::at("rename", &dirty))?;
+        if dirty.symlink_metadata().is_ok() {
+            fault::point("mend").map_err(StoreError::at("write", &mending))?;
+            files::mark(&mending)?;
+            files::unmark(&dirty)?;
+        }
         let content = self.read_index()?;
         let on_disk = content.as_deref().and_then(parse);
         if content.is_some() && on_disk.is_none() {
@@ -99,21 +102,18 @@ impl Store {
             serde_json::to_writer(&mut file, &entries)?;
             file.flush()
         })?;
-        if_there(fs::remove_file(&mending)).map_err(StoreError::at("remove", mending))?;
-        Ok(())
+        files::unmark(&mending)
     }
 
     fn mark_dirty(&self) -> Result<(), StoreError> {
-        let dirty = self.layout.index_dirty();
-        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&dirty);
-        made.map(drop).map_err(StoreError::at("write", dirty))
+        files::mark(&self.layout.index_dirty()).map(drop)
     }
 
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
         let mut records = BTreeMap::new();
         let content = self.read_index()?;
-        let entries = match content.as_deref().map(parse) {
+        let mut entries = match content.as_deref().map(parse) {
             Some(Some(entries)) => entries,
             Some(None) => {
                 self.notice_damage()?;
@@ -121,6 +121,10 @@ impl Store {
             }
             None => self.rebuilt(CUT)?,
         };
+        if self.layout.index_dirty().exists() || self.layout.index_mending().exists() {
+            self.notice("tasks.json is out of date; the records of the tasks are shown instead".to_owned());
+            entries.extend(self.rebuilt(CUT)?);
+        }
         for (id, raw) in entries {
             if let Some(record) = archive::understand(&id, &raw) {
                 records.insert(record.id.clone(), record);
@@ -161,11 +165,7 @@ impl Store {
 
     /// The file as it is; `None` when there is none.
     fn read_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.layout.index();
-        match if_there(fs::read(&path)) {
-            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(Some(Vec::new())),
-            read => read.map_err(StoreError::at("read", path)),
-        }
+        self.read_as_it_is(&self.layout.index())
     }
 
     /// Sets a damaged index aside, unless someone is about to. Only under the lock is it certain that this, and not a good
@@ -182,7 +182,7 @@ impl Store {
     fn set_index_aside(&self) -> Result<(), StoreError> {
         let aside = set_aside(&self.layout.index())?;
         self.notice(format!(
-            "tasks.json was damaged; it is kept as {} and was rebuilt from the records of the tasks",
+            "tasks.json was damaged, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
             aside.display()
         ));
         Ok(())
@@ -195,9 +195,9 @@ impl Store {
         for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
             let name = file.file_name();
             let Some(id) = name.to_str().and_then(|name| name.strip_suffix(RECORD_SUFFIX)) else { continue };
-            let Ok(content) = fs::read(file.path()) else { continue };
+            let Ok(content) = files::read(&file.path()) else { continue };
             let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
-            if record.id.as_str() == id {
+            if record.id.as_str() == id && record.format <= RECORD_FORMAT {
                 entries.insert(id.to_owned(), Cow::Owned(entry(&record, text)));
             }
         }
@@ -216,7 +216,7 @@ impl Store {
             return Ok(());
         }
         let archive = self.layout.archive(Utc::now());
-        let content = fs::read(self.layout.index()).map_err(StoreError::at("read", self.layout.index()))?;
+        let content = files::read(&self.layout.index()).map_err(StoreError::at("read", self.layout.index()))?;
         replace(&archive, &content, Durability::Durable)?;
         entries.retain(|id, raw| {
             if original(raw) {
@@ -230,8 +230,7 @@ impl Store {
 
     fn lock_index(&self, patience: Duration) -> Result<Option<File>, StoreError> {
         let path = self.layout.index_lock();
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = opened.map_err(StoreError::at("open", &path))?;
+        let file = files::mark(&path)?;
         let patience = Instant::now() + patience;
         loop {
             match file.try_lock() {
@@ -244,9 +243,18 @@ impl Store {
     }
 }
 
-/// The entries in the content of the index; `None` when it is damaged.
+/// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
 fn parse(content: &[u8]) -> Option<Entries<'_>> {
     let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
+    // What we write begins with its format: one look, where the whole history would have to be read.
+    let ours = format!("{{\"format\":{RECORD_FORMAT},");
+    let is_later = |raw: &RawValue| {
+        !raw.get().starts_with(&ours)
+            && serde_json::from_str::<Head>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
+    };
+    if entries.values().any(|raw| is_later(raw)) {
+        return None;
+    }
     Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
 }
 

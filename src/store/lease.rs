@@ -4,14 +4,12 @@
 //! closed on exec, so that no agent ever holds one.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    thread,
+    fs::{self, File, TryLockError},
+    io, thread,
     time::{Duration, Instant},
 };
 
-use super::{Store, StoreError, if_there};
+use super::{Store, StoreError, fault, files, if_there};
 use crate::task::TaskId;
 
 /// The right to write a task's record, for as long as this value lives.
@@ -36,7 +34,7 @@ impl Store {
     /// Begins a task: makes its run directory, exclusively, and takes its lease.
     pub fn claim(&self, id: &TaskId) -> Result<Claim, StoreError> {
         let run = self.layout.run(id);
-        match DirBuilder::new().mode(0o700).create(&run) {
+        match files::make_new_dir(&run) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Claim::InUse),
             made => made.map_err(StoreError::at("make", &run))?,
         }
@@ -45,7 +43,7 @@ impl Store {
             return Ok(Claim::InUse);
         }
         let path = self.layout.lease(id);
-        let file = open_lease(&path).map_err(StoreError::at("make", &path))?;
+        let file = files::write(&path).map_err(StoreError::at("make", &path))?;
         let patience = Instant::now() + CLAIM_PATIENCE;
         loop {
             match file.try_lock() {
@@ -63,9 +61,9 @@ impl Store {
     pub fn take_over(&self, id: &TaskId) -> Result<Option<Lease>, StoreError> {
         let path = self.layout.lease(id);
         let run = self.layout.run(id);
-        DirBuilder::new().recursive(true).mode(0o700).create(&run).map_err(StoreError::at("make", &run))?;
+        files::make_private_dir(&run)?;
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
-        let Some(file) = if_there(open_lease(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
+        let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
         match file.try_lock() {
             Ok(()) => Ok(Some(Lease { _locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -76,7 +74,7 @@ impl Store {
     /// Whether somebody holds the task's lease at this moment.
     pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.lease(id);
-        let Some(file) = if_there(File::open(&path)).map_err(StoreError::at("open", &path))? else { return Ok(false) };
+        let Some(file) = if_there(files::open(&path)).map_err(StoreError::at("open", &path))? else { return Ok(false) };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
@@ -94,15 +92,11 @@ impl Store {
     /// Removes the run directory of a task that has ended.
     pub fn clear(&self, id: &TaskId) -> Result<(), StoreError> {
         let run = self.layout.run(id);
-        let remove = || if_there(fs::remove_dir_all(&run));
+        let remove = || if_there(fault::point("clear").and_then(|()| fs::remove_dir_all(&run)));
         // Someone may have left a request to cancel while the directory was being emptied.
         remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run))?;
         Ok(())
     }
-}
-
-fn open_lease(path: &std::path::Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@
 //! nothing an agent prints can pass for an entry of ours.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
 };
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, files};
 use crate::task::TaskId;
 
 /// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
@@ -40,7 +39,7 @@ impl Store {
 }
 
 fn append(path: std::path::PathBuf) -> Result<File, StoreError> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(StoreError::at("open", path))
+    files::append(&path).map_err(StoreError::at("open", path))
 }
 
 impl LogWriter {

@@ -12,6 +12,8 @@
 
 mod archive;
 mod atomic;
+mod fault;
+mod files;
 mod index;
 mod layout;
 mod lease;
@@ -51,11 +53,13 @@ pub struct Store {
 impl Store {
     /// Opens the data directory, and makes it (0700) when it is not there.
     ///
-    /// Both paths are absolute. Fails with [`StoreError`] when a directory cannot be made or written to.
+    /// Both paths are absolute. Fails with [`StoreError`] when a directory cannot be made, is another user's, or may be
+    /// written to by everyone.
     pub fn open(data_dir: &Path, log_dir: &Path) -> Result<Self, StoreError> {
         let layout = Layout { data: data_dir.to_owned(), logs: log_dir.to_owned() };
         for dir in [layout.data.clone(), layout.logs.clone(), layout.run_root()] {
-            atomic::make_private_dir(&dir)?;
+            files::make_private_dir(&dir)?;
+            files::check_owner(&dir)?;
         }
         // The original program left its directory open to all. Where the logs are may be the user's own choice.
         let _ = fs::set_permissions(&layout.data, Permissions::from_mode(0o700));

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store,
     atomic::{Durability, replace},
+    files,
 };
 
 /// Which file was asked. A program that is replaced by another has another key, except behind a version manager whose
@@ -67,7 +68,7 @@ impl Store {
     }
 
     fn read_probes(&self) -> BTreeMap<String, Probed> {
-        fs::read(self.layout.probes())
+        files::read(&self.layout.probes())
             .ok()
             .and_then(|content| serde_json::from_slice(&content).ok())
             .unwrap_or_default()

@@ -3,13 +3,13 @@
 use std::{
     fs,
     io::{self, Read, Seek, SeekFrom},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{
     Store, StoreError,
     atomic::{Durability, replace, set_aside},
-    if_there,
+    files, if_there,
 };
 use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};
 
@@ -37,7 +37,7 @@ impl Store {
     /// A record that does not parse is set aside, and what the index knows takes its place.
     pub fn read_record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let path = self.layout.record(id);
-        let read = || if_there(fs::read(&path)).map_err(StoreError::at("read", &path));
+        let read = || self.read_as_it_is(&path);
         if let Some(content) = read()? {
             if let Some(record) = parse(id, &content) {
                 return Ok(Some(record));
@@ -50,7 +50,8 @@ impl Store {
                 let is_damaged = read()?.is_some_and(|content| parse(id, &content).is_none());
                 if is_damaged {
                     let aside = set_aside(&path)?;
-                    self.notice(format!("the record of task {id} was damaged; it is kept as {}", aside.display()));
+                    let what = if is_later(&content) { "of a later version" } else { "damaged" };
+                    self.notice(format!("the record of task {id} was {what}; it is kept as {}", aside.display()));
                 }
                 drop(lease);
             }
@@ -58,9 +59,22 @@ impl Store {
         Ok(self.index_entry(id)?.or_else(|| self.archived(id)))
     }
 
+    /// The content of a file of ours; nothing at all where there is something that is no such file. `None`: nothing is
+    /// there.
+    pub(super) fn read_as_it_is(&self, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+        match if_there(files::read(path)) {
+            Err(error) if files::is_foreign(&error) => Ok(Some(Vec::new())),
+            read => read.map_err(StoreError::at("read", path)),
+        }
+    }
+
     /// Whether any file speaks of a task with this id.
     pub(super) fn knows(&self, id: &TaskId) -> Result<bool, StoreError> {
-        Ok(self.layout.record(id).exists() || self.layout.log(id).exists() || self.index_mentions(id)?)
+        // Whatever it is that has the name.
+        let has = |path: PathBuf| path.symlink_metadata().is_ok();
+        let layout = &self.layout;
+        let names = [layout.record(id), layout.log(id), layout.result(id), layout.events(id)];
+        Ok(names.into_iter().any(has) || self.index_mentions(id)?)
     }
 
     /// Keeps the agent's final message whole. The record that is [written](Store::write_record) after it, in the same
@@ -87,7 +101,7 @@ impl Store {
             file.take(half).read_to_end(&mut tail)?;
             Ok(ResultText { head: lossy(head), left_out: length - 2 * half, tail: lossy(tail) })
         };
-        if_there(fs::File::open(&path).and_then(read)).map_err(StoreError::at("read", path))
+        if_there(files::open(&path).and_then(read)).map_err(StoreError::at("read", path))
     }
 
     /// Where the task's log is.
@@ -123,14 +137,18 @@ fn lossy(bytes: Vec<u8>) -> String {
 }
 
 fn parse(id: &TaskId, content: &[u8]) -> Option<TaskRecord> {
-    serde_json::from_slice(content).ok().filter(|record: &TaskRecord| record.id == *id)
+    let is_known = |record: &TaskRecord| record.id == *id && record.format <= RECORD_FORMAT;
+    serde_json::from_slice(content).ok().filter(is_known)
 }
 
-/// Whether the bytes are, or were meant to be, a record of this version of the program, and not of the original or of a
-/// later one.
+/// Whether the bytes are JSON of a format that this version does not know.
+fn is_later(content: &[u8]) -> bool {
+    let format = serde_json::from_slice::<serde_json::Value>(content).ok().and_then(|value| value["format"].as_u64());
+    format.is_some_and(|format| format > u64::from(RECORD_FORMAT))
+}
+
+/// Whether the bytes are, or were meant to be, a record of this program, of this version or of a later one. The original
+/// wrote none of its records' format.
 fn is_ours(content: &[u8]) -> bool {
-    match serde_json::from_slice::<serde_json::Value>(content) {
-        Ok(value) => value["format"].as_u64().is_some_and(|format| format <= u64::from(RECORD_FORMAT)),
-        Err(_) => true,
-    }
+    serde_json::from_slice::<serde_json::Value>(content).map_or(true, |value| !value["format"].is_null())
 }

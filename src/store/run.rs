@@ -2,12 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::OpenOptionsExt,
-    },
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,7 +12,7 @@ use std::{
 use super::{
     Store, StoreError,
     atomic::{Durability, replace},
-    if_there,
+    files, if_there,
 };
 use crate::task::{LiveView, Policy, TaskId};
 
@@ -29,7 +26,7 @@ impl Store {
 
     /// The rules of a task that lives.
     pub fn read_policy(&self, id: &TaskId) -> Option<Policy> {
-        serde_json::from_slice(&fs::read(self.layout.policy(id)).ok()?).ok()
+        serde_json::from_slice(&files::read(&self.layout.policy(id)).ok()?).ok()
     }
 
     /// Keeps where the task's control group is, for whoever has to clear up after its supervisor.
@@ -39,13 +36,13 @@ impl Store {
 
     /// Where the task's control group is, or was.
     pub fn read_group(&self, id: &TaskId) -> Option<PathBuf> {
-        Some(PathBuf::from(OsString::from_vec(fs::read(self.layout.group(id)).ok()?)))
+        Some(PathBuf::from(OsString::from_vec(files::read(&self.layout.group(id)).ok()?)))
     }
 
     /// Where the supervisor of a task writes its own log.
     pub fn supervisor_log(&self, id: &TaskId) -> Result<File, StoreError> {
         let path = self.layout.supervisor_log(id);
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(StoreError::at("open", path))
+        files::append(&path).map_err(StoreError::at("open", path))
     }
 
     /// Shows readers where a running task stands. Not durable: it is true for a second.
@@ -56,14 +53,13 @@ impl Store {
 
     /// Where a running task stands; `None` when it does not run, or has not said yet.
     pub fn read_live(&self, id: &TaskId) -> Option<LiveView> {
-        serde_json::from_slice(&fs::read(self.layout.live(id)).ok()?).ok()
+        serde_json::from_slice(&files::read(&self.layout.live(id)).ok()?).ok()
     }
 
     /// Asks the task's supervisor to stop it, durably. A task without a run directory has ended.
     pub fn request_cancel(&self, id: &TaskId) -> Result<(), StoreError> {
         let path = self.layout.cancel(id);
-        let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        if_there(made.and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
+        if_there(files::write(&path).and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
-use super::{Store, StoreError, if_there};
+use super::{Store, StoreError, files, if_there};
 use crate::task::TaskId;
 
 /// The end of a log.
@@ -25,7 +25,7 @@ impl Store {
     /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
     pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
         let path = self.layout.log(id);
-        let tail = if_there(File::open(&path).and_then(|file| tail(file, most)));
+        let tail = if_there(files::open(&path).and_then(|file| tail(file, most)));
         Ok(tail.map_err(StoreError::at("read", path))?.unwrap_or_default())
     }
 }

@@ -213,11 +213,120 @@ fn long_command_lines_are_cut_in_the_index_too() {
 }
 
 #[test]
-fn a_record_of_a_later_version_is_left_alone() {
+fn a_record_of_a_later_version_is_kept_under_another_name() {
     let (_dir, store) = store();
     let id = TaskId::random();
     let later = format!("{{\"format\": 99, \"id\": \"{id}\", \"everything\": \"else\"}}");
     fs::write(store.record_path(&id), &later).expect("it is writable");
     assert_eq!(store.read_record(&id).expect("it is readable"), None);
-    assert_eq!(fs::read_to_string(store.record_path(&id)).expect("it is still there"), later);
+    assert_eq!(set_aside_in(store.log_dir()), [later.into_bytes()]);
+    assert!(store.take_notices()[0].contains("of a later version"));
+}
+
+/// What was set aside in `dir`.
+fn set_aside_in(dir: &Path) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(dir).expect("it is there").flatten();
+    let aside = files.filter(|file| file.file_name().to_string_lossy().contains("-damaged-"));
+    aside.map(|file| fs::read(file.path()).unwrap_or_default()).collect()
+}
+
+#[test]
+fn whatever_lies_where_the_index_should_be_is_kept_and_the_tasks_stay_listed() {
+    let later = json!({"0123abcd": {"format": 99, "id": "0123abcd"}}).to_string();
+    for content in ["", "{", "null", "[]", "3", "{\"0123abcd\": ", "\u{0}\u{0}", &later] {
+        let (_dir, store) = store();
+        let known = record(0, TaskStatus::Completed);
+        store.write_record(&known).expect("it is writable");
+        fs::write(store.data_dir().join("tasks.json"), content).expect("it is writable");
+        assert_eq!(store.list(None, 10).expect("it is readable").records.len(), 1, "with {content:?}");
+        assert_eq!(set_aside_in(store.data_dir()), [content.as_bytes()], "with {content:?}");
+        assert!(store.take_notices()[0].contains("tasks-damaged-"), "with {content:?}");
+        store.index(&record(1, TaskStatus::Completed), LIMITS).expect("it is writable");
+        assert_eq!(index_on_disk(&store).as_object().map(serde_json::Map::len), Some(2), "with {content:?}");
+    }
+}
+
+#[test]
+fn what_is_no_file_where_one_should_be_is_moved_out_of_the_way() {
+    let plant: [fn(&Path); 3] = [
+        |path| fs::create_dir(path).expect("it is writable"),
+        |path| std::os::unix::fs::symlink("/etc/passwd", path).expect("it is writable"),
+        |path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+                .expect("it is writable");
+        },
+    ];
+    for plant in plant {
+        let (_dir, store) = store();
+        let (known, other) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
+        store.index(&known, LIMITS).expect("it is writable");
+        plant(&store.record_path(&known.id));
+        assert_eq!(store.read_record(&known.id).expect("it is readable").map(|read| read.id), Some(known.id));
+        for name in ["tasks.lock", "tasks.dirty"] {
+            let _ = fs::remove_file(store.data_dir().join(name));
+            plant(&store.data_dir().join(name));
+        }
+        store.write_record(&other).expect("it is writable");
+        store.index(&other, LIMITS).expect("it is writable");
+        fs::remove_file(store.data_dir().join("tasks.json")).expect("it is there");
+        plant(&store.data_dir().join("tasks.json"));
+        assert_eq!(store.list(None, 10).expect("it is readable").records.len(), 1);
+        store.index(&other, LIMITS).expect("it is writable");
+        assert!(index_on_disk(&store).get(other.id.as_str()).is_some());
+    }
+}
+
+#[test]
+fn a_reader_shows_what_the_index_lacks() {
+    let (_dir, store) = store();
+    let (indexed, skipped) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Failed));
+    store.index(&indexed, LIMITS).expect("it is writable");
+    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    lock.lock().expect("nobody else holds it");
+    for record in [&indexed, &skipped] {
+        store.write_record(record).expect("it is writable");
+    }
+    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
+    let _ = store.take_notices();
+    assert_eq!(store.list(None, 10).expect("it is readable").total, 2);
+    assert!(store.take_notices()[0].contains("out of date"));
+}
+
+#[test]
+fn what_we_make_is_ours_alone_whatever_the_umask_says() {
+    use std::os::unix::fs::MetadataExt;
+    // The umask belongs to the whole process, and so this to a process of its own.
+    if std::env::var_os("STORE_TEST_UMASK").is_none() {
+        for umask in ["0", "777", "027"] {
+            let name = "store::tests::what_we_make_is_ours_alone_whatever_the_umask_says";
+            let test = std::env::current_exe().expect("a test is a program");
+            let mut again = std::process::Command::new(test);
+            again.args([name, "--exact"]).env("STORE_TEST_UMASK", umask);
+            assert!(again.status().expect("it can be run again").success(), "with umask {umask}");
+        }
+        return;
+    }
+    let (dir, store_dir) = (tempfile::tempdir().expect("a temporary directory can be made"), "a/b");
+    let umask = std::env::var("STORE_TEST_UMASK").ok().and_then(|umask| u32::from_str_radix(&umask, 8).ok());
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask.expect("a number")));
+    let data = dir.path().join(store_dir);
+    let store = Store::open(&data, &data.join("logs")).expect("it is writable");
+    let record = record(0, TaskStatus::Completed);
+    let Ok(Claim::Taken(lease)) = store.claim(&record.id) else { panic!("a new id is free") };
+    store.write_record(&record).expect("it is writable");
+    store.write_result(&record.id, "x").expect("it is writable");
+    store.open_log(&record.id).expect("it is writable");
+    store.request_cancel(&record.id).expect("it is writable");
+    store.index(&record, LIMITS).expect("it is writable");
+    let mut looked_at = 0;
+    let mut next = vec![dir.path().join("a")];
+    while let Some(path) = next.pop() {
+        let meta = fs::symlink_metadata(&path).expect("it is there");
+        let expected = if meta.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(meta.mode() & 0o777, expected, "{}", path.display());
+        next.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        looked_at += 1;
+    }
+    assert!(looked_at > 8, "only {looked_at} files");
+    drop(lease);
 }

@@ -1,0 +1,96 @@
+//! Faults on purpose: how tests find out what a power cut, a kill or a full disk does between any two writes.
+//!
+//! Every operation of the store passes a [`point`]. In a build for tests the variable `CONNECTOR_FAULT` says what happens
+//! at which of them: `ROLE:WHAT@WHERE`, where ROLE is `supervise`, or `serve` for every other role; WHAT is `kill`, or the
+//! name of an error of the operating system; and WHERE is the number of a point that was passed, `NUMBER-` for that one
+//! and all that follow, or the name of a point for every one that is called so. In a release build
+//! none of this is there.
+
+use std::io;
+
+#[cfg(not(feature = "test-fakes"))]
+#[inline]
+pub(super) fn point(_name: &'static str) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "test-fakes")]
+pub(super) fn point(name: &'static str) -> io::Result<()> {
+    faulty::point(name)
+}
+
+#[cfg(feature = "test-fakes")]
+mod faulty {
+    use std::{
+        env, io,
+        sync::{
+            OnceLock,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use rustix::{
+        io::Errno,
+        process::{Signal, getpid, kill_process},
+    };
+
+    enum What {
+        Kill,
+        Fail(Errno),
+    }
+
+    enum Where {
+        At(usize),
+        From(usize),
+        Named(String),
+    }
+
+    static PASSED: AtomicUsize = AtomicUsize::new(0);
+    static FAULT: OnceLock<Option<(What, Where)>> = OnceLock::new();
+
+    pub(super) fn point(name: &'static str) -> io::Result<()> {
+        let Some((what, place)) = FAULT.get_or_init(|| parse(&env::var("CONNECTOR_FAULT").ok()?)) else {
+            return Ok(());
+        };
+        let number = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_here = match place {
+            Where::At(at) => number == *at,
+            Where::From(from) => number >= *from,
+            Where::Named(wanted) => name == wanted,
+        };
+        match what {
+            _ if !is_here => Ok(()),
+            What::Fail(errno) => Err((*errno).into()),
+            What::Kill => {
+                let _ = kill_process(getpid(), Signal::KILL);
+                Ok(())
+            }
+        }
+    }
+
+    /// `None`: it is not for this process.
+    fn parse(fault: &str) -> Option<(What, Where)> {
+        let (role, fault) = fault.split_once(':')?;
+        let is_supervisor = env::args_os().nth(1).is_some_and(|verb| verb == "supervise");
+        if is_supervisor != (role == "supervise") {
+            return None;
+        }
+        let (what, place) = fault.split_once('@')?;
+        let what = match what {
+            "kill" => What::Kill,
+            "ENOSPC" => What::Fail(Errno::NOSPC),
+            "EFBIG" => What::Fail(Errno::FBIG),
+            "EROFS" => What::Fail(Errno::ROFS),
+            "EMFILE" => What::Fail(Errno::MFILE),
+            "EDQUOT" => What::Fail(Errno::DQUOT),
+            "EIO" => What::Fail(Errno::IO),
+            _ => return None,
+        };
+        let place = match (place.parse(), place.strip_suffix('-').map(str::parse)) {
+            (Ok(number), _) => Where::At(number),
+            (_, Some(Ok(number))) => Where::From(number),
+            _ => Where::Named(place.to_owned()),
+        };
+        Some((what, place))
+    }
+}

@@ -1,0 +1,179 @@
+//! Opening files of ours, and only those.
+//!
+//! Whoever can plant a name in one of our directories gains nothing by it: links are not followed, pipes and devices are
+//! not waited for, and what we make is ours alone (0600, directories 0700) whatever the umask says.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, ErrorKind, Read},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use rustix::fs::OFlags;
+
+use super::{StoreError, atomic::set_aside, fault, if_there};
+
+/// What every open of ours adds: no link as the last part of the path, no waiting for the other end of a pipe.
+fn careful() -> i32 {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    i32::try_from(flags.bits()).expect("flags of open are small numbers")
+}
+
+/// Opens a file to read it. Fails with [`ErrorKind::InvalidData`] for anything but a file.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true).custom_flags(careful()).open(path)?)
+}
+
+/// The whole content of a file.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open(path)?.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Opens a file to append to it, and makes it when it is not there.
+pub(super) fn append(path: &Path) -> io::Result<File> {
+    private(path, OpenOptions::new().create(true).append(true))
+}
+
+/// Opens a file to write anywhere in it, and makes it when it is not there. What it holds stays.
+pub(super) fn write(path: &Path) -> io::Result<File> {
+    private(path, OpenOptions::new().create(true).truncate(false).write(true))
+}
+
+/// The same for a file with a name that everyone knows and that holds nothing: what is there and is no file is moved out
+/// of the way.
+pub(super) fn mark(path: &Path) -> Result<File, StoreError> {
+    let made = match write(path) {
+        Err(error) if is_foreign(&error) => {
+            set_aside(path)?;
+            write(path)
+        }
+        made => made,
+    };
+    made.map_err(StoreError::at("open", path))
+}
+
+/// Removes such a file.
+pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
+    match if_there(fs::remove_file(path)) {
+        Err(error) if is_foreign(&error) => set_aside(path).map(drop),
+        removed => removed.map(drop).map_err(StoreError::at("remove", path)),
+    }
+}
+
+fn private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    fault::point("open")?;
+    let file = regular(how.mode(0o600).custom_flags(careful()).open(path)?)?;
+    make_private(&file)?;
+    Ok(file)
+}
+
+/// Takes from everyone else what a file of ours allows them, and gives us what the umask took.
+pub(super) fn make_private(file: &File) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o777 == 0o600 { Ok(()) } else { file.set_permissions(Permissions::from_mode(0o600)) }
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(ErrorKind::InvalidData, "it is no file")) }
+}
+
+/// Whether an error says that something is there that is no file of ours, or that we may not read: such a thing is set
+/// aside. Of all others it is not known what they are about.
+pub(super) fn is_foreign(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == ErrorKind::InvalidData
+        || matches!(
+            errno,
+            Some(Errno::ISDIR | Errno::LOOP | Errno::MLINK | Errno::ACCESS | Errno::NXIO | Errno::NOTDIR)
+        )
+}
+
+/// Makes a directory that only its owner can enter, and those above it. One that is there stays as it is.
+pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent() {
+        make_private_dir(above)?;
+    }
+    match make_new_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        made => made.map_err(StoreError::at("make", dir)),
+    }
+}
+
+/// Makes a directory that was not there, for its owner alone.
+pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
+    fault::point("mkdir")?;
+    DirBuilder::new().mode(0o700).create(dir)?;
+    if fs::metadata(dir)?.mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
+/// Refuses a directory that is another user's, or that everyone may write to: what is in it could be anyone's.
+pub(super) fn check_owner(dir: &Path) -> Result<(), StoreError> {
+    let refuse = |why: String| Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::PermissionDenied, why)));
+    let found = fs::metadata(dir).map_err(StoreError::at("look at", dir))?;
+    let ourselves = rustix::process::geteuid().as_raw();
+    if found.uid() != ourselves {
+        return refuse(format!("it belongs to user {}, and this is user {ourselves}", found.uid()));
+    }
+    if found.mode() & 0o002 != 0 {
+        return refuse(format!("everyone may write to it; run `chmod 700 {}`", dir.display()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn dir() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary directory can be made")
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_a_pipe_is_not_waited_for() {
+        let dir = dir();
+        let (link, target, pipe) = (dir.path().join("link"), dir.path().join("target"), dir.path().join("pipe"));
+        fs::write(&target, "precious").expect("it is writable");
+        symlink(&target, &link).expect("it is writable");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("it is writable");
+        for path in [&link, &pipe, &dir.path().to_owned()] {
+            assert!(open(path).is_err_and(|error| is_foreign(&error)), "{} was opened", path.display());
+            assert!(append(path).is_err_and(|error| is_foreign(&error)), "{} was opened", path.display());
+        }
+        mark(&link).expect("the link is moved out of the way");
+        assert_eq!(fs::read_to_string(&target).expect("it is there"), "precious");
+    }
+
+    #[test]
+    fn a_directory_that_everyone_may_write_to_is_refused() {
+        let dir = dir();
+        check_owner(dir.path()).expect("it is ours");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("it is ours");
+        let refusal = check_owner(dir.path()).expect_err("it is everyone's").to_string();
+        assert!(refusal.contains(&format!("chmod 700 {}", dir.path().display())), "{refusal}");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let given_away = dir();
+        // Only root may give files away, and everyone else has the directories of root.
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            std::os::unix::fs::chown(given_away.path(), Some(12_345), None).expect("root may give files away");
+        }
+        let other = if is_root { given_away.path() } else { Path::new("/etc") };
+        let refusal = check_owner(other).expect_err("it is another's").to_string();
+        assert!(refusal.contains("it belongs to user"), "{refusal}");
+    }
+}
