@@ -15,6 +15,7 @@ pub struct Registry {
 
 #[derive(Clone, Copy)]
 struct Kind {
+    needs: &'static [&'static str],
     schema: fn() -> Value,
     build: fn(BackendName, Value) -> Result<Arc<dyn AgentBackend>, SettingsProblem>,
 }
@@ -23,7 +24,7 @@ impl Registry {
     /// Adds a kind. A kind added twice replaces the first.
     pub fn add<K: BackendKind>(&mut self) {
         let build = |name, settings| Ok(Arc::new(K::build(name, settings)?) as Arc<dyn AgentBackend>);
-        self.kinds.insert(K::KIND, Kind { schema: K::schema, build });
+        self.kinds.insert(K::KIND, Kind { needs: K::NEEDS, schema: K::schema, build });
     }
 
     /// The words for `kind`, in alphabetical order.
@@ -34,6 +35,11 @@ impl Registry {
     /// The JSON schema of a kind's settings.
     pub fn schema(&self, kind: &str) -> Option<Value> {
         self.kinds.get(kind).map(|kind| (kind.schema)())
+    }
+
+    /// The environment variables that agents of a kind need, whatever the common rules take away.
+    pub fn needs(&self, kind: &str) -> &'static [&'static str] {
+        self.kinds.get(kind).map_or(&[], |kind| kind.needs)
     }
 
     /// The backend that `frozen` describes.

@@ -79,6 +79,8 @@ impl Broker {
             backend: frozen.clone(),
             policy: Policy { timeout, ..self.config.policy.clone() },
             index: self.config.index,
+            max_running: self.config.max_running,
+            ceiling: self.config.ceilings.get(&name).cloned().unwrap_or_default(),
         };
         for _ in 0..MOST_TRIES {
             match self.executor.start(&spec).await? {

@@ -76,10 +76,11 @@ impl Backends<'_> {
 
     fn freeze_one(&self, name: &str, mut section: Map<String, Value>) -> Result<FrozenBackend, ConfigProblem> {
         let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.no_kind(name)) };
+        section.remove("ceiling");
         let refused = |key: &str, problem: String| self.refused(name, key, &problem);
         let name = BackendName::new(name).map_err(|bad| refused("", bad.to_string()))?;
         let schema = shape::of_kind(self.registry, &kind).unwrap_or_default();
-        self.inherit_environment(&schema, &mut section);
+        self.inherit_environment(&schema, self.registry.needs(&kind), &mut section);
         let frozen = FrozenBackend { name, kind, settings: Value::Object(section) };
         match self.registry.build(&frozen) {
             Ok(_) => Ok(frozen),
@@ -88,8 +89,9 @@ impl Backends<'_> {
         }
     }
 
-    /// Gives the rules of `[agent_env]` to a backend whose kind takes them, where it has none of its own.
-    fn inherit_environment(&self, schema: &Value, section: &mut Map<String, Value>) {
+    /// Gives the rules of `[agent_env]` to a backend whose kind takes them, where it has none of its own. What agents of
+    /// the kind need is not for the common `remove` to take away.
+    fn inherit_environment(&self, schema: &Value, needs: &[&str], section: &mut Map<String, Value>) {
         let common = &self.sections.agent_env;
         for (rule, value) in
             [("pass", json!(common.pass)), ("remove", json!(common.remove)), ("set", json!(common.set))]
@@ -99,7 +101,12 @@ impl Backends<'_> {
             }
             let Some(own) = section.entry("env").or_insert(json!({})).as_object_mut() else { continue };
             match (own.get_mut(rule), value) {
-                (None, value) => drop(own.insert(rule.to_owned(), value)),
+                (None, value) => {
+                    if rule == "remove" && !needs.is_empty() {
+                        own.insert("admit".to_owned(), json!(needs));
+                    }
+                    own.insert(rule.to_owned(), value);
+                }
                 (Some(Value::Object(own)), Value::Object(common)) => {
                     for (name, value) in common {
                         own.entry(name).or_insert(value);

@@ -7,6 +7,7 @@ use figment::{Figment, error::Kind};
 use serde_json::Value;
 
 use super::{
+    ceilings,
     nearest::nearest,
     problem::ConfigProblem,
     sections::Sections,
@@ -53,14 +54,12 @@ impl Checker {
         let schema = shape::find(&self.shape, &setting.path).ok_or_else(|| self.unknown(setting))?;
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
-        let read = match setting.backend() {
-            Some(_) => Ok(()),
-            None => self.defaults.clone().merge(setting).extract::<Sections>().map(drop),
-        };
-        match read.map_err(|error| error.kind) {
-            Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
+        let ours = if setting.backend().is_none() { Some(setting.clone()) } else { ceilings::as_common(setting) };
+        let read = ours.map(|ours| self.defaults.clone().merge(&ours).extract::<Sections>());
+        match read.transpose().map_err(|error| error.kind) {
+            Ok(_) if shape::accepts(schema, &setting.value) => Ok(()),
             Err(Kind::Message(said)) => Err(self.bad(setting, format!(", {said}"))),
-            Ok(()) | Err(_) => Err(self.bad(setting, right())),
+            Ok(_) | Err(_) => Err(self.bad(setting, right())),
         }
     }
 

@@ -5,6 +5,7 @@
 //! again after the server has started, and the supervisor reads none of it: what it needs is in its task's spec.
 
 mod backends;
+mod ceilings;
 mod check;
 mod defaults;
 mod layers;
@@ -15,12 +16,14 @@ mod schema;
 mod sections;
 mod setting;
 mod shape;
+mod size;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -40,7 +43,7 @@ pub use self::{
 };
 use crate::{
     registry::Registry,
-    task::{FrozenBackend, Grace, IndexLimits, Policy},
+    task::{Ceiling, FrozenBackend, Grace, IndexLimits, Policy, Retention},
 };
 
 /// Everything that can be set.
@@ -60,8 +63,14 @@ pub struct Config {
     pub policy: Policy,
     /// How large the index may grow.
     pub index: IndexLimits,
+    /// The most tasks that run at once on the data directory; 0 is no limit.
+    pub max_running: usize,
+    /// What is kept of tasks that have ended.
+    pub retention: Retention,
     /// The backends, each of which its kind has accepted.
     pub backends: BTreeMap<BackendName, FrozenBackend>,
+    /// What calls may ask of each of the backends at most.
+    pub ceilings: BTreeMap<BackendName, Ceiling>,
     /// Where the user's file is looked for, whether or not it exists.
     pub file: PathBuf,
 }
@@ -110,6 +119,7 @@ impl Config {
         let default_backend = whole.default_backend(&faulty).map_err(&mut note).ok();
         let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
         let backends = backends.freeze(&mut problems);
+        let ceilings = backends.keys().map(|name| (name.clone(), whole.ceiling(name, &mut problems))).collect();
         match (data_dir, default_backend) {
             (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
                 log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),
@@ -118,8 +128,11 @@ impl Config {
                 default_sandbox: sections.tasks.default_sandbox,
                 policy: policy(&sections),
                 index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
+                max_running: sections.limits.max_running,
+                retention: retention(&sections),
                 log_level: sections.log_level,
                 backends,
+                ceilings,
                 file: file.path,
             }),
             _ => Err(ConfigProblems(problems)),
@@ -138,6 +151,17 @@ fn policy(sections: &Sections) -> Policy {
         on_server_exit: tasks.on_server_exit,
         on_agent_exit: tasks.on_agent_exit,
         keep_events: tasks.keep_events,
+        log_bytes: sections.logs.max_bytes.0,
+        redact: sections.logs.redact,
+    }
+}
+
+fn retention(sections: &Sections) -> Retention {
+    let retention = &sections.retention;
+    Retention {
+        max_age: retention.max_age.0,
+        max_tasks: NonZeroUsize::new(retention.max_tasks),
+        max_bytes: retention.max_bytes.0,
     }
 }
 

@@ -11,7 +11,10 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::length::{Length, Limit, Patience};
+use super::{
+    length::{Length, Limit, Patience},
+    size::{LogSize, MostSize},
+};
 use crate::task::{OnAgentExit, OnServerExit};
 
 /// The whole of the configuration, all layers merged.
@@ -26,7 +29,12 @@ pub(super) struct Sections {
     pub(super) log_level: String,
     pub(super) tasks: Tasks,
     pub(super) stopping: Stopping,
+    pub(super) limits: Limits,
+    pub(super) logs: Logs,
+    pub(super) retention: Retention,
     pub(super) index: Index,
+    #[expect(dead_code, reason = "merged for each backend, in `ceilings`")]
+    pub(super) ceiling: Ceiling,
     pub(super) agent_env: AgentEnv,
     #[serde(default)]
     pub(super) backends: BTreeMap<String, Map<String, Value>>,
@@ -61,6 +69,38 @@ pub(super) struct Stopping {
 pub(super) struct Index {
     pub(super) entries: NonZeroUsize,
     pub(super) text: usize,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_running: usize,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Logs {
+    pub(super) max_bytes: LogSize,
+    pub(super) redact: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    pub(super) max_age: Limit,
+    pub(super) max_tasks: usize,
+    pub(super) max_bytes: MostSize,
+}
+
+/// The keys of `[ceiling]`, and of `[backends.NAME.ceiling]` on top of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ceiling {
+    #[schemars(schema_with = "words_of::<Sandbox>")]
+    pub(super) sandbox: Sandbox,
+    pub(super) roots: Vec<String>,
+    pub(super) timeout: Limit,
+    pub(super) models: Vec<String>,
 }
 
 /// The keys of [`EnvRules`](connector_api::EnvRules), kept as JSON: they go into the settings of each backend.

@@ -32,6 +32,8 @@ fn keep_the_rules(schema: &mut Value) {
 /// The schema of one configuration, in which each backend has the keys of its kind. A backend whose kind is not known
 /// may have any keys: the problem is the kind.
 pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) -> Value {
+    let mut ours = own();
+    let ceiling = backend_ceiling(&ours);
     let backends: Map<_, _> = kinds
         .iter()
         .map(|(name, kind)| {
@@ -40,12 +42,19 @@ pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) 
                 .and_then(|kind| of_kind(registry, kind))
                 .unwrap_or_else(|| json!({"type": "object", "properties": {}, "additionalProperties": true}));
             schema["properties"]["kind"] = any_kind(registry);
+            schema["properties"]["ceiling"] = ceiling.clone();
             (name.clone(), schema)
         })
         .collect();
-    let mut schema = own();
-    schema["properties"]["backends"]["properties"] = Value::Object(backends);
-    schema
+    ours["properties"]["backends"]["properties"] = Value::Object(backends);
+    ours
+}
+
+/// The schema of the key `ceiling` of a backend, of whatever kind, from the schema of our own keys.
+pub(super) fn backend_ceiling(ours: &Value) -> Value {
+    let mut ceiling = ours["properties"]["ceiling"].clone();
+    ceiling["description"] = json!("What a call may ask of this backend at most, where it differs from [ceiling]");
+    ceiling
 }
 
 /// The schema of the key `kind`.
@@ -53,7 +62,7 @@ pub(super) fn any_kind(registry: &Registry) -> Value {
     json!({"type": "string", "enum": registry.kinds().collect::<Vec<_>>()})
 }
 
-/// The schema of the keys that a kind has, without `kind`.
+/// The schema of the keys that a kind has, without `kind` and `ceiling`.
 pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
     let mut schema = registry.schema(kind)?;
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::{
     store::Store,
     supervisor::{ending::End, hints::Hints, journal::Journal, outside::Outside},
     task::{
-        FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT, StopCause, TaskId,
+        Ceiling, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT, StopCause, TaskId,
         TaskRecord, TaskSpec,
     },
 };
@@ -74,8 +74,12 @@ fn spec() -> TaskSpec {
             on_server_exit: OnServerExit::Continue,
             on_agent_exit: OnAgentExit::Kill,
             keep_events: false,
+            log_bytes: None,
+            redact: false,
         },
         index: IndexLimits { entries: 10, text: 100 },
+        max_running: 0,
+        ceiling: Ceiling::default(),
     }
 }
 

@@ -22,6 +22,8 @@ fn policy() -> Policy {
         on_server_exit: OnServerExit::Interrupt,
         on_agent_exit: OnAgentExit::Kill,
         keep_events: false,
+        log_bytes: None,
+        redact: false,
     }
 }
 

@@ -2,20 +2,24 @@
 //!
 //! Nothing here reads a clock, a file or a process.
 
+mod ceiling;
 mod end;
 mod id;
 mod policy;
 mod record;
+mod retention;
 mod span;
 mod spec;
 mod status;
 mod text;
 
+pub use ceiling::{Ceiling, RuleOrigin};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};
 pub use policy::{Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ActivityKind, LiveView, ProcessIdentity, RECORD_FORMAT, TaskRecord};
+pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
 pub use status::TaskStatus;

@@ -30,6 +30,12 @@ pub struct Policy {
     pub on_agent_exit: OnAgentExit,
     /// Whether the raw event stream is kept beside the log.
     pub keep_events: bool,
+    /// The most bytes that the log grows to; none means any number.
+    #[serde(default)]
+    pub log_bytes: Option<u64>,
+    /// Whether secrets are blotted out of what is written.
+    #[serde(default)]
+    pub redact: bool,
 }
 
 /// How patiently an agent is stopped.

@@ -5,7 +5,7 @@ use connector_api::{AgentRequest, BackendName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Policy, TaskId};
+use super::{Ceiling, Policy, TaskId};
 
 /// The format of a spec that this version writes.
 pub const SPEC_FORMAT: u32 = 1;
@@ -32,6 +32,12 @@ pub struct TaskSpec {
     pub policy: Policy,
     /// How much of the task goes into the index.
     pub index: IndexLimits,
+    /// The most tasks that run at once on this data directory; 0 is no limit.
+    #[serde(default)]
+    pub max_running: usize,
+    /// What the request must stay below.
+    #[serde(default)]
+    pub ceiling: Ceiling,
 }
 
 /// A backend as configured at submit: enough to build it again in another process.

@@ -70,10 +70,17 @@ pub trait BackendKind: AgentBackend + Sized + 'static {
     /// The word for `kind`.
     const KIND: &'static str;
 
-    /// The JSON schema of the settings: an object schema whose `properties` describe every key but `kind`.
+    /// Environment variables that agents of this kind need, as [`NamePattern`](crate::NamePattern)s. They come to
+    /// [`build`](Self::build) as `env.admit`, so that the `remove` of `[agent_env]`, which is for all agents, does not
+    /// take them away; a `remove` of the backend's own does.
+    const NEEDS: &'static [&'static str] = &[];
+
+    /// The JSON schema of the settings: an object schema whose `properties` describe every key but `kind` and `ceiling`,
+    /// which are not the kind's.
     fn schema() -> Value;
 
-    /// An instance from its settings: a JSON object with the keys of its configuration section, without `kind`.
+    /// An instance from its settings: a JSON object with the keys of its configuration section, without `kind` and
+    /// `ceiling`.
     ///
     /// Fails when a key is unknown, missing, or has a wrong value.
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem>;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// Rules that turn our own environment into the agent's.
 ///
-/// In this order: `pass`, when it is not empty, keeps only what it names; `remove` takes away; `set` puts.
+/// In this order: `pass`, when it is not empty, keeps only what it names; `remove` takes away, except what is in `admit`;
+/// `set` puts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvRules {
@@ -15,6 +16,10 @@ pub struct EnvRules {
     pub pass: Vec<NamePattern>,
     /// These variables never reach the agent.
     pub remove: Vec<NamePattern>,
+    /// These `remove` does not take away. No user writes them: they are what the kind of a backend
+    /// [needs](crate::BackendKind::NEEDS).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admit: Vec<NamePattern>,
     /// These variables reach the agent with these values.
     pub set: BTreeMap<String, String>,
 }
@@ -32,7 +37,7 @@ impl EnvRules {
         let names = json!({"type": "array", "items": {"type": "string"}});
         json!({
             "type": "object",
-            "description": "Which environment variables the agent gets; a name may end in `*`",
+            "description": "Which environment variables the agent gets; in a name `*` stands for any characters",
             "properties": {
                 "pass": names,
                 "remove": names,
@@ -45,22 +50,28 @@ impl EnvRules {
     fn passes(&self, name: &OsString) -> bool {
         let name = name.to_string_lossy();
         let named_in = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        (self.pass.is_empty() || named_in(&self.pass)) && !named_in(&self.remove)
+        (self.pass.is_empty() || named_in(&self.pass)) && (!named_in(&self.remove) || named_in(&self.admit))
     }
 }
 
-/// The name of an environment variable, or the beginning of one followed by `*`.
+/// A name in which each `*` stands for any characters, none included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NamePattern(pub String);
 
 impl NamePattern {
-    /// Whether `name` is the name, or begins with what stands before the `*`.
+    /// Whether `name` is the name, or one that the pattern stands for.
     pub fn matches(&self, name: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == self.0,
+        let Some((beginning, rest)) = self.0.split_once('*') else { return name == self.0 };
+        let Some(mut name) = name.strip_prefix(beginning) else { return false };
+        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*') {
+            match name.split_once(part) {
+                Some((_, after)) => name = after,
+                None => return false,
+            }
         }
+        name.ends_with(end)
     }
 }
 
@@ -89,6 +100,33 @@ mod tests {
     fn remove_takes_names_and_beginnings() {
         let rules = rules(serde_json::json!({"remove": ["SECRET_*", "TOKEN"]}));
         assert_eq!(names(rules.apply(environment(&["SECRET_A", "TOKEN", "TOKENS", "PATH"]))), ["PATH", "TOKENS"]);
+    }
+
+    #[test]
+    fn what_is_admitted_is_not_removed_and_no_more_passes_because_of_it() {
+        let rules = rules(serde_json::json!({"pass": ["A*", "B*"], "remove": ["A*", "B*"], "admit": ["A_*", "C"]}));
+        assert_eq!(names(rules.apply(environment(&["A_KEY", "AB", "B", "C"]))), ["A_KEY"]);
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters_wherever_it_is() {
+        for (pattern, matching, others) in [
+            ("A", &["A"][..], &["", "AA", "a"][..]),
+            ("A*", &["A", "AB"], &["", "BA"]),
+            ("*_KEY", &["_KEY", "A_KEY", "A_KEY_KEY"], &["KEY", "A_KEYS"]),
+            ("A*B", &["AB", "A-B", "ABB"], &["A", "B", "ABC"]),
+            ("A*BC*C", &["ABCC", "A-BC-C"], &["ABC", "ACBC"]),
+            ("*SECRET*", &["SECRET", "MY_SECRETS"], &["SECRE"]),
+            ("*", &["", "A"], &[]),
+        ] {
+            let pattern = NamePattern(pattern.to_owned());
+            for name in matching {
+                assert!(pattern.matches(name), "{pattern:?} and {name:?}");
+            }
+            for name in others {
+                assert!(!pattern.matches(name), "{pattern:?} and {name:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a user writes, and what comes of it.
 
 mod agreement;
+mod ceilings;
 mod problems;
 
 use std::{fs, time::Duration};
@@ -17,12 +18,13 @@ use crate::task::{OnAgentExit, OnServerExit};
 
 /// A kind that takes the keys of `[backends.codex]`, and runs nothing.
 macro_rules! kind {
-    ($kind:ident, $word:literal, $settings:ty, $schema:expr) => {
+    ($kind:ident, $word:literal, needs $needs:expr, $settings:ty, $schema:expr) => {
         #[derive(Debug)]
         struct $kind(BackendName);
 
         impl BackendKind for $kind {
             const KIND: &'static str = $word;
+            const NEEDS: &'static [&'static str] = &$needs;
 
             fn schema() -> Value {
                 $schema
@@ -93,6 +95,7 @@ struct PlainSettings {
 kind!(
     Codex,
     "codex",
+    needs [],
     CodexSettings,
     json!({
         "properties": {
@@ -109,7 +112,8 @@ kind!(
         }}},
     })
 );
-kind!(Plain, "plain", PlainSettings, json!({"properties": {"program": {"type": "string"}}}));
+kind!(Plain, "plain", needs [], PlainSettings, json!({"properties": {"program": {"type": "string"}}}));
+kind!(Needy, "needy", needs["ANTHROPIC_*"], CodexSettings, json!({"properties": {"env": EnvRules::schema()}}));
 
 fn registry() -> Registry {
     let mut registry = Registry::default();
@@ -193,8 +197,11 @@ fn without_a_word_from_the_user_the_defaults_are_as_documented() {
             on_server_exit: OnServerExit::Interrupt,
             on_agent_exit: OnAgentExit::Kill,
             keep_events: false,
+            log_bytes: Some(1_000_000_000),
+            redact: true,
         }
     );
+    assert_eq!((config.max_running, config.retention), (0, Retention::default()));
     assert_eq!(config.index, IndexLimits { entries: 1000, text: 2000 });
     assert_eq!(config.backends.len(), 1);
 }
@@ -251,11 +258,61 @@ fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
         )
         .good();
     let removed = settings(&config, "codex")["env"]["remove"].clone();
-    assert!(removed.as_array().is_some_and(|names| names.contains(&json!("ANTHROPIC_API_KEY"))));
+    assert_eq!(removed, json!(["ANTHROPIC_*", "CLAUDE*"]));
     let fast = &settings(&config, "fast")["env"];
     assert_eq!((&fast["remove"], &fast["set"]), (&removed, &json!({"A": "own", "B": "common"})));
     assert_eq!(settings(&config, "open")["env"]["remove"], json!([]));
     assert_eq!(settings(&config, "plain"), &json!({"program": "p"}), "a kind without `env` is left alone");
+}
+
+#[test]
+fn what_a_kind_needs_is_taken_away_by_the_backends_own_rules_alone() {
+    let case = Case::new().file(
+        "[backends.common]\nkind = 'needy'\n\
+         [backends.own]\nkind = 'needy'\nenv = {remove = ['ANTHROPIC_API_KEY'], pass = []}\n",
+    );
+    let config = Config::load(&case.overrides, &needy(), case.environment.iter().cloned()).expect("all is right");
+    let passed = |backend: &str| {
+        let rules: EnvRules =
+            serde_json::from_value(settings(&config, backend)["env"].clone()).expect("they are rules");
+        let ours = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDECODE", "HOME"];
+        let theirs = rules.apply(ours.map(|name| (name.into(), "x".into())));
+        theirs.into_keys().map(|name| name.into_string().expect("it is one of ours")).collect::<Vec<_>>()
+    };
+    assert_eq!(passed("common"), ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "HOME"]);
+    assert_eq!(passed("own"), ["ANTHROPIC_BASE_URL", "CLAUDECODE", "HOME"]);
+    assert_eq!(passed("codex"), ["HOME"]);
+}
+
+#[test]
+fn what_a_kind_needs_is_no_setting() {
+    let case = Case::new().file("[backends.common]\nkind = 'needy'\nenv = {admit = ['SECRET']}\n");
+    let problems = Config::load(&case.overrides, &needy(), case.environment.iter().cloned()).expect_err("it is no key");
+    assert!(problems.to_string().contains("`backends.common.env.admit` is no key"), "{problems}");
+}
+
+fn needy() -> Registry {
+    let mut registry = registry();
+    registry.add::<Needy>();
+    registry
+}
+
+#[test]
+fn limits_and_retention_are_read() {
+    let case = Case::new().file(
+        "[limits]\nmax_running = 3\n[logs]\nmax_bytes = '64KiB'\nredact = false\n\
+         [retention]\nmax_age = '30d'\nmax_tasks = 500\nmax_bytes = '2GB'\n",
+    );
+    let config = case.good();
+    assert_eq!((config.max_running, config.policy.log_bytes, config.policy.redact), (3, Some(65_536), false));
+    assert_eq!(
+        config.retention,
+        Retention {
+            max_age: Some(Duration::from_secs(30 * 24 * 3600)),
+            max_tasks: NonZeroUsize::new(500),
+            max_bytes: Some(2_000_000_000)
+        }
+    );
 }
 
 #[test]

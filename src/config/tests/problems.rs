@@ -52,6 +52,24 @@ fn each_wrong_value_is_told_what_is_allowed() {
             r#"`tasks.default_backend` is `"cortex"`; allowed: the name of a backend: `codex`"#,
         ),
         ("index.entries = 0", "`index.entries` is `0`; allowed: a whole number, at least 1"),
+        ("limits.max_running = -1", "`limits.max_running` is `-1`; allowed: a whole number, at least 0"),
+        ("retention.max_tasks = 'off'", r#"`retention.max_tasks` is `"off"`; allowed: a whole number, at least 0"#),
+        (
+            "retention.max_age = 30",
+            r#"`retention.max_age` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`"#,
+        ),
+        (
+            "retention.max_bytes = '0MB'",
+            r#"`retention.max_bytes` is `"0MB"`, which is too small; allowed: `"off"`, or more than nothing, such as `"500MB"` or `"1GiB"`"#,
+        ),
+        (
+            "logs.max_bytes = 1000000",
+            r#"`logs.max_bytes` is `1000000`, which has no unit; write it with one, such as `"500MB"` or `"1GiB"`, or `"off"`"#,
+        ),
+        (
+            "logs.max_bytes = '1KB'",
+            r#"`logs.max_bytes` is `"1KB"`, which is too small; allowed: `"off"`, or at least `"64KB"`"#,
+        ),
         ("index.text = -1", "`index.text` is `-1`; allowed: a whole number, at least 0"),
         (
             "tasks.heartbeat_interval = '0s'",

@@ -1,0 +1,179 @@
+//! Sizes as the user writes them: a text with a unit, such as `"500MB"` or `"1GiB"`.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// No log is cut to less than this: its beginning and its end would hardly be there.
+const SMALLEST_LOG: u64 = 64_000;
+
+/// The most bytes that a log grows to, or `"off"`, which can be written `"none"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct LogSize(pub(super) Option<u64>);
+
+/// A number of bytes that is not zero, or `"off"`, which can be written `"none"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
+pub(super) struct MostSize(pub(super) Option<u64>);
+
+/// What is wrong with a size: the end of a sentence that begins with what was found.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BadSize {
+    #[error("which has no unit; write it with one, such as `\"500MB\"` or `\"1GiB\"`, or `\"off\"`")]
+    NoUnit,
+    #[error("which is no size; allowed: `\"off\"`, or a number with a unit, such as `\"500MB\"` or `\"1GiB\"`")]
+    NotASize,
+    #[error("which is too small; allowed: `\"off\"`, or more than nothing, such as `\"500MB\"` or `\"1GiB\"`")]
+    Zero,
+    #[error("which is too small; allowed: `\"off\"`, or at least `\"64KB\"`")]
+    TooSmall,
+    #[error("which is too large; allowed: `\"off\"`, or at most a million TB")]
+    TooLarge,
+}
+
+/// Units in small letters; they may be written in any.
+const UNITS: [(&str, u128); 9] = [
+    ("b", 1),
+    ("kb", 1_000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+    ("tib", 1 << 40),
+];
+
+const LARGEST: u64 = 1_000_000_000_000_000_000;
+
+/// The number of bytes in a text such as `1.5GB`.
+fn bytes(text: &str) -> Result<u64, BadSize> {
+    let number_ends = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_ends);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return Err(BadSize::NotASize);
+    }
+    let unit = unit.trim().to_ascii_lowercase();
+    if unit.is_empty() {
+        return Err(BadSize::NoUnit);
+    }
+    let (_, unit) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or(BadSize::NotASize)?;
+    let whole: u64 = whole.parse().map_err(|_| BadSize::TooLarge)?;
+    // More digits than these are less than a byte.
+    let fraction = &fraction[..fraction.len().min(12)];
+    let parts: u128 = fraction.parse().map_err(|_| BadSize::NotASize)?;
+    let bytes = u128::from(whole) * unit + parts * unit / 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
+    u64::try_from(bytes).ok().filter(|bytes| *bytes <= LARGEST).ok_or(BadSize::TooLarge)
+}
+
+impl TryFrom<Value> for MostSize {
+    type Error = BadSize;
+
+    fn try_from(written: Value) -> Result<Self, BadSize> {
+        let text = match &written {
+            Value::Number(_) => return Err(BadSize::NoUnit),
+            Value::String(text) => text.trim(),
+            _ => return Err(BadSize::NotASize),
+        };
+        match text {
+            "off" | "none" => Ok(Self(None)),
+            text => match bytes(text)? {
+                0 => Err(BadSize::Zero),
+                bytes => Ok(Self(Some(bytes))),
+            },
+        }
+    }
+}
+
+impl TryFrom<Value> for LogSize {
+    type Error = BadSize;
+
+    fn try_from(written: Value) -> Result<Self, BadSize> {
+        match MostSize::try_from(written) {
+            Ok(MostSize(Some(bytes))) if bytes < SMALLEST_LOG => Err(BadSize::TooSmall),
+            Ok(MostSize(bytes)) => Ok(Self(bytes)),
+            Err(BadSize::Zero) => Err(BadSize::TooSmall),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+macro_rules! text_in_the_schema {
+    ($($size:ty)*) => {
+        $(impl JsonSchema for $size {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($size).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string"})
+            }
+        })*
+    };
+}
+
+text_in_the_schema!(LogSize MostSize);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_with_a_unit_of_thousands_or_of_1024s() {
+        for (text, bytes) in [
+            ("1B", 1),
+            ("64KB", 64_000),
+            ("64KiB", 65_536),
+            ("500MB", 500_000_000),
+            ("1 GiB", 1 << 30),
+            ("1.5gb", 1_500_000_000),
+            ("0.5kib", 512),
+            ("2TB", 2_000_000_000_000),
+            ("1.00000000000000000001KB", 1_000),
+        ] {
+            assert_eq!(MostSize::try_from(json!(text)), Ok(MostSize(Some(bytes))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_refused_with_advice() {
+        for bare in [json!(0), json!(500), json!(1.5), json!("500"), json!("1.5")] {
+            assert_eq!(MostSize::try_from(bare.clone()), Err(BadSize::NoUnit), "{bare}");
+        }
+        for nonsense in ["", "much", "MB", "1..5MB", ".5MB", "5.MB", "-1MB", "1 parsec", "1e3MB", "٣MB"] {
+            assert_eq!(MostSize::try_from(json!(nonsense)), Err(BadSize::NotASize), "{nonsense:?}");
+        }
+        assert_eq!(MostSize::try_from(json!(true)), Err(BadSize::NotASize));
+    }
+
+    #[test]
+    fn a_size_can_be_off_and_not_nothing() {
+        for off in ["off", "none"] {
+            assert_eq!(MostSize::try_from(json!(off)), Ok(MostSize(None)));
+            assert_eq!(LogSize::try_from(json!(off)), Ok(LogSize(None)));
+        }
+        assert_eq!(MostSize::try_from(json!("0MB")), Err(BadSize::Zero));
+    }
+
+    #[test]
+    fn a_log_keeps_at_least_its_beginning_and_its_end() {
+        assert_eq!(LogSize::try_from(json!("64KB")), Ok(LogSize(Some(64_000))));
+        for small in ["63.9KB", "1B", "0B"] {
+            assert_eq!(LogSize::try_from(json!(small)), Err(BadSize::TooSmall), "{small}");
+        }
+    }
+
+    #[test]
+    fn more_than_any_disk_holds_is_refused() {
+        for large in ["1000001TB", "18446744073709551615TiB", "99999999999999999999B"] {
+            assert_eq!(MostSize::try_from(json!(large)), Err(BadSize::TooLarge), "{large}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Ceilings as they are written, and what comes of them.
+
+use super::*;
+
+fn ceiling<'a>(config: &'a Config, backend: &str) -> &'a Ceiling {
+    config.ceilings.get(&BackendName::new(backend).expect("a good name")).expect("the backend is configured")
+}
+
+#[test]
+fn without_a_word_from_the_user_there_is_no_ceiling() {
+    let config = Case::new().good();
+    let found = ceiling(&config, "codex").clone();
+    assert_eq!(Ceiling { origins: BTreeMap::new(), ..found }, Ceiling::default());
+}
+
+#[test]
+fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in() {
+    let case = Case::new()
+        .file(
+            "[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\nroots = ['/srv', '~/work']\n\
+             [backends.codex.ceiling]\nsandbox = 'workspace-write'\nmodels = ['gpt-5*', 'o3']\n\
+             [backends.fast]\nkind = 'codex'\nceiling = {timeout = 'off', roots = []}\n",
+        )
+        .variable("CODEX_CONNECTOR_CEILING__SANDBOX", "danger-full-access")
+        .variable("CODEX_CONNECTOR_BACKENDS__FAST__CEILING__MODELS", "['m']");
+    let config = case.good();
+    let codex = ceiling(&config, "codex");
+    assert_eq!(codex.sandbox, Sandbox::WorkspaceWrite);
+    assert_eq!(codex.timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(codex.roots, [PathBuf::from("/srv"), case.home.path().join("work")]);
+    assert!(codex.models.iter().any(|model| model.matches("gpt-5.5")));
+    let fast = ceiling(&config, "fast");
+    assert_eq!((fast.sandbox, fast.timeout, fast.roots.len()), (Sandbox::DangerFullAccess, None, 0));
+    assert_eq!(fast.models[0].0, "m");
+    for backend in ["codex", "fast"] {
+        assert!(settings(&config, backend).get("ceiling").is_none(), "a kind does not know of ceilings");
+    }
+}
+
+#[test]
+fn each_rule_knows_where_it_was_written() {
+    let case = Case::new()
+        .file("[ceiling]\nsandbox = 'read-only'\n[backends.codex.ceiling]\ntimeout = '1h'\n")
+        .variable("CODEX_CONNECTOR_CEILING__MODELS", "['m']");
+    let config = case.good();
+    let origins = &ceiling(&config, "codex").origins;
+    let origin = |key: &str| (origins[key].key.as_str(), origins[key].place.clone());
+    assert_eq!(origin("sandbox"), ("ceiling.sandbox", case.path().display().to_string()));
+    assert_eq!(origin("timeout"), ("backends.codex.ceiling.timeout", case.path().display().to_string()));
+    assert_eq!(origin("models"), ("ceiling.models", "environment variable CODEX_CONNECTOR_CEILING__MODELS".into()));
+    assert_eq!(origin("roots"), ("ceiling.roots", "the built-in default.toml".into()));
+}
+
+#[test]
+fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
+    let plain = "[backends.p]\nkind = 'plain'\nprogram = 'p'\nceiling";
+    for (section, key) in [("ceiling", "ceiling"), (plain, "backends.p.ceiling")] {
+        for (rule, told) in [
+            (
+                "sandbox = 'full'",
+                r#".sandbox` is `"full"`; allowed: `read-only`, `workspace-write`, `danger-full-access`"#,
+            ),
+            ("sandbx = 'read-only'", &format!(".sandbx` is no key; did you mean `{key}.sandbox`?")),
+            ("roots = '/srv'", r#".roots` is `"/srv"`; allowed: a list, such as `["a", "b"]`"#),
+            (
+                "roots = ['/srv', 'src']",
+                r#".roots` is `["/srv","src"]`, in which `src` is a relative path; allowed: absolute paths, and such as begin with `~/`"#,
+            ),
+            ("timeout = 30", r#".timeout` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`"#),
+            ("models = [5]", r#".models` is `[5]`; allowed: a list, such as `["a", "b"]`"#),
+        ] {
+            let case = Case::new().file(format!("{section} = {{{rule}}}\n"));
+            let said = case.bad();
+            assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{told}\nnext: ")), "{said}");
+            assert_eq!(said.lines().count(), 2, "it is told once:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_root_below_home_needs_one() {
+    let mut case = Case::new().file("").set("ceiling.roots=['~/work']").set("data_dir=/data");
+    case.overrides.config_file = Some(case.path());
+    case.environment.clear();
+    assert!(case.bad().starts_with("no home directory for `ceiling.roots`"), "{}", case.bad());
+}
