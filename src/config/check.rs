@@ -55,11 +55,14 @@ impl Checker {
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
         let ours = if setting.backend().is_none() { Some(setting.clone()) } else { ceilings::as_common(setting) };
-        let read = ours.map(|ours| self.defaults.clone().merge(&ours).extract::<Sections>());
-        match read.transpose().map_err(|error| error.kind) {
-            Ok(_) if shape::accepts(schema, &setting.value) => Ok(()),
+        let read = match ours {
+            Some(ours) => self.defaults.clone().merge(&ours).extract::<Sections>().map(drop),
+            None => Ok(()),
+        };
+        match read.map_err(|error| error.kind) {
+            Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
             Err(Kind::Message(said)) => Err(self.bad(setting, format!(", {said}"))),
-            Ok(_) | Err(_) => Err(self.bad(setting, right())),
+            Ok(()) | Err(_) => Err(self.bad(setting, right())),
         }
     }
 
