@@ -11,6 +11,7 @@ use crate::{
     process::{parent_group, probe},
     registry::Registry,
     store::Store,
+    task::CgroupUse,
 };
 
 /// Checks everything and prints what was found. Succeeds when a task could run with the default backend.
@@ -54,7 +55,7 @@ impl Report {
                 None
             }
         };
-        self.process_trees();
+        self.process_trees(config.policy.cgroup);
         for (name, frozen) in &config.backends {
             let label = format!("backend {name}");
             match (registry.build(frozen), &store) {
@@ -68,14 +69,12 @@ impl Report {
     }
 
     /// How everything that an agent starts is found when it is to be stopped.
-    fn process_trees(&mut self) {
-        let text = match parent_group() {
+    fn process_trees(&mut self, wanted: CgroupUse) {
+        let text = match parent_group().filter(|_| wanted == CgroupUse::Auto) {
             Some(parent) => format!("a cgroup for each task, in {}; no process can leave it", parent.display()),
-            None if cfg!(target_os = "linux") => {
-                "no cgroup can be made here; found by parents and by their environment\n\
+            None if cfg!(target_os = "linux") => "no cgroup for each task; found by parents and by their environment\n\
                  a process that hides from both is only found while its task's supervisor lives"
-                    .to_owned()
-            }
+                .to_owned(),
             None => "process groups; a process that leaves its group is not found".to_owned(),
         };
         self.line("process trees", "ok", &text);

@@ -148,6 +148,7 @@ fn policy(sections: &Sections) -> Policy {
         stall_warning: tasks.stall_warning_after.0,
         stop_after_silence: tasks.stop_after_silence.0,
         grace: Grace { interrupt: stopping.interrupt_grace.0, terminate: stopping.terminate_grace.0 },
+        cgroup: stopping.cgroup,
         on_server_exit: tasks.on_server_exit,
         on_agent_exit: tasks.on_agent_exit,
         keep_events: tasks.keep_events,

@@ -15,7 +15,7 @@ use super::{
     length::{Length, Limit, Patience},
     size::{LogSize, MostSize},
 };
-use crate::task::{OnAgentExit, OnServerExit};
+use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
 
 /// The whole of the configuration, all layers merged.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -62,6 +62,8 @@ pub(super) struct Tasks {
 pub(super) struct Stopping {
     pub(super) interrupt_grace: Patience,
     pub(super) terminate_grace: Patience,
+    #[schemars(schema_with = "words_of::<CgroupUse>")]
+    pub(super) cgroup: CgroupUse,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -71,6 +71,7 @@ fn spec() -> TaskSpec {
             stall_warning: Duration::from_secs(30),
             stop_after_silence: None,
             grace: Grace { interrupt: Duration::from_secs(10), terminate: Duration::from_secs(10) },
+            cgroup: CgroupUse::Auto,
             on_server_exit: OnServerExit::Continue,
             on_agent_exit: OnAgentExit::Kill,
             keep_events: false,

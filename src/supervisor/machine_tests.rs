@@ -1,7 +1,7 @@
 //! The policy as a table: what happens, and what is done about it.
 
 use super::{Effect::*, Input, Machine};
-use crate::task::{Grace, OnAgentExit, OnServerExit, Policy, StopCause};
+use crate::task::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy, StopCause};
 use std::time::Duration;
 
 const fn s(seconds: u64) -> Duration {
@@ -19,6 +19,7 @@ fn policy() -> Policy {
         stall_warning: s(120),
         stop_after_silence: None,
         grace: Grace { interrupt: s(2), terminate: s(2) },
+        cgroup: CgroupUse::Auto,
         on_server_exit: OnServerExit::Interrupt,
         on_agent_exit: OnAgentExit::Kill,
         keep_events: false,

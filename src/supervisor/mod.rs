@@ -47,7 +47,7 @@ use crate::{
     process::{Agent, Cgroup, Tree, identity_of},
     registry::Registry,
     store::{Claim, Lease, Store},
-    task::{SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
@@ -222,7 +222,7 @@ impl Task {
 
     /// Makes the agent's control group, and puts down where it is before anything can be in it.
     fn make_group(&mut self) {
-        if self.group.is_some() {
+        if self.group.is_some() || self.spec.policy.cgroup == CgroupUse::Off {
             return;
         }
         let Some(group) = Cgroup::make(&self.spec.id) else { return };

@@ -17,7 +17,7 @@ pub use ceiling::{Ceiling, RuleOrigin};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};
-pub use policy::{Grace, OnAgentExit, OnServerExit, Policy};
+pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ActivityKind, LiveView, ProcessIdentity, RECORD_FORMAT, TaskRecord};
 pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};

@@ -24,6 +24,9 @@ pub struct Policy {
     pub stop_after_silence: Option<Duration>,
     /// How patiently an agent is stopped.
     pub grace: Grace,
+    /// Whether an agent is put into a control group, where that is possible.
+    #[serde(default)]
+    pub cgroup: CgroupUse,
     /// What happens to the agent when the server that submitted the task is gone.
     pub on_server_exit: OnServerExit,
     /// What happens to processes that the agent leaves behind.
@@ -48,6 +51,17 @@ pub struct Grace {
     /// From SIGTERM to SIGKILL for the whole tree.
     #[serde(with = "millis")]
     pub terminate: Duration,
+}
+
+/// Whether an agent is put into a control group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupUse {
+    /// Where one can be made.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// What happens to an agent when the server that submitted its task is gone.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::task::{OnAgentExit, OnServerExit};
+use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
 
 /// A kind that takes the keys of `[backends.codex]`, and runs nothing.
 macro_rules! kind {
@@ -194,6 +194,7 @@ fn without_a_word_from_the_user_the_defaults_are_as_documented() {
             stall_warning: seconds(120),
             stop_after_silence: None,
             grace: Grace { interrupt: seconds(2), terminate: seconds(2) },
+            cgroup: CgroupUse::Auto,
             on_server_exit: OnServerExit::Interrupt,
             on_agent_exit: OnAgentExit::Kill,
             keep_events: false,
