@@ -54,6 +54,21 @@ impl Broker {
         Ok(self.store.list(status, limit)?)
     }
 
+    /// What limits keep from running now, in words for people.
+    pub fn limited(&self) -> Option<String> {
+        let waiting = self.store.waiting().unwrap_or_default();
+        let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();
+        let more = if waiting.len() > named.len() { ", …" } else { "" };
+        (!waiting.is_empty()).then(|| {
+            format!(
+                "{} queued ({}{more}): at most {} run at a time here, by `limits.max_running` in config.toml",
+                waiting.len(),
+                named.join(", "),
+                self.config.max_running
+            )
+        })
+    }
+
     /// What was found damaged or out of date in the data directory since the last call, in words for people.
     pub fn notices(&self) -> Vec<String> {
         self.store.take_notices()

@@ -134,7 +134,8 @@ async fn status(broker: &Broker, given: Given) -> Result<Answer, Refused> {
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
     let listing = broker.list(status, limit).await?;
-    Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks))
+    let limited = broker.limited().into_iter().collect();
+    Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 
 async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {

@@ -60,6 +60,16 @@ impl Layout {
         self.run(id).join("cgroup")
     }
 
+    /// There while the task waits for its turn.
+    pub(super) fn ticket(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("ticket")
+    }
+
+    /// A file for each task that may run at the same time, locked by one that does.
+    pub(super) fn places(&self) -> PathBuf {
+        self.data.join("places")
+    }
+
     pub(super) fn cancel(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("cancel")
     }

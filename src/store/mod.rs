@@ -19,6 +19,7 @@ mod layout;
 mod lease;
 mod log;
 mod probes;
+mod queue;
 mod records;
 mod run;
 mod tail;
@@ -37,6 +38,7 @@ pub use index::Listing;
 pub use lease::{Claim, Lease};
 pub use log::LogWriter;
 pub use probes::ProbeKey;
+pub use queue::{Place, Turn};
 pub use records::ResultText;
 pub use tail::Tail;
 

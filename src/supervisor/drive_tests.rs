@@ -14,8 +14,8 @@ use crate::{
     store::Store,
     supervisor::{ending::End, hints::Hints, journal::Journal, outside::Outside},
     task::{
-        Ceiling, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT, StopCause, TaskId,
-        TaskRecord, TaskSpec,
+        Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
+        StopCause, TaskId, TaskRecord, TaskSpec,
     },
 };
 /// Says hello to `cat`, which says it back, and then does `then`.

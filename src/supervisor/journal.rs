@@ -117,6 +117,28 @@ impl Journal {
         self.write(|log| log.entry(Utc::now(), text));
     }
 
+    /// The task waits for its turn behind `ahead` others; at most `most` run at a time.
+    pub(super) fn queued(&mut self, ahead: usize, most: usize) {
+        let phase = format!("queued: {ahead} ahead (limits.max_running = {most})");
+        if self.live.phase != phase {
+            self.entry(&format!("QUEUED: {ahead} ahead, and at most {most} run at a time (limits.max_running)"));
+            self.live.phase.clone_from(&phase);
+            self.live.last_event = Some(phase.clone());
+            self.pending_hint = Some(phase);
+            self.live_changed = true;
+        }
+        self.flush();
+    }
+
+    /// The task's turn has come, after it waited, if it did.
+    pub(super) fn begins(&mut self) {
+        if self.live.last_event.take().is_some() {
+            self.entry("QUEUED: it is this task's turn");
+            self.live.phase = "starting".to_owned();
+            self.live_changed = true;
+        }
+    }
+
     /// The agent runs.
     pub(super) fn working(&mut self) {
         self.live.phase = "working".to_owned();

@@ -6,6 +6,7 @@
 //! - `machine` decides, without I/O: what to do when, in [`crate::task::Policy`]'s terms;
 //! - `drive` is the loop that carries messages between the agent, the machine and the journal;
 //! - `journal` writes what people and other processes see: log, live view, hints;
+//! - `queue` waits for the task's turn;
 //! - `prepare` makes a command line of a spec, `ending` a status of an end.
 
 mod drive;
@@ -16,6 +17,7 @@ mod lifeline;
 mod machine;
 mod outside;
 mod prepare;
+mod queue;
 mod render;
 mod stdin;
 
@@ -46,7 +48,7 @@ use crate::{
     probing::Freshness,
     process::{Agent, Cgroup, Tree, identity_of},
     registry::Registry,
-    store::{Claim, Lease, Store},
+    store::{Claim, Lease, Place, Store},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
 
@@ -105,6 +107,8 @@ struct Task {
     group: Option<Cgroup>,
     /// The agent on its way there.
     gathering: Option<JoinHandle<()>>,
+    /// The right to run, where not all tasks may at the same time.
+    place: Option<Place>,
 }
 
 impl Task {
@@ -144,6 +148,7 @@ impl Task {
             indexing: None,
             group: None,
             gathering: None,
+            place: None,
         }))
     }
 
@@ -153,6 +158,10 @@ impl Task {
             Ok(backend) => backend,
             Err(problem) => return End::not_started("EINVAL", problem.to_string(), None),
         };
+        if let Err(cause) = self.wait_in_line(journal, &mut outside).await {
+            journal.header(&self.spec, None);
+            return End::called_off(cause, self.started.elapsed());
+        }
         let first = self.attempt(&*backend, Freshness::Kept, journal, &mut outside).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
         let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
@@ -212,12 +221,16 @@ impl Task {
                 input = outside.next() => input,
                 () = sleep(CANCEL_POLL) => None,
             };
-            let cancel = self.store.cancel_requested(&self.spec.id).then_some(Input::Cancel);
-            let mut inputs = input.into_iter().chain(cancel);
-            if let Some(cause) = inputs.find_map(|input| called_off(&self.spec.policy, input)) {
+            if let Some(cause) = self.asked_to_stop(input) {
                 return cause;
             }
         }
+    }
+
+    /// Why the task is not to go on, by what was heard just now or by a request to cancel.
+    fn asked_to_stop(&self, heard: Option<Input>) -> Option<StopCause> {
+        let cancel = self.store.cancel_requested(&self.spec.id).then_some(Input::Cancel);
+        heard.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
     }
 
     /// Makes the agent's control group, and puts down where it is before anything can be in it.
@@ -265,6 +278,7 @@ impl Task {
         // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
         // not waited for: with a long history it takes longer than all the rest.
         drop(self.lease);
+        drop(self.place);
         journal.ended();
         join(self.indexing.take()).await;
         join(self.gathering.take()).await;

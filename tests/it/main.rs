@@ -8,6 +8,7 @@ mod bad_input;
 mod configuration;
 mod ending;
 mod files;
+mod limits;
 mod protocol;
 mod real_codex;
 mod supervise;

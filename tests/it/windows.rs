@@ -100,7 +100,7 @@ fn when_server_and_supervisor_are_killed_the_next_server_clears_up() {
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
-    let supervisor = supervisor_of(&world, &id);
+    let supervisor = world.supervisor_of(&id);
     server.kill();
     kill_process(supervisor, Signal::KILL).expect("it is ours");
 
@@ -129,7 +129,7 @@ fn what_hides_from_a_killed_supervisor_is_found_through_its_control_group() {
     wait_for_log(&world, &id, "MESSAGE: busy");
     let child = pid_in(&file);
     server.signal(Signal::STOP);
-    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
+    kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
     server.kill();
 
     wait_for_end(&mut world.server(), &id);
@@ -154,7 +154,7 @@ fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
             .map(str::to_owned)
     });
     wait_for_log(&world, &id, "MESSAGE: busy");
-    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
+    kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
     let answer = call.wait(PATIENCE, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
     assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
@@ -166,7 +166,7 @@ fn when_a_supervisor_dies_unseen_its_agent_does_not_outlive_it() {
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
-    kill_process(supervisor_of(&world, &id), Signal::KILL).expect("it is ours");
+    kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
     eventually("the end of the agent, though nobody asks", PATIENCE, || {
         processes_with_env(MARKER, &id).is_empty().then_some(())
     });
@@ -179,7 +179,7 @@ fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up(
     let mut outer = world.server();
     let id = start(&mut outer, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
-    let supervisor = supervisor_of(&world, &id);
+    let supervisor = world.supervisor_of(&id);
     let world = world.variable(MARKER, id.clone());
     let mut nested = world.server();
     outer.kill();
@@ -210,9 +210,4 @@ fn a_program_that_is_being_asked_goes_with_the_server() {
     server.signal(Signal::TERM);
     server.wait(PATIENCE);
     eventually("the end of the program", PATIENCE, || asked().is_empty().then_some(()));
-}
-
-fn supervisor_of(world: &World, id: &str) -> Pid {
-    let pid = world.record(id)["supervisor"]["pid"].as_i64().and_then(|pid| pid.try_into().ok());
-    pid.and_then(Pid::from_raw).expect("a record names its supervisor")
 }

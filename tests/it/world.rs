@@ -8,6 +8,7 @@ use std::{
 };
 
 use connector_testing::{GitProject, McpServer, ToolAnswer, eventually};
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 /// Long enough for anything that is going to happen on a busy machine.
@@ -74,6 +75,12 @@ impl World {
     pub(crate) fn record(&self, id: &str) -> Value {
         let content = fs::read(self.log_file(id, "debug.json")).expect("the task has a record");
         serde_json::from_slice(&content).expect("a record is JSON")
+    }
+
+    /// The process that supervises the task.
+    pub(crate) fn supervisor_of(&self, id: &str) -> Pid {
+        let pid = self.record(id)["supervisor"]["pid"].as_i64().and_then(|pid| pid.try_into().ok());
+        pid.and_then(Pid::from_raw).expect("a record names its supervisor")
     }
 
     /// The index, once nothing runs any more: it is written a moment after a task has ended.

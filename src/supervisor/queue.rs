@@ -1,0 +1,64 @@
+//! Waiting for the task's turn, where not all tasks may run at the same time.
+
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use tokio::time::timeout;
+
+use super::{Task, journal::Journal, outside::Outside};
+use crate::{
+    store::{StoreError, Turn},
+    task::StopCause,
+};
+
+/// How often it is asked whose turn it is.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long one that is ahead may leave a free place alone. It may be stopped.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Task {
+    /// Returns when the task may run; or why it is not to, if that is told before.
+    ///
+    /// A data directory in which nobody can be asked is no reason not to run: the limit is there to spare the machine.
+    pub(super) async fn wait_in_line(&mut self, journal: &mut Journal, outside: &mut Outside) -> Result<(), StopCause> {
+        if self.spec.max_running == 0 {
+            return Ok(());
+        }
+        if let Err(error) = self.store.take_ticket(&self.spec.id, Utc::now()) {
+            out_of_line(journal, &error);
+            return Ok(());
+        }
+        let (mut passed_over, mut free_since) = (0, None);
+        loop {
+            match self.store.take_place(&self.spec.id, self.spec.max_running, passed_over) {
+                Err(error) => {
+                    out_of_line(journal, &error);
+                    return Ok(());
+                }
+                Ok(Turn::Now(place)) => {
+                    self.place = Some(place);
+                    journal.begins();
+                    return Ok(());
+                }
+                Ok(Turn::Later { ahead, is_free }) => {
+                    journal.queued(ahead, self.spec.max_running);
+                    let since = *free_since.get_or_insert_with(Instant::now);
+                    if !is_free {
+                        free_since = None;
+                    } else if since.elapsed() >= PATIENCE {
+                        (passed_over, free_since) = (passed_over + 1, None);
+                    }
+                }
+            }
+            let heard = timeout(ASK_AGAIN, outside.next()).await.ok().flatten();
+            if let Some(cause) = self.asked_to_stop(heard) {
+                return Err(cause);
+            }
+        }
+    }
+}
+
+fn out_of_line(journal: &mut Journal, error: &StoreError) {
+    journal.entry(&format!("NOT QUEUED: {error}; the task runs at once"));
+}

@@ -1,0 +1,82 @@
+//! Limits: how many tasks run, and who waits.
+
+use connector_testing::{eventually, processes::processes_with_env};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, field, start, wait_for_end, wait_for_log};
+
+fn one_at_a_time() -> World {
+    World::with_fake_agent().configure("[limits]\nmax_running = 1\n")
+}
+
+fn has_an_agent(id: &str) -> bool {
+    !processes_with_env("CONNECTOR_TASK_IDS", id).is_empty()
+}
+
+#[test]
+fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
+    let world = one_at_a_time();
+    let (mut first, mut second) = (world.server(), world.server());
+    let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &running, "MESSAGE: busy");
+    let next = start(&mut second, world.fake(json!([{"say": "second"}, {"sleep": 300}])));
+    wait_for_log(&world, &next, "QUEUED: 0 ahead, and at most 1 run at a time");
+    let last = start(&mut first, world.fake(json!([{"say": "third"}])));
+    wait_for_log(&world, &last, "QUEUED: 1 ahead");
+
+    let status = eventually("a status that says so", PATIENCE, || {
+        let status = first.call("codex_status", json!({"taskId": last}), |_| {}).text;
+        status.contains("queued").then_some(status)
+    });
+    assert_eq!(field(&status, "Status"), Some("running"), "{status}");
+    let listed = second.call("codex_tasks", json!({}), |_| {}).text;
+    assert!(listed.contains("2 queued") && listed.contains("limits.max_running"), "{listed}");
+    assert!(!has_an_agent(&next) && !has_an_agent(&last));
+
+    first.call("codex_cancel", json!({"taskId": running}), |_| {});
+    wait_for_log(&world, &next, "MESSAGE: second");
+    assert!(!has_an_agent(&last), "two run at a time");
+    second.call("codex_cancel", json!({"taskId": next}), |_| {});
+    assert_eq!(field(&wait_for_end(&mut first, &last), "Status"), Some("completed"));
+}
+
+#[test]
+fn a_task_that_waits_can_be_cancelled_and_goes_with_its_server() {
+    let world = one_at_a_time();
+    let (mut first, mut second) = (world.server(), world.server());
+    let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &running, "MESSAGE: busy");
+    let cancelled = start(&mut first, world.fake(json!([{"say": "never"}])));
+    let orphaned = start(&mut second, world.fake(json!([{"say": "never"}])));
+    wait_for_log(&world, &cancelled, "QUEUED:");
+    wait_for_log(&world, &orphaned, "QUEUED:");
+
+    let answer = first.call("codex_cancel", json!({"taskId": cancelled}), |_| {});
+    assert!(answer.text.contains("Cancelled by user"), "{}", answer.text);
+    second.kill();
+
+    let status = wait_for_end(&mut first, &orphaned);
+    assert_eq!(field(&status, "Status"), Some("interrupted"), "{status}");
+    assert!(!world.log(&cancelled).contains("never") && !world.log(&orphaned).contains("never"));
+}
+
+#[test]
+fn nobody_waits_for_ever_behind_one_that_does_not_take_its_turn() {
+    let world = one_at_a_time();
+    let mut server = world.server();
+    let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &running, "MESSAGE: busy");
+    let stopped = start(&mut server, world.fake(json!([{"say": "late"}])));
+    wait_for_log(&world, &stopped, "QUEUED: 0 ahead");
+    let supervisor = world.supervisor_of(&stopped);
+    rustix::process::kill_process(supervisor, Signal::STOP).expect("it is ours");
+    let last = start(&mut server, world.fake(json!([{"say": "third"}])));
+    wait_for_log(&world, &last, "QUEUED: 1 ahead");
+
+    server.call("codex_cancel", json!({"taskId": running}), |_| {});
+
+    assert_eq!(field(&wait_for_end(&mut server, &last), "Status"), Some("completed"));
+    rustix::process::kill_process(supervisor, Signal::CONT).expect("it is ours");
+    assert_eq!(field(&wait_for_end(&mut server, &stopped), "Status"), Some("completed"));
+}
