@@ -116,7 +116,7 @@ mod tests {
         let (_dir, store) = store();
         let (second, _second_lease) = wait_in(&store, 2);
         let (first, _first_lease) = wait_in(&store, 1);
-        assert!(matches!(ask(&store, &second, 0), Turn::Later { ahead: 1, is_free: false }));
+        assert!(matches!(ask(&store, &second, 0), Turn::Later { ahead: 1, is_free: true }));
         let Turn::Now(place) = ask(&store, &first, 0) else { panic!("the first one runs") };
         assert!(matches!(ask(&store, &second, 0), Turn::Later { ahead: 0, is_free: false }));
         drop(place);
