@@ -101,7 +101,7 @@ fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
     };
     let summary = format!("END: {status}\nFailure reason: {reason}");
     record.end(status, Some(reason), Utc::now(), ran);
-    if let Ok(mut log) = store.open_log(&record.id) {
+    if let Ok(mut log) = store.open_log(&record.id, None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
             if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };

@@ -32,6 +32,11 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Opens a file to read it and to write anywhere in it, and makes it when it is not there. What it holds stays.
+pub(super) fn read_and_write(path: &Path) -> io::Result<File> {
+    private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
+}
+
 /// Opens a file to append to it, and makes it when it is not there.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     private(path, OpenOptions::new().create(true).append(true))

@@ -4,42 +4,66 @@
 //! nothing an agent prints can pass for an entry of ours.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
+    path::PathBuf,
 };
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError, files};
+use super::{Store, StoreError, capped::CappedFile, files};
 use crate::task::TaskId;
 
 /// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
 const BUFFER: usize = 256 << 10;
 
+/// How an entry begins.
+const STAMP: &str = "[%Y-%m-%dT%H:%M:%S%.3fZ] ";
+
 /// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 256 KiB have come together.
 #[derive(Debug)]
 pub struct LogWriter {
-    file: BufWriter<File>,
+    file: BufWriter<CappedFile>,
     /// The time that `stamp` was made of, in milliseconds.
     stamped: i64,
     stamp: String,
 }
 
 impl Store {
-    /// Opens the log of a task, to append to it.
-    pub fn open_log(&self, id: &TaskId) -> Result<LogWriter, StoreError> {
-        let file = append(self.layout.log(id))?;
+    /// Opens the log of a task, to append to it, until it has so many bytes. A longer one loses its middle.
+    pub fn open_log(&self, id: &TaskId, most: Option<u64>) -> Result<LogWriter, StoreError> {
+        let line = |left_out| {
+            let now = Utc::now().format(STAMP);
+            format!("{now}LEFT OUT: {left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
+        };
+        let file = capped(self.layout.log(id), most, line)?;
         Ok(LogWriter { file: BufWriter::with_capacity(BUFFER, file), stamped: i64::MIN, stamp: String::new() })
     }
 
-    /// Opens the file of raw events of a task, to append to it.
-    pub fn open_events(&self, id: &TaskId) -> Result<BufWriter<File>, StoreError> {
-        Ok(BufWriter::with_capacity(BUFFER, append(self.layout.events(id))?))
+    /// Opens the file of raw events of a task, to append to it, until it has so many bytes.
+    pub fn open_events(&self, id: &TaskId, most: Option<u64>) -> Result<EventsWriter, StoreError> {
+        let line = |left_out| format!("{{\"type\":\"codex-connector.left_out\",\"bytes\":{left_out:>20}}}\n");
+        let file = capped(self.layout.events(id), most, line)?;
+        Ok(EventsWriter(BufWriter::with_capacity(BUFFER, file)))
     }
 }
 
-fn append(path: std::path::PathBuf) -> Result<File, StoreError> {
-    files::append(&path).map_err(StoreError::at("open", path))
+fn capped(path: PathBuf, most: Option<u64>, line: fn(u64) -> String) -> Result<CappedFile, StoreError> {
+    let opened = files::read_and_write(&path).and_then(|file| CappedFile::new(file, most, line));
+    opened.map_err(StoreError::at("open", path))
+}
+
+/// Appends raw events.
+#[derive(Debug)]
+pub struct EventsWriter(BufWriter<CappedFile>);
+
+impl Write for EventsWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl LogWriter {
@@ -82,7 +106,7 @@ impl LogWriter {
     fn begin(&mut self, now: DateTime<Utc>) -> io::Result<()> {
         if self.stamped != now.timestamp_millis() {
             self.stamped = now.timestamp_millis();
-            self.stamp = now.format("[%Y-%m-%dT%H:%M:%S%.3fZ] ").to_string();
+            self.stamp = now.format(STAMP).to_string();
         }
         self.file.write_all(self.stamp.as_bytes())
     }
@@ -107,7 +131,7 @@ mod tests {
     fn entries_are_stamped_and_further_lines_are_indented() {
         let (_dir, store) = store();
         let id = TaskId::random();
-        let mut log = store.open_log(&id).expect("the log directory is writable");
+        let mut log = store.open_log(&id, None).expect("the log directory is writable");
         let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
         log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
         log.line(now, "STDERR: ", b"two \xff").expect("it can be written");

@@ -12,6 +12,7 @@
 
 mod archive;
 mod atomic;
+mod capped;
 mod fault;
 mod files;
 mod index;
@@ -36,7 +37,7 @@ use std::{
 
 pub use index::Listing;
 pub use lease::{Claim, Lease};
-pub use log::LogWriter;
+pub use log::{EventsWriter, LogWriter};
 pub use probes::ProbeKey;
 pub use queue::{Place, Turn};
 pub use records::ResultText;

@@ -25,7 +25,10 @@ impl Store {
     /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
     pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
         let path = self.layout.log(id);
-        let tail = if_there(files::open(&path).and_then(|file| tail(file, most)));
+        let read = || if_there(files::open(&path).and_then(|file| tail(file, most)));
+        // A log that loses its middle meanwhile may be shorter than it was.
+        let shrunk = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        let tail = read().or_else(|error| if shrunk(&error) { read() } else { Err(error) });
         Ok(tail.map_err(StoreError::at("read", path))?.unwrap_or_default())
     }
 }

@@ -315,7 +315,7 @@ fn what_we_make_is_ours_alone_whatever_the_umask_says() {
     let Ok(Claim::Taken(lease)) = store.claim(&record.id) else { panic!("a new id is free") };
     store.write_record(&record).expect("it is writable");
     store.write_result(&record.id, "x").expect("it is writable");
-    store.open_log(&record.id).expect("it is writable");
+    store.open_log(&record.id, None).expect("it is writable");
     store.request_cancel(&record.id).expect("it is writable");
     store.index(&record, LIMITS).expect("it is writable");
     let mut looked_at = 0;

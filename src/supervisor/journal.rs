@@ -4,8 +4,7 @@
 //! at most ten times a second.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     process::{Member, Piece},
-    store::{LogWriter, Store, StoreError},
+    store::{EventsWriter, LogWriter, Store, StoreError},
     task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, cut_middle, span},
 };
 
@@ -53,7 +52,7 @@ pub(super) struct Journal {
     id: TaskId,
     store: Arc<Store>,
     log: Option<LogWriter>,
-    events: Option<BufWriter<File>>,
+    events: Option<EventsWriter>,
     hints: Hints,
     renderer: Renderer,
     live: LiveView,
@@ -79,11 +78,13 @@ impl Journal {
             last_activity_type: ActivityKind::Started,
             heartbeat_count: 0,
         };
-        let events = spec.policy.keep_events.then(|| store.open_events(&spec.id).map_err(complain).ok()).flatten();
+        let most = spec.policy.log_bytes;
+        let events =
+            spec.policy.keep_events.then(|| store.open_events(&spec.id, most).map_err(complain).ok()).flatten();
         Self {
             id: spec.id.clone(),
             store: Arc::clone(store),
-            log: store.open_log(&spec.id).map_err(complain).ok(),
+            log: store.open_log(&spec.id, most).map_err(complain).ok(),
             events,
             hints,
             renderer: Renderer::default(),

@@ -4,7 +4,7 @@ use connector_testing::{eventually, processes::processes_with_env};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, start, wait_for_end, wait_for_log};
+use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
 
 fn one_at_a_time() -> World {
     World::with_fake_agent().configure("[limits]\nmax_running = 1\n")
@@ -79,4 +79,19 @@ fn nobody_waits_for_ever_behind_one_that_does_not_take_its_turn() {
     assert_eq!(field(&wait_for_end(&mut server, &last), "Status"), Some("completed"));
     rustix::process::kill_process(supervisor, Signal::CONT).expect("it is ours");
     assert_eq!(field(&wait_for_end(&mut server, &stopped), "Status"), Some("completed"));
+}
+
+#[test]
+fn a_log_keeps_its_beginning_and_its_end_within_its_limit() {
+    let world = World::with_fake_agent().configure("[logs]\nmax_bytes = \"64KB\"\n[tasks]\nkeep_events = true\n");
+    let flood = json!({"lines": 5_000, "length": 200, "stream": "stdout"});
+    let answer = world.server().call("codex_agent", world.fake(json!([{"flood": flood}, {"say": "done"}])), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    let id = task_id(&answer);
+    let log = world.log(&id);
+    assert!(log.len() <= 64_000, "{} bytes", log.len());
+    assert!(log.contains(&format!("TASK {id}")) && log.contains("MESSAGE: done") && log.contains("END: completed"));
+    assert_eq!(log.matches("LEFT OUT: ").count(), 1, "{log}");
+    let events = std::fs::read_to_string(world.log_file(&id, "events.jsonl")).expect("events are kept");
+    assert!(events.len() <= 64_000 && events.contains("codex-connector.left_out"), "{} bytes", events.len());
 }

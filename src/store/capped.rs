@@ -1,0 +1,182 @@
+//! A file that grows at its end, and not without limit.
+//!
+//! When it has reached its limit, what lies between its first half and its last quarter is taken out, and a line says how
+//! much that was. The first half stays where it is, so that at most a quarter of the limit is copied for each quarter that
+//! is written.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::FileExt,
+};
+
+use super::fault;
+
+/// As much as is copied at once.
+const BLOCK: usize = 1 << 20;
+
+/// As far as the end of a line is looked for. A longer line is cut anywhere.
+const REACH: u64 = 64 << 10;
+
+/// Writes at the end of a file that nobody else writes to.
+#[derive(Debug)]
+pub(super) struct CappedFile {
+    file: File,
+    length: u64,
+    cap: Option<Cap>,
+}
+
+/// How large the file may grow, and what was taken out of it so far.
+#[derive(Debug)]
+struct Cap {
+    most: u64,
+    /// The line that stands for so many bytes. It has always the same length.
+    line: fn(u64) -> String,
+    gap: Option<Gap>,
+}
+
+/// Where something was taken out.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    at: u64,
+    left_out: u64,
+}
+
+impl CappedFile {
+    /// Goes on at the end of `file`, which may grow to `most` bytes, or without limit.
+    pub(super) fn new(file: File, most: Option<u64>, line: fn(u64) -> String) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length, cap: most.map(|most| Cap { most, line, gap: None }) })
+    }
+
+    /// Takes the middle out.
+    fn shrink(&mut self) -> io::Result<()> {
+        let Some(cap) = &mut self.cap else { return Ok(()) };
+        let known = |cap: &Cap| (cap.line)(0).len() as u64;
+        let (at, left_out, after) = match cap.gap {
+            Some(gap) => (gap.at, gap.left_out, gap.at + known(cap)),
+            None => {
+                let at = line_end(&self.file, (cap.most / 2).min(self.length), self.length)?;
+                (at, 0, at)
+            }
+        };
+        let tail = line_end(&self.file, self.length.saturating_sub(cap.most / 4).max(after), self.length)?;
+        if tail <= after {
+            return Ok(());
+        }
+        let gap = Gap { at, left_out: left_out + (tail - after) };
+        let line = (cap.line)(gap.left_out);
+        let begin = at + line.len() as u64;
+        // Once there is a line, what comes after it moves towards it and never over what is still to be read.
+        let (mut from, mut to) = (tail, begin);
+        if begin > tail {
+            return Ok(());
+        }
+        let mut block = vec![0; BLOCK];
+        while from < self.length {
+            let count = self.file.read_at(&mut block, from)?;
+            if count == 0 {
+                break;
+            }
+            self.file.write_all_at(&block[..count], to)?;
+            from += count as u64;
+            to += count as u64;
+        }
+        self.file.write_all_at(line.as_bytes(), at)?;
+        self.file.set_len(to)?;
+        self.length = to;
+        cap.gap = Some(gap);
+        Ok(())
+    }
+}
+
+impl Write for CappedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::point("append")?;
+        let mut bytes = bytes;
+        if let Some(most) = self.cap.as_ref().map(|cap| cap.most) {
+            // What comes at once may be more than there is room for.
+            bytes = &bytes[..bytes.len().min(usize::try_from(most / 4).unwrap_or(usize::MAX))];
+            if self.length + bytes.len() as u64 > most {
+                self.shrink()?;
+            }
+        }
+        let count = self.file.write_at(bytes, self.length)?;
+        self.length += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The end of the line in which `place` is, or `place` itself, if the line does not end soon.
+fn line_end(file: &File, place: u64, length: u64) -> io::Result<u64> {
+    let reach = usize::try_from(REACH.min(length - place)).expect("the reach is small");
+    let mut bytes = vec![0; reach];
+    let count = file.read_at(&mut bytes, place)?;
+    let end = memchr::memchr(b'\n', &bytes[..count]);
+    Ok(end.map_or(place, |end| place + end as u64 + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    fn line(left_out: u64) -> String {
+        format!("<{left_out:>20}>\n")
+    }
+
+    /// What a file with this limit holds after `count` numbered lines of 100 bytes, and the most that it ever held.
+    fn written(most: u64, count: usize) -> (Vec<String>, u64) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("log");
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");
+        let mut capped = CappedFile::new(file, Some(most), line).expect("it is there");
+        let mut longest = 0;
+        for number in 0..count {
+            capped.write_all(format!("{number:099}\n").as_bytes()).expect("it is writable");
+            longest = longest.max(std::fs::metadata(&path).expect("it is there").len());
+        }
+        let content = std::fs::read_to_string(&path).expect("it is text");
+        (content.lines().map(str::to_owned).collect(), longest)
+    }
+
+    #[test]
+    fn below_its_limit_nothing_is_left_out() {
+        let (lines, _) = written(10_000, 100);
+        assert_eq!(lines.len(), 100);
+        assert!(lines.iter().all(|line| line.len() == 99));
+    }
+
+    #[test]
+    fn the_beginning_and_the_end_stay_and_a_line_tells_exactly_how_much_is_gone() {
+        for count in [101, 150, 1_000, 5_003] {
+            let (lines, longest) = written(10_000, count);
+            assert!(longest <= 10_000, "{longest} bytes after {count} lines");
+            let gap = lines.iter().position(|line| line.starts_with('<')).expect("something is left out");
+            let number = |line: &String| line.parse::<usize>().expect("a whole line");
+            let (head, tail) = (&lines[..gap], &lines[gap + 1..]);
+            assert!(head.len() >= 50 && head.iter().map(number).eq(0..head.len()), "after {count} lines");
+            assert!(tail.len() >= 24 && tail.iter().map(number).eq(count - tail.len()..count), "after {count} lines");
+            let left_out: usize = lines[gap].trim_matches(['<', '>']).trim().parse().expect("a number");
+            assert_eq!(left_out, (count - head.len() - tail.len()) * 100);
+        }
+    }
+
+    #[test]
+    fn one_endless_line_is_cut_anywhere() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("log");
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");
+        let mut capped = CappedFile::new(file, Some(300_000), line).expect("it is there");
+        for _ in 0..1_000 {
+            capped.write_all(&[b'x'; 1_000]).expect("it is writable");
+        }
+        let content = std::fs::read_to_string(&path).expect("it is text");
+        assert!(content.len() <= 300_000 && content.contains('<'), "{} bytes", content.len());
+    }
+}
