@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
-const BEGINNING: Duration = Duration::from_secs(60);
+const BEGINNING: Duration = Duration::from_secs(5);
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Broker;
+use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
 use server::Server;
 
@@ -70,6 +70,7 @@ pub fn serve(office: Office) -> ExitCode {
 }
 
 async fn run(office: Office) {
+    heed_file_limit();
     let (stdin, stdout) = stdio_pipes();
     let gone = CancellationToken::new();
     let stdin = Input::new(stdin, gone.clone());

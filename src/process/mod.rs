@@ -11,6 +11,9 @@ mod probe;
 mod program;
 mod tree;
 
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
 pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind};
 pub use identity::{boot_id, identity_of, is_alive};
 pub use lines::{HELD, LineReader, Piece};
@@ -19,6 +22,13 @@ pub use program::{ProgramProblem, find_program};
 pub use tree::{
     Cgroup, Member, NUDGE, Tree, kill_exactly, kill_left_behind, left_behind, nudge, parent_group, sweep_groups,
 };
+
+/// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts
+/// is not affected. Called inside a runtime.
+pub fn heed_file_limit() {
+    // The handler stays when its stream is dropped, and a child begins without it.
+    let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+}
 
 /// The environment variable that every agent and its children carry: the ids of the tasks that they work for, outermost
 /// first, separated by commas. By it a later server finds what a killed supervisor left behind.

@@ -3,8 +3,8 @@
 //! Every operation of the store passes a [`point`]. In a build for tests the variable `CONNECTOR_FAULT` says what happens
 //! at which of them: `ROLE:WHAT@WHERE`, where ROLE is `supervise`, or `serve` for every other role; WHAT is `kill`, or the
 //! name of an error of the operating system; and WHERE is the number of a point that was passed, `NUMBER-` for that one
-//! and all that follow, or the name of a point for every one that is called so. In a release build
-//! none of this is there.
+//! and all that follow, or the name of a point for every one that is called so. The file
+//! `CONNECTOR_FAULT_POINTS` gets a line `ROLE:NAME` for each point passed. In a release build none of this is there.
 
 use std::io;
 
@@ -22,7 +22,10 @@ pub(super) fn point(name: &'static str) -> io::Result<()> {
 #[cfg(feature = "test-fakes")]
 mod faulty {
     use std::{
-        env, io,
+        env,
+        fs::OpenOptions,
+        io::{self, Write},
+        path::{Path, PathBuf},
         sync::{
             OnceLock,
             atomic::{AtomicUsize, Ordering},
@@ -45,10 +48,14 @@ mod faulty {
         Named(String),
     }
 
+    static TOLD: OnceLock<Option<PathBuf>> = OnceLock::new();
     static PASSED: AtomicUsize = AtomicUsize::new(0);
     static FAULT: OnceLock<Option<(What, Where)>> = OnceLock::new();
 
     pub(super) fn point(name: &'static str) -> io::Result<()> {
+        if let Some(told) = TOLD.get_or_init(|| env::var_os("CONNECTOR_FAULT_POINTS").map(PathBuf::from)) {
+            tell(told, name)?;
+        }
         let Some((what, place)) = FAULT.get_or_init(|| parse(&env::var("CONNECTOR_FAULT").ok()?)) else {
             return Ok(());
         };
@@ -68,11 +75,19 @@ mod faulty {
         }
     }
 
+    fn tell(to: &Path, name: &str) -> io::Result<()> {
+        let role = if is_supervisor() { "supervise" } else { "serve" };
+        OpenOptions::new().create(true).append(true).open(to)?.write_all(format!("{role}:{name}\n").as_bytes())
+    }
+
+    fn is_supervisor() -> bool {
+        env::args_os().nth(1).is_some_and(|verb| verb == "supervise")
+    }
+
     /// `None`: it is not for this process.
     fn parse(fault: &str) -> Option<(What, Where)> {
         let (role, fault) = fault.split_once(':')?;
-        let is_supervisor = env::args_os().nth(1).is_some_and(|verb| verb == "supervise");
-        if is_supervisor != (role == "supervise") {
+        if is_supervisor() != (role == "supervise") {
             return None;
         }
         let (what, place) = fault.split_once('@')?;

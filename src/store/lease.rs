@@ -89,6 +89,14 @@ impl Store {
         cleared
     }
 
+    /// Takes back a task that could not be begun: there is none, and never was.
+    pub fn abandon(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
+        let record = self.layout.record(id);
+        // It may be there although it could not be written durably.
+        let removed = if_there(fs::remove_file(&record)).map(drop).map_err(StoreError::at("remove", record));
+        removed.and(self.close(id, lease))
+    }
+
     /// Removes the run directory of a task that has ended.
     pub fn clear(&self, id: &TaskId) -> Result<(), StoreError> {
         let run = self.layout.run(id);

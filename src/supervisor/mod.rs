@@ -46,7 +46,7 @@ use prepare::Prepared;
 
 use crate::{
     probing::Freshness,
-    process::{Agent, Cgroup, Tree, identity_of},
+    process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
     registry::Registry,
     store::{Claim, Lease, Place, Store},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
@@ -72,6 +72,7 @@ pub struct Assignment {
 /// Tells on stdout whether there is a task ([`Readiness`]), and gives hints afterwards ([`Hint`]). Fails with a message
 /// for people when there is no task; once there is one, every end is an end of the task.
 pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
+    heed_file_limit();
     let hints = Hints::open();
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
     let begun = Task::begin(assignment, spec).inspect_err(|problem| hints.refuse(problem))?;
@@ -136,7 +137,7 @@ impl Task {
             ..TaskRecord::begun(&spec, Utc::now())
         };
         if let Err(error) = store.write_policy(&spec.id, &spec.policy).and_then(|()| store.write_record(&record)) {
-            let _ = store.close(&spec.id, lease);
+            let _ = store.abandon(&spec.id, lease);
             return Err(error.to_string());
         }
         Ok(Some(Self {

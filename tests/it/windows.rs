@@ -6,7 +6,7 @@ use connector_testing::{eventually, processes::is_alive, processes::processes_wi
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, pid_in, start, wait_for_end, wait_for_log};
+use crate::world::{PATIENCE, World, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 const MARKER: &str = "CONNECTOR_TASK_IDS";
 
@@ -210,4 +210,41 @@ fn a_program_that_is_being_asked_goes_with_the_server() {
     server.signal(Signal::TERM);
     server.wait(PATIENCE);
     eventually("the end of the program", PATIENCE, || asked().is_empty().then_some(()));
+}
+
+#[test]
+fn a_supervisor_that_does_not_react_to_a_cancel_is_killed_and_its_books_are_closed() {
+    let grace = "[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n";
+    let world = World::with_fake_agent().configure(grace);
+    let (mut first, mut second) = (world.server(), world.server());
+    let id = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
+    let answer = second.call("codex_cancel", json!({"taskId": id}), |_| {});
+    assert!(answer.text.contains("Cancelled by user"), "{}", answer.text);
+    assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
+    assert_eq!(world.record(&id)["failureReason"], "Cancelled by user");
+}
+
+#[test]
+fn a_window_that_is_stopped_while_it_holds_the_index_holds_nobody_up() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let before = server.call("codex_agent", world.fake(json!([{"say": "before"}])), |_| {});
+    world.index();
+    let lock = std::fs::File::open(world.data_dir().join("tasks.lock")).expect("there is a lock");
+    lock.lock().expect("nobody else holds it");
+
+    let answer = server.call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
+    assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    let (before, after) = (task_id(&before), task_id(&answer));
+    let listed = eventually("a list that says what it lacks", PATIENCE, || {
+        let listed = server.call("codex_tasks", json!({}), |_| {}).text;
+        listed.contains("out of date").then_some(listed)
+    });
+    assert!(listed.contains(&before) && listed.contains(&after), "{listed}");
+
+    drop(lock);
+    server.call("codex_agent", world.fake(json!([{"say": "more"}])), |_| {});
+    assert_eq!(world.index()[&after]["status"], "completed");
 }

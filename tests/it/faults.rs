@@ -1,0 +1,221 @@
+//! What a kill, a power cut or a full disk does between any two operations of the store.
+//!
+//! A build for tests fails or ends at a chosen point (`CONNECTOR_FAULT`, see `src/store/fault.rs`); each test goes through
+//! all points that a task passes, and looks afterwards at files and processes and not at what anyone says.
+
+use std::{fs, time::SystemTime};
+
+use connector_testing::{McpServer, eventually, processes::processes_with_env};
+use serde_json::{Value, json};
+
+use crate::world::{PATIENCE, World, and};
+
+const FAULT: &str = "CONNECTOR_FAULT";
+const POINTS: &str = "CONNECTOR_FAULT_POINTS";
+const MARK: &str = "TEST_MARK";
+
+/// A world whose processes can all be found.
+fn world() -> (World, String) {
+    let world = World::with_fake_agent();
+    let mark = world.home().to_string_lossy().into_owned();
+    (world.variable(MARK, mark.clone()), mark)
+}
+
+/// How many points a process in this role passes while a task runs.
+fn points_of(role: &str) -> usize {
+    let (world, _) = world();
+    let told = world.home().join("points");
+    let world = world.variable(POINTS, told.to_string_lossy());
+    leave_a_dead_task(&world);
+    world.server().call("codex_agent", work(&world), |_| {});
+    settle(&world);
+    let told = fs::read_to_string(told).expect("points are told");
+    let count = told.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
+    assert!(count >= 10, "{role} passes only {count} points:\n{told}");
+    count
+}
+
+fn work(world: &World) -> Value {
+    world.fake(json!([{"say": "one"}, {"stderr": "two"}, {"say": "done"}]))
+}
+
+/// A task that ran when the machine went down: there is its record, and nobody holds its lease.
+fn leave_a_dead_task(world: &World) {
+    let (run, logs) = (world.data_dir().join("run/0dead000"), world.data_dir().join("logs"));
+    fs::create_dir_all(&run).expect("the home is writable");
+    fs::create_dir_all(&logs).expect("the home is writable");
+    let record = json!({
+        "format": 1, "id": "0dead000", "task": "x", "status": "running", "startedAt": "2026-01-15T10:30:00Z",
+        "supervisor": {"pid": 1, "startTime": 1, "bootId": "an earlier boot"},
+        "agent": {"pid": 1, "startTime": 1, "bootId": "an earlier boot"}
+    });
+    fs::write(logs.join("0dead000.debug.json"), record.to_string()).expect("the home is writable");
+}
+
+/// Everything that is wrong with what is left, once a server without faults has looked at it.
+fn settle(world: &World) {
+    let runs = || fs::read_dir(world.data_dir().join("run")).into_iter().flatten().flatten();
+    let mut server = None;
+    eventually("closed books", PATIENCE, || {
+        // A claim without a record is left alone while it is young.
+        for run in runs() {
+            let _ = fs::File::open(run.path()).and_then(|dir| dir.set_modified(SystemTime::UNIX_EPOCH));
+        }
+        if runs().next().is_none() {
+            return Some(());
+        }
+        server = Some(world.server());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        None
+    });
+}
+
+/// The statuses of all tasks by id, from their records and from the index, which must agree.
+fn statuses(world: &World) -> Vec<(String, String)> {
+    let index: Value = fs::read(world.data_dir().join("tasks.json"))
+        .map_or(Value::Null, |content| serde_json::from_slice(&content).expect("the index is JSON"));
+    let mut found = Vec::new();
+    for file in fs::read_dir(world.data_dir().join("logs")).into_iter().flatten().flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        assert!(!name.contains("damaged"), "{name} was damaged");
+        let Some(id) = name.strip_suffix(".debug.json") else { continue };
+        let status = world.record(id)["status"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(index[id]["status"], status, "the index does not know how {id} ended");
+        found.push((id.to_owned(), status));
+    }
+    found
+}
+
+fn call_and_let_go(world: &World, server: &mut McpServer, mark: &str) {
+    let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call",
+        "params": {"name": "codex_agent", "arguments": work(world)}});
+    let hello = json!({"jsonrpc": "2.0", "id": 8, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}});
+    for line in [hello, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), call] {
+        // The server may be gone by now.
+        let _ = server.send_raw(format!("{line}\n").as_bytes());
+    }
+    eventually("the end of the server or of the work", PATIENCE, || {
+        let ended = server.try_wait().is_some();
+        let idle = processes_with_env(MARK, mark).iter().all(|pid| *pid == server.pid());
+        let done = statuses_anywhere(world) && idle;
+        (ended || done).then_some(())
+    });
+    server.kill();
+    eventually("the end of everything", PATIENCE, || processes_with_env(MARK, mark).is_empty().then_some(()));
+}
+
+/// Whether a task other than the dead one has ended by its record.
+fn statuses_anywhere(world: &World) -> bool {
+    fs::read_dir(world.data_dir().join("logs")).into_iter().flatten().flatten().any(|file| {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let record = name.strip_suffix(".debug.json").filter(|id| *id != "0dead000");
+        record.is_some_and(|id| world.record(id)["status"] != "running")
+    })
+}
+
+#[test]
+fn a_supervisor_that_is_killed_at_any_point_leaves_nothing_open() {
+    for point in 1..=points_of("supervise") {
+        let (world, mark) = world();
+        let world = world.variable(FAULT, format!("supervise:kill@{point}"));
+        let mut server = world.server();
+        let answer = server.call("codex_agent", work(&world), |_| {});
+        let mut world = world.without(FAULT);
+        settle(&world);
+        let found = statuses(&world);
+        match found.as_slice() {
+            [] => assert!(answer.is_error, "point {point}: {}", answer.text),
+            [(id, status)] => {
+                assert!(matches!(status.as_str(), "completed" | "interrupted"), "point {point}: {status}");
+                assert!(answer.is_error || answer.text.contains(id.as_str()), "point {point}: {}", answer.text);
+            }
+            more => panic!("point {point}: {more:?}"),
+        }
+        drop(server);
+        eventually("nothing left", PATIENCE, || processes_with_env(MARK, &mark).is_empty().then_some(()));
+        world = world.without(MARK);
+        drop(world);
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
+    for point in 1..=points_of("serve") {
+        let (world, mark) = world();
+        leave_a_dead_task(&world);
+        let world = world.variable(FAULT, format!("serve:kill@{point}"));
+        call_and_let_go(&world, &mut world.silent_server(), &mark);
+        let world = world.without(FAULT);
+        settle(&world);
+        let found = statuses(&world);
+        assert!(found.contains(&("0dead000".into(), "interrupted".into())), "point {point}: {found:?}");
+        let others: Vec<_> = found.iter().filter(|(id, _)| id != "0dead000").collect();
+        let is_final = |(_, status): &&(String, String)| matches!(status.as_str(), "completed" | "interrupted");
+        assert!(others.len() <= 1 && others.iter().all(is_final), "point {point}: {found:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_point_costs_no_record_and_is_told() {
+    for point in 1..=points_of("supervise") {
+        let (world, _) = world();
+        let world = world.variable(FAULT, format!("supervise:ENOSPC@{point}"));
+        let mut server = world.server();
+        let answer = server.call("codex_agent", work(&world), |_| {});
+        let data = world.data_dir().to_string_lossy().into_owned();
+        let world = world.without(FAULT);
+        settle(&world);
+        match statuses(&world).as_slice() {
+            [] => {
+                let named = answer.text.contains("No space left on device") && answer.text.contains(&data);
+                assert!(answer.is_error && named, "point {point}: {}", answer.text);
+            }
+            [(_, status)] => assert_eq!(status, "completed", "point {point}: {}", answer.text),
+            more => panic!("point {point}: {more:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_refuses_tasks_by_the_path_and_the_server_lives() {
+    for error in ["ENOSPC", "EDQUOT", "EROFS", "EMFILE", "EIO"] {
+        let (world, _) = world();
+        let world = world.variable(FAULT, format!("supervise:{error}@1-"));
+        let mut server = world.server();
+        let answer = server.call("codex_agent", work(&world), |_| {});
+        let data = world.data_dir().to_string_lossy().into_owned();
+        assert!(answer.is_error && answer.text.contains(&data), "{error}: {}", answer.text);
+        let listed = server.call("codex_tasks", json!({}), |_| {});
+        assert_eq!(listed.text, "No tasks found.", "{error}");
+    }
+}
+
+#[test]
+fn a_home_that_cannot_be_written_to_is_named_in_each_answer() {
+    let (world, _) = world();
+    let world = world.variable(FAULT, "serve:EROFS@1-");
+    let mut command = world.command(&[]);
+    command.arg("--data-dir").arg(world.home().join("elsewhere"));
+    let mut server = McpServer::spawn(command);
+    server.initialize();
+    let answer = server.call("codex_tasks", json!({}), |_| {});
+    assert!(answer.is_error && answer.text.contains("elsewhere") && answer.text.contains("next: "), "{}", answer.text);
+}
+
+#[test]
+fn a_log_that_may_not_grow_any_more_costs_nothing_but_its_rest() {
+    let (world, _) = world();
+    // In blocks of 512 bytes.
+    let limited = format!("ulimit -f 64; exec {}", env!("CARGO_BIN_EXE_codex-connector"));
+    let mut command = std::process::Command::new("sh");
+    let plain = world.command(&[]);
+    command.arg("-c").arg(limited).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut server = McpServer::spawn(command);
+    server.initialize();
+    let flood = json!({"lines": 2_000, "length": 200, "stream": "stdout"});
+    let answer =
+        server.call("codex_agent", and(world.fake(json!([{"flood": flood}, {"say": "done"}])), json!({})), |_| {});
+    assert!(answer.text.contains("completed successfully") && answer.text.contains("done"), "{}", answer.text);
+}
