@@ -1,20 +1,23 @@
 //! A child that sleeps: this program again, in another role, so that no shell has to be there.
+//!
+//! How it hides is in its description. One that forks is the first of a [`swarm`].
 
 use std::{
-    env, fs,
+    fs,
     path::Path,
     process::{Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::setsid;
+use rustix::process::{Signal, getpid, kill_process, setpgid, setsid};
 use serde_json::{Value, json};
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{
+use super::{
     Problem,
     interrupt::{self, Children},
+    swarm::{self, Swarm},
 };
 
 /// The first argument of the role; the second is the child's description.
@@ -45,6 +48,7 @@ pub(crate) fn play_role(spec: &str) -> Result<ExitCode, Problem> {
     if says(&spec, "setsid") {
         setsid()?;
         spec["setsid"] = json!(false);
+        spec["has_session"] = json!(true);
     }
     if says(&spec, "double_fork") {
         spec["double_fork"] = json!(false);
@@ -52,21 +56,52 @@ pub(crate) fn play_role(spec: &str) -> Result<ExitCode, Problem> {
         role(&spec)?.spawn()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if says(&spec, "own_group") {
+        setpgid(None, None)?;
+    }
     if says(&spec, "ignore_term") {
         interrupt::ignore(SIGTERM)?;
+    }
+    if says(&spec, "ignore_int") {
+        interrupt::ignore(SIGINT)?;
     }
     if let Some(file) = spec["pid_file"].as_str() {
         let unfinished = format!("{file}.unfinished");
         fs::write(&unfinished, std::process::id().to_string())?;
         fs::rename(&unfinished, file)?;
     }
-    let seconds = spec["seconds"].as_f64().unwrap_or(60.0).clamp(0.0, MAX_SECONDS);
-    thread::sleep(Duration::from_secs_f64(seconds));
+    if says(&spec, "stopped") {
+        kill_process(getpid(), Signal::STOP)?;
+    }
+    let lifetime = Duration::from_secs_f64(spec["seconds"].as_f64().unwrap_or(60.0).clamp(0.0, MAX_SECONDS));
+    let _members = swarm_of(&spec, lifetime)?.map_or_else(|| Ok(Vec::new()), |swarm| swarm.begin())?;
+    if !says(&spec, "fork_chain") {
+        thread::sleep(lifetime);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+/// The swarm that begins with this child, if one does.
+fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, Problem> {
+    let kind = match (says(spec, "fork_chain"), says(spec, "fork_storm")) {
+        (false, false) => return Ok(None),
+        (true, false) => swarm::Kind::Chain,
+        (false, true) => swarm::Kind::Storm,
+        (true, true) => return Err(Problem::Script("a child forks a chain or a storm, not both".to_owned())),
+    };
+    let Some(mark) = spec["mark"].as_str() else {
+        return Err(Problem::Script("what forks needs a `mark`, by which it is found".to_owned()));
+    };
+    let ways = swarm::Ways {
+        setsid: says(spec, "has_session"),
+        ignore_term: says(spec, "ignore_term"),
+        ignore_int: says(spec, "ignore_int"),
+    };
+    Ok(Some(Swarm::new(kind, ways, mark, lifetime, spec["count"].as_u64())))
+}
+
 fn role(spec: &Value) -> Result<Command, Problem> {
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(std::env::current_exe()?);
     command.arg(ROLE).arg(spec.to_string()).stdin(Stdio::null());
     if !says(spec, "hold_pipe") {
         command.stdout(Stdio::null()).stderr(Stdio::null());

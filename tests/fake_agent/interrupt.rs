@@ -15,7 +15,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::Problem;
+use super::Problem;
 
 /// The children that end with the agent when it is interrupted.
 #[derive(Debug, Clone, Default)]

@@ -14,13 +14,15 @@
 //! | `FAKE_CODEX_REFUSES` | the flag that `exec` does not know |
 //! | `FAKE_CODEX_LOGGED_OUT` | `login status` says so |
 //!
-//! It is no model of what agents do to files or processes beyond its steps, and it is never installed.
+//! It is no model of what agents do to files or processes beyond its steps, and it is never installed. The example
+//! `torture` has it inside, as a module of its own.
 
 mod child;
 mod interrupt;
 mod output;
 mod play;
 mod surface;
+mod swarm;
 
 use std::{
     env,
@@ -31,10 +33,12 @@ use std::{
 use output::Output;
 use play::{Ending, Player};
 
-fn main() -> ExitCode {
+/// Plays the role that the arguments name.
+pub(crate) fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let finished = match args.as_slice() {
+        [swarm::ROLE, rest @ ..] => swarm::play_role(rest),
         [child::ROLE, spec] => child::play_role(spec),
         ["exec", rest @ ..] => exec(rest),
         _ => surface::answer(&args),

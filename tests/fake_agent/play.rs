@@ -13,7 +13,7 @@
 //! | `{"hang": true}` | silence, for ten minutes at most |
 //! | `{"sleep": seconds}` | a pause |
 //! | `{"ignore": ["INT", "TERM", …]}` | these signals do nothing from now on |
-//! | `{"child": {…}}` | a sleeping child: `seconds`, `pid_file`, and if `true` `setsid`, `ignore_term`, `double_fork`, `hold_pipe` (it keeps stdout and stderr), `clear_env` |
+//! | `{"child": {…}}` | a sleeping child, which lives for `seconds`, writes its pid into `pid_file`, and hides as below |
 //! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
 //! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `event` instead of `length`, each is that event |
@@ -21,6 +21,21 @@
 //! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
 //!
 //! At the end of the list come `turn.completed` and exit code 0.
+//!
+//! The ways in which a child hides, each of them `true`, and any of them together:
+//!
+//! | way | effect |
+//! |---|---|
+//! | `setsid`, `own_group` | it is in a session, or in a process group, of its own |
+//! | `double_fork` | its parent has ended |
+//! | `ignore_int`, `ignore_term` | these signals do nothing |
+//! | `stopped` | it stops itself (SIGSTOP), once its pid file is there |
+//! | `hold_pipe` | it keeps the agent's stdout and stderr |
+//! | `clear_env` | it has no environment |
+//! | `fork_chain` | it starts a successor and exits, which does the same, as fast as it can |
+//! | `fork_storm` | it starts children as fast as it can, and those others, up to `count` (200 at most) |
+//!
+//! What forks also has a `mark`, by which it is found: see [`swarm`](super::swarm).
 
 use std::{
     env,
@@ -34,7 +49,7 @@ use std::{
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
-use crate::{Problem, child, interrupt::Children, output, output::Output};
+use super::{Problem, child, interrupt::Children, output, output::Output};
 
 /// The longest silence, so that a test that fails leaves nothing for ever.
 const HANG: Duration = Duration::from_secs(600);

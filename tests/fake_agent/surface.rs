@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{Problem, output};
+use super::{Problem, output};
 
 /// The options that `exec --help` lists, as clap prints them.
 const OPTIONS: &[(&str, &str)] = &[

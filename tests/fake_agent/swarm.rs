@@ -1,0 +1,168 @@
+//! Processes that fork faster than they are killed: this program again and again.
+//!
+//! A *chain* is one runner in ever new bodies: each member starts its successor and exits, so that whoever looks at a
+//! list of processes always comes too late. A *storm* is a crowd: each member starts others, and those others, as fast
+//! as they can, and all of them sleep.
+//!
+//! Both are bounded in number and in time, whatever becomes of them. A member is found by its mark, which is one of its
+//! arguments and the path of a file: each member of a chain writes its pid there, and ends the chain when it cannot.
+
+use std::{
+    fs, io,
+    process::{Child, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rustix::process::setsid;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{Problem, interrupt};
+
+/// The first argument of the role. The others are kind, ways, mark, end (in milliseconds since 1970), and how many more
+/// there may be.
+pub(crate) const ROLE: &str = "__swarm";
+
+/// No swarm lives longer, or becomes larger, than this.
+const MAX_LIFETIME: Duration = Duration::from_secs(60);
+const LONGEST_CHAIN: u64 = 100_000;
+const LARGEST_STORM: u64 = 200;
+
+/// What the members do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Chain,
+    Storm,
+}
+
+/// How each member hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ways {
+    /// In a session of its own.
+    pub(crate) setsid: bool,
+    /// SIGTERM does nothing.
+    pub(crate) ignore_term: bool,
+    /// SIGINT does nothing.
+    pub(crate) ignore_int: bool,
+}
+
+/// What is left of a swarm for one member and those after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Swarm {
+    kind: Kind,
+    ways: Ways,
+    mark: String,
+    end: u128,
+    left: u64,
+}
+
+impl Swarm {
+    /// A swarm of `count` members, or as many as there may be.
+    pub(crate) fn new(kind: Kind, ways: Ways, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
+        let most = match kind {
+            Kind::Chain => LONGEST_CHAIN,
+            Kind::Storm => LARGEST_STORM,
+        };
+        let end = now() + lifetime.min(MAX_LIFETIME).as_millis();
+        Swarm { kind, ways, mark: mark.to_owned(), end, left: count.unwrap_or(most).min(most) }
+    }
+
+    /// Starts the members that come directly after this process.
+    pub(crate) fn begin(mut self) -> io::Result<Vec<Child>> {
+        let mut children = Vec::new();
+        while self.left > 0 {
+            let share = match self.kind {
+                Kind::Chain => self.left,
+                Kind::Storm => self.left.div_ceil(2),
+            };
+            self.left -= share;
+            children.push(self.member(share - 1).spawn()?);
+        }
+        Ok(children)
+    }
+
+    /// The command line of a member that may start `left` more.
+    fn member(&self, left: u64) -> Command {
+        let kind = match self.kind {
+            Kind::Chain => "chain",
+            Kind::Storm => "storm",
+        };
+        let ways = [(self.ways.setsid, 's'), (self.ways.ignore_term, 't'), (self.ways.ignore_int, 'i')];
+        let ways: String = ways.into_iter().filter_map(|(is_used, letter)| is_used.then_some(letter)).collect();
+        let mut command = Command::new(program());
+        command.args([ROLE, kind, &ways, &self.mark, &self.end.to_string(), &left.to_string()]).stdin(Stdio::null());
+        command
+    }
+
+    /// What a member was told; `None` if that makes no sense.
+    fn from_args(args: &[&str]) -> Option<Swarm> {
+        let [kind, ways, mark, end, left] = args else { return None };
+        let kind = match *kind {
+            "chain" => Kind::Chain,
+            "storm" => Kind::Storm,
+            _ => return None,
+        };
+        let ways = Ways { setsid: ways.contains('s'), ignore_term: ways.contains('t'), ignore_int: ways.contains('i') };
+        Some(Swarm { kind, ways, mark: (*mark).to_owned(), end: end.parse().ok()?, left: left.parse().ok()? })
+    }
+}
+
+/// What this program does in the role.
+pub(crate) fn play_role(args: &[&str]) -> Result<ExitCode, Problem> {
+    let swarm = Swarm::from_args(args).ok_or_else(|| Problem::Script(format!("{args:?} is no member of a swarm")))?;
+    if swarm.ways.setsid {
+        setsid()?;
+    }
+    if swarm.ways.ignore_term {
+        interrupt::ignore(SIGTERM)?;
+    }
+    if swarm.ways.ignore_int {
+        interrupt::ignore(SIGINT)?;
+    }
+    let left = swarm.end.saturating_sub(now());
+    if left == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kind = swarm.kind;
+    if kind == Kind::Chain {
+        fs::write(&swarm.mark, std::process::id().to_string())?;
+    }
+    let _members = swarm.begin()?;
+    if kind == Kind::Storm {
+        thread::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(MAX_LIFETIME));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This program, without looking for its path where that can be helped: every member pays for it.
+fn program() -> std::path::PathBuf {
+    if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe().unwrap_or_default() }
+}
+
+fn now() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAYS: Ways = Ways { setsid: true, ignore_term: false, ignore_int: true };
+
+    #[test]
+    fn a_member_knows_what_it_was_told() {
+        let swarm = Swarm::new(Kind::Storm, WAYS, "/marks/a", Duration::from_secs(5), Some(7));
+        let command = swarm.member(3);
+        let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
+        let member = Swarm::from_args(&args[1..]).expect("a member's own arguments make sense");
+        assert_eq!((args[0], member.kind, member.ways, member.left), (ROLE, Kind::Storm, WAYS, 3));
+        assert_eq!((member.mark, member.end), (swarm.mark, swarm.end));
+    }
+
+    #[test]
+    fn no_swarm_is_larger_or_older_than_it_may_be() {
+        let swarm = Swarm::new(Kind::Storm, WAYS, "x", Duration::from_secs(1_000_000), Some(1_000_000));
+        assert_eq!(swarm.left, LARGEST_STORM);
+        assert!(swarm.end <= now() + MAX_LIFETIME.as_millis());
+    }
+}
