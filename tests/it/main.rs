@@ -9,6 +9,7 @@ mod configuration;
 mod ending;
 mod faults;
 mod files;
+mod hiding;
 mod limits;
 mod protocol;
 mod real_codex;
