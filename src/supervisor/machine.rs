@@ -211,7 +211,7 @@ impl Machine {
 
     fn step_stopping(&mut self, now: Duration, input: Input, force: Force, until: Duration) -> Vec<Effect> {
         match input {
-            Input::Exited => return self.end(now),
+            Input::Exited => return self.end_stopped(now, force, until),
             Input::Tick if now >= until => {}
             Input::Tick => return self.heartbeat(now),
             Input::Output
@@ -238,8 +238,21 @@ impl Machine {
     }
 
     fn end(&mut self, now: Duration) -> Vec<Effect> {
-        let settle = if self.stopped.is_some() { SETTLE_STOPPED } else { SETTLE };
-        self.state = State::Ended { clearing: Clearing::Settling(now + settle), look_at: now };
+        self.clear(now, Clearing::Settling(now + SETTLE))
+    }
+
+    /// The agent's end after it was stopped with this force: what it left has had as much of it.
+    fn end_stopped(&mut self, now: Duration, force: Force, until: Duration) -> Vec<Effect> {
+        let clearing = match force {
+            Force::Interrupted => Clearing::Settling(now + SETTLE_STOPPED),
+            Force::Terminated => Clearing::Terminated(until),
+            Force::Killed { .. } => Clearing::Killed(now + GIVE_UP),
+        };
+        self.clear(now, clearing)
+    }
+
+    fn clear(&mut self, now: Duration, clearing: Clearing) -> Vec<Effect> {
+        self.state = State::Ended { clearing, look_at: now };
         vec![Effect::LookForSurvivors]
     }
 

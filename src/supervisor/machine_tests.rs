@@ -143,6 +143,21 @@ fn survivors_have_a_moment_then_sigterm_then_sigkill() {
 }
 
 #[test]
+fn what_outlives_a_stopped_agent_has_no_more_grace_than_is_left() {
+    let cancelled = [(s(1), Input::Cancel), (s(3), Input::Tick)];
+    let terminated = run(
+        policy(),
+        &[&cancelled[..], &[(s(4), Input::Exited), (s(4), Input::Survivors(1)), (s(5), Input::Survivors(1))]].concat(),
+    );
+    assert_eq!(terminated[1..], [vec![Terminate], vec![LookForSurvivors], vec![], vec![Kill]]);
+    let killed = run(
+        policy(),
+        &[&cancelled[..], &[(s(5), Input::Tick), (s(5), Input::Exited), (s(5), Input::Survivors(1))]].concat(),
+    );
+    assert_eq!(killed[1..], [vec![Terminate], vec![Kill], vec![LookForSurvivors], vec![Kill]]);
+}
+
+#[test]
 fn survivors_are_left_alone_where_that_is_asked_for_and_the_agent_ended_by_itself() {
     let leave = Policy { on_agent_exit: OnAgentExit::Leave, ..policy() };
     let by_itself = [

@@ -5,7 +5,9 @@
 //! losing its parents, its session and its environment. Elsewhere nothing is lost but that: the tree is then found by
 //! its parents and by its marker.
 //!
-//! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18).
+//! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18), and so it
+//! is done beside the agent's first steps. What it starts meanwhile is moved too, unless it forks faster than it is looked
+//! for in these first moments.
 
 use std::{
     fs, io,

@@ -72,22 +72,29 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
     if is_childless() { Vec::new() } else { vec![Member { pid: 0, start_time: 0, name: "runaway".to_owned() }] }
 }
 
-/// How long a runaway is chased at a time, and how far behind the newest process of the machine it is looked for.
+/// How long a runaway is chased at a time, how far behind the newest process of the machine it is looked for, and how
+/// often in vain.
 const CHASE: Duration = Duration::from_millis(30);
 const REACH: u32 = 8;
+const IN_VAIN: usize = 40;
 
 /// Kills processes that are gone before a look at the whole machine reaches them, because each starts a successor and
 /// ends. The kernel tells the newest pid, and one pid is looked at sooner than a process is started.
 pub(super) fn chase(agent: u32) {
     let until = Instant::now() + CHASE;
-    while !is_childless() && Instant::now() < until {
+    let mut in_vain = 0;
+    while !is_childless() && Instant::now() < until && in_vain < IN_VAIN {
         let Some(newest) = newest_pid() else { return };
+        in_vain += 1;
         for candidate in newest.saturating_sub(REACH)..=newest {
             if candidate == agent || !is_below_us(candidate) {
                 continue;
             }
             let Some(found) = stat(candidate) else { continue };
-            let member = Member { pid: candidate, start_time: found.start_time, name: found.name };
+            let member = Member { pid: candidate, start_time: found.start_time, name: found.name.clone() };
+            if !found.is_zombie {
+                in_vain = 0;
+            }
             signal(&member, Signal::KILL);
             reap(candidate);
         }

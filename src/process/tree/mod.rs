@@ -95,8 +95,8 @@ impl Tree {
         if let Some(group) = &self.group {
             group.kill();
         }
-        freeze_and_kill(|| self.survivors());
         platform::chase(self.agent);
+        freeze_and_kill(|| self.survivors());
     }
 }
 
