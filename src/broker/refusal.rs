@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use connector_api::{BackendName, Unsupported};
 
-use crate::{executor::StartError, probing::NotUsable, store::StoreError};
+use crate::{executor::StartError, probing::NotUsable, store::StoreError, task::AboveCeiling};
 
 /// A call that was refused: nothing was created and nothing was changed.
 ///
@@ -32,6 +32,9 @@ pub enum Refusal {
         /// What to do about it.
         next: &'static str,
     },
+    /// More is asked for than whoever runs this machine allows.
+    #[error(transparent)]
+    AboveCeiling(#[from] AboveCeiling),
     /// The agent cannot do what is asked.
     #[error(transparent)]
     Unsupported(Unsupported),
@@ -60,6 +63,7 @@ impl Refusal {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
             Self::NoSuchBackend { .. } => "set `tasks.default_backend` in config.toml to one of them".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
+            Self::AboveCeiling(above) => above.next(),
             Self::Unsupported(Unsupported::Sandbox { .. }) => {
                 "choose another `sandbox`, or install a version that can enforce this one".to_owned()
             }

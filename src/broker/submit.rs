@@ -12,7 +12,7 @@ use super::{Broker, Refusal};
 use crate::{
     executor::Started,
     probing::{Freshness, installed},
-    task::{Policy, SPEC_FORMAT, TaskId, TaskSpec},
+    task::{Asked, ChosenBy, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
 
 /// A task as it is asked for.
@@ -58,18 +58,22 @@ impl Broker {
             return Err(Refusal::NoSuchBackend { name, known: known.join("`, `") });
         };
         check_directory(&task.working_directory, backend.capabilities().requires_git)?;
+        let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
         let request = AgentRequest {
             prompt: task.prompt,
             working_directory: task.working_directory,
             sandbox: task.sandbox.unwrap_or(self.config.default_sandbox),
             model: task.model,
         };
-        self.rehearse(&**backend, &request).await?;
-        let timeout = match task.time_limit {
-            TimeLimit::Default => self.config.policy.timeout,
-            TimeLimit::None => None,
-            TimeLimit::After(limit) => Some(limit),
+        let (timeout, timeout_by) = match task.time_limit {
+            TimeLimit::Default => (self.config.policy.timeout, ChosenBy::Default),
+            TimeLimit::None => (None, ChosenBy::Call),
+            TimeLimit::After(limit) => (Some(limit), ChosenBy::Call),
         };
+        let ceiling = self.config.ceilings.get(&name).cloned().unwrap_or_default();
+        // Looked at again when the agent starts: a directory may be another one by then.
+        ceiling.admit(Asked { request: &request, sandbox_by, timeout, timeout_by }, Path::canonicalize)?;
+        self.rehearse(&**backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
             id: TaskId::random(),
@@ -80,7 +84,7 @@ impl Broker {
             policy: Policy { timeout, ..self.config.policy.clone() },
             index: self.config.index,
             max_running: self.config.max_running,
-            ceiling: self.config.ceilings.get(&name).cloned().unwrap_or_default(),
+            ceiling,
         };
         for _ in 0..MOST_TRIES {
             match self.executor.start(&spec).await? {

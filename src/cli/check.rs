@@ -56,6 +56,7 @@ impl Report {
             }
         };
         self.process_trees(config.policy.cgroup);
+        self.limits(config);
         for (name, frozen) in &config.backends {
             let label = format!("backend {name}");
             match (registry.build(frozen), &store) {
@@ -78,6 +79,25 @@ impl Report {
             None => "process groups; a process that leaves its group is not found".to_owned(),
         };
         self.line("process trees", "ok", &text);
+    }
+
+    /// What is forbidden, or removed, if anything is.
+    fn limits(&mut self, config: &Config) {
+        if config.max_running > 0 {
+            self.line("limit", "set", &format!("{} tasks run at once, and others wait", config.max_running));
+        }
+        let retention = config.retention.told();
+        if !retention.is_empty() {
+            self.line("retention", "set", &format!("removed are {}", retention.join("\n")));
+        }
+        for (name, ceiling) in &config.ceilings {
+            let gone = ceiling.roots.iter().filter(|root| !root.exists());
+            let gone = gone.map(|root| format!("{} is not there, and so admits nothing", root.display()));
+            let rules: Vec<_> = ceiling.told().into_iter().chain(gone).collect();
+            if !rules.is_empty() {
+                self.line(&format!("ceiling {name}"), "set", &rules.join("\n"));
+            }
+        }
     }
 
     async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, store: &Store, is_default: bool) {

@@ -184,7 +184,7 @@ impl Task {
             prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
         };
-        let Prepared { mut command, launch, version, environment } = match prepared {
+        let Prepared { request, mut command, launch, version, environment } = match prepared {
             Ok(prepared) => prepared,
             Err(end) => {
                 journal.header(&self.spec, None);
@@ -205,7 +205,7 @@ impl Task {
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
-        let run = Run::new(agent, backend.session(&self.spec.request), &launch, &self.spec);
+        let run = Run::new(agent, backend.session(&request), &launch, &self.spec);
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.store.update_record(&self.record) {

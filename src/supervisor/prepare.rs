@@ -1,20 +1,22 @@
 //! From a spec to a command line.
 
-use std::{collections::BTreeMap, env, ffi::OsString};
+use std::{collections::BTreeMap, env, ffi::OsString, path::Path};
 
-use connector_api::{AgentBackend, Launch, ProbeProblem, PromptDelivery};
+use connector_api::{AgentBackend, AgentRequest, Launch, ProbeProblem, PromptDelivery};
 
 use super::ending::End;
 use crate::{
     probing::{Freshness, NotUsable, installed},
     process::{AgentCommand, ProbeError, StdinKind, TASK_MARKER},
     store::Store,
-    task::{TaskId, TaskSpec},
+    task::{Asked, ChosenBy, TaskId, TaskSpec},
 };
 
 /// Everything that is known before an agent starts.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    /// What the agent is asked, in the directory that it works in.
+    pub(super) request: AgentRequest,
     pub(super) command: AgentCommand,
     pub(super) launch: Launch,
     pub(super) version: String,
@@ -37,8 +39,9 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Box<End>> {
     let (program, installed) =
         installed(backend, store, freshness).await.map_err(|problem| not_usable(problem, backend))?;
+    let request = below_ceiling(spec)?;
     let launch = backend
-        .launch(&spec.request, &installed)
+        .launch(&request, &installed)
         .map_err(|refusal| Box::new(End::not_started("ENOTSUP", refusal.to_string(), Some(backend.install_hint()))))?;
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
     let mut environment = backend.environment().apply(ours.iter().cloned());
@@ -48,10 +51,21 @@ pub(super) async fn prepare(
         PromptDelivery::Stdin | PromptDelivery::Session => StdinKind::Pipe,
         PromptDelivery::Argument => StdinKind::Empty,
     };
-    let working_directory = spec.request.working_directory.clone();
+    let working_directory = request.working_directory.clone();
     let command =
         AgentCommand { program, args: launch.args.clone(), working_directory, environment, stdin, group: None };
-    Ok(Prepared { command, launch, version: installed.version, environment: told })
+    Ok(Prepared { request, command, launch, version: installed.version, environment: told })
+}
+
+/// The request as the ceiling admits it. It was admitted at submit; since then a symbolic link in the path of its
+/// directory may have been turned elsewhere. From here on the directory is the one that was looked at.
+fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
+    let by = ChosenBy::Call;
+    let asked = Asked { request: &spec.request, sandbox_by: by, timeout: spec.policy.timeout, timeout_by: by };
+    match spec.ceiling.admit(asked, Path::canonicalize) {
+        Ok(working_directory) => Ok(AgentRequest { working_directory, ..spec.request.clone() }),
+        Err(above) => Err(Box::new(End::not_started("EACCES", above.to_string(), Some(above.next())))),
+    }
 }
 
 fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {

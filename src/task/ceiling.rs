@@ -1,11 +1,16 @@
 //! What whoever runs this machine allows at most.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use connector_api::{NamePattern, Sandbox};
+use connector_api::{AgentRequest, NamePattern, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use super::optional_millis;
+use super::{AboveCeiling, optional_millis, span};
 
 /// What a call may ask of one backend at most, frozen at submit. The default is no ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,5 +48,218 @@ impl Default for Ceiling {
             models: vec![],
             origins: BTreeMap::new(),
         }
+    }
+}
+
+/// What is asked for, as a ceiling looks at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Directory, sandbox and model.
+    pub request: &'a AgentRequest,
+    /// Who chose the sandbox.
+    pub sandbox_by: ChosenBy,
+    /// The time limit; none is the longest.
+    pub timeout: Option<Duration>,
+    /// Who chose the time limit.
+    pub timeout_by: ChosenBy,
+}
+
+/// Who chose a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The call.
+    Call,
+    /// Nobody: it is the configured default.
+    Default,
+}
+
+impl Ceiling {
+    /// Compares, and gives the directory to work in: where there are roots the real one, without symbolic links, so that
+    /// what was compared is what is used.
+    ///
+    /// `real` follows the symbolic links of a path. A root that it cannot follow admits nothing.
+    pub fn admit(
+        &self,
+        asked: Asked<'_>,
+        real: impl Fn(&Path) -> io::Result<PathBuf>,
+    ) -> Result<PathBuf, AboveCeiling> {
+        let request = asked.request;
+        if request.sandbox > self.sandbox {
+            return Err(AboveCeiling::Sandbox {
+                asked: request.sandbox,
+                by: asked.sandbox_by,
+                most: self.sandbox,
+                rule: self.rule("sandbox"),
+            });
+        }
+        if let Some(most) = self.timeout
+            && asked.timeout.is_none_or(|timeout| timeout > most)
+        {
+            let rule = self.rule("timeout");
+            return Err(AboveCeiling::Timeout { asked: asked.timeout, by: asked.timeout_by, most, rule });
+        }
+        if let Some(model) = &request.model
+            && !self.models.is_empty()
+            && !self.models.iter().any(|allowed| allowed.matches(model))
+        {
+            let allowed = self.models.iter().map(|allowed| format!("`{}`", allowed.0)).collect::<Vec<_>>().join(", ");
+            return Err(AboveCeiling::Model { asked: model.clone(), allowed, rule: self.rule("models") });
+        }
+        if self.roots.is_empty() {
+            return Ok(request.working_directory.clone());
+        }
+        let found = real(&request.working_directory).ok();
+        let is_inside =
+            |directory: &Path| self.roots.iter().any(|root| real(root).is_ok_and(|root| directory.starts_with(root)));
+        found.clone().filter(|directory| is_inside(directory)).ok_or_else(|| AboveCeiling::Directory {
+            asked: request.working_directory.clone(),
+            real: found,
+            roots: self.roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>().join(", "),
+            rule: self.rule("roots"),
+        })
+    }
+
+    fn rule(&self, key: &str) -> RuleOrigin {
+        let somewhere = || RuleOrigin { key: format!("ceiling.{key}"), place: "the task's spec".to_owned() };
+        self.origins.get(key).cloned().unwrap_or_else(somewhere)
+    }
+
+    /// Each rule that forbids something, in words for people.
+    pub fn told(&self) -> Vec<String> {
+        let list = |words: Vec<String>| words.join(", ");
+        let roots = self.roots.iter().map(|root| root.display().to_string());
+        let sandbox = (self.sandbox < Sandbox::DangerFullAccess).then(|| format!("sandbox {}", self.sandbox));
+        let roots = (!self.roots.is_empty()).then(|| format!("working directories in {}", list(roots.collect())));
+        let timeout = self.timeout.map(|most| format!("time limit {}", span(most)));
+        let models = self.models.iter().map(|model| model.0.clone());
+        let models = (!self.models.is_empty()).then(|| format!("models {}", list(models.collect())));
+        [("sandbox", sandbox), ("roots", roots), ("timeout", timeout), ("models", models)]
+            .into_iter()
+            .filter_map(|(key, rule)| Some(format!("{} ({})", rule?, self.rule(key))))
+            .collect()
+    }
+}
+
+impl fmt::Display for RuleOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`, from {}", self.key, self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file system in which `/link` leads to `/srv/project`, `/out` to `/etc`, and `/gone` nowhere.
+    fn real(path: &Path) -> io::Result<PathBuf> {
+        match path.to_str() {
+            Some("/link") => Ok("/srv/project".into()),
+            Some("/out" | "/srv/out" | "/srv/../etc") => Ok("/etc".into()),
+            Some("/gone") => Err(io::ErrorKind::NotFound.into()),
+            _ => Ok(path.to_owned()),
+        }
+    }
+
+    fn admit(
+        ceiling: &Ceiling,
+        directory: &str,
+        sandbox: Sandbox,
+        model: Option<&str>,
+        timeout: Option<u64>,
+    ) -> Result<PathBuf, String> {
+        let model = model.map(str::to_owned);
+        let request = AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model };
+        let timeout = timeout.map(Duration::from_secs);
+        let by = ChosenBy::Call;
+        let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        ceiling.admit(asked, real).map_err(|above| format!("{above}\nnext: {}", above.next()))
+    }
+
+    fn in_roots(roots: &[&str], directory: &str) -> Result<PathBuf, String> {
+        let ceiling = Ceiling { roots: roots.iter().map(PathBuf::from).collect(), ..Ceiling::default() };
+        admit(&ceiling, directory, Sandbox::DangerFullAccess, None, None)
+    }
+
+    #[test]
+    fn without_a_rule_everything_is_admitted_as_it_is() {
+        for directory in ["/anywhere", "/out", "/gone"] {
+            assert_eq!(in_roots(&[], directory), Ok(PathBuf::from(directory)));
+        }
+    }
+
+    #[test]
+    fn a_directory_is_admitted_where_it_really_is() {
+        for (roots, directory, found) in [
+            (&["/srv"][..], "/srv", "/srv"),
+            (&["/srv"], "/srv/project/src", "/srv/project/src"),
+            (&["/srv"], "/link", "/srv/project"),
+            (&["/link"], "/srv/project/src", "/srv/project/src"),
+            (&["/gone", "/srv/"], "/srv/project", "/srv/project"),
+            (&["/"], "/etc", "/etc"),
+        ] {
+            assert_eq!(in_roots(roots, directory), Ok(PathBuf::from(found)), "{directory} in {roots:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_outside_is_refused_however_it_is_written() {
+        for (roots, directory) in [
+            (&["/srv"][..], "/srvother"),
+            (&["/srv/project"], "/srv"),
+            (&["/srv"], "/out"),
+            (&["/srv"], "/srv/out"),
+            (&["/srv"], "/srv/../etc"),
+            (&["/srv"], "/gone"),
+            (&["/gone"], "/gone"),
+            (&["/gone"], "/srv"),
+        ] {
+            assert!(in_roots(roots, directory).is_err(), "{directory} in {roots:?}");
+        }
+        assert_eq!(
+            in_roots(&["/srv", "/opt"], "/out"),
+            Err("`workingDirectory` /out, which is /etc, is in none of the directories that are allowed: /srv, /opt \
+                 (`ceiling.roots`, from the task's spec)\nnext: pass a `workingDirectory` in one of these, or ask whoever \
+                 runs this machine to change `ceiling.roots`"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn a_sandbox_is_admitted_up_to_the_ceiling() {
+        for (most, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
+            let ceiling = Ceiling { sandbox: most, ..Ceiling::default() };
+            let found = Sandbox::ALL.map(|sandbox| admit(&ceiling, "/", sandbox, None, None).is_ok());
+            assert_eq!(found.iter().filter(|admitted| **admitted).count(), admitted, "{most}");
+        }
+    }
+
+    #[test]
+    fn a_task_without_a_time_limit_is_above_any() {
+        let ceiling = Ceiling { timeout: Some(Duration::from_secs(60)), ..Ceiling::default() };
+        for (timeout, is_admitted) in [(Some(60), true), (Some(1), true), (Some(61), false), (None, false)] {
+            let found = admit(&ceiling, "/", Sandbox::ReadOnly, None, timeout);
+            assert_eq!(found.is_ok(), is_admitted, "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_model_that_is_named_is_looked_at() {
+        let models = ["gpt-5*", "o3"].map(|model| NamePattern(model.to_owned())).to_vec();
+        let ceiling = Ceiling { models, ..Ceiling::default() };
+        for (model, is_admitted) in
+            [(None, true), (Some("gpt-5.5"), true), (Some("o3"), true), (Some("o3-pro"), false), (Some(""), false)]
+        {
+            assert_eq!(admit(&ceiling, "/", Sandbox::ReadOnly, model, None).is_ok(), is_admitted, "{model:?}");
+        }
+    }
+
+    #[test]
+    fn a_ceiling_reads_back_and_none_is_the_default() {
+        let ceiling: Ceiling = serde_json::from_str("{}").expect("every rule has a default");
+        assert_eq!(ceiling, Ceiling::default());
+        let timeout = Some(Duration::from_millis(1_500));
+        let ceiling = Ceiling { sandbox: Sandbox::ReadOnly, roots: vec!["/srv".into()], timeout, ..ceiling };
+        let written = serde_json::to_string(&ceiling).expect("it has only string keys");
+        assert_eq!(serde_json::from_str::<Ceiling>(&written).expect("it was just written"), ceiling);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, a file or a process.
 
+mod above_ceiling;
 mod ceiling;
 mod end;
 mod id;
@@ -13,7 +14,8 @@ mod spec;
 mod status;
 mod text;
 
-pub use ceiling::{Ceiling, RuleOrigin};
+pub use above_ceiling::AboveCeiling;
+pub use ceiling::{Asked, Ceiling, ChosenBy, RuleOrigin};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};

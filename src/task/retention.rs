@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use super::span;
+
 /// What is kept of tasks that have ended; a rule that is none keeps everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -11,4 +13,24 @@ pub struct Retention {
     pub max_tasks: Option<NonZeroUsize>,
     /// How many bytes the files of all tasks may take together.
     pub max_bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Whether nothing is ever removed.
+    pub fn keeps_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is removed, by each rule that there is, in words for people.
+    pub fn told(&self) -> Vec<String> {
+        let Self { max_age, max_tasks, max_bytes } = *self;
+        [
+            max_age.map(|age| format!("tasks that ended more than {} ago (`retention.max_age`)", span(age))),
+            max_tasks.map(|most| format!("tasks beyond the newest {most} (`retention.max_tasks`)")),
+            max_bytes.map(|most| format!("tasks beyond the newest {most} bytes (`retention.max_bytes`)")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }

@@ -60,6 +60,48 @@ fn check_tells_version_sandboxes_and_login() {
     }
 }
 
+/// What Claude Code 2.1.330 sets for its servers, and what its user may have set for it.
+const CLAUDES: [&str; 12] = [
+    "CLAUDECODE",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_MESSAGING_SOCKET",
+    "CLAUDE_CODE_MESSAGING_TOKEN",
+    "CLAUDE_CODE_CHILD_NOTES_DIR",
+    "CLAUDE_PROJECT_DIR",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_AUTO_BACKGROUND_TASKS",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+];
+
+/// What an agent cannot work without on some machines.
+const NEEDED: [&str; 8] = [
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "SSH_AUTH_SOCK",
+    "GIT_SSH_COMMAND",
+    "OPENAI_API_KEY",
+    "LANG",
+];
+
+#[test]
+fn what_is_claudes_does_not_reach_an_agent_and_what_agents_need_does() {
+    let mut world = World::with_fake_agent();
+    for name in CLAUDES.into_iter().chain(NEEDED) {
+        world = world.variable(name, format!("value-of-{name}"));
+    }
+    let file = world.home().join("environment");
+    world.server().call("codex_agent", world.fake(json!([{"print_env": file}])), |_| {});
+    let environment = fs::read_to_string(&file).expect("the agent wrote it");
+    let has = |name: &str| environment.contains(&format!("value-of-{name}\n"));
+    assert_eq!(CLAUDES.into_iter().filter(|name| has(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!(NEEDED.into_iter().filter(|name| !has(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
 #[test]
 fn version_and_help_are_told() {
     let world = World::with_fake_agent();

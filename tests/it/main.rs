@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bad_input;
+mod ceiling;
 mod configuration;
 mod ending;
 mod faults;

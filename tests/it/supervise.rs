@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-fn spec(world: &World, id: &str, prompt: &str, on_server_exit: &str) -> Value {
+/// A spec whose agent is the fake one, in the world's project.
+pub(crate) fn spec(world: &World, id: &str, prompt: &str, on_server_exit: &str) -> Value {
     json!({
         "format": 1, "id": id, "submittedAt": "2026-01-15T10:30:00Z", "attempt": 1,
         "request": {
@@ -23,7 +24,7 @@ fn spec(world: &World, id: &str, prompt: &str, on_server_exit: &str) -> Value {
 }
 
 /// Runs a supervisor with this on its stdin, which then ends, and returns its exit code and stdout.
-fn supervise(world: &World, id: &str, stdin: &str) -> (Option<i32>, String) {
+pub(crate) fn supervise(world: &World, id: &str, stdin: &str) -> (Option<i32>, String) {
     let (data, logs) = (world.data_dir(), world.data_dir().join("logs"));
     let mut command = world.command(&["supervise", id]);
     command.arg("--data-dir").arg(data).arg("--log-dir").arg(logs);

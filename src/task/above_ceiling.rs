@@ -1,0 +1,110 @@
+//! What is said about a task that is above the ceiling.
+
+use std::{path::PathBuf, time::Duration};
+
+use connector_api::Sandbox;
+
+use super::{ChosenBy, RuleOrigin, millis_of, span};
+
+/// What is asked for is more than is allowed. `Display` says what, and the rule that forbids it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AboveCeiling {
+    /// The sandbox allows more than is allowed.
+    #[error("{} is above the ceiling, {most} ({rule})", match by {
+        ChosenBy::Call => format!("`sandbox` {asked}"),
+        ChosenBy::Default => format!("no `sandbox` is given, and the default, {asked} (`tasks.default_sandbox`),"),
+    })]
+    Sandbox {
+        /// What is asked for.
+        asked: Sandbox,
+        /// By whom.
+        by: ChosenBy,
+        /// What is allowed.
+        most: Sandbox,
+        /// By which rule.
+        rule: RuleOrigin,
+    },
+    /// The time limit is too long, or there is none.
+    #[error("{} is above the ceiling, {} ({rule})", match by {
+        ChosenBy::Call => asked.map_or("`timeoutMs` 0, no limit,".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
+        ChosenBy::Default => format!("no `timeoutMs` is given, and the default, {} (`tasks.default_timeout`),", limit(*asked)),
+    }, span(*most))]
+    Timeout {
+        /// What is asked for.
+        asked: Option<Duration>,
+        /// By whom.
+        by: ChosenBy,
+        /// What is allowed.
+        most: Duration,
+        /// By which rule.
+        rule: RuleOrigin,
+    },
+    /// The model is none of those that are allowed.
+    #[error("`model` {asked} is none of those that are allowed: {allowed} ({rule})")]
+    Model {
+        /// What is asked for.
+        asked: String,
+        /// What is allowed.
+        allowed: String,
+        /// By which rule.
+        rule: RuleOrigin,
+    },
+    /// The directory is in none of those that are allowed.
+    #[error("`workingDirectory` {}{} is in none of the directories that are allowed: {roots} ({rule})", asked.display(),
+        match real {
+            Some(real) if real == asked => String::new(),
+            Some(real) => format!(", which is {},", real.display()),
+            None => ", which leads nowhere,".to_owned(),
+        })]
+    Directory {
+        /// What is asked for.
+        asked: PathBuf,
+        /// Where that is, when it is anywhere.
+        real: Option<PathBuf>,
+        /// What is allowed.
+        roots: String,
+        /// By which rule.
+        rule: RuleOrigin,
+    },
+}
+
+impl AboveCeiling {
+    /// What to do about it.
+    pub fn next(&self) -> String {
+        let (instead, rule) = match self {
+            Self::Sandbox { most, rule, .. } => (format!("pass `sandbox: \"{most}\"`"), rule),
+            Self::Timeout { most, rule, .. } => (format!("pass a `timeoutMs` from 1 to {}", millis_of(*most)), rule),
+            Self::Model { rule, .. } => ("pass one of these as `model`, or leave it out".to_owned(), rule),
+            Self::Directory { rule, .. } => ("pass a `workingDirectory` in one of these".to_owned(), rule),
+        };
+        format!("{instead}, or ask whoever runs this machine to change `{}`", rule.key)
+    }
+}
+
+fn limit(timeout: Option<Duration>) -> String {
+    timeout.map_or_else(|| "no limit".to_owned(), span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_that_is_above_the_ceiling_is_told_as_one() {
+        let rule = || RuleOrigin { key: "ceiling.x".to_owned(), place: "config.toml".to_owned() };
+        let (asked, by) = (Sandbox::DangerFullAccess, ChosenBy::Default);
+        let sandbox = AboveCeiling::Sandbox { asked, by, most: Sandbox::ReadOnly, rule: rule() };
+        assert_eq!(
+            sandbox.to_string(),
+            "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is above the ceiling, \
+             read-only (`ceiling.x`, from config.toml)"
+        );
+        let most = Duration::from_secs(60);
+        let timeout = AboveCeiling::Timeout { asked: None, by, most, rule: rule() };
+        assert_eq!(
+            timeout.to_string(),
+            "no `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is above the ceiling, 1m 0s \
+             (`ceiling.x`, from config.toml)"
+        );
+    }
+}
