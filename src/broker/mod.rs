@@ -9,9 +9,11 @@ mod refusal;
 mod submit;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use connector_api::{AgentBackend, BackendName};
+use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
@@ -36,6 +38,9 @@ pub struct Broker {
     executor: Arc<dyn Executor>,
 }
 
+/// How often old tasks are looked for.
+const BETWEEN_REMOVALS: Duration = Duration::from_secs(60 * 60);
+
 impl Broker {
     /// A broker over an open store. Fails when a configured backend cannot be built.
     pub fn new(
@@ -54,8 +59,26 @@ impl Broker {
         &self.config
     }
 
-    /// Closes the books of all tasks whose supervisor is gone. Called once when a server starts, off its start path.
-    pub async fn reconcile(&self) {
+    /// Closes the books of all tasks whose supervisor is gone; then, and once an hour, removes old tasks, if any are to be
+    /// removed. Begun when a server starts, off its start path, and dropped when it ends.
+    pub async fn keep_house(&self) {
+        self.reconcile().await;
+        let rules = self.config.retention;
+        loop {
+            let store = Arc::clone(&self.store);
+            let done = tokio::task::spawn_blocking(move || store.remove_old(rules, Utc::now())).await;
+            if let Ok(Err(error)) = done {
+                tracing::warn!(%error, "old tasks stay");
+            }
+            if rules.keeps_everything() {
+                return;
+            }
+            sleep(BETWEEN_REMOVALS).await;
+        }
+    }
+
+    /// Closes the books of all tasks whose supervisor is gone.
+    async fn reconcile(&self) {
         let (store, index) = (Arc::clone(&self.store), self.config.index);
         let done = tokio::task::spawn_blocking(move || reconcile_all(&store, index)).await;
         if let Ok(Err(error)) = done {

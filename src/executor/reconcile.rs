@@ -56,6 +56,10 @@ pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Recon
 }
 
 fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result<Reconciled, StoreError> {
+    if store.is_being_removed(id) {
+        store.finish_removal(id, lease)?;
+        return Ok(Reconciled::Untouched);
+    }
     let group = store.read_group(id).and_then(|dir| Cgroup::of(id, dir));
     // Read again: the supervisor may have ended in good order before its lease was ours.
     let closed = match store.read_record(id)? {
@@ -197,6 +201,18 @@ mod tests {
         assert_eq!(reconcile(&store, &old.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
         let own = std::fs::read_to_string(store.record_path(&old.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
+    }
+
+    #[test]
+    fn a_task_that_was_being_removed_does_not_come_back() {
+        let (_dir, store) = store();
+        let record = TaskRecord { status: TaskStatus::Completed, ..running(1) };
+        drop(store.claim(&record.id).expect("a new id is free"));
+        store.write_record(&record).expect("it is writable");
+        std::fs::write(store.data_dir().join(format!("run/{}/removing", record.id)), "").expect("it is writable");
+        reconcile(&store, &record.id, LIMITS).expect("it can be finished");
+        assert_eq!(store.read_record(&record.id).expect("it is readable"), None);
+        assert!(store.running_ids().expect("it is readable").is_empty());
     }
 
     #[test]

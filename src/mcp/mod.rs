@@ -77,7 +77,7 @@ async fn run(office: Office) {
     let books = match &office {
         Office::Open(broker) => {
             let broker = broker.clone();
-            Some(tokio::spawn(async move { broker.reconcile().await }))
+            Some(tokio::spawn(async move { broker.keep_house().await }))
         }
         Office::Closed(_) => None,
     };

@@ -97,12 +97,30 @@ impl Store {
         bound(&mut entries, limits.entries);
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
+        self.write_index(&entries)?;
+        files::unmark(&mending)
+    }
+
+    fn write_index(&self, entries: &Entries<'_>) -> Result<(), StoreError> {
         replace_by(&self.layout.index(), Durability::Volatile, |file| {
             let mut file = BufWriter::with_capacity(BLOCK, file);
-            serde_json::to_writer(&mut file, &entries)?;
+            serde_json::to_writer(&mut file, entries)?;
             file.flush()
-        })?;
-        files::unmark(&mending)
+        })
+    }
+
+    /// Takes tasks out of the index whose records are gone. `false`: the lock cannot be had in time, and they stay.
+    pub(super) fn drop_from_index(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
+        let Some(_lock) = self.lock_index(LOCK_PATIENCE)? else { return Ok(false) };
+        // A damaged index is rebuilt from the records, and so without them.
+        let content = self.read_index()?.unwrap_or_default();
+        let Some(mut entries) = parse(&content) else { return Ok(true) };
+        let dropped = ids.iter().filter(|id| entries.remove(id.as_str()).is_some()).count();
+        if dropped > 0 {
+            self.archive_the_original(&mut entries)?;
+            self.write_index(&entries)?;
+        }
+        Ok(true)
     }
 
     fn mark_dirty(&self) -> Result<(), StoreError> {

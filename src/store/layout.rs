@@ -78,6 +78,11 @@ impl Layout {
         self.run(id).join("live.json")
     }
 
+    /// There while the task is removed.
+    pub(super) fn removing(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("removing")
+    }
+
     pub(super) fn supervisor_log(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("supervisor.log")
     }

@@ -22,6 +22,7 @@ mod log;
 mod probes;
 mod queue;
 mod records;
+mod retention;
 mod run;
 mod tail;
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod limits;
 mod protocol;
 mod real_codex;
 mod reconcile;
+mod retention;
 mod supervise;
 mod text_program;
 mod windows;

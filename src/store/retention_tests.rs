@@ -1,0 +1,193 @@
+//! What goes, what stays, and removals that were broken off.
+
+use std::{num::NonZeroUsize, path::Path, thread, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    store::{Claim, tests::store},
+    task::{IndexLimits, TaskStatus},
+};
+
+const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 20 };
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).expect("a valid time")
+}
+
+/// A task that ended then, with all the files that it can have, in the index too.
+fn ended(store: &Store, second: i64) -> TaskId {
+    let record = record(second, TaskStatus::Completed);
+    for file in [store.layout.log(&record.id), store.layout.result(&record.id), store.layout.events(&record.id)] {
+        fs::write(file, "x".repeat(1_000)).expect("it is writable");
+    }
+    store.write_record(&record).expect("it is writable");
+    store.index(&record, LIMITS).expect("it is writable");
+    record.id
+}
+
+fn record(second: i64, status: TaskStatus) -> TaskRecord {
+    serde_json::from_value(json!({
+        "format": 1, "id": TaskId::random(), "status": status, "startedAt": at(second - 5), "completedAt": at(second)
+    }))
+    .expect("these fields are enough")
+}
+
+fn at_most(tasks: usize) -> Retention {
+    Retention { max_tasks: NonZeroUsize::new(tasks), ..Retention::default() }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).expect("it is there").flatten();
+    let mut names: Vec<_> = names.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn in_index(store: &Store, id: &TaskId) -> bool {
+    store.index_entry(id).expect("it is readable").is_some()
+}
+
+/// Nothing speaks of the task any more.
+fn assert_gone(store: &Store, id: &TaskId) {
+    let left: Vec<_> = names(store.log_dir()).into_iter().filter(|name| name.starts_with(id.as_str())).collect();
+    assert_eq!(left, Vec::<String>::new());
+    assert!(!in_index(store, id) && !store.layout.run(id).exists());
+    assert_eq!(store.read_record(id).expect("it is readable"), None);
+}
+
+#[test]
+fn each_rule_takes_the_oldest() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let size = |most: u64| Retention { max_bytes: Some(most), ..Retention::default() };
+    let age = |most: Duration| Retention { max_age: Some(most), ..Retention::default() };
+    let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(day) };
+    // Tasks of 10 bytes that ended 1, 2, 3 and 4 days ago, and one of the day to come.
+    for (rules, gone) in [
+        (Retention::default(), &[][..]),
+        (at_most(5), &[]),
+        (at_most(2), &[(4, Rule::Number), (3, Rule::Number), (2, Rule::Number)]),
+        (age(2 * day), &[(4, Rule::Age), (3, Rule::Age)]),
+        (both, &[(4, Rule::Age), (3, Rule::Age), (2, Rule::Age)]),
+        (size(50), &[]),
+        (size(49), &[(4, Rule::Size)]),
+        (size(20), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size)]),
+        (size(1), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size), (1, Rule::Size)]),
+    ] {
+        let id = |days: u32| TaskId::parse(&format!("0000000{days}")).expect("a valid id");
+        let task = |days: u32| Ended { id: id(days), at: at(0) - day * days, bytes: 10 };
+        let tomorrow = Ended { id: id(9), at: at(0) + day, bytes: 10 };
+        let ended = vec![task(3), tomorrow, task(1), task(4), task(2)];
+        let gone: Vec<_> = gone.iter().map(|(days, rule)| (id(*days), *rule)).collect();
+        assert_eq!(doomed(ended, rules, at(0)), gone, "{rules:?}");
+    }
+}
+
+#[test]
+fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
+    let (_dir, store) = store();
+    let (old, new) = (ended(&store, 0), ended(&store, 10));
+    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    assert_gone(&store, &old);
+    assert_eq!(names(store.log_dir()).len(), 4);
+    assert!(in_index(&store, &new));
+    assert_eq!(store.take_notices(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
+
+    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
+    assert!(store.take_notices().is_empty() && matches!(store.claim(&old), Ok(Claim::Taken(_))));
+}
+
+#[test]
+fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
+    let (_dir, store) = store();
+    let running = record(0, TaskStatus::Running);
+    store.write_record(&running).expect("it is writable");
+    let (closing, theirs, later) = (ended(&store, 1), ended(&store, 2), ended(&store, 3));
+    fs::create_dir(store.layout.run(&closing)).expect("it is writable");
+    for (id, format) in [(&theirs, 0), (&later, 99)] {
+        let content = fs::read(store.record_path(id)).expect("it is there");
+        let mut record: Value = serde_json::from_slice(&content).expect("a record is JSON");
+        record["format"] = json!(format);
+        fs::write(store.record_path(id), record.to_string()).expect("it is writable");
+    }
+    let (data, logs) = (store.data_dir(), store.log_dir());
+    fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
+    let doomed = ended(&store, 4);
+    for beside in [format!("{doomed}.debug-damaged-2026.json"), format!("{doomed}.log.bak"), "notes.log".to_owned()] {
+        fs::write(logs.join(beside), "").expect("it is writable");
+    }
+    let newest = ended(&store, 5);
+
+    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    for id in [&running.id, &closing, &theirs, &later, &newest] {
+        assert!(store.record_path(id).exists(), "{id}");
+    }
+    let names = names(logs);
+    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(doomed.as_str())).collect();
+    assert_eq!(beside, [&format!("{doomed}.debug-damaged-2026.json"), &format!("{doomed}.log.bak")]);
+    assert!(names.contains(&"notes.log".to_owned()) && data.join("tasks-archive-2026.json").exists());
+}
+
+#[test]
+fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
+    let (_dir, store) = store();
+    // Announced; and some or all of its files gone.
+    for files_gone in 0..=4 {
+        let id = ended(&store, 0);
+        let lease = store.take_over(&id).expect("it can be taken");
+        fs::write(store.layout.removing(&id), "").expect("it is writable");
+        let layout = &store.layout;
+        let files = [layout.events(&id), layout.log(&id), layout.result(&id), layout.record(&id)];
+        files.iter().take(files_gone).for_each(|file| fs::remove_file(file).expect("it is there"));
+        drop(lease);
+
+        store.remove_old(Retention::default(), at(20)).expect("it can be finished");
+        assert_gone(&store, &id);
+    }
+}
+
+#[test]
+fn one_that_is_being_removed_by_another_is_left_to_it() {
+    let (_dir, store) = store();
+    let id = ended(&store, 0);
+    let _lease = store.take_over(&id).expect("it can be taken").expect("it is free");
+    fs::write(store.layout.removing(&id), "").expect("it is writable");
+    assert_eq!(store.remove_old(Retention::default(), at(20)).expect("it can be read"), 0);
+    assert!(store.record_path(&id).exists());
+}
+
+#[test]
+fn without_the_index_a_removal_stays_announced() {
+    let (_dir, store) = store();
+    let (old, _new) = (ended(&store, 0), ended(&store, 10));
+    let lock = fs::File::create(store.layout.index_lock()).expect("it is writable");
+    lock.lock().expect("nobody else holds it");
+    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be tried"), 0);
+    assert!(store.is_being_removed(&old) && in_index(&store, &old));
+    drop(lock);
+    store.remove_old(at_most(1), at(20)).expect("it can be finished");
+    assert_gone(&store, &old);
+}
+
+#[test]
+fn five_at_once_remove_each_task_once() {
+    let (_dir, first) = store();
+    let old: Vec<_> = (0..100).map(|second| ended(&first, second)).collect();
+    let new = ended(&first, 1_000);
+    let removed: usize = thread::scope(|scope| {
+        let servers: Vec<_> = (0..5)
+            .map(|_| {
+                let store = Store::open(first.data_dir(), first.log_dir()).expect("it is there");
+                scope.spawn(move || store.remove_old(at_most(1), at(2_000)).expect("it can be removed"))
+            })
+            .collect();
+        servers.into_iter().map(|server| server.join().expect("it does not panic")).sum()
+    });
+    // What one of them left announced, because others held the index for so long, is not counted.
+    first.remove_old(at_most(1), at(2_000)).expect("it can be removed");
+    assert!(removed <= 100, "{removed} were removed");
+    old.iter().for_each(|id| assert_gone(&first, id));
+    assert!(first.record_path(&new).exists() && in_index(&first, &new));
+    assert_eq!(first.running_ids().expect("it is readable"), []);
+}

@@ -1,0 +1,49 @@
+//! Old tasks go when a server starts, if they are to go.
+
+use std::fs;
+
+use connector_testing::eventually;
+use serde_json::json;
+
+use crate::world::{PATIENCE, World, start, task_id, wait_for_log};
+
+fn files(world: &World) -> usize {
+    fs::read_dir(world.data_dir().join("logs")).expect("there are logs").count()
+}
+
+#[test]
+fn old_tasks_are_removed_when_a_server_starts_and_the_next_answer_tells() {
+    let world = World::with_fake_agent();
+    let mut first = world.server();
+    let running = start(&mut first, world.fake(json!([{"say": "working on it"}, {"hang": true}])));
+    wait_for_log(&world, &running, "working on it");
+    let ids: Vec<_> = ["one", "two", "three"]
+        .iter()
+        .map(|say| task_id(&first.call("codex_agent", world.fake(json!([{"say": say}])), |_| {})))
+        .collect();
+    // The run directory of a task goes a moment after its end.
+    eventually("only one run directory", PATIENCE, || {
+        (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
+    });
+    assert_eq!(files(&world), 3 * 3 + 2, "nothing is removed by default");
+
+    let world = world.configure("[retention]\nmax_tasks = 1\n");
+    let mut second = world.server();
+    eventually("two tasks fewer", PATIENCE, || (files(&world) == 3 + 2).then_some(()));
+    eventually("their run directories gone", PATIENCE, || {
+        (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
+    });
+    // The notice comes with the end of the removal, a moment later.
+    let mut listed = String::new();
+    eventually("the notice", PATIENCE, || {
+        listed = second.call("codex_tasks", json!({}), |_| {}).text;
+        listed.contains("2 old tasks were removed with all files: 2 by `retention.max_tasks`").then_some(())
+    });
+    assert!(listed.contains(&ids[2]) && listed.contains(&running) && !listed.contains(&ids[0]), "{listed}");
+    for removed in &ids[..2] {
+        let status = second.call("codex_status", json!({"taskId": removed}), |_| {});
+        assert!(status.is_error && status.text.contains("No such task"), "{}", status.text);
+    }
+    let kept = second.call("codex_status", json!({"taskId": ids[2]}), |_| {});
+    assert!(kept.text.contains("three"), "{}", kept.text);
+}
