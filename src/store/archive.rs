@@ -39,13 +39,15 @@ fn closed(mut record: TaskRecord) -> TaskRecord {
 }
 
 /// Reads an entry, whoever wrote it. What a record cannot do without is its status and when it began; any other field
-/// that cannot be read is left out. `None`: this is no record.
+/// that cannot be read is left out. Its id is the name that it stands under. `None`: this is no record.
 pub(super) fn understand(id: &str, raw: &RawValue) -> Option<TaskRecord> {
+    let id = TaskId::parse(id).ok()?;
     if let Ok(record) = serde_json::from_str::<TaskRecord>(raw.get()) {
-        return Some(record);
+        return Some(TaskRecord { id, ..record });
     }
-    let fields: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
-    let mut kept = Map::from_iter([("id".to_owned(), Value::from(id))]);
+    let mut fields: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
+    fields.shift_remove("id");
+    let mut kept = Map::from_iter([("id".to_owned(), Value::from(id.as_str()))]);
     for required in ["status", "startedAt"] {
         kept.insert(required.to_owned(), moment(required, fields.get(required)?.clone()));
     }
@@ -87,6 +89,17 @@ mod tests {
         assert_eq!((record.status, record.task.as_str(), record.exit_code), (TaskStatus::Completed, "fix it", Some(0)));
         assert_eq!((record.sandbox, record.pid), (None, None));
         assert_eq!(record.started_at.timestamp(), 1_705_314_600);
+    }
+
+    #[test]
+    fn an_entry_is_of_the_task_that_it_stands_under() {
+        let mut entry =
+            serde_json::json!({"id": "89abcdef", "status": "completed", "startedAt": "2024-01-15T10:30:00Z"});
+        for _ in 0..2 {
+            let record = understand("0123abcd", &raw(entry.clone())).expect("status and start are there");
+            assert_eq!(record.id.as_str(), "0123abcd");
+            entry["pid"] = "strange".into();
+        }
     }
 
     #[test]
