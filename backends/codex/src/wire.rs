@@ -146,7 +146,8 @@ pub(crate) fn without_json(message: &str) -> String {
     let inner = |start: usize| {
         let body: Value = serde_json::from_str(&message[start..]).ok()?;
         let places = [&body["error"]["message"], &body["detail"], &body["message"], &body["error"]];
-        places.into_iter().find_map(Value::as_str).map(|inner| format!("{}{inner}", &message[..start]))
+        let said = places.into_iter().filter_map(Value::as_str).find(|said| !said.trim().is_empty());
+        said.map(|said| format!("{}{said}", &message[..start]))
     };
     message.find('{').and_then(inner).unwrap_or_else(|| message.to_owned())
 }
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(without_json(body), "no");
         assert_eq!(without_json(&format!("status 400: {body}")), "status 400: no");
         assert_eq!(without_json(r#"{"detail":"not supported"}"#), "not supported");
-        for plain in ["no", "a {b} c", "{", "{\"x\":1}", ""] {
+        for plain in ["no", "a {b} c", "{", "{\"x\":1}", "{\"detail\":\" \"}", ""] {
             assert_eq!(without_json(plain), plain);
         }
     }
