@@ -15,6 +15,9 @@ use super::{
     shape,
 };
 
+/// No key has as many parts. What goes through all parts of a key needs room on the stack for each.
+const DEEPEST: usize = 32;
+
 /// What settings are checked against.
 pub(super) struct Checker {
     shape: Value,
@@ -51,7 +54,8 @@ impl Checker {
                 problem: bad.to_string(),
             });
         }
-        let schema = shape::find(&self.shape, &setting.path).ok_or_else(|| self.unknown(setting))?;
+        let known = Some(&setting.path[..]).filter(|path| path.len() < DEEPEST);
+        let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
         let ours = if setting.backend().is_none() { Some(setting.clone()) } else { ceilings::as_common(setting) };
@@ -84,7 +88,7 @@ impl Checker {
         let meant = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
         let next = match &meant {
             Some(meant) => format!("write {} instead, or take it out", setting.origin.spelling(meant)),
-            None => format!("take it out; there are {}", self.around(&setting.path)),
+            None => format!("take it out; there are {}", self.around(&setting.path[..setting.path.len().min(DEEPEST)])),
         };
         ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, meant, next }
     }

@@ -1,12 +1,15 @@
 //! What the user may have meant by a key that does not exist.
 
+/// Who writes more than this did not mean a key, and comparing would take long.
+const LONGEST: usize = 200;
+
 /// The candidate most like `wanted`, if one is like it at all.
 ///
 /// One with the same last word is, however far away: a key in the wrong section is the commonest mistake in TOML.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
+    let candidates = candidates.into_iter().filter(|_| wanted.len() <= LONGEST);
     candidates
-        .into_iter()
         .filter(|candidate| *candidate != wanted)
         .map(|candidate| (last(candidate) == last(wanted), strsim::osa_distance(candidate, wanted), candidate))
         .filter(|(same_last, distance, _)| *same_last || *distance <= 1.max(wanted.chars().count() / 4))
@@ -42,5 +45,6 @@ mod tests {
     fn nonsense_is_like_nothing() {
         assert_eq!(nearest("colour", KEYS), None);
         assert_eq!(nearest("x", KEYS), None);
+        assert_eq!(nearest(&format!("{}.keep_events", "x".repeat(1_000)), KEYS), None);
     }
 }

@@ -6,7 +6,7 @@ use figment::{
     Metadata, Profile, Provider,
     value::{Dict, Map},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Beginning of the environment variables that are settings.
 pub(super) const PREFIX: &str = "CODEX_CONNECTOR_";
@@ -109,7 +109,8 @@ impl Provider for &Setting {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let nested = self.path.iter().rev().fold(self.value.clone(), |value, key| json!({ key: value }));
+        let nest = |value, key: &String| Value::Object(serde_json::Map::from_iter([(key.clone(), value)]));
+        let nested = self.path.iter().rev().fold(self.value.clone(), nest);
         let value = figment::value::Value::serialize(nested)?;
         Ok(Profile::Default.collect(value.into_dict().unwrap_or_default()))
     }
@@ -117,6 +118,8 @@ impl Provider for &Setting {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn setting(path: &str, value: Value) -> Setting {

@@ -36,6 +36,15 @@ fn a_key_that_is_like_nothing_gets_the_list_of_its_section() {
 }
 
 #[test]
+fn a_key_with_more_parts_than_any_has_is_no_key_even_below_a_kind_that_is_not_known() {
+    let deep = vec!["a"; 2_000].join("__");
+    let case = Case::new()
+        .file("[backends.x]\nkind = 'nope'\n")
+        .variable(&format!("CODEX_CONNECTOR_BACKENDS__X__{deep}"), "1");
+    assert!(case.bad().contains(".a.a.a` is no key\nnext: take it out; there are `backends.x.kind`"), "{}", case.bad());
+}
+
+#[test]
 fn each_wrong_value_is_told_what_is_allowed() {
     for (file, told) in [
         ("log_level = 'loud'", r#"`log_level` is `"loud"`; allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`"#),
