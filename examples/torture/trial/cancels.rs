@@ -1,0 +1,168 @@
+//! Several tasks at once in all hiding modes; each is cancelled, or runs out of time, at a moment of its own.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use connector_testing::{McpServer, ToolAnswer};
+use fastrand::Rng;
+use serde_json::json;
+
+use super::{
+    look::{Process, Tree},
+    plan::{ClearEnv, Manner, Plan},
+    report::{Limit, Timing},
+    round::{Round, Stage},
+    verify::{Expected, Outcome, Writers, verify},
+    world::{PATIENCE, World, within},
+};
+
+/// A task, and how it is to end.
+struct Doomed {
+    plan: Plan,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// So long after it was begun, wherever it stands by then.
+    CancelledEarly(Duration),
+    /// So long after the agent and its children were there. This is measured.
+    CancelledReady(Duration),
+    /// When its time is up.
+    TimesOut,
+}
+
+/// Begins `count` tasks and ends them.
+pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
+    let mut rng = round.rng(0);
+    let tasks: Vec<Doomed> = (0..count).map(|number| doom(&mut rng, world, number)).collect();
+    let mut server = world.server();
+    let calls: Vec<_> =
+        tasks.iter().map(|task| server.start_call("codex_agent", world.arguments(&task.plan))).collect();
+    let server = Mutex::new(server);
+    let ids: Vec<Option<String>> = thread::scope(|scope| {
+        let each = tasks.iter().zip(&calls).map(|(task, call)| {
+            let server = &server;
+            scope.spawn(move || {
+                let what = format!("t{} ({:?})", task.plan.number, task.end);
+                round.guarded(&what, || {
+                    let begun = Instant::now();
+                    let id = begun_id(&call.wait(PATIENCE, |_| {}));
+                    end(round, world, server, task, &id, begun);
+                    id
+                })
+            })
+        });
+        each.collect::<Vec<_>>().into_iter().map(|thread| thread.join().ok().flatten()).collect()
+    });
+    round.begun(count);
+    let expected: Vec<Expected<'_>> = tasks
+        .iter()
+        .zip(ids)
+        .map(|(task, id)| Expected {
+            plan: &task.plan,
+            id,
+            outcomes: vec![if task.end == End::TimesOut { Outcome::TimedOut } else { Outcome::Cancelled }],
+            story: format!("{:?}, {:?}, {:?}", task.plan.manner, task.plan.ways, task.end),
+        })
+        .collect();
+    verify(round, world, &expected, &Writers::default());
+}
+
+fn doom(rng: &mut Rng, world: &World, number: usize) -> Doomed {
+    let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
+    let mut plan = Plan::endless(rng, world, number, manner, ClearEnv::Always);
+    let end = match rng.u8(0..10) {
+        0 => End::CancelledEarly(Duration::from_millis(rng.u64(0..400))),
+        1 | 2 => End::TimesOut,
+        _ => End::CancelledReady(Duration::from_millis(rng.u64(0..300))),
+    };
+    if end == End::TimesOut {
+        plan.timeout = Some(Duration::from_millis(rng.u64(1..1500)));
+    }
+    Doomed { plan, end }
+}
+
+/// The id that a server gave a task.
+///
+/// # Panics
+///
+/// When the task was refused.
+pub(crate) fn begun_id(answer: &ToolAnswer) -> String {
+    told_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
+}
+
+/// The id in an answer, if a task was begun.
+pub(crate) fn told_id(answer: &ToolAnswer) -> Option<String> {
+    let id = answer.text.split_once("**Task ID:**")?.1.split_whitespace().next()?;
+    (!answer.is_error).then(|| id.trim_matches('`').to_owned())
+}
+
+fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Doomed, id: &str, begun: Instant) {
+    for way in &task.plan.ways {
+        round.stage.report.note(format!("children with {way}"), 1);
+    }
+    match task.end {
+        End::TimesOut => round.stage.report.note("timeouts", 1),
+        End::CancelledEarly(after) => {
+            thread::sleep(after.saturating_sub(begun.elapsed()));
+            cancel(round, server, id, || {});
+        }
+        End::CancelledReady(after) => {
+            if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+                return round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
+            }
+            thread::sleep(after);
+            let tree = Tree { id: id.to_owned(), mark: world.mark(task.plan.number) };
+            measured_cancel(round, server, &tree, timing(round.stage, task.plan.manner));
+        }
+    }
+}
+
+/// Cancels a task, and takes the time until nobody is left of its tree.
+pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree: &Tree, timing: Timing) {
+    let known: Vec<Process> = tree.members().into_iter().map(|seen| seen.process).collect();
+    let asked = Instant::now();
+    cancel(round, server, &tree.id, || {
+        let Timing { name, .. } = timing;
+        match tree.wait_until_empty(known, round.stage.longest_stop() + PATIENCE) {
+            Some(empty) => {
+                let time = empty - asked;
+                round.stage.report.time(timing, time);
+            }
+            None => round.violation(format!("{}: the tree ({name}) does not end after its cancellation", tree.id)),
+        }
+    });
+}
+
+/// Asks for the task's end, does something meanwhile, and looks whether the answer is true.
+fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: impl FnOnce()) {
+    let call = {
+        let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.start_call("codex_cancel", json!({"taskId": id}))
+    };
+    meanwhile();
+    let answer = call.wait(round.stage.longest_stop() + PATIENCE, |_| {});
+    if answer.is_error || !answer.text.contains("Cancelled by user") {
+        round.violation(format!("codex_cancel of {id} was answered with {answer:?}"));
+    }
+    round.stage.report.note("cancels", 1);
+}
+
+fn timing(stage: &Stage, manner: Manner) -> Timing {
+    let stubborn = Limit::Most((stage.longest_stop() + Duration::from_secs(1)).mul_f64(stage.factor));
+    let (name, limit) = match manner {
+        Manner::Obeys | Manner::Ends(_) => ("the agent obeys", obedient(stage)),
+        Manner::Hides => ("the agent obeys, children hide", stubborn),
+        Manner::Stubborn => ("nothing obeys", stubborn),
+    };
+    Timing { name, limit }
+}
+
+/// The limit for an agent that goes when it is asked to.
+pub(crate) fn obedient(stage: &Stage) -> Limit {
+    Limit::Median(Duration::from_millis(150).mul_f64(stage.factor))
+}

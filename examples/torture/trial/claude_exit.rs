@@ -1,0 +1,59 @@
+//! Claude Code's own way to end a server: SIGINT, SIGTERM 100 ms later, SIGKILL 400 ms after that.
+
+use std::{thread, time::Duration};
+
+use connector_testing::PendingCall;
+use rustix::process::Signal;
+
+use super::{
+    cancels::begun_id,
+    plan::{ClearEnv, Manner, Plan},
+    round::Round,
+    verify::{Expected, Outcome, Writers, verify},
+    world::{PATIENCE, World, within},
+};
+
+/// How many tasks run when Claude Code goes.
+const TASKS: usize = 5;
+
+/// Begins the tasks, and ends their server.
+pub(crate) fn play(round: &Round<'_>, world: &World) {
+    let mut rng = round.rng(0);
+    let plans: Vec<Plan> = (0..TASKS)
+        .map(|number| {
+            let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
+            Plan::endless(&mut rng, world, number, manner, ClearEnv::Always)
+        })
+        .collect();
+    let mut server = world.server();
+    let calls: Vec<PendingCall> =
+        plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
+    let ids: Vec<String> = calls.iter().map(|call| begun_id(&call.wait(PATIENCE, |_| {}))).collect();
+    round.begun(TASKS);
+    for id in &ids {
+        if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+            round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
+        }
+    }
+
+    server.signal(Signal::INT);
+    thread::sleep(Duration::from_millis(100));
+    server.signal(Signal::TERM);
+    thread::sleep(Duration::from_millis(400));
+    if server.try_wait().is_none() {
+        round.stage.report.note("servers that SIGKILL had to end", 1);
+    }
+    server.kill();
+
+    let expected: Vec<Expected<'_>> = plans
+        .iter()
+        .zip(ids)
+        .map(|(plan, id)| Expected {
+            plan,
+            id: Some(id),
+            outcomes: vec![Outcome::Interrupted],
+            story: format!("{:?}, {:?}", plan.manner, plan.ways),
+        })
+        .collect();
+    verify(round, world, &expected, &Writers::default());
+}

@@ -1,0 +1,232 @@
+//! SIGKILL at random moments: server, supervisors, both, agents, or all three. The next server closes the books.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, thread,
+    time::{Duration, SystemTime},
+};
+
+use connector_testing::McpServer;
+use fastrand::Rng;
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{
+    cancels::told_id,
+    look::Process,
+    plan::{ClearEnv, Manner, Plan},
+    round::Round,
+    verify::{Expected, Outcome, Writers, verify},
+    world::{PATIENCE, World, within},
+};
+
+/// The moments of the blow: from the first call to some time after the short tasks have ended.
+const LATEST_BLOW_MS: u64 = 900;
+/// The longest that a short task takes by itself.
+const SHORT: Duration = Duration::from_millis(600);
+/// Run directories without a record are this old, at least, when the next server takes them for what they are.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Blow {
+    server: bool,
+    supervisors: bool,
+    agents: bool,
+}
+
+/// What was done to one task, as far as we know.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fate {
+    supervisor_killed: bool,
+    agent_killed: bool,
+    cancelled: bool,
+}
+
+/// Begins a few tasks, kills, and looks how it ends.
+pub(crate) fn play(round: &Round<'_>, world: &World) {
+    let mut rng = round.rng(0);
+    let blow = blow(&mut rng);
+    let goes_on = rng.u8(0..5) == 0;
+    let count = rng.usize(1..=4);
+    let plans: Vec<Plan> = (0..count).map(|number| plan(round, world, &mut rng, number, blow)).collect();
+    let moment = Duration::from_millis(rng.u64(0..LATEST_BLOW_MS));
+
+    let policy = format!("tasks.on_server_exit={}", if goes_on { "continue" } else { "interrupt" });
+    let mut server = world.server_with(&["--set", &policy]);
+    let calls: Vec<_> = plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
+    round.begun(count);
+    thread::sleep(moment);
+    let mut fates = strike(world, &mut rng, &mut server, blow);
+    let before: Vec<String> = world.recorded();
+
+    let mut next = world.server();
+    let killed: BTreeSet<String> =
+        fates.iter().filter(|(_, fate)| fate.supervisor_killed).map(|(id, _)| id.clone()).collect();
+    let writers = Writers { were_killed: blow.supervisors, killed };
+    if !blow.server || goes_on {
+        cancel_the_endless(world, &plans, &mut next, &mut fates, &writers);
+    }
+    // A server that was not killed answers; one that lost a supervisor on the way may refuse.
+    let told: Vec<Option<String>> = calls
+        .iter()
+        .map(|call| if blow.server { call.answer() } else { Some(call.wait(PATIENCE, |_| {})) })
+        .map(|answer| {
+            let id = answer.as_ref().and_then(told_id);
+            if answer.is_some() && id.is_none() && !blow.supervisors {
+                round.violation(format!("a task was refused: {answer:?}"));
+            }
+            id
+        })
+        .collect();
+    let story = format!("{blow:?} at {moment:?}, on_server_exit {}", if goes_on { "continue" } else { "interrupt" });
+    let fate_of = by_plan(world, &plans, &fates);
+    let expected: Vec<Expected<'_>> = plans
+        .iter()
+        .zip(told)
+        .map(|(plan, id)| {
+            let fate = fate_of.get(&plan.number).copied().unwrap_or_default();
+            let outcomes = outcomes(plan, fate, blow.server && !goes_on);
+            let story = format!("{:?}, {:?}, {story}; {fate:?}", plan.manner, plan.ways);
+            Expected { plan, id, outcomes, story }
+        })
+        .collect();
+    verify(round, world, &expected, &writers);
+    for id in before.iter().filter(|id| world.record(id).is_none()) {
+        round.violation(format!("the record of {id} is lost"));
+    }
+    clear_the_forgotten(round, world);
+}
+
+fn blow(rng: &mut Rng) -> Blow {
+    let (server, supervisors, agents) =
+        [(true, false, false), (false, true, false), (true, true, false), (false, false, true), (true, true, true)]
+            [rng.usize(0..5)];
+    Blow { server, supervisors, agents }
+}
+
+fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Blow) -> Plan {
+    if rng.u8(0..3) == 0 {
+        return Plan::short(rng, number, SHORT, 0);
+    }
+    let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
+    let clear = match blow {
+        _ if round.stage.has_cgroup => ClearEnv::Always,
+        Blow { supervisors: false, .. } => ClearEnv::Always,
+        Blow { agents: false, .. } => ClearEnv::WithItsParents,
+        Blow { .. } => ClearEnv::Never,
+    };
+    Plan::endless(rng, world, number, manner, clear)
+}
+
+/// Kills, in an order of its own, and waits until the killed are gone.
+fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: Blow) -> BTreeMap<String, Fate> {
+    let mut fates: BTreeMap<String, Fate> = BTreeMap::new();
+    let mut targets: Vec<Option<Process>> = if blow.server { vec![None] } else { vec![] };
+    let supervisors = world.supervisors();
+    let sure = rng.usize(0..supervisors.len().max(1));
+    let everyone = world.everyone();
+    for (at, (id, supervisor)) in supervisors.iter().enumerate() {
+        if at != sure && rng.u8(0..3) == 0 {
+            continue;
+        }
+        let fate = fates.entry(id.clone()).or_default();
+        if blow.supervisors {
+            fate.supervisor_killed = true;
+            targets.push(Some(supervisor.process));
+        }
+        let agents =
+            everyone.iter().filter(|seen| seen.parent == supervisor.process.pid && seen.args.contains(" exec --json "));
+        for agent in agents.filter(|_| blow.agents) {
+            fate.agent_killed = true;
+            targets.push(Some(agent.process));
+        }
+    }
+    rng.shuffle(&mut targets);
+    for target in &targets {
+        match target {
+            Some(process) => process.kill(),
+            None => server.signal(Signal::KILL),
+        }
+    }
+    if blow.server {
+        server.kill();
+    }
+    within(PATIENCE, || targets.iter().flatten().all(|process| !process.is_alive()).then_some(()));
+    fates
+}
+
+/// What nobody killed and nothing ends is cancelled, as soon as it has a record.
+fn cancel_the_endless(
+    world: &World,
+    plans: &[Plan],
+    server: &mut McpServer,
+    fates: &mut BTreeMap<String, Fate>,
+    writers: &Writers,
+) {
+    within(PATIENCE, || {
+        let mut running = world.running();
+        running.retain(|id| !writers.killed.contains(id));
+        for id in &running {
+            let Some(Ok(record)) = world.record(id) else { continue };
+            let prompt = record["task"].as_str().unwrap_or_default();
+            let is_endless = plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.manner, Manner::Ends(_)));
+            let fate = fates.entry(id.clone()).or_default();
+            if is_endless && !fate.cancelled && !fate.agent_killed {
+                fate.cancelled = true;
+                // What comes of it is in the files.
+                server.start_call("codex_cancel", json!({"taskId": id}));
+            }
+        }
+        running.is_empty().then_some(())
+    });
+}
+
+/// The fates by the number of their plan.
+fn by_plan(world: &World, plans: &[Plan], fates: &BTreeMap<String, Fate>) -> BTreeMap<usize, Fate> {
+    let of = |(id, fate): (&String, &Fate)| {
+        let record = world.record(id)?.ok()?;
+        let prompt = record["task"].as_str()?;
+        Some((plans.iter().find(|plan| plan.wrote(prompt))?.number, *fate))
+    };
+    fates.iter().filter_map(of).collect()
+}
+
+/// How a task may have ended that this was done to. Where several things were, they raced.
+fn outcomes(plan: &Plan, fate: Fate, server_is_gone: bool) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    if matches!(plan.manner, Manner::Ends(_)) {
+        outcomes.push(Outcome::Completed);
+    }
+    if fate.supervisor_killed || server_is_gone {
+        outcomes.push(Outcome::Interrupted);
+    }
+    if fate.agent_killed {
+        outcomes.push(Outcome::Killed);
+    }
+    if fate.cancelled {
+        outcomes.push(Outcome::Cancelled);
+    }
+    outcomes
+}
+
+/// A supervisor that was killed before its task existed leaves an empty run directory, which a server removes when it
+/// is old enough.
+fn clear_the_forgotten(round: &Round<'_>, world: &World) {
+    let forgotten = world.running();
+    if forgotten.is_empty() {
+        return;
+    }
+    let long_ago = SystemTime::now() - FORGOTTEN;
+    for id in &forgotten {
+        let directory = fs::File::open(world.data().join("run").join(id));
+        if let Err(problem) = directory.and_then(|directory| directory.set_modified(long_ago)) {
+            round.violation(format!("run/{id} cannot be aged: {problem}"));
+        }
+    }
+    round.stage.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
+    let _server = world.server();
+    if within(PATIENCE, || world.running().is_empty().then_some(())).is_none() {
+        round.violation(format!("run directories without a task stay: {:?}", world.running()));
+    }
+}

@@ -1,0 +1,190 @@
+//! Looking at processes through `/proc`: who is there, whose they are, and whether they are gone.
+//!
+//! A process is known by its pid and its start time, so that a later one with the same pid is never taken for it.
+
+use std::{
+    fs,
+    path::Path,
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// The variable that every agent and its children carry: a list of task ids.
+const TASK_MARKER: &[u8] = b"CONNECTOR_TASK_IDS=";
+
+/// How often the end of known processes is looked for.
+const POLL: Duration = Duration::from_millis(2);
+/// What forks may slip through one look; that many looks in a row have to find nothing.
+const LOOKS: usize = 3;
+
+/// One process, beyond its pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    started: u64,
+}
+
+/// A process as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) process: Process,
+    pub(crate) parent: u32,
+    /// Its arguments, a space between two of them.
+    pub(crate) args: String,
+    environment: Vec<u8>,
+}
+
+struct Stat {
+    state: char,
+    parent: u32,
+    threads: u32,
+    started: u64,
+}
+
+/// Every live process that is not older than this program, and not this program itself.
+pub(crate) fn everyone() -> Vec<Seen> {
+    let oldest = stat(process::id()).map_or(0, |stat| stat.started);
+    let mut pids: Vec<u32> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid != process::id())
+        .collect();
+    // The youngest first: they are the likeliest to be gone in a moment.
+    pids.sort_unstable_by(|a, b| b.cmp(a));
+    pids.into_iter().filter_map(|pid| see(pid, oldest)).collect()
+}
+
+fn see(pid: u32, oldest: u64) -> Option<Seen> {
+    let stat = stat(pid).filter(|stat| stat.started >= oldest && stat.is_alive())?;
+    let args = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let args = String::from_utf8_lossy(&args).trim_end_matches('\0').replace('\0', " ");
+    // Another user's, or gone by now.
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    Some(Seen { process: Process { pid, started: stat.started }, parent: stat.parent, args, environment })
+}
+
+impl Seen {
+    /// Whether `text` stands in its arguments, or in the environment it was started with.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.args.contains(text) || self.environment.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// Whether it works for the task `id`, by its environment.
+    pub(crate) fn works_for(&self, id: &str) -> bool {
+        self.environment.split(|byte| *byte == 0).any(|variable| {
+            let ids = variable.strip_prefix(TASK_MARKER);
+            ids.is_some_and(|ids| ids.split(|byte| *byte == b',').any(|listed| listed == id.as_bytes()))
+        })
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let short: String = self.args.chars().take(160).collect();
+        write!(f, "{} (parent {}): {short}", self.process.pid, self.parent)
+    }
+}
+
+impl Process {
+    /// Whether exactly this process is there and has not ended.
+    pub(crate) fn is_alive(self) -> bool {
+        stat(self.pid).is_some_and(|stat| stat.started == self.started && stat.is_alive())
+    }
+
+    /// Kills exactly this process. The handle is taken before the start time is compared, so that the pid cannot pass
+    /// to another process in between.
+    pub(crate) fn kill(self) {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return };
+        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        if stat(self.pid).is_some_and(|stat| stat.started == self.started) {
+            // It may have ended meanwhile.
+            let _ = pidfd_send_signal(handle, Signal::KILL);
+        }
+    }
+}
+
+impl Stat {
+    /// A process whose first thread has ended looks like a zombie while its others run.
+    fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X') || self.threads > 1
+    }
+}
+
+/// Reads `/proc/PID/stat`: `pid (name) state ppid …`, where the name may hold spaces and parentheses.
+fn stat(pid: u32) -> Option<Stat> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// Everything that belongs to one task: its agent by the marker in its environment, children that have lost that by the
+/// mark in their arguments, and whoever was below its supervisor when it was looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    pub(crate) id: String,
+    pub(crate) mark: String,
+}
+
+impl Tree {
+    /// Who is there now.
+    pub(crate) fn members(&self) -> Vec<Seen> {
+        let mut everyone = everyone();
+        everyone.retain(|seen| seen.args.contains(&self.mark) || seen.works_for(&self.id));
+        everyone
+    }
+
+    /// Watches the tree, of which `known` is known, until nobody is left of it, and returns when that was. Known
+    /// processes are looked at every two milliseconds; new ones are looked for whenever none of them is left. `None`:
+    /// not within `patience`.
+    pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, patience: Duration) -> Option<Instant> {
+        let deadline = Instant::now() + patience;
+        let mut empty_since: Option<Instant> = None;
+        let mut looks = 0;
+        loop {
+            known.retain(|process| process.is_alive());
+            if known.is_empty() {
+                let since = *empty_since.get_or_insert_with(Instant::now);
+                known = self.members().into_iter().map(|seen| seen.process).collect();
+                looks += 1;
+                if known.is_empty() && looks >= LOOKS {
+                    return Some(since);
+                }
+            }
+            if !known.is_empty() {
+                (empty_since, looks) = (None, 0);
+            }
+            if Instant::now() > deadline {
+                return None;
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+/// Kills everything that mentions `directory`, until nothing is left. A chain ends when it cannot write into `marks`
+/// directories below it any more.
+pub(crate) fn clear(directory: &Path, marks: &[&Path]) -> bool {
+    let text = directory.to_string_lossy();
+    let patience = Instant::now() + Duration::from_secs(20);
+    loop {
+        for marks in marks {
+            // It may be gone already.
+            let _ = fs::remove_dir_all(marks);
+        }
+        let left: Vec<Seen> = everyone().into_iter().filter(|seen| seen.mentions(&text)).collect();
+        if left.is_empty() || Instant::now() > patience {
+            return left.is_empty();
+        }
+        left.iter().for_each(|seen| seen.process.kill());
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,166 @@
+//! The trial: which rounds there are, one after the other, and what came of them.
+//!
+//! - `round` is one round, its seed and its violations; `world` its home; `plan` what its agents do;
+//! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios;
+//! - `look` reads the process table, `verify` the files, `report` tells.
+
+mod cancels;
+mod claude_exit;
+mod kills;
+mod look;
+mod options;
+mod plan;
+mod real_codex;
+mod report;
+mod round;
+mod verify;
+mod windows;
+mod world;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use connector_testing::GitProject;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use options::{Job, Scenario};
+use real_codex::RealCodex;
+use report::Report;
+use round::{Round, Stage};
+use world::{Setup, World, this_program};
+
+pub(crate) use options::Options;
+
+/// Runs all rounds. Whatever happens, nothing that was started is left at the end.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let jobs = options.jobs(seed);
+    let directory = tempfile::Builder::new().prefix("torture-").tempdir().expect("a temporary directory can be made");
+    let project = GitProject::new();
+    let _guard = Guard(directory.path().to_owned());
+    clear_on_signals(directory.path().to_owned());
+
+    let grace = Duration::from_millis(options.grace);
+    let setup = Setup {
+        codex: this_program(),
+        settings: vec![
+            format!("stopping.interrupt_grace={}ms", options.grace),
+            format!("stopping.terminate_grace={}ms", options.grace),
+            "index.entries=1000000".to_owned(),
+        ],
+        variables: vec![],
+        project: project.path().to_owned(),
+    };
+    let stage = Stage {
+        report: Report::new(u64::try_from(jobs.len()).unwrap_or_default()),
+        seed,
+        directory: directory.path().to_owned(),
+        has_cgroup: cgroup_in_force(directory.path(), &setup),
+        setup,
+        grace,
+        factor: options.time_factor,
+        windows: options.windows,
+    };
+    let report = &stage.report;
+    report.say(format_args!("seed {seed}; to see one round again, add --seed {seed} --round N to the same arguments"));
+    report.say(format_args!(
+        "grace {grace:?} until SIGTERM and again until SIGKILL; cgroup in force: {}",
+        if stage.has_cgroup { "yes" } else { "no" }
+    ));
+
+    let codex = match options.real_codex.then(|| RealCodex::new(&stage.setup)).transpose() {
+        Ok(codex) => codex,
+        Err(problem) => {
+            report.say(problem);
+            return ExitCode::FAILURE;
+        }
+    };
+    for job in jobs.iter().filter(|job| options.round.is_none_or(|wanted| wanted == job.number)) {
+        play(&stage, job, codex.as_ref());
+    }
+
+    report.say(format_args!("\n{}", report.table()));
+    let slow = report.slow();
+    for line in &slow {
+        report.say(format_args!("{} {line}", if options.strict_times { "VIOLATION:" } else { "slow:" }));
+    }
+    let violations = report.violations() + if options.strict_times { slow.len() } else { 0 };
+    if report.violations() > 0 || options.keep {
+        let kept = directory.keep();
+        report.say(format_args!("the data directories are kept in {}", kept.display()));
+    }
+    report.say(format_args!("seed {seed}: {violations} violations"));
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays one round, and clears up after it. The world of a good round is removed.
+fn play(stage: &Stage, job: &Job, codex: Option<&RealCodex>) {
+    let round = Round::new(stage, job.scenario.name(), job.number);
+    stage.report.begin(&format!("{} {}", round.scenario, round.number));
+    let begun = Instant::now();
+    let setup = match (job.scenario, codex) {
+        (Scenario::RealCodex, Some(codex)) => codex.setup.clone(),
+        _ => stage.setup.clone(),
+    };
+    let world = World::new(round.directory.clone(), setup);
+    round.guarded("the round", || match job.scenario {
+        Scenario::Cancels => cancels::play(&round, &world, job.count),
+        Scenario::Kills => kills::play(&round, &world),
+        Scenario::Windows => windows::play(&round, &world, stage.windows, job.count),
+        Scenario::ClaudeExit => claude_exit::play(&round, &world),
+        Scenario::RealCodex => real_codex::play(&round, &world),
+    });
+    // The servers are gone by now; whatever else there is, should not be there.
+    if !look::clear(world.dir(), &[&world.marks()]) {
+        round.violation("not even the trial itself can end what is left");
+    }
+    if round.is_good() {
+        // What is left of it goes with the whole directory.
+        let _ = fs::remove_dir_all(world.dir());
+    }
+    stage.report.round(round.scenario, round.tasks(), begun.elapsed());
+}
+
+/// Whether trees are held by a cgroup, by the word of the program itself.
+fn cgroup_in_force(directory: &Path, setup: &Setup) -> bool {
+    let world = World::new(directory.join("check"), setup.clone());
+    let output = world.command(&["check"]).output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    said.lines().any(|line| line.starts_with("process trees") && line.contains("cgroup"))
+}
+
+/// Ends everything that was started, however this program ends. Only SIGKILL it cannot see; then the servers lose their
+/// stdin, and with them everything else ends as it should.
+struct Guard(PathBuf);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        clear_all(&self.0);
+    }
+}
+
+fn clear_all(directory: &Path) {
+    let worlds = fs::read_dir(directory).into_iter().flatten().flatten();
+    let marks: Vec<PathBuf> = worlds.map(|world| world.path().join("marks")).collect();
+    look::clear(directory, &marks.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+}
+
+fn clear_on_signals(directory: PathBuf) {
+    // Without them a Ctrl-C leaves what it leaves.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            clear_all(&directory);
+            let _ = fs::remove_dir_all(&directory);
+            std::process::exit(128 + signal);
+        }
+    });
+}

@@ -1,0 +1,163 @@
+//! What an agent is going to do, drawn at random.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use connector_testing::Step;
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// How long what does not end by itself lives, so that a trial that is killed leaves nothing for ever. What a round
+/// waits for takes less.
+const LIFETIME: f64 = 120.0;
+/// The same for what forks. The fake agent allows no more.
+const SWARM_LIFETIME: f64 = 60.0;
+
+/// How an agent and its children take it that they are to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Manner {
+    /// The agent goes when it is asked to, and takes its children with it.
+    Obeys,
+    /// The agent goes, and its children hide.
+    Hides,
+    /// The agent ignores what it is asked, and its children hide.
+    Stubborn,
+    /// It says its piece and ends by itself, with what code.
+    Ends(u8),
+}
+
+/// Whether children may clear their environment.
+///
+/// A double-forked process with a cleared environment whose supervisor was killed as well can only be found through a
+/// cgroup. Where none is in force, what has lost its parents has to keep its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClearEnv {
+    Always,
+    WithItsParents,
+    Never,
+}
+
+/// One task.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Its number in the round.
+    pub(crate) number: usize,
+    pub(crate) manner: Manner,
+    /// The ways of hiding that its children use.
+    pub(crate) ways: BTreeSet<&'static str>,
+    pub(crate) timeout: Option<Duration>,
+    script: Script,
+}
+
+/// Whose script it is.
+#[derive(Debug, Clone)]
+enum Script {
+    /// The fake agent's.
+    Fake(Vec<Value>),
+    /// The scripted model's.
+    Model(String),
+}
+
+impl Plan {
+    /// An agent that does not end by itself.
+    pub(crate) fn endless(rng: &mut Rng, world: &World, number: usize, manner: Manner, clear: ClearEnv) -> Plan {
+        let (mut ways, mut steps) = (BTreeSet::new(), Vec::new());
+        let children = match manner {
+            Manner::Obeys | Manner::Ends(_) => rng.usize(0..=2),
+            Manner::Hides | Manner::Stubborn => rng.usize(1..=3),
+        };
+        for nth in 0..children {
+            let child = match manner {
+                Manner::Obeys | Manner::Ends(_) => plain_child(world, number, nth),
+                Manner::Hides | Manner::Stubborn => {
+                    let (child, its_ways) = hiding_child(rng, plain_child(world, number, nth), clear);
+                    ways.extend(its_ways);
+                    child
+                }
+            };
+            steps.push(json!({"child": child}));
+        }
+        if manner == Manner::Stubborn {
+            let ignored = if rng.bool() { json!(["INT", "TERM", "HUP"]) } else { json!(["INT"]) };
+            steps.push(json!({"ignore": ignored}));
+        }
+        steps.extend([json!({"say": "ready"}), json!({"sleep": LIFETIME})]);
+        Plan { number, manner, ways, timeout: None, script: Script::Fake(steps) }
+    }
+
+    /// An agent that says its piece after a moment, and ends with `code`.
+    pub(crate) fn short(rng: &mut Rng, number: usize, most: Duration, code: u8) -> Plan {
+        let pause = most.as_secs_f64() * rng.f64();
+        let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": last_words(number)})];
+        if code != 0 {
+            steps.push(json!({"exit": code}));
+        }
+        Plan { number, manner: Manner::Ends(code), ways: BTreeSet::new(), timeout: None, script: Script::Fake(steps) }
+    }
+
+    /// A real agent, whose model plays these steps and then hangs.
+    pub(crate) fn scripted(number: usize, steps: &[Step]) -> Plan {
+        let steps = serde_json::to_string(steps).expect("steps have only string keys");
+        Plan { number, manner: Manner::Obeys, ways: BTreeSet::new(), timeout: None, script: Script::Model(steps) }
+    }
+
+    /// What stands in the record as its task.
+    pub(crate) fn prompt(&self) -> String {
+        match &self.script {
+            Script::Fake(steps) => format!("t{}. FAKE{}", self.number, Value::from(steps.clone())),
+            Script::Model(steps) => format!("t{}. SCRIPT{steps}", self.number),
+        }
+    }
+
+    /// Whether a prompt is this plan's.
+    pub(crate) fn wrote(&self, prompt: &str) -> bool {
+        prompt.starts_with(&format!("t{}. ", self.number))
+    }
+}
+
+/// What a short agent answers.
+pub(crate) fn last_words(number: usize) -> String {
+    format!("these are the last words of t{number}.")
+}
+
+fn plain_child(world: &World, number: usize, nth: usize) -> Value {
+    let mark = world.mark(number);
+    json!({"seconds": LIFETIME, "pid_file": format!("{mark}{nth}.pid"), "mark": format!("{mark}{nth}.mark")})
+}
+
+/// Makes a child hide, and says in which ways it does.
+fn hiding_child(rng: &mut Rng, mut child: Value, clear: ClearEnv) -> (Value, BTreeSet<&'static str>) {
+    let mut ways: BTreeSet<&'static str> = BTreeSet::new();
+    let kind = rng.u8(0..20);
+    if kind < 3 {
+        ways.insert("fork_chain");
+    } else if kind < 5 {
+        ways.insert("fork_storm");
+        child["count"] = json!(rng.u64(20..=200));
+    } else if rng.u8(0..4) == 0 {
+        ways.insert("stopped");
+    }
+    let chances: [(&'static str, f64); 5] =
+        [("setsid", 0.5), ("double_fork", 0.4), ("ignore_int", 0.5), ("ignore_term", 0.5), ("hold_pipe", 0.3)];
+    ways.extend(chances.into_iter().filter(|(_, chance)| rng.f64() < *chance).map(|(way, _)| way));
+    if !ways.contains("setsid") && rng.bool() {
+        ways.insert("own_group");
+    }
+    let is_orphan = ["double_fork", "fork_chain", "fork_storm"].iter().any(|way| ways.contains(way));
+    let may_clear = match clear {
+        ClearEnv::Always => true,
+        ClearEnv::WithItsParents => !is_orphan,
+        ClearEnv::Never => false,
+    };
+    if rng.u8(0..3) == 0 && may_clear {
+        ways.insert("clear_env");
+    }
+    for way in &ways {
+        child[*way] = json!(true);
+    }
+    if ways.contains("fork_chain") || ways.contains("fork_storm") {
+        child["seconds"] = json!(SWARM_LIFETIME);
+    }
+    (child, ways)
+}

@@ -1,0 +1,64 @@
+//! Real Codex, cancelled while its commands run. Its model is scripted: no login, no key, no bill.
+
+use std::{sync::Mutex, thread, time::Duration};
+
+use connector_testing::{
+    ScriptedModel, Step,
+    codex::{self, CodexHome, InstallProblem},
+};
+
+use super::{
+    cancels::{begun_id, measured_cancel, obedient},
+    look::Tree,
+    plan::Plan,
+    report::Timing,
+    round::Round,
+    verify::{Expected, Outcome, Writers, verify},
+    world::{PATIENCE, Setup, World, within},
+};
+
+/// What Codex runs: one child in its session, one in a session of its own, and one that ignores SIGHUP.
+const COMMAND: &str = "sleep 300 & setsid sleep 300 & nohup sleep 300 &";
+
+/// A Codex, and a model for it, for as long as this lives.
+pub(crate) struct RealCodex {
+    pub(crate) setup: Setup,
+    _model: ScriptedModel,
+    _home: CodexHome,
+}
+
+impl RealCodex {
+    /// Installs Codex, if it is not there yet.
+    pub(crate) fn new(setup: &Setup) -> Result<RealCodex, InstallProblem> {
+        let program = codex::install(codex::NEWEST)?;
+        let model = ScriptedModel::start();
+        let home = CodexHome::new(&model.base_url(), "mock-model");
+        let variables = vec![("CODEX_HOME".to_owned(), home.codex_home().to_string_lossy().into_owned())];
+        Ok(RealCodex { setup: Setup { codex: program, variables, ..setup.clone() }, _model: model, _home: home })
+    }
+}
+
+/// Begins one task of Codex and cancels it.
+pub(crate) fn play(round: &Round<'_>, world: &World) {
+    let mut rng = round.rng(0);
+    // A command that returns, as in the wild, or one that still runs.
+    let command = if rng.bool() { COMMAND.to_owned() } else { format!("{COMMAND} wait") };
+    let plan = Plan::scripted(0, &[Step::Shell(command), Step::Hang]);
+    let after = Duration::from_millis(rng.u64(0..1000));
+
+    let mut server = world.server();
+    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    round.begun(1);
+    let tree = Tree { id: id.clone(), mark: world.mark(0) };
+    let sleepers = || tree.members().iter().filter(|seen| seen.args.ends_with("sleep 300")).count();
+    if within(PATIENCE, || (sleepers() >= 3).then_some(())).is_none() {
+        round.violation(format!("Codex does not run its command:\n{}", world.log(&id)));
+    }
+    thread::sleep(after);
+    let timing = Timing { name: "real Codex", limit: obedient(round.stage) };
+    measured_cancel(round, &Mutex::new(server), &tree, timing);
+
+    let expected =
+        Expected { plan: &plan, id: Some(id), outcomes: vec![Outcome::Cancelled], story: format!("after {after:?}") };
+    verify(round, world, &[expected], &Writers::default());
+}

@@ -1,0 +1,209 @@
+//! Many servers on one home, each with a user in a hurry, while a reader hammers the index.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use connector_testing::{McpServer, ToolAnswer};
+use fastrand::Rng;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    cancels::begun_id,
+    plan::{ClearEnv, Manner, Plan},
+    round::Round,
+    verify::{Expected, Outcome, Writers, verify},
+    world::World,
+};
+
+/// The longest that a short task takes by itself.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What all windows know.
+#[derive(Default)]
+struct Shared {
+    tasks: Mutex<Vec<Begun>>,
+    next_number: AtomicU64,
+    is_over: AtomicBool,
+}
+
+struct Begun {
+    plan: Plan,
+    id: String,
+    cancelled: bool,
+}
+
+/// Lets the windows loose.
+pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations: usize) {
+    let shared = Shared::default();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| round.guarded("the reader of tasks.json", || read(round, world, &shared.is_over)));
+        let windows: Vec<_> = (0..windows)
+            .map(|window| {
+                let shared = &shared;
+                scope.spawn(move || {
+                    let mut rng = round.rng(u64::try_from(window).unwrap_or_default() + 1);
+                    round.guarded(&format!("window {window}"), || {
+                        let mut server = world.server();
+                        for _ in 0..operations {
+                            operate(round, world, &mut server, &mut rng, shared);
+                        }
+                        server
+                    })
+                })
+            })
+            .collect();
+        // The servers stay until all tasks have ended, which their own end would interrupt.
+        let mut servers: Vec<McpServer> =
+            windows.into_iter().filter_map(|window| window.join().ok().flatten()).collect();
+        if let Some(server) = servers.first_mut() {
+            end_the_endless(round, server, &shared);
+        }
+        let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        round.begun(tasks.len());
+        let expected: Vec<Expected<'_>> = tasks.iter().map(expected).collect();
+        verify(round, world, &expected, &Writers::default());
+        shared.is_over.store(true, Ordering::Relaxed);
+        // A panic of it is a violation already.
+        let _ = reader.join();
+    });
+}
+
+/// Does one thing that a user might.
+fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut Rng, shared: &Shared) {
+    round.stage.report.note("operations", 1);
+    match rng.u8(0..10) {
+        0..4 => begin(world, server, rng, shared),
+        4..7 => {
+            let Some((id, _)) = any(rng, shared, |_| true) else { return };
+            // What was final before the question was asked is final in the answer.
+            let before = world.record(&id);
+            let answer = server.call("codex_status", json!({"taskId": id, "tailLines": rng.u64(1..100)}), |_| {});
+            let after = world.record(&id);
+            compare(round, &id, [before, after], &answer);
+        }
+        7 => {
+            let status = ["all", "running", "completed", "failed", "interrupted"][rng.usize(0..5)];
+            let answer = server.call("codex_tasks", json!({"status": status, "limit": rng.u64(1..50)}), |_| {});
+            if answer.is_error {
+                round.violation(format!("codex_tasks was answered with {answer:?}"));
+            }
+        }
+        _ => {
+            let Some((id, _)) = any(rng, shared, |_| true) else { return };
+            mark_cancelled(shared, &id);
+            cancel(round, server, &id);
+        }
+    }
+}
+
+fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &Shared) {
+    let number = usize::try_from(shared.next_number.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
+    let plan = match rng.u8(0..6) {
+        0 => Plan::endless(rng, world, number, Manner::Obeys, ClearEnv::Always),
+        1 => Plan::short(rng, number, SHORT, rng.clone().u8(1..9)),
+        _ => Plan::short(rng, number, SHORT, 0),
+    };
+    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(Begun { plan, id, cancelled: false });
+}
+
+/// A task that is known to any window.
+fn any(rng: &mut Rng, shared: &Shared, wanted: impl Fn(&Begun) -> bool) -> Option<(String, usize)> {
+    let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    let tasks: Vec<&Begun> = tasks.iter().filter(|task| wanted(task)).collect();
+    // The newest are the likeliest to be running.
+    let newest = tasks.len().min(if rng.bool() { 8 } else { usize::MAX });
+    let task = tasks.get(tasks.len().checked_sub(1 + rng.usize(0..newest.max(1)))?)?;
+    Some((task.id.clone(), task.plan.number))
+}
+
+fn mark_cancelled(shared: &Shared, id: &str) {
+    let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    tasks.iter_mut().filter(|task| task.id == id).for_each(|task| task.cancelled = true);
+}
+
+fn cancel(round: &Round<'_>, server: &mut McpServer, id: &str) {
+    let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
+    if answer.is_error && !answer.text.contains("ended") && !answer.text.contains("not running") {
+        round.violation(format!("codex_cancel of {id} was answered with {answer:?}"));
+    }
+}
+
+/// Holds the answer about a task against its record before and after.
+fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 2], answer: &ToolAnswer) {
+    let status = answer.text.split_once("**Status:**").and_then(|(_, rest)| rest.lines().next()).map(str::trim);
+    let allowed: Vec<String> = around
+        .into_iter()
+        .map(|record| match record {
+            Some(Ok(record)) => record["status"].as_str().unwrap_or_default().to_owned(),
+            Some(Err(problem)) => problem,
+            None => "no record".to_owned(),
+        })
+        .collect();
+    if answer.is_error || !status.is_some_and(|status| allowed.iter().any(|allowed| allowed == status)) {
+        round.violation(format!("codex_status of {id} was answered with {answer:?}; its record: {allowed:?}"));
+    }
+}
+
+/// What does not end by itself is cancelled by one window, whichever began it.
+fn end_the_endless(round: &Round<'_>, server: &mut McpServer, shared: &Shared) {
+    let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    for task in tasks.iter_mut().filter(|task| !matches!(task.plan.manner, Manner::Ends(_)) && !task.cancelled) {
+        task.cancelled = true;
+        round.guarded("the last cancels", || cancel(round, server, &task.id));
+    }
+}
+
+fn expected(task: &Begun) -> Expected<'_> {
+    let by_itself = match task.plan.manner {
+        Manner::Ends(0) => Some(Outcome::Completed),
+        Manner::Ends(code) => Some(Outcome::Exited(code)),
+        Manner::Obeys | Manner::Hides | Manner::Stubborn => None,
+    };
+    let outcomes = by_itself.into_iter().chain(task.cancelled.then_some(Outcome::Cancelled)).collect();
+    let story = format!("{:?}, cancelled: {}", task.plan.manner, task.cancelled);
+    Expected { plan: &task.plan, id: Some(task.id.clone()), outcomes, story }
+}
+
+/// As much of an entry of the index as the reader looks at.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Entry {
+    status: String,
+}
+
+/// Reads the index as fast as it can. It is whole each time, loses nothing, and what has ended stays as it is.
+fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
+    let path = world.data().join("tasks.json");
+    let mut last: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    let mut reads = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        // Not there yet.
+        let Ok(content) = fs::read(&path) else { continue };
+        reads += 1;
+        let index: BTreeMap<String, Entry> = match serde_json::from_slice(&content) {
+            Ok(index) => index,
+            Err(problem) => {
+                return round.violation(format!("tasks.json ({} bytes) was torn: {problem}", content.len()));
+            }
+        };
+        for (id, before) in &last {
+            let now = index.get(id);
+            let has_changed = before.status != "running" && now != Some(before);
+            if (now.is_none() || has_changed) && told.insert(id.clone()) {
+                round.violation(format!("tasks.json said of {id}: {before:?}, and then: {now:?}"));
+            }
+        }
+        last = index;
+    }
+    round.stage.report.note("reads of tasks.json", reads);
+}

@@ -1,0 +1,167 @@
+//! One round's home: a data directory, servers in it, and marks by which all that was started is found.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use connector_testing::McpServer;
+use serde_json::{Value, json};
+
+use super::{
+    look::{self, Seen},
+    plan::Plan,
+};
+
+/// Long enough for anything that is going to happen on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often files are looked at.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
+
+/// What the servers of a world are started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    /// The program of the `codex` backend.
+    pub(crate) codex: PathBuf,
+    /// Further settings, as `--set` takes them.
+    pub(crate) settings: Vec<String>,
+    /// Further variables.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The agents' working directory.
+    pub(crate) project: PathBuf,
+}
+
+/// A home of its own. Every process that is started in it has the path in its environment or its arguments.
+#[derive(Debug)]
+pub(crate) struct World {
+    dir: PathBuf,
+    setup: Setup,
+}
+
+impl World {
+    /// Makes the home `dir`.
+    pub(crate) fn new(dir: PathBuf, setup: Setup) -> World {
+        for part in ["home", "marks"] {
+            fs::create_dir_all(dir.join(part)).expect("the temporary directory is writable");
+        }
+        World { dir, setup }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    pub(crate) fn marks(&self) -> PathBuf {
+        self.dir.join("marks")
+    }
+
+    /// What stands in the arguments of every child of task `number` that hides.
+    pub(crate) fn mark(&self, number: usize) -> String {
+        format!("{}/t{number}.", self.marks().display())
+    }
+
+    /// This program as codex-connector, in this world and with nothing else in its environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(this_program());
+        command.arg("--data-dir").arg(self.data()).args(args);
+        command.args(["--set".to_owned(), format!("backends.codex.program={}", self.setup.codex.display())]);
+        for setting in &self.setup.settings {
+            command.args(["--set", setting]);
+        }
+        command.current_dir(&self.setup.project).env_clear().env("HOME", self.dir.join("home"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.setup.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// A server, ready for calls.
+    pub(crate) fn server(&self) -> McpServer {
+        self.server_with(&[])
+    }
+
+    /// A server with further arguments.
+    pub(crate) fn server_with(&self, args: &[&str]) -> McpServer {
+        let mut server = McpServer::spawn(self.command(args));
+        server.initialize();
+        server
+    }
+
+    /// Arguments for `codex_agent` that begin this plan.
+    pub(crate) fn arguments(&self, plan: &Plan) -> Value {
+        let mut arguments = json!({"task": plan.prompt(), "workingDirectory": self.setup.project, "async": true});
+        if let Some(limit) = plan.timeout {
+            arguments["timeoutMs"] = json!(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        }
+        arguments
+    }
+
+    pub(crate) fn log(&self, id: &str) -> String {
+        let log = fs::read(self.data().join("logs").join(format!("{id}.log")));
+        String::from_utf8_lossy(&log.unwrap_or_default()).into_owned()
+    }
+
+    /// The task's record, if there is one. It is replaced in one step, so that half of one is a violation.
+    pub(crate) fn record(&self, id: &str) -> Option<Result<Value, String>> {
+        let content = fs::read(self.data().join("logs").join(format!("{id}.debug.json"))).ok()?;
+        Some(serde_json::from_slice(&content).map_err(|problem| format!("the record of {id} is no JSON: {problem}")))
+    }
+
+    /// The ids that have a record.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        names_in(&self.data().join("logs"))
+            .iter()
+            .filter_map(|name| Some(name.strip_suffix(".debug.json")?.into()))
+            .collect()
+    }
+
+    /// The ids that have a run directory.
+    pub(crate) fn running(&self) -> Vec<String> {
+        names_in(&self.data().join("run"))
+    }
+
+    /// Everything that runs in this world, servers included.
+    pub(crate) fn everyone(&self) -> Vec<Seen> {
+        let path = self.dir.to_string_lossy();
+        look::everyone().into_iter().filter(|seen| seen.mentions(&path)).collect()
+    }
+
+    /// The supervisors that run in this world, with the ids of their tasks.
+    pub(crate) fn supervisors(&self) -> Vec<(String, Seen)> {
+        let supervisors = self.everyone().into_iter().filter_map(|seen| {
+            let id = seen.args.split(' ').skip_while(|word| *word != "supervise").nth(1)?.to_owned();
+            Some((id, seen))
+        });
+        supervisors.collect()
+    }
+}
+
+/// The names of the files in a directory, which need not be there.
+pub(crate) fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// The path of this program, which plays every part.
+pub(crate) fn this_program() -> PathBuf {
+    std::env::current_exe().expect("a running program has a path")
+}
+
+/// Looks again and again until `look` finds something; `None` when it found nothing within `patience`.
+pub(crate) fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let is_over = Instant::now() >= deadline;
+        let found = look();
+        if found.is_some() || is_over {
+            return found;
+        }
+        thread::sleep(POLL);
+    }
+}
