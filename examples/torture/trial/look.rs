@@ -3,6 +3,7 @@
 //! A process is known by its pid and its start time, so that a later one with the same pid is never taken for it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process, thread,
@@ -16,7 +17,9 @@ const TASK_MARKER: &[u8] = b"CONNECTOR_TASK_IDS=";
 
 /// How often the end of known processes is looked for.
 const POLL: Duration = Duration::from_millis(2);
-/// What forks may slip through one look; that many looks in a row have to find nothing.
+/// What forks may slip through one look: looks find nothing for at least this long, three times at least, and meanwhile
+/// no chain gives a sign of life.
+pub(crate) const QUIET: Duration = Duration::from_millis(60);
 const LOOKS: usize = 3;
 
 /// One process, beyond its pid.
@@ -147,20 +150,18 @@ impl Tree {
     /// not within `patience`.
     pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, patience: Duration) -> Option<Instant> {
         let deadline = Instant::now() + patience;
-        let mut empty_since: Option<Instant> = None;
-        let mut looks = 0;
+        let mut quiet: Option<Quiet> = None;
         loop {
             known.retain(|process| process.is_alive());
             if known.is_empty() {
-                let since = *empty_since.get_or_insert_with(Instant::now);
-                known = self.members().into_iter().map(|seen| seen.process).collect();
-                looks += 1;
-                if known.is_empty() && looks >= LOOKS {
+                let quiet = quiet.get_or_insert_with(|| Quiet::begin(&self.mark));
+                let found = self.members();
+                if let Some(since) = quiet.look(found.is_empty()) {
                     return Some(since);
                 }
-            }
-            if !known.is_empty() {
-                (empty_since, looks) = (None, 0);
+                known = found.into_iter().map(|seen| seen.process).collect();
+            } else {
+                quiet = None;
             }
             if Instant::now() > deadline {
                 return None;
@@ -170,10 +171,57 @@ impl Tree {
     }
 }
 
+/// Finds out whether really nothing is left, in more than one look.
+#[derive(Debug)]
+pub(crate) struct Quiet {
+    mark: String,
+    pulse: BTreeMap<String, Vec<u8>>,
+    since: Instant,
+    looks: usize,
+}
+
+impl Quiet {
+    /// From now on, for what has `mark` at the beginning of its mark.
+    pub(crate) fn begin(mark: &str) -> Quiet {
+        Quiet { mark: mark.to_owned(), pulse: pulse(mark), since: Instant::now(), looks: 0 }
+    }
+
+    /// Takes note of one look. Returns since when nothing was found, once that is certain.
+    pub(crate) fn look(&mut self, found_nothing: bool) -> Option<Instant> {
+        if !found_nothing {
+            *self = Quiet::begin(&self.mark);
+            return None;
+        }
+        self.looks += 1;
+        if self.looks < LOOKS || self.since.elapsed() < QUIET {
+            return None;
+        }
+        if self.is_broken() {
+            *self = Quiet::begin(&self.mark);
+            return None;
+        }
+        Some(self.since)
+    }
+
+    /// Whether a chain has gone on meanwhile.
+    pub(crate) fn is_broken(&self) -> bool {
+        pulse(&self.mark) != self.pulse
+    }
+}
+
+/// What the chains wrote last, whose marks begin so: each member writes its pid.
+fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
+    let Some((directory, beginning)) = mark.rsplit_once('/') else { return BTreeMap::new() };
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_mark = |name: &String| name.starts_with(beginning) && name.ends_with(".mark");
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned()).filter(is_mark);
+    names.map(|name| (name.clone(), fs::read(format!("{directory}/{name}")).unwrap_or_default())).collect()
+}
+
 /// Kills everything that mentions `directory`, until nothing is left. A chain ends when it cannot write into `marks`
 /// directories below it any more.
 pub(crate) fn clear(directory: &Path, marks: &[&Path]) -> bool {
-    let text = directory.to_string_lossy();
+    let text = format!("{}/", directory.display());
     let patience = Instant::now() + Duration::from_secs(20);
     loop {
         for marks in marks {

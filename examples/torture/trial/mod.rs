@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         if stage.has_cgroup { "yes" } else { "no" }
     ));
 
-    let codex = match options.real_codex.then(|| RealCodex::new(&stage.setup)).transpose() {
+    let codex = match options.wants_codex().then(|| RealCodex::new(&stage.setup)).transpose() {
         Ok(codex) => codex,
         Err(problem) => {
             report.say(problem);

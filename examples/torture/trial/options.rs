@@ -31,12 +31,12 @@ pub(crate) struct Options {
     /// Only as many of Claude Code's exits
     #[arg(long, value_name = "N")]
     exits: Option<usize>,
-    /// Add cancels of real Codex, which npm installs into target/ the first time
+    /// Add a few cancels of real Codex, which npm installs into target/ the first time
     #[arg(long)]
-    pub(crate) real_codex: bool,
-    /// As many of those
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    codex_cancels: usize,
+    real_codex: bool,
+    /// Only as many cancels of real Codex
+    #[arg(long, value_name = "N")]
+    codex_cancels: Option<usize>,
     /// Servers on one home
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) windows: usize,
@@ -68,7 +68,7 @@ pub(crate) enum Scenario {
     Windows,
     /// The end of a server as Claude Code brings it about
     ClaudeExit,
-    /// Real Codex, cancelled (with --real-codex)
+    /// Real Codex, cancelled (`--codex-cancels`)
     #[value(skip)]
     RealCodex,
 }
@@ -85,6 +85,8 @@ pub(crate) struct Job {
 /// Operations of a window in a mixture, and when only windows are asked for.
 const FEW_OPERATIONS: usize = 12;
 const MANY_OPERATIONS: usize = 60;
+/// Cancels of real Codex that are added to anything else.
+const FEW_CODEX_CANCELS: usize = 5;
 
 impl Scenario {
     pub(crate) fn name(self) -> &'static str {
@@ -120,13 +122,18 @@ impl Options {
         if wants(Scenario::ClaudeExit, self.exits) {
             jobs.extend(vec![(Scenario::ClaudeExit, 0); self.exits.unwrap_or(20)]);
         }
-        if jobs.is_empty() {
+        if jobs.is_empty() && self.codex_cancels.is_none() {
             jobs = self.mixture(seed);
         }
-        if self.real_codex {
-            jobs.extend(vec![(Scenario::RealCodex, 0); self.codex_cancels]);
+        if self.wants_codex() {
+            jobs.extend(vec![(Scenario::RealCodex, 0); self.codex_cancels.unwrap_or(FEW_CODEX_CANCELS)]);
         }
         jobs.into_iter().enumerate().map(|(number, (scenario, count))| Job { scenario, number, count }).collect()
+    }
+
+    /// Whether Codex has to be there.
+    pub(crate) fn wants_codex(&self) -> bool {
+        self.real_codex || self.codex_cancels.is_some()
     }
 
     fn mixture(&self, seed: u64) -> Vec<(Scenario, usize)> {

@@ -3,15 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use super::{
+    look::{QUIET, Quiet},
     plan::{Plan, last_words},
     round::{Round, tail},
-    world::{PATIENCE, World, names_in, within},
+    world::{PATIENCE, POLL, World, names_in, within},
 };
 
 /// How long a process may take to be gone that was killed a moment ago.
@@ -111,12 +112,19 @@ fn nobody_is_left(round: &Round<'_>, world: &World) {
         left.retain(|seen| seen.args.contains(" supervise ") || !seen.args.contains("--data-dir"));
         left
     };
-    if look().is_empty() {
-        return;
+    let quiet = Quiet::begin(&format!("{}/", world.marks().display()));
+    // What was killed a moment ago may still be dying; what goes on shows itself within that time too.
+    let mut left = look();
+    let deadline = Instant::now() + DYING;
+    while !left.is_empty() && Instant::now() < deadline {
+        thread::sleep(POLL);
+        left = look();
     }
-    thread::sleep(DYING);
-    for survivor in look() {
+    for survivor in &left {
         round.violation(format!("a process is left: {survivor}"));
+    }
+    if left.is_empty() && (quiet.is_broken() || within(QUIET, || quiet.is_broken().then_some(())).is_some()) {
+        round.violation("a chain of processes goes on, too fast to be seen");
     }
 }
 

@@ -128,7 +128,7 @@ impl World {
 
     /// Everything that runs in this world, servers included.
     pub(crate) fn everyone(&self) -> Vec<Seen> {
-        let path = self.dir.to_string_lossy();
+        let path = format!("{}/", self.dir.display());
         look::everyone().into_iter().filter(|seen| seen.mentions(&path)).collect()
     }
 
