@@ -93,7 +93,14 @@ impl Report {
         for (name, ceiling) in &config.ceilings {
             let gone = ceiling.roots.iter().filter(|root| !root.exists());
             let gone = gone.map(|root| format!("{} is not there, and so admits nothing", root.display()));
-            let rules: Vec<_> = ceiling.told().into_iter().chain(gone).collect();
+            let sandbox = (config.default_sandbox > ceiling.sandbox)
+                .then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".to_owned());
+            let timeout = config.policy.timeout;
+            let timeout = ceiling
+                .timeout
+                .filter(|most| timeout.is_none_or(|timeout| timeout > *most))
+                .map(|_| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".to_owned());
+            let rules: Vec<_> = ceiling.told().into_iter().chain(gone).chain(sandbox).chain(timeout).collect();
             if !rules.is_empty() {
                 self.line(&format!("ceiling {name}"), "set", &rules.join("\n"));
             }

@@ -158,6 +158,29 @@ fn one_that_is_being_removed_by_another_is_left_to_it() {
 }
 
 #[test]
+fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
+    let (_dir, store) = store();
+    let id = ended(&store, 0);
+    let lease = store.begin_removal(&id).expect("it can be begun").expect("it is there");
+    store.finish_removal(&id, lease).expect("it can be finished");
+    assert!(store.begin_removal(&id).expect("it can be tried").is_none());
+    assert_gone(&store, &id);
+}
+
+#[test]
+fn one_that_cannot_be_removed_does_not_keep_the_others() {
+    let (_dir, store) = store();
+    let (stuck, old, newer, _newest) = (ended(&store, 0), ended(&store, 1), ended(&store, 2), ended(&store, 3));
+    fs::remove_file(store.layout.events(&stuck)).expect("it is there");
+    fs::create_dir(store.layout.events(&stuck)).expect("it is writable");
+    assert_eq!(store.remove_old(at_most(2), at(20)).expect("it can be removed"), 1);
+    assert_gone(&store, &old);
+    assert!(store.record_path(&stuck).exists(), "the record goes last");
+    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    assert_gone(&store, &newer);
+}
+
+#[test]
 fn without_the_index_a_removal_stays_announced() {
     let (_dir, store) = store();
     let (old, _new) = (ended(&store, 0), ended(&store, 10));

@@ -83,3 +83,19 @@ pub enum OnAgentExit {
     /// They are named in the log and left alone.
     Leave,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_of_the_version_before_is_read() {
+        let written = r#"{
+            "timeout": null, "heartbeat": 30000, "stallWarning": 120000, "stopAfterSilence": null,
+            "grace": {"interrupt": 2000, "terminate": 2000}, "onServerExit": "continue", "onAgentExit": "kill",
+            "keepEvents": false
+        }"#;
+        let policy: Policy = serde_json::from_str(written).expect("what is new has a default");
+        assert_eq!((policy.log_bytes, policy.redact), (None, false));
+    }
+}

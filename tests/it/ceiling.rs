@@ -199,7 +199,7 @@ fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
     }
     let world = world.configure(
         "[limits]\nmax_running = 3\n[retention]\nmax_tasks = 500\n\
-         [ceiling]\nsandbox = 'workspace-write'\nroots = ['/no/such/root']\n",
+         [ceiling]\nsandbox = 'workspace-write'\nroots = ['/no/such/root']\ntimeout = '1h'\n",
     );
     let told = said(&world);
     for words in [
@@ -208,6 +208,8 @@ fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
         "ceiling codex",
         "sandbox workspace-write (`ceiling.sandbox`, from ",
         "/no/such/root is not there, and so admits nothing",
+        "`tasks.default_sandbox` is above it",
+        "`tasks.default_timeout` is above it",
     ] {
         assert!(told.contains(words), "{words:?} is not in:\n{told}");
     }

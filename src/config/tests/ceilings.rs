@@ -69,7 +69,8 @@ fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
             ("timeout = 30", r#".timeout` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`"#),
             ("models = [5]", r#".models` is `[5]`; allowed: a list, such as `["a", "b"]`"#),
         ] {
-            let case = Case::new().file(format!("{section} = {{{rule}}}\n"));
+            let another = "[backends.fast]\nkind = 'codex'\n";
+            let case = Case::new().file(format!("{section} = {{{rule}}}\n{another}"));
             let said = case.bad();
             assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{told}\nnext: ")), "{said}");
             assert_eq!(said.lines().count(), 2, "it is told once:\n{said}");
