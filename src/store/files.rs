@@ -102,7 +102,7 @@ pub(super) fn make_private_dir(dir: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     if let Some(above) = dir.parent() {
-        make_private_dir(above)?;
+        make_private_dir(above).map_err(|error| StoreError { path: dir.to_owned(), ..error })?;
     }
     match make_new_dir(dir) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),

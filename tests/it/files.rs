@@ -2,9 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
+use connector_testing::{McpServer, eventually};
 use serde_json::json;
 
-use crate::world::{World, task_id};
+use crate::world::{PATIENCE, World, start, task_id};
 
 #[test]
 fn the_four_files_of_a_task_are_written_as_documented() {
@@ -125,4 +126,38 @@ fn an_original_data_directory_opens_as_it_is() {
             && fs::read_to_string(file.path()).is_ok_and(|content| content == original)
     });
     assert!(archived, "the original index was not kept whole");
+}
+
+#[test]
+fn what_is_made_is_its_owners_alone_whatever_the_umask_says() {
+    for umask in ["0", "027", "777"] {
+        let world = World::with_fake_agent();
+        let data = world.home().join("a/data");
+        let shell = format!("umask {umask}; exec \"$0\" \"$@\"");
+        let program = env!("CARGO_BIN_EXE_codex-connector");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &shell, program, "--set", "tasks.keep_events=true", "--data-dir"]).arg(&data).env_clear();
+        command.env("HOME", world.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.args(["--config".as_ref(), world.data_dir().join("config.toml").as_os_str()]);
+        let mut server = McpServer::spawn(command);
+        server.initialize();
+        let running = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 300}])));
+        let answer = server.call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
+        assert!(answer.text.contains("completed successfully"), "umask {umask}: {}", answer.text);
+        eventually("the live view", PATIENCE, || {
+            data.join("run").join(&running).join("live.json").exists().then_some(())
+        });
+        let mut next = vec![world.home().join("a")];
+        let mut looked_at = 0;
+        while let Some(path) = next.pop() {
+            // A temporary file may have got its name meanwhile.
+            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+            let expected = if meta.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(meta.permissions().mode() & 0o777, expected, "umask {umask}: {}", path.display());
+            next.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            looked_at += 1;
+        }
+        assert!(looked_at > 12, "only {looked_at} files");
+        server.call("codex_cancel", json!({"taskId": running}), |_| {});
+    }
 }
