@@ -16,12 +16,12 @@ pub struct EnvRules {
     pub pass: Vec<NamePattern>,
     /// These variables never reach the agent.
     pub remove: Vec<NamePattern>,
+    /// These variables reach the agent with these values.
+    pub set: BTreeMap<String, String>,
     /// These `remove` does not take away. No user writes them: they are what the kind of a backend
     /// [needs](crate::BackendKind::NEEDS).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub admit: Vec<NamePattern>,
-    /// These variables reach the agent with these values.
-    pub set: BTreeMap<String, String>,
 }
 
 impl EnvRules {
