@@ -5,7 +5,9 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io, thread,
+    io,
+    os::unix::fs::MetadataExt,
+    thread,
     time::{Duration, Instant},
 };
 
