@@ -18,5 +18,6 @@ pub mod registry;
 pub mod store;
 pub mod supervisor;
 pub mod task;
+mod visible;
 
 pub use app::App;

@@ -20,7 +20,7 @@ const REACH: u64 = 64 << 10;
 
 /// Writes at the end of a file that nobody else writes to.
 #[derive(Debug)]
-pub(super) struct CappedFile {
+pub struct CappedFile {
     file: File,
     length: u64,
     cap: Option<Cap>,

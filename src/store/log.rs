@@ -1,9 +1,11 @@
 //! The log of one task: `logs/<id>.log`, and the raw events beside it.
 //!
 //! Every entry begins with a time. An entry of several lines goes on in lines that begin with four spaces, so that
-//! nothing an agent prints can pass for an entry of ours.
+//! nothing an agent prints can pass for an entry of ours. What would drive a terminal that the log is shown on, and what
+//! is not UTF-8, is written as an escape, such as `\x1b`; nothing is left out. Raw events stay as they came.
 
 use std::{
+    borrow::Cow,
     io::{self, BufWriter, Write},
     path::PathBuf,
 };
@@ -11,7 +13,10 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{Store, StoreError, capped::CappedFile, files};
-use crate::task::TaskId;
+use crate::{
+    task::TaskId,
+    visible::{torn_end, write_visible},
+};
 
 /// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
 const BUFFER: usize = 256 << 10;
@@ -21,8 +26,10 @@ const STAMP: &str = "[%Y-%m-%dT%H:%M:%S%.3fZ] ";
 
 /// Appends entries. Nothing is on disk before [`flush`](LogWriter::flush), or before 256 KiB have come together.
 #[derive(Debug)]
-pub struct LogWriter {
-    file: BufWriter<CappedFile>,
+pub struct LogWriter<W: Write = CappedFile> {
+    file: BufWriter<W>,
+    /// The beginning of a character at the end of the last part of a line.
+    torn: Vec<u8>,
     /// The time that `stamp` was made of, in milliseconds.
     stamped: i64,
     stamp: String,
@@ -35,8 +42,7 @@ impl Store {
             let now = Utc::now().format(STAMP);
             format!("{now}LEFT OUT: {left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
         };
-        let file = capped(self.layout.log(id), most, line)?;
-        Ok(LogWriter { file: BufWriter::with_capacity(BUFFER, file), stamped: i64::MIN, stamp: String::new() })
+        Ok(LogWriter::to(capped(self.layout.log(id), most, line)?))
     }
 
     /// Opens the file of raw events of a task, to append to it, until it has so many bytes.
@@ -66,7 +72,12 @@ impl Write for EventsWriter {
     }
 }
 
-impl LogWriter {
+impl<W: Write> LogWriter<W> {
+    fn to(file: W) -> Self {
+        let file = BufWriter::with_capacity(BUFFER, file);
+        Self { file, torn: Vec::new(), stamped: i64::MIN, stamp: String::new() }
+    }
+
     /// Appends one entry. Further lines of `text` are indented.
     pub fn entry(&mut self, now: DateTime<Utc>, text: &str) -> io::Result<()> {
         self.begin(now)?;
@@ -88,13 +99,19 @@ impl LogWriter {
         self.file.write_all(label.as_bytes())
     }
 
-    /// Appends a part of a line.
+    /// Appends a part of a line, which may begin and end within a character.
     pub fn part(&mut self, part: &[u8]) -> io::Result<()> {
-        self.file.write_all(part)
+        let torn = std::mem::take(&mut self.torn);
+        let joined = if torn.is_empty() { Cow::Borrowed(part) } else { Cow::Owned([&torn, part].concat()) };
+        let (whole, torn) = joined.split_at(joined.len() - torn_end(&joined));
+        self.torn.extend_from_slice(torn);
+        write_visible(&mut self.file, whole)
     }
 
     /// Ends a line that came in parts.
     pub fn end(&mut self) -> io::Result<()> {
+        let torn = std::mem::take(&mut self.torn);
+        write_visible(&mut self.file, &torn)?;
         self.file.write_all(b"\n")
     }
 
@@ -114,11 +131,11 @@ impl LogWriter {
     fn indented(&mut self, text: &[u8]) -> io::Result<()> {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text) {
-            self.file.write_all(&text[start..=end])?;
-            self.file.write_all(b"    ")?;
+            write_visible(&mut self.file, &text[start..end])?;
+            self.file.write_all(b"\n    ")?;
             start = end + 1;
         }
-        self.file.write_all(&text[start..])
+        write_visible(&mut self.file, &text[start..])
     }
 }
 
@@ -139,7 +156,43 @@ mod tests {
         assert_eq!(
             std::fs::read(store.log_path(&id)).expect("it is there"),
             b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
-              [2024-01-15T10:30:00.007Z] STDERR: two \xff\n"
+              [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n"
+        );
+    }
+
+    /// What is written of one line that comes in these parts, without its time.
+    fn in_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let mut log = LogWriter::to(Vec::new());
+        log.start(DateTime::UNIX_EPOCH, "").expect("memory takes everything");
+        for part in parts {
+            log.part(part).expect("memory takes everything");
+        }
+        log.end().expect("memory takes everything");
+        let written = log.file.into_inner().expect("memory takes everything");
+        String::from_utf8(written).expect("a log is text").split_off("[1970-01-01T00:00:00.000Z] ".len())
+    }
+
+    #[test]
+    fn what_drives_a_terminal_is_shown_wherever_a_line_is_cut() {
+        let line = "a\u{1b}]0;x\u{7} ä\u{9b}👩\u{200d}🔧\u{202e}\t\r".as_bytes();
+        let shown = "a\\x1b]0;x\\x07 ä\\x9b👩\u{200d}🔧\\u{202e}\t\\r\n";
+        for size in 1..=line.len() {
+            assert_eq!(in_parts(line.chunks(size)), shown, "in parts of {size}");
+        }
+        assert_eq!(in_parts([&b"\xe2"[..], b"\x80", b"x\xff", b"\xf0\x9f"]), "\\xe2\\x80x\\xff\\xf0\\x9f\n");
+    }
+
+    #[test]
+    fn entries_and_lines_cannot_drive_a_terminal() {
+        let mut log = LogWriter::to(Vec::new());
+        let hostile = "\u{1b}[2J\r[2024-01-15T10:30:00.000Z] END\u{85}x\ny\u{2028}z";
+        log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory takes everything");
+        log.line(DateTime::UNIX_EPOCH, "STDOUT: ", b"\x9b31m").expect("memory takes everything");
+        let written = String::from_utf8(log.file.into_inner().expect("memory takes everything"));
+        assert_eq!(
+            written.expect("a log is text"),
+            "[1970-01-01T00:00:00.000Z] \\x1b[2J\\r[2024-01-15T10:30:00.000Z] END\\x85x\n    y\\u{2028}z\n\
+             [1970-01-01T00:00:00.000Z] STDOUT: \\x9b31m\n"
         );
     }
 }

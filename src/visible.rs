@@ -1,0 +1,198 @@
+//! Foreign text made visible: what a terminal or a reader would obey, or overlook, is shown instead.
+//!
+//! Two kinds of characters are not what they seem. Some **drive**: control characters and escape sequences move a
+//! terminal's cursor, bidirectional controls turn the order of what is read, separators begin lines where nobody looks
+//! for one. Some **hide**: nothing is seen of them, and yet they are there. Either is written as an escape, `\x1b` or
+//! `\u{202e}`, and never dropped: two names that differ look different.
+//!
+//! Not for telling apart what was escaped and what was written that way: a text may hold the letters `\x1b` itself.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+/// Whether `letter` drives a terminal or a reader. A line feed and a tab are what they seem.
+pub(crate) fn drives(letter: char) -> bool {
+    match letter {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => true,
+        _ => letter.is_control(),
+    }
+}
+
+/// Whether nothing is seen of `letter`. Joiners are such too, although they hold an emoji together; what chooses
+/// between the forms of a visible character (U+FE00 to U+FE0F) is not.
+pub(crate) fn hides(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Appends the escape for `letter`.
+pub(crate) fn push_escape(to: &mut String, letter: char) {
+    match (letter, u32::from(letter)) {
+        ('\r', _) => to.push_str("\\r"),
+        (_, code @ 0..0x100) => to.push_str(&format!("\\x{code:02x}")),
+        (_, code) => to.push_str(&format!("\\u{{{code:x}}}")),
+    }
+}
+
+/// `text` of any number of lines, with everything that drives shown as its escape. A line may end with CR LF.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if is_plain(text.as_bytes()) || next(text, 0).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 64);
+    let (mut done, mut from) = (0, 0);
+    while let Some((at, letter)) = next(text, from) {
+        from = at + letter.len_utf8();
+        if letter == '\r' && text[from..].starts_with('\n') {
+            continue;
+        }
+        shown.push_str(&text[done..at]);
+        push_escape(&mut shown, letter);
+        done = from;
+    }
+    shown.push_str(&text[done..]);
+    Cow::Owned(shown)
+}
+
+/// Writes `bytes` with everything that drives shown as its escape, a CR at the end of a line too, and likewise every
+/// byte that is not UTF-8: terminals take some of them for controls.
+pub(crate) fn write_visible(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    if is_plain(bytes) {
+        return to.write_all(bytes);
+    }
+    // Most text is UTF-8, and to find that out is several times as fast as to look for what is not.
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return write_text(to, text);
+    }
+    for chunk in bytes.utf8_chunks() {
+        write_text(to, chunk.valid())?;
+        for byte in chunk.invalid() {
+            write!(to, "\\x{byte:02x}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_text(to: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut done = 0;
+    let mut escape = String::new();
+    while let Some((at, letter)) = next(text, done) {
+        to.write_all(&text.as_bytes()[done..at])?;
+        escape.clear();
+        push_escape(&mut escape, letter);
+        to.write_all(escape.as_bytes())?;
+        done = at + letter.len_utf8();
+    }
+    to.write_all(&text.as_bytes()[done..])
+}
+
+/// How many bytes at the end of `bytes` are the beginning of a character whose rest may come later.
+pub(crate) fn torn_end(bytes: &[u8]) -> usize {
+    for length in 1..=bytes.len().min(3) {
+        let wanted = match bytes[bytes.len() - length] {
+            0x80..=0xbf => continue,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        return if wanted > length { length } else { 0 };
+    }
+    0
+}
+
+/// Whether `bytes` are nothing but visible ASCII, blanks, tabs and line feeds.
+fn is_plain(bytes: &[u8]) -> bool {
+    // Without a way out of each block, so that the compiler looks at many bytes at once.
+    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
+    let mut blocks = bytes.chunks_exact(64);
+    blocks.by_ref().all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
+        && blocks.remainder().iter().fold(true, |plain, byte| plain & is_plain(*byte))
+}
+
+/// The first character from byte `from` on that drives, and where it is.
+fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
+    loop {
+        let offset = text.as_bytes()[from..].iter().position(|byte| BEGINS[usize::from(*byte)])?;
+        let at = from + offset;
+        // Every byte that is looked for begins a character.
+        let letter = text[at..].chars().next()?;
+        if drives(letter) {
+            return Some((at, letter));
+        }
+        from = at + letter.len_utf8();
+    }
+}
+
+/// The bytes with which characters that drive begin.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        begins[byte] = byte != b'\n' as usize && byte != b'\t' as usize;
+        byte += 1;
+    }
+    begins[0x7f] = true;
+    // U+0080 to U+009F, U+061C, U+2000 to U+2FFF.
+    begins[0xc2] = true;
+    begins[0xd8] = true;
+    begins[0xe2] = true;
+    begins
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> String {
+        let mut written = Vec::new();
+        write_visible(&mut written, bytes).expect("memory takes everything");
+        String::from_utf8(written).expect("only text is written")
+    }
+
+    #[test]
+    fn what_drives_is_shown_and_everything_else_stays() {
+        assert_eq!(visible("a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}"), "a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}");
+        assert_eq!(visible("\u{1b}[2J\u{9b}1m \r\u{7f}\0"), "\\x1b[2J\\x9b1m \\r\\x7f\\x00");
+        assert_eq!(visible("\u{202e}\u{2028}\u{61c}\u{85}\u{b}"), "\\u{202e}\\u{2028}\\u{61c}\\x85\\x0b");
+    }
+
+    #[test]
+    fn every_character_that_drives_is_found_in_text_and_in_bytes() {
+        for letter in ('\0'..=char::MAX).filter(|letter| drives(*letter)) {
+            let text = format!("{}ä{letter}x", "y".repeat(100));
+            for shown in [visible(&text).into_owned(), written(text.as_bytes())] {
+                assert!(!shown.contains(letter) && shown.ends_with('x'), "{letter:?}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_shown() {
+        assert_eq!(written(b"a\xff\x9b1m\xc3\xa4\xe2\x80"), "a\\xff\\x9b1m\u{e4}\\xe2\\x80");
+        assert_eq!(written("\u{9b}\r\n".as_bytes()), "\\x9b\\r\n");
+    }
+
+    #[test]
+    fn only_a_character_that_may_go_on_is_torn() {
+        for (bytes, torn) in [
+            (&b"abc"[..], 0),
+            (b"a\xc3", 1),
+            (b"a\xc3\xa4", 0),
+            (b"\xe2\x80", 2),
+            (b"\xf0\x9f\x94", 3),
+            (b"\xf0\x9f\x94\xa7", 0),
+            (b"\xa4\xa4\xa4\xa4", 0),
+            (b"\xff", 0),
+            (b"", 0),
+        ] {
+            assert_eq!(torn_end(bytes), torn, "{bytes:?}");
+        }
+    }
+}
