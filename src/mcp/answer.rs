@@ -2,8 +2,8 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
-use super::render::one_line;
-use crate::broker::Refusal;
+use super::render::{one_line, sentence};
+use crate::{broker::Refusal, visible::visible};
 
 /// Markdown for a model, and whether the call was refused.
 ///
@@ -23,13 +23,17 @@ pub(super) enum Verdict {
     Refused,
 }
 
-/// A call that came to nothing: what happened and why, and what to do next.
+/// A call that came to nothing: what happened and why, and what to do next. Both may hold foreign words, and each is
+/// shown as one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}\nnext: {next}")]
+#[error("{}\nnext: {}", line(problem), line(next))]
 pub(super) struct Refused {
     pub(super) problem: String,
     pub(super) next: String,
 }
+
+/// The most characters of a problem, and of what to do about it.
+const REFUSAL_LINE: usize = 4_000;
 
 /// As much of the notices as is shown, in characters.
 const NOTICES_SHOWN: usize = 2_000;
@@ -40,9 +44,9 @@ impl Answer {
         Self { text, verdict: Verdict::Served, notices: Vec::new() }
     }
 
-    /// Why it was not done: the whole message.
+    /// Why it was not done: the whole message, of any number of lines.
     pub(super) fn refused(text: String) -> Self {
-        Self { text, verdict: Verdict::Refused, notices: Vec::new() }
+        Self { text: visible(&text).into_owned(), verdict: Verdict::Refused, notices: Vec::new() }
     }
 
     /// Adds what the caller should know besides.
@@ -52,7 +56,7 @@ impl Answer {
         self
     }
 
-    fn whole_text(mut self) -> String {
+    pub(super) fn whole_text(mut self) -> String {
         if self.notices.is_empty() {
             return self.text;
         }
@@ -65,10 +69,14 @@ impl Answer {
                 self.text.push_str(&format!("\n- {} more", self.notices.len() - at));
                 break;
             }
-            self.text.push_str(&format!("\n- {line}"));
+            self.text.push_str(&format!("\n- {}", sentence(&line)));
         }
         self.text
     }
+}
+
+fn line(text: &str) -> String {
+    sentence(&one_line(text, REFUSAL_LINE))
 }
 
 impl From<Answer> for CallToolResult {

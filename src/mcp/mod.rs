@@ -10,6 +10,8 @@ mod answer;
 mod arguments;
 mod calls;
 mod cancellation;
+#[cfg(test)]
+mod hostile_tests;
 mod input;
 mod params;
 mod progress;

@@ -121,6 +121,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::hostile_tests::{HOSTILE, is_unseemly};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();
@@ -155,10 +156,11 @@ mod tests {
     #[test]
     fn a_message_is_short_and_one_line() {
         let (mut pacing, began) = begun();
-        for event in ["x".repeat(1_000), "ä\u{7}\n\r\tb".repeat(100)] {
+        let hostile = HOSTILE.map(str::to_owned);
+        for event in ["x".repeat(1_000), "ä\u{7}\n\r\tb".repeat(100)].into_iter().chain(hostile) {
             pacing.event(&event);
             for message in [pacing.message(began), pacing.message(began)] {
-                assert!(message.chars().count() < 200 && !message.contains(char::is_control), "{message:?}");
+                assert!(message.chars().count() < 200 && !message.contains(is_unseemly), "{message:?}");
             }
         }
     }

@@ -181,7 +181,8 @@ impl Journal {
     pub(super) fn seen(&mut self, line: &[u8]) {
         let line = first_line(&String::from_utf8_lossy(&line[..line.len().min(1024)]));
         if !line.is_empty() {
-            self.live.last_event = Some(line);
+            // Told as what it is: elsewhere it would stand by itself, and could be taken for words of ours.
+            self.live.last_event = Some(format!("output: {line}"));
         }
     }
 

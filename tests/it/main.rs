@@ -11,6 +11,7 @@ mod ending;
 mod faults;
 mod files;
 mod hiding;
+mod hostile;
 mod limits;
 mod protocol;
 mod real_codex;

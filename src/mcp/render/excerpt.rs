@@ -2,8 +2,14 @@
 
 use std::path::Path;
 
-use super::text::{fence_length, fenced, head, tail};
-use crate::store::{ResultText, Tail};
+use super::{
+    markdown::code,
+    text::{fence_length, fenced, fenced_length, head, one_line, tail},
+};
+use crate::{
+    store::{ResultText, Tail},
+    visible::visible,
+};
 
 /// The most characters of one line of a log.
 const LOG_LINE: usize = 500;
@@ -20,7 +26,7 @@ pub(super) fn result(result: &ResultText, file: Option<&Path>, room: usize) -> S
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
-    let whole = file.map_or(String::new(), |file| format!("The whole result is in `{}`.\n\n", file.display()));
+    let whole = file.map_or(String::new(), |file| format!("The whole result is in {}.\n\n", name(file)));
     format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
 }
 
@@ -55,7 +61,7 @@ pub(super) fn log(log: &Tail, file: Option<&Path>, room: usize) -> String {
     }
     let cut = match (shown < lines.len(), file) {
         (false, _) => String::new(),
-        (true, Some(file)) => format!("Older lines did not fit here; the whole log is `{}`.\n\n", file.display()),
+        (true, Some(file)) => format!("Older lines did not fit here; the whole log is {}.\n\n", name(file)),
         (true, None) => "Older lines did not fit here.\n\n".to_owned(),
     };
     let plural = if shown == 1 { "" } else { "s" };
@@ -63,6 +69,7 @@ pub(super) fn log(log: &Tail, file: Option<&Path>, room: usize) -> String {
 }
 
 fn log_line(line: &str) -> String {
+    let line = &*visible(line);
     let length = line.chars().count();
     if length <= LOG_LINE {
         return line.to_owned();
@@ -70,16 +77,25 @@ fn log_line(line: &str) -> String {
     format!("{} … ({} more characters)", head(line, LOG_LINE), length - LOG_LINE)
 }
 
-fn fits(text: &str, room: usize) -> bool {
-    text.chars().count() + fence_length(text) <= room
+/// The name of a file as code.
+fn name(file: &Path) -> String {
+    /// The most characters of it.
+    const NAME: usize = 500;
+    code(&one_line(&file.display().to_string(), NAME))
 }
 
-/// What `cut` makes of two halves that fit into `room`. A text of backticks needs fences as long as itself.
+fn fits(text: &str, room: usize) -> bool {
+    fenced_length(text) <= room
+}
+
+/// What `cut` makes of two halves that fit into `room`. A text of backticks needs fences as long as itself, and a
+/// character that drives is shown as up to eight.
 fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
     /// For the words between two halves, and a common fence.
     const WORDS: usize = 100;
-    let text = cut(room.saturating_sub(WORDS) / 2);
-    if fits(&text, room) { text } else { cut(room.saturating_sub(WORDS) / 6) }
+    let room_for_text = room.saturating_sub(WORDS);
+    let cuts = [2, 6].map(|part| room_for_text / part);
+    cuts.into_iter().map(&cut).find(|text| fits(text, room)).unwrap_or_else(|| cut(room_for_text / 16))
 }
 
 #[cfg(test)]

@@ -31,7 +31,13 @@ fn the_middle_that_was_never_read_counts() {
 
 #[test]
 fn whatever_stands_in_a_text_it_fits() {
-    for text in ["`".repeat(50_000), "`\n".repeat(50_000), "😀".repeat(50_000), format!("{}x", "`".repeat(990))] {
+    for text in [
+        "`".repeat(50_000),
+        "`\n".repeat(50_000),
+        "😀".repeat(50_000),
+        format!("{}x", "`".repeat(990)),
+        "\u{202e}".repeat(50_000),
+    ] {
         let file = Path::new("/logs/1.result");
         let lines = text.lines().map(str::to_owned).collect();
         for shown in [

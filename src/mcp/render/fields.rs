@@ -4,7 +4,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{SAID_ROOM, excerpt, text::one_line};
+use super::{SAID_ROOM, excerpt, markdown, text::one_line};
 use crate::{
     store::ResultText,
     task::{TaskRecord, span},
@@ -21,9 +21,9 @@ impl Page {
         Self(format!("## {heading}\n"))
     }
 
-    /// A line `**Name:** value`.
+    /// A line `**Name:** value`. The value is foreign, as far as this knows.
     pub(super) fn field(&mut self, name: &str, value: &str) {
-        let value = one_line(value, VALUE);
+        let value = markdown::value(&one_line(value, VALUE));
         write!(self.0, "\n**{name}:** {value}").expect("a string takes everything");
     }
 
@@ -34,13 +34,13 @@ impl Page {
         }
     }
 
-    /// A plain line.
+    /// A plain line of ours.
     pub(super) fn line(&mut self, line: &str) {
         self.0.push('\n');
         self.0.push_str(line);
     }
 
-    /// A part of its own.
+    /// A part of its own, of ours or made harmless.
     pub(super) fn part(&mut self, part: &str) {
         self.0.push_str("\n\n");
         self.0.push_str(part);
@@ -56,7 +56,7 @@ impl Page {
             self.part(&format!("### What the agent said\n{}", excerpt::said(said, SAID_ROOM)));
         }
         if let Some(advice) = &record.advice {
-            self.part(&format!("### What to do\n{}", one_line(advice, SAID_ROOM / 2)));
+            self.part(&format!("### What to do\n{}", markdown::sentence(&one_line(advice, SAID_ROOM / 4))));
         }
     }
 

@@ -1,10 +1,19 @@
 //! Answers in Markdown, for a model to read.
 //!
-//! The words and forms are documented, and models and scripts look for them. What comes from an agent stands verbatim
-//! in a fence, or on one line. No answer has 40,000 characters: Claude Code puts long ones aside.
+//! The words and forms are documented, and models and scripts look for them. No answer has 40,000 characters: Claude
+//! Code puts long ones aside.
+//!
+//! Foreign text, and that is everything but our own words, numbers and times, cannot pass for ours:
+//!
+//! - Results, complaints and log lines stand verbatim in a fence that nothing in them can close; but control characters,
+//!   bidirectional controls and line separators are shown as escapes, such as `\x1b`. What joins an emoji stays. The
+//!   result file has it byte for byte.
+//! - Everything else stands on one line: gaps become blanks, whatever drives or hides is shown as its escape, and what
+//!   Markdown would act on has a backslash before it.
 
 mod excerpt;
 mod fields;
+mod markdown;
 mod outcome;
 mod status;
 mod tasks;
@@ -12,6 +21,7 @@ mod tasks;
 mod tests;
 mod text;
 
+pub(super) use markdown::sentence;
 pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
 pub(super) use status::status;
 pub(super) use tasks::tasks;

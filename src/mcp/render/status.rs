@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
     fields::{Page, duration, exit_code, exit_signal},
+    text::cell,
 };
 use crate::{
     broker::TaskView,
@@ -81,7 +82,7 @@ fn diagnostics(record: &TaskRecord) -> String {
          | Stderr bytes | {} |\n\
          | Timeout | {timeout} |",
         exit_code(record),
-        exit_signal(record),
+        cell(&exit_signal(record), 40),
         record.stdout_bytes,
         record.stderr_bytes,
     )

@@ -1,20 +1,32 @@
 //! Foreign text inside our Markdown: in a fence whole, elsewhere as one harmless line.
 
-/// `text` on one line, without control characters, with at most `most` characters.
+use super::markdown::{self, longest_run};
+use crate::visible::{drives, hides, push_escape, visible};
+
+/// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
+/// Not Markdown yet.
 pub(in crate::mcp) fn one_line(text: &str, most: usize) -> String {
-    let is_gap = |letter: char| letter.is_whitespace() || letter.is_control();
     let mut line = String::new();
     let mut length = 0;
-    for word in text.split(is_gap).filter(|word| !word.is_empty()) {
-        let letters = (length > 0).then_some(' ').into_iter().chain(word.chars());
-        for letter in letters {
-            if length == most {
-                line.pop();
-                line.push('…');
-                return line;
+    let mut shown = String::new();
+    for word in text.split_whitespace() {
+        let gap = (length > 0).then_some(' ');
+        for letter in gap.into_iter().chain(word.chars()) {
+            shown.clear();
+            if drives(letter) || hides(letter) {
+                push_escape(&mut shown, letter);
+            } else {
+                shown.push(letter);
             }
-            line.push(letter);
-            length += 1;
+            for letter in shown.chars() {
+                if length == most {
+                    line.pop();
+                    line.push('…');
+                    return line;
+                }
+                line.push(letter);
+                length += 1;
+            }
         }
     }
     line
@@ -22,24 +34,23 @@ pub(in crate::mcp) fn one_line(text: &str, most: usize) -> String {
 
 /// `text` as a cell of a table, with at most `most` characters before they are escaped.
 pub(super) fn cell(text: &str, most: usize) -> String {
-    let mut cell = String::new();
-    for letter in one_line(text, most).chars() {
-        if matches!(letter, '\\' | '|' | '`') {
-            cell.push('\\');
-        }
-        cell.push(letter);
-    }
-    cell
+    markdown::cell(&one_line(text, most))
 }
 
-/// `text`, unchanged, inside a fence that no run of backticks in it can close.
+/// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
 pub(super) fn fenced(text: &str) -> String {
+    let text = &*visible(text);
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{fence}\n{text}{line_end}{fence}")
 }
 
-/// How many characters [`fenced`] adds to `text`, at most.
+/// How many characters [`fenced`] makes of `text`, at most.
+pub(super) fn fenced_length(text: &str) -> usize {
+    visible(text).chars().count() + fence_length(text)
+}
+
+/// How many of them are the fence.
 pub(super) fn fence_length(text: &str) -> usize {
     2 * (longest_run(text).max(2) + 1) + 2
 }
@@ -55,10 +66,6 @@ pub(super) fn tail(text: &str, most: usize) -> &str {
     text.char_indices().rev().nth(last).map_or(text, |(start, _)| &text[start..])
 }
 
-fn longest_run(text: &str) -> usize {
-    text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,11 +76,14 @@ mod tests {
         assert_eq!(fenced("a `b` c"), "```\na `b` c\n```");
         assert_eq!(fenced("````rust\nx\n````"), "`````\n````rust\nx\n````\n`````");
         assert_eq!(fenced(""), "```\n```");
+        assert_eq!(fenced("a\u{1b}[1m\r\u{202e}👩\u{200d}🔧\r\n"), "```\na\\x1b[1m\\r\\u{202e}👩\u{200d}🔧\r\n```");
     }
 
     #[test]
     fn one_line_has_no_gaps_but_blanks_and_shows_where_it_was_cut() {
-        assert_eq!(one_line(" a\r\n\tb\u{1b}[0m  c ", 20), "a b [0m c");
+        assert_eq!(one_line(" a\r\n\tb\u{1b}[0m  c ", 20), "a b\\x1b[0m c");
+        assert_eq!(one_line("a\u{200b}b\u{2028}c\u{85}d\u{202e}", 40), "a\\u{200b}b c d\\u{202e}");
+        assert_eq!(one_line("a\u{200b}b", 4), "a\\u…");
         assert_eq!(one_line("abc def", 7), "abc def");
         assert_eq!(one_line("abc defg", 7), "abc de…");
         assert_eq!(one_line("äöüß", 3), "äö…");
