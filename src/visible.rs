@@ -9,6 +9,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     io::{self, Write},
 };
 
@@ -31,12 +32,16 @@ pub(crate) fn hides(letter: char) -> bool {
         | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Appends the escape for `letter`.
-pub(crate) fn push_escape(to: &mut String, letter: char) {
-    match (letter, u32::from(letter)) {
-        ('\r', _) => to.push_str("\\r"),
-        (_, code @ 0..0x100) => to.push_str(&format!("\\x{code:02x}")),
-        (_, code) => to.push_str(&format!("\\u{{{code:x}}}")),
+/// What is shown in the place of a character.
+pub(crate) struct Escape(pub(crate) char);
+
+impl fmt::Display for Escape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, u32::from(self.0)) {
+            ('\r', _) => f.write_str("\\r"),
+            (_, code @ 0..0x100) => write!(f, "\\x{code:02x}"),
+            (_, code) => write!(f, "\\u{{{code:x}}}"),
+        }
     }
 }
 
@@ -53,7 +58,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
             continue;
         }
         shown.push_str(&text[done..at]);
-        push_escape(&mut shown, letter);
+        shown.push_str(&Escape(letter).to_string());
         done = from;
     }
     shown.push_str(&text[done..]);
@@ -81,12 +86,9 @@ pub(crate) fn write_visible(to: &mut impl Write, bytes: &[u8]) -> io::Result<()>
 
 fn write_text(to: &mut impl Write, text: &str) -> io::Result<()> {
     let mut done = 0;
-    let mut escape = String::new();
     while let Some((at, letter)) = next(text, done) {
         to.write_all(&text.as_bytes()[done..at])?;
-        escape.clear();
-        push_escape(&mut escape, letter);
-        to.write_all(escape.as_bytes())?;
+        write!(to, "{}", Escape(letter))?;
         done = at + letter.len_utf8();
     }
     to.write_all(&text.as_bytes()[done..])
@@ -109,18 +111,17 @@ pub(crate) fn torn_end(bytes: &[u8]) -> usize {
 
 /// Whether `bytes` are nothing but visible ASCII, blanks, tabs and line feeds.
 fn is_plain(bytes: &[u8]) -> bool {
-    // Without a way out of each block, so that the compiler looks at many bytes at once.
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
-    let mut blocks = bytes.chunks_exact(64);
-    blocks.by_ref().all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
-        && blocks.remainder().iter().fold(true, |plain, byte| plain & is_plain(*byte))
+    bytes.chunks(BLOCK).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
 }
+
+/// So many bytes are looked at without a way out, which lets the compiler look at many of them at once.
+const BLOCK: usize = 64;
 
 /// The first character from byte `from` on that drives, and where it is.
 fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
     loop {
-        let offset = text.as_bytes()[from..].iter().position(|byte| BEGINS[usize::from(*byte)])?;
-        let at = from + offset;
+        let at = from + begins(&text.as_bytes()[from..])?;
         // Every byte that is looked for begins a character.
         let letter = text[at..].chars().next()?;
         if drives(letter) {
@@ -130,21 +131,20 @@ fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
     }
 }
 
-/// The bytes with which characters that drive begin.
-const BEGINS: [bool; 256] = {
-    let mut begins = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        begins[byte] = byte != b'\n' as usize && byte != b'\t' as usize;
-        byte += 1;
-    }
-    begins[0x7f] = true;
-    // U+0080 to U+009F, U+061C, U+2000 to U+2FFF.
-    begins[0xc2] = true;
-    begins[0xd8] = true;
-    begins[0xe2] = true;
-    begins
-};
+/// Where the first byte is with which characters that drive begin.
+fn begins(bytes: &[u8]) -> Option<usize> {
+    // What is not ASCII begins U+0080 to U+009F, U+061C, and U+2000 to U+2FFF.
+    let begins = |byte: u8| {
+        (byte < 0x20 && byte != b'\n' && byte != b'\t')
+            | (byte == 0x7f)
+            | (byte == 0xc2)
+            | (byte == 0xd8)
+            | (byte == 0xe2)
+    };
+    let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | begins(*byte));
+    let (block, bytes) = bytes.chunks(BLOCK).enumerate().find(|(_, block)| is_in(block))?;
+    Some(block * BLOCK + bytes.iter().position(|byte| begins(*byte))?)
+}
 
 #[cfg(test)]
 mod tests {

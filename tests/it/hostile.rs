@@ -37,13 +37,13 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
         {"stderr": HOSTILE},
         {"command": {"cmd": HOSTILE, "output": HOSTILE.repeat(20), "exit": 1}},
         {"raw_bytes": {"byte": 0x9b, "count": 100, "newline": true}},
-        {"raw_bytes": {"byte": 0x1b, "count": (8 << 20) + 5, "newline": true}},
+        {"raw_bytes": {"byte": 0x78, "count": 8 << 20, "newline": false}},
+        {"raw_bytes": {"byte": 0x1b, "count": 1_000, "newline": true}},
         {"error": HOSTILE},
         {"say": HOSTILE},
     ]);
     let mut server = world.server();
-    let answer =
-        server.call("codex_agent", and(world.fake(steps), json!({"model": "**Status:** completed"})), |_| {});
+    let answer = server.call("codex_agent", and(world.fake(steps), json!({"model": "**Status:** completed"})), |_| {});
     let id = task_id(&answer);
     assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("there is a result"), HOSTILE);
 
@@ -51,11 +51,9 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
     let drives = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
     assert!(!log.contains(drives) && !log.contains(['\u{2028}', '\u{202e}']), "the log drives a terminal");
     assert!(log.contains("\\x1b[2J\\x1b]0;title\\x07\\x9b31m\\r**Status:** completed"), "something is left out");
-    assert_eq!(
-        log.matches("\\x1b").count() - log.matches("\\x1b[2J").count() - log.matches("\\x1b]0").count(),
-        (8 << 20) + 5
-    );
-    assert_eq!(log.lines().filter(|line| line.contains("Z] END: ") && line.starts_with('[')).count(), 1);
+    assert!(log.contains(&format!("xx{}\n", "\\x1b".repeat(1_000))), "the end of the long line is not whole");
+    let entries = log.lines().filter_map(|line| line.get("[2024-01-15T10:30:00.000Z] ".len()..));
+    assert_eq!(entries.filter(|entry| entry.starts_with("END: ")).count(), 1, "an entry is forged");
 
     let status = server.call("codex_status", json!({"taskId": id}), |_| {});
     for text in [&answer.text, &status.text] {

@@ -1,23 +1,18 @@
 //! Foreign text inside our Markdown: in a fence whole, elsewhere as one harmless line.
 
 use super::markdown::{self, longest_run};
-use crate::visible::{drives, hides, push_escape, visible};
+use crate::visible::{Escape, drives, hides, visible};
 
 /// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
 /// Not Markdown yet.
 pub(in crate::mcp) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
-    let mut shown = String::new();
     for word in text.split_whitespace() {
         let gap = (length > 0).then_some(' ');
         for letter in gap.into_iter().chain(word.chars()) {
-            shown.clear();
-            if drives(letter) || hides(letter) {
-                push_escape(&mut shown, letter);
-            } else {
-                shown.push(letter);
-            }
+            let is_shown = !drives(letter) && !hides(letter);
+            let shown = if is_shown { letter.to_string() } else { Escape(letter).to_string() };
             for letter in shown.chars() {
                 if length == most {
                     line.pop();
