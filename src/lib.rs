@@ -14,6 +14,7 @@ mod logging;
 pub mod mcp;
 pub mod probing;
 pub mod process;
+mod redact;
 pub mod registry;
 pub mod store;
 pub mod supervisor;

@@ -1,0 +1,135 @@
+//! Values of secret variables, taken out of everything that is written or told.
+//!
+//! A value is looked for exactly as it is, and as JSON and URLs write it; what was changed in any other way is not found.
+//! It is replaced by `[redacted:NAME]`. Which variables are secret is guessed from their names: see [`secrets`].
+//!
+//! Not for what an agent is given: it gets its prompt and its environment as they are.
+
+mod secrets;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt, sync::Arc};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+pub(crate) use stream::Stream;
+
+/// Takes the values of secret variables out of texts. Without any it costs nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
+    needles: Option<Arc<Needles>>,
+}
+
+struct Needles {
+    automaton: AhoCorasick,
+    /// What stands in the place of each needle.
+    replacements: Vec<String>,
+    longest: usize,
+}
+
+impl Redactor {
+    /// Finds the values of those of `variables` that look secret.
+    pub(crate) fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut named = BTreeMap::new();
+        for (name, value) in variables {
+            let replacement = format!("[redacted:{}]", shown(&name.to_string_lossy()));
+            for needle in secrets::needles(&name, &value) {
+                named.entry(needle).or_insert_with(|| replacement.clone());
+            }
+        }
+        let longest = named.keys().map(Vec::len).max();
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(named.keys());
+        let needles = longest.and_then(|longest| match automaton {
+            Ok(automaton) => {
+                let replacements = named.into_values().collect();
+                Some(Arc::new(Needles { automaton, replacements, longest }))
+            }
+            Err(error) => {
+                tracing::error!(%error, "secrets are not redacted: there are too many");
+                None
+            }
+        });
+        Self { needles }
+    }
+
+    /// Whether there is nothing to look for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.needles.is_none()
+    }
+
+    /// `text` without secrets.
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            // A value that is not UTF-8 can end within a character.
+            Cow::Owned(bytes) => Cow::Owned(
+                String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            ),
+        }
+    }
+
+    /// `bytes` without secrets.
+    pub(crate) fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.needles {
+            Some(needles) => needles.replaced(bytes, bytes.len()).0,
+            None => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Takes the secrets out of `text`.
+    pub(crate) fn redact(&self, text: &mut String) {
+        if let Cow::Owned(redacted) = self.text(text) {
+            *text = redacted;
+        }
+    }
+
+    /// The beginning of something longer, without secrets, and without what may be the first part of one at its end.
+    pub(crate) fn beginning<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.needles {
+            Some(needles) => needles.replaced(bytes, needles.settled(bytes.len())).0,
+            None => Cow::Borrowed(bytes),
+        }
+    }
+}
+
+impl Needles {
+    /// Up to this byte of so many, what begins there ends among them, whichever needle it is.
+    fn settled(&self, length: usize) -> usize {
+        length.saturating_sub(self.longest - 1)
+    }
+
+    /// What `bytes` become up to `end`, or to the end of the needle that begins before it; and how many bytes that took.
+    fn replaced<'a>(&self, bytes: &'a [u8], end: usize) -> (Cow<'a, [u8]>, usize) {
+        let mut replaced = Vec::new();
+        let mut done = 0;
+        for found in self.automaton.find_iter(bytes).take_while(|found| found.start() < end) {
+            replaced.extend_from_slice(&bytes[done..found.start()]);
+            replaced.extend_from_slice(self.replacements[found.pattern().as_usize()].as_bytes());
+            done = found.end();
+        }
+        if done == 0 {
+            return (Cow::Borrowed(&bytes[..end]), end);
+        }
+        let end = end.max(done);
+        replaced.extend_from_slice(&bytes[done..end]);
+        (Cow::Owned(replaced), end)
+    }
+}
+
+/// A name that can be shown anywhere: that of a variable may hold any character.
+fn shown(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '?' })
+        .take(80)
+        .collect()
+}
+
+/// How many needles there are, and never which.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.needles.as_ref().map_or(0, |needles| needles.replacements.len());
+        f.debug_struct("Redactor").field("needles", &count).finish()
+    }
+}
