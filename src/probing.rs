@@ -6,6 +6,7 @@ use connector_api::{AgentBackend, Exit, Installed, ProbeAnswer, ProbeProblem};
 
 use crate::{
     process::{ProbeError, ProgramProblem, find_program, probe},
+    redact::Redactor,
     store::{ProbeKey, Store},
 };
 
@@ -41,9 +42,19 @@ pub async fn installed(
     };
     let installed = backend.understand(&answers)?;
     if let Some(key) = key {
-        store.keep_probed(&key, &questions, &answers);
+        store.keep_probed(&key, &questions, &without_secrets(backend, answers));
     }
     Ok((program, installed))
+}
+
+/// Answers fit to be kept: some programs print the values of variables in their help.
+fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) -> Vec<ProbeAnswer> {
+    let redactor = Redactor::of(backend.environment().apply(env::vars_os()));
+    for answer in &mut answers {
+        redactor.redact(&mut answer.stdout);
+        redactor.redact(&mut answer.stderr);
+    }
+    answers
 }
 
 /// Asks the program everything its backend wants to know, all at once.

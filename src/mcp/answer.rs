@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use super::render::{one_line, sentence};
-use crate::{broker::Refusal, visible::visible};
+use crate::{broker::Refusal, redact::Redactor, visible::visible};
 
 /// Markdown for a model, and whether the call was refused.
 ///
@@ -53,6 +53,13 @@ impl Answer {
     #[must_use]
     pub(super) fn with_notices(mut self, notices: Vec<String>) -> Self {
         self.notices.extend(notices);
+        self
+    }
+
+    /// Takes out what is secret.
+    #[must_use]
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        std::iter::once(&mut self.text).chain(&mut self.notices).for_each(|text| redactor.redact(text));
         self
     }
 

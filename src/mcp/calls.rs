@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     broker::{Broker, Cancelled, News, Refusal},
+    redact::Redactor,
     store::ResultText,
     task::{TaskId, TaskRecord},
 };
@@ -30,6 +31,7 @@ pub(super) enum Call {
 pub(super) struct Caller {
     pub(super) context: RequestContext<RoleServer>,
     pub(super) listening: Listening,
+    pub(super) redactor: Redactor,
 }
 
 impl Call {
@@ -103,7 +105,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
             withdrawn = caller.listening.withdrawn() => return Ok(Waited::Withdrawn(withdrawn)),
             news = task.next() => match news? {
                 News::Event(event) => if let Some(progress) = &mut progress {
-                    progress.event(&event);
+                    progress.event(&caller.redactor.text(&event));
                 },
                 News::Ended(record) => break record,
             },

@@ -20,6 +20,7 @@ use super::{
     cancellation::Cancellations,
     tools::{Defaults, INSTRUCTIONS, tools},
 };
+use crate::redact::Redactor;
 
 /// One connection with one client.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Server {
     office: Office,
     tools: Vec<Tool>,
     cancellations: Cancellations,
+    redactor: Redactor,
 }
 
 impl Server {
@@ -35,18 +37,24 @@ impl Server {
             Office::Open(broker) => Defaults::of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
         };
-        Self { office, tools: tools(defaults), cancellations: Cancellations::default() }
+        let redacts = match &office {
+            Office::Open(broker) => broker.config().policy.redact,
+            Office::Closed(_) => true,
+        };
+        let redactor = if redacts { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
+        Self { office, tools: tools(defaults), cancellations: Cancellations::default(), redactor }
     }
 
     async fn answer(&self, call: Call, context: RequestContext<RoleServer>) -> Answer {
-        match &self.office {
+        let answer = match &self.office {
             Office::Open(broker) => {
                 let listening = self.cancellations.listen(context.id.clone());
-                let answer = call.carry_out(broker, Caller { context, listening }).await;
-                answer.with_notices(broker.notices())
+                let caller = Caller { context, listening, redactor: self.redactor.clone() };
+                call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
             Office::Closed(problem) => Answer::refused(problem.clone()),
-        }
+        };
+        answer.redacted(&self.redactor)
     }
 }
 

@@ -67,8 +67,9 @@ impl Store {
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
         let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lease { _locked: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            // Whoever held it may have removed it between our opening and our locking.
+            Ok(()) if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => Ok(Some(Lease { _locked: file })),
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
         }
     }

@@ -19,6 +19,7 @@ use super::{
     journal::{FLUSH_AFTER, Journal, Stream},
     machine::{Effect, Input, Machine},
     outside::Outside,
+    redaction::Clean,
     stdin::StdinWriter,
 };
 use crate::{
@@ -220,24 +221,28 @@ impl Run {
         journal.came(stream, count, now);
         let mut inputs = vec![Input::Output];
         while let Some(piece) = reader.cut() {
+            let clean = journal.clean(stream, &piece);
             if stream == Stream::Stdout {
-                journal.keep_raw(&piece);
+                journal.keep_raw(&clean);
             }
-            let line = match &piece {
-                Piece::Line(line) => Some(Line::Whole(line)),
-                Piece::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
-                Piece::LongStart(_) | Piece::LongPart(_) => None,
-            };
-            let steps = match (line, stream) {
-                (Some(line), Stream::Stdout) => self.session.stdout(line),
-                (Some(line), Stream::Stderr) => self.session.stderr(line),
-                (None, _) => vec![],
+            let steps = match (&piece, &clean, stream) {
+                (Piece::Line(line), _, Stream::Stdout) => self.session.stdout(Line::Whole(line)),
+                (_, Clean::Line(line), Stream::Stderr) => self.session.stderr(Line::Whole(line)),
+                (Piece::LongEnd { head, length }, _, _) => {
+                    let head = journal.clean_head(head);
+                    let line = Line::TooLong { head: &head, length: *length };
+                    match stream {
+                        Stream::Stdout => self.session.stdout(line),
+                        Stream::Stderr => self.session.stderr(line),
+                    }
+                }
+                _ => vec![],
             };
             // A line of stdout that was understood stands in the log in words; every other one as it came.
             let is_told = stream == Stream::Stdout && matches!(piece, Piece::Line(_)) && !steps.is_empty();
             if !is_told {
-                journal.raw(stream, &piece, now);
-                self.remember_raw(&piece);
+                journal.raw(stream, &clean, now);
+                self.remember_raw(&clean);
             }
             inputs.extend(self.carry_out(steps, journal));
         }
@@ -254,8 +259,8 @@ impl Run {
         inputs
     }
 
-    fn remember_raw(&mut self, piece: &Piece<'_>) {
-        if let Piece::Line(line) | Piece::LongStart(line) = piece {
+    fn remember_raw(&mut self, piece: &Clean<'_>) {
+        if let Clean::Line(line) | Clean::LongStart(line) = piece {
             self.last_raw.clear();
             self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
         }
@@ -266,7 +271,7 @@ impl Run {
         let mut inputs = Vec::new();
         for step in steps {
             match step {
-                Step::Event(event) => journal.event(&event, self.started.elapsed()),
+                Step::Event(event) => journal.event(event, self.started.elapsed()),
                 Step::Send(bytes) => self.stdin.send(bytes),
                 Step::CloseStdin => self.stdin.close(),
                 Step::Finished => inputs.push(Input::SessionFinished),

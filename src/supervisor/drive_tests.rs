@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, oneshot};
 use super::Run;
 use crate::{
     process::{Agent, AgentCommand, StdinKind},
+    redact::Redactor,
     store::Store,
     supervisor::{ending::End, hints::Hints, journal::Journal, outside::Outside},
     task::{
@@ -76,7 +77,7 @@ fn spec() -> TaskSpec {
             on_agent_exit: OnAgentExit::Kill,
             keep_events: false,
             log_bytes: None,
-            redact: false,
+            redact: true,
         },
         index: IndexLimits { entries: 10, text: 100 },
         max_running: 0,
@@ -110,7 +111,7 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
     let launch = Launch { args: vec![], prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt };
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");
     let session = Box::new(Dialogue { then, heard: vec![], interrupt });
-    let mut journal = Journal::open(&store, &spec, Hints::none());
+    let mut journal = Journal::open(&store, &spec, Hints::none(), Redactor::default());
     let (lifeline, gone) = oneshot::channel();
     let mut outside = Outside::watch(gone);
     let lifeline = match spec.policy.on_server_exit {

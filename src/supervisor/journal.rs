@@ -4,6 +4,7 @@
 //! at most ten times a second.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     sync::Arc,
     time::Duration,
@@ -14,10 +15,12 @@ use connector_api::AgentEvent;
 
 use super::{
     hints::{Hint, Hints},
+    redaction::{Clean, Redaction},
     render::{Renderer, first_line},
 };
 use crate::{
     process::{Member, Piece},
+    redact::Redactor,
     store::{EventsWriter, LogWriter, Store, StoreError},
     task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, cut_middle, span},
 };
@@ -54,6 +57,7 @@ pub(super) struct Journal {
     log: Option<LogWriter>,
     events: Option<EventsWriter>,
     hints: Hints,
+    redaction: Redaction,
     renderer: Renderer,
     live: LiveView,
     live_written: DateTime<Utc>,
@@ -64,7 +68,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
-    pub(super) fn open(store: &Arc<Store>, spec: &TaskSpec, hints: Hints) -> Self {
+    pub(super) fn open(store: &Arc<Store>, spec: &TaskSpec, hints: Hints, redactor: Redactor) -> Self {
         let complain = |error| tracing::error!(%error, "a task goes on without this file");
         let now = Utc::now();
         let live = LiveView {
@@ -87,6 +91,7 @@ impl Journal {
             log: store.open_log(&spec.id, most).map_err(complain).ok(),
             events,
             hints,
+            redaction: Redaction::new(redactor),
             renderer: Renderer::default(),
             live,
             live_written: DateTime::UNIX_EPOCH,
@@ -115,6 +120,11 @@ impl Journal {
 
     /// Writes an entry of our own.
     pub(super) fn entry(&mut self, text: &str) {
+        let text = self.redaction.text(text).into_owned();
+        self.clean_entry(&text);
+    }
+
+    fn clean_entry(&mut self, text: &str) {
         self.write(|log| log.entry(Utc::now(), text));
     }
 
@@ -167,13 +177,23 @@ impl Journal {
         self.live_changed = true;
     }
 
-    /// A piece of a line as it came.
-    pub(super) fn raw(&mut self, stream: Stream, piece: &Piece<'_>, now: DateTime<Utc>) {
+    /// A piece of a line without secrets.
+    pub(super) fn clean<'a>(&mut self, stream: Stream, piece: &Piece<'a>) -> Clean<'a> {
+        self.redaction.clean(stream, piece)
+    }
+
+    /// The first bytes of a line that was too long to hold, without secrets.
+    pub(super) fn clean_head<'a>(&self, head: &'a [u8]) -> Cow<'a, [u8]> {
+        self.redaction.head(head)
+    }
+
+    /// A piece of a line as it came, but for secrets.
+    pub(super) fn raw(&mut self, stream: Stream, piece: &Clean<'_>, now: DateTime<Utc>) {
         self.write(|log| match piece {
-            Piece::Line(line) => log.line(now, stream.label(), line),
-            Piece::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
-            Piece::LongPart(part) => log.part(part),
-            Piece::LongEnd { .. } => log.end(),
+            Clean::Line(line) => log.line(now, stream.label(), line),
+            Clean::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
+            Clean::LongPart(part) => log.part(part),
+            Clean::LongEnd(part) => log.part(part).and_then(|()| log.end()),
         });
     }
 
@@ -187,12 +207,12 @@ impl Journal {
     }
 
     /// A piece of the raw event stream, where it is kept.
-    pub(super) fn keep_raw(&mut self, piece: &Piece<'_>) {
+    pub(super) fn keep_raw(&mut self, piece: &Clean<'_>) {
         let Some(events) = &mut self.events else { return };
         let written = match piece {
-            Piece::Line(line) => events.write_all(line).and_then(|()| events.write_all(b"\n")),
-            Piece::LongStart(part) | Piece::LongPart(part) => events.write_all(part),
-            Piece::LongEnd { .. } => events.write_all(b"\n"),
+            Clean::LongStart(part) | Clean::LongPart(part) => events.write_all(part),
+            Clean::Line(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
+            Clean::LongEnd(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
         };
         if let Err(error) = written {
             tracing::error!(%error, "raw events are no longer kept");
@@ -201,9 +221,10 @@ impl Journal {
     }
 
     /// An event, at `elapsed` since the agent's start.
-    pub(super) fn event(&mut self, event: &AgentEvent, elapsed: Duration) {
+    pub(super) fn event(&mut self, event: AgentEvent, elapsed: Duration) {
+        let event = &self.redaction.event(event);
         let words = self.renderer.words(event, elapsed);
-        self.entry(&words.log);
+        self.clean_entry(&words.log);
         self.live.trouble = match event {
             AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.live.trouble.take(),

@@ -24,7 +24,7 @@ fn policy() -> Policy {
         on_agent_exit: OnAgentExit::Kill,
         keep_events: false,
         log_bytes: None,
-        redact: false,
+        redact: true,
     }
 }
 

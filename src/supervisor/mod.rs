@@ -7,6 +7,7 @@
 //! - `drive` is the loop that carries messages between the agent, the machine and the journal;
 //! - `journal` writes what people and other processes see: log, live view, hints;
 //! - `queue` waits for the task's turn;
+//! - `redaction` takes secrets out of what they write;
 //! - `prepare` makes a command line of a spec, `ending` a status of an end.
 
 mod drive;
@@ -18,6 +19,7 @@ mod machine;
 mod outside;
 mod prepare;
 mod queue;
+mod redaction;
 mod render;
 mod stdin;
 
@@ -47,6 +49,7 @@ use prepare::Prepared;
 use crate::{
     probing::Freshness,
     process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
+    redact::Redactor,
     registry::Registry,
     store::{Claim, Lease, Place, Store},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
@@ -75,13 +78,14 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     heed_file_limit();
     let hints = Hints::open();
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
-    let begun = Task::begin(assignment, spec).inspect_err(|problem| hints.refuse(problem))?;
+    let redactor = redaction::redactor(&spec, registry);
+    let begun = Task::begin(assignment, spec, redactor).inspect_err(|problem| hints.refuse(problem))?;
     let Some(mut task) = begun else {
         hints.readiness(&Readiness::InUse);
         return Ok(());
     };
     hints.readiness(&Readiness::Ready);
-    let mut journal = Journal::open(&task.store, &task.spec, hints);
+    let mut journal = Journal::open(&task.store, &task.spec, hints, task.redactor.clone());
     let outside = Outside::watch(lifeline);
     let end = task.run(registry, &mut journal, outside).await;
     task.close(end, journal).await;
@@ -101,6 +105,7 @@ struct Task {
     store: Arc<Store>,
     lease: Lease,
     record: TaskRecord,
+    redactor: Redactor,
     started: Instant,
     /// The entry of the running task on its way into the index.
     indexing: Option<JoinHandle<()>>,
@@ -114,7 +119,7 @@ struct Task {
 
 impl Task {
     /// Claims the id and puts down the first record. `None`: the id is in use.
-    fn begin(assignment: Assignment, spec: TaskSpec) -> Result<Option<Self>, String> {
+    fn begin(assignment: Assignment, spec: TaskSpec, redactor: Redactor) -> Result<Option<Self>, String> {
         if spec.format != SPEC_FORMAT || spec.id != assignment.id {
             return Err(format!(
                 "the spec is of task {} in format {}, and this supervisor is for task {} in format {SPEC_FORMAT}",
@@ -129,13 +134,14 @@ impl Task {
         if let Ok(log) = store.supervisor_log(&spec.id) {
             crate::logging::to_file(log);
         }
-        let record = TaskRecord {
+        let mut record = TaskRecord {
             supervisor: identity_of(std::process::id()),
             log_file: Some(store.log_path(&spec.id)),
             result_file: Some(store.result_path(&spec.id)),
             debug_file: Some(store.record_path(&spec.id)),
             ..TaskRecord::begun(&spec, Utc::now())
         };
+        redaction::record(&redactor, &mut record);
         if let Err(error) = store.write_policy(&spec.id, &spec.policy).and_then(|()| store.write_record(&record)) {
             let _ = store.abandon(&spec.id, lease);
             return Err(error.to_string());
@@ -145,6 +151,7 @@ impl Task {
             store: Arc::new(store),
             lease,
             record,
+            redactor,
             started: Instant::now(),
             indexing: None,
             group: None,
@@ -194,6 +201,7 @@ impl Task {
         self.record.command = Some(prepare::quoted(&command));
         self.record.agent_version = Some(version);
         self.record.environment = environment;
+        redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
         Tree::adopt_orphans();
         self.make_group();
@@ -253,7 +261,8 @@ impl Task {
     ///
     /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
     /// written keeps its run directory, and with it the supervisor's own log.
-    async fn close(mut self, end: End, mut journal: Journal) {
+    async fn close(mut self, mut end: End, mut journal: Journal) {
+        redaction::verdict(&self.redactor, &mut end.verdict);
         let id = self.spec.id.clone();
         let patience = Instant::now() + CLOSING_PATIENCE;
         if let Some(answer) = &end.verdict.answer {

@@ -36,9 +36,14 @@ pub struct Policy {
     /// The most bytes that the log grows to; none means any number.
     #[serde(default)]
     pub log_bytes: Option<u64>,
-    /// Whether secrets are blotted out of what is written.
-    #[serde(default)]
+    /// Whether values of secret variables are taken out of everything that is written or told. A policy that does not say
+    /// is of a version that knew no other way to be safe than this.
+    #[serde(default = "yes")]
     pub redact: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How patiently an agent is stopped.

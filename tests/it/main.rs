@@ -17,6 +17,7 @@ mod protocol;
 mod real_codex;
 mod reconcile;
 mod retention;
+mod secrets;
 mod supervise;
 mod text_program;
 mod windows;

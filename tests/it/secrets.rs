@@ -1,0 +1,150 @@
+//! Values of the environment, and where they must not be found.
+
+use std::{fs, path::Path};
+
+use connector_testing::McpServer;
+use serde_json::{Value, json};
+
+use crate::{
+    supervise,
+    world::{World, and, start, task_id, wait_for_end},
+};
+
+const TOKEN: &str = "tok-\"q\\uote\"-ä-5f2c9b";
+const KEY: &str = "-----BEGIN KEY-----\nMIIBVgIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----";
+const KEY_LINE: &str = "hkiG9w0BAQEFAASC";
+const PLAIN: &str = "plain-value-83ab1e";
+const GIVEN: &str = "given-to-the-agent-77d0";
+
+/// A world whose environment is full of values that stand nowhere else.
+fn world() -> World {
+    World::with_fake_agent()
+        .configure("[agent_env]\nset = { GIVEN_SECRET = \"given-to-the-agent-77d0\" }\n[tasks]\nkeep_events = true\n")
+        .variable("SOME_TOKEN", TOKEN)
+        .variable("SIGNING_KEY", KEY)
+        .variable("SOME_SETTING", PLAIN)
+}
+
+/// Steps that print `texts` in every way that an agent has, split over the parts of a long line too.
+fn printed(texts: &[&str]) -> Value {
+    let all = texts.join(" and ");
+    let mut steps = vec![json!({"command": {"cmd": all, "output": all, "exit": 0}})];
+    for text in texts {
+        steps.extend([
+            json!({"raw": format!("not JSON: {text}")}),
+            json!({"stderr": text}),
+            json!({"error": text}),
+            json!({"raw_bytes": {"byte": 120, "count": (8 << 20) - 5, "newline": false}}),
+            json!({"raw": text}),
+        ]);
+    }
+    steps.push(json!({"say": all}));
+    Value::Array(steps)
+}
+
+/// Every file under `dir` but the user's own, with its content.
+fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = vec![];
+    for file in fs::read_dir(dir).expect("it is there").flatten() {
+        let path = file.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with("config.toml") {
+            found.push((path.display().to_string(), fs::read(&path).unwrap_or_default()));
+        }
+    }
+    found
+}
+
+/// The forms in which a secret could be found.
+fn forms(secret: &str) -> [String; 2] {
+    let json = Value::from(secret).to_string();
+    [secret.to_owned(), json[1..json.len() - 1].to_owned()]
+}
+
+fn assert_absent(what: &str, content: &[u8], secrets: &[&str]) {
+    let content = String::from_utf8_lossy(content);
+    for secret in secrets.iter().flat_map(|secret| forms(secret)) {
+        assert!(!content.contains(&secret), "{secret:?} is in {what}");
+    }
+}
+
+/// Everything that any tool tells of a task.
+fn told(server: &mut McpServer, id: &str) -> String {
+    let status = server.call("codex_status", json!({"taskId": id, "tailLines": 1000}), |_| {}).text;
+    status + &server.call("codex_tasks", json!({}), |_| {}).text
+}
+
+#[test]
+fn no_value_of_the_environment_is_written_that_no_agent_printed() {
+    let world = world();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"say": "nothing"}, {"stderr": "nothing"}])));
+    wait_for_end(&mut server, &id);
+    world.index();
+    let found = files(&world.data_dir());
+    assert!(found.len() >= 5, "{} files", found.len());
+    for (name, content) in found {
+        assert_absent(&name, &content, &[TOKEN, KEY, KEY_LINE, PLAIN, GIVEN]);
+    }
+}
+
+#[test]
+fn secrets_that_an_agent_prints_are_nowhere() {
+    let world = world();
+    let mut server = world.server();
+    let secrets = [TOKEN, KEY, KEY_LINE, GIVEN];
+    let arguments = and(world.fake(printed(&[TOKEN, KEY_LINE, GIVEN, PLAIN])), json!({"model": TOKEN}));
+    let answer = server.call("codex_agent", arguments, |_| {});
+    let id = task_id(&answer);
+    world.index();
+    let told = answer.text + &answer.progress.join("\n") + &told(&mut server, &id);
+    assert_absent("an answer", told.as_bytes(), &secrets);
+    assert!(told.contains("[redacted:SOME_TOKEN]") && told.contains(PLAIN), "{told}");
+    for (name, content) in files(&world.data_dir()) {
+        assert_absent(&name, &content, &secrets);
+    }
+    let log = world.log(&id);
+    for name in ["SOME_TOKEN", "SIGNING_KEY", "GIVEN_SECRET"] {
+        assert!(log.matches(&format!("[redacted:{name}]")).count() >= 7, "{name} was not printed everywhere");
+        let events = fs::read_to_string(world.log_file(&id, "events.jsonl")).expect("they were asked for");
+        assert!(events.contains(&format!("[redacted:{name}]")), "{name} is not in the raw events");
+    }
+    let result = fs::read_to_string(world.log_file(&id, "result")).expect("there is a result");
+    let words = "[redacted:SOME_TOKEN] and [redacted:SIGNING_KEY] and [redacted:GIVEN_SECRET] and ";
+    assert_eq!(result, format!("{words}{PLAIN}"));
+}
+
+#[test]
+fn what_an_agent_says_about_its_failure_is_redacted() {
+    let world = world();
+    let mut server = world.server();
+    let answer = server.call("codex_agent", world.fake(json!([{"fail": format!("401 for {TOKEN}")}])), |_| {});
+    assert!(answer.text.contains("401 for [redacted:SOME_TOKEN]"), "{}", answer.text);
+    let id = task_id(&answer);
+    assert_eq!(world.record(&id)["agentSaid"], "401 for [redacted:SOME_TOKEN]");
+}
+
+#[test]
+fn a_refusal_does_not_repeat_a_secret() {
+    let world = world();
+    let arguments = json!({"task": "x", "workingDirectory": format!("/no/such/{KEY_LINE}")});
+    let answer = world.server().call("codex_agent", arguments, |_| {});
+    assert!(answer.is_error && answer.text.contains("[redacted:SIGNING_KEY]"), "{}", answer.text);
+    assert_absent("the refusal", answer.text.as_bytes(), &[KEY_LINE]);
+}
+
+#[test]
+fn without_redaction_everything_stands_as_it_was_printed() {
+    let world = world();
+    let mut spec = supervise::spec(&world, "0123abcd", &format!("FAKE{}", json!([{"say": TOKEN}])), "continue");
+    spec["policy"]["redact"] = json!(false);
+    supervise::supervise(&world, "0123abcd", &format!("{spec}\n"));
+    assert_eq!(world.record("0123abcd")["result"], TOKEN);
+    assert!(world.log("0123abcd").contains(TOKEN));
+
+    // A spec that says nothing is redacted.
+    let spec = supervise::spec(&world, "0123abce", &format!("FAKE{}", json!([{"say": TOKEN}])), "continue");
+    supervise::supervise(&world, "0123abce", &format!("{spec}\n"));
+    assert_eq!(world.record("0123abce")["result"], "[redacted:SOME_TOKEN]");
+}
