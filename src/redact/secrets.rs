@@ -102,7 +102,8 @@ fn is_secret(name: &str, value: &[u8]) -> bool {
         return false;
     }
     let is_place = words.last().is_some_and(|last| PLACES.contains(last)) && !words.contains(&"WEBHOOK");
-    !(is_place && is_location(value)) && !is_everyday(value) && !is_file(value)
+    let is_harmless = is_everyday(value) || is_file(value) || is_place && is_location(value);
+    !is_harmless
 }
 
 /// Whether the value is a path or an address.
@@ -111,7 +112,7 @@ fn is_location(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'/' | b'~' | b'.')) || is_address || value.contains(&b'/') || value.contains(&b':')
 }
 
-/// Whether the value is a number of tokens, or a word that is no secret.
+/// Whether the value is a word that is no secret.
 fn is_everyday(value: &[u8]) -> bool {
     EVERYDAY.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
