@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process, thread,
     time::{Duration, Instant},
 };
@@ -21,6 +21,8 @@ const POLL: Duration = Duration::from_millis(2);
 /// no chain gives a sign of life.
 pub(crate) const QUIET: Duration = Duration::from_millis(60);
 const LOOKS: usize = 3;
+/// How long everything that is left may take to be killed.
+const CLEARING: Duration = Duration::from_secs(20);
 
 /// One process, beyond its pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,21 +220,27 @@ fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
     names.map(|name| (name.clone(), fs::read(format!("{directory}/{name}")).unwrap_or_default())).collect()
 }
 
-/// Kills everything that mentions `directory`, until nothing is left. A chain ends when it cannot write into `marks`
-/// directories below it any more.
-pub(crate) fn clear(directory: &Path, marks: &[&Path]) -> bool {
+/// Kills everything that mentions a path below `directory`, until nothing is left, and says whether that is so. A chain
+/// ends when it cannot write into its directory, one of `marks`, any more.
+pub(crate) fn clear(directory: &Path, marks: &[PathBuf]) -> bool {
     let text = format!("{}/", directory.display());
-    let patience = Instant::now() + Duration::from_secs(20);
+    let patience = Instant::now() + CLEARING;
+    let mut empty_since: Option<Instant> = None;
     loop {
         for marks in marks {
             // It may be gone already.
             let _ = fs::remove_dir_all(marks);
         }
         let left: Vec<Seen> = everyone().into_iter().filter(|seen| seen.mentions(&text)).collect();
-        if left.is_empty() || Instant::now() > patience {
-            return left.is_empty();
-        }
         left.iter().for_each(|seen| seen.process.kill());
+        if !left.is_empty() {
+            empty_since = None;
+        } else if empty_since.get_or_insert_with(Instant::now).elapsed() >= QUIET {
+            return true;
+        }
+        if Instant::now() > patience {
+            return false;
+        }
         thread::sleep(Duration::from_millis(5));
     }
 }

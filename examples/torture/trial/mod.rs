@@ -119,7 +119,7 @@ fn play(stage: &Stage, job: &Job, codex: Option<&RealCodex>) {
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
     // The servers are gone by now; whatever else there is, should not be there.
-    if !look::clear(world.dir(), &[&world.marks()]) {
+    if !look::clear(world.dir(), &[world.marks()]) {
         round.violation("not even the trial itself can end what is left");
     }
     if round.is_good() {
@@ -150,7 +150,7 @@ impl Drop for Guard {
 fn clear_all(directory: &Path) {
     let worlds = fs::read_dir(directory).into_iter().flatten().flatten();
     let marks: Vec<PathBuf> = worlds.map(|world| world.path().join("marks")).collect();
-    look::clear(directory, &marks.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    look::clear(directory, &marks);
 }
 
 fn clear_on_signals(directory: PathBuf) {
@@ -158,6 +158,7 @@ fn clear_on_signals(directory: PathBuf) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            world::begin_no_more();
             clear_all(&directory);
             let _ = fs::remove_dir_all(&directory);
             std::process::exit(128 + signal);

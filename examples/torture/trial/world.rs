@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -88,7 +89,13 @@ impl World {
 
     /// A server with further arguments.
     pub(crate) fn server_with(&self, args: &[&str]) -> McpServer {
-        let mut server = McpServer::spawn(self.command(args));
+        let mut server = {
+            let is_over = IS_OVER.lock().unwrap_or_else(PoisonError::into_inner);
+            while *is_over {
+                thread::park();
+            }
+            McpServer::spawn(self.command(args))
+        };
         server.initialize();
         server
     }
@@ -140,6 +147,14 @@ impl World {
         });
         supervisors.collect()
     }
+}
+
+/// Whether this program is about to end. Held while a server is started.
+static IS_OVER: Mutex<bool> = Mutex::new(false);
+
+/// From now on whoever would start a server waits for ever: this program is about to end.
+pub(crate) fn begin_no_more() {
+    *IS_OVER.lock().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
 /// The names of the files in a directory, which need not be there.
