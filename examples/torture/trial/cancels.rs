@@ -74,7 +74,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
 
 fn doom(rng: &mut Rng, world: &World, number: usize) -> Doomed {
     let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-    let mut plan = Plan::endless(rng, world, number, manner, ClearEnv::Always);
+    let mut plan = Plan::endless(rng, world, number, manner, ClearEnv::May);
     let end = match rng.u8(0..10) {
         0 => End::CancelledEarly(Duration::from_millis(rng.u64(0..400))),
         1 | 2 => End::TimesOut,

@@ -22,7 +22,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let plans: Vec<Plan> = (0..TASKS)
         .map(|number| {
             let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-            Plan::endless(&mut rng, world, number, manner, ClearEnv::Always)
+            Plan::endless(&mut rng, world, number, manner, ClearEnv::May)
         })
         .collect();
     let mut server = world.server();

@@ -110,12 +110,7 @@ fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Bl
         return Plan::short(rng, number, SHORT, 0);
     }
     let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-    let clear = match blow {
-        _ if round.stage.has_cgroup => ClearEnv::Always,
-        Blow { supervisors: false, .. } => ClearEnv::Always,
-        Blow { agents: false, .. } => ClearEnv::WithItsParents,
-        Blow { .. } => ClearEnv::Never,
-    };
+    let clear = if round.stage.has_cgroup || !blow.supervisors { ClearEnv::May } else { ClearEnv::MayNot };
     Plan::endless(rng, world, number, manner, clear)
 }
 

@@ -29,13 +29,13 @@ pub(crate) enum Manner {
 
 /// Whether children may clear their environment.
 ///
-/// A double-forked process with a cleared environment whose supervisor was killed as well can only be found through a
-/// cgroup. Where none is in force, what has lost its parents has to keep its environment.
+/// A process with a cleared environment that has lost its parents, and whose supervisor was killed as well, can only be
+/// found through a cgroup. It need not have forked twice for that: an agent that was just asked to go, or whose pipe to
+/// its supervisor breaks, leaves its children behind too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClearEnv {
-    Always,
-    WithItsParents,
-    Never,
+    May,
+    MayNot,
 }
 
 /// One task.
@@ -144,13 +144,7 @@ fn hiding_child(rng: &mut Rng, mut child: Value, clear: ClearEnv) -> (Value, BTr
     if !ways.contains("setsid") && rng.bool() {
         ways.insert("own_group");
     }
-    let is_orphan = ["double_fork", "fork_chain", "fork_storm"].iter().any(|way| ways.contains(way));
-    let may_clear = match clear {
-        ClearEnv::Always => true,
-        ClearEnv::WithItsParents => !is_orphan,
-        ClearEnv::Never => false,
-    };
-    if rng.u8(0..3) == 0 && may_clear {
+    if rng.u8(0..3) == 0 && clear == ClearEnv::May {
         ways.insert("clear_env");
     }
     for way in &ways {

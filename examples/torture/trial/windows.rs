@@ -108,7 +108,7 @@ fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut R
 fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &Shared) {
     let number = usize::try_from(shared.next_number.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
     let plan = match rng.u8(0..6) {
-        0 => Plan::endless(rng, world, number, Manner::Obeys, ClearEnv::Always),
+        0 => Plan::endless(rng, world, number, Manner::Obeys, ClearEnv::May),
         1 => Plan::short(rng, number, SHORT, rng.clone().u8(1..9)),
         _ => Plan::short(rng, number, SHORT, 0),
     };
