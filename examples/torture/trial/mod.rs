@@ -21,6 +21,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -83,9 +84,17 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for job in jobs.iter().filter(|job| options.round.is_none_or(|wanted| wanted == job.number)) {
-        play(&stage, job, codex.as_ref());
-    }
+    let jobs = Mutex::new(jobs.into_iter().filter(|job| options.round.is_none_or(|wanted| wanted == job.number)));
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..options.rounds_at_once.max(1) {
+            scope.spawn(|| {
+                while let Some(job) = next() {
+                    play(&stage, &job, codex.as_ref());
+                }
+            });
+        }
+    });
 
     report.say(format_args!("\n{}", report.table()));
     let slow = report.slow();

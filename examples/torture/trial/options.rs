@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Tasks that are cancelled at the same time
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) tasks_at_once: usize,
+    /// Rounds that are played at the same time, each in a home of its own
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) rounds_at_once: usize,
     /// Milliseconds from asking an agent to SIGTERM, and from there to SIGKILL
     #[arg(long, default_value_t = 300, value_name = "MS")]
     pub(crate) grace: u64,
