@@ -8,7 +8,7 @@ use fastrand::Rng;
 #[command(name = "torture")]
 pub(crate) struct Options {
     /// Rounds of a mixture of all scenarios
-    #[arg(long, default_value_t = 30, value_name = "N")]
+    #[arg(long, default_value_t = 60, value_name = "N")]
     rounds: usize,
     /// What the random choices come from; without it they differ each time
     #[arg(long, value_name = "SEED")]
