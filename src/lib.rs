@@ -10,6 +10,9 @@ pub mod broker;
 mod cli;
 pub mod config;
 pub mod executor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod logging;
 pub mod mcp;
 pub mod probing;

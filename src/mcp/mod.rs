@@ -10,6 +10,8 @@ mod answer;
 mod arguments;
 mod calls;
 mod cancellation;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod hostile_tests;
 mod input;

@@ -13,10 +13,22 @@ const READ: usize = 256 << 10;
 /// As much of the beginning of a longer line as is kept for the session.
 const HEAD: usize = 64 << 10;
 
+/// How much of a stream is in memory at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// [`HELD`].
+    pub(crate) held: usize,
+    /// [`HEAD`].
+    pub(crate) head: usize,
+    /// [`READ`].
+    pub(crate) read: usize,
+}
+
 /// Reads lines, many at a time: [`fill`](Self::fill) waits for bytes, [`cut`](Self::cut) cuts what came.
 #[derive(Debug)]
 pub struct LineReader<R> {
     from: R,
+    limits: Limits,
     buffer: Vec<u8>,
     /// Bytes before this are used up.
     used: usize,
@@ -54,7 +66,12 @@ pub enum Piece<'a> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader of `from`.
     pub fn new(from: R) -> Self {
-        Self { from, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false }
+        Self::with_limits(from, Limits { held: HELD, head: HEAD, read: READ })
+    }
+
+    /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
+    pub(crate) fn with_limits(from: R, limits: Limits) -> Self {
+        Self { from, limits, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false }
     }
 
     /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
@@ -65,10 +82,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if self.buffer.is_empty() && self.buffer.capacity() > 1 << 20 {
             self.buffer = Vec::new();
         }
-        if self.buffer.capacity() - self.buffer.len() < READ {
+        let Limits { held, read, .. } = self.limits;
+        if self.buffer.capacity() - self.buffer.len() < read {
             // Twice as much, as a `Vec` grows by itself, but never more than is ever held.
             let length = self.buffer.len();
-            self.buffer.reserve_exact(length.min(HELD.saturating_sub(length)).max(READ));
+            self.buffer.reserve_exact(length.min(held.saturating_sub(length)).max(read));
         }
         let count = self.from.read_buf(&mut self.buffer).await?;
         self.at_end = count == 0;
@@ -95,7 +113,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             None => {
                 self.searched = self.buffer.len();
                 let waiting = self.searched - self.used;
-                (self.long.is_some() && waiting > 0 || waiting >= HELD).then(|| self.part(self.searched))
+                (self.long.is_some() && waiting > 0 || waiting >= self.limits.held).then(|| self.part(self.searched))
             }
         }
     }
@@ -128,7 +146,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 Piece::LongPart(part)
             }
             None => {
-                self.long = Some(Long { head: part[..part.len().min(HEAD)].to_vec(), length });
+                self.long = Some(Long { head: part[..part.len().min(self.limits.head)].to_vec(), length });
                 Piece::LongStart(part)
             }
         }

@@ -16,6 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind};
 pub use identity::{boot_id, identity_of, is_alive};
+#[cfg(feature = "fuzzing")]
+pub(crate) use lines::Limits;
 pub use lines::{HELD, LineReader, Piece};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};

@@ -1,0 +1,130 @@
+//! What agents print.
+
+use std::sync::{Arc, LazyLock};
+
+use connector_api::{
+    AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, Exit, Line, Outcome, Sandbox, Step,
+    Verdict,
+};
+use connector_codex::Codex;
+use connector_command::Command;
+use serde_json::{Value, json};
+
+use super::{parts, trickle::each_piece};
+use crate::process::{Limits, Piece};
+
+/// Lines of these runs are whole.
+const ROOMY: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
+
+/// Most lines of these runs are too long.
+const TIGHT: Limits = Limits { held: 64, head: 48, read: 16 };
+
+static CODEX: LazyLock<Arc<dyn AgentBackend>> = LazyLock::new(|| backend::<Codex>(json!({})));
+static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
+    LazyLock::new(|| backend::<Command>(json!({"program": "agent", "sandboxes": {"read-only": []}})));
+
+/// What came of a run: the steps for each line of stdout, and the verdict.
+type Followed = (Vec<Vec<Step>>, Verdict);
+
+/// Parts: stdout; stderr; how they come: a byte for the agent's exit, and the sizes of the pieces that are read.
+///
+/// Whatever an agent prints, its session lives, says no more than it heard, and tells why a run failed. How the lines
+/// come makes no difference.
+pub fn event_lines(input: &[u8]) {
+    let [stdout, stderr, how] = parts(input);
+    let exit = match how.first().map_or(0, |byte| byte % 4) {
+        0 => Exit::Code(0),
+        1 => Exit::Code(1),
+        2 => Exit::Code(2),
+        _ => Exit::Signal(9),
+    };
+    let sizes = how.get(1..).unwrap_or_default();
+    for (backend, check) in [(&CODEX, codex as fn(&Followed, &[u8], Exit)), (&COMMAND, command)] {
+        let follow = |sizes, limits| follow(session(backend), [stdout, stderr], sizes, limits, exit);
+        let whole = follow(&[], ROOMY);
+        check(&whole, stdout, exit);
+        if stdout.len().max(stderr.len()) < ROOMY.held {
+            assert_eq!(follow(sizes, ROOMY), whole, "it depends on how the lines come");
+        }
+        sound(&follow(sizes, TIGHT).1, exit);
+    }
+}
+
+fn backend<K: BackendKind>(settings: Value) -> Arc<dyn AgentBackend> {
+    let name = BackendName::new("fuzzed").expect("`fuzzed` follows the rule for names");
+    Arc::new(K::build(name, settings).expect("these settings are enough"))
+}
+
+fn session(backend: &Arc<dyn AgentBackend>) -> Box<dyn AgentSession> {
+    let sandbox = Sandbox::ReadOnly;
+    let request = AgentRequest { prompt: "a task".into(), working_directory: "/".into(), sandbox, model: None };
+    backend.session(&request)
+}
+
+fn follow(
+    mut session: Box<dyn AgentSession>,
+    [stdout, stderr]: [&[u8]; 2],
+    sizes: &[u8],
+    limits: Limits,
+    exit: Exit,
+) -> Followed {
+    let mut steps = vec![];
+    each_piece(stderr, sizes, limits, usize::MAX, |piece| {
+        if let Some(line) = line(piece) {
+            assert_eq!(session.stderr(line), [], "stderr makes no steps");
+        }
+    });
+    each_piece(stdout, sizes, limits, usize::MAX, |piece| steps.extend(line(piece).map(|line| session.stdout(line))));
+    (steps, session.finish(exit))
+}
+
+fn line<'a>(piece: &'a Piece<'a>) -> Option<Line<'a>> {
+    match piece {
+        Piece::Line(line) => Some(Line::Whole(line)),
+        Piece::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
+        Piece::LongStart(_) | Piece::LongPart(_) => None,
+    }
+}
+
+/// What holds for every verdict.
+fn sound(verdict: &Verdict, exit: Exit) {
+    match &verdict.outcome {
+        Outcome::Completed => assert_eq!(exit, Exit::Code(0), "a program that failed has completed"),
+        Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
+            assert!(!complaint.said.trim().is_empty(), "a failure without a word about why");
+            assert!(complaint.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
+        }
+    }
+}
+
+fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
+    sound(verdict, exit);
+    let events = steps.iter().flatten().map(|step| match step {
+        Step::Event(event) => event,
+        Step::Send(_) | Step::CloseStdin | Step::Finished => panic!("Codex is only listened to"),
+    });
+    let (mut said, mut id) = (None, None);
+    for event in events {
+        match event {
+            AgentEvent::Message { text } => said = Some(text),
+            AgentEvent::SessionStarted { id: new } => id = Some(new),
+            _ => {}
+        }
+    }
+    assert_eq!(verdict.answer.as_ref(), said, "the answer is the last message");
+    assert_eq!(verdict.session_id.as_ref(), id, "the session is the last one that was named");
+    let is_completion =
+        |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok_and(|event: Value| event["type"] == "turn.completed");
+    if verdict.outcome == Outcome::Completed {
+        assert!(stdout.split(|byte| *byte == b'\n').any(is_completion), "a success that Codex did not speak of");
+    }
+}
+
+fn command((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
+    sound(verdict, exit);
+    assert!(steps.iter().all(Vec::is_empty), "plain text makes no steps");
+    let is_blank = String::from_utf8_lossy(stdout).trim().is_empty();
+    let has_completed = verdict.outcome == Outcome::Completed;
+    assert_eq!(has_completed, exit == Exit::Code(0) && !is_blank, "an answer and exit code 0 are a success");
+    assert_eq!(verdict.answer.is_none(), is_blank, "the answer is what was printed");
+}

@@ -1,0 +1,63 @@
+//! What holds for every parser that meets the outside, whatever it is given.
+//!
+//! Each function here takes bytes, hands them to one parser the way the program does, and panics when a promise is not
+//! kept. The fuzzers (`fuzz/`) look for such bytes without end; the property tests (`tests/properties`) make some that
+//! are nearly right at each test run. Not a part of the program: the feature `fuzzing` switches it on.
+//!
+//! An input of several parts has a line `%%` between them, and parts that are not there are empty, so that people can
+//! read and write the seeds.
+
+mod events;
+mod lines;
+mod settings;
+mod store;
+mod trickle;
+
+pub use events::event_lines;
+pub use lines::line_reader;
+pub use settings::config;
+pub use store::{index, records};
+
+pub use crate::mcp::fuzzing::tool_arguments;
+
+/// A parser with its promises.
+pub type Property = fn(&[u8]);
+
+/// Every parser by the name of its fuzz target, which is also that of the directory of its seeds.
+pub const TARGETS: [(&str, Property); 6] = [
+    ("event_lines", event_lines),
+    ("line_reader", line_reader),
+    ("records", records),
+    ("index", index),
+    ("config", config),
+    ("tool_arguments", tool_arguments),
+];
+
+/// The line that stands between two parts, with the line ends that belong to it.
+pub const SEPARATOR: &[u8] = b"\n%%\n";
+
+/// Cuts an input into its parts. The last one has all that is left.
+fn parts<const N: usize>(input: &[u8]) -> [&[u8]; N] {
+    let mut parts = [&[][..]; N];
+    let mut left = input;
+    for (at, part) in parts.iter_mut().enumerate() {
+        let end = memchr::memmem::find(left, SEPARATOR).filter(|_| at + 1 < N);
+        match end {
+            Some(end) => (*part, left) = (&left[..end], &left[end + SEPARATOR.len()..]),
+            None => (*part, left) = (left, &[]),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_are_not_there_are_empty_and_the_last_one_has_the_rest() {
+        assert_eq!(parts(b"a\n%%\nb"), [&b"a"[..], b"b", b""]);
+        assert_eq!(parts(b"\n%%\nb\n%%\nc"), [&b""[..], b"b\n%%\nc"]);
+        assert_eq!(parts(b""), [&b""[..], b""]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Arguments of calls with a few things wrong.
+
+use codex_connector::fuzzing::tool_arguments;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    Input, cases,
+    json::{any_value, nearly},
+};
+
+fn calls() -> Vec<Value> {
+    vec![
+        json!({"task": "fix it", "workingDirectory": "/project", "sandbox": "read-only", "model": "m", "async": true}),
+        json!({"task": "fix it", "workingDirectory": "/project", "timeoutMs": 1500.0}),
+        json!({"taskId": "0123abcd", "tailLines": 10}),
+        json!({"status": "failed", "limit": 20}),
+        json!({}),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let value = prop_oneof![3 => nearly(calls()), 1 => any_value()];
+    value.prop_map(|value| Input(value.to_string().into_bytes()))
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn arguments_are_taken_within_bounds_or_refused_in_two_lines(input in input()) {
+        tool_arguments(&input.0);
+    }
+}

@@ -1,0 +1,52 @@
+//! Transcripts of real runs of Codex with a few things wrong.
+
+use std::{fs, path::Path};
+
+use codex_connector::fuzzing::event_lines;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::{Input, bytes::damaged, cases, json::nearly};
+
+/// All recorded outputs with this extension.
+fn recorded(extension: &str) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("backends/codex/tests/recordings");
+    let versions = fs::read_dir(root).expect("the recordings are there").flatten();
+    let runs = versions.filter_map(|version| fs::read_dir(version.path()).ok()).flatten().flatten();
+    let wanted = runs.map(|run| run.path()).filter(|path| path.extension().is_some_and(|found| found == extension));
+    let mut outputs: Vec<_> = wanted.map(|path| fs::read(path).expect("a recording is readable")).collect();
+    outputs.sort();
+    outputs
+}
+
+/// Transcripts of events, each of which may be wrong by itself.
+fn transcript() -> impl Strategy<Value = Vec<u8>> {
+    let events: Vec<Value> = recorded("jsonl")
+        .iter()
+        .flat_map(|run| run.split(|byte| *byte == b'\n'))
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect();
+    prop::collection::vec(nearly(events), 0..8).prop_map(|events| {
+        let lines: Vec<_> = events.iter().map(Value::to_string).collect();
+        lines.join("\n").into_bytes()
+    })
+}
+
+/// How the output comes, and how the agent ends.
+fn how() -> impl Strategy<Value = Vec<u8>> {
+    (0..4_u8, prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(exit, sizes)| [&[exit][..], &sizes].concat())
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let stdout = prop_oneof![transcript(), damaged(recorded("jsonl"))];
+    (stdout, damaged(recorded("stderr")), how()).prop_map(|(stdout, stderr, how)| Input::of(&[&stdout, &stderr, &how]))
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn a_session_survives_every_line_and_tells_what_it_heard(input in input()) {
+        event_lines(&input.0);
+    }
+}

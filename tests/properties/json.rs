@@ -1,0 +1,105 @@
+//! JSON of the right form with the wrong things in it.
+
+use proptest::{prelude::*, sample::Index};
+use serde_json::{Value, json};
+
+/// What becomes of a value somewhere inside.
+#[derive(Debug, Clone)]
+enum Edit {
+    /// It is this.
+    Replace(Value),
+    /// It is not there.
+    Remove,
+    /// It stands under this name.
+    Rename(String),
+}
+
+/// Any value, most of them small, and some of them those that are hard to read.
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
+    let hard = [
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(""),
+        json!(" \n\t"),
+        json!("\u{0}\u{1b}[0m"),
+        json!("`"),
+        json!("x".repeat(3_000)),
+        json!("0123abcd"),
+        json!("running"),
+        json!("2024-01-15T10:30:00.000Z"),
+        json!("9999-12-31T23:59:60Z"),
+        json!({}),
+        json!([]),
+        json!({"message": ""}),
+        json!([{}, [null]]),
+    ];
+    prop_oneof![
+        6 => prop::sample::select(hard.to_vec()),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => any::<f64>().prop_map(Value::from),
+        2 => any::<String>().prop_map(Value::from),
+        1 => prop::collection::vec(any::<String>(), 0..3).prop_map(Value::from),
+    ]
+}
+
+/// Some of `originals`, most of them changed in some places.
+pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
+    let names = ["id", "type", "format", "status", "error", "message", "item", "text", "0123abcd", "89abcdef", ""];
+    let edit = prop_oneof![
+        5 => any_value().prop_map(Edit::Replace),
+        2 => Just(Edit::Remove),
+        1 => prop::sample::select(names.to_vec()).prop_map(|name| Edit::Rename(name.to_owned())),
+    ];
+    let edits = prop::collection::vec((any::<Index>(), edit), 0..4);
+    (prop::sample::select(originals), edits).prop_map(|(mut value, edits)| {
+        for (at, edit) in edits {
+            let places = places(&value);
+            if let Some(place) = (!places.is_empty()).then(|| at.get(&places)) {
+                change(&mut value, place, edit);
+            }
+        }
+        value
+    })
+}
+
+/// The places of all values inside of `value`, as JSON pointers.
+fn places(value: &Value) -> Vec<(String, String)> {
+    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
+    let inside: Vec<(String, &Value)> = match value {
+        Value::Object(table) => table.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => vec![],
+    };
+    let mut all = vec![];
+    for (name, value) in inside {
+        let here = format!("/{}", escape(&name));
+        all.extend(places(value).into_iter().map(|(parent, name)| (format!("{here}{parent}"), name)));
+        all.push((String::new(), name));
+    }
+    all
+}
+
+fn change(value: &mut Value, (parent, name): &(String, String), edit: Edit) {
+    let at = name.parse::<usize>();
+    match (value.pointer_mut(parent), edit) {
+        (Some(Value::Object(table)), Edit::Replace(new)) => drop(table.insert(name.clone(), new)),
+        (Some(Value::Object(table)), Edit::Remove) => drop(table.shift_remove(name)),
+        (Some(Value::Object(table)), Edit::Rename(new)) => {
+            if let Some(old) = table.shift_remove(name) {
+                table.insert(new, old);
+            }
+        }
+        (Some(Value::Array(list)), Edit::Replace(new)) => {
+            if let Some(old) = at.ok().and_then(|at| list.get_mut(at)) {
+                *old = new;
+            }
+        }
+        (Some(Value::Array(list)), Edit::Remove | Edit::Rename(_)) => drop(list.pop()),
+        (_, _) => {}
+    }
+}
