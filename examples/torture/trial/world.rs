@@ -91,8 +91,11 @@ impl World {
     pub(crate) fn server_with(&self, args: &[&str]) -> McpServer {
         let mut server = {
             let is_over = IS_OVER.lock().unwrap_or_else(PoisonError::into_inner);
-            while *is_over {
-                thread::park();
+            if *is_over {
+                // With the lock, so that all others wait too.
+                loop {
+                    thread::park();
+                }
             }
             McpServer::spawn(self.command(args))
         };
