@@ -104,7 +104,11 @@ impl UserFile {
                 let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
                 let line = before.split('\n').count();
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-                let said = error.message().replace('\n', ", ");
+                // toml 0.8 has no words for some characters, such as control characters in a comment.
+                let said = match error.message() {
+                    "" => "not TOML, perhaps an invisible character".to_owned(),
+                    said => said.replace('\n', ", "),
+                };
                 Err(ConfigProblem::Syntax { path: path.clone(), line, column, said })
             }
         }

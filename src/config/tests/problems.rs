@@ -173,6 +173,12 @@ fn a_file_that_is_no_toml_is_said_with_line_and_column() {
 }
 
 #[test]
+fn a_character_that_toml_does_not_allow_is_said_in_words() {
+    let said = said("# a\u{1} comment");
+    assert_eq!(said, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
+}
+
+#[test]
 fn only_a_file_that_was_named_must_exist() {
     let mut case = Case::new();
     assert!(case.load().is_ok());
