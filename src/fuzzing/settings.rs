@@ -56,6 +56,7 @@ fn usable(config: &Config, path: PathBuf) {
         assert_eq!(*name, backend.name);
         assert!(REGISTRY.build(backend).is_ok(), "`{name}` was accepted and cannot be built");
     }
+    assert!(config.ceilings.keys().eq(config.backends.keys()), "a backend without a ceiling");
     let policy = &config.policy;
     let lengths = [Some(policy.heartbeat), Some(policy.stall_warning), policy.timeout, policy.stop_after_silence];
     assert!(lengths.into_iter().flatten().all(|length| length > Duration::ZERO), "a length of nothing");
@@ -71,7 +72,8 @@ fn told(problems: &ConfigProblems) {
     assert!(!problems.0.is_empty(), "a failure without a problem");
     for problem in &problems.0 {
         let words = problem.to_string();
-        let next = words.split("\nnext: ").nth(1);
-        assert!(next.is_some_and(|next| !next.trim().is_empty()), "no word about what to do: {words}");
+        let (what, next) = words.rsplit_once("\nnext: ").unwrap_or_default();
+        assert!(!what.trim_end().ends_with(':'), "no word about what is wrong: {words}");
+        assert!(!next.trim().is_empty(), "no word about what to do: {words}");
     }
 }

@@ -1,5 +1,7 @@
 //! Settings that a user may write: every key there is, with values that are right, or nearly.
 
+use std::collections::BTreeMap;
+
 use codex_connector::fuzzing::config;
 use proptest::prelude::*;
 
@@ -13,81 +15,101 @@ const EXAMPLES: [&str; 3] = [
     include_str!("../../config/examples/several-codex.toml"),
 ];
 
-/// What stands after the `=`, whether or not it fits there.
-const VALUES: [&str; 28] = [
-    "\"30s\"",
-    "\"none\"",
-    "\"off\"",
-    "\"0s\"",
-    "\"1h 30m\"",
-    "30",
-    "0",
-    "-1",
-    "1.5",
-    "nan",
-    "9223372036854775807",
-    "true",
-    "\"read-only\"",
-    "\"codex\"",
-    "\"command\"",
-    "\"fast\"",
-    "\"~/x\"",
-    "\"/x\"",
-    "\"\"",
-    "\"x\"",
-    "[]",
-    "[\"A\", \"B_*\"]",
-    "[1]",
-    "{}",
-    "{ A = \"1\" }",
-    "{ set = { A = \"1\" } }",
-    "2024-01-15",
-    "[[[]]]",
+/// Values of one sort each: whoever takes one of them takes most of them.
+const SORTS: [&[&str]; 7] = [
+    &["true", "false"],
+    &["1", "0", "30", "64000", "9223372036854775807", "-1", "1.5", "nan"],
+    &["[]", "[\"A\", \"B_*\"]", "[\"/x\"]", "[1]", "[[[]]]"],
+    &["{}", "{ A = \"1\" }", "{ set = { A = \"1\" } }", "{ sandbox = \"read-only\" }", "{ a = { b = { c = [] } } }"],
+    &["\"30s\"", "\"1h 30m\"", "\"0s\"", "\"99999999999h\"", "\"none\"", "\"off\"", "\"64KB\"", "\"1GiB\"", "\"0B\""],
+    &["\"~/x\"", "\"/x\"", "\"~\"", "\"x\"", "\"codex\"", "\"command\"", "\"fast\"", "\"\"", "\"{prompt}\""],
+    &["\"read-only\"", "\"danger-full-access\"", "\"interrupt\"", "\"kill\"", "\"auto\"", "\"info\"", "\"argument\""],
 ];
 
-/// Every key of `default.toml` with its section, those without a default among them, and some that are none.
-fn keys() -> Vec<String> {
+/// A backend that there may be besides the default one: what it needs, and the other keys of its kind.
+const FAST: [(&str, &str); 8] = [
+    ("backends.fast.kind", "\"command\""),
+    ("backends.fast.program", "\"agent\""),
+    ("backends.fast.sandboxes.read-only", "[]"),
+    ("backends.fast.args", "[\"{workdir}\", \"{sandbox_args}\"]"),
+    ("backends.fast.model_args", "[\"{model}\"]"),
+    ("backends.fast.prompt", "\"argument\""),
+    ("backends.fast.env.set.A", "\"x\""),
+    ("backends.fast.ceiling.roots", "[\"/x\"]"),
+];
+
+/// Keys that are none, or that are sections.
+const STRANGE: [&str; 7] =
+    ["tasks", "backends", "backends.fast", "agent_env.set.A.B", "taks.keep_events", "heartbeat_interval", "x"];
+
+/// Every key of `default.toml` with its section and its value, those without a default among them.
+fn defaults() -> Vec<(String, &'static str)> {
     let mut section = String::new();
-    let mut keys: Vec<String> = vec![];
+    let mut keys = vec![];
     for line in DEFAULTS.lines().map(|line| line.trim_start_matches('#')).filter(|line| !line.starts_with(' ')) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = format!("{name}.");
-        } else if let Some((key, _)) = line.split_once(" = ") {
-            keys.push(format!("{section}{key}"));
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            keys.push((format!("{section}{key}"), value));
         }
     }
-    let more = ["args", "sandboxes", "sandboxes.read-only", "prompt", "env.set.A", "env.pass", "kind", "program"];
-    keys.extend(more.iter().flat_map(|key| ["codex", "fast", "Bad"].map(|name| format!("backends.{name}.{key}"))));
-    let none =
-        ["tasks", "backends", "backends.fast", "agent_env.set.A.B", "taks.keep_events", "heartbeat_interval", "x"];
-    keys.extend(none.map(str::to_owned));
     keys
 }
 
-/// A key, and what it is set to.
-fn settings() -> impl Strategy<Value = Vec<(String, &'static str)>> {
-    prop::collection::vec((prop::sample::select(keys()), prop::sample::select(&VALUES[..])), 0..6)
+/// Whether two values are of the same sort, as far as one sees.
+fn is_like(value: &str, other: &str) -> bool {
+    let sort = |value: &str| {
+        let begins = |what: fn(char) -> bool| value.trim_start_matches('"').starts_with(what);
+        let is_text = value.starts_with('"');
+        match is_text {
+            true if begins(|letter| letter.is_ascii_digit()) || ["\"off\"", "\"none\""].contains(&value) => 'n',
+            true => '"',
+            false if begins(|letter| letter.is_ascii_digit()) => '0',
+            false => value.chars().next().unwrap_or(' '),
+        }
+    };
+    sort(value) == sort(other) || value.starts_with('t') && other.starts_with('f')
+}
+
+/// A key, and what it is set to: what it is by default, another value of that sort, or any.
+fn setting() -> impl Strategy<Value = (String, String)> {
+    let known = [defaults(), FAST.map(|(key, value)| (key.to_owned(), value)).to_vec()].concat();
+    let any = || prop::sample::select(SORTS.concat());
+    let right = prop::sample::select(known.clone()).prop_flat_map(|(key, value)| {
+        let alike: Vec<_> = SORTS.concat().into_iter().filter(|other| is_like(value, other)).chain([value]).collect();
+        (Just(key), prop_oneof![Just(value), prop::sample::select(alike)])
+    });
+    let keys = known.into_iter().map(|(key, _)| key).chain(STRANGE.map(str::to_owned)).collect::<Vec<_>>();
+    let wrong = (prop::sample::select(keys), any());
+    prop_oneof![20 => right, 1 => wrong].prop_map(|(key, value)| (key, value.to_owned()))
+}
+
+fn settings() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec(setting(), 0..4)
 }
 
 /// A file of settings, the default ones, or an example, damaged or not.
 fn file() -> impl Strategy<Value = Vec<u8>> {
-    let lines = |settings: Vec<(String, &str)>| -> String {
-        settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    let lines = |(fast, settings): (bool, Vec<(String, String)>)| {
+        let needed = FAST[..3].iter().filter(|_| fast).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        // In a table each key is there once.
+        let table: BTreeMap<_, _> = needed.chain(settings).collect();
+        table.iter().flat_map(|(key, value)| format!("{key} = {value}\n").into_bytes()).collect::<Vec<u8>>()
     };
     let whole = EXAMPLES.iter().chain(&[DEFAULTS]).map(|text| text.as_bytes().to_vec()).collect();
-    prop_oneof![3 => settings().prop_map(move |settings| lines(settings).into_bytes()), 1 => damaged(whole)]
+    prop_oneof![3 => (any::<bool>(), settings()).prop_map(lines), 1 => damaged(whole)]
 }
 
 fn input() -> impl Strategy<Value = Input> {
     (file(), settings(), settings()).prop_map(|(file, environment, flags)| {
-        let environment: Vec<_> = environment
-            .iter()
-            .map(|(key, value)| {
-                let name = key.to_uppercase().replace('.', "__");
-                format!("CODEX_CONNECTOR_{name}={}", value.trim_matches('"'))
-            })
-            .collect();
-        let flags: Vec<_> = flags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        // Outside of a file a text has no quotes.
+        let variable = |(key, value): &(String, String)| {
+            let name = key.to_uppercase().replace('.', "__");
+            format!("CODEX_CONNECTOR_{name}={}", value.trim_matches('"'))
+        };
+        let flag = |(key, value): &(String, String)| format!("{key}={}", value.trim_matches('"'));
+        let environment: Vec<_> = environment.iter().map(variable).collect();
+        let flags: Vec<_> = flags.iter().map(flag).collect();
         Input::of(&[&file, environment.join("\n").as_bytes(), flags.join("\n").as_bytes()])
     })
 }
@@ -103,8 +125,8 @@ proptest! {
 
 #[test]
 fn the_keys_that_are_tried_are_those_of_the_defaults() {
-    let keys = keys();
+    let keys = defaults();
     for key in ["data_dir", "log_dir", "tasks.keep_events", "backends.codex.model", "agent_env.set"] {
-        assert!(keys.iter().any(|found| found == key), "{key} is not among {keys:?}");
+        assert!(keys.iter().any(|(found, _)| found == key), "{key} is not among {keys:?}");
     }
 }
