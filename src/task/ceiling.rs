@@ -102,7 +102,7 @@ impl Ceiling {
             && !self.models.is_empty()
             && !self.models.iter().any(|allowed| allowed.matches(model))
         {
-            let allowed = self.models.iter().map(|allowed| format!("`{}`", allowed.0)).collect::<Vec<_>>().join(", ");
+            let allowed = self.models.iter().map(|allowed| allowed.0.as_str()).collect::<Vec<_>>().join(", ");
             return Err(AboveCeiling::Model { asked: model.clone(), allowed, rule: self.rule("models") });
         }
         if self.roots.is_empty() {

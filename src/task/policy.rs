@@ -101,6 +101,6 @@ mod tests {
             "keepEvents": false
         }"#;
         let policy: Policy = serde_json::from_str(written).expect("what is new has a default");
-        assert_eq!((policy.log_bytes, policy.redact), (None, false));
+        assert_eq!((policy.log_bytes, policy.redact), (None, true));
     }
 }

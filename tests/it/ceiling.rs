@@ -56,7 +56,7 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
         ),
         (
             json!({"model": "o3"}),
-            "`model` o3 is none of those that are allowed: `gpt-5*` (`ceiling.models`, from ",
+            "`model` o3 is none of those that are allowed: gpt-5\\* (`ceiling.models`, from ",
             "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
         ),
     ] {
