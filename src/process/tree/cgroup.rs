@@ -6,8 +6,7 @@
 //! its parents and by its marker.
 //!
 //! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18), and so it
-//! is done beside the agent's first steps. What it starts meanwhile is moved too, unless it forks faster than it is looked
-//! for in these first moments.
+//! is done beside the agent's first steps. What it starts meanwhile is moved too.
 
 use std::{
     fs, io,
@@ -72,6 +71,11 @@ impl Cgroup {
                 moved.push(pid);
             }
         }
+    }
+
+    /// Moves one process in, if it is still there.
+    pub(super) fn take(&self, process: u32) -> bool {
+        self.move_in(process).is_ok()
     }
 
     fn move_in(&self, pid: u32) -> io::Result<()> {

@@ -33,6 +33,8 @@ pub(super) fn left_behind(_id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<
 
 pub(super) fn chase(_agent: u32) {}
 
+pub(super) fn round_up(_agent: u32, _move_in: impl FnMut(&Member) -> bool) {}
+
 pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
     Vec::new()
 }
@@ -65,6 +67,10 @@ impl Cgroup {
     }
 
     pub(super) fn admit(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
+        match self.0 {}
+    }
+
+    pub(super) fn take(&self, _process: u32) -> bool {
         match self.0 {}
     }
 

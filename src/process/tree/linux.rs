@@ -77,13 +77,29 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
 const CHASE: Duration = Duration::from_millis(30);
 const REACH: u32 = 8;
 const IN_VAIN: usize = 40;
+/// The same where nearly always there is none.
+const ROUNDS_UP: usize = 8;
 
-/// Kills processes that are gone before a look at the whole machine reaches them, because each starts a successor and
-/// ends. The kernel tells the newest pid, and one pid is looked at sooner than a process is started.
+/// Kills processes that are gone before a look at the whole machine reaches them.
 pub(super) fn chase(agent: u32) {
+    run_after(agent, IN_VAIN, |member| {
+        signal(member, Signal::KILL);
+        reap(member.pid);
+        true
+    });
+}
+
+/// Finds such processes for a control group. `move_in` says whether one was outside.
+pub(super) fn round_up(agent: u32, move_in: impl FnMut(&Member) -> bool) {
+    run_after(agent, ROUNDS_UP, move_in);
+}
+
+/// Catches processes of which each starts a successor and ends. The kernel tells the newest pid, and one pid is looked at
+/// sooner than a process is started. Gives up after so many looks at which `catch` had nothing to do.
+fn run_after(agent: u32, most_in_vain: usize, mut catch: impl FnMut(&Member) -> bool) {
     let until = Instant::now() + CHASE;
     let mut in_vain = 0;
-    while !is_childless() && Instant::now() < until && in_vain < IN_VAIN {
+    while !is_childless() && Instant::now() < until && in_vain < most_in_vain {
         let Some(newest) = newest_pid() else { return };
         in_vain += 1;
         for candidate in newest.saturating_sub(REACH)..=newest {
@@ -91,12 +107,11 @@ pub(super) fn chase(agent: u32) {
                 continue;
             }
             let Some(found) = stat(candidate) else { continue };
-            let member = Member { pid: candidate, start_time: found.start_time, name: found.name.clone() };
-            if !found.is_zombie {
+            let is_alive = !found.is_zombie;
+            let member = Member { pid: candidate, start_time: found.start_time, name: found.name };
+            if catch(&member) && is_alive {
                 in_vain = 0;
             }
-            signal(&member, Signal::KILL);
-            reap(candidate);
         }
     }
 }

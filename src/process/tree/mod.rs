@@ -65,6 +65,7 @@ impl Tree {
     pub fn gather(&self) {
         if let Some(group) = &self.group {
             group.admit(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
+            platform::round_up(self.agent, |member| !group.members().contains(&member.pid) && group.take(member.pid));
         }
     }
 
