@@ -8,6 +8,7 @@ use chrono::Utc;
 
 use crate::{
     process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
+    redact::Redactor,
     store::{Lease, Store, StoreError},
     task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
 };
@@ -109,7 +110,10 @@ fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
             if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };
-        let entry = format!("{summary}\nThe supervisor was gone; {stopped}");
+        let own_words = store.last_words(&record.id).map_or(String::new(), |words| {
+            format!("\nIts last words: {}", Redactor::of(std::env::vars_os()).text(&words))
+        });
+        let entry = format!("{summary}\nThe supervisor was gone; {stopped}{own_words}");
         let _ = log.entry(Utc::now(), &entry).and_then(|()| log.flush());
     }
 }

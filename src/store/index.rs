@@ -93,6 +93,9 @@ impl Store {
         if lacks {
             entries.extend(self.rebuilt(limits.text)?);
         }
+        // A running task may have ended while its entry waited for the lock, and another may have told so already.
+        let ended = if record.status.is_final() { None } else { self.own_record(&record.id)? };
+        let record = ended.as_ref().filter(|ended| ended.status.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
         bound(&mut entries, limits.entries);
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index

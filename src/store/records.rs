@@ -59,6 +59,12 @@ impl Store {
         Ok(self.index_entry(id)?.or_else(|| self.archived(id)))
     }
 
+    /// What the task's record says, and nothing else does; `None` where it says nothing.
+    pub(super) fn own_record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let content = self.read_as_it_is(&self.layout.record(id))?;
+        Ok(content.and_then(|content| parse(id, &content)))
+    }
+
     /// The content of a file of ours; nothing at all where there is something that is no such file. `None`: nothing is
     /// there.
     pub(super) fn read_as_it_is(&self, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {

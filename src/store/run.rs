@@ -45,6 +45,14 @@ impl Store {
         files::append(&path).map_err(StoreError::at("open", path))
     }
 
+    /// What a supervisor that is gone wrote in its own log last: a fault of ours, most likely.
+    pub fn last_words(&self, id: &TaskId) -> Option<String> {
+        const MOST: usize = 2_000;
+        let log = String::from_utf8_lossy(&files::read(&self.layout.supervisor_log(id)).ok()?).into_owned();
+        let begin = log.char_indices().rev().nth(MOST).map_or(0, |(at, _)| at);
+        Some(log[begin..].trim().to_owned()).filter(|words| !words.is_empty())
+    }
+
     /// Shows readers where a running task stands. Not durable: it is true for a second.
     pub fn write_live(&self, id: &TaskId, live: &LiveView) -> Result<(), StoreError> {
         let content = serde_json::to_vec(live).expect("a live view has only string keys");

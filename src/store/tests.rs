@@ -291,3 +291,14 @@ fn a_reader_shows_what_the_index_lacks() {
     assert_eq!(store.list(None, 10).expect("it is readable").total, 2);
     assert!(store.take_notices()[0].contains("out of date"));
 }
+
+#[test]
+fn an_entry_of_a_running_task_that_comes_late_does_not_undo_its_end() {
+    let (_dir, store) = store();
+    let running = record(0, TaskStatus::Running);
+    let ended = TaskRecord { status: TaskStatus::Completed, ..running.clone() };
+    store.write_record(&ended).expect("it is writable");
+    store.index(&ended, LIMITS).expect("it is writable");
+    store.index(&running, LIMITS).expect("it is writable");
+    assert_eq!(index_on_disk(&store)[running.id.as_str()]["status"], "completed");
+}

@@ -76,6 +76,7 @@ pub struct Assignment {
 /// for people when there is no task; once there is one, every end is an end of the task.
 pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
     heed_file_limit();
+    std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
     let hints = Hints::open();
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
     let redactor = redaction::redactor(&spec, registry);

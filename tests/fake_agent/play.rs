@@ -17,6 +17,7 @@
 //! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
 //! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `event` instead of `length`, each is that event |
+//! | `{"await_cgroup": seconds}` | a pause until it is in a control group of its own, so long at most |
 //! | `{"close_stdout": true}` | the reader of stdout sees its end |
 //! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
 //!
@@ -43,7 +44,7 @@ use std::{
     io::{self, BufWriter, Write},
     path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -53,6 +54,15 @@ use super::{Problem, child, interrupt::Children, output, output::Output};
 
 /// The longest silence, so that a test that fails leaves nothing for ever.
 const HANG: Duration = Duration::from_secs(600);
+
+/// An agent is moved into its control group beside its first steps.
+fn await_cgroup(seconds: &Value) {
+    let until = Instant::now() + Duration::from_secs_f64(seconds.as_f64().unwrap_or(1.0).clamp(0.0, 60.0));
+    let is_there = || fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| groups.contains("/codex-connector-"));
+    while !is_there() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// How a script ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -133,6 +143,7 @@ impl Player {
             "stderr" => output::complain(text(value)?),
             "raw_bytes" => self.raw_bytes(value)?,
             "flood" => flood(value)?,
+            "await_cgroup" => await_cgroup(value),
             "close_stdout" => rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?,
             "print_env" => {
                 let lines = env::vars_os().map(|(name, value)| format!("{}={}\n", name.display(), value.display()));

@@ -83,8 +83,7 @@ fn nobody_forks_away(cgroup: &str, ways: &[&str], what: &Value) {
     let mut what = what.clone();
     what["mark"] = json!(mark);
     // The time in which an agent is moved into its control group: none starts a command sooner.
-    let steps =
-        json!([{"sleep": 0.3}, child(ways, what), {"ignore": ["INT", "TERM"]}, {"say": "ready"}, {"sleep": 300}]);
+    let steps = json!([{"await_cgroup": 0.3}, child(ways, what), {"ignore": ["INT", "TERM"]}, {"say": "ready"}, {"sleep": 300}]);
     let mut server = world.server();
     let id = start(&mut server, world.fake(steps));
     wait_for_log(&world, &id, "MESSAGE: ready");

@@ -111,7 +111,8 @@ fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Bl
     }
     let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
     let clear = if round.stage.has_cgroup || !blow.supervisors { ClearEnv::May } else { ClearEnv::MayNot };
-    Plan::endless(rng, world, number, manner, clear)
+    let plan = Plan::endless(rng, world, number, manner, clear);
+    if round.stage.has_cgroup { plan.settled() } else { plan }
 }
 
 /// Kills, in an order of its own, and waits until the killed are gone.

@@ -111,16 +111,32 @@ pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&
     left
 }
 
-/// Kills what is left of a task, and waits at most two seconds for it to be gone. Returns what was found.
+/// How long what is left of a task is killed, and how many looks in a row must find nothing. A process that is just being
+/// started has no environment to be known by.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+/// Kills what is left of a task, and waits at most ten seconds for it to be gone. Returns what was found first.
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
-    let found = left_behind(id, agent, group);
-    let patience = Instant::now() + Duration::from_secs(2);
-    while !left_behind(id, agent, group).is_empty() && Instant::now() < patience {
-        if let Some(group) = group {
-            group.kill();
+    let mut found = Vec::new();
+    let mut empty = 0;
+    let patience = Instant::now() + PATIENCE;
+    while empty < LOOKS && Instant::now() < patience {
+        let left = left_behind(id, agent, group);
+        if left.is_empty() {
+            empty += 1;
+        } else {
+            empty = 0;
+            if let Some(group) = group {
+                group.kill();
+            }
+            freeze_and_kill(|| left_behind(id, agent, group));
         }
-        freeze_and_kill(|| left_behind(id, agent, group));
-        std::thread::sleep(Duration::from_millis(10));
+        if found.is_empty() {
+            found = left;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
     found
 }
