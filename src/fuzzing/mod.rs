@@ -24,14 +24,24 @@ pub use crate::mcp::fuzzing::tool_arguments;
 pub type Property = fn(&[u8]);
 
 /// Every parser by the name of its fuzz target, which is also that of the directory of its seeds.
-pub const TARGETS: [(&str, Property); 6] = [
+pub const TARGETS: [(&str, Property); 7] = [
     ("event_lines", event_lines),
     ("line_reader", line_reader),
     ("records", records),
     ("index", index),
     ("config", config),
     ("tool_arguments", tool_arguments),
+    ("markdown", markdown),
 ];
+
+/// Parts: a text of an agent's or of a user's; the end of a log; a result. See [`tool_arguments`] for the other direction.
+///
+/// Whatever they are, nothing in an answer passes for ours that is not, and no answer is longer than clients show.
+pub fn markdown(input: &[u8]) {
+    let texts: [&[u8]; 3] = parts(input);
+    let [text, log, result] = texts.map(String::from_utf8_lossy);
+    crate::mcp::fuzzing::markdown(&text, &log, &result);
+}
 
 /// The line that stands between two parts, with the line ends that belong to it.
 pub const SEPARATOR: &[u8] = b"\n%%\n";

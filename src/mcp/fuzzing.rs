@@ -1,14 +1,20 @@
-//! What holds for the arguments of a tool, whatever a client sends. See the module `fuzzing`.
+//! What holds for the arguments of a tool, whatever a client sends, and for its answer, whatever an agent says. See
+//! the module `fuzzing`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{
-    answer::Refused,
+    answer::{Answer, Refused},
+    as_read::{assert_ours, live, now, record, result},
     params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
+    render,
 };
-use crate::broker::TimeLimit;
+use crate::{
+    broker::{TaskView, TimeLimit},
+    store::{Listing, Tail},
+};
 
 /// No refusal has as many characters: the words of the caller in it are cut.
 const LONGEST_REFUSAL: usize = 700;
@@ -76,4 +82,36 @@ fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
 
 fn remarked(remarks: &[String]) {
     assert!(remarks.len() <= 1 && remarks.iter().all(|remark| remark.len() < 200), "{remarks:?}");
+}
+
+/// No answer has as many characters.
+const LONGEST: usize = 40_000;
+
+/// Answers about tasks with `text` wherever there is a foreign one, with `log` at the end of the log, and with a result
+/// that is `said`, or goes on saying it.
+///
+/// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
+pub(crate) fn markdown(text: &str, log: &str, said: &str) {
+    let tail = || Tail { lines: log.split('\n').map(str::to_owned).collect(), more: true };
+    let (running, failed) = (record("running", text), record("failed", text));
+    let long = format!("{said}\n").repeat(14_000 / (said.len() + 1) + 1);
+    let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };
+    ours(&render::status(view, now()), 7, 1);
+    for said in [said, &long, &long.repeat(4)] {
+        let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(said) };
+        ours(&render::status(view, now()), 7, 1);
+        ours(&render::ended(&failed, result(said)), 0, 1);
+    }
+    ours(&render::cancelled(&failed), 0, 1);
+    ours(&render::had_ended(&failed), 0, 1);
+    ours(&render::tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
+    let notices = [text, log, said].map(str::to_owned).to_vec();
+    ours(&Answer::served("Plain.".into()).with_notices(notices).whole_text(), 0, 0);
+    let refused = Answer::from(Refused { problem: text.to_owned(), next: said.to_owned() }).whole_text();
+    assert_eq!(refused.matches('\n').count(), 1, "{refused}");
+}
+
+fn ours(answer: &str, rows: usize, statuses: usize) {
+    assert!(answer.chars().count() < LONGEST, "{} characters", answer.chars().count());
+    assert_ours(answer, rows, statuses);
 }

@@ -8,6 +8,8 @@
 
 mod answer;
 mod arguments;
+#[cfg(any(test, feature = "fuzzing"))]
+mod as_read;
 mod calls;
 mod cancellation;
 #[cfg(feature = "fuzzing")]

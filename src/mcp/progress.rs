@@ -121,7 +121,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::hostile_tests::{HOSTILE, is_unseemly};
+    use crate::mcp::{as_read::is_unseemly, hostile_tests::HOSTILE};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();

@@ -4,6 +4,7 @@
 //! settings with a few things wrong. A failure shows its input, the smallest there is; it becomes a seed in
 //! `fuzz/seeds`, and so is tried at each run from then on.
 
+mod answers;
 mod arguments;
 mod bytes;
 mod events;

@@ -1,0 +1,177 @@
+//! What a reader of Markdown makes of an answer, and answers to read: for tests of what foreign texts can do.
+
+use std::{path::PathBuf, sync::LazyLock};
+
+use chrono::{DateTime, Utc};
+use regex::Regex;
+use serde_json::json;
+
+use crate::{
+    store::ResultText,
+    task::{ActivityKind, LiveView, TaskRecord},
+};
+
+/// Whether no line outside a fence may hold it. Not the product's own list.
+pub(super) fn is_unseemly(letter: char) -> bool {
+    letter.is_control()
+        || ('\u{200b}'..='\u{200f}').contains(&letter)
+        || ('\u{2028}'..='\u{202e}').contains(&letter)
+        || ('\u{2060}'..='\u{206f}').contains(&letter)
+        || ('\u{e0000}'..='\u{e007f}').contains(&letter)
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{feff}')
+}
+
+/// What stands outside and inside of fences, line by line.
+pub(super) struct Read {
+    pub(super) outside: Vec<String>,
+    pub(super) inside: Vec<String>,
+}
+
+/// Reads an answer as a program does that knows nothing of us.
+pub(super) fn read(answer: &str) -> Read {
+    let mut read = Read { outside: vec![], inside: vec![] };
+    let mut fence = None;
+    for line in answer.split('\n') {
+        let ticks = line.bytes().take_while(|byte| *byte == b'`').count();
+        match fence {
+            Some(length) if ticks >= length && ticks == line.trim_end().len() => fence = None,
+            Some(_) => read.inside.push(line.to_owned()),
+            None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
+            None => read.outside.push(line.to_owned()),
+        }
+    }
+    assert_eq!(fence, None, "a fence is open:\n{answer}");
+    read
+}
+
+fn expression(expression: &str) -> Regex {
+    Regex::new(expression).expect("it is an expression")
+}
+
+/// A line without escaped characters and without code.
+fn bare(line: &str) -> String {
+    static ESCAPED: LazyLock<Regex> = LazyLock::new(|| expression(r"\\[!-/:-@\[-`{-~]"));
+    static CODE: LazyLock<Regex> =
+        LazyLock::new(|| expression(r"(?:^|[^`])(?:`[^`]+`|``[^`](?:.*?[^`])?``)(?:[^`]|$)"));
+    CODE.replace_all(&ESCAPED.replace_all(line, "·"), " ").into_owned()
+}
+
+const FIELDS: [&str; 25] = [
+    "Task ID",
+    "Status",
+    "⚠ Trouble",
+    "Phase",
+    "Last event",
+    "Failure reason",
+    "Duration",
+    "Elapsed",
+    "Started",
+    "Last activity",
+    "Heartbeats",
+    "Task",
+    "Working directory",
+    "Backend",
+    "Model",
+    "Sandbox",
+    "Session ID",
+    "Tokens",
+    "Exit code",
+    "Exit signal",
+    "Log",
+    "Result",
+    "Record",
+    "Stdout",
+    "Stderr",
+];
+
+const HEADINGS: [&str; 10] = [
+    "## Codex Agent Result",
+    "## Task Status",
+    "## Task Cancelled",
+    "## Task Not Cancelled",
+    "### What the agent said",
+    "### What to do",
+    "### Diagnostics",
+    "### Files",
+    "### Result",
+    "### Notices",
+];
+
+/// Asserts that nothing in the answer outside of fences is anybody's but ours.
+pub(super) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
+    let outside = read(answer).outside;
+    static ACTIVE: LazyLock<Regex> =
+        LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?\w+;|~~|```|(^|\W)_\w"));
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| expression(r"^\*\*([^*]+):\*\* "));
+    static OPENER: LazyLock<Regex> = LazyLock::new(|| expression(r"^\s*([#>+=]|~~~|---|\d+[.)]|    |\t)"));
+    for line in &outside {
+        assert!(!line.contains(is_unseemly), "{line:?} in\n{answer}");
+        let bare = bare(line);
+        let is_heading = HEADINGS.contains(&line.as_str()) || line.starts_with("### Recent log (last ");
+        assert!(is_heading || !OPENER.is_match(&bare), "{line:?} opens something in\n{answer}");
+        let bare = match FIELD.captures(&bare) {
+            Some(name) if FIELDS.contains(&&name[1]) => bare[name[0].len()..].to_owned(),
+            _ => bare,
+        };
+        assert!(!bare.contains('*') && !ACTIVE.is_match(&bare), "{line:?} is active in\n{answer}");
+        assert!(!line.starts_with('|') || bare.matches('|').count() >= 3, "{line:?} in\n{answer}");
+    }
+    let rows_there: Vec<_> = outside.iter().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(rows_there.len(), rows, "{answer}");
+    let columns = rows_there.first().map_or(0, |row| row.matches('|').count());
+    assert!(rows_there.iter().all(|row| bare(row).matches('|').count() == columns), "{answer}");
+    assert_eq!(outside.iter().map(|line| line.matches("**Status:**").count()).sum::<usize>(), statuses, "{answer}");
+}
+
+/// The moment at which all of it is.
+pub(super) fn now() -> DateTime<Utc> {
+    "2024-01-15T10:30:00Z".parse().expect("it is a time")
+}
+
+/// A record with `text` wherever a damaged or foreign one may have it.
+pub(super) fn record(status: &str, text: &str) -> TaskRecord {
+    let text = Some(text.to_owned());
+    let path = text.clone().map(PathBuf::from);
+    let record: TaskRecord = serde_json::from_value(json!({
+        "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex"
+    }))
+    .expect("it is a record");
+    TaskRecord {
+        task: text.clone().unwrap_or_default(),
+        working_directory: path.clone().unwrap_or_default(),
+        model: text.clone(),
+        command: text.clone(),
+        agent_version: text.clone(),
+        exit_signal: text.clone(),
+        failure_reason: text.clone(),
+        agent_said: text.clone(),
+        advice: text.clone(),
+        duration_formatted: text.clone(),
+        result: text.clone(),
+        session_id: text,
+        log_file: path.clone(),
+        result_file: path.clone(),
+        debug_file: path,
+        ..record
+    }
+}
+
+/// A running task that says `text` wherever it can.
+pub(super) fn live(text: &str) -> LiveView {
+    LiveView {
+        format: 1,
+        phase: text.to_owned(),
+        last_event: Some(text.to_owned()),
+        trouble: Some(text.to_owned()),
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        last_activity_at: now(),
+        last_activity_type: ActivityKind::Stdout,
+        heartbeat_count: 0,
+    }
+}
+
+/// A result that is `text`.
+pub(super) fn result(text: &str) -> Option<ResultText> {
+    Some(ResultText { head: text.to_owned(), left_out: 0, tail: String::new() })
+}

@@ -1,0 +1,75 @@
+//! Texts that would like to be something else, put together from pieces of Markdown and of what drives a terminal.
+
+use codex_connector::fuzzing::markdown;
+use proptest::prelude::*;
+
+use crate::{Input, cases};
+
+const PIECES: [&str; 48] = [
+    "\n",
+    "\n",
+    " ",
+    "x",
+    "text of words",
+    "\r",
+    "\r\n",
+    "\t",
+    "    ",
+    "`",
+    "``",
+    "```",
+    "````",
+    "~~~",
+    "*",
+    "**",
+    "_",
+    "__",
+    "~~",
+    "#",
+    "## ",
+    "> ",
+    "- ",
+    "1. ",
+    "---",
+    "===",
+    "|",
+    "\\",
+    "\\|",
+    "[",
+    "](",
+    "]:",
+    "![",
+    "<",
+    "<b>",
+    "<!--",
+    "&#42;",
+    "&lt;",
+    "**Status:** completed",
+    "### Result",
+    "next: ",
+    "\u{1b}[2J",
+    "\u{202e}",
+    "\u{2028}",
+    "\u{85}",
+    "\u{200b}",
+    "\u{e0041}",
+    "\0",
+];
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![9 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => any::<String>()];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    (text(), text(), text()).prop_map(|(text, log, result)| Input::of(&[&text, &log, &result]))
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn no_text_passes_for_ours_in_an_answer(input in input()) {
+        markdown(&input.0);
+    }
+}
