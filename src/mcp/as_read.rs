@@ -48,12 +48,37 @@ fn expression(expression: &str) -> Regex {
     Regex::new(expression).expect("it is an expression")
 }
 
-/// A line without escaped characters and without code.
+/// A line with a dot for each escaped character, and for each piece of code.
 fn bare(line: &str) -> String {
-    static ESCAPED: LazyLock<Regex> = LazyLock::new(|| expression(r"\\[!-/:-@\[-`{-~]"));
-    static CODE: LazyLock<Regex> =
-        LazyLock::new(|| expression(r"(?:^|[^`])(?:`[^`]+`|``[^`](?:.*?[^`])?``)(?:[^`]|$)"));
-    CODE.replace_all(&ESCAPED.replace_all(line, "·"), " ").into_owned()
+    let mut bare = String::new();
+    let mut left = line;
+    while let Some(letter) = left.chars().next() {
+        let after = &left[letter.len_utf8()..];
+        let (read, shown) = match letter {
+            '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => (2, "·"),
+            '`' => {
+                let ticks = left.len() - left.trim_start_matches('`').len();
+                end_of_code(left, ticks).map_or((ticks, &left[..ticks]), |end| (end, "·"))
+            }
+            _ => (letter.len_utf8(), &left[..letter.len_utf8()]),
+        };
+        bare.push_str(shown);
+        left = &left[read..];
+    }
+    bare
+}
+
+/// Where the code ends that `text` begins with: after the next run of just as many backticks.
+fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
+    let mut from = ticks;
+    loop {
+        let start = from + text[from..].find('`')?;
+        let length = text[start..].len() - text[start..].trim_start_matches('`').len();
+        from = start + length;
+        if length == ticks {
+            return Some(from);
+        }
+    }
 }
 
 const FIELDS: [&str; 25] = [
