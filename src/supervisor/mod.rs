@@ -188,6 +188,8 @@ impl Task {
         journal: &mut Journal,
         outside: &mut Outside,
     ) -> End {
+        // It reaps every orphan but its own agent, and so it would take the exit status of the next one.
+        join(self.gathering.take()).await;
         let prepared = tokio::select! {
             prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
