@@ -109,11 +109,13 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
         group: None,
     };
     let launch = Launch { args: vec![], prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt };
+    let (lifeline, gone) = oneshot::channel();
+    // Before the agent, as a supervisor does: a signal that this process was told to ignore is no longer ignored, and what
+    // it starts begins with none ignored.
+    let mut outside = Outside::watch(gone);
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");
     let session = Box::new(Dialogue { then, heard: vec![], interrupt });
     let mut journal = Journal::open(&store, &spec, Hints::none(), Redactor::default());
-    let (lifeline, gone) = oneshot::channel();
-    let mut outside = Outside::watch(gone);
     let lifeline = match spec.policy.on_server_exit {
         OnServerExit::Continue => Some(lifeline),
         OnServerExit::Interrupt => {
