@@ -14,6 +14,7 @@ mod nearest;
 mod problem;
 mod schema;
 mod sections;
+mod serving;
 mod setting;
 mod shape;
 mod size;
@@ -40,6 +41,7 @@ use self::{
 pub use self::{
     problem::{ConfigProblem, ConfigProblems},
     schema::schema,
+    serving::{ExtraTool, OnCallEnd, Serving, TaskHandles},
 };
 use crate::{
     registry::Registry,
@@ -61,6 +63,8 @@ pub struct Config {
     pub default_sandbox: Sandbox,
     /// The deadlines and rules of a task; its timeout is for calls that do not say.
     pub policy: Policy,
+    /// How the server speaks with its clients.
+    pub serving: Serving,
     /// How large the index may grow.
     pub index: IndexLimits,
     /// The most tasks that run at once on the data directory; 0 is no limit.
@@ -127,6 +131,7 @@ impl Config {
                 default_backend,
                 default_sandbox: sections.tasks.default_sandbox,
                 policy: policy(&sections),
+                serving: serving(&sections),
                 index: IndexLimits { entries: sections.index.entries.get(), text: sections.index.text },
                 max_running: sections.limits.max_running,
                 retention: retention(&sections),
@@ -154,6 +159,17 @@ fn policy(sections: &Sections) -> Policy {
         keep_events: tasks.keep_events,
         log_bytes: sections.logs.max_bytes.0,
         redact: sections.logs.redact,
+    }
+}
+
+fn serving(sections: &Sections) -> Serving {
+    let server = &sections.server;
+    Serving {
+        on_call_cancelled: server.on_call_cancelled,
+        on_call_timed_out: server.on_call_timed_out,
+        task_handles: server.task_handles,
+        channel: server.channel,
+        extra_tools: sections.tools.extra.iter().copied().collect(),
     }
 }
 

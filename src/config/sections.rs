@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     length::{Length, Limit, Patience},
+    serving::{ExtraTool, OnCallEnd, TaskHandles},
     size::{LogSize, MostSize},
 };
 use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
@@ -29,6 +30,8 @@ pub(super) struct Sections {
     pub(super) log_level: String,
     pub(super) tasks: Tasks,
     pub(super) stopping: Stopping,
+    pub(super) server: Server,
+    pub(super) tools: Tools,
     pub(super) limits: Limits,
     pub(super) logs: Logs,
     pub(super) retention: Retention,
@@ -64,6 +67,25 @@ pub(super) struct Stopping {
     pub(super) terminate_grace: Patience,
     #[schemars(schema_with = "words_of::<CgroupUse>")]
     pub(super) cgroup: CgroupUse,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    #[schemars(schema_with = "words_of::<OnCallEnd>")]
+    pub(super) on_call_cancelled: OnCallEnd,
+    #[schemars(schema_with = "words_of::<OnCallEnd>")]
+    pub(super) on_call_timed_out: OnCallEnd,
+    #[schemars(schema_with = "words_of::<TaskHandles>")]
+    pub(super) task_handles: TaskHandles,
+    pub(super) channel: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tools {
+    #[schemars(schema_with = "list_of::<ExtraTool>")]
+    pub(super) extra: Vec<ExtraTool>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -123,6 +145,11 @@ fn log_level<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 
 fn log_levels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": LOG_LEVELS})
+}
+
+/// The schema of a list of words.
+fn list_of<T: for<'de> Deserialize<'de>>(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": words_of::<T>(generator)})
 }
 
 /// The schema of an enum of words. Serde knows the words, and tells them to one who gets them wrong.

@@ -29,6 +29,7 @@ pub struct McpServer {
     inbox: Inbox,
     stderr: Arc<Mutex<Vec<u8>>>,
     era: Era,
+    capabilities: Value,
     last_id: i64,
     patience: Duration,
 }
@@ -61,7 +62,13 @@ impl McpServer {
             let kept = Arc::clone(&stderr);
             thread::spawn(move || keep(pipe, &kept));
         }
-        McpServer { child, stdin, inbox, stderr, era: Era::Legacy, last_id: 0, patience: PATIENCE }
+        let (era, capabilities) = (Era::Legacy, json!({}));
+        McpServer { child, stdin, inbox, stderr, era, capabilities, last_id: 0, patience: PATIENCE }
+    }
+
+    /// What the client says that it can do, from the next handshake on; nothing, unless this is called.
+    pub fn declare(&mut self, capabilities: Value) {
+        self.capabilities = capabilities;
     }
 
     /// How long [`request`](Self::request) and [`call`](Self::call) wait for their answers from now on.
@@ -71,8 +78,14 @@ impl McpServer {
 
     /// The handshake of version 2025-11-25. Returns the server's result.
     pub fn initialize(&mut self) -> Value {
+        self.initialize_with(LEGACY_VERSION)
+    }
+
+    /// The handshake of any version that has one. Returns the server's result.
+    pub fn initialize_with(&mut self, version: &str) -> Value {
         self.era = Era::Legacy;
-        let params = json!({"protocolVersion": LEGACY_VERSION, "capabilities": {}, "clientInfo": client_info()});
+        let capabilities = self.capabilities.clone();
+        let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": client_info()});
         let result = self.request("initialize", params);
         self.notify("notifications/initialized", json!({}));
         result
@@ -224,7 +237,7 @@ impl McpServer {
         if self.era == Era::Stateless {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = STATELESS_VERSION.into();
             params["_meta"]["io.modelcontextprotocol/clientInfo"] = client_info();
-            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
         }
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
     }
