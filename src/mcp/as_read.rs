@@ -81,9 +81,10 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 26] = [
     "Task ID",
     "Status",
+    "New",
     "⚠ Trouble",
     "Phase",
     "Last event",

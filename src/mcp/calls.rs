@@ -6,12 +6,14 @@ use rmcp::{RoleServer, service::RequestContext};
 use super::{
     answer::{Answer, Refused},
     cancellation::{Listening, Withdrawn},
+    looks::{Look, Looks},
     params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
     progress::Progress,
     render,
 };
 use crate::{
     broker::{Broker, Cancelled, News, Refusal},
+    config::OnCallEnd,
     redact::Redactor,
     store::ResultText,
     task::{TaskId, TaskRecord},
@@ -31,6 +33,7 @@ pub(super) enum Call {
 pub(super) struct Caller {
     pub(super) context: RequestContext<RoleServer>,
     pub(super) listening: Listening,
+    pub(super) looks: Looks,
     pub(super) redactor: Redactor,
 }
 
@@ -50,7 +53,7 @@ impl Call {
     pub(super) async fn carry_out(self, broker: &Broker, caller: Caller) -> Answer {
         let answer = match self {
             Self::Agent(given) => agent(broker, given, caller).await,
-            Self::Status(given) => status(broker, given).await,
+            Self::Status(given) => status(broker, given, &caller.looks).await,
             Self::Tasks(given) => tasks(broker, given).await,
             Self::Cancel(given) => cancel(broker, given).await,
         };
@@ -72,11 +75,13 @@ async fn agent(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answ
     let text = match waited {
         Waited::Started => render::started(&id, broker.config().policy.on_server_exit),
         Waited::Ended(record, result) => render::ended(&record, result),
-        Waited::Withdrawn(Withdrawn::TimedOut) => format!("Task {id} goes on without a listener."),
-        Waited::Withdrawn(Withdrawn::Unwanted) => {
-            broker.cancel(&id).await?;
-            format!("Task {id} is cancelled.")
-        }
+        Waited::Withdrawn(withdrawn) => match withdrawn.meant_for_the_task(&broker.config().serving) {
+            OnCallEnd::Detach => format!("Task {id} goes on without a listener."),
+            OnCallEnd::Cancel => {
+                broker.cancel(&id).await?;
+                format!("Task {id} is cancelled.")
+            }
+        },
     };
     Ok(Answer::served(text).with_notices(remarks))
 }
@@ -91,7 +96,8 @@ enum Waited {
 async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waited, Refusal> {
     let context = &caller.context;
     let token = context.meta.get_progress_token();
-    let mut progress = token.map(|token| Progress::begin(context.peer.clone(), token, id));
+    let heartbeat = broker.config().policy.heartbeat;
+    let mut progress = token.map(|token| Progress::begin(context.peer.clone(), token, id, heartbeat));
     let mut task = broker.follow(id);
     let ended = loop {
         let telling = async {
@@ -127,10 +133,12 @@ fn out_of_sight(id: &TaskId, refusal: &Refusal) -> Refused {
     }
 }
 
-async fn status(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, Refused> {
     let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
     let view = broker.view(&id, tail_lines).await?;
-    Ok(Answer::served(render::status(view, Utc::now())).with_notices(remarks))
+    let now = Utc::now();
+    let before = looks.remember(&id, Look::of(&view, now));
+    Ok(Answer::served(render::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {

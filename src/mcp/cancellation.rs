@@ -11,6 +11,8 @@ use std::{
 use rmcp::model::RequestId;
 use tokio::sync::oneshot;
 
+use crate::config::{OnCallEnd, Serving};
+
 /// The calls that want to know.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellations(Arc<Mutex<HashMap<RequestId, oneshot::Sender<Withdrawn>>>>);
@@ -22,6 +24,16 @@ pub(super) enum Withdrawn {
     TimedOut,
     /// It does not want it.
     Unwanted,
+}
+
+impl Withdrawn {
+    /// What becomes of the task that the call waited for.
+    pub(super) fn meant_for_the_task(self, serving: &Serving) -> OnCallEnd {
+        match self {
+            Self::TimedOut => serving.on_call_timed_out,
+            Self::Unwanted => serving.on_call_cancelled,
+        }
+    }
 }
 
 /// One call's ear. Deaf when dropped.

@@ -98,10 +98,10 @@ pub(crate) fn markdown(text: &str, log: &str, said: &str) {
     let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };
     let long = format!("{said}\n").repeat(times);
     let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };
-    ours(&render::status(view, now()), 7, 1);
+    ours(&render::status(view, None, now()), 7, 1);
     for said in [said, &long] {
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(said) };
-        ours(&render::status(view, now()), 7, 1);
+        ours(&render::status(view, None, now()), 7, 1);
         ours(&render::ended(&failed, result(said)), 0, 1);
     }
     ours(&render::cancelled(&failed), 0, 1);

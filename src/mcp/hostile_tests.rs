@@ -67,12 +67,12 @@ fn no_text_can_forge_an_answer_about_a_task() {
         let tail = || Tail { lines: text.lines().map(str::to_owned).collect(), more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
-        assert_ours(&render::status(view, now()), 7, 1);
+        assert_ours(&render::status(view, None, now()), 7, 1);
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(text) };
-        assert_ours(&render::status(view, now()), 7, 1);
+        assert_ours(&render::status(view, None, now()), 7, 1);
         let long = format!("{text}{}{text}", format!("{text}\n").repeat(14_000 / text.len()));
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(&long) };
-        assert_ours(&render::status(view, now()), 7, 1);
+        assert_ours(&render::status(view, None, now()), 7, 1);
         assert_ours(&render::ended(&failed, result(text)), 0, 1);
         assert_ours(&render::ended(&record("completed", text), None), 0, 1);
         assert_ours(&render::cancelled(&failed), 0, 1);

@@ -16,7 +16,9 @@ mod cancellation;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 mod hostile_tests;
+mod icon;
 mod input;
+mod looks;
 mod params;
 mod progress;
 mod render;

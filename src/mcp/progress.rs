@@ -18,7 +18,8 @@ use crate::task::{TaskId, span};
 /// Time between two messages. News in between replaces news that was not told yet.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// After so long without news there is a message all the same: clients give up on a silent server.
+/// After so long without news there is a message all the same: clients give up on a silent server. Earlier, where
+/// heartbeats are.
 const SILENCE: Duration = Duration::from_secs(25);
 
 /// How long the last message may hold up the answer.
@@ -38,8 +39,8 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Tells at once that the task has started.
-    pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId) -> Self {
-        let pacing = Pacing::begin(id, Instant::now());
+    pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId, heartbeat: Duration) -> Self {
+        let pacing = Pacing::begin(id, heartbeat, Instant::now());
         let mut progress = Self { peer, token, pacing, told: 0, on_its_way: None };
         progress.send(format!("Task {id} started"));
         progress
@@ -89,13 +90,15 @@ struct Pacing {
     id: TaskId,
     began: Instant,
     told_at: Instant,
+    silence: Duration,
     news: Option<String>,
     last: Option<String>,
 }
 
 impl Pacing {
-    fn begin(id: &TaskId, now: Instant) -> Self {
-        Self { id: id.clone(), began: now, told_at: now, news: None, last: None }
+    fn begin(id: &TaskId, heartbeat: Duration, now: Instant) -> Self {
+        let silence = heartbeat.clamp(BETWEEN, SILENCE);
+        Self { id: id.clone(), began: now, told_at: now, silence, news: None, last: None }
     }
 
     fn event(&mut self, event: &str) {
@@ -103,7 +106,7 @@ impl Pacing {
     }
 
     fn due(&self) -> Instant {
-        self.told_at + if self.news.is_some() { BETWEEN } else { SILENCE }
+        self.told_at + if self.news.is_some() { BETWEEN } else { self.silence }
     }
 
     fn message(&mut self, now: Instant) -> String {
@@ -125,7 +128,7 @@ mod tests {
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();
-        (Pacing::begin(&TaskId::parse("1a2b3c4d").expect("it is an id"), now), now)
+        (Pacing::begin(&TaskId::parse("1a2b3c4d").expect("it is an id"), Duration::from_secs(30), now), now)
     }
 
     #[test]
@@ -151,6 +154,16 @@ mod tests {
             pacing.message(began + Duration::from_secs(90)),
             "Task 1a2b3c4d running for 1m 30s, last: command started: make all"
         );
+    }
+
+    #[test]
+    fn silence_lasts_no_longer_than_from_heartbeat_to_heartbeat() {
+        let now = Instant::now();
+        let id = TaskId::random();
+        for (heartbeat, silence) in [(10, 10), (600, 25), (0, 1)] {
+            let pacing = Pacing::begin(&id, Duration::from_secs(heartbeat), now);
+            assert_eq!(pacing.due(), now + Duration::from_secs(silence));
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ use super::{
     answer::Answer,
     calls::{Call, Caller},
     cancellation::Cancellations,
+    icon::icon,
+    looks::Looks,
     tools::{Defaults, INSTRUCTIONS, tools},
 };
 use crate::redact::Redactor;
@@ -28,6 +30,7 @@ pub(super) struct Server {
     office: Office,
     tools: Vec<Tool>,
     cancellations: Cancellations,
+    looks: Looks,
     redactor: Redactor,
 }
 
@@ -42,14 +45,21 @@ impl Server {
             Office::Closed(_) => true,
         };
         let redactor = if redacts { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
-        Self { office, tools: tools(defaults), cancellations: Cancellations::default(), redactor }
+        Self {
+            office,
+            tools: tools(defaults),
+            cancellations: Cancellations::default(),
+            looks: Looks::default(),
+            redactor,
+        }
     }
 
     async fn answer(&self, call: Call, context: RequestContext<RoleServer>) -> Answer {
         let answer = match &self.office {
             Office::Open(broker) => {
                 let listening = self.cancellations.listen(context.id.clone());
-                let caller = Caller { context, listening, redactor: self.redactor.clone() };
+                let (looks, redactor) = (self.looks.clone(), self.redactor.clone());
+                let caller = Caller { context, listening, looks, redactor };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
             Office::Closed(problem) => Answer::refused(problem.clone()),
@@ -60,7 +70,9 @@ impl Server {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let name = Implementation::new("codex-connector", env!("CARGO_PKG_VERSION")).with_title("Codex Connector");
+        let name = Implementation::new("codex-connector", env!("CARGO_PKG_VERSION"))
+            .with_title("Codex Connector")
+            .with_icons(vec![icon()]);
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(name)
             .with_instructions(INSTRUCTIONS)

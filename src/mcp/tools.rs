@@ -7,6 +7,7 @@ use connector_api::Sandbox;
 use rmcp::model::{MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use super::icon::icon;
 use crate::{config::Config, task::millis_of};
 
 /// What the server tells about itself: shown to the model from the start, even where tools are loaded on demand.
@@ -18,16 +19,21 @@ Delegate when the user asks for Codex or another agent, for a second opinion or 
 self-contained piece of work that can go on beside yours. The agent knows nothing of this conversation: `task` has to \
 say everything.
 
-- `codex_agent` starts a task. It answers when the agent is done, which may take minutes; with `async: true` it answers \
-at once with a task id. Start several independent tasks with `async: true`, and do not let two agents change the same \
-files.
-- `codex_status` with a `taskId` shows what a task is doing, the end of its log, and its result.
-- `codex_tasks` lists tasks, also those of earlier sessions.
+- `codex_agent` starts a task. Without `async` it answers when the agent is done, in minutes or hours: choose that when \
+you need the result next. With `async: true` it answers at once with a task id: choose that for long work, or to run \
+several tasks side by side; do not let two agents change the same files.
+- `codex_status` with a `taskId` shows what a task is doing, the end of its log, and its result. Do not call it in a \
+loop: the answer of an async start names a command that waits for the end.
+- `codex_tasks` lists tasks, also those of earlier sessions and of other windows.
 - `codex_cancel` stops a running task.
 
-Keep the task id of every answer: if a call is cut off, the task and its result are still found by `codex_status`. \
-A task that failed says why, and often what to do about it. The agent may have changed files: look at them before you \
-build on them.";
+Keep the task id of every answer and progress message: if a call is cut off or moved to the background, the task and \
+its result are still found by `codex_status`.
+
+How to read a result: **Status** says what became of the task. `completed successfully` has the agent's final message \
+under Result; `failed` has a reason, the agent's own words, and often what to do about it; `interrupted` means that the \
+session that started it ended. A long result is shown without its middle, and the file that has it whole is named. The \
+agent may have changed files, also when it failed: look at them before you build on them.";
 
 /// The values that stand in the schemas as defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +105,7 @@ relevant files, constraints, and how to check the work into `task`. A failed tas
         .destructive(true)
         .idempotent(false)
         .open_world(true);
-    // Claude Code 2.1.330 loads other tools only when its model searches for them.
-    let meta = object(json!({"anthropic/alwaysLoad": true}));
-    tool("codex_agent", description, schema, hints).with_meta(MetaObject::from(meta))
+    tool("codex_agent", description, schema, hints)
 }
 
 fn status() -> Tool {
@@ -175,9 +179,13 @@ with the reason `Cancelled by user`. For a task that has ended already, nothing 
 
 fn tool(name: &'static str, description: &'static str, schema: Value, hints: ToolAnnotations) -> Tool {
     let title = hints.title.clone().expect("every tool has a title");
+    // Claude Code 2.1.330 loads other tools only when its model searches for them.
+    let meta = object(json!({"anthropic/alwaysLoad": true}));
     Tool::new_with_raw(name, Some(description.into()), Arc::new(object(schema)))
         .with_title(title)
         .with_annotations(hints)
+        .with_icons(vec![icon()])
+        .with_meta(MetaObject::from(meta))
 }
 
 fn object(value: Value) -> serde_json::Map<String, Value> {
@@ -215,7 +223,7 @@ mod tests {
         for tool in tools(Defaults::DOCUMENTED) {
             assert!(tool.description.is_some_and(|text| text.len() < 1_000), "{}", tool.name);
         }
-        assert!(INSTRUCTIONS.len() < 1_500, "{}", INSTRUCTIONS.len());
+        assert!(INSTRUCTIONS.len() < 2_000, "{}", INSTRUCTIONS.len());
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
 //! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `event` instead of `length`, each is that event |
 //! | `{"await_cgroup": seconds}` | a pause until it is in a control group of its own, so long at most |
+//! | `{"await_file": path}` | a pause until there is such a file, for ten minutes at most |
 //! | `{"close_stdout": true}` | the reader of stdout sees its end |
 //! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
 //!
@@ -61,6 +62,13 @@ fn await_cgroup(seconds: &Value) {
     let is_there = || fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| groups.contains("/codex-connector-"));
     while !is_there() && Instant::now() < until {
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn await_file(path: &str) {
+    let until = Instant::now() + HANG;
+    while !Path::new(path).exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -144,6 +152,7 @@ impl Player {
             "raw_bytes" => self.raw_bytes(value)?,
             "flood" => flood(value)?,
             "await_cgroup" => await_cgroup(value),
+            "await_file" => await_file(text(value)?),
             "close_stdout" => rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?,
             "print_env" => {
                 let lines = env::vars_os().map(|(name, value)| format!("{}={}\n", name.display(), value.display()));

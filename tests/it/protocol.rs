@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::Stdio, time::Duration};
 
-use connector_testing::{McpServer, eventually, processes::processes_with_env};
+use connector_testing::{McpServer, PendingCall, eventually, processes::processes_with_env};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -58,18 +58,65 @@ fn other_calls_are_answered_while_one_waits() {
     server.cancel(&waiting);
 }
 
-#[test]
-fn a_cancelled_call_cancels_its_task() {
-    let world = World::with_fake_agent();
-    let mut server = world.server();
-    let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"sleep": 100}])));
+/// A call that waits for a busy task, and the task's id.
+fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) {
+    let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"hang": true}])));
     let id = eventually("a running task", PATIENCE, || {
         let running = std::fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
         running.file_name().into_string().ok()
     });
-    wait_for_log(&world, &id, "MESSAGE: busy");
-    server.cancel(&call);
-    assert!(wait_for_end(&mut server, &id).contains("Cancelled by user"));
+    wait_for_log(world, &id, "MESSAGE: busy");
+    (call, id)
+}
+
+#[test]
+fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
+    let (user, timeout) = ("AbortError: user-cancel", "McpError: MCP error -32001: Request timed out");
+    for (setting, reason, goes_on) in [
+        ("", user, false),
+        ("", timeout, true),
+        ("[server]\non_call_cancelled = \"detach\"\n", user, true),
+        ("[server]\non_call_timed_out = \"cancel\"\n", timeout, false),
+    ] {
+        let world = World::with_fake_agent().configure(setting);
+        let mut server = world.server();
+        let (call, id) = waiting_call(&world, &mut server);
+        server.cancel_because(&call, reason);
+        if goes_on {
+            // Calls are taken in order, and whatever the withdrawal does to the task has begun before this is answered.
+            for _ in 0..20 {
+                let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+                assert_eq!(field(&status, "Status"), Some("running"), "{setting}{reason}");
+            }
+            server.call("codex_cancel", json!({"taskId": id}), |_| {});
+        }
+        let ended = wait_for_end(&mut server, &id);
+        assert!(ended.contains("Cancelled by user"), "{setting}{reason}: {ended}");
+        assert!(call.answer().is_none(), "a withdrawn call is not answered");
+    }
+}
+
+#[test]
+fn a_status_after_another_tells_what_is_new() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let release = world.home().join("go");
+    let steps = json!([{"say": "one"}, {"await_file": release}, {"say": "two"}]);
+    let id = start(&mut server, world.fake(steps));
+    wait_for_log(&world, &id, "MESSAGE: one");
+    let mut look = || server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+    assert_eq!(field(&look(), "New"), None);
+    std::fs::write(&release, "").expect("the home is writable");
+    wait_for_log(&world, &id, "MESSAGE: two");
+    let ended = eventually("the end of the task", PATIENCE, || {
+        let status = look();
+        field(&status, "New").is_some_and(|new| new.starts_with("the status, which was running")).then_some(status)
+    });
+    assert!(ended.contains("### Recent log (last ") && ended.contains(" new)\n"), "{ended}");
+    assert!(field(&look(), "New").is_some_and(|new| new.starts_with("nothing, since you looked ")));
+    // Another window has not looked yet.
+    let elsewhere = world.server().call("codex_status", json!({"taskId": id}), |_| {}).text;
+    assert_eq!(field(&elsewhere, "New"), None);
 }
 
 #[test]

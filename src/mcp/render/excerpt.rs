@@ -8,14 +8,15 @@ use super::{
 };
 use crate::{
     store::{ResultText, Tail},
+    task::TaskRecord,
     visible::visible,
 };
 
 /// The most characters of one line of a log.
-const LOG_LINE: usize = 500;
+const LOG_LINE: usize = 200;
 
 /// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
-pub(super) fn result(result: &ResultText, file: Option<&Path>, room: usize) -> String {
+pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
     if result.left_out == 0 && fits(&result.head, room) {
         return fenced(&result.head);
     }
@@ -26,7 +27,9 @@ pub(super) fn result(result: &ResultText, file: Option<&Path>, room: usize) -> S
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
-    let whole = file.map_or(String::new(), |file| format!("The whole result is in {}.\n\n", name(file)));
+    let whole = record.result_file.as_deref().map_or(String::new(), |file| {
+        format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
+    });
     format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
 }
 
@@ -38,8 +41,15 @@ pub(super) fn said(text: &str, room: usize) -> String {
     fenced(&cut_to_fit(|half| format!("[…]\n{}", tail(text, half * 2)), room))
 }
 
-/// The end of a log under its heading, in at most about `room` characters.
-pub(super) fn log(log: &Tail, file: Option<&Path>, room: usize) -> String {
+/// How many lines of `log` stand after the line `last`; all of them, if it is not there any more.
+pub(super) fn lines_after(log: &Tail, last: Option<&str>) -> usize {
+    let after = |last| log.lines.iter().rev().position(|line| line == last);
+    last.and_then(after).unwrap_or(log.lines.len())
+}
+
+/// The end of a log under its heading, in at most about `room` characters, and how many lines of it are new, where that is
+/// known.
+pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usize) -> String {
     if log.lines.is_empty() {
         return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
     }
@@ -65,7 +75,8 @@ pub(super) fn log(log: &Tail, file: Option<&Path>, room: usize) -> String {
         (true, None) => "Older lines did not fit here.\n\n".to_owned(),
     };
     let plural = if shown == 1 { "" } else { "s" };
-    format!("### Recent log (last {shown} line{plural})\n{cut}{}", fenced(&joined(shown)))
+    let new = new.map_or(String::new(), |new| format!(", {} new", new.min(shown)));
+    format!("### Recent log (last {shown} line{plural}{new})\n{cut}{}", fenced(&joined(shown)))
 }
 
 fn log_line(line: &str) -> String {
@@ -74,7 +85,10 @@ fn log_line(line: &str) -> String {
     if length <= LOG_LINE {
         return line.to_owned();
     }
-    format!("{} … ({} more characters)", head(line, LOG_LINE), length - LOG_LINE)
+    /// Room for the words.
+    const WORDS: usize = 30;
+    let shown = LOG_LINE - WORDS;
+    format!("{} … ({} more characters)", head(line, shown), length - shown)
 }
 
 /// The name of a file as code.

@@ -1,6 +1,16 @@
+use serde_json::json;
+
 use super::*;
 
 const ROOM: usize = 1_000;
+
+/// A record whose result is in this file.
+fn record(file: Option<&str>) -> TaskRecord {
+    serde_json::from_value(json!({
+        "id": "1a2b3c4d", "status": "completed", "startedAt": "2024-01-15T10:30:00Z", "resultFile": file
+    }))
+    .expect("it is a record")
+}
 
 fn whole(text: &str) -> ResultText {
     ResultText { head: text.to_owned(), left_out: 0, tail: String::new() }
@@ -8,14 +18,17 @@ fn whole(text: &str) -> ResultText {
 
 #[test]
 fn a_result_that_fits_stands_as_it_is() {
-    assert_eq!(result(&whole("# Done\n```\nx\n```"), None, ROOM), "````\n# Done\n```\nx\n```\n````");
+    assert_eq!(result(&whole("# Done\n```\nx\n```"), &record(None), ROOM), "````\n# Done\n```\nx\n```\n````");
 }
 
 #[test]
 fn a_long_result_loses_its_middle_and_names_its_file() {
     let text = format!("first{}last", "ä".repeat(10_000));
-    let shown = result(&whole(&text), Some(Path::new("/logs/1.result")), ROOM);
-    assert!(shown.starts_with("The whole result is in `/logs/1.result`.\n\n```\nfirst"), "{shown}");
+    let shown = result(&whole(&text), &record(Some("/logs/1.result")), ROOM);
+    assert!(
+        shown.starts_with("The whole result is in `/logs/1.result` (resource `task://1a2b3c4d/result`).\n\n```\nfirst"),
+        "{shown}"
+    );
     assert!(shown.ends_with("last\n```"), "{shown}");
     let kept: usize = shown.matches('ä').count() * "ä".len() + "firstlast".len();
     assert!(shown.contains(&format!("[… {} bytes left out …]", text.len() - kept)), "{shown}");
@@ -24,7 +37,7 @@ fn a_long_result_loses_its_middle_and_names_its_file() {
 #[test]
 fn the_middle_that_was_never_read_counts() {
     let long = ResultText { head: "a".repeat(5_000), left_out: 10_000_000, tail: "z".repeat(5_000) };
-    let shown = result(&long, None, ROOM);
+    let shown = result(&long, &record(None), ROOM);
     let kept = shown.matches('a').count() + shown.matches('z').count();
     assert!(shown.contains(&format!("[… {} bytes", 10_010_000 - kept + "bytes".matches('a').count())), "{shown}");
 }
@@ -41,9 +54,9 @@ fn whatever_stands_in_a_text_it_fits() {
         let file = Path::new("/logs/1.result");
         let lines = text.lines().map(str::to_owned).collect();
         for shown in [
-            result(&whole(&text), Some(file), ROOM),
+            result(&whole(&text), &record(Some("/logs/1.result")), ROOM),
             said(&text, ROOM),
-            log(&Tail { lines, more: true }, Some(file), ROOM),
+            log(&Tail { lines, more: true }, Some(100), Some(file), ROOM),
         ] {
             assert!(shown.chars().count() <= ROOM + 120, "{} characters", shown.chars().count());
         }
@@ -53,7 +66,7 @@ fn whatever_stands_in_a_text_it_fits() {
 #[test]
 fn the_newest_lines_of_a_log_stay() {
     let lines: Vec<String> = (0..1_000).map(|number| format!("line {number}")).collect();
-    let shown = log(&Tail { lines, more: true }, Some(Path::new("/logs/1.log")), 100);
+    let shown = log(&Tail { lines, more: true }, None, Some(Path::new("/logs/1.log")), 100);
     let expected = "### Recent log (last 10 lines)\nOlder lines did not fit here; the whole log is `/logs/1.log`.\n\n```\n\
                     line 990\n";
     assert!(shown.starts_with(expected) && shown.ends_with("line 999\n```"), "{shown}");
@@ -61,7 +74,16 @@ fn the_newest_lines_of_a_log_stay() {
 
 #[test]
 fn a_long_line_of_a_log_is_cut() {
-    let lines = vec!["x".repeat(600)];
-    let shown = log(&Tail { lines, more: false }, None, ROOM);
-    assert_eq!(shown, format!("### Recent log (last 1 line)\n```\n{} … (100 more characters)\n```", "x".repeat(500)));
+    let lines = vec!["x".repeat(600), "y".repeat(200)];
+    let shown = log(&Tail { lines, more: false }, None, None, ROOM);
+    let cut = format!("{} … (430 more characters)\n{}", "x".repeat(170), "y".repeat(200));
+    assert_eq!(shown, format!("### Recent log (last 2 lines)\n```\n{cut}\n```"));
+}
+
+#[test]
+fn lines_are_new_after_the_last_one_that_was_told() {
+    let tail = Tail { lines: ["one", "two", "three"].map(str::to_owned).to_vec(), more: true };
+    let new = [Some("three"), Some("one"), Some("zero"), None].map(|last| lines_after(&tail, last));
+    assert_eq!(new, [0, 2, 3, 3]);
+    assert!(log(&tail, Some(2), None, ROOM).starts_with("### Recent log (last 3 lines, 2 new)\n"));
 }

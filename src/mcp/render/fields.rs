@@ -4,7 +4,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{SAID_ROOM, excerpt, markdown, text::one_line};
+use super::{excerpt, markdown, text::one_line};
 use crate::{
     store::ResultText,
     task::{TaskRecord, span},
@@ -13,18 +13,38 @@ use crate::{
 /// The most characters of a value that stands on one line.
 const VALUE: usize = 500;
 
+/// The most characters of an advice.
+const ADVICE: usize = 500;
+
+/// What an agent said has this much room at least.
+const LEAST_SAID: usize = 120;
+
 /// A heading and lines below it, then further parts.
-pub(super) struct Page(String);
+pub(super) struct Page {
+    text: String,
+    /// The most characters of a value that stands on one line.
+    value: usize,
+}
 
 impl Page {
     pub(super) fn begin(heading: &str) -> Self {
-        Self(format!("## {heading}\n"))
+        Self::continued(format!("## {heading}\n"))
+    }
+
+    /// A page that begins with `text`.
+    pub(super) fn continued(text: String) -> Self {
+        Self { text, value: VALUE }
+    }
+
+    /// Cuts every value to `most` characters.
+    pub(super) fn with_values_of(self, most: usize) -> Self {
+        Self { value: most, ..self }
     }
 
     /// A line `**Name:** value`. The value is foreign, as far as this knows.
     pub(super) fn field(&mut self, name: &str, value: &str) {
-        let value = markdown::value(&one_line(value, VALUE));
-        write!(self.0, "\n**{name}:** {value}").expect("a string takes everything");
+        let value = markdown::value(&one_line(value, self.value));
+        write!(self.text, "\n**{name}:** {value}").expect("a string takes everything");
     }
 
     /// The same, if there is a value.
@@ -36,27 +56,33 @@ impl Page {
 
     /// A plain line of ours.
     pub(super) fn line(&mut self, line: &str) {
-        self.0.push('\n');
-        self.0.push_str(line);
+        self.text.push('\n');
+        self.text.push_str(line);
     }
 
     /// A part of its own, of ours or made harmless.
     pub(super) fn part(&mut self, part: &str) {
-        self.0.push_str("\n\n");
-        self.0.push_str(part);
+        self.text.push_str("\n\n");
+        self.text.push_str(part);
     }
 
     pub(super) fn end(self) -> String {
-        self.0
+        self.text
     }
 
-    /// What the agent said about its end, and what to do.
-    pub(super) fn explanation(&mut self, record: &TaskRecord) {
+    /// What the agent said about its end, and what to do, in about `room` characters.
+    pub(super) fn explanation(&mut self, record: &TaskRecord, room: usize) {
+        let advice = record.advice.as_ref().map(|advice| {
+            let advice = |most| markdown::sentence(&one_line(advice, most));
+            let whole = advice(ADVICE);
+            if whole.chars().count() <= room * 2 / 3 { whole } else { advice(room / 3) }
+        });
         if let Some(said) = &record.agent_said {
-            self.part(&format!("### What the agent said\n{}", excerpt::said(said, SAID_ROOM)));
+            let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
+            self.part(&format!("### What the agent said\n{}", excerpt::said(said, left.max(LEAST_SAID))));
         }
-        if let Some(advice) = &record.advice {
-            self.part(&format!("### What to do\n{}", markdown::sentence(&one_line(advice, SAID_ROOM / 4))));
+        if let Some(advice) = advice {
+            self.part(&format!("### What to do\n{advice}"));
         }
     }
 
@@ -65,7 +91,7 @@ impl Page {
         // Of a task of the original program there may be no more than its record.
         let kept = || record.result.clone().map(|head| ResultText { head, left_out: 0, tail: String::new() });
         if let Some(result) = result.or_else(kept) {
-            self.part(&format!("### Result\n{}", excerpt::result(&result, record.result_file.as_deref(), room)));
+            self.part(&format!("### Result\n{}", excerpt::result(&result, record, room)));
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) use text::one_line;
 const LONGEST: usize = 40_000;
 
 /// Room for the result where it is what was asked for.
-const RESULT_ROOM: usize = 28_000;
+const RESULT_ROOM: usize = 20_000;
 
 /// Room for the result below a status.
 const STATUS_RESULT_ROOM: usize = 12_000;
@@ -41,4 +41,4 @@ const STATUS_RESULT_ROOM: usize = 12_000;
 const LOG_ROOM: usize = 12_000;
 
 /// Room for what an agent said about its failure.
-const SAID_ROOM: usize = 4_000;
+const SAID_ROOM: usize = 2_000;

@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::{
-    RESULT_ROOM,
+    RESULT_ROOM, SAID_ROOM,
     fields::{Page, duration, exit_code},
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(in crate::mcp) fn ended(record: &TaskRecord, result: Option<ResultText>) -> 
     page.path("Log", record.log_file.as_deref());
     page.part(&format!("Stdout: {} bytes", record.stdout_bytes));
     page.line(&format!("Stderr: {} bytes", record.stderr_bytes));
-    page.explanation(record);
+    page.explanation(record, SAID_ROOM);
     page.result(record, result, RESULT_ROOM);
     page.end()
 }

@@ -1,71 +1,142 @@
 //! Everything about one task: the answer of `codex_status`.
 
+use std::path::Path;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
     fields::{Page, duration, exit_code, exit_signal},
-    text::cell,
+    markdown,
+    text::{cell, one_line},
 };
 use crate::{
     broker::TaskView,
-    task::{LiveView, TaskRecord},
+    mcp::looks::Look,
+    task::{LiveView, TaskRecord, span},
 };
 
-/// What there is to see of a task at `now`.
-pub(in crate::mcp) fn status(view: TaskView, now: DateTime<Utc>) -> String {
+/// No status has as many characters beside its log lines and its result.
+#[cfg(test)]
+pub(super) const BESIDE: usize = 1_500;
+
+/// Room for the facts and the names of files.
+const FACTS_ROOM: usize = 900;
+
+/// Room for them and for what the agent said. The rest is table and headings.
+const ROOM: usize = 1_200;
+
+/// Room for the result where it was told before.
+const RESULT_AGAIN_ROOM: usize = 500;
+
+/// The most characters of a path. For a longer one its resource is named.
+const PATH: usize = 160;
+
+/// What there is to see of a task at `now`, and what of it is new since the look `before`.
+pub(in crate::mcp) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
-    let has_result_file = result.is_some();
-    let mut page = Page::begin("Task Status");
-    page.field("Task ID", record.id.as_str());
-    page.field("Status", record.status.as_str());
-    if let Some(live) = &live {
-        doing(&mut page, live);
-    }
-    page.field_if("Failure reason", record.failure_reason.as_ref());
-    facts(&mut page, &record, now);
-    page.explanation(&record);
+    let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_deref()));
+    let news = before.zip(new_lines).map(|(before, lines)| news(before, &record, lines, now));
+    // Values are cut only as far as is needed, which is never, but for the work of a joker.
+    let caps = [300, 120, 60, 40, 20];
+    let facts = caps.map(|cap| Facts { cap, record: &record, live: live.as_ref(), news: news.as_deref() }.page(now));
+    let files = files(&record, result.is_some());
+    let fits = |page: &&String| page.chars().count() + files.chars().count() <= FACTS_ROOM;
+    let facts = facts.iter().find(fits).unwrap_or(&facts[4]);
+    let mut page = Page::continued(facts.clone());
+    page.explanation(&record, ROOM.saturating_sub(facts.chars().count() + files.chars().count()));
     page.part(&diagnostics(&record));
-    page.part(&excerpt::log(&tail, record.log_file.as_deref(), LOG_ROOM));
-    page.result(&record, result, STATUS_RESULT_ROOM);
-    page.part("### Files");
-    page.path("Log", record.log_file.as_deref());
-    page.path("Result", record.result_file.as_deref().filter(|_| has_result_file));
-    page.path("Record", record.debug_file.as_deref());
+    page.part(&excerpt::log(&tail, new_lines, record.log_file.as_deref(), LOG_ROOM));
+    let was_told = before.is_some_and(|before| before.status.is_final());
+    page.result(&record, result, if was_told { RESULT_AGAIN_ROOM } else { STATUS_RESULT_ROOM });
+    page.part(&files);
     page.end()
+}
+
+/// What is new since the look `before`.
+fn news(before: &Look, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
+    let mut news = vec![];
+    if before.status != record.status {
+        news.push(format!("the status, which was {}", before.status));
+    }
+    if lines > 0 {
+        news.push(format!("{lines} log line{}", if lines == 1 { "" } else { "s" }));
+    }
+    let output = (record.stdout_bytes + record.stderr_bytes).saturating_sub(before.output);
+    if output > 0 {
+        news.push(format!("{output} bytes of output"));
+    }
+    let news = if news.is_empty() { "nothing".to_owned() } else { news.join(", ") };
+    format!("{news}, since you looked {} ago", span((now - before.at).to_std().unwrap_or_default()))
+}
+
+/// The lines at the top.
+struct Facts<'a> {
+    /// The most characters of a value.
+    cap: usize,
+    record: &'a TaskRecord,
+    live: Option<&'a LiveView>,
+    news: Option<&'a str>,
+}
+
+impl Facts<'_> {
+    fn page(&self, now: DateTime<Utc>) -> String {
+        let Self { cap, record, live, news } = *self;
+        let mut page = Page::begin("Task Status").with_values_of(cap);
+        page.field("Task ID", record.id.as_str());
+        page.field("Status", record.status.as_str());
+        page.field_if("New", news);
+        if let Some(live) = live {
+            doing(&mut page, live);
+        }
+        page.field_if("Failure reason", record.failure_reason.as_ref());
+        let length = if record.status.is_final() { "Duration" } else { "Elapsed" };
+        page.field(length, &duration(record, now));
+        page.line(&format!("**Started:** {}", moment(record.started_at)));
+        let activity = record.last_activity_at.map(|at| match record.last_activity_type {
+            Some(kind) => format!("{} ({kind})", moment(at)),
+            None => moment(at),
+        });
+        page.line(&format!("**Last activity:** {}", activity.as_deref().unwrap_or("none")));
+        page.field("Heartbeats", &record.heartbeat_count.to_string());
+        page.field("Task", &one_line(&record.task, 100));
+        page.field("Working directory", &record.working_directory.display().to_string());
+        page.backend(record);
+        page.field_if("Sandbox", record.sandbox.map(|sandbox| sandbox.as_str()));
+        page.field_if("Session ID", record.session_id.as_ref());
+        page.field_if(
+            "Tokens",
+            record.usage.as_ref().map(|usage| {
+                format!(
+                    "input {} (cached {}), output {} (reasoning {})",
+                    usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
+                )
+            }),
+        );
+        page.end()
+    }
 }
 
 /// What a running agent is doing.
 fn doing(page: &mut Page, live: &LiveView) {
     page.field_if("⚠ Trouble", live.trouble.as_ref().map(|trouble| format!("{trouble} (the agent is trying again)")));
     page.field("Phase", &live.phase);
-    page.field_if("Last event", live.last_event.as_ref());
+    page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)));
 }
 
-fn facts(page: &mut Page, record: &TaskRecord, now: DateTime<Utc>) {
-    let length = if record.status.is_final() { "Duration" } else { "Elapsed" };
-    page.field(length, &duration(record, now));
-    page.field("Started", &moment(record.started_at));
-    let activity = record.last_activity_at.map(|at| match record.last_activity_type {
-        Some(kind) => format!("{} ({kind})", moment(at)),
-        None => moment(at),
-    });
-    page.field("Last activity", activity.as_deref().unwrap_or("none"));
-    page.field("Heartbeats", &record.heartbeat_count.to_string());
-    page.field("Task", &super::one_line(&record.task, 200));
-    page.field("Working directory", &record.working_directory.display().to_string());
-    page.backend(record);
-    page.field_if("Sandbox", record.sandbox.map(|sandbox| sandbox.as_str()));
-    page.field_if("Session ID", record.session_id.as_ref());
-    page.field_if(
-        "Tokens",
-        record.usage.as_ref().map(|usage| {
-            format!(
-                "input {} (cached {}), output {} (reasoning {})",
-                usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
-            )
-        }),
-    );
+/// Where everything is.
+fn files(record: &TaskRecord, has_result_file: bool) -> String {
+    let mut files = "### Files".to_owned();
+    let mut file = |name: &str, path: Option<&Path>, resource: &str| {
+        let Some(path) = path else { return };
+        let path = markdown::value(&one_line(&path.display().to_string(), PATH * 2));
+        let resource = format!("resource `task://{}{resource}`", record.id);
+        files.push_str(&format!("\n**{name}:** {}", if path.chars().count() > PATH { &resource } else { &path }));
+    };
+    file("Log", record.log_file.as_deref(), "/log");
+    file("Result", record.result_file.as_deref().filter(|_| has_result_file), "/result");
+    file("Record", record.debug_file.as_deref(), "");
+    files
 }
 
 /// The documented table: always five rows.

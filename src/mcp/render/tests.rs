@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     broker::TaskView,
+    mcp::looks::Look,
     store::{Listing, ResultText, Tail},
     task::{ActivityKind, LiveView, OnServerExit, TaskId, TaskRecord},
 };
@@ -107,7 +108,7 @@ fn a_task_that_was_started_is_running_and_says_how_to_look_and_stop() {
 #[test]
 fn a_status_has_the_documented_parts() {
     assert_eq!(
-        status(TaskView { result: result("partly"), ..view(failed()) }, began()),
+        status(TaskView { result: result("partly"), ..view(failed()) }, None, began()),
         "## Task Status\n\n\
          **Task ID:** 1a2b3c4d\n\
          **Status:** failed\n\
@@ -152,13 +153,89 @@ fn a_running_task_tells_what_it_does_and_what_troubles_it() {
         last_activity_type: ActivityKind::Started,
         heartbeat_count: 0,
     };
-    let answer = status(TaskView { live: Some(live), ..view(record("running")) }, began() + TimeDelta::seconds(75));
+    let answer =
+        status(TaskView { live: Some(live), ..view(record("running")) }, None, began() + TimeDelta::seconds(75));
     let expected = "**Status:** running\n**⚠ Trouble:** Reconnecting 2/5 (the agent is trying again)\n\
                     **Phase:** working\n**Last event:** command started: make\n**Elapsed:** 1m 15s\n";
     assert!(answer.contains(expected), "{answer}");
     assert!(answer.contains("| Exit code | (running) |\n| Exit signal | (running) |\n"), "{answer}");
     assert!(answer.contains("| Timeout | none |"), "{answer}");
     assert!(!answer.contains(".result"), "{answer}");
+}
+
+#[test]
+fn a_status_after_another_begins_with_what_is_new() {
+    let looked = |record: TaskRecord, lines: &[&str]| {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let view = TaskView { tail: Tail { lines, more: false }, ..view(record) };
+        Look::of(&view, began())
+    };
+    let later = began() + TimeDelta::seconds(75);
+    let before = looked(TaskRecord { stdout_bytes: 234, ..record("running") }, &["[…] one"]);
+    let answer = status(view(failed()), Some(&before), later);
+    let news = "the status, which was running, 1 log line, 15000 bytes of output, since you looked 1m 15s ago";
+    assert!(answer.contains(&format!("**Status:** failed\n**New:** {news}\n")), "{answer}");
+    assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
+
+    let before = looked(failed(), &["[…] one", "two"]);
+    let long = result(&"x".repeat(5_000));
+    let answer = status(TaskView { result: long.clone(), ..view(failed()) }, Some(&before), later);
+    assert!(answer.contains("**New:** nothing, since you looked 1m 15s ago\n"), "{answer}");
+    assert!(answer.matches('x').count() < 500, "a result is told whole once: {answer}");
+    let answer = status(TaskView { result: long, ..view(failed()) }, None, later);
+    assert!(answer.matches('x').count() > 5_000, "{answer}");
+}
+
+/// What stands in a status beside log lines and result.
+fn beside(view: TaskView, before: Option<&Look>) -> usize {
+    let lines: usize = view.tail.lines.iter().map(|line| line.chars().count().min(200) + 1).sum();
+    let result = view.result.as_ref().map_or(0, |result| result.head.chars().count());
+    status(view, before, began() + TimeDelta::days(40)).chars().count() - lines - result
+}
+
+#[test]
+fn a_status_is_short_beside_its_log_lines_and_its_result() {
+    let usage = connector_api::Usage {
+        input_tokens: 123_456_789,
+        cached_input_tokens: 123_456_000,
+        output_tokens: 9_876_543,
+        reasoning_output_tokens: 8_765_432,
+    };
+    let live = |text: &str| LiveView {
+        format: 1,
+        phase: text.to_owned(),
+        last_event: Some(text.to_owned()),
+        trouble: Some(text.to_owned()),
+        stdout_bytes: u64::MAX / 4,
+        stderr_bytes: u64::MAX / 4,
+        last_activity_at: began(),
+        last_activity_type: ActivityKind::Stdout,
+        heartbeat_count: u64::MAX,
+    };
+    for text in ["x".repeat(3_000), "_a*".repeat(1_000), "/home/somebody/some_where".to_owned(), "`".repeat(3_000)] {
+        let path = Some(PathBuf::from(&text));
+        let record = TaskRecord {
+            task: text.clone(),
+            working_directory: PathBuf::from(&text),
+            model: Some(text.clone()),
+            agent_version: Some(text.clone()),
+            session_id: Some(text.clone()),
+            failure_reason: Some(text.clone()),
+            agent_said: Some(text.clone()),
+            advice: Some(text.clone()),
+            log_file: path.clone(),
+            result_file: path.clone(),
+            debug_file: path,
+            usage: Some(usage),
+            ..failed()
+        };
+        let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
+        let before = Look::of(&view(), began());
+        for before in [None, Some(&before)] {
+            let length = beside(view(), before);
+            assert!(length < status::BESIDE, "{length} characters:\n{}", super::status(view(), before, began()));
+        }
+    }
 }
 
 #[test]
@@ -219,7 +296,7 @@ fn no_answer_is_longer_than_clients_show() {
         };
         let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
-        for answer in [ended(&record, result(&result_text)), status(view, began()), cancelled(&record)] {
+        for answer in [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)] {
             assert!(answer.chars().count() < LONGEST - 2_500, "{} characters", answer.chars().count());
         }
     }

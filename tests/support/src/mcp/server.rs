@@ -147,7 +147,12 @@ impl McpServer {
 
     /// Tells the server that nobody waits for `call` any more.
     pub fn cancel(&mut self, call: &PendingCall) {
-        self.notify("notifications/cancelled", json!({"requestId": call.id(), "reason": "cancelled by the test"}));
+        self.cancel_because(call, "cancelled by the test");
+    }
+
+    /// Tells the server that nobody waits for `call` any more, and why.
+    pub fn cancel_because(&mut self, call: &PendingCall, reason: &str) {
+        self.notify("notifications/cancelled", json!({"requestId": call.id(), "reason": reason}));
     }
 
     /// Sends a notification.
