@@ -20,5 +20,6 @@ mod retention;
 mod secrets;
 mod supervise;
 mod text_program;
+mod transcripts;
 mod windows;
 mod world;
