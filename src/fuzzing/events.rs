@@ -101,7 +101,7 @@ fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
     sound(verdict, exit);
     let events = steps.iter().flatten().map(|step| match step {
         Step::Event(event) => event,
-        Step::Send(_) | Step::CloseStdin | Step::Finished => panic!("Codex is only listened to"),
+        Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => panic!("Codex is only listened to"),
     });
     let (mut said, mut id) = (None, None);
     for event in events {

@@ -44,6 +44,8 @@ pub(super) struct Run {
     polite: Signal,
     started: Instant,
     exit: Option<Exit>,
+    /// When the session's own deadline passes.
+    overdue_at: Option<Instant>,
     /// The beginning of the last line that the session did not understand.
     last_raw: Vec<u8>,
 }
@@ -77,6 +79,7 @@ impl Run {
             },
             started: Instant::now(),
             exit: None,
+            overdue_at: None,
             last_raw: Vec::new(),
         }
     }
@@ -100,6 +103,11 @@ impl Run {
                 cancel_at = now + CANCEL_POLL;
                 inputs.extend(store.cancel_requested(&self.id).then_some(Input::Cancel));
             }
+            if self.overdue_at.is_some_and(|overdue_at| now >= overdue_at) {
+                self.overdue_at = None;
+                let steps = self.session.overdue();
+                inputs.extend(self.carry_out(steps, journal));
+            }
             inputs.push(Input::Tick);
             for input in inputs.drain(..) {
                 self.step(input, journal, store, record);
@@ -110,6 +118,9 @@ impl Run {
                 journal.flush();
             }
             let mut pause = wake_at.saturating_sub(self.started.elapsed()).min(cancel_at - now);
+            if let Some(overdue_at) = self.overdue_at {
+                pause = pause.min(overdue_at.saturating_duration_since(now));
+            }
             if journal.is_unflushed() {
                 pause = pause.min(flush_at.saturating_duration_since(now));
             }
@@ -274,6 +285,7 @@ impl Run {
                 Step::Event(event) => journal.event(event, self.started.elapsed()),
                 Step::Send(bytes) => self.stdin.send(bytes),
                 Step::CloseStdin => self.stdin.close(),
+                Step::Deadline(after) => self.overdue_at = after.map(|after| Instant::now() + after),
                 Step::Finished => inputs.push(Input::SessionFinished),
             }
         }

@@ -22,6 +22,7 @@ use crate::{
 /// Says hello to `cat`, which says it back, and then does `then`.
 struct Dialogue {
     then: Vec<Step>,
+    overdue: Vec<Step>,
     heard: Vec<String>,
     interrupt: Interrupt,
 }
@@ -38,6 +39,11 @@ impl AgentSession for Dialogue {
         let mut steps = vec![Step::Event(AgentEvent::Message { text })];
         steps.append(&mut self.then);
         steps
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        self.heard.push("overdue".to_owned());
+        std::mem::take(&mut self.overdue)
     }
 
     fn interrupt(&mut self) -> Interrupt {
@@ -114,7 +120,7 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
     // it starts begins with none ignored.
     let mut outside = Outside::watch(gone);
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");
-    let session = Box::new(Dialogue { then, heard: vec![], interrupt });
+    let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], heard: vec![], interrupt });
     let mut journal = Journal::open(&store, &spec, Hints::none(), Redactor::default());
     let lifeline = match spec.policy.on_server_exit {
         OnServerExit::Continue => Some(lifeline),
@@ -161,4 +167,20 @@ async fn a_server_that_went_before_the_agent_was_started_counts() {
     spec.policy.on_server_exit = OnServerExit::Interrupt;
     let (end, _) = drive_under(spec, vec![], Interrupt::Signal).await;
     assert!(matches!(end.stopped, Some((StopCause::ServerGone, _))), "{end:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_in_time_is_the_sessions_to_judge() {
+    let soon = Some(Duration::from_millis(50));
+    let (end, _) = drive(vec![Step::Deadline(soon)], Interrupt::Signal).await;
+    assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
+    assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_deadline_can_be_taken_back() {
+    let soon = Some(Duration::from_millis(50));
+    let then = vec![Step::Deadline(soon), Step::Deadline(None), Step::CloseStdin];
+    let (end, _) = drive(then, Interrupt::Signal).await;
+    assert_eq!((end.verdict.answer.as_deref(), end.stopped), (Some("hello"), None));
 }

@@ -37,7 +37,7 @@ impl End {
 
     /// The end of a task whose agent ended before it could be given any work.
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
-        let outcome = Outcome::Failed(Complaint { said, advice });
+        let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
         Self { exit, verdict, stopped: None, errno: None }
     }
@@ -56,7 +56,14 @@ impl End {
                 (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
             Some((StopCause::ServerGone, _)) => (TaskStatus::Interrupted, Some(FailureReason::ServerRestarted)),
-            Some((StopCause::Finished, _)) | None => match (&self.verdict.outcome, self.exit) {
+            Some((StopCause::Finished, _)) => match &self.verdict.outcome {
+                Outcome::Completed => (TaskStatus::Completed, None),
+                // That we ended the program afterwards is not why.
+                Outcome::Failed(_) | Outcome::CommandLineRefused(_) => {
+                    (TaskStatus::Failed, Some(FailureReason::AgentFailed))
+                }
+            },
+            None => match (&self.verdict.outcome, self.exit) {
                 (Outcome::Completed, _) => (TaskStatus::Completed, None),
                 (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Code(code))) => {
                     (TaskStatus::Failed, Some(FailureReason::ExitedWith { code }))
@@ -116,7 +123,7 @@ mod tests {
     }
 
     fn failed() -> Outcome {
-        Outcome::Failed(Complaint { said: "no".into(), advice: None })
+        Outcome::Failed(Complaint::new("no"))
     }
 
     #[test]
@@ -127,6 +134,8 @@ mod tests {
         assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
         assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
         assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
+        let reported = (Failed, Some("Agent reported a failure".into()));
+        assert_eq!(end(failed(), Exit::Signal(2), Some(StopCause::Finished)), reported);
     }
 
     #[test]

@@ -213,6 +213,8 @@ impl Machine {
         match input {
             Input::Exited => return self.end_stopped(now, force, until),
             Input::Tick if now >= until => {}
+            // Asked in its own protocol, it has stopped its work; the program itself was not asked to go.
+            Input::SessionFinished if force == Force::Interrupted && self.is_stopped_early() => {}
             Input::Tick => return self.heartbeat(now),
             Input::Output
             | Input::SessionFinished
@@ -235,6 +237,11 @@ impl Machine {
         };
         self.state = State::Stopping { force, until };
         vec![effect]
+    }
+
+    /// Whether the work was not done when the agent was asked to stop.
+    fn is_stopped_early(&self) -> bool {
+        !matches!(self.stopped, None | Some((StopCause::Finished, _)))
     }
 
     fn end(&mut self, now: Duration) -> Vec<Effect> {

@@ -204,3 +204,12 @@ fn the_first_cause_of_a_stop_stands() {
     machine.step(s(2), Input::Exited);
     assert_eq!(machine.stopped(), Some((StopCause::Cancelled, s(1))));
 }
+
+#[test]
+fn an_agent_that_stopped_in_its_own_protocol_is_not_waited_for_any_longer() {
+    let done = run(policy(), &[(s(1), Input::Cancel), (ms(1100), Input::SessionFinished), (ms(1200), Input::Exited)]);
+    assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Terminate], vec![LookForSurvivors]]);
+    // One whose work is done gets its whole grace, however often it says so.
+    let done = run(policy(), &[(s(1), Input::SessionFinished), (ms(1100), Input::SessionFinished)]);
+    assert_eq!(done, [vec![Interrupt(StopCause::Finished)], vec![]]);
+}

@@ -24,6 +24,8 @@ pub enum FailureReason {
         /// Its exit code.
         code: i32,
     },
+    /// The agent said that it failed, and would have gone on.
+    AgentFailed,
     /// The agent could not be started.
     SpawnFailed {
         /// The operating system's name for why, such as `ENOENT`.
@@ -43,6 +45,7 @@ impl fmt::Display for FailureReason {
                 write!(f, "Timeout after {} (limit: {})", span(*elapsed), span(*limit))
             }
             Self::ExitedWith { code } => write!(f, "Exited with code {code}"),
+            Self::AgentFailed => f.write_str("Agent reported a failure"),
             Self::SpawnFailed { errno } => write!(f, "Process error: {errno} (spawn failed)"),
             Self::Cancelled => f.write_str("Cancelled by user"),
             Self::ServerRestarted => f.write_str("Server restarted while task was running"),
@@ -116,6 +119,7 @@ mod tests {
             (FailureReason::Timeout { elapsed: five, limit: five }, "Timeout after 5m 0s (limit: 5m 0s)"),
             (FailureReason::ExitedWith { code: 1 }, "Exited with code 1"),
             (FailureReason::SpawnFailed { errno: "ENOENT".into() }, "Process error: ENOENT (spawn failed)"),
+            (FailureReason::AgentFailed, "Agent reported a failure"),
             (FailureReason::Cancelled, "Cancelled by user"),
             (FailureReason::ServerRestarted, "Server restarted while task was running"),
         ] {

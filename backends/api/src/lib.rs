@@ -27,6 +27,6 @@ pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem};
 pub use request::{AgentRequest, Sandbox, UnknownSandbox};
-pub use session::{AgentSession, Complaint, Interrupt, Line, Outcome, Step, Verdict};
+pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{nearest, read_settings};
 pub use tail::Tail;

@@ -1,6 +1,6 @@
 //! One run of an agent, without I/O: bytes in, steps out.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{AgentEvent, Exit, Usage};
 
@@ -19,6 +19,12 @@ pub trait AgentSession: Send {
     /// One line of stderr, without its line end. The log shows every line as it came, whatever the steps.
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
         let _ = line;
+        vec![]
+    }
+
+    /// Called when a [`Step::Deadline`] has passed. What was waited for did not come: unless the session knows another
+    /// way, it remembers a complaint for [`finish`](Self::finish), and is [`Step::Finished`].
+    fn overdue(&mut self) -> Vec<Step> {
         vec![]
     }
 
@@ -65,7 +71,11 @@ pub enum Step {
     Send(Vec<u8>),
     /// Close the agent's stdin.
     CloseStdin,
-    /// The work is done, although the program would go on: stop it, which is then no failure.
+    /// Call [`overdue`](AgentSession::overdue) after so long, unless another deadline, or `None`, comes before. For
+    /// answers that a program owes, not for its work: how long that may take is the task's own time limit.
+    Deadline(Option<Duration>),
+    /// The session is over, although the program would go on: stop it. Whether the work is done is told by
+    /// [`finish`](AgentSession::finish).
     Finished,
 }
 
@@ -110,4 +120,22 @@ pub struct Complaint {
     pub said: String,
     /// What the user can do about it, where that is known.
     pub advice: Option<String>,
+    /// Why another agent might do better, where that is known.
+    pub cause: Option<Cause>,
+}
+
+impl Complaint {
+    /// One without advice.
+    pub fn new(said: impl Into<String>) -> Self {
+        Self { said: said.into(), advice: None, cause: None }
+    }
+}
+
+/// Why an agent cannot work at all at the moment, whatever the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It is not logged in, or its key is not taken.
+    NotLoggedIn,
+    /// Its account has no more to spend, for now.
+    OutOfQuota,
 }

@@ -1,16 +1,20 @@
 //! What a user can do about what Codex said.
 
-/// One line of advice for a complaint, where there is any. It names a command, a key, or a parameter.
-pub(crate) fn for_complaint(said: &str) -> Option<String> {
+use connector_api::Cause;
+
+/// One line of advice for a complaint, where there is any, and why it is, where another agent might do better. The advice
+/// names a command, a key, or a parameter.
+pub(crate) fn for_complaint(said: &str) -> Option<(String, Option<Cause>)> {
     let said = said.replace('\u{2019}', "'").to_lowercase();
     let rule = RULES.iter().find(|rule| rule.any_of.iter().any(|all| all.iter().all(|word| said.contains(word))));
-    rule.map(|rule| rule.advice.to_owned())
+    rule.map(|rule| (rule.advice.to_owned(), rule.cause))
 }
 
 /// Advice for every complaint in which all words of one of the lists occur.
 struct Rule {
     any_of: &'static [&'static [&'static str]],
     advice: &'static str,
+    cause: Option<Cause>,
 }
 
 /// The first that fits is taken, so the ones that say more stand first.
@@ -18,32 +22,43 @@ const RULES: [Rule; 14] = [
     Rule {
         any_of: &[&["not inside a trusted directory"]],
         advice: "name a `workingDirectory` inside a git repository, or set `require_git = false` for this backend",
+        cause: None,
     },
     Rule {
         any_of: &[&["missing environment variable"]],
         advice: "set that variable where the MCP server starts or in `env.set` of this backend, and see that \
                  `env.pass` and `env.remove` let it through",
+        cause: None,
     },
-    Rule { any_of: &[&["requires a newer version of codex"]], advice: "run `npm install -g @openai/codex@latest`" },
+    Rule {
+        any_of: &[&["requires a newer version of codex"]],
+        advice: "run `npm install -g @openai/codex@latest`",
+        cause: None,
+    },
     Rule {
         any_of: &[&["usage limit"], &["quota"], &["billing"]],
         advice: "wait until the limit is reset, or name another `model`",
+        cause: Some(Cause::OutOfQuota),
     },
     Rule {
         any_of: &[&["429"], &["rate limit"], &["too many requests"]],
         advice: "wait a while and try again, or name another `model`",
+        cause: Some(Cause::OutOfQuota),
     },
     Rule {
         any_of: &[&["401"], &["unauthorized"], &["not logged in"], &["refresh token"], &["log in again"]],
         advice: "run `codex login`, or check the key of your model provider",
+        cause: Some(Cause::NotLoggedIn),
     },
     Rule {
         any_of: &[&["model provider", "not found"]],
         advice: "define that provider in Codex's config.toml, or take it out of `extra_args`",
+        cause: None,
     },
     Rule {
         any_of: &[&["no models are available"]],
         advice: "name a `model`, in the call or in this backend's settings",
+        cause: None,
     },
     Rule {
         any_of: &[
@@ -53,17 +68,20 @@ const RULES: [Rule; 14] = [
             &["model", "do not have access"],
         ],
         advice: "leave `model` out, or name one that your account has",
+        cause: None,
     },
     Rule {
         any_of: &[&["context window"], &["context_length"], &["maximum length"], &["too large"]],
         advice: "split `task` into smaller ones",
+        cause: None,
     },
-    Rule { any_of: &[&["no prompt provided"]], advice: "say in `task` what to do" },
+    Rule { any_of: &[&["no prompt provided"]], advice: "say in `task` what to do", cause: None },
     Rule {
         any_of: &[&["unexpected argument"], &["unrecognized"], &["usage: codex"]],
         advice: "check `extra_args` of this backend, or run `npm install -g @openai/codex@latest`",
+        cause: None,
     },
-    Rule { any_of: &[&["config.toml"], &["loading config"]], advice: "repair Codex's config.toml" },
+    Rule { any_of: &[&["config.toml"], &["loading config"]], advice: "repair Codex's config.toml", cause: None },
     Rule {
         any_of: &[
             &["waiting for network"],
@@ -74,6 +92,7 @@ const RULES: [Rule; 14] = [
             &["connecting..."],
         ],
         advice: "check the network and the model provider's `base_url`, then try again",
+        cause: None,
     },
 ];
 
@@ -82,7 +101,7 @@ mod tests {
     use super::*;
 
     fn advice(said: &str) -> String {
-        for_complaint(said).unwrap_or_default()
+        for_complaint(said).map(|(advice, _)| advice).unwrap_or_default()
     }
 
     #[test]
@@ -105,6 +124,15 @@ mod tests {
         ] {
             assert!(advice(said).contains(word), "{said}: {:?}", advice(said));
         }
+    }
+
+    #[test]
+    fn what_another_agent_might_not_suffer_from_has_its_cause() {
+        let cause = |said| for_complaint(said).and_then(|(_, cause)| cause);
+        assert_eq!(cause("Not logged in"), Some(Cause::NotLoggedIn));
+        assert_eq!(cause("You’ve hit your usage limit. Upgrade to Pro"), Some(Cause::OutOfQuota));
+        assert_eq!(cause("exceeded retry limit, last status: 429 Too Many Requests"), Some(Cause::OutOfQuota));
+        assert_eq!(cause("The model `nope` does not exist"), None);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl CodexSession {
         };
         Outcome::Failed(match said {
             Some(said) => complaint(&said),
-            None => Complaint { said: self.silent_end(exit), advice: None },
+            None => Complaint::new(self.silent_end(exit)),
         })
     }
 
@@ -203,7 +203,8 @@ impl CodexSession {
 
 fn complaint(said: &str) -> Complaint {
     let said = wire::without_json(said.trim());
-    Complaint { advice: advice::for_complaint(&said), said }
+    let (advice, cause) = advice::for_complaint(&said).unzip();
+    Complaint { said, advice, cause: cause.flatten() }
 }
 
 fn begun_item(item: Value) -> Option<AgentEvent> {

@@ -55,7 +55,7 @@ impl CommandSession {
     fn complaint(&self, exit: Exit) -> Complaint {
         let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
         let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
-        Complaint { said, advice: None }
+        Complaint::new(said)
     }
 }
 
