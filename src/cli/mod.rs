@@ -3,25 +3,22 @@
 //! Without a verb it is the MCP server. People use `check` and `schema`; `supervise` is how the server starts a task.
 
 mod check;
+mod serve;
 
 use std::{
     ffi::OsString,
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
 };
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    broker::Broker,
     config::{self, Config, Overrides},
-    executor::LocalExecutor,
-    logging,
-    mcp::{self, Office},
+    mcp,
     registry::Registry,
-    store::Store,
     supervisor::{Assignment, supervise},
     task::TaskId,
 };
@@ -54,6 +51,15 @@ struct Settings {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Serve MCP: on stdin and stdout, as without a command, or over HTTP
+    Serve {
+        /// Listen on this address, such as 127.0.0.1:8181; clients need the token in ~/.codex-connector/http-token
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        http: Option<SocketAddr>,
+        /// Let the address be one that other machines reach: traffic is not encrypted
+        #[arg(long, requires = "http")]
+        allow_remote: bool,
+    },
     /// Say whether the configuration is valid, the data directory writable, and each backend installed
     Check,
     /// Print the JSON schema of config.toml
@@ -86,7 +92,13 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
             let overrides = Overrides { config_file: config, data_dir, set };
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
-                (None, config) => serve(registry, supervisor, config.map_err(|problems| problems.to_string())),
+                (None | Some(Verb::Serve { http: None, .. }), config) => {
+                    mcp::serve(serve::office(registry, supervisor, config.map_err(|problems| problems.to_string())))
+                }
+                (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
+                    serve::over_http(registry, supervisor, config, address, allow_remote)
+                }
+                (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => fail(&problems.to_string()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check), Err(problems)) => fail(&problems.to_string()),
@@ -94,23 +106,6 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
             }
         }
     }
-}
-
-/// Serves MCP; with a configuration problem too, so that whoever calls a tool is told of it.
-fn serve(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> ExitCode {
-    let office = config.and_then(|config| {
-        logging::to_stderr(&config.log_level);
-        open(registry, supervisor, config)
-    });
-    mcp::serve(office.map_or_else(Office::Closed, Office::Open))
-}
-
-fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
-    let store = Store::open(&config.data_dir, &config.log_dir).map_err(|error| {
-        format!("{error}\nnext: make that directory writable, or set `data_dir` in {}", config.file.display())
-    })?;
-    let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
-    Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
 }
 
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {

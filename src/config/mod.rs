@@ -169,6 +169,8 @@ fn serving(sections: &Sections) -> Serving {
         on_call_timed_out: server.on_call_timed_out,
         task_handles: server.task_handles,
         channel: server.channel,
+        http_hosts: server.http.allowed_hosts.clone(),
+        http_origins: server.http.allowed_origins.clone(),
         extra_tools: sections.tools.extra.iter().copied().collect(),
     }
 }

@@ -79,6 +79,14 @@ pub(super) struct Server {
     #[schemars(schema_with = "words_of::<TaskHandles>")]
     pub(super) task_handles: TaskHandles,
     pub(super) channel: bool,
+    pub(super) http: Http,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -15,6 +15,10 @@ pub struct Serving {
     pub task_handles: TaskHandles,
     /// Whether Claude Code is sent a message when a background task ends.
     pub channel: bool,
+    /// Names under which HTTP clients may reach the server, beside those of this machine for itself.
+    pub http_hosts: Vec<String>,
+    /// Web origins whose pages may be HTTP clients.
+    pub http_origins: Vec<String>,
     /// The tools beyond the four.
     pub extra_tools: BTreeSet<ExtraTool>,
 }

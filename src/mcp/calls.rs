@@ -1,7 +1,7 @@
 //! The four tools at work.
 
 use chrono::Utc;
-use rmcp::{RoleServer, service::RequestContext};
+use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
 
 use super::{
     answer::{Answer, Refused},
@@ -10,6 +10,7 @@ use super::{
     params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
     progress::Progress,
     render,
+    server::Connection,
 };
 use crate::{
     broker::{Broker, Cancelled, News, Refusal},
@@ -32,6 +33,7 @@ pub(super) enum Call {
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) context: RequestContext<RoleServer>,
+    pub(super) connection: Connection,
     pub(super) listening: Listening,
     pub(super) looks: Looks,
     pub(super) redactor: Redactor,
@@ -109,6 +111,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
         tokio::select! {
             biased;
             withdrawn = caller.listening.withdrawn() => return Ok(Waited::Withdrawn(withdrawn)),
+            () = hung_up(context, caller.connection) => return Ok(Waited::Withdrawn(Withdrawn::Unwanted)),
             news = task.next() => match news? {
                 News::Event(event) => if let Some(progress) = &mut progress {
                     progress.event(&caller.redactor.text(&event));
@@ -123,6 +126,16 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
     }
     let result = broker.result(id)?;
     Ok(Waited::Ended(ended, result))
+}
+
+/// Returns when the client closes the connection, where that is how it withdraws a call: over HTTP, from 2026-07-28 on.
+/// Otherwise a call outlives its connection.
+async fn hung_up(context: &RequestContext<RoleServer>, connection: Connection) {
+    let is_stateless = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    match connection {
+        Connection::Http if is_stateless => context.ct.cancelled().await,
+        Connection::Http | Connection::Stdio => std::future::pending().await,
+    }
 }
 
 /// A task was started, and its end cannot be told.

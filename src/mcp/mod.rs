@@ -16,6 +16,7 @@ mod cancellation;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 mod hostile_tests;
+pub mod http;
 mod icon;
 mod input;
 mod looks;
@@ -31,13 +32,14 @@ use rmcp::{ServiceExt, transport::io::stdio_pipes};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
-use server::Server;
+use server::{Connection, Server};
 
 /// What a server can do for its callers.
 #[derive(Debug, Clone)]
@@ -82,15 +84,9 @@ async fn run(office: Office) {
     let (stdin, stdout) = stdio_pipes();
     let gone = CancellationToken::new();
     let stdin = Input::new(stdin, gone.clone());
-    let books = match &office {
-        Office::Open(broker) => {
-            let broker = broker.clone();
-            Some(tokio::spawn(async move { broker.keep_house().await }))
-        }
-        Office::Closed(_) => None,
-    };
+    let books = keep_books(&office);
     let serving = async {
-        match Server::new(office).serve((stdin, stdout)).await {
+        match Server::new(office, Connection::Stdio).serve((stdin, stdout)).await {
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),
         }
@@ -106,6 +102,17 @@ async fn run(office: Office) {
     }
     if let Some(books) = books {
         books.abort();
+    }
+}
+
+/// Closes the books of tasks whose supervisor is gone, beside everything else. To be aborted at the end.
+fn keep_books(office: &Office) -> Option<JoinHandle<()>> {
+    match office {
+        Office::Open(broker) => {
+            let broker = broker.clone();
+            Some(tokio::spawn(async move { broker.keep_house().await }))
+        }
+        Office::Closed(_) => None,
     }
 }
 

@@ -24,10 +24,20 @@ use super::{
 };
 use crate::redact::Redactor;
 
+/// How a client is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// By our stdin and stdout.
+    Stdio,
+    /// By HTTP: in a session, or by one request alone.
+    Http,
+}
+
 /// One connection with one client.
 #[derive(Debug)]
 pub(super) struct Server {
     office: Office,
+    connection: Connection,
     tools: Vec<Tool>,
     cancellations: Cancellations,
     looks: Looks,
@@ -35,7 +45,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(office: Office) -> Self {
+    pub(super) fn new(office: Office, connection: Connection) -> Self {
         let defaults = match &office {
             Office::Open(broker) => Defaults::of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
@@ -47,6 +57,7 @@ impl Server {
         let redactor = if redacts { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
         Self {
             office,
+            connection,
             tools: tools(defaults),
             cancellations: Cancellations::default(),
             looks: Looks::default(),
@@ -59,7 +70,7 @@ impl Server {
             Office::Open(broker) => {
                 let listening = self.cancellations.listen(context.id.clone());
                 let (looks, redactor) = (self.looks.clone(), self.redactor.clone());
-                let caller = Caller { context, listening, looks, redactor };
+                let caller = Caller { context, connection: self.connection, listening, looks, redactor };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
             Office::Closed(problem) => Answer::refused(problem.clone()),

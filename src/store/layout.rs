@@ -40,6 +40,10 @@ impl Layout {
         self.data.join("probes.json")
     }
 
+    pub(super) fn http_token(&self) -> PathBuf {
+        self.data.join("http-token")
+    }
+
     pub(super) fn run_root(&self) -> PathBuf {
         self.data.join("run")
     }

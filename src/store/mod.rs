@@ -27,6 +27,7 @@ mod run;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::{
     fs::{self, Permissions},

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod hiding;
 mod hostile;
+mod http;
 mod limits;
 mod protocol;
 mod real_codex;

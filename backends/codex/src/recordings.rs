@@ -57,7 +57,9 @@ impl Recording {
         let steps = stdout.lines().flat_map(|line| session.stdout(Line::Whole(line.as_bytes())));
         let events = steps.map(|step| match step {
             Step::Event(event) => event,
-            Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => panic!("Codex is only listened to"),
+            Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => {
+                panic!("Codex is only listened to")
+            }
         });
         let events = events.collect();
         (events, session.finish(exit))

@@ -10,6 +10,7 @@
 
 pub mod codex;
 pub mod git;
+pub mod http;
 pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod processes;

@@ -1,0 +1,67 @@
+//! The server's role: on stdin and stdout, or over HTTP.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+
+use super::{fail, print};
+use crate::{
+    broker::Broker,
+    config::Config,
+    executor::LocalExecutor,
+    logging,
+    mcp::{
+        Office,
+        http::{self, Listening},
+    },
+    registry::Registry,
+    store::Store,
+};
+
+/// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
+pub(super) fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> Office {
+    let office = config.and_then(|config| {
+        logging::to_stderr(&config.log_level);
+        let store = open_store(&config)?;
+        let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+        Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
+    });
+    office.map_or_else(Office::Closed, Office::Open)
+}
+
+/// Serves over HTTP until it is told to go. Says on stdout where, in one line.
+pub(super) fn over_http(
+    registry: &Registry,
+    supervisor: Option<PathBuf>,
+    config: Config,
+    address: SocketAddr,
+    allow_remote: bool,
+) -> ExitCode {
+    if !address.ip().is_loopback() && !allow_remote {
+        return fail(&format!(
+            "{address} can be reached from other machines, and what is said there is not encrypted\n\
+             next: use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it"
+        ));
+    }
+    let token = open_store(&config).and_then(|store| {
+        let how = |problem| format!("{problem}\nnext: remove {}", store.http_token_path().display());
+        store.http_token().map_err(how)
+    });
+    let token = match token {
+        Ok(token) => token,
+        Err(problem) => return fail(&problem),
+    };
+    let serving = &config.serving;
+    let at = Listening { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
+    let tell = |address| {
+        print(&format!("listening on http://{address}{}\n", http::PATH));
+    };
+    match http::serve(office(registry, supervisor, Ok(config)), at, tell) {
+        Ok(code) => code,
+        Err(error) => fail(&format!("cannot listen on {address}: {error}\nnext: choose another port; 0 is any")),
+    }
+}
+
+fn open_store(config: &Config) -> Result<Store, String> {
+    Store::open(&config.data_dir, &config.log_dir).map_err(|error| {
+        format!("{error}\nnext: make that directory writable, or set `data_dir` in {}", config.file.display())
+    })
+}

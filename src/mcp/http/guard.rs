@@ -1,0 +1,200 @@
+//! Who is let in, decided by the head of a request.
+//!
+//! In this order: the endpoint, the name it was reached by, the web page it comes from, the token, and whether there is room
+//! for another session. The refusals are plain text that says what to do.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
+};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use subtle::ConstantTimeEq;
+
+use super::{Listening, MAX_SESSIONS, PATH};
+
+/// The header that names a session.
+const SESSION: &str = "mcp-session-id";
+
+/// The header that names the version of the protocol.
+const VERSION: &str = "mcp-protocol-version";
+
+/// The first version without sessions; versions are dates.
+const STATELESS: &str = "2026-07-28";
+
+pub(super) type Refused = Response<BoxBody<Bytes, Infallible>>;
+
+/// What a request has to have.
+#[derive(Debug)]
+pub(super) struct Guard {
+    token: String,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    sessions: Arc<LocalSessionManager>,
+}
+
+impl Guard {
+    pub(super) fn new(at: &Listening, sessions: Arc<LocalSessionManager>) -> Self {
+        let own = match at.address.ip() {
+            ip if ip.is_unspecified() => None,
+            IpAddr::V6(ip) => Some(format!("[{ip}]")),
+            IpAddr::V4(ip) => Some(ip.to_string()),
+        };
+        let known = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+        let hosts = known.into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
+        Self { token: at.token.clone(), hosts, origins: at.origins.clone(), sessions }
+    }
+
+    /// The names that this server goes by.
+    pub(super) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// Lets the request in, or says why not.
+    pub(super) async fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<Refused>> {
+        let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+        if request.uri().path() != PATH {
+            return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {PATH}"));
+        }
+        let host = header(HOST.as_str()).or(request.uri().authority().map(|authority| authority.as_str()));
+        if !host.is_some_and(|host| self.is_known(host)) {
+            let why = "this server does not go by that name; next: use a loopback address, or add the name to \
+                       server.http.allowed_hosts in config.toml";
+            return refuse(StatusCode::FORBIDDEN, why);
+        }
+        if !header(ORIGIN.as_str()).is_none_or(|origin| self.origins.iter().any(|known| known == origin)) {
+            let why =
+                "web pages of that origin may not call; next: add it to server.http.allowed_origins in config.toml";
+            return refuse(StatusCode::FORBIDDEN, why);
+        }
+        let token = header(AUTHORIZATION.as_str()).and_then(bearer).unwrap_or_default();
+        if !bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
+            let why = "the header `Authorization: Bearer TOKEN` is missing or wrong; next: send the token that is in the \
+                       file http-token of the data directory";
+            let mut refused = refusal(StatusCode::UNAUTHORIZED, why);
+            refused
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"codex-connector\""));
+            return Err(Box::new(refused));
+        }
+        let begins_session = request.method() == Method::POST
+            && header(SESSION).is_none()
+            && header(VERSION).is_none_or(|version| version < STATELESS);
+        if begins_session && self.sessions.sessions.read().await.len() >= MAX_SESSIONS {
+            let why = "there are as many sessions as this server holds; next: end one, or try again later";
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, why);
+        }
+        Ok(())
+    }
+
+    /// Whether a `Host`, with a port or without, is one of ours.
+    fn is_known(&self, host: &str) -> bool {
+        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => host,
+        };
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refuse(status: StatusCode, why: &str) -> Result<(), Box<Refused>> {
+    Err(Box::new(refusal(status, why)))
+}
+
+fn refusal(status: StatusCode, why: &str) -> Refused {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{why}\n"))).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(address: &str, hosts: &[&str], origins: &[&str]) -> Guard {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let at = Listening {
+            address: address.parse().expect("it is an address"),
+            token: "secret-of-the-test".into(),
+            hosts: owned(hosts),
+            origins: owned(origins),
+        };
+        Guard::new(&at, Arc::default())
+    }
+
+    async fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
+        let mut request = Request::builder().method("POST").uri(PATH);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        guard
+            .admit(&request.body(()).expect("it is a request"))
+            .await
+            .map_or_else(|refused| refused.status().as_u16(), |()| 200)
+    }
+
+    const TOKEN: (&str, &str) = ("authorization", "Bearer secret-of-the-test");
+
+    #[tokio::test]
+    async fn only_who_knows_the_token_is_let_in() {
+        let guard = guard("127.0.0.1:80", &[], &[]);
+        let host = ("host", "localhost:8181");
+        for (token, expected) in [
+            ("Bearer secret-of-the-test", 200),
+            ("bearer  secret-of-the-test", 200),
+            ("Bearer secret-of-the-tes", 401),
+            ("Bearer secret-of-the-test2", 401),
+            ("Bearer ", 401),
+            ("Basic secret-of-the-test", 401),
+            ("secret-of-the-test", 401),
+        ] {
+            assert_eq!(status(&guard, &[host, ("authorization", token)]).await, expected, "{token}");
+        }
+        assert_eq!(status(&guard, &[host]).await, 401);
+    }
+
+    #[tokio::test]
+    async fn only_by_our_own_names() {
+        let guard = guard("192.0.2.7:80", &["build.example", "other.example:99"], &[]);
+        for (host, expected) in [
+            ("localhost", 200),
+            ("LOCALHOST:1", 200),
+            ("127.0.0.1:8181", 200),
+            ("[::1]:8181", 200),
+            ("192.0.2.7:80", 200),
+            ("build.example:5", 200),
+            ("other.example:99", 200),
+            ("other.example:98", 403),
+            ("evil.example", 403),
+            ("localhost.evil.example", 403),
+            ("", 403),
+        ] {
+            assert_eq!(status(&guard, &[("host", host), TOKEN]).await, expected, "{host}");
+        }
+        assert_eq!(status(&guard, &[TOKEN]).await, 403, "no name at all");
+    }
+
+    #[tokio::test]
+    async fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
+        let guard = guard("127.0.0.1:80", &[], &["http://localhost:3000"]);
+        let host = ("host", "localhost");
+        for (origin, expected) in [
+            ("http://localhost:3000", 200),
+            ("http://localhost:3001", 403),
+            ("null", 403),
+            ("https://evil.example", 403),
+        ] {
+            assert_eq!(status(&guard, &[host, TOKEN, ("origin", origin)]).await, expected, "{origin}");
+        }
+    }
+}

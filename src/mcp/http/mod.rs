@@ -1,0 +1,161 @@
+//! MCP over Streamable HTTP: the same handler, for several clients at once.
+//!
+//! Only who knows the token is served, and nobody by a foreign name or from a foreign web page (see `guard`). Clients of the
+//! versions up to 2025-11-25 have sessions here, which end when they are idle for long; those of 2026-07-28 have none, and
+//! a request of theirs whose connection is closed counts as withdrawn. All share the tasks, which end with this process as
+//! they do over stdio.
+
+mod guard;
+
+use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService,
+    session::local::{LocalSessionManager, SessionConfig},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use self::guard::Guard;
+use super::{
+    LAST_CLEANING, LAST_WORDS, Office, WORKERS, keep_books,
+    server::{Connection, Server},
+    told_to_go,
+};
+use crate::process::heed_file_limit;
+
+/// Where and for whom to serve.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// The address, whose port may be 0 for any that is free.
+    pub address: SocketAddr,
+    /// What clients have to know.
+    pub token: String,
+    /// Names under which clients may reach this server, beside those of this machine for itself.
+    pub hosts: Vec<String>,
+    /// Web origins whose pages may be clients, as in `http://localhost:3000`.
+    pub origins: Vec<String>,
+}
+
+/// The path of the one endpoint.
+pub const PATH: &str = "/mcp";
+
+/// The most bytes of a request's body.
+const MAX_BODY: usize = 4 << 20;
+
+/// The most sessions at a time.
+const MAX_SESSIONS: usize = 200;
+
+/// The most connections at a time; more wait until others end.
+const MAX_CONNECTIONS: usize = 2_000;
+
+/// A session without a message either way for so long ends. Progress is a message.
+const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a connection may take for the head of a request, and be idle before it.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// After a connection that could not be taken, such as for want of file descriptors.
+const TAKE_AGAIN: Duration = Duration::from_millis(100);
+
+/// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
+///
+/// Fails when the address cannot be listened on.
+pub fn serve(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let served = runtime.block_on(run(office, at, listening));
+    runtime.shutdown_timeout(LAST_CLEANING);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+async fn run(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
+    heed_file_limit();
+    let listener = TcpListener::bind(at.address).await?;
+    let address = listener.local_addr()?;
+    listening(address);
+    let books = keep_books(&office);
+    let sessions = Arc::new(sessions());
+    let guard = Arc::new(Guard::new(&at, Arc::clone(&sessions)));
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts(guard.hosts().to_vec())
+        .with_allowed_origins(at.origins.clone())
+        .enforce_origin_validation()
+        .with_max_request_body_bytes(MAX_BODY);
+    let service =
+        StreamableHttpService::new(move || Ok(Server::new(office.clone(), Connection::Http)), sessions, config);
+    let open = GracefulShutdown::new();
+    tokio::select! {
+        () = take_connections(&listener, &open, &guard, &service) => {}
+        () = told_to_go() => {}
+    }
+    drop(listener);
+    // Calls that wait for a task are not waited for: the task is in its files.
+    let _ = timeout(LAST_WORDS, open.shutdown()).await;
+    if let Some(books) = books {
+        books.abort();
+    }
+    Ok(())
+}
+
+fn sessions() -> LocalSessionManager {
+    let mut sessions = LocalSessionManager::default();
+    let mut config = SessionConfig::default();
+    config.keep_alive = Some(SESSION_IDLE);
+    sessions.session_config = config;
+    sessions
+}
+
+async fn take_connections(
+    listener: &TcpListener,
+    open: &GracefulShutdown,
+    guard: &Arc<Guard>,
+    service: &StreamableHttpService<Server, LocalSessionManager>,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not taken");
+                sleep(TAKE_AGAIN).await;
+                continue;
+            }
+        };
+        let connection = open.watch(connection(stream, Arc::clone(guard), service.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// One connection, to its end.
+fn connection(
+    stream: TcpStream,
+    guard: Arc<Guard>,
+    service: StreamableHttpService<Server, LocalSessionManager>,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (guard, service) = (Arc::clone(&guard), service.clone());
+        async move {
+            Ok::<_, std::convert::Infallible>(match guard.admit(&request).await {
+                Ok(()) => service.handle(request).await,
+                Err(refused) => *refused,
+            })
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.serve_connection(TokioIo::new(stream), answer)
+}

@@ -1,0 +1,100 @@
+//! The secret that HTTP clients have to know.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::PathBuf,
+};
+
+use uuid::Uuid;
+
+use super::{Store, StoreError, files};
+
+/// No token is as long, in bytes.
+const LONGEST: usize = 4_096;
+
+/// No token is as short: it could be guessed.
+const SHORTEST: usize = 16;
+
+impl Store {
+    /// Where the token is.
+    pub fn http_token_path(&self) -> PathBuf {
+        self.layout.http_token()
+    }
+
+    /// The token, which is made when there is none: `http-token`, readable by its owner alone.
+    ///
+    /// Fails when the file cannot be read or made, when it is no file of this user's alone, or when what is in it is no
+    /// token: a word of 16 characters at least.
+    pub fn http_token(&self) -> Result<String, StoreError> {
+        let path = self.layout.http_token();
+        let content = match make(&path) {
+            Ok(made) => return Ok(made),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
+            Err(error) => return Err(StoreError::at("make", path)(error)),
+        };
+        content.map_err(StoreError::at("use", path))
+    }
+}
+
+/// A new token in a new file.
+fn make(path: &std::path::Path) -> io::Result<String> {
+    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    files::make_private(&file)?;
+    file.write_all(format!("{token}\n").as_bytes())?;
+    Ok(token)
+}
+
+fn read(path: &std::path::Path) -> io::Result<String> {
+    let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
+    let file = files::open(path)?.metadata()?;
+    if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
+        return no("others can read it: remove it, and a new one is made");
+    }
+    let content = String::from_utf8_lossy(&files::read(path)?).trim().to_owned();
+    let is_word = content.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_word || content.len() < SHORTEST || content.len() > LONGEST {
+        return no("it holds no word of 16 characters or more: remove it, and a new one is made");
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
+
+    use crate::store::tests::store;
+
+    #[test]
+    fn a_token_is_made_once_for_its_owner_alone() {
+        let (_dir, store) = store();
+        let token = store.http_token().expect("it is made");
+        assert_eq!((token.len(), store.http_token().expect("it is there")), (64, token));
+        let mode = fs::metadata(store.http_token_path()).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        let (_dir, store) = store();
+        let path = store.http_token_path();
+        for (content, mode) in
+            [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("", 0o600), ("two words of it all", 0o600)]
+        {
+            fs::write(&path, content).expect("it is writable");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+            let refusal = store.http_token().expect_err(content).to_string();
+            assert!(refusal.contains("remove it"), "{refusal}");
+        }
+        fs::remove_file(&path).expect("it is ours");
+        let elsewhere = store.data_dir().join("elsewhere");
+        fs::write(&elsewhere, "a-word-of-twenty-char").expect("it is writable");
+        symlink(&elsewhere, &path).expect("it is writable");
+        store.http_token().expect_err("a link is not followed");
+    }
+}

@@ -1,0 +1,276 @@
+//! MCP over HTTP: who is let in, and that it is the same server for those who are.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use connector_testing::{
+    eventually,
+    http::{HttpAnswer, HttpRequest},
+    processes::processes_with_env,
+};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use serde_json::{Value, json};
+
+use crate::world::{PATIENCE, World, and, field};
+
+/// A server over HTTP, killed when dropped.
+struct HttpServer {
+    process: Child,
+    address: SocketAddr,
+    token: String,
+}
+
+impl HttpServer {
+    fn start(world: &World) -> Self {
+        let mut process = world
+            .command(&["serve", "--http", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it tells where it listens");
+        let address = line.trim().strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix("/mcp"));
+        let address = address.and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("it told no address: {line}"));
+        let token = fs::read_to_string(world.data_dir().join("http-token")).expect("there is a token");
+        Self { process, address, token: token.trim().to_owned() }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// A message with everything that a client of 2026-07-28 sends.
+    fn stateless(&self, id: u32, method: &str, mut params: Value) -> HttpRequest {
+        params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+        params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
+        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        let name = params["name"].as_str().unwrap_or_default().to_owned();
+        let request = self
+            .message(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+            .header("MCP-Protocol-Version", "2026-07-28")
+            .header("Mcp-Method", method);
+        if name.is_empty() { request } else { request.header("Mcp-Name", &name) }
+    }
+
+    fn message(&self, message: &Value) -> HttpRequest {
+        HttpRequest::message("/mcp", message).header("Authorization", &format!("Bearer {}", self.token))
+    }
+
+    fn send(&self, request: &HttpRequest) -> HttpAnswer {
+        request.send(self.address).expect("the server answers")
+    }
+
+    /// The text of a tool's answer, for a client of 2026-07-28.
+    fn call(&self, tool: &str, arguments: Value) -> String {
+        let answer = self.send(&self.stateless(1, "tools/call", json!({"name": tool, "arguments": arguments})));
+        let message = answer.messages().pop().unwrap_or_else(|| panic!("no message: {answer:?}"));
+        message["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {message}")).to_owned()
+    }
+
+    /// A session for a client of 2025-11-25: the id.
+    fn session(&self) -> HttpAnswer {
+        let client = json!({"name": "test", "version": "1"});
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        self.send(&self.message(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})))
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The id of the one task that runs.
+fn running(world: &World) -> String {
+    eventually("a running task", PATIENCE, || {
+        let running = fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
+        running.file_name().into_string().ok()
+    })
+}
+
+#[test]
+fn both_eras_run_tasks_with_progress_and_share_them() {
+    let world = World::with_fake_agent();
+    let server = HttpServer::start(&world);
+
+    let greeted = server.session();
+    assert_eq!(greeted.status, 200, "{greeted:?}");
+    let session = greeted.header("mcp-session-id").expect("a session has an id").to_owned();
+    let in_session = |message: Value| server.message(&message).header("Mcp-Session-Id", &session);
+    let initialized = in_session(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    assert_eq!(server.send(&initialized).status, 202);
+    let params = json!({"name": "codex_agent", "arguments": world.fake(json!([{"say": "from a session"}])),
+        "_meta": {"progressToken": 7}});
+    let answer = server.send(&in_session(json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})));
+    let messages = answer.messages();
+    let progress: Vec<_> = messages.iter().filter(|message| message["method"] == "notifications/progress").collect();
+    let id = progress[0]["params"]["message"].as_str().and_then(|words| words.split(' ').nth(1)).expect("a task id");
+    let text =
+        messages.last().expect("an answer")["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned();
+    assert!(text.contains("from a session") && field(&text, "Task ID") == Some(id), "{text}");
+
+    let text = server.call("codex_agent", world.fake(json!([{"say": "from one request"}])));
+    assert!(text.contains("from one request"), "{text}");
+    let listed = server.call("codex_tasks", json!({}));
+    assert!(listed.contains(id) && listed.matches("| completed |").count() == 2, "{listed}");
+    assert!(world.server().call("codex_status", json!({"taskId": id}), |_| {}).text.contains("from a session"));
+
+    let end = HttpRequest::new("DELETE", "/mcp").header("Authorization", &format!("Bearer {}", server.token));
+    let ended = server.send(&end.header("Mcp-Session-Id", &session));
+    assert!((200..300).contains(&ended.status), "{ended:?}");
+    let after = server.send(&in_session(json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"})));
+    assert_eq!(after.status, 404, "the session has ended");
+}
+
+#[test]
+fn nobody_else_is_let_in() {
+    let world = World::with_fake_agent();
+    let server = HttpServer::start(&world);
+    let list = || server.stateless(1, "tools/list", json!({}));
+    assert_eq!(server.send(&list()).status, 200);
+    let wrong_token = server.send(&list().header("Authorization", "Bearer 0123456789abcdef0123456789abcdef"));
+    assert_eq!(wrong_token.status, 401);
+    assert!(wrong_token.header("www-authenticate").is_some_and(|how| how.starts_with("Bearer")), "{wrong_token:?}");
+    assert!(wrong_token.body.contains("next: ") && !wrong_token.body.contains(&server.token), "{wrong_token:?}");
+    assert_eq!(server.send(&HttpRequest::message("/mcp", &json!({}))).status, 401, "no token at all");
+    assert_eq!(server.send(&list().header("Host", "evil.example")).status, 403);
+    assert_eq!(server.send(&list().header("Origin", "https://evil.example")).status, 403);
+    let large =
+        server.message(&json!({"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"x": "y".repeat(5 << 20)}}));
+    assert_eq!(server.send(&large).status, 413);
+    assert_eq!(server.send(&HttpRequest::new("GET", "/")).status, 404);
+    assert_eq!(server.send(&list()).status, 200, "and goes on as before");
+}
+
+#[test]
+fn hosts_and_origins_can_be_allowed() {
+    let world = World::with_fake_agent().configure(
+        "[server.http]\nallowed_hosts = [\"build.example\"]\nallowed_origins = [\"http://localhost:3000\"]\n",
+    );
+    let server = HttpServer::start(&world);
+    let list = server.stateless(1, "tools/list", json!({}));
+    assert_eq!(server.send(&list.clone().header("Host", "build.example:8181")).status, 200);
+    assert_eq!(server.send(&list.clone().header("Origin", "http://localhost:3000")).status, 200);
+    assert_eq!(server.send(&list.header("Origin", "http://localhost:3001")).status, 403);
+}
+
+#[test]
+fn the_token_is_kept_private_and_must_not_be_anyone_elses() {
+    let world = World::with_fake_agent();
+    let first = HttpServer::start(&world);
+    let file = world.data_dir().join("http-token");
+    assert_eq!(fs::metadata(&file).expect("there is a token").permissions().mode() & 0o777, 0o600);
+    assert_eq!(HttpServer::start(&world).token, first.token, "it is made once");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let refused = world.command(&["serve", "--http", "127.0.0.1:0"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("next: remove"), "{said}");
+}
+
+#[test]
+fn an_address_that_others_reach_has_to_be_meant() {
+    let world = World::with_fake_agent();
+    let refused = world.command(&["serve", "--http", "0.0.0.0:0"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("--allow-remote"), "{said}");
+    let taken = HttpServer::start(&world);
+    let refused = world.command(&["serve", "--http", &taken.address.to_string()]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("cannot listen on"), "{said}");
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
+    setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");
+    let world = World::with_fake_agent();
+    let server = HttpServer::start(&world);
+    let mut idle: Vec<TcpStream> = (0..1_000)
+        .map(|_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}")))
+        .collect();
+    // Half of them begin a request, and never end it.
+    idle.iter_mut().step_by(2).for_each(|stream| stream.write_all(b"POST /mcp HTTP/1.1\r\nHost:").expect("it is open"));
+    let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
+    assert!(text.contains("room for one more"), "{text}");
+}
+
+#[test]
+fn there_are_only_so_many_sessions() {
+    let server = HttpServer::start(&World::with_fake_agent());
+    for _ in 0..200 {
+        assert_eq!(server.session().status, 200);
+    }
+    let refused = server.session();
+    assert!(refused.status == 503 && refused.body.contains("next: "), "{refused:?}");
+    assert_eq!(server.send(&server.stateless(1, "tools/list", json!({}))).status, 200, "which needs none");
+}
+
+#[test]
+fn a_client_of_today_that_hangs_up_withdraws_its_call() {
+    for (setting, reason) in [("", Some("Cancelled by user")), ("[server]\non_call_cancelled = \"detach\"\n", None)] {
+        let world = World::with_fake_agent().configure(setting);
+        let server = HttpServer::start(&world);
+        let release = world.home().join("go");
+        let arguments = world.fake(json!([{"say": "busy"}, {"await_file": release}]));
+        let call = server.stateless(1, "tools/call", json!({"name": "codex_agent", "arguments": arguments}));
+        let open = call.begin(server.address).expect("the server listens");
+        let id = running(&world);
+        crate::world::wait_for_log(&world, &id, "MESSAGE: busy");
+        drop(open);
+        match reason {
+            Some(_) => {}
+            None => {
+                for _ in 0..20 {
+                    let status = server.call("codex_status", json!({"taskId": id}));
+                    assert_eq!(field(&status, "Status"), Some("running"), "{status}");
+                }
+                fs::write(&release, "").expect("the home is writable");
+            }
+        }
+        let status = eventually("the end of the task", PATIENCE, || {
+            let status = server.call("codex_status", json!({"taskId": id}));
+            (field(&status, "Status") != Some("running")).then_some(status)
+        });
+        assert_eq!(field(&status, "Failure reason"), reason, "{status}");
+    }
+}
+
+#[test]
+fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
+    let world = World::with_fake_agent();
+    let mut server = HttpServer::start(&world);
+    let arguments = and(world.fake(json!([{"hang": true}])), json!({"async": true}));
+    let text = server.call("codex_agent", arguments);
+    let id = field(&text, "Task ID").expect("a task id").to_owned();
+    let waits = json!({"name": "codex_agent", "arguments": world.fake(json!([{"hang": true}]))});
+    let _waiting = server.stateless(2, "tools/call", waits).begin(server.address).expect("the server listens");
+    kill_process(server.pid(), Signal::TERM).expect("it is our child");
+    let ended =
+        eventually("the end of the server", Duration::from_secs(10), || server.process.try_wait().ok().flatten());
+    assert_eq!(ended.code(), Some(0));
+    eventually("the end of the agent", PATIENCE, || {
+        processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
+    });
+    let status = world.server().call("codex_status", json!({"taskId": id}), |_| {}).text;
+    assert_eq!(field(&status, "Failure reason"), Some("Server restarted while task was running"), "{status}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told() {
+    let world = World::with_fake_agent().configure("no_such_key = 1\n");
+    let refused = world.command(&["serve", "--http", "127.0.0.1:0"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("no_such_key"), "{said}");
+}
