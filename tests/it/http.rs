@@ -155,14 +155,13 @@ fn nobody_else_is_let_in() {
 
 #[test]
 fn hosts_and_origins_can_be_allowed() {
-    let world = World::with_fake_agent().configure(
-        "[server.http]\nallowed_hosts = [\"build.example\"]\nallowed_origins = [\"http://localhost:3000\"]\n",
-    );
+    let world = World::with_fake_agent()
+        .configure("[server.http]\nallowed_hosts = [\"build.example\"]\nallowed_origins = [\"https://app.example\"]\n");
     let server = HttpServer::start(&world);
     let list = server.stateless(1, "tools/list", json!({}));
     assert_eq!(server.send(&list.clone().header("Host", "build.example:8181")).status, 200);
-    assert_eq!(server.send(&list.clone().header("Origin", "http://localhost:3000")).status, 200);
-    assert_eq!(server.send(&list.header("Origin", "http://localhost:3001")).status, 403);
+    assert_eq!(server.send(&list.clone().header("Origin", "https://app.example")).status, 200);
+    assert_eq!(server.send(&list.header("Origin", "https://other.example")).status, 403);
 }
 
 #[test]

@@ -25,6 +25,9 @@ const VERSION: &str = "mcp-protocol-version";
 /// The first version without sessions; versions are dates.
 const STATELESS: &str = "2026-07-28";
 
+/// The names of this machine for itself.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 pub(super) type Refused = Response<BoxBody<Bytes, Infallible>>;
 
 /// What a request has to have.
@@ -43,8 +46,7 @@ impl Guard {
             IpAddr::V6(ip) => Some(format!("[{ip}]")),
             IpAddr::V4(ip) => Some(ip.to_string()),
         };
-        let known = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-        let hosts = known.into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
+        let hosts = LOCAL.map(str::to_owned).into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
         Self { token: at.token.clone(), hosts, origins: at.origins.clone(), sessions }
     }
 
@@ -65,7 +67,7 @@ impl Guard {
                        server.http.allowed_hosts in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
         }
-        if !header(ORIGIN.as_str()).is_none_or(|origin| self.origins.iter().any(|known| known == origin)) {
+        if !header(ORIGIN.as_str()).is_none_or(|origin| self.is_allowed(origin)) {
             let why =
                 "web pages of that origin may not call; next: add it to server.http.allowed_origins in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
@@ -90,14 +92,23 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether pages of `origin` may call: those of servers on this machine, and those that were named.
+    fn is_allowed(&self, origin: &str) -> bool {
+        let local = origin.strip_prefix("http://").or(origin.strip_prefix("https://")).map(without_port);
+        local.is_some_and(|name| LOCAL.contains(&name)) || self.origins.iter().any(|known| known == origin)
+    }
+
     /// Whether a `Host`, with a port or without, is one of ours.
     fn is_known(&self, host: &str) -> bool {
-        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if is_port(port) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
@@ -186,11 +197,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
-        let guard = guard("127.0.0.1:80", &[], &["http://localhost:3000"]);
+        let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
         let host = ("host", "localhost");
         for (origin, expected) in [
-            ("http://localhost:3000", 200),
-            ("http://localhost:3001", 403),
+            ("https://app.example", 200),
+            ("https://app.example:1", 403),
+            ("http://localhost:3001", 200),
+            ("http://[::1]", 200),
+            ("http://localhost.evil.example", 403),
             ("null", 403),
             ("https://evil.example", 403),
         ] {

@@ -41,7 +41,7 @@ pub struct Listening {
     pub token: String,
     /// Names under which clients may reach this server, beside those of this machine for itself.
     pub hosts: Vec<String>,
-    /// Web origins whose pages may be clients, as in `http://localhost:3000`.
+    /// Web origins whose pages may be clients, as in `https://app.example`, beside those of this machine.
     pub origins: Vec<String>,
 }
 
@@ -86,8 +86,6 @@ async fn run(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) 
     let guard = Arc::new(Guard::new(&at, Arc::clone(&sessions)));
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(guard.hosts().to_vec())
-        .with_allowed_origins(at.origins.clone())
-        .enforce_origin_validation()
         .with_max_request_body_bytes(MAX_BODY);
     let service =
         StreamableHttpService::new(move || Ok(Server::new(office.clone(), Connection::Http)), sessions, config);
