@@ -9,7 +9,7 @@ mod refusal;
 mod submit;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, BackendName};
@@ -38,6 +38,9 @@ pub struct Broker {
     executor: Arc<dyn Executor>,
 }
 
+/// The name of the program, where it is installed.
+const PROGRAM: &str = "codex-connector";
+
 /// How often old tasks are looked for.
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(60 * 60);
 
@@ -57,6 +60,24 @@ impl Broker {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// A shell command that waits for the end of the task, with this program and on this data directory.
+    pub fn wait_command(&self, id: &TaskId) -> String {
+        let own = std::env::current_exe().unwrap_or_else(|_| PROGRAM.into());
+        let on_path = which::which(PROGRAM).ok().and_then(|found| found.canonicalize().ok());
+        let is_on_path = on_path.is_some_and(|found| own.canonicalize().is_ok_and(|own| own == found));
+        let program = if is_on_path { PROGRAM.to_owned() } else { own.display().to_string() };
+        let mut words = vec![program, "wait".to_owned(), id.to_string()];
+        let home = std::env::home_dir().map(|home| home.join(".codex-connector"));
+        let is_default = |path: &Path, name: &str| home.as_ref().is_some_and(|home| path == home.join(name));
+        if self.config.file.exists() && !is_default(&self.config.file, "config.toml") {
+            words.extend(["--config".to_owned(), self.config.file.display().to_string()]);
+        }
+        if !is_default(&self.config.data_dir, "") {
+            words.extend(["--data-dir".to_owned(), self.config.data_dir.display().to_string()]);
+        }
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| format!("{PROGRAM} wait {id}"))
     }
 
     /// Closes the books of all tasks whose supervisor is gone; then, and once an hour, removes old tasks, if any are to be

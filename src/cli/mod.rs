@@ -3,7 +3,9 @@
 //! Without a verb it is the MCP server. People use `check` and `schema`; `supervise` is how the server starts a task.
 
 mod check;
+mod notify;
 mod serve;
+mod wait;
 
 use std::{
     ffi::OsString,
@@ -11,6 +13,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -60,6 +63,36 @@ enum Verb {
         #[arg(long, requires = "http")]
         allow_remote: bool,
     },
+    /// Wait until tasks have ended, and say what became of them
+    ///
+    /// Exits with 0 when all completed, 1 when one failed, 3 when one was interrupted, 4 when there is no such task, 124
+    /// when the time is up.
+    Wait {
+        /// The tasks' ids
+        #[arg(required = true, value_name = "TASK-ID")]
+        ids: Vec<String>,
+        /// Wait for the first of them to end
+        #[arg(long, conflicts_with = "all")]
+        any: bool,
+        /// Wait for all of them to end, as without this
+        #[arg(long)]
+        all: bool,
+        /// Wait no longer than this, as in 90s, 30m or 2h
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        timeout: Option<Duration>,
+    },
+    /// Tell of tasks that ended, for a hook of Claude Code; nothing when there are none
+    Notify {
+        /// Tell of those that ended since the last call for the same session
+        #[arg(long, required = true)]
+        since_last: bool,
+        /// The session; without it the one that Claude Code names in the hook's input
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+        /// Tell only of tasks in the project directory, or below it
+        #[arg(long)]
+        here: bool,
+    },
     /// Say whether the configuration is valid, the data directory writable, and each backend installed
     Check,
     /// Print the JSON schema of config.toml
@@ -99,6 +132,22 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     serve::over_http(registry, supervisor, config, address, allow_remote)
                 }
                 (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
+                    let until = if any { wait::Until::Any } else { wait::Until::All };
+                    match serve::open(registry, supervisor, config) {
+                        Ok(broker) => wait::wait(&broker, &ids, until, timeout),
+                        Err(problem) => fail(&problem),
+                    }
+                }
+                (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
+                    let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
+                    let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
+                    match serve::open_store(&config) {
+                        Ok(store) => notify::notify(&store, key, here),
+                        Err(problem) => fail(&problem),
+                    }
+                }
+                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => fail(&problems.to_string()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check), Err(problems)) => fail(&problems.to_string()),

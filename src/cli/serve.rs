@@ -20,9 +20,7 @@ use crate::{
 pub(super) fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> Office {
     let office = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
-        let store = open_store(&config)?;
-        let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
-        Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
+        open(registry, supervisor, config)
     });
     office.map_or_else(Office::Closed, Office::Open)
 }
@@ -60,7 +58,15 @@ pub(super) fn over_http(
     }
 }
 
-fn open_store(config: &Config) -> Result<Store, String> {
+/// A broker on the data directory.
+pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
+    let store = open_store(&config)?;
+    let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+    Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
+}
+
+/// The data directory.
+pub(super) fn open_store(config: &Config) -> Result<Store, String> {
     Store::open(&config.data_dir, &config.log_dir).map_err(|error| {
         format!("{error}\nnext: make that directory writable, or set `data_dir` in {}", config.file.display())
     })

@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use super::render::{one_line, sentence};
-use crate::{broker::Refusal, redact::Redactor, visible::visible};
+use crate::{broker::Refusal, redact::Redactor, task::TaskId, visible::visible};
 
 /// Markdown for a model, and whether the call was refused.
 ///
@@ -14,6 +14,8 @@ pub(super) struct Answer {
     pub(super) verdict: Verdict,
     /// What the caller should know besides.
     pub(super) notices: Vec<String>,
+    /// The task whose handle is the answer, in the place of the text.
+    pub(super) handed: Option<TaskId>,
 }
 
 /// What became of a call. A task that failed was a call that was served.
@@ -41,12 +43,17 @@ const NOTICES_SHOWN: usize = 2_000;
 impl Answer {
     /// What was asked for.
     pub(super) fn served(text: String) -> Self {
-        Self { text, verdict: Verdict::Served, notices: Vec::new() }
+        Self { text, verdict: Verdict::Served, notices: Vec::new(), handed: None }
+    }
+
+    /// The handle of a task.
+    pub(super) fn handed(id: TaskId) -> Self {
+        Self { handed: Some(id), ..Self::served(String::new()) }
     }
 
     /// Why it was not done: the whole message, of any number of lines.
     pub(super) fn refused(text: String) -> Self {
-        Self { text: visible(&text).into_owned(), verdict: Verdict::Refused, notices: Vec::new() }
+        Self { text: visible(&text).into_owned(), verdict: Verdict::Refused, notices: Vec::new(), handed: None }
     }
 
     /// Adds what the caller should know besides.

@@ -110,7 +110,8 @@ const FIELDS: [&str; 26] = [
     "Stderr",
 ];
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
+    "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
     "## Task Cancelled",

@@ -6,6 +6,7 @@ use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
 use super::{
     answer::{Answer, Refused},
     cancellation::{Listening, Withdrawn},
+    channel::Channel,
     looks::{Look, Looks},
     params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
     progress::Progress,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     broker::{Broker, Cancelled, News, Refusal},
-    config::OnCallEnd,
+    config::{OnCallEnd, TaskHandles},
     redact::Redactor,
     store::ResultText,
     task::{TaskId, TaskRecord},
@@ -36,7 +37,17 @@ pub(super) struct Caller {
     pub(super) connection: Connection,
     pub(super) listening: Listening,
     pub(super) looks: Looks,
+    pub(super) channel: Channel,
     pub(super) redactor: Redactor,
+}
+
+impl Caller {
+    /// Tells the client when a task has ended for which no call waits, where it takes such messages.
+    fn tell_the_end_of(&self, id: &TaskId, broker: &Broker) {
+        if broker.config().serving.channel && self.connection == Connection::Stdio {
+            self.channel.tell_the_end_of(id, broker, self.context.peer.clone(), self.redactor.clone());
+        }
+    }
 }
 
 impl Call {
@@ -70,15 +81,25 @@ async fn agent(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answ
     }
     // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
     let id = broker.submit(task).await?;
+    let takes_handles = broker.config().serving.task_handles == TaskHandles::Auto
+        && caller.context.client_capabilities().is_some_and(|client| client.supports_tasks());
     let waited = match answer_when {
+        AnswerWhen::Ended if takes_handles && caller.listening.heard().is_none() => Waited::Handed,
         AnswerWhen::Started => caller.listening.heard().map_or(Waited::Started, Waited::Withdrawn),
         AnswerWhen::Ended => wait(broker, &id, &mut caller).await.map_err(|refusal| out_of_sight(&id, &refusal))?,
     };
     let text = match waited {
-        Waited::Started => render::started(&id, broker.config().policy.on_server_exit),
+        Waited::Started => {
+            caller.tell_the_end_of(&id, broker);
+            render::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id))
+        }
+        Waited::Handed => return Ok(Answer::handed(id)),
         Waited::Ended(record, result) => render::ended(&record, result),
         Waited::Withdrawn(withdrawn) => match withdrawn.meant_for_the_task(&broker.config().serving) {
-            OnCallEnd::Detach => format!("Task {id} goes on without a listener."),
+            OnCallEnd::Detach => {
+                caller.tell_the_end_of(&id, broker);
+                format!("Task {id} goes on without a listener.")
+            }
             OnCallEnd::Cancel => {
                 broker.cancel(&id).await?;
                 format!("Task {id} is cancelled.")
@@ -91,6 +112,8 @@ async fn agent(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answ
 /// How waiting for a task came to an end.
 enum Waited {
     Started,
+    /// The client asks by its handle.
+    Handed,
     Ended(Box<TaskRecord>, Option<ResultText>),
     Withdrawn(Withdrawn),
 }

@@ -75,6 +75,7 @@ fn no_text_can_forge_an_answer_about_a_task() {
         assert_ours(&render::status(view, None, now()), 7, 1);
         assert_ours(&render::ended(&failed, result(text)), 0, 1);
         assert_ours(&render::ended(&record("completed", text), None), 0, 1);
+        assert_ours(&render::brief(&failed, result(text)), 0, 1);
         assert_ours(&render::cancelled(&failed), 0, 1);
         assert_ours(&render::had_ended(&failed), 0, 1);
     }

@@ -12,8 +12,10 @@ mod arguments;
 mod as_read;
 mod calls;
 mod cancellation;
+mod channel;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod handles;
 #[cfg(test)]
 mod hostile_tests;
 pub mod http;
@@ -39,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
+pub(crate) use render::{brief, one_line};
 use server::{Connection, Server};
 
 /// What a server can do for its callers.

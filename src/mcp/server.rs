@@ -6,9 +6,10 @@ use futures_util::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, CancelledNotificationParam,
-        ConstString, CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+        CancelledNotificationParam, ConstString, CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult,
+        Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+        SubscriptionFilter, Tool, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext},
 };
@@ -18,11 +19,13 @@ use super::{
     answer::Answer,
     calls::{Call, Caller},
     cancellation::Cancellations,
+    channel::{self, Channel},
+    handles,
     icon::icon,
     looks::Looks,
     tools::{Defaults, INSTRUCTIONS, tools},
 };
-use crate::redact::Redactor;
+use crate::{broker::Broker, redact::Redactor};
 
 /// How a client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub(super) struct Server {
     tools: Vec<Tool>,
     cancellations: Cancellations,
     looks: Looks,
+    channel: Channel,
     redactor: Redactor,
 }
 
@@ -61,16 +65,30 @@ impl Server {
             tools: tools(defaults),
             cancellations: Cancellations::default(),
             looks: Looks::default(),
+            channel: Channel::default(),
             redactor,
         }
+    }
+
+    /// The broker; or what is wrong with the configuration, for whoever asks beside the tools.
+    fn broker(&self) -> Result<&Broker, ErrorData> {
+        match &self.office {
+            Office::Open(broker) => Ok(broker),
+            Office::Closed(problem) => Err(ErrorData::internal_error(problem.clone(), None)),
+        }
+    }
+
+    fn has_channel(&self) -> bool {
+        let is_configured = self.broker().is_ok_and(|broker| broker.config().serving.channel);
+        is_configured && self.connection == Connection::Stdio
     }
 
     async fn answer(&self, call: Call, context: RequestContext<RoleServer>) -> Answer {
         let answer = match &self.office {
             Office::Open(broker) => {
                 let listening = self.cancellations.listen(context.id.clone());
-                let (looks, redactor) = (self.looks.clone(), self.redactor.clone());
-                let caller = Caller { context, connection: self.connection, listening, looks, redactor };
+                let (looks, channel, redactor) = (self.looks.clone(), self.channel.clone(), self.redactor.clone());
+                let caller = Caller { context, connection: self.connection, listening, looks, channel, redactor };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
             Office::Closed(problem) => Answer::refused(problem.clone()),
@@ -84,9 +102,12 @@ impl ServerHandler for Server {
         let name = Implementation::new("codex-connector", env!("CARGO_PKG_VERSION"))
             .with_title("Codex Connector")
             .with_icons(vec![icon()]);
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(name)
-            .with_instructions(INSTRUCTIONS)
+        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_tasks().build();
+        if self.has_channel() {
+            let channel = JsonObject::from_iter([(channel::CAPABILITY.to_owned(), serde_json::json!({}))]);
+            capabilities.experimental = serde_json::from_value(channel.into()).ok();
+        }
+        ServerConfig::new(capabilities).with_server_info(name).with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
@@ -106,7 +127,26 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params("tool not found", None));
         };
         let answer = answered(self.answer(call, context)).await;
-        Ok(CallToolResult::from(answer).into())
+        match &answer.handed {
+            Some(id) => Ok(CallToolResponse::Task(handles::handle(id))),
+            None => Ok(CallToolResult::from(answer).into()),
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        handles::get(self.broker()?, &request.task_id, &self.redactor).await
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        handles::update(self.broker()?, &request.task_id).await
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        handles::cancel(self.broker()?, &request.task_id).await
     }
 
     /// Takes every subscription, and grants none: nothing here ever changes.

@@ -44,6 +44,10 @@ impl Layout {
         self.data.join("http-token")
     }
 
+    pub(super) fn told(&self) -> PathBuf {
+        self.data.join("told.json")
+    }
+
     pub(super) fn run_root(&self) -> PathBuf {
         self.data.join("run")
     }

@@ -28,6 +28,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
 
 use std::{
     fs::{self, Permissions},

@@ -22,5 +22,6 @@ mod secrets;
 mod supervise;
 mod text_program;
 mod transcripts;
+mod wake;
 mod windows;
 mod world;

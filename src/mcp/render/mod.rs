@@ -22,10 +22,11 @@ mod tests;
 mod text;
 
 pub(super) use markdown::sentence;
+pub(crate) use outcome::brief;
 pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
 pub(super) use status::status;
 pub(super) use tasks::tasks;
-pub(super) use text::one_line;
+pub(crate) use text::one_line;
 
 /// No answer has as many characters. Claude Code 2.1.330 shows 50,000.
 #[cfg(test)]
@@ -33,6 +34,9 @@ const LONGEST: usize = 40_000;
 
 /// Room for the result where it is what was asked for.
 const RESULT_ROOM: usize = 20_000;
+
+/// Room for the result where it is told without being asked for.
+const BRIEF_ROOM: usize = 2_000;
 
 /// Room for the result below a status.
 const STATUS_RESULT_ROOM: usize = 12_000;

@@ -3,20 +3,22 @@
 use chrono::Utc;
 
 use super::{
-    RESULT_ROOM, SAID_ROOM,
+    BRIEF_ROOM, RESULT_ROOM, SAID_ROOM,
     fields::{Page, duration, exit_code},
+    text::one_line,
 };
 use crate::{
     store::ResultText,
     task::{FailureReason, OnServerExit, TaskId, TaskRecord, TaskStatus},
 };
 
-/// A task has been started, and nobody waits for it.
-pub(in crate::mcp) fn started(id: &TaskId, on_server_exit: OnServerExit) -> String {
+/// A task has been started, and nobody waits for it; `wait` is the command that does.
+pub(in crate::mcp) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
     let mut page = Page::begin("Codex Agent Started");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
     page.part("The agent works in the background.");
+    page.line(&format!("- To be woken when it ends: run `{wait}` as a background shell command."));
     page.line(&format!("- To see what it does, and its result: call `codex_status` with `taskId` `{id}`."));
     page.line(&format!("- To stop it: call `codex_cancel` with `taskId` `{id}`."));
     match on_server_exit {
@@ -38,6 +40,18 @@ pub(in crate::mcp) fn ended(record: &TaskRecord, result: Option<ResultText>) -> 
     page.line(&format!("Stderr: {} bytes", record.stderr_bytes));
     page.explanation(record, SAID_ROOM);
     page.result(record, result, RESULT_ROOM);
+    page.end()
+}
+
+/// A task has ended, told to one who goes on with something else.
+pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
+    let mut page = Page::begin("Task Ended");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.field("Task", &one_line(&record.task, 100));
+    page.path("Log", record.log_file.as_deref());
+    page.explanation(record, BRIEF_ROOM / 2);
+    page.result(record, result, BRIEF_ROOM);
     page.end()
 }
 

@@ -94,11 +94,12 @@ fn a_result_that_is_only_in_the_record_is_shown() {
 fn a_task_that_was_started_is_running_and_says_how_to_look_and_stop() {
     let id = TaskId::parse("1a2b3c4d").expect("it is an id");
     assert_eq!(
-        started(&id, OnServerExit::Interrupt),
+        started(&id, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
         "## Codex Agent Started\n\n\
          **Task ID:** 1a2b3c4d\n\
          **Status:** running\n\n\
          The agent works in the background.\n\
+         - To be woken when it ends: run `codex-connector wait 1a2b3c4d` as a background shell command.\n\
          - To see what it does, and its result: call `codex_status` with `taskId` `1a2b3c4d`.\n\
          - To stop it: call `codex_cancel` with `taskId` `1a2b3c4d`.\n\
          - It is interrupted when this session ends."

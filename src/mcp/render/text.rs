@@ -5,7 +5,7 @@ use crate::visible::{Escape, drives, hides, visible};
 
 /// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
 /// Not Markdown yet.
-pub(in crate::mcp) fn one_line(text: &str, most: usize) -> String {
+pub(crate) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {

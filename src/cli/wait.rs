@@ -1,0 +1,135 @@
+//! `wait`: blocks until tasks have ended, prints what became of them, and exits with a code that tells it.
+//!
+//! Made to be run by Claude Code as a background command, which wakes it when the command ends. It needs no server, holds
+//! nothing, and ends with whoever reads its output.
+
+use std::{collections::BTreeSet, io, process::ExitCode, sync::Arc, time::Duration};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{fail, print};
+use crate::{
+    broker::{Broker, News, Refusal},
+    mcp::brief,
+    redact::Redactor,
+    task::{TaskId, TaskRecord, TaskStatus},
+};
+
+/// Every task completed.
+const COMPLETED: u8 = 0;
+/// A task failed.
+const FAILED: u8 = 1;
+/// A task was interrupted, and none failed.
+const INTERRUPTED: u8 = 3;
+/// There is no such task.
+const UNKNOWN: u8 = 4;
+/// The time was up: `timeout` has the same.
+const TIMED_OUT: u8 = 124;
+
+/// How often it is looked whether anyone reads.
+const READER_POLL: Duration = Duration::from_secs(1);
+
+/// Until when to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until all tasks have ended.
+    All,
+    /// Until one of them has.
+    Any,
+}
+
+/// Waits for the tasks, for at most `patience` if there is one.
+pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Option<Duration>) -> ExitCode {
+    let mut ids = BTreeSet::new();
+    for word in words {
+        match TaskId::parse(word) {
+            Ok(id) => drop(ids.insert(id)),
+            Err(problem) => return unknown(&problem.to_string()),
+        }
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let redactor = if broker.config().policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
+    let redactor = Arc::new(redactor);
+    let waited = runtime.block_on(async {
+        let up = async {
+            match patience {
+                Some(patience) => sleep(patience).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            code = ends(broker, ids, until, &redactor) => code,
+            () = up => {
+                print("The time is up; what is not told above still runs.\n");
+                ExitCode::from(TIMED_OUT)
+            }
+            () = nobody_reads() => ExitCode::from(FAILED),
+        }
+    });
+    // A read of a file may still be under way in a thread.
+    runtime.shutdown_background();
+    waited
+}
+
+async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until, redactor: &Redactor) -> ExitCode {
+    let mut waiting = JoinSet::new();
+    for id in ids {
+        let mut task = broker.follow(&id);
+        waiting.spawn(async move {
+            loop {
+                match task.next().await {
+                    Ok(News::Ended(record)) => return Ok(record),
+                    Ok(News::Event(_)) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        });
+    }
+    let mut code = COMPLETED;
+    while let Some(ended) = waiting.join_next().await {
+        let record = match ended.expect("following a task does not panic") {
+            Ok(record) => record,
+            Err(refusal @ Refusal::NoSuchTask(_)) => return unknown(&format!("{refusal}\nnext: {}", refusal.next())),
+            Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
+        };
+        tell(broker, &record, redactor);
+        code = match (code, record.status) {
+            (FAILED, _) | (_, TaskStatus::Failed) => FAILED,
+            (INTERRUPTED, _) | (_, TaskStatus::Interrupted) => INTERRUPTED,
+            (_, TaskStatus::Completed | TaskStatus::Running) => COMPLETED,
+        };
+        if until == Until::Any {
+            break;
+        }
+    }
+    ExitCode::from(code)
+}
+
+fn tell(broker: &Broker, record: &TaskRecord, redactor: &Redactor) {
+    let result = broker.result(&record.id).ok().flatten();
+    let mut text = brief(record, result);
+    redactor.redact(&mut text);
+    print(&format!("{text}\n\n"));
+}
+
+fn unknown(problem: &str) -> ExitCode {
+    fail(problem);
+    ExitCode::from(UNKNOWN)
+}
+
+/// Returns when the other end of stdout is closed.
+async fn nobody_reads() {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    loop {
+        sleep(READER_POLL).await;
+        let stdout = io::stdout();
+        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
+        if poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            return;
+        }
+    }
+}

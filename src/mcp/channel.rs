@@ -1,0 +1,56 @@
+//! The channel of Claude Code: a message into the conversation when a background task has ended.
+//!
+//! Off unless it is configured. Claude Code takes such messages only from servers that its user has named at the start.
+//! Whoever does not read delays nobody: each message has a task of its own, which ends with the connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::{
+    Peer, RoleServer,
+    model::{CustomNotification, ServerNotification},
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{answer::Answer, render};
+use crate::{
+    broker::{Broker, News},
+    redact::Redactor,
+    task::TaskId,
+};
+
+/// The name of the capability, among the experimental ones.
+pub(super) const CAPABILITY: &str = "claude/channel";
+
+const METHOD: &str = "notifications/claude/channel";
+
+/// Those who wait for the ends of tasks. They stop waiting when this is dropped.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
+
+impl Channel {
+    /// Tells the client when the task has ended.
+    pub(super) fn tell_the_end_of(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>, redactor: Redactor) {
+        let mut task = broker.follow(id);
+        let broker = broker.clone();
+        let telling = async move {
+            let record = loop {
+                match task.next().await {
+                    Ok(News::Ended(record)) => break record,
+                    Ok(News::Event(_)) => {}
+                    Err(refusal) => return tracing::warn!(%refusal, "the end of a task is not told"),
+                }
+            };
+            let result = broker.result(&record.id).ok().flatten();
+            let text = Answer::served(render::brief(&record, result)).redacted(&redactor).whole_text();
+            let meta = json!({"task_id": record.id, "status": record.status});
+            let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
+            if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {
+                tracing::debug!(%error, "the end of a task was not told");
+            }
+        };
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while waiting.try_join_next().is_some() {}
+        waiting.spawn(telling);
+    }
+}

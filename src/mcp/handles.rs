@@ -1,0 +1,100 @@
+//! The tasks extension `io.modelcontextprotocol/tasks`, over our own tasks: a handle's id is the task's id.
+//!
+//! A client that declares the extension gets a handle at once where others wait, and asks by it for the state, from any
+//! server on the same data directory, also after a restart. A task never asks its client for anything: what comes in
+//! `tasks/update` answers no question, and is acknowledged and dropped, as the extension has it. Records are kept, so a
+//! handle has no time to live.
+
+use rmcp::model::{
+    CallToolResult, CreateTaskResult, DetailedTask, ErrorData, GetTaskResult, JsonObject, Task, TaskPayload,
+    TaskStatus as State,
+};
+
+use super::{answer::Answer, render};
+use crate::{
+    broker::{Broker, Refusal, TaskView},
+    redact::Redactor,
+    task::{FailureReason, TaskId, TaskRecord},
+};
+
+/// How often a client should ask, in milliseconds. Tasks take minutes.
+const POLL_MS: u64 = 2_000;
+
+/// The most characters of what a task is doing.
+const MESSAGE: usize = 190;
+
+/// The handle of a task that was started just now.
+pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
+    let now = chrono::Utc::now().to_rfc3339();
+    let task = Task::new(id.as_str(), State::Working, now.clone(), now)
+        .with_poll_interval_ms(POLL_MS)
+        .with_status_message(format!("Task {id} started"));
+    CreateTaskResult::new(task)
+}
+
+/// `tasks/get`.
+pub(super) async fn get(broker: &Broker, id: &str, redactor: &Redactor) -> Result<GetTaskResult, ErrorData> {
+    let id = known(id)?;
+    let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
+    let created = record.started_at.to_rfc3339();
+    let updated = record.completed_at.or(record.last_activity_at).unwrap_or(record.started_at).to_rfc3339();
+    let mut message = match (&record.failure_reason, live) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(live)) => live.last_event.unwrap_or(live.phase),
+        (None, None) => record.status.to_string(),
+    };
+    redactor.redact(&mut message);
+    let task = Task::new(id.as_str(), State::Working, created, updated)
+        .with_poll_interval_ms(POLL_MS)
+        .with_status_message(render::one_line(&message, MESSAGE));
+    let payload = if !record.status.is_final() {
+        TaskPayload::Working
+    } else if is_cancelled(&record) {
+        TaskPayload::Cancelled
+    } else {
+        let answer = Answer::served(render::ended(&record, result)).redacted(redactor);
+        TaskPayload::Completed { result: answer_as_json(answer) }
+    };
+    Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
+}
+
+/// `tasks/cancel`: acknowledged at once; the state follows.
+pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
+    let id = known(id)?;
+    broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
+    let broker = broker.clone();
+    // It ends by itself, within the grace periods.
+    tokio::spawn(async move {
+        if let Err(refusal) = broker.cancel(&id).await {
+            tracing::warn!(%refusal, task = %id, "a task was not cancelled");
+        }
+    });
+    Ok(())
+}
+
+/// `tasks/update`.
+pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
+    let id = known(id)?;
+    broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
+    Ok(())
+}
+
+fn is_cancelled(record: &TaskRecord) -> bool {
+    record.failure_reason == Some(FailureReason::Cancelled.to_string())
+}
+
+fn answer_as_json(answer: Answer) -> JsonObject {
+    match serde_json::to_value(CallToolResult::from(answer)) {
+        Ok(serde_json::Value::Object(object)) => object,
+        // A result of text and a flag is written as an object.
+        Ok(_) | Err(_) => JsonObject::new(),
+    }
+}
+
+fn known(id: &str) -> Result<TaskId, ErrorData> {
+    TaskId::parse(id).map_err(|_| refused(&Refusal::NoSuchTask(render::one_line(id, 60))))
+}
+
+fn refused(refusal: &Refusal) -> ErrorData {
+    ErrorData::invalid_params(format!("{refusal}; next: {}", refusal.next()), None)
+}

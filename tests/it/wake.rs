@@ -1,0 +1,229 @@
+//! How Claude learns that a task has ended which no call waits for: `wait`, `notify`, the channel, and handles.
+
+use std::{
+    fs,
+    io::Write,
+    process::{Child, Command, Output, Stdio},
+};
+
+use connector_testing::{McpServer, eventually};
+use serde_json::{Value, json};
+
+use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+
+fn said(output: &Output) -> (String, Option<i32>) {
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+fn run(world: &World, args: &[&str]) -> (String, Option<i32>) {
+    said(&world.command(args).output().expect("the program runs"))
+}
+
+fn begin(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program runs")
+}
+
+#[test]
+fn the_answer_of_an_async_start_names_a_command_that_waits_for_the_end() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let release = world.home().join("go");
+    let mut arguments = world.fake(json!([{"await_file": release}, {"say": "all done"}]));
+    arguments["async"] = json!(true);
+    let answer = server.call("codex_agent", arguments, |_| {});
+    let (_, command) = answer.text.split_once("run `").expect("it names a command");
+    let (command, _) = command.split_once('`').expect("it ends");
+    let environment = world.command(&[]);
+    let mut bash = Command::new("bash");
+    bash.args(["-c", command]).env_clear();
+    bash.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut waiting = begin(&mut bash);
+    wait_for_log(&world, &task_id(&answer), "Timeout: none");
+    assert!(waiting.try_wait().expect("it is our child").is_none(), "it waits");
+    fs::write(&release, "").expect("the home is writable");
+    let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("all done") && field(&text, "Status") == Some("completed successfully"), "{text}");
+}
+
+#[test]
+fn the_exit_code_of_wait_tells_the_outcome() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let mut ended = |steps: Value| {
+        let id = start(&mut server, world.fake(steps));
+        wait_for_end(&mut server, &id);
+        id
+    };
+    let (good, bad) = (ended(json!([{"say": "x"}])), ended(json!([{"fail": "it did not work"}])));
+    let running = start(&mut server, world.fake(json!([{"hang": true}])));
+    assert_eq!(run(&world, &["wait", &good]).1, Some(0));
+    let (text, code) = run(&world, &["wait", &good, &bad]);
+    assert!(
+        code == Some(1) && text.contains("it did not work") && text.matches("## Task Ended").count() == 2,
+        "{text}"
+    );
+    assert_eq!(run(&world, &["wait", "--any", &good, &running]).1, Some(0));
+    let (text, code) = run(&world, &["wait", "--all", &good, &running, "--timeout", "300ms"]);
+    assert!(code == Some(124) && text.contains(&good) && !text.contains(&running), "{text}");
+    assert_eq!(run(&world, &["wait", "00000000"]).1, Some(4));
+    assert_eq!(run(&world, &["wait", "no-id"]).1, Some(4));
+    assert_eq!(run(&world, &["wait"]).1, Some(2));
+    assert_eq!(run(&world, &["wait", &good, "--timeout", "soon"]).1, Some(2));
+    server.kill();
+    let (text, code) = run(&world, &["wait", &running]);
+    assert!(code == Some(3) && text.contains("Server restarted while task was running"), "{text}");
+}
+
+#[test]
+fn wait_ends_with_whoever_reads_it() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let id = start(&mut server, world.fake(json!([{"hang": true}])));
+    let mut waiting = begin(&mut world.command(&["wait", &id]));
+    drop(waiting.stdout.take());
+    eventually("the end of wait", PATIENCE, || waiting.try_wait().expect("it is our child"));
+    assert_eq!(world.record(&id)["status"], "running", "and the task goes on");
+}
+
+#[test]
+fn notify_tells_each_session_once_of_what_has_ended() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let hook = |session: &str, more: &[&str]| {
+        let mut command = world.command(&["notify", "--since-last"]);
+        let mut hook = command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+        let input = json!({"session_id": session, "hook_event_name": "UserPromptSubmit"}).to_string();
+        hook.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).expect("it reads");
+        let (text, code) = said(&hook.wait_with_output().expect("it ends"));
+        assert_eq!(code, Some(0), "{text}");
+        text
+    };
+    assert_eq!(hook("one", &[]), "", "nothing has happened since it was first asked");
+    let id = start(&mut server, world.fake(json!([{"say": "x"}])));
+    wait_for_end(&mut server, &id);
+    world.index();
+    let told = hook("one", &[]);
+    assert!(told.contains(&format!("- {id} completed after ")) && told.contains("codex_status"), "{told}");
+    assert_eq!(hook("one", &[]), "", "it was told");
+    assert_eq!(hook("two", &[]), "", "its session began later");
+    assert_eq!(run(&world, &["notify", "--since-last", "--key", "three"]), (String::new(), Some(0)));
+    let here = world.project.path().display().to_string();
+    let id = start(&mut server, world.fake(json!([{"say": "x"}])));
+    wait_for_end(&mut server, &id);
+    world.index();
+    let elsewhere = world.home().display().to_string();
+    let of = |world: &World, project: &str, key: &str| {
+        let mut command = world.command(&["notify", "--since-last", "--here", "--key", key]);
+        said(&command.env("CLAUDE_PROJECT_DIR", project).output().expect("it runs")).0
+    };
+    assert_eq!(of(&world, &elsewhere, "one"), "", "it was in another project");
+    assert!(of(&world, &here, "two").contains(&id));
+}
+
+#[test]
+fn the_channel_tells_the_end_of_a_background_task_when_it_is_on() {
+    let ended = |server: &McpServer| {
+        let others = server.other_messages();
+        others.into_iter().find(|message| message["method"] == "notifications/claude/channel")
+    };
+    let world = World::with_fake_agent().configure("[server]\nchannel = true\n");
+    let mut server = world.silent_server();
+    let greeted = server.initialize();
+    assert_eq!(greeted["capabilities"]["experimental"]["claude/channel"], json!({}), "{greeted}");
+    let id = start(&mut server, world.fake(json!([{"say": "in the background"}])));
+    let message = eventually("the message", PATIENCE, || ended(&server));
+    assert_eq!(message["params"]["meta"], json!({"task_id": id, "status": "completed"}));
+    assert!(message["params"]["content"].as_str().is_some_and(|text| text.contains("in the background")), "{message}");
+
+    let world = World::with_fake_agent();
+    let mut server = world.silent_server();
+    assert!(server.initialize()["capabilities"].get("experimental").is_none());
+    let id = start(&mut server, world.fake(json!([{"say": "x"}])));
+    wait_for_end(&mut server, &id);
+    assert_eq!(ended(&server), None);
+}
+
+/// A server for a client that declares the tasks extension.
+fn with_handles(world: &World, greet: fn(&mut McpServer) -> Value) -> McpServer {
+    let mut server = world.silent_server();
+    server.declare(json!({"extensions": {"io.modelcontextprotocol/tasks": {}}}));
+    let greeted = greet(&mut server);
+    assert_eq!(greeted["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"], json!({}), "{greeted}");
+    server
+}
+
+fn call(server: &mut McpServer, arguments: Value) -> Value {
+    server.request("tools/call", json!({"name": "codex_agent", "arguments": arguments}))
+}
+
+fn state(server: &mut McpServer, id: &str, wanted: &str) -> Value {
+    eventually(&format!("the state {wanted}"), PATIENCE, || {
+        let task = server.request("tasks/get", json!({"taskId": id}));
+        (task["status"] == wanted).then_some(task)
+    })
+}
+
+#[test]
+fn a_client_that_knows_handles_gets_one_and_it_survives_the_server() {
+    for greet in [McpServer::initialize, McpServer::discover] {
+        let world = World::with_fake_agent().configure("[tasks]\non_server_exit = \"continue\"\n");
+        let mut server = with_handles(&world, greet);
+        let release = world.home().join("go");
+        let handle = call(&mut server, world.fake(json!([{"say": "busy"}, {"await_file": release}, {"say": "done"}])));
+        assert_eq!((&handle["resultType"], &handle["status"]), (&json!("task"), &json!("working")), "{handle}");
+        let id = handle["taskId"].as_str().expect("it has an id").to_owned();
+        wait_for_log(&world, &id, "MESSAGE: busy");
+        let task = state(&mut server, &id, "working");
+        assert!(task["ttlMs"].is_null() && task["pollIntervalMs"].as_u64() > Some(0), "{task}");
+        drop(server);
+        fs::write(&release, "").expect("the home is writable");
+        let mut server = with_handles(&world, greet);
+        let task = state(&mut server, &id, "completed");
+        let text = task["result"]["content"][0]["text"].as_str().expect("the answer is inside");
+        assert!(text.contains("done") && field(text, "Task ID") == Some(id.as_str()), "{text}");
+        assert!(server.call("codex_status", json!({"taskId": id}), |_| {}).text.contains("done"), "it is the same id");
+    }
+}
+
+#[test]
+fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
+    let world = World::with_fake_agent();
+    let mut server = with_handles(&world, McpServer::initialize);
+    let id = |handle: &Value| handle["taskId"].as_str().expect("it has an id").to_owned();
+    let running = id(&call(&mut server, world.fake(json!([{"hang": true}]))));
+    state(&mut server, &running, "working");
+    server.request("tasks/cancel", json!({"taskId": running}));
+    let task = state(&mut server, &running, "cancelled");
+    assert_eq!(task["statusMessage"], "Cancelled by user");
+    let failed = id(&call(&mut server, world.fake(json!([{"fail": "no luck"}]))));
+    let task = state(&mut server, &failed, "completed");
+    assert!(task["result"]["content"][0]["text"].as_str().is_some_and(|text| text.contains("no luck")), "{task}");
+    assert_eq!(task["result"]["isError"], false, "the call was served");
+    server.request("tasks/update", json!({"taskId": failed, "inputResponses": {}}));
+    for method in ["tasks/get", "tasks/cancel"] {
+        let unknown = server.try_request(method, json!({"taskId": "00000000"}));
+        assert_eq!(unknown.expect_err("there is no such task").code, -32602);
+    }
+    let started = call(&mut server, {
+        let mut arguments = world.fake(json!([{"say": "x"}]));
+        arguments["async"] = json!(true);
+        arguments
+    });
+    assert!(
+        started["content"][0]["text"].as_str().is_some_and(|text| text.contains("Codex Agent Started")),
+        "{started}"
+    );
+}
+
+#[test]
+fn nobody_else_gets_a_handle() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    assert!(server.call("codex_agent", world.fake(json!([{"say": "plain"}])), |_| {}).text.contains("plain"));
+    assert_eq!(server.try_request("tasks/get", json!({"taskId": "00000000"})).expect_err("undeclared").code, -32021);
+    let world = World::with_fake_agent().configure("[server]\ntask_handles = \"off\"\n");
+    let mut server = with_handles(&world, McpServer::initialize);
+    let answer = call(&mut server, world.fake(json!([{"say": "plain"}])));
+    assert!(answer["content"][0]["text"].as_str().is_some_and(|text| text.contains("plain")), "{answer}");
+}
