@@ -2,7 +2,7 @@
 
 use super::{Broker, Refusal};
 use crate::{
-    store::{Listing, ResultText, Tail},
+    store::{Extent, FileFacts, Listing, Piece, ResultText, Tail, TaskFile},
     task::{LiveView, TaskId, TaskRecord, TaskStatus},
 };
 
@@ -44,6 +44,21 @@ impl Broker {
     /// The result of a task, its middle left out when it is long.
     pub fn result(&self, id: &TaskId) -> Result<Option<ResultText>, Refusal> {
         Ok(self.store.read_result(id, RESULT_SHOWN)?)
+    }
+
+    /// A piece of one of a task's files; none if there is no such file.
+    pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
+        Ok(self.store.piece(id, file, extent)?)
+    }
+
+    /// The size of one of a task's files, and when it was last written; none if there is no such file.
+    pub fn file_facts(&self, id: &TaskId, file: TaskFile) -> Option<FileFacts> {
+        self.store.file_facts(id, file)
+    }
+
+    /// The same of the list of tasks, which changes with every task that begins or ends.
+    pub fn index_facts(&self) -> Option<FileFacts> {
+        self.store.index_facts()
     }
 
     /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here.

@@ -1,7 +1,7 @@
 //! The four tools at work.
 
 use chrono::Utc;
-use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
+use rmcp::{RoleServer, service::RequestContext};
 
 use super::{
     answer::{Answer, Refused},
@@ -11,7 +11,7 @@ use super::{
     params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
     progress::Progress,
     render,
-    server::Connection,
+    server::{Connection, is_stateless},
 };
 use crate::{
     broker::{Broker, Cancelled, News, Refusal},
@@ -154,9 +154,8 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
 /// Returns when the client closes the connection, where that is how it withdraws a call: over HTTP, from 2026-07-28 on.
 /// Otherwise a call outlives its connection.
 async fn hung_up(context: &RequestContext<RoleServer>, connection: Connection) {
-    let is_stateless = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
     match connection {
-        Connection::Http if is_stateless => context.ct.cancelled().await,
+        Connection::Http if is_stateless(context) => context.ct.cancelled().await,
         Connection::Http | Connection::Stdio => std::future::pending().await,
     }
 }

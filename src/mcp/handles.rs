@@ -25,7 +25,7 @@ const MESSAGE: usize = 190;
 
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
-    let now = chrono::Utc::now().to_rfc3339();
+    let now = render::moment(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(format!("Task {id} started"));
@@ -36,8 +36,8 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
 pub(super) async fn get(broker: &Broker, id: &str, redactor: &Redactor) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
     let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let created = record.started_at.to_rfc3339();
-    let updated = record.completed_at.or(record.last_activity_at).unwrap_or(record.started_at).to_rfc3339();
+    let created = render::moment(record.started_at);
+    let updated = render::moment(record.completed_at.or(record.last_activity_at).unwrap_or(record.started_at));
     let mut message = match (&record.failure_reason, live) {
         (Some(reason), _) => reason.clone(),
         (None, Some(live)) => live.last_event.unwrap_or(live.phase),

@@ -13,6 +13,7 @@ mod as_read;
 mod calls;
 mod cancellation;
 mod channel;
+mod completion;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod handles;
@@ -24,7 +25,9 @@ mod input;
 mod looks;
 mod params;
 mod progress;
+mod prompts;
 mod render;
+mod resources;
 mod server;
 mod tools;
 

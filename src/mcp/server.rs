@@ -7,11 +7,13 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
-        CancelledNotificationParam, ConstString, CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult,
-        Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-        SubscriptionFilter, Tool, UpdateTaskParams,
+        CancelledNotificationParam, CompleteRequestParams, CompleteResult, ConstString, CustomRequest, CustomResult,
+        ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
     },
-    service::{NotificationContext, RequestContext},
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 
 use super::{
@@ -20,9 +22,11 @@ use super::{
     calls::{Call, Caller},
     cancellation::Cancellations,
     channel::{self, Channel},
-    handles,
+    completion, handles,
     icon::icon,
     looks::Looks,
+    prompts, resources,
+    resources::watch::{self, Watcher},
     tools::{Defaults, INSTRUCTIONS, tools},
 };
 use crate::{broker::Broker, redact::Redactor};
@@ -45,6 +49,7 @@ pub(super) struct Server {
     cancellations: Cancellations,
     looks: Looks,
     channel: Channel,
+    watcher: Watcher,
     redactor: Redactor,
 }
 
@@ -66,6 +71,7 @@ impl Server {
             cancellations: Cancellations::default(),
             looks: Looks::default(),
             channel: Channel::default(),
+            watcher: Watcher::default(),
             redactor,
         }
     }
@@ -102,7 +108,15 @@ impl ServerHandler for Server {
         let name = Implementation::new("codex-connector", env!("CARGO_PKG_VERSION"))
             .with_title("Codex Connector")
             .with_icons(vec![icon()]);
-        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_tasks().build();
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tasks()
+            .enable_prompts()
+            .enable_completions()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_resources_subscribe()
+            .build();
         if self.has_channel() {
             let channel = JsonObject::from_iter([(channel::CAPABILITY.to_owned(), serde_json::json!({}))]);
             capabilities.experimental = serde_json::from_value(channel.into()).ok();
@@ -149,9 +163,86 @@ impl ServerHandler for Server {
         handles::cancel(self.broker()?, &request.task_id).await
     }
 
-    /// Takes every subscription, and grants none: nothing here ever changes.
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        let listed = resources::list(self.broker()?, cursor.as_deref()).await?;
+        if !is_stateless(&context) {
+            self.watcher.watch_list(self.broker()?, &context.peer);
+        }
+        Ok(listed)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Ok(resources::read(self.broker()?, &request.uri, &self.redactor).await?.into())
+    }
+
+    #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watcher.subscribe(&request.uri, self.broker()?, &context.peer)
+    }
+
+    #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watcher.unsubscribe(&request.uri);
+        Ok(())
+    }
+
+    /// Takes what can be told, and no more.
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
+        Some(self.broker().map_or_else(|_| SubscriptionFilter::new(), |broker| watch::accepted(requested, broker)))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        watch::listen(&context, self.broker()?).await;
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompts::get(self.broker()?, &request.name, request.arguments, &self.redactor).await?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        completion::complete(self.broker()?, &request).await
     }
 
     async fn on_custom_request(
@@ -174,6 +265,11 @@ impl ServerHandler for Server {
             self.cancellations.tell(id, notification.reason.as_deref());
         }
     }
+}
+
+/// Whether the request is of the versions that have no handshake.
+pub(super) fn is_stateless(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 /// The answer, whatever happens: rmcp leaves a client without one when a handler panics.

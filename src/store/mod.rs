@@ -19,6 +19,7 @@ mod index;
 mod layout;
 mod lease;
 mod log;
+mod pieces;
 mod probes;
 mod queue;
 mod records;
@@ -41,6 +42,7 @@ use std::{
 pub use index::Listing;
 pub use lease::{Claim, Lease};
 pub use log::{EventsWriter, LogWriter};
+pub use pieces::{Extent, FileFacts, Piece, TaskFile};
 pub use probes::ProbeKey;
 pub use queue::{Place, Turn};
 pub use records::ResultText;

@@ -17,6 +17,7 @@ mod limits;
 mod protocol;
 mod real_codex;
 mod reconcile;
+mod resources;
 mod retention;
 mod secrets;
 mod supervise;

@@ -2,8 +2,8 @@
 //!
 //! A line `> {…}` is sent as it stands, with these words filled in: `$PROJECT`, a repository; `$TASK`, the task begun
 //! last. A line `< {…}` is what came back, with `$TIME`, `$SPAN` and the like for what differs from run to run. After a
-//! request everything up to its answer is read; after `subscriptions/listen`, which has none, up to the next message; and
-//! a line `= METHOD` reads up to a notification of that name. `UPDATE_GOLDEN=1` writes what came back into the files.
+//! request everything up to its answer is read; after `subscriptions/listen`, which has none, up to the next message. At a
+//! line `= done` the task begun last is waited for. `UPDATE_GOLDEN=1` writes what came back into the files.
 
 use std::{
     env, fs,
@@ -14,6 +14,7 @@ use std::{
     thread,
 };
 
+use connector_testing::eventually;
 use regex::{NoExpand, Regex};
 use serde_json::Value;
 
@@ -26,11 +27,13 @@ fn replay(name: &str) {
     let mut now = String::new();
     for line in before.lines().filter(|line| !line.starts_with("< ")) {
         now.push_str(&format!("{line}\n"));
-        let said = match (line.strip_prefix("> "), line.strip_prefix("= ")) {
-            (Some(message), _) => conversation.say(message),
-            (None, Some(method)) => conversation.listen_for(method),
-            (None, None) => vec![],
+        let said = match line.strip_prefix("> ") {
+            Some(message) => conversation.say(message),
+            None => vec![],
         };
+        if line == "= done" {
+            conversation.wait_for_the_task();
+        }
         for message in said {
             now.push_str(&format!("< {message}\n"));
         }
@@ -64,6 +67,12 @@ fn every_version_that_begins_with_initialize() {
 #[test]
 fn a_client_of_2026_07_28_that_declares_nothing() {
     replay("stateless");
+}
+
+#[test]
+fn clients_that_declare_all_there_is() {
+    replay("initialize-full");
+    replay("stateless-full");
 }
 
 #[test]
@@ -110,8 +119,12 @@ impl Conversation {
         }
     }
 
-    fn listen_for(&mut self, method: &str) -> Vec<String> {
-        self.read_until(|said| said["method"] == method)
+    fn wait_for_the_task(&self) {
+        let id = self.task.as_deref().expect("a task was begun");
+        eventually("the end of the task", PATIENCE, || {
+            (self.world.record(id)["status"] == "completed" && !self.world.data_dir().join("run").join(id).exists())
+                .then_some(())
+        });
     }
 
     fn read_until(&mut self, last: impl Fn(&Value) -> bool) -> Vec<String> {
@@ -155,7 +168,7 @@ impl Conversation {
             (r"\b(?:\d+[dhm] )*\d+(?:\.\d+)?(?:ms|s)\b", "$SPAN"),
             (r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", "data:$ICON"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", "$SESSION"),
-            (r#"\\?"pid\\?": ?\d+"#, "$PID"),
+            (r#""size":\d+"#, "\"size\":$SIZE"),
         ] {
             let pattern = Regex::new(pattern).expect("it is an expression");
             text = pattern.replace_all(&text, NoExpand(word)).into_owned();

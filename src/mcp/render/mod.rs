@@ -24,7 +24,7 @@ mod text;
 pub(super) use markdown::sentence;
 pub(crate) use outcome::brief;
 pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
-pub(super) use status::status;
+pub(super) use status::{diagnostics, moment, status};
 pub(super) use tasks::tasks;
 pub(crate) use text::one_line;
 

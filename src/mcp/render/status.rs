@@ -140,7 +140,7 @@ fn files(record: &TaskRecord, has_result_file: bool) -> String {
 }
 
 /// The documented table: always five rows.
-fn diagnostics(record: &TaskRecord) -> String {
+pub(in crate::mcp) fn diagnostics(record: &TaskRecord) -> String {
     let timeout =
         record.timeout_ms.filter(|millis| *millis > 0).map_or("none".to_owned(), |millis| format!("{millis}ms"));
     format!(
@@ -159,6 +159,7 @@ fn diagnostics(record: &TaskRecord) -> String {
     )
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+/// A moment as in all answers.
+pub(in crate::mcp) fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

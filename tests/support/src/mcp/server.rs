@@ -127,6 +127,12 @@ impl McpServer {
         }
     }
 
+    /// Sends a request for whose answer nobody waits.
+    pub fn begin_request(&mut self, method: &str, params: Value) {
+        let id = self.next_id();
+        self.send_request(id, method, params);
+    }
+
     /// Calls a tool and waits for its answer; each progress message goes to `on_progress` as it comes.
     ///
     /// # Panics

@@ -1,0 +1,67 @@
+//! `completion/complete`: words that an argument of a prompt, or the id in the name of a resource, may be.
+
+use std::collections::BTreeSet;
+
+use connector_api::Sandbox;
+use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
+
+use super::prompts;
+use crate::broker::Broker;
+
+/// The newest tasks that are looked at.
+const LOOKED_AT: usize = 500;
+
+/// The words that begin with what was typed, the best first.
+pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
+    let argument = asked.argument.name.as_str();
+    let words = match &asked.r#ref {
+        Reference::Resource(template) if template.uri.starts_with("task://") && argument == "id" => tasks(broker).await,
+        Reference::Prompt(prompt) if prompts::has_argument(&prompt.name, argument) => match argument {
+            "taskId" => tasks(broker).await,
+            "model" => models(broker).await,
+            "sandbox" => sandboxes(broker),
+            "background" => vec!["yes".to_owned(), "no".to_owned()],
+            _ => vec![],
+        },
+        Reference::Resource(_) | Reference::Prompt(_) => {
+            return Err(ErrorData::invalid_params(
+                "there is no such prompt or template, or it has no such argument",
+                None,
+            ));
+        }
+        // The type is open to words of later versions.
+        _ => vec![],
+    };
+    let typed = asked.argument.value.to_lowercase();
+    let mut fitting: Vec<_> = words.into_iter().filter(|word| word.to_lowercase().starts_with(&typed)).collect();
+    let total = fitting.len();
+    fitting.truncate(CompletionInfo::MAX_VALUES);
+    let info = CompletionInfo::with_pagination(fitting, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
+    Ok(CompleteResult::new(info.map_err(|problem| ErrorData::internal_error(problem, None))?))
+}
+
+/// The ids of tasks, newest first.
+async fn tasks(broker: &Broker) -> Vec<String> {
+    let listing = broker.list(None, LOOKED_AT).await;
+    listing.map(|listing| listing.records.iter().map(|record| record.id.to_string()).collect()).unwrap_or_default()
+}
+
+/// The models that are configured, and those that tasks have had.
+async fn models(broker: &Broker) -> Vec<String> {
+    let configured = broker
+        .config()
+        .backends
+        .values()
+        .filter_map(|backend| Some(backend.settings.get("model")?.as_str()?.to_owned()));
+    let seen = broker.list(None, LOOKED_AT).await.map(|listing| listing.records).unwrap_or_default();
+    let seen = seen.into_iter().filter_map(|record| record.model);
+    configured.chain(seen).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The sandboxes that a call of the default backend may ask for.
+fn sandboxes(broker: &Broker) -> Vec<String> {
+    let config = broker.config();
+    let most =
+        config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);
+    Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= most).map(|sandbox| sandbox.to_string()).collect()
+}

@@ -1,0 +1,170 @@
+//! Tasks as resources: record, log, result, events and diagnostics, to be listed, read and watched.
+//!
+//! A resource exists while its file does. Reading is bounded, however long a file is; a longer one is read piece by piece,
+//! and each answer names the next piece. Secrets are taken out as everywhere.
+
+mod uri;
+pub(super) mod watch;
+
+use chrono::{DateTime, Utc};
+use rmcp::model::{
+    Annotations, ErrorData, ListResourceTemplatesResult, ListResourcesResult, MetaObject, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate,
+};
+use serde_json::json;
+
+use self::uri::{Part, Range, TaskUri};
+use super::render;
+use crate::{
+    broker::{Broker, Refusal},
+    redact::Redactor,
+    store::{Extent, FileFacts, Piece},
+    task::{TaskId, TaskRecord},
+};
+
+/// The most bytes that one read returns.
+const MOST: u64 = 256 << 10;
+
+/// The tasks on one page of the list.
+const PAGE: usize = 20;
+
+/// The most lines of a log that `tail` returns.
+const MOST_LINES: usize = 10_000;
+
+/// `resources/list`: the resources of the tasks after `cursor`, newest first.
+pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
+    let after = cursor.map(Cursor::parse).transpose()?;
+    let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(&refusal))?;
+    let mut records = listing.records;
+    records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
+    let mut records =
+        records.into_iter().filter(|record| after.as_ref().is_none_or(|after| Cursor::of(record) < *after));
+    let page: Vec<_> = records.by_ref().take(PAGE).collect();
+    let resources = page.iter().flat_map(|record| of_task(broker, record)).collect();
+    let mut result = ListResourcesResult::with_all_items(resources);
+    result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
+    Ok(result)
+}
+
+/// Where a page begins: after the task that began at this time. New tasks do not move it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Cursor {
+    micros: i64,
+    id: TaskId,
+}
+
+impl Cursor {
+    fn of(record: &TaskRecord) -> Self {
+        Self { micros: record.started_at.timestamp_micros(), id: record.id.clone() }
+    }
+
+    fn parse(cursor: &str) -> Result<Self, ErrorData> {
+        let parts =
+            cursor.rsplit_once('-').and_then(|(micros, id)| Some((micros.parse().ok()?, TaskId::parse(id).ok()?)));
+        let no = || ErrorData::invalid_params("this is no cursor of this list; next: list without one", None);
+        parts.map(|(micros, id)| Self { micros, id }).ok_or_else(no)
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.micros, self.id)
+    }
+}
+
+fn of_task(broker: &Broker, record: &TaskRecord) -> Vec<Resource> {
+    let resource = |part: Part| {
+        let facts = broker.file_facts(&record.id, part.file())?;
+        let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.task, 60));
+        let description = format!("{}, {}", record.status, render::one_line(&record.task, 200));
+        let resource =
+            Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
+                .with_title(title)
+                .with_description(description)
+                .with_mime_type(part.mime_type())
+                .with_annotations(changed(facts));
+        // What is made of a file has another size than the file.
+        Some(if part == Part::Diagnostics { resource } else { resource.with_size(facts.size) })
+    };
+    Part::ALL.into_iter().filter_map(resource).collect()
+}
+
+fn changed(facts: FileFacts) -> Annotations {
+    let mut annotations = Annotations::default();
+    annotations.last_modified = Some(render::moment(DateTime::<Utc>::from(facts.modified)));
+    annotations
+}
+
+/// `resources/templates/list`.
+pub(super) fn templates() -> ListResourceTemplatesResult {
+    let template = |part: Part| {
+        let (ranges, about) = match part {
+            Part::Record => {
+                ("", "All that is known of a task: status, times, counts, exit code, reason, command line.")
+            }
+            Part::Log => ("{?offset,length,tail}", "All that happened in a task. A range in bytes, or the last lines."),
+            Part::Result => ("{?offset,length}", "The agent's final message, whole. A range in bytes."),
+            Part::Events => ("{?offset,length}", "The agent's raw event stream, where it is kept. A range in bytes."),
+            Part::Diagnostics => ("", "Exit code, signal, bytes of output and time limit, as a table."),
+        };
+        ResourceTemplate::new(format!("task://{{id}}{}{ranges}", part.path()), format!("task-{}", part.name()))
+            .with_title(format!("Task {}", part.name()))
+            .with_description(about)
+            .with_mime_type(part.mime_type())
+    };
+    ListResourceTemplatesResult::with_all_items(Part::ALL.map(template).to_vec())
+}
+
+/// `resources/read`.
+pub(super) async fn read(broker: &Broker, uri: &str, redactor: &Redactor) -> Result<ReadResourceResult, ErrorData> {
+    let name = TaskUri::parse(uri).map_err(|bad| ErrorData::resource_not_found(bad.to_string(), None))?;
+    let piece = match (name.part, name.range) {
+        (Part::Record, _) => {
+            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            whole(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n")
+        }
+        (Part::Diagnostics, _) => {
+            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            whole(render::diagnostics(&view.record) + "\n")
+        }
+        (Part::Log, Range::Tail(lines)) => {
+            let view = broker.view(&name.id, lines.min(MOST_LINES)).await.map_err(|refusal| not_found(&refusal))?;
+            whole(view.tail.lines.iter().map(|line| format!("{line}\n")).collect())
+        }
+        (part, range) => {
+            let (offset, length) = match range {
+                Range::From { offset, length } => (offset, length.unwrap_or(MOST).min(MOST)),
+                Range::Whole | Range::Tail(_) => (0, MOST),
+            };
+            // Whether there is such a task, and whether it still runs.
+            broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            let piece = broker.piece(&name.id, part.file(), Extent { offset, length });
+            let no = || ErrorData::resource_not_found(format!("task {} has no {}", name.id, part.name()), None);
+            piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
+        }
+    };
+    let mut text = piece.text;
+    redactor.redact(&mut text);
+    let next = piece.next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
+    let mut contents = ResourceContents::text(text, uri).with_mime_type(name.part.mime_type());
+    if let Some(next) = next {
+        let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
+        contents = contents.with_meta(MetaObject::from(meta.as_object().cloned().unwrap_or_default()));
+    }
+    Ok(ReadResourceResult::new(vec![contents]))
+}
+
+fn whole(text: String) -> Piece {
+    Piece { size: text.len() as u64, text, next: None }
+}
+
+fn not_found(refusal: &Refusal) -> ErrorData {
+    match refusal {
+        Refusal::NoSuchTask(_) => ErrorData::resource_not_found(refusal.to_string(), None),
+        other => failed(other),
+    }
+}
+
+fn failed(refusal: &Refusal) -> ErrorData {
+    ErrorData::internal_error(format!("{refusal}; next: {}", refusal.next()), None)
+}

@@ -1,0 +1,200 @@
+//! The names of resources: `task://ID`, `task://ID/log` and so on, and `?` with a range of a long one.
+
+use std::fmt;
+
+use crate::{store::TaskFile, task::TaskId};
+
+/// One resource, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TaskUri {
+    pub(super) id: TaskId,
+    pub(super) part: Part,
+    pub(super) range: Range,
+}
+
+/// What of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Record,
+    Log,
+    Result,
+    Events,
+    Diagnostics,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Range {
+    /// From its beginning, as much as one answer holds.
+    Whole,
+    /// From this byte on, so many bytes at most, if it is said.
+    From { offset: u64, length: Option<u64> },
+    /// So many of its last lines.
+    Tail(usize),
+}
+
+/// Why a name names nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0}; next: use `task://ID`, or with `/log`, `/result`, `/events` or `/diagnostics` after it, and after any but the \
+         first and the last `?offset=BYTES&length=BYTES`, or after the log `?tail=LINES`"
+)]
+pub(super) struct BadUri(String);
+
+impl Part {
+    pub(super) const ALL: [Self; 5] = [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diagnostics];
+
+    /// What stands after the id.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Record => "",
+            Self::Log => "/log",
+            Self::Result => "/result",
+            Self::Events => "/events",
+            Self::Diagnostics => "/diagnostics",
+        }
+    }
+
+    /// For a list: what it is.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Log => "log",
+            Self::Result => "result",
+            Self::Events => "events",
+            Self::Diagnostics => "diagnostics",
+        }
+    }
+
+    pub(super) fn mime_type(self) -> &'static str {
+        match self {
+            Self::Record => "application/json",
+            Self::Log => "text/plain",
+            Self::Result | Self::Diagnostics => "text/markdown",
+            Self::Events => "application/jsonl",
+        }
+    }
+
+    /// The file that it is made of.
+    pub(super) fn file(self) -> TaskFile {
+        match self {
+            Self::Record | Self::Diagnostics => TaskFile::Record,
+            Self::Log => TaskFile::Log,
+            Self::Result => TaskFile::Result,
+            Self::Events => TaskFile::Events,
+        }
+    }
+
+    fn has_ranges(self) -> bool {
+        match self {
+            Self::Log | Self::Result | Self::Events => true,
+            Self::Record | Self::Diagnostics => false,
+        }
+    }
+}
+
+impl TaskUri {
+    /// The whole of a part.
+    pub(super) fn whole(id: &TaskId, part: Part) -> Self {
+        Self { id: id.clone(), part, range: Range::Whole }
+    }
+
+    /// Reads a name. Nothing but eight hex characters and these words is taken, so that no name leads anywhere else.
+    pub(super) fn parse(uri: &str) -> Result<Self, BadUri> {
+        let bad = |why: String| BadUri(why);
+        let rest =
+            uri.strip_prefix("task://").ok_or_else(|| bad("the name of a resource begins with `task://`".into()))?;
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let (id, part) = path.split_at(path.find('/').unwrap_or(path.len()));
+        let id = TaskId::parse(id).map_err(|problem| bad(problem.to_string()))?;
+        let part = Part::ALL.into_iter().find(|known| known.path() == part);
+        let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
+        let range = query.map_or(Ok(Range::Whole), |query| range(query, part)).map_err(bad)?;
+        Ok(Self { id, part, range })
+    }
+}
+
+impl fmt::Display for TaskUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task://{}{}", self.id, self.part.path())?;
+        match self.range {
+            Range::Whole => Ok(()),
+            Range::From { offset, length: None } => write!(f, "?offset={offset}"),
+            Range::From { offset, length: Some(length) } => write!(f, "?offset={offset}&length={length}"),
+            Range::Tail(lines) => write!(f, "?tail={lines}"),
+        }
+    }
+}
+
+fn range(query: &str, part: Part) -> Result<Range, String> {
+    if !part.has_ranges() {
+        return Err(format!("the {} has no ranges", part.name()));
+    }
+    let (mut offset, mut length, mut tail) = (None, None, None);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let number = value.parse::<u64>().map_err(|_| format!("`{name}` takes a whole number"))?;
+        match name {
+            "offset" => offset = Some(number),
+            "length" if number > 0 => length = Some(number),
+            "tail" if number > 0 && part == Part::Log => tail = Some(number),
+            "length" | "tail" if number == 0 => return Err(format!("`{name}` is 0")),
+            _ => return Err(format!("the {} has no range `{name}`", part.name())),
+        }
+    }
+    match (tail, offset, length) {
+        (Some(lines), None, None) => Ok(Range::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
+        (Some(_), _, _) => Err("`tail` stands alone".to_owned()),
+        (None, None, None) => Ok(Range::Whole),
+        (None, offset, length) => Ok(Range::From { offset: offset.unwrap_or(0), length }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        let id = TaskId::parse("1a2b3c4d").expect("it is an id");
+        for part in Part::ALL {
+            let uri = TaskUri::whole(&id, part);
+            assert_eq!(TaskUri::parse(&uri.to_string()), Ok(uri));
+        }
+        for uri in [
+            "task://1a2b3c4d/log?tail=20",
+            "task://1a2b3c4d/result?offset=5",
+            "task://1a2b3c4d/events?offset=0&length=7",
+        ] {
+            assert_eq!(TaskUri::parse(uri).expect(uri).to_string(), uri);
+        }
+        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, Range::Whole);
+    }
+
+    #[test]
+    fn nothing_else_is_a_name() {
+        for uri in [
+            "",
+            "task://",
+            "task:///log",
+            "task://1A2B3C4D",
+            "task://1a2b3c4d/",
+            "task://1a2b3c4d/log/",
+            "task://1a2b3c4d/../1a2b3c4d/log",
+            "task://1a2b3c4d/log%2f..",
+            "task://1a2b3c4d/lease",
+            "task://../../../etc/passwd",
+            "file:///etc/passwd",
+            "task://1a2b3c4d?offset=1",
+            "task://1a2b3c4d/diagnostics?tail=1",
+            "task://1a2b3c4d/result?tail=1",
+            "task://1a2b3c4d/log?tail=0",
+            "task://1a2b3c4d/log?tail=-1",
+            "task://1a2b3c4d/log?tail=1&offset=1",
+            "task://1a2b3c4d/log?lines=1",
+            "task://1a2b3c4d/log#x",
+        ] {
+            assert!(TaskUri::parse(uri).is_err(), "{uri:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Pieces of a task's files, however large these are.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    time::SystemTime,
+};
+
+use super::{Store, StoreError, files, if_there};
+use crate::task::TaskId;
+
+/// Which of a task's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskFile {
+    /// Its record.
+    Record,
+    /// Its log.
+    Log,
+    /// The agent's final message.
+    Result,
+    /// The agent's raw event stream, where it is kept.
+    Events,
+    /// What it is doing this second.
+    Live,
+}
+
+/// Where a piece begins and how long it may be, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Its first byte; the end of the file if that comes before.
+    pub offset: u64,
+    /// The most bytes of it.
+    pub length: u64,
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its text. It ends between two lines where it can, and between two characters in any case. Bytes that are not UTF-8
+    /// are replaced.
+    pub text: String,
+    /// Where the next piece begins; none if this is the last.
+    pub next: Option<u64>,
+    /// The size of the whole file, in bytes.
+    pub size: u64,
+}
+
+/// What the file system knows of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: SystemTime,
+}
+
+impl Store {
+    /// A piece of one of the task's files; none if there is no such file.
+    pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, StoreError> {
+        let path = self.task_file(id, file);
+        let read = files::open(&path).and_then(|file| piece(file, extent));
+        if_there(read).map_err(StoreError::at("read", path))
+    }
+
+    /// What the file system knows of one of the task's files; none if there is no such file.
+    pub fn file_facts(&self, id: &TaskId, file: TaskFile) -> Option<FileFacts> {
+        facts(&self.task_file(id, file))
+    }
+
+    /// The same of the list of tasks.
+    pub fn index_facts(&self) -> Option<FileFacts> {
+        facts(&self.layout.index())
+    }
+
+    fn task_file(&self, id: &TaskId, file: TaskFile) -> std::path::PathBuf {
+        match file {
+            TaskFile::Record => self.layout.record(id),
+            TaskFile::Log => self.layout.log(id),
+            TaskFile::Result => self.layout.result(id),
+            TaskFile::Events => self.layout.events(id),
+            TaskFile::Live => self.layout.live(id),
+        }
+    }
+}
+
+fn facts(path: &std::path::Path) -> Option<FileFacts> {
+    let found = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some(FileFacts { size: found.len(), modified: found.modified().ok()? })
+}
+
+fn piece(mut file: File, extent: Extent) -> io::Result<Piece> {
+    let size = file.metadata()?.len();
+    let offset = extent.offset.min(size);
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(extent.length).read_to_end(&mut bytes)?;
+    let is_continued = |byte: &u8| byte & 0xC0 == 0x80;
+    // The rest of a character that began before.
+    let skipped = bytes.iter().take(3).take_while(|byte| offset > 0 && is_continued(byte)).count();
+    let end = offset + bytes.len() as u64;
+    let mut kept = bytes.len();
+    if end < size {
+        let line_end = bytes[skipped..].iter().rposition(|byte| *byte == b'\n').map(|at| skipped + at + 1);
+        let between = || {
+            let start = bytes.iter().rposition(|byte| !is_continued(byte)).filter(|start| kept - start < 4);
+            // A character of which not all bytes are here; or one that is whole, which comes next time.
+            start.filter(|start| *start > skipped).unwrap_or(kept)
+        };
+        kept = line_end.unwrap_or_else(between);
+    }
+    let text = String::from_utf8_lossy(&bytes[skipped.min(kept)..kept]).into_owned();
+    let next = offset + kept as u64;
+    Ok(Piece { text, next: (next < size && kept > 0).then_some(next), size })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    fn read(content: &[u8], offset: u64, length: u64) -> Piece {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        std::fs::write(store.log_path(&id), content).expect("the log directory is writable");
+        let piece = store.piece(&id, TaskFile::Log, Extent { offset, length }).expect("it can be read");
+        piece.expect("it is there")
+    }
+
+    #[test]
+    fn a_piece_ends_between_lines_and_says_where_the_next_begins() {
+        let text = b"one\ntwo\nthree\n";
+        let first = read(text, 0, 6);
+        assert_eq!(first, Piece { text: "one\n".into(), next: Some(4), size: 14 });
+        assert_eq!(read(text, 4, 100), Piece { text: "two\nthree\n".into(), next: None, size: 14 });
+        assert_eq!(read(text, 99, 100), Piece { text: String::new(), next: None, size: 14 });
+    }
+
+    #[test]
+    fn pieces_joined_are_the_whole_wherever_they_are_cut() {
+        let text = "äöü €uro 😀\n".repeat(20) + &"ß".repeat(50);
+        for length in [4, 5, 7, 16, 1_000] {
+            let (mut joined, mut offset) = (String::new(), Some(0));
+            while let Some(at) = offset {
+                let piece = read(text.as_bytes(), at, length);
+                joined.push_str(&piece.text);
+                assert!(piece.next.is_none_or(|next| next > at), "it gets on");
+                offset = piece.next;
+            }
+            assert_eq!(joined, text, "in pieces of {length}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_has_no_piece() {
+        let (_dir, store) = store();
+        let id = TaskId::random();
+        assert_eq!(store.piece(&id, TaskFile::Events, Extent { offset: 0, length: 1 }).expect("no error"), None);
+        assert_eq!(store.file_facts(&id, TaskFile::Events), None);
+    }
+}
