@@ -23,12 +23,8 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
             "background" => vec!["yes".to_owned(), "no".to_owned()],
             _ => vec![],
         },
-        Reference::Resource(_) | Reference::Prompt(_) => {
-            return Err(ErrorData::invalid_params(
-                "there is no such prompt or template, or it has no such argument",
-                None,
-            ));
-        }
+        // Of what is not ours no word is known, which is no error: people are typing.
+        Reference::Resource(_) | Reference::Prompt(_) => vec![],
         // The type is open to words of later versions.
         _ => vec![],
     };

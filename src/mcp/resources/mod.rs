@@ -117,18 +117,19 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str, redactor: &Redactor) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| ErrorData::resource_not_found(bad.to_string(), None))?;
+    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, bad.to_string()))?;
     let piece = match (name.part, name.range) {
         (Part::Record, _) => {
-            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
             whole(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n")
         }
         (Part::Diagnostics, _) => {
-            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
             whole(render::diagnostics(&view.record) + "\n")
         }
         (Part::Log, Range::Tail(lines)) => {
-            let view = broker.view(&name.id, lines.min(MOST_LINES)).await.map_err(|refusal| not_found(&refusal))?;
+            let view =
+                broker.view(&name.id, lines.min(MOST_LINES)).await.map_err(|refusal| not_found(uri, &refusal))?;
             whole(view.tail.lines.iter().map(|line| format!("{line}\n")).collect())
         }
         (part, range) => {
@@ -137,9 +138,9 @@ pub(super) async fn read(broker: &Broker, uri: &str, redactor: &Redactor) -> Res
                 Range::Whole | Range::Tail(_) => (0, MOST),
             };
             // Whether there is such a task, and whether it still runs.
-            broker.view(&name.id, 1).await.map_err(|refusal| not_found(&refusal))?;
+            broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
             let piece = broker.piece(&name.id, part.file(), Extent { offset, length });
-            let no = || ErrorData::resource_not_found(format!("task {} has no {}", name.id, part.name()), None);
+            let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
             piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
         }
     };
@@ -158,9 +159,14 @@ fn whole(text: String) -> Piece {
     Piece { size: text.len() as u64, text, next: None }
 }
 
-fn not_found(refusal: &Refusal) -> ErrorData {
+/// There is no such resource; clients look for its name in the data.
+fn no_resource(uri: &str, why: String) -> ErrorData {
+    ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
+}
+
+fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => ErrorData::resource_not_found(refusal.to_string(), None),
+        Refusal::NoSuchTask(_) => no_resource(uri, refusal.to_string()),
         other => failed(other),
     }
 }

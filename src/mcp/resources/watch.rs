@@ -55,9 +55,8 @@ impl Watcher {
         broker: &Broker,
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let stamp = watchable(uri, broker).ok_or_else(|| {
-            ErrorData::resource_not_found(format!("there is no resource {uri} to subscribe to"), None)
-        })?;
+        let stamp = watchable(uri, broker)
+            .ok_or_else(|| super::no_resource(uri, "there is no such resource to subscribe to".to_owned()))?;
         let mut seen = locked(&self.seen);
         if seen.resources.len() >= MOST && !seen.resources.contains_key(uri) {
             return Err(ErrorData::invalid_params(format!("{MOST} subscriptions are the most"), None));
