@@ -7,7 +7,7 @@ use connector_testing::{
     codex::{self, CodexHome},
     eventually,
     processes::processes_with_env,
-    scripted_model::Fail,
+    scripted_model::{Fail, ToolCall},
 };
 use serde_json::json;
 
@@ -197,4 +197,31 @@ fn a_directory_that_codex_would_not_trust_can_be_allowed() {
 fn call_in(world: &World, directory: &Path) -> String {
     let arguments = json!({"task": "x", "workingDirectory": directory});
     world.server().call("codex_agent", arguments, |_| {}).text
+}
+
+/// Codex in the other role: it is the client, and our agent is the fake one.
+#[test]
+fn codex_calls_our_tools_as_an_mcp_client() {
+    let world = World::with_fake_agent();
+    let task = world.fake(json!([{"say": "hello from the other side"}]));
+    let call = |name: &str, args| Step::Tool(ToolCall { name: name.into(), args });
+    let script = vec![call("codex_agent", task), call("codex_tasks", json!({})), Step::Say("the end".into())];
+    let model = ScriptedModel::with_script(script);
+    let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
+    let home = CodexHome::new(&model.base_url(), "mock-model");
+    let server = format!(
+        "[mcp_servers.connector]\ncommand = {:?}\nenv = {{ HOME = {:?} }}\n",
+        env!("CARGO_BIN_EXE_codex-connector"),
+        world.home()
+    );
+    let file = home.codex_home().join("config.toml");
+    let config = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, format!("{config}\n{server}")).expect("the home is writable");
+    let mut codex = home.command(&program);
+    codex.args(["exec", "--json", "--dangerously-bypass-approvals-and-sandbox", "-C"]).arg(world.project.path());
+    let output = codex.arg("go").stdin(std::process::Stdio::null()).output().expect("codex runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let seen = model.requests().pop().expect("the model was asked").body.to_string();
+    assert!(seen.contains("hello from the other side") && seen.contains("| completed |"), "{seen}");
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{
     conversation::Conversation,
-    step::{Step, StreamError, Usage},
+    step::{Step, StreamError, ToolCall, Usage},
 };
 
 /// What the body of an HTTP response is made of; an error cuts the connection.
@@ -73,6 +73,7 @@ impl Answer {
             Step::Think(text) => self.think(text).await?,
             Step::Shell(command) => return self.shell(command, conversation).await,
             Step::Patch(patch) => return self.patch(patch, conversation).await,
+            Step::Tool(call) => return self.tool(call, conversation).await,
             Step::Sleep(seconds) => self.pause(Duration::from_secs_f64(seconds.max(0.0))).await?,
             // The limit on a request ends it, if the agent does not.
             Step::Hang => self.pause(Duration::MAX).await?,
@@ -154,6 +155,21 @@ impl Answer {
             // Codex takes this form out of a shell command too, and older versions know no other.
             None => self.shell(&format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"), conversation).await,
         }
+    }
+
+    /// Calls a tool of an MCP server: Codex offers them in a namespace for each server, older versions under long names.
+    async fn tool(&mut self, call: &ToolCall, conversation: Conversation<'_>) -> Result<Stream, Gone> {
+        let Some(offered) = conversation.mcp_tool(&call.name) else {
+            let message = format!("the script wants {}, but offered are: {}", call.name, conversation.tool_names());
+            return self.fail(&StreamError { message, code: "invalid_prompt".into() }).await;
+        };
+        let (id, call_id) = (self.item_id("fc"), self.item_id("call"));
+        let arguments = call.args.to_string();
+        let mut item = json!({"type": "function_call", "id": id, "call_id": call_id, "name": offered.name, "arguments": arguments});
+        if let Some(namespace) = offered.namespace {
+            item["namespace"] = namespace.into();
+        }
+        self.call(item).await
     }
 
     async fn function_call(&mut self, name: &str, arguments: Value) -> Result<Stream, Gone> {

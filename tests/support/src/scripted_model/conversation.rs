@@ -16,6 +16,13 @@ pub(super) struct UserMessage {
     pub(super) text: String,
 }
 
+/// How a tool is to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct McpTool<'a> {
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
 /// What Codex itself says in the user's name; none of it is a prompt. Seen in 0.47.0 to 0.169.0.
 const INSERTED_BY_CODEX: [&str; 5] =
     ["<environment_context>", "<user_instructions>", "<turn_aborted>", "# AGENTS.md instructions", "Warning: "];
@@ -43,6 +50,19 @@ impl<'a> Conversation<'a> {
     pub(super) fn tool_outputs_after(&self, position: usize) -> usize {
         let is_output = |item: &&Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"));
         self.items.iter().skip(position).filter(is_output).count()
+    }
+
+    /// The tool of an MCP server whose own name is `name`, if it is offered.
+    pub(super) fn mcp_tool(&self, name: &str) -> Option<McpTool<'a>> {
+        let is_it = |offered: &&str| *offered == name || offered.ends_with(&format!("__{name}"));
+        self.tools.iter().find_map(|tool| {
+            let own = tool["name"].as_str()?;
+            let inside = list(tool, "tools").iter().filter_map(|tool| tool["name"].as_str()).find(is_it);
+            match inside {
+                Some(inside) => Some(McpTool { namespace: Some(own), name: inside }),
+                None => is_it(&own).then_some(McpTool { namespace: None, name: own }),
+            }
+        })
     }
 
     /// The `type` of the tool called `name`, if it is offered.

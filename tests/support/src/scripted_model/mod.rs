@@ -18,7 +18,7 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use provider::{MAX_REQUEST_TIME, MAX_REQUESTS, SeenRequest};
-pub use step::{Fail, Step, StreamError, Usage};
+pub use step::{Fail, Step, StreamError, ToolCall, Usage};
 
 use provider::Provider;
 use script::ScriptSource;

@@ -19,6 +19,8 @@ pub enum Step {
     Shell(String),
     /// A call of `apply_patch` with this patch text (`*** Begin Patch` …), as a shell command where that is no tool.
     Patch(String),
+    /// A call of a tool of an MCP server, by the tool's own name.
+    Tool(ToolCall),
     /// A pause, in seconds, with the response's stream open.
     Sleep(f64),
     /// Silence with the stream open, until the agent goes, or [`MAX_REQUEST_TIME`](super::MAX_REQUEST_TIME).
@@ -36,8 +38,19 @@ pub enum Step {
 impl Step {
     /// Whether the agent answers this step with a tool's output.
     pub(super) fn calls_a_tool(&self) -> bool {
-        matches!(self, Step::Shell(_) | Step::Patch(_))
+        matches!(self, Step::Shell(_) | Step::Patch(_) | Step::Tool(_))
     }
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// The tool's name.
+    pub name: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: serde_json::Value,
 }
 
 /// An HTTP error in the provider's form, `{"error": {"message", "type", "code"}}`.
