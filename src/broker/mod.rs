@@ -6,6 +6,7 @@
 mod cancel;
 mod follow;
 mod refusal;
+mod resume;
 mod submit;
 mod view;
 
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
 pub use refusal::Refusal;
+pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 pub use view::TaskView;
 

@@ -14,6 +14,16 @@ pub enum Refusal {
     /// No task has this id.
     #[error("no such task: `{0}`")]
     NoSuchTask(String),
+    /// An earlier session cannot be gone on with now.
+    #[error("{what} cannot be resumed: {why}")]
+    NotResumable {
+        /// The task or session asked for.
+        what: String,
+        /// What is in the way.
+        why: String,
+        /// What to do about it.
+        next: String,
+    },
     /// No backend has this name.
     #[error("no backend `{name}` is configured; there is `{known}`")]
     NoSuchBackend {
@@ -63,9 +73,13 @@ impl Refusal {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
             Self::NoSuchBackend { .. } => "set `tasks.default_backend` in config.toml to one of them".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
+            Self::NotResumable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),
             Self::Unsupported(Unsupported::Sandbox { .. }) => {
                 "choose another `sandbox`, or install a version that can enforce this one".to_owned()
+            }
+            Self::Unsupported(Unsupported::Resume { .. }) => {
+                "start a new task, with all it has to know in `task`".to_owned()
             }
             Self::Unsupported(Unsupported::MissingFlag { .. }) => "install a newer version of the agent".to_owned(),
             Self::Unsupported(Unsupported::PromptTooLong { .. }) => {

@@ -8,7 +8,7 @@ use std::{
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, Refusal};
+use super::{Broker, Refusal, Resume};
 use crate::{
     executor::Started,
     probing::{Freshness, installed},
@@ -30,6 +30,8 @@ pub struct NewTask {
     pub time_limit: TimeLimit,
     /// Who does it; without one the configured default.
     pub backend: Option<BackendName>,
+    /// The earlier session that it goes on with.
+    pub resume: Option<Resume>,
 }
 
 /// How long a task may take.
@@ -64,6 +66,7 @@ impl Broker {
             working_directory: task.working_directory,
             sandbox: task.sandbox.unwrap_or(self.config.default_sandbox),
             model: task.model,
+            resume: task.resume.as_ref().map(|resume| resume.session.clone()),
         };
         let (timeout, timeout_by) = match task.time_limit {
             TimeLimit::Default => (self.config.policy.timeout, ChosenBy::Default),
@@ -85,6 +88,7 @@ impl Broker {
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
+            resumed_from: task.resume.and_then(|resume| resume.task),
         };
         for _ in 0..MOST_TRIES {
             match self.executor.start(&spec).await? {

@@ -57,7 +57,8 @@ fn backend<K: BackendKind>(settings: Value) -> Arc<dyn AgentBackend> {
 
 fn session(backend: &Arc<dyn AgentBackend>) -> Box<dyn AgentSession> {
     let sandbox = Sandbox::ReadOnly;
-    let request = AgentRequest { prompt: "a task".into(), working_directory: "/".into(), sandbox, model: None };
+    let request =
+        AgentRequest { prompt: "a task".into(), working_directory: "/".into(), sandbox, model: None, resume: None };
     backend.session(&request)
 }
 

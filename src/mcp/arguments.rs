@@ -55,6 +55,20 @@ impl Arguments {
         }
     }
 
+    /// A list of texts, of which there is one at least and `most` at most.
+    pub(super) fn required_texts(&mut self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
+        let wanted = format!("a list of 1 to {most} strings");
+        let Some(value) = self.take(name) else {
+            return Err(self.refuse(format!("`{name}` is missing"), format!("with `{name}`, {wanted}")));
+        };
+        let Value::Array(values) = &value else { return Err(self.wrong_type(name, &value, &wanted)) };
+        let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        match texts.filter(|texts| !texts.is_empty() && texts.len() <= most) {
+            Some(texts) => Ok(texts),
+            None => Err(self.refuse(format!("`{name}` is another list"), format!("with {wanted} as `{name}`"))),
+        }
+    }
+
     /// One of some words, found by `find`.
     pub(super) fn word<T>(
         &mut self,

@@ -1,5 +1,7 @@
 //! The four tools at work.
 
+use std::collections::BTreeSet;
+
 use chrono::Utc;
 use rmcp::{RoleServer, service::RequestContext};
 
@@ -7,6 +9,7 @@ use super::{
     answer::{Answer, Refused},
     cancellation::{Listening, Withdrawn},
     channel::Channel,
+    extra,
     looks::{Look, Looks},
     params::{AgentCall, AnswerWhen, Given, StatusCall, TasksCall, cancel_call},
     progress::Progress,
@@ -14,8 +17,8 @@ use super::{
     server::{Connection, is_stateless},
 };
 use crate::{
-    broker::{Broker, Cancelled, News, Refusal},
-    config::{OnCallEnd, TaskHandles},
+    broker::{Broker, Cancelled, NewTask, News, Refusal},
+    config::{ExtraTool, OnCallEnd, TaskHandles},
     redact::Redactor,
     store::ResultText,
     task::{TaskId, TaskRecord},
@@ -28,6 +31,8 @@ pub(super) enum Call {
     Status(Given),
     Tasks(Given),
     Cancel(Given),
+    /// One of the tools beyond the four.
+    Extra(ExtraTool, Given),
 }
 
 /// Who called, and how to reach them while they wait.
@@ -52,13 +57,13 @@ impl Caller {
 
 impl Call {
     /// A call of the tool `name`, if there is such a tool.
-    pub(super) fn of(name: &str, given: Given) -> Option<Self> {
+    pub(super) fn of(name: &str, given: Given, extra: &BTreeSet<ExtraTool>) -> Option<Self> {
         match name {
             "codex_agent" => Some(Self::Agent(given)),
             "codex_status" => Some(Self::Status(given)),
             "codex_tasks" => Some(Self::Tasks(given)),
             "codex_cancel" => Some(Self::Cancel(given)),
-            _ => None,
+            name => extra::named(name, extra).map(|tool| Self::Extra(tool, given)),
         }
     }
 
@@ -69,13 +74,25 @@ impl Call {
             Self::Status(given) => status(broker, given, &caller.looks).await,
             Self::Tasks(given) => tasks(broker, given).await,
             Self::Cancel(given) => cancel(broker, given).await,
+            Self::Extra(tool, given) => extra::carry_out(tool, broker, given, caller).await,
         };
         answer.unwrap_or_else(Answer::from)
     }
 }
 
-async fn agent(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
+async fn agent(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
     let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+    run(broker, task, answer_when, remarks, caller).await
+}
+
+/// Begins a task, and answers when it is time to.
+pub(super) async fn run(
+    broker: &Broker,
+    task: NewTask,
+    answer_when: AnswerWhen,
+    remarks: Vec<String>,
+    mut caller: Caller,
+) -> Result<Answer, Refused> {
     if caller.context.ct.is_cancelled() {
         return Ok(Answer::served("Withdrawn before it began.".to_owned()));
     }

@@ -20,8 +20,22 @@ use crate::{
 const LONGEST_REFUSAL: usize = 700;
 
 /// Every parameter there is.
-const PARAMETERS: [&str; 9] =
-    ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs", "taskId", "tailLines", "status"];
+const PARAMETERS: [&str; 14] = [
+    "task",
+    "workingDirectory",
+    "sandbox",
+    "model",
+    "async",
+    "timeoutMs",
+    "taskId",
+    "tailLines",
+    "status",
+    "taskIds",
+    "until",
+    "sessionId",
+    "offset",
+    "length",
+];
 
 /// One JSON value: the arguments of a call, or the value of each argument in turn.
 ///
@@ -46,6 +60,7 @@ fn with_one(name: &str, value: &Value) {
 }
 
 fn every_tool(given: &Map<String, Value>) {
+    super::extra::read_each(given).into_iter().for_each(|read| drop(bounded(read)));
     if let Some(call) = bounded(AgentCall::read(given.clone())) {
         assert!(!call.task.prompt.trim().is_empty(), "a task without words");
         assert_eq!(given.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "another task");

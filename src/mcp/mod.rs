@@ -14,6 +14,7 @@ mod calls;
 mod cancellation;
 mod channel;
 mod completion;
+mod extra;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod handles;

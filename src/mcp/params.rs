@@ -66,9 +66,24 @@ pub(super) struct TasksCall {
 impl AgentCall {
     pub(super) fn read(given: Given) -> Result<Self, Refused> {
         let known = ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
-        let mut arguments = Arguments::new("codex_agent", given, &known)?;
+        let (call, working_directory) = Self::read_for("codex_agent", &known, given)?;
+        let missing = || Refused {
+            problem: "`workingDirectory` is missing".to_owned(),
+            next: "call `codex_agent` again with `workingDirectory`, a string".to_owned(),
+        };
+        let working_directory = working_directory.ok_or_else(missing)?;
+        Ok(Self { task: NewTask { working_directory, ..call.task }, ..call })
+    }
+
+    /// The same for a tool that does not need a directory, which is told beside the rest.
+    pub(super) fn read_for(
+        tool: &'static str,
+        known: &[&str],
+        given: Given,
+    ) -> Result<(Self, Option<PathBuf>), Refused> {
+        let mut arguments = Arguments::new(tool, given, known)?;
         let prompt = arguments.required_text("task")?;
-        let working_directory = PathBuf::from(arguments.required_text("workingDirectory")?);
+        let working_directory = arguments.text("workingDirectory")?.map(PathBuf::from);
         let words = Sandbox::ALL.map(Sandbox::as_str);
         let sandbox = arguments.word("sandbox", &words, |word| word.parse().ok())?;
         let model = arguments.text("model")?;
@@ -88,8 +103,10 @@ impl AgentCall {
                 TimeLimit::None
             }
         };
-        let task = NewTask { prompt, working_directory, sandbox, model, time_limit, backend: None };
-        Ok(Self { task, answer_when, remarks })
+        let nowhere = PathBuf::new();
+        let task =
+            NewTask { prompt, working_directory: nowhere, sandbox, model, time_limit, backend: None, resume: None };
+        Ok((Self { task, answer_when, remarks }, working_directory))
     }
 }
 
@@ -121,12 +138,27 @@ pub(super) fn cancel_call(given: Given) -> Result<TaskId, Refused> {
 }
 
 /// What cannot be an id is treated as an id that no task has, and is looked for nowhere.
-fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
-    let word = arguments.required_text("taskId")?;
-    TaskId::parse(word.trim()).map_err(|_| Refused::from(Refusal::NoSuchTask(quotable(&word))))
+pub(super) fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
+    known_id(&arguments.required_text("taskId")?)
 }
 
-fn at_most(
+pub(super) fn known_id(word: &str) -> Result<TaskId, Refused> {
+    TaskId::parse(word.trim()).map_err(|_| Refused::from(Refusal::NoSuchTask(quotable(word))))
+}
+
+/// At least one id and at most `most`, each once.
+pub(super) fn task_ids(arguments: &mut Arguments, most: usize) -> Result<Vec<TaskId>, Refused> {
+    let mut ids = Vec::new();
+    for word in arguments.required_texts("taskIds", most)? {
+        let id = known_id(&word)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+pub(super) fn at_most(
     arguments: &mut Arguments,
     name: &str,
     default: usize,

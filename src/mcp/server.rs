@@ -1,6 +1,6 @@
 //! What rmcp asks of a server, and nothing about tasks.
 
-use std::panic::AssertUnwindSafe;
+use std::{collections::BTreeSet, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 use rmcp::{
@@ -22,14 +22,14 @@ use super::{
     calls::{Call, Caller},
     cancellation::Cancellations,
     channel::{self, Channel},
-    completion, handles,
+    completion, extra, handles,
     icon::icon,
     looks::Looks,
     prompts, resources,
     resources::watch::{self, Watcher},
     tools::{Defaults, INSTRUCTIONS, tools},
 };
-use crate::{broker::Broker, redact::Redactor};
+use crate::{broker::Broker, config::ExtraTool, redact::Redactor};
 
 /// How a client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(super) struct Server {
     office: Office,
     connection: Connection,
     tools: Vec<Tool>,
+    extra: BTreeSet<ExtraTool>,
     cancellations: Cancellations,
     looks: Looks,
     channel: Channel,
@@ -59,6 +60,10 @@ impl Server {
             Office::Open(broker) => Defaults::of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
         };
+        let extra = match &office {
+            Office::Open(broker) => broker.config().serving.extra_tools.clone(),
+            Office::Closed(_) => BTreeSet::new(),
+        };
         let redacts = match &office {
             Office::Open(broker) => broker.config().policy.redact,
             Office::Closed(_) => true,
@@ -67,7 +72,8 @@ impl Server {
         Self {
             office,
             connection,
-            tools: tools(defaults),
+            tools: tools(defaults).into_iter().chain(extra::tools(&extra, defaults)).collect(),
+            extra,
             cancellations: Cancellations::default(),
             looks: Looks::default(),
             channel: Channel::default(),
@@ -137,7 +143,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default()) else {
+        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.extra) else {
             return Err(ErrorData::invalid_params("tool not found", None));
         };
         let answer = answered(self.answer(call, context)).await;

@@ -46,6 +46,16 @@ impl Defaults {
     /// The documented ones.
     pub(super) const DOCUMENTED: Self = Self { sandbox: Sandbox::DangerFullAccess, timeout_ms: 0 };
 
+    /// The sandbox.
+    pub(super) fn sandbox(self) -> Sandbox {
+        self.sandbox
+    }
+
+    /// The time limit in milliseconds.
+    pub(super) fn timeout_ms(self) -> u64 {
+        self.timeout_ms
+    }
+
     /// The configured ones.
     pub(super) fn of(config: &Config) -> Self {
         Self { sandbox: config.default_sandbox, timeout_ms: config.policy.timeout.map_or(0, millis_of) }
@@ -178,9 +188,21 @@ with the reason `Cancelled by user`. For a task that has ended already, nothing 
 }
 
 fn tool(name: &'static str, description: &'static str, schema: Value, hints: ToolAnnotations) -> Tool {
+    tool_with(name, description, schema, hints, json!({}))
+}
+
+/// A tool, with more for Claude Code than every tool has.
+pub(super) fn tool_with(
+    name: &'static str,
+    description: &'static str,
+    schema: Value,
+    hints: ToolAnnotations,
+    more: Value,
+) -> Tool {
     let title = hints.title.clone().expect("every tool has a title");
     // Claude Code 2.1.330 loads other tools only when its model searches for them.
-    let meta = object(json!({"anthropic/alwaysLoad": true}));
+    let mut meta = object(json!({"anthropic/alwaysLoad": true}));
+    meta.extend(object(more));
     Tool::new_with_raw(name, Some(description.into()), Arc::new(object(schema)))
         .with_title(title)
         .with_annotations(hints)

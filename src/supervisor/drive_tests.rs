@@ -66,6 +66,7 @@ fn spec() -> TaskSpec {
             working_directory: "/".into(),
             sandbox: Sandbox::DangerFullAccess,
             model: None,
+            resume: None,
         },
         backend: FrozenBackend {
             name: BackendName::new("dialogue").expect("a valid name"),
@@ -88,6 +89,7 @@ fn spec() -> TaskSpec {
         index: IndexLimits { entries: 10, text: 100 },
         max_running: 0,
         ceiling: Ceiling::default(),
+        resumed_from: None,
     }
 }
 

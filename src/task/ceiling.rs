@@ -168,7 +168,8 @@ mod tests {
         timeout: Option<u64>,
     ) -> Result<PathBuf, String> {
         let model = model.map(str::to_owned);
-        let request = AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model };
+        let request =
+            AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model, resume: None };
         let timeout = timeout.map(Duration::from_secs);
         let by = ChosenBy::Call;
         let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };

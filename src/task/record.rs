@@ -103,6 +103,9 @@ pub struct TaskRecord {
     /// The agent's own id for its session.
     #[serde(default)]
     pub session_id: Option<String>,
+    /// The task whose session this one goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<TaskId>,
     /// Tokens used.
     #[serde(default)]
     pub usage: Option<Usage>,
@@ -162,7 +165,8 @@ impl TaskRecord {
             duration: None,
             duration_formatted: None,
             result: None,
-            session_id: None,
+            session_id: spec.request.resume.clone(),
+            resumed_from: spec.resumed_from.clone(),
             usage: None,
             from_original: false,
             attempt: spec.attempt,

@@ -38,6 +38,9 @@ pub struct TaskSpec {
     /// What the request must stay below.
     #[serde(default)]
     pub ceiling: Ceiling,
+    /// The task whose session this one goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_from: Option<TaskId>,
 }
 
 /// A backend as configured at submit: enough to build it again in another process.

@@ -12,6 +12,7 @@
 //! | `FAKE_CODEX_FULL_AUTO` | the help lists `--full-auto` |
 //! | `FAKE_CODEX_NO_SANDBOX` | the help does not list `--sandbox` |
 //! | `FAKE_CODEX_REFUSES` | the flag that `exec` does not know |
+//! | `FAKE_CODEX_STRAYS` | `exec resume` begins a new session |
 //! | `FAKE_CODEX_LOGGED_OUT` | `login status` says so |
 //!
 //! It is no model of what agents do to files or processes beyond its steps, and it is never installed. The example
@@ -70,7 +71,12 @@ fn exec(args: &[&str]) -> Result<ExitCode, Problem> {
         output::complain("No prompt provided via stdin.");
         return Ok(ExitCode::from(1));
     }
-    let output = Output::new(value_of(args, &["resume"]));
+    let resumed = value_of(args, &["resume"]);
+    if resumed.is_some_and(|session| session.starts_with("00000000-")) {
+        output::complain("Error: thread/resume: no rollout found for thread id (code -32600)");
+        return Ok(ExitCode::from(1));
+    }
+    let output = Output::new(resumed.filter(|_| env::var_os("FAKE_CODEX_STRAYS").is_none()));
     match Player::new(output, children).play(&prompt)? {
         Ending::Completed => Ok(ExitCode::SUCCESS),
         Ending::Exit(code) => Ok(ExitCode::from(code)),

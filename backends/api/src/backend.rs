@@ -61,6 +61,8 @@ pub struct Capabilities {
     pub sandboxes: Vec<Sandbox>,
     /// Whether `model` in a request is taken; otherwise a request with one is refused.
     pub model: bool,
+    /// Whether `resume` in a request is taken; otherwise a request with one is refused.
+    pub resume: bool,
     /// Whether the working directory must be inside a git repository.
     pub requires_git: bool,
 }

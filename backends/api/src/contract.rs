@@ -44,7 +44,7 @@ impl Subject {
 }
 
 fn request(prompt: &str, sandbox: Sandbox) -> AgentRequest {
-    AgentRequest { prompt: prompt.into(), working_directory: PathBuf::from("/"), sandbox, model: None }
+    AgentRequest { prompt: prompt.into(), working_directory: PathBuf::from("/"), sandbox, model: None, resume: None }
 }
 
 /// The prompt is in no argument, or is the only one after `--`, so that no prompt is ever read as an option.
@@ -103,6 +103,25 @@ pub fn a_model_is_passed_on_or_refused_and_never_made_up<K: BackendKind>(subject
         let last_before =
             launch.args.iter().position(|arg| arg == "--model-like-a-flag").map(|at| &launch.args[at - 1]);
         assert!(last_before.is_none_or(|before| before.starts_with('-')), "a model that looks like a flag becomes one");
+    }
+}
+
+/// A session is gone on with in words of its own, or is refused: a new one is never begun in its place.
+pub fn a_session_is_resumed_or_refused<K: BackendKind>(subject: &Subject) {
+    let backend = subject.backend::<K>();
+    let installed = subject.installed(&backend);
+    let sandbox = *installed.sandboxes.last().unwrap_or_else(|| panic!("no sandbox is advertised"));
+    let asked =
+        |session: Option<&str>| AgentRequest { resume: session.map(str::to_owned), ..request("a task", sandbox) };
+    let resumed = backend.launch(&asked(Some("0199a213-81c0-7800-8aa1-bbab2a035a53")), &installed);
+    assert_eq!(resumed.is_ok(), backend.capabilities().resume, "`resume` does not do what the capabilities say");
+    if let Ok(resumed) = resumed {
+        let anew = backend.launch(&asked(None), &installed);
+        let is_in_session = resumed.prompt == PromptDelivery::Session;
+        assert!(is_in_session || anew.is_ok_and(|anew| anew != resumed), "it is launched like a new session");
+    }
+    for session in ["--help", "-", ""] {
+        assert!(backend.launch(&asked(Some(session)), &installed).is_err(), "{session:?} was taken for a session");
     }
 }
 
@@ -203,6 +222,7 @@ macro_rules! contract_tests {
             a_prompt_is_never_read_as_an_option
             every_sandbox_is_launched_as_asked_or_refused
             a_model_is_passed_on_or_refused_and_never_made_up
+            a_session_is_resumed_or_refused
             settings_survive_freeze_and_thaw
             an_unknown_setting_is_refused_by_name
             no_line_makes_the_session_panic

@@ -48,6 +48,16 @@ pub enum Unsupported {
         /// What is missing.
         why: String,
     },
+    /// An earlier session cannot be gone on with.
+    #[error("session `{session}` cannot be resumed by {agent}: {why}")]
+    Resume {
+        /// The session asked for.
+        session: String,
+        /// The agent, in words for people.
+        agent: String,
+        /// What is in the way.
+        why: String,
+    },
     /// The installed version lacks a flag without which the agent cannot be driven.
     #[error("{found} lacks `{flag}`, which is needed {purpose}")]
     MissingFlag {

@@ -16,6 +16,10 @@ pub struct AgentRequest {
     pub sandbox: Sandbox,
     /// The model asked for in this call; without one the backend's own configuration decides.
     pub model: Option<String>,
+    /// The agent's own id of an earlier session that it goes on with; without one it begins a new one. Sandbox and model
+    /// are set anew all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
 }
 
 /// What an agent may touch, weakest first, so that `<=` compares with a ceiling.

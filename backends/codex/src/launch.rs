@@ -42,6 +42,19 @@ pub(crate) fn launch(
     if !settings.require_git && has("--skip-git-repo-check") {
         args.push("--skip-git-repo-check".to_owned());
     }
+    if let Some(session) = &request.resume {
+        let refuse =
+            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
+        // For any other word Codex begins a new session, without a word.
+        if !is_thread_id(session) {
+            return Err(refuse("its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53"));
+        }
+        if !has("resume") {
+            return Err(refuse("its help does not list `exec resume`"));
+        }
+        // All options come before: behind `resume` no version takes all of them.
+        args.extend(["resume".to_owned(), session.clone()]);
+    }
     args.push("-".to_owned());
     Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
 }
@@ -66,6 +79,11 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
         args.extend(["--sandbox".to_owned(), sandbox.to_string()]);
     }
     Ok(args)
+}
+
+fn is_thread_id(session: &str) -> bool {
+    let lengths = session.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
 fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
@@ -98,7 +116,13 @@ mod tests {
 
     fn request(prompt: &str, sandbox: Sandbox, model: Option<&str>) -> AgentRequest {
         let working_directory = PathBuf::from("/project");
-        AgentRequest { prompt: prompt.into(), working_directory, sandbox, model: model.map(str::to_owned) }
+        AgentRequest {
+            prompt: prompt.into(),
+            working_directory,
+            sandbox,
+            model: model.map(str::to_owned),
+            resume: None,
+        }
     }
 
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
@@ -132,6 +156,24 @@ mod tests {
         let settings = json!({"extra_args": ["--profile", "work"], "require_git": false});
         let line = args("0.47.0", settings, Sandbox::ReadOnly, None);
         assert_eq!(line, "exec --json --profile work --sandbox read-only --skip-git-repo-check -");
+    }
+
+    #[test]
+    fn an_earlier_session_is_named_behind_all_options() {
+        let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+        let ask = |version, session: &str| {
+            let request =
+                AgentRequest { resume: Some(session.into()), ..request("x", Sandbox::WorkspaceWrite, Some("m")) };
+            launch(&Settings::default(), &request, &installed(version)).map(|launch| launch.args.join(" "))
+        };
+        let line = ask("0.169.0", session).expect("it can be resumed");
+        assert_eq!(line, format!("exec --json --sandbox workspace-write --model m resume {session} -"));
+        for version in VERSIONS {
+            assert!(ask(version, session).is_ok(), "{version}");
+            for other in ["", "last", "--last", "my session", "0199a213-81c0-7800-8aa1"] {
+                assert!(matches!(ask(version, other), Err(Unsupported::Resume { .. })), "{version}: {other:?}");
+            }
+        }
     }
 
     #[test]

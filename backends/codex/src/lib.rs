@@ -55,7 +55,12 @@ impl AgentBackend for Codex {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sandboxes: Sandbox::ALL.into(), model: true, requires_git: self.settings.require_git }
+        Capabilities {
+            sandboxes: Sandbox::ALL.into(),
+            model: true,
+            resume: true,
+            requires_git: self.settings.require_git,
+        }
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
@@ -70,8 +75,8 @@ impl AgentBackend for Codex {
         launch::launch(&self.settings, request, installed)
     }
 
-    fn session(&self, _request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(CodexSession::default())
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(CodexSession::going_on_with(request.resume.clone()))
     }
 
     fn login_probe(&self) -> Option<ProbeCommand> {

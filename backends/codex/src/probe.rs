@@ -17,7 +17,8 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     if is_too_old(number) {
         return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
     }
-    let features = flags_in(&help.stdout);
+    let mut features = flags_in(&help.stdout);
+    features.extend(subcommands_in(&help.stdout).map(str::to_owned));
     if help.exit != Exit::Code(0) || !features.contains("--help") {
         return Err(not_understood(help));
     }
@@ -63,6 +64,12 @@ fn major_and_minor(number: &str) -> Option<(u64, u64)> {
 /// only mentioned stands further in or behind other words.
 fn flags_in(help: &str) -> BTreeSet<String> {
     help.lines().filter_map(definition).flatten().collect()
+}
+
+/// The subcommands that a help text lists.
+fn subcommands_in(help: &str) -> impl Iterator<Item = &str> {
+    let listed = help.lines().skip_while(|line| line.trim() != "Commands:").skip(1);
+    listed.take_while(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next())
 }
 
 /// The flags that `line` defines, if it is the first line of a definition.
@@ -133,6 +140,7 @@ mod tests {
                 assert!(installed.features.contains(flag), "{version}: {flag}");
             }
             assert!(!installed.features.contains("-a"), "{version}: `-a` is only mentioned");
+            assert!(installed.features.contains("resume"), "{version}");
         }
     }
 

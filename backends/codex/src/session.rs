@@ -16,6 +16,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct CodexSession {
     thread_id: Option<String>,
+    /// The thread that this run has to go on with.
+    resumed: Option<String>,
+    /// It is another one.
+    strayed: Option<String>,
     turn: Turn,
     answer: Option<String>,
     usage: Option<Usage>,
@@ -37,17 +41,29 @@ enum Turn {
 impl Default for CodexSession {
     fn default() -> Self {
         let stderr = Tail::of_complaints();
-        Self { thread_id: None, turn: Turn::Unheard, answer: None, usage: None, notice: None, stderr }
+        Self {
+            thread_id: None,
+            resumed: None,
+            strayed: None,
+            turn: Turn::Unheard,
+            answer: None,
+            usage: None,
+            notice: None,
+            stderr,
+        }
     }
 }
 
 impl AgentSession for CodexSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let had_strayed = self.strayed.is_some();
         let event = match line {
             Line::Whole(bytes) => self.whole(bytes),
             Line::TooLong { head, length } => truncated::kinds(head).map(|kinds| self.too_long(kinds, length)),
         };
-        event.into_iter().map(Step::Event).collect()
+        // Before it does anything in a conversation that knows of nothing.
+        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        event.into_iter().map(Step::Event).chain(stop).collect()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -64,6 +80,11 @@ impl AgentSession for CodexSession {
 }
 
 impl CodexSession {
+    /// A run that goes on with this thread, if there is one.
+    pub(crate) fn going_on_with(resumed: Option<String>) -> Self {
+        Self { resumed, ..Self::default() }
+    }
+
     /// An event that is whole. `None` is for what is no event at all.
     fn whole(&mut self, bytes: &[u8]) -> Option<AgentEvent> {
         if !bytes.trim_ascii_start().starts_with(b"{") {
@@ -77,6 +98,10 @@ impl CodexSession {
         let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
             Event::ThreadStarted { thread_id } => {
+                if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
+                {
+                    self.strayed = Some(format!("Codex began session {thread_id} instead of going on with {resumed}"));
+                }
                 self.thread_id = Some(thread_id.clone());
                 AgentEvent::SessionStarted { id: thread_id }
             }
@@ -175,6 +200,9 @@ impl CodexSession {
     }
 
     fn outcome(&self, exit: Exit) -> Outcome {
+        if let Some(strayed) = &self.strayed {
+            return Outcome::Failed(Complaint::new(strayed.as_str()));
+        }
         let stderr = self.stderr.text();
         let said = match (&self.turn, exit) {
             (Turn::Completed, Exit::Code(0)) => return Outcome::Completed,

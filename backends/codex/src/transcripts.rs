@@ -210,3 +210,18 @@ fn a_failed_turn_too_long_to_hold_is_a_failure() {
     session.stdout(Line::TooLong { head: br#"{"type":"turn.failed","error":{"message":"xx"#, length: 9_000_000 });
     assert!(matches!(session.finish(Exit::Code(0)).outcome, Outcome::Failed(_)));
 }
+
+#[test]
+fn a_run_that_begins_another_thread_than_it_was_told_is_stopped_and_has_failed() {
+    let started = br#"{"type":"thread.started","thread_id":"0199a213-81c0-7800-8aa1-bbab2a035a53"}"#;
+    let completed = br#"{"type":"turn.completed","usage":{}}"#;
+    for (resumed, is_it) in
+        [("0199A213-81c0-7800-8aa1-bbab2a035a53", true), ("0199a213-81c0-7800-8aa1-000000000000", false)]
+    {
+        let mut session = Box::new(CodexSession::going_on_with(Some(resumed.into())));
+        let steps = session.stdout(Line::Whole(started));
+        assert_eq!(steps.contains(&connector_api::Step::Finished), !is_it, "{steps:?}");
+        assert!(!session.stdout(Line::Whole(completed)).contains(&connector_api::Step::Finished), "once is enough");
+        assert_eq!(session.finish(Exit::Code(0)).outcome == Outcome::Completed, is_it);
+    }
+}

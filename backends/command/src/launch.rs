@@ -12,6 +12,11 @@ const LONGEST_ARGUMENT: usize = 131_071;
 
 /// The command line for `request`.
 pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Launch, Unsupported> {
+    if let Some(session) = &request.resume {
+        let agent = format!("`{}`", settings.program);
+        let why = "this backend does not know how".into();
+        return Err(Unsupported::Resume { session: session.clone(), agent, why });
+    }
     if !settings.sandboxes.contains_key(&request.sandbox) {
         return Err(Unsupported::Sandbox {
             sandbox: request.sandbox,
@@ -118,6 +123,7 @@ mod tests {
             working_directory: PathBuf::from("/a {b}"),
             sandbox: Sandbox::ReadOnly,
             model: model.map(str::to_owned),
+            resume: None,
         };
         launch(&settings, &request)
     }

@@ -60,6 +60,7 @@ impl AgentBackend for Command {
         Capabilities {
             sandboxes: self.settings.sandboxes.keys().copied().collect(),
             model: !self.settings.model_args.is_empty(),
+            resume: false,
             requires_git: self.settings.require_git,
         }
     }

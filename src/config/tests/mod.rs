@@ -54,7 +54,7 @@ macro_rules! kind {
                 String::new()
             }
             fn capabilities(&self) -> Capabilities {
-                Capabilities { sandboxes: vec![], model: false, requires_git: false }
+                Capabilities { sandboxes: vec![], model: false, resume: false, requires_git: false }
             }
             fn probe(&self) -> Vec<ProbeCommand> {
                 vec![]

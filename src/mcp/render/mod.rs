@@ -25,7 +25,8 @@ pub(super) use markdown::sentence;
 pub(crate) use outcome::brief;
 pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
 pub(super) use status::{diagnostics, moment, status};
-pub(super) use tasks::tasks;
+pub(super) use tasks::{sessions, tasks};
+pub(super) use text::fenced;
 pub(crate) use text::one_line;
 
 /// No answer has as many characters. Claude Code 2.1.330 shows 50,000.

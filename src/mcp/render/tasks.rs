@@ -6,7 +6,10 @@ use super::{
     fields::{duration, exit_code},
     text::cell,
 };
-use crate::{store::Listing, task::TaskRecord};
+use crate::{
+    store::Listing,
+    task::{TaskRecord, span},
+};
 
 /// The most characters of a task's text in the table.
 const TASK: usize = 80;
@@ -56,4 +59,38 @@ fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
         cell(&exit, 20),
         cell(&record.task, TASK)
     )
+}
+
+/// The newest `limit` of the tasks whose session can be gone on with.
+pub(in crate::mcp) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>) -> String {
+    if records.is_empty() {
+        return "No sessions found.".to_owned();
+    }
+    let mut table = "| ID | Session | Backend | Status | Ended | Directory | Task |\n\
+                     |----|---------|---------|--------|-------|-----------|------|"
+        .to_owned();
+    let mut left = ROOM;
+    let mut shown = 0;
+    for record in records.iter().take(limit) {
+        let ago = record.completed_at.and_then(|at| (now - at).to_std().ok()).map_or_else(String::new, span);
+        let row = format!(
+            "\n| {} | {} | {} | {} | {ago} ago | {} | {} |",
+            record.id,
+            cell(record.session_id.as_deref().unwrap_or_default(), 60),
+            record.backend.as_ref().map_or("", |backend| backend.as_str()),
+            record.status,
+            cell(&record.working_directory.display().to_string(), 200),
+            cell(&record.task, TASK)
+        );
+        left = match left.checked_sub(row.chars().count()) {
+            Some(left) => left,
+            None => break,
+        };
+        shown += 1;
+        table.push_str(&row);
+    }
+    if shown < records.len() {
+        table.push_str(&format!("\n\nThe newest {shown} of {} are shown.", records.len()));
+    }
+    table
 }

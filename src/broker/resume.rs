@@ -1,0 +1,78 @@
+//! Going on with the session of an earlier task.
+
+use std::path::PathBuf;
+
+use connector_api::BackendName;
+
+use super::{Broker, Refusal};
+use crate::task::{TaskId, TaskRecord, TaskStatus};
+
+/// The earlier session that a task goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// The agent's own id for it.
+    pub session: String,
+    /// The task that had it last, if it is known.
+    pub task: Option<TaskId>,
+}
+
+/// A session that can be gone on with, and where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumable {
+    /// The session.
+    pub resume: Resume,
+    /// Where its agent worked; none if no task is known that had it.
+    pub working_directory: Option<PathBuf>,
+    /// The backend that has it; none if no task is known that had it.
+    pub backend: Option<BackendName>,
+}
+
+impl Broker {
+    /// The session of a task. Fails while it runs, when it has none, and when another task goes on with it.
+    pub async fn session_of(&self, id: &TaskId) -> Result<Resumable, Refusal> {
+        let record = self.view(id, 1).await?.record;
+        let refuse =
+            |why: &str, next: String| Err(Refusal::NotResumable { what: format!("task {id}"), why: why.into(), next });
+        if !record.status.is_final() {
+            return refuse("it still runs", format!("wait for its end, or call `codex_cancel` with `taskId` {id}"));
+        }
+        let Some(session) = record.session_id.clone() else {
+            let why = "its agent named no session, as happens when it never came to work";
+            return refuse(why, "start a new task, with all it has to know in `task`".to_owned());
+        };
+        self.check_free(&session).await?;
+        Ok(resumable(session, Some(&record)))
+    }
+
+    /// The session that the agent calls `session`: that of the newest task that had it, or one that no task is known of.
+    /// Fails while a task runs on it.
+    pub async fn session_named(&self, session: &str) -> Result<Resumable, Refusal> {
+        self.check_free(session).await?;
+        let listing = self.list(None, usize::MAX).await?;
+        let had_it = |record: &&TaskRecord| record.session_id.as_deref() == Some(session);
+        Ok(resumable(session.to_owned(), listing.records.iter().find(had_it)))
+    }
+
+    /// Two agents in one session would write over each other.
+    async fn check_free(&self, session: &str) -> Result<(), Refusal> {
+        for record in self.list(Some(TaskStatus::Running), usize::MAX).await?.records {
+            if record.session_id.as_deref() == Some(session) {
+                let id = &record.id;
+                return Err(Refusal::NotResumable {
+                    what: format!("session {session}"),
+                    why: format!("task {id} runs on it"),
+                    next: format!("wait for its end, or call `codex_cancel` with `taskId` {id}"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn resumable(session: String, record: Option<&TaskRecord>) -> Resumable {
+    Resumable {
+        resume: Resume { session, task: record.map(|record| record.id.clone()) },
+        working_directory: record.map(|record| record.working_directory.clone()),
+        backend: record.and_then(|record| record.backend.clone()),
+    }
+}

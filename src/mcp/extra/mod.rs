@@ -1,0 +1,174 @@
+//! The tools beyond the four, each of which has to be switched on: wait, result, sessions, resume.
+//!
+//! They are as careful with arguments and answers as the four are, and their schemas are pinned as well
+//! (`extra.golden.json`). The four never depend on them.
+
+mod params;
+mod schemas;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::Utc;
+use rmcp::model::Tool;
+use tokio::{task::JoinSet, time::sleep};
+
+use self::params::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall};
+use super::{
+    answer::{Answer, Refused},
+    calls::{Caller, run},
+    params::Given,
+    progress::Progress,
+    render,
+    tools::Defaults,
+};
+use crate::{
+    broker::{Broker, NewTask, News, Refusal},
+    config::ExtraTool,
+    store::{Extent, TaskFile},
+    task::{TaskId, TaskRecord},
+};
+
+/// The tools among `extra`, always in the same order.
+pub(super) fn tools(extra: &BTreeSet<ExtraTool>, defaults: Defaults) -> Vec<Tool> {
+    extra.iter().map(|tool| schemas::tool(*tool, defaults)).collect()
+}
+
+/// The tool of this name, if it is among `extra`.
+pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool> {
+    extra.iter().copied().find(|tool| schemas::name(*tool) == name)
+}
+
+/// Does what is asked.
+pub(super) async fn carry_out(
+    tool: ExtraTool,
+    broker: &Broker,
+    given: Given,
+    caller: Caller,
+) -> Result<Answer, Refused> {
+    match tool {
+        ExtraTool::Wait => wait(broker, given, caller).await,
+        ExtraTool::Result => result(broker, given).await,
+        ExtraTool::Sessions => sessions(broker, given).await,
+        ExtraTool::Resume => resume(broker, given, caller).await,
+    }
+}
+
+/// `codex_wait`: answers when the tasks have ended, or the time is up. The tasks go on whatever becomes of the call.
+async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
+    let WaitCall { ids, until, patience, remarks } = WaitCall::read(given)?;
+    for id in &ids {
+        broker.view(id, 1).await?;
+    }
+    let token = caller.context.meta.get_progress_token();
+    let heartbeat = broker.config().policy.heartbeat;
+    let mut progress = token.map(|token| Progress::begin(caller.context.peer.clone(), token, &ids[0], heartbeat));
+    let mut waiting: JoinSet<Result<Box<TaskRecord>, Refusal>> = JoinSet::new();
+    for id in &ids {
+        let mut task = broker.follow(id);
+        waiting.spawn(async move {
+            loop {
+                if let News::Ended(record) = task.next().await? {
+                    return Ok(record);
+                }
+            }
+        });
+    }
+    let mut ended = Vec::new();
+    let up = sleep(patience.unwrap_or(Duration::MAX));
+    tokio::pin!(up);
+    while ended.len() < ids.len() && !(until == Until::Any && !ended.is_empty()) {
+        let telling = async {
+            match &mut progress {
+                Some(progress) => progress.keep_telling().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            joined = waiting.join_next() => match joined {
+                Some(record) => {
+                    let record = record.expect("following a task does not panic")?;
+                    if let Some(progress) = &mut progress {
+                        progress.event(&format!("task {} {}", record.id, record.status));
+                    }
+                    ended.push(record);
+                }
+                None => break,
+            },
+            () = &mut up => break,
+            _ = caller.listening.withdrawn() => break,
+            () = telling => {}
+        }
+    }
+    if let Some(progress) = progress {
+        progress.finish().await;
+    }
+    let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
+    let parts = ended.iter().map(|record| render::brief(record, broker.result(&record.id).ok().flatten()));
+    let mut text = parts.collect::<Vec<_>>().join("\n\n");
+    if !pending.is_empty() {
+        let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+        let separator = if text.is_empty() { "" } else { "\n\n" };
+        text.push_str(&format!("{separator}Not ended yet: {pending}."));
+    }
+    Ok(Answer::served(text).with_notices(remarks))
+}
+
+/// `codex_result`: a piece of a result, byte for byte, and where the next one begins.
+async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+    let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
+    let record = broker.view(&id, 1).await?.record;
+    let Some(piece) = broker.piece(&id, TaskFile::Result, Extent { offset, length })? else {
+        return Ok(Answer::served(format!(
+            "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
+            record.status
+        )));
+    };
+    let from = offset.min(piece.size);
+    let to = piece.next.unwrap_or(piece.size);
+    let next = match piece.next {
+        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
+        None => "This is the end.".to_owned(),
+    };
+    let text = format!("Bytes {from} to {to} of {}. {next}\n\n{}", piece.size, render::fenced(&piece.text));
+    Ok(Answer::served(text).with_notices(remarks))
+}
+
+/// `codex_sessions`: what can be gone on with.
+async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
+    let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
+    let listing = broker.list(None, usize::MAX).await?;
+    let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(record)).collect();
+    Ok(Answer::served(render::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+}
+
+fn is_resumable(record: &TaskRecord) -> bool {
+    record.session_id.is_some() && record.status.is_final()
+}
+
+/// `codex_resume`: a new task in the session of an earlier one.
+async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
+    let ResumeCall { which, call, working_directory } = ResumeCall::read(given)?;
+    let resumable = match which {
+        params::Which::Task(id) => broker.session_of(&id).await?,
+        params::Which::Session(session) => broker.session_named(&session).await?,
+    };
+    let Some(working_directory) = working_directory.or(resumable.working_directory) else {
+        return Err(Refused {
+            problem: format!("No task is known that had the session {}", resumable.resume.session),
+            next: "call `codex_resume` again with `workingDirectory`, or call `codex_sessions`".to_owned(),
+        });
+    };
+    let task = NewTask { working_directory, backend: resumable.backend, resume: Some(resumable.resume), ..call.task };
+    run(broker, task, call.answer_when, call.remarks, caller).await
+}
+
+/// For the fuzzers: reads the arguments of each tool.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read_each(given: &Given) -> Vec<Result<Option<TaskId>, Refused>> {
+    vec![
+        WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
+        ResultCall::read(given.clone()).map(|call| Some(call.id)),
+        SessionsCall::read(given.clone()).map(|_| None),
+        ResumeCall::read(given.clone()).map(|_| None),
+    ]
+}

@@ -1,0 +1,154 @@
+//! The parameters of the tools beyond the four, as values.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    mcp::{
+        answer::Refused,
+        arguments::{Arguments, Whole},
+        params::{AgentCall, Given, task_id, task_ids},
+    },
+    task::TaskId,
+};
+
+/// As many tasks are waited for at once.
+const MOST_TASKS: usize = 50;
+
+/// The most bytes of a result in one answer.
+const MOST_BYTES: u64 = 200_000;
+
+/// As many bytes as are shown when the call does not say.
+const BYTES: u64 = 40_000;
+
+/// `codex_wait`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WaitCall {
+    /// At least one.
+    pub(super) ids: Vec<TaskId>,
+    pub(super) until: Until,
+    pub(super) patience: Option<Duration>,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Until when to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    All,
+    Any,
+}
+
+/// `codex_result`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ResultCall {
+    pub(super) id: TaskId,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) remarks: Vec<String>,
+}
+
+/// `codex_sessions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionsCall {
+    pub(super) limit: usize,
+    pub(super) remarks: Vec<String>,
+}
+
+/// `codex_resume`.
+#[derive(Debug, Clone)]
+pub(super) struct ResumeCall {
+    pub(super) which: Which,
+    /// What is to be done, where the directory does not matter.
+    pub(super) call: AgentCall,
+    pub(super) working_directory: Option<PathBuf>,
+}
+
+/// The session to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Which {
+    Task(TaskId),
+    Session(String),
+}
+
+impl WaitCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_wait", given, &["taskIds", "until", "timeoutMs"])?;
+        let ids = task_ids(&mut arguments, MOST_TASKS)?;
+        let find = |word: &str| match word {
+            "all" => Some(Until::All),
+            "any" => Some(Until::Any),
+            _ => None,
+        };
+        let until = arguments.word("until", &["all", "any"], find)?.unwrap_or(Until::All);
+        let patience = match arguments.whole("timeoutMs", 0)? {
+            None | Some(Whole::Small(0) | Whole::Huge(_)) => None,
+            Some(Whole::Small(millis)) => Some(Duration::from_millis(millis)),
+        };
+        Ok(Self { ids, until, patience, remarks: vec![] })
+    }
+}
+
+impl ResultCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_result", given, &["taskId", "offset", "length"])?;
+        let id = task_id(&mut arguments)?;
+        let offset = match arguments.whole("offset", 0)? {
+            None => 0,
+            Some(Whole::Small(offset)) => offset,
+            Some(Whole::Huge(_)) => u64::MAX,
+        };
+        let mut remarks = vec![];
+        let length = match arguments.whole("length", 1)? {
+            None => BYTES,
+            Some(Whole::Small(length)) if length <= MOST_BYTES => length,
+            Some(Whole::Small(_) | Whole::Huge(_)) => {
+                remarks.push(format!("`length` was taken as {MOST_BYTES}, the most there is"));
+                MOST_BYTES
+            }
+        };
+        // Room for one character at least, or there would be no getting on.
+        Ok(Self { id, offset, length: length.max(4), remarks })
+    }
+}
+
+impl SessionsCall {
+    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_sessions", given, &["limit"])?;
+        let mut remarks = vec![];
+        let limit = crate::mcp::params::at_most(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
+        Ok(Self { limit, remarks })
+    }
+}
+
+impl ResumeCall {
+    pub(super) fn read(mut given: Given) -> Result<Self, Refused> {
+        const KNOWN: [&str; 8] =
+            ["taskId", "sessionId", "task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
+        let tool = "codex_resume";
+        let mut which = Given::new();
+        for name in ["taskId", "sessionId"] {
+            which.extend(given.shift_remove_entry(name));
+        }
+        // What is left is read together with the directory, which is not required here.
+        let mut arguments = Arguments::new(tool, which, &KNOWN)?;
+        let session = arguments.text("sessionId")?;
+        let which = match (arguments.text("taskId")?, session) {
+            (Some(_), Some(_)) => {
+                return Err(Refused {
+                    problem: "`taskId` and `sessionId` are both there".to_owned(),
+                    next: "call `codex_resume` again with one of them".to_owned(),
+                });
+            }
+            (Some(id), None) => Which::Task(crate::mcp::params::known_id(&id)?),
+            (None, Some(session)) => Which::Session(session.trim().to_owned()),
+            (None, None) => {
+                return Err(Refused {
+                    problem: "`taskId` is missing".to_owned(),
+                    next: "call `codex_resume` again with the `taskId` of the task to go on with, or a `sessionId`"
+                        .to_owned(),
+                });
+            }
+        };
+        let (call, working_directory) = AgentCall::read_for(tool, &KNOWN, given)?;
+        Ok(Self { which, call, working_directory })
+    }
+}
