@@ -76,7 +76,11 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
     let mut ended = Vec::new();
     let up = sleep(patience.unwrap_or(Duration::MAX));
     tokio::pin!(up);
-    while ended.len() < ids.len() && !(until == Until::Any && !ended.is_empty()) {
+    let enough = match until {
+        Until::All => ids.len(),
+        Until::Any => 1,
+    };
+    while ended.len() < enough {
         let telling = async {
             match &mut progress {
                 Some(progress) => progress.keep_telling().await,
