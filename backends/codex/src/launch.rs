@@ -45,7 +45,8 @@ pub(crate) fn launch(
     if let Some(session) = &request.resume {
         let refuse =
             |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
-        // For any other word Codex begins a new session, without a word.
+        // For any other word Codex begins a new session, without a word; 0.80.0 does so for an unknown id as well, which
+        // the session finds out.
         if !is_thread_id(session) {
             return Err(refuse("its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53"));
         }

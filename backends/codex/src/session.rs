@@ -75,7 +75,9 @@ impl AgentSession for CodexSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(exit);
-        Verdict { outcome, answer: self.answer, session_id: self.thread_id, usage: self.usage }
+        // What it said in another conversation is no answer.
+        let answer = self.answer.filter(|_| self.strayed.is_none());
+        Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
     }
 }
 

@@ -27,7 +27,7 @@ const FACTS_ROOM: usize = 900;
 const ROOM: usize = 1_200;
 
 /// Room for the result where it was told before.
-const RESULT_AGAIN_ROOM: usize = 500;
+const RESULT_AGAIN_ROOM: usize = 300;
 
 /// The most characters of a path. For a longer one its resource is named.
 const PATH: usize = 160;

@@ -1,0 +1,57 @@
+//! How long answers are: `cargo test --test it -- answers --nocapture` prints what docs/clients.md tells.
+
+use std::fs;
+
+use connector_testing::McpServer;
+use serde_json::{Value, json};
+
+use crate::world::{World, and, start, task_id, wait_for_end, wait_for_log};
+
+#[test]
+fn answers_are_small() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let mut length = |server: &mut McpServer, what: &str, tool: &str, arguments: Value, most: usize| {
+        let text = server.call(tool, arguments, |_| {}).text;
+        let length = text.chars().count();
+        // What a status has beside its log lines, which are as long as they are.
+        let log =
+            text.split_once("### Recent log").and_then(|(_, rest)| rest.split_once("```\n")?.1.split_once("\n```"));
+        let beside = length - log.map_or(0, |(lines, _)| lines.chars().count());
+        println!("{what:60} {length:6} {beside:6}");
+        assert!(beside <= most, "{what}: {beside} characters beside log lines, {most} are the most:\n{text}");
+        text
+    };
+    let message = "Mended the parser and added a test. ".repeat(10);
+    let success =
+        world.fake(json!([{"command": {"cmd": "cargo test", "output": "ok\n".repeat(30)}}, {"say": message}]));
+    length(&mut server, "a success with a message of 360 characters", "codex_agent", success, 800);
+    length(&mut server, "a failure", "codex_agent", world.fake(json!([{"fail": "stream disconnected"}])), 700);
+    let release = world.home().join("go");
+    let lines = json!({"lines": 500, "length": 400, "stream": "stderr"});
+    let steps = json!([{"flood": lines}, {"say": "busy"}, {"await_file": release}, {"say": "x".repeat(100_000)}]);
+    let background = and(world.fake(steps), json!({"async": true}));
+    let id = {
+        let text = length(&mut server, "a start in the background", "codex_agent", background, 700);
+        text.split_once("**Task ID:** ").map(|(_, rest)| rest[..8].to_owned()).expect("a task id")
+    };
+    wait_for_log(&world, &id, "MESSAGE: busy");
+    let of = json!({"taskId": id});
+    let status = length(&mut server, "a status while it runs, 50 log lines", "codex_status", of.clone(), 1_500);
+    let longest = status.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(230), "a line of {longest:?} characters");
+    length(&mut server, "the same again", "codex_status", of.clone(), 1_500);
+    fs::write(&release, "").expect("the home is writable");
+    wait_for_end(&mut world.server(), &id);
+    length(&mut server, "its end, with a result of 100,000 characters", "codex_status", of.clone(), 13_500);
+    length(&mut server, "the same again", "codex_status", of.clone(), 1_500);
+    for _ in 0..20 {
+        let id = start(&mut server, world.fake(json!([{"say": "x"}])));
+        wait_for_end(&mut server, &id);
+    }
+    length(&mut server, "a list of 20 tasks", "codex_tasks", json!({}), 3_000);
+    length(&mut server, "a cancel of a task that had ended", "codex_cancel", of, 400);
+    let long = server.call("codex_agent", world.fake(json!([{"say": "y".repeat(100_000)}])), |_| {});
+    let whole = format!("resource `task://{}/result`", task_id(&long));
+    assert!(long.text.chars().count() < 21_500 && long.text.contains(&whole), "{}", long.text.chars().count());
+}
