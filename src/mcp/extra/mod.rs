@@ -25,7 +25,7 @@ use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
     store::{Extent, TaskFile},
-    task::{TaskId, TaskRecord},
+    task::TaskRecord,
 };
 
 /// The tools among `extra`, always in the same order.
@@ -168,7 +168,7 @@ async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer,
 
 /// For the fuzzers: reads the arguments of each tool.
 #[cfg(feature = "fuzzing")]
-pub(super) fn read_each(given: &Given) -> Vec<Result<Option<TaskId>, Refused>> {
+pub(super) fn read_each(given: &Given) -> Vec<Result<Option<crate::task::TaskId>, Refused>> {
     vec![
         WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
         ResultCall::read(given.clone()).map(|call| Some(call.id)),
