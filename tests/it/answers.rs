@@ -11,7 +11,7 @@ use crate::world::{World, and, start, task_id, wait_for_end, wait_for_log};
 fn answers_are_small() {
     let world = World::with_fake_agent();
     let mut server = world.server();
-    let mut length = |server: &mut McpServer, what: &str, tool: &str, arguments: Value, most: usize| {
+    let length = |server: &mut McpServer, what: &str, tool: &str, arguments: Value, most: usize| {
         let text = server.call(tool, arguments, |_| {}).text;
         let length = text.chars().count();
         // What a status has beside its log lines, which are as long as they are.
