@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{World, and, start, task_id, wait_for_end, wait_for_log};
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the counts are for people")]
 fn answers_are_small() {
     let world = World::with_fake_agent();
     let mut server = world.server();
