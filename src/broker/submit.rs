@@ -54,7 +54,8 @@ impl Broker {
     /// Fails with a [`Refusal`] when the request cannot be carried out exactly as asked. An agent that is not there
     /// makes a task that fails.
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
-        let name = task.backend.unwrap_or_else(|| self.config.default_backend.clone());
+        let (named, model) = self.instance_in(task.model);
+        let name = task.backend.or(named).unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
             let known: Vec<_> = self.backends.keys().map(BackendName::as_str).collect();
             return Err(Refusal::NoSuchBackend { name, known: known.join("`, `") });
@@ -65,7 +66,7 @@ impl Broker {
             prompt: task.prompt,
             working_directory: task.working_directory,
             sandbox: task.sandbox.unwrap_or(self.config.default_sandbox),
-            model: task.model,
+            model,
             resume: task.resume.as_ref().map(|resume| resume.session.clone()),
         };
         let (timeout, timeout_by) = match task.time_limit {
@@ -100,6 +101,16 @@ impl Broker {
             }
         }
         Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
+    }
+
+    /// `NAME/model` names the backend NAME, if there is one of that name, and its model, if any stands there. Every other
+    /// model is one, whatever it has in it.
+    fn instance_in(&self, model: Option<String>) -> (Option<BackendName>, Option<String>) {
+        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else { return (None, model) };
+        match self.backends.keys().find(|known| known.as_str() == name) {
+            Some(known) => (Some(known.clone()), Some(rest.to_owned()).filter(|rest| !rest.is_empty())),
+            None => (None, model),
+        }
     }
 
     /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent.

@@ -123,6 +123,7 @@ impl Config {
         let default_backend = whole.default_backend(&faulty).map_err(&mut note).ok();
         let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
         let backends = backends.freeze(&mut problems);
+        whole.tool_names(backends.keys(), &mut problems);
         let ceilings = backends.keys().map(|name| (name.clone(), whole.ceiling(name, &mut problems))).collect();
         match (data_dir, default_backend) {
             (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
@@ -171,8 +172,14 @@ fn serving(sections: &Sections) -> Serving {
         channel: server.channel,
         http_hosts: server.http.allowed_hosts.clone(),
         http_origins: server.http.allowed_origins.clone(),
+        tool_per_backend: sections.tools.per_backend,
         extra_tools: sections.tools.extra.iter().copied().collect(),
     }
+}
+
+/// The tool that a backend has of its own, where each has one.
+pub fn tool_of(backend: &BackendName) -> String {
+    format!("{}_agent", backend.as_str().replace('-', "_"))
 }
 
 fn retention(sections: &Sections) -> Retention {
@@ -200,6 +207,22 @@ impl Whole<'_> {
         }
         let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
         Err(self.bad(key, wrong.to_owned()))
+    }
+
+    /// With a tool for each backend, no two may have the same name.
+    fn tool_names<'b>(&self, names: impl Iterator<Item = &'b BackendName>, problems: &mut Vec<ConfigProblem>) {
+        if !self.sections.tools.per_backend {
+            return;
+        }
+        let mut tools = BTreeMap::new();
+        for name in names {
+            if let Some(other) = tools.insert(tool_of(name), name) {
+                let tool = tool_of(name);
+                let wrong =
+                    format!(", and backends `{other}` and `{name}` would both have the tool `{tool}`; rename one");
+                problems.push(self.bad("tools.per_backend", wrong));
+            }
+        }
     }
 
     /// A backend that is faulty itself is a problem already.

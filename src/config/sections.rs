@@ -94,6 +94,7 @@ pub(super) struct Http {
 pub(super) struct Tools {
     #[schemars(schema_with = "list_of::<ExtraTool>")]
     pub(super) extra: Vec<ExtraTool>,
+    pub(super) per_backend: bool,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

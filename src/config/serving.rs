@@ -19,6 +19,8 @@ pub struct Serving {
     pub http_hosts: Vec<String>,
     /// Web origins whose pages may be HTTP clients.
     pub http_origins: Vec<String>,
+    /// Whether each backend but the default one has a tool of its own.
+    pub tool_per_backend: bool,
     /// The tools beyond the four.
     pub extra_tools: BTreeSet<ExtraTool>,
 }

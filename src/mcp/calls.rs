@@ -1,8 +1,9 @@
 //! The four tools at work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
+use connector_api::BackendName;
 use rmcp::{RoleServer, service::RequestContext};
 
 use super::{
@@ -24,10 +25,19 @@ use crate::{
     task::{TaskId, TaskRecord},
 };
 
+/// The tools beyond the four.
+#[derive(Debug, Default)]
+pub(super) struct Further {
+    pub(super) extra: BTreeSet<ExtraTool>,
+    /// Those of backends, by name.
+    pub(super) backends: BTreeMap<String, BackendName>,
+}
+
 /// A call of one of the tools, its arguments not read yet.
 #[derive(Debug)]
 pub(super) enum Call {
-    Agent(Given),
+    /// For the default backend, or for another one.
+    Agent(Option<BackendName>, Given),
     Status(Given),
     Tasks(Given),
     Cancel(Given),
@@ -57,20 +67,23 @@ impl Caller {
 
 impl Call {
     /// A call of the tool `name`, if there is such a tool.
-    pub(super) fn of(name: &str, given: Given, extra: &BTreeSet<ExtraTool>) -> Option<Self> {
+    pub(super) fn of(name: &str, given: Given, further: &Further) -> Option<Self> {
         match name {
-            "codex_agent" => Some(Self::Agent(given)),
+            "codex_agent" => Some(Self::Agent(None, given)),
             "codex_status" => Some(Self::Status(given)),
             "codex_tasks" => Some(Self::Tasks(given)),
             "codex_cancel" => Some(Self::Cancel(given)),
-            name => extra::named(name, extra).map(|tool| Self::Extra(tool, given)),
+            name => match further.backends.get(name) {
+                Some(backend) => Some(Self::Agent(Some(backend.clone()), given)),
+                None => extra::named(name, &further.extra).map(|tool| Self::Extra(tool, given)),
+            },
         }
     }
 
     /// Does what is asked.
     pub(super) async fn carry_out(self, broker: &Broker, caller: Caller) -> Answer {
         let answer = match self {
-            Self::Agent(given) => agent(broker, given, caller).await,
+            Self::Agent(backend, given) => agent(broker, backend, given, caller).await,
             Self::Status(given) => status(broker, given, &caller.looks).await,
             Self::Tasks(given) => tasks(broker, given).await,
             Self::Cancel(given) => cancel(broker, given).await,
@@ -80,8 +93,9 @@ impl Call {
     }
 }
 
-async fn agent(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
+async fn agent(broker: &Broker, backend: Option<BackendName>, given: Given, caller: Caller) -> Result<Answer, Refused> {
     let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+    let task = NewTask { backend, ..task };
     run(broker, task, answer_when, remarks, caller).await
 }
 

@@ -1,6 +1,6 @@
 //! What rmcp asks of a server, and nothing about tasks.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use rmcp::{
@@ -19,7 +19,7 @@ use rmcp::{
 use super::{
     Office,
     answer::Answer,
-    calls::{Call, Caller},
+    calls::{Call, Caller, Further},
     cancellation::Cancellations,
     channel::{self, Channel},
     completion, extra, handles,
@@ -27,9 +27,13 @@ use super::{
     looks::Looks,
     prompts, resources,
     resources::watch::{self, Watcher},
-    tools::{Defaults, INSTRUCTIONS, tools},
+    tools::{self, Defaults, INSTRUCTIONS, tools},
 };
-use crate::{broker::Broker, config::ExtraTool, redact::Redactor};
+use crate::{
+    broker::Broker,
+    config::{Config, tool_of},
+    redact::Redactor,
+};
 
 /// How a client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +50,7 @@ pub(super) struct Server {
     office: Office,
     connection: Connection,
     tools: Vec<Tool>,
-    extra: BTreeSet<ExtraTool>,
+    further: Further,
     cancellations: Cancellations,
     looks: Looks,
     channel: Channel,
@@ -60,9 +64,9 @@ impl Server {
             Office::Open(broker) => Defaults::of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
         };
-        let extra = match &office {
-            Office::Open(broker) => broker.config().serving.extra_tools.clone(),
-            Office::Closed(_) => BTreeSet::new(),
+        let further = match &office {
+            Office::Open(broker) => further(broker.config()),
+            Office::Closed(_) => Further::default(),
         };
         let redacts = match &office {
             Office::Open(broker) => broker.config().policy.redact,
@@ -72,8 +76,8 @@ impl Server {
         Self {
             office,
             connection,
-            tools: tools(defaults).into_iter().chain(extra::tools(&extra, defaults)).collect(),
-            extra,
+            tools: all_tools(&further, defaults),
+            further,
             cancellations: Cancellations::default(),
             looks: Looks::default(),
             channel: Channel::default(),
@@ -143,7 +147,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.extra) else {
+        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.further) else {
             return Err(ErrorData::invalid_params("tool not found", None));
         };
         let answer = answered(self.answer(call, context)).await;
@@ -271,6 +275,20 @@ impl ServerHandler for Server {
             self.cancellations.tell(id, notification.reason.as_deref());
         }
     }
+}
+
+/// The tools beyond the four that are configured.
+fn further(config: &Config) -> Further {
+    let others = config.backends.keys().filter(|name| **name != config.default_backend);
+    let named = others.map(|name| (tool_of(name), name.clone()));
+    // The documented name is the default backend's, whatever that is.
+    let named = named.filter(|(tool, _)| config.serving.tool_per_backend && tool != "codex_agent");
+    Further { extra: config.serving.extra_tools.clone(), backends: named.collect() }
+}
+
+fn all_tools(further: &Further, defaults: Defaults) -> Vec<Tool> {
+    let of_backends = further.backends.iter().map(|(tool, backend)| tools::of_backend(tool.clone(), backend, defaults));
+    tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&further.extra, defaults)).collect()
 }
 
 /// Whether the request is of the versions that have no handshake.

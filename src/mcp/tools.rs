@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use connector_api::Sandbox;
+use connector_api::{BackendName, Sandbox};
 use rmcp::model::{MetaObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
@@ -65,6 +65,19 @@ impl Defaults {
 /// All tools, always in this order.
 pub(super) fn tools(defaults: Defaults) -> Vec<Tool> {
     vec![agent(defaults), status(), tasks(), cancel()]
+}
+
+/// The tool of one backend: like `codex_agent`, but for its name and title.
+pub(super) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> Tool {
+    let mut tool = agent(defaults);
+    let title = format!("Run {backend}");
+    let about = format!("Like codex_agent, but for the backend `{backend}`. {}", tool.description.unwrap_or_default());
+    tool.name = name.into();
+    tool.description = Some(about.into());
+    if let Some(hints) = &mut tool.annotations {
+        hints.title = Some(title.clone());
+    }
+    tool.with_title(title)
 }
 
 fn agent(defaults: Defaults) -> Tool {

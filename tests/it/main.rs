@@ -15,6 +15,7 @@ mod files;
 mod hiding;
 mod hostile;
 mod http;
+mod instances;
 mod limits;
 mod protocol;
 mod real_codex;

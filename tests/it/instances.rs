@@ -1,0 +1,64 @@
+//! Several backends beside each other: which one gets a task, and who shows it.
+
+use serde_json::json;
+
+use crate::world::{World, and, field, task_id};
+
+fn world(more: &str) -> World {
+    let agent = env!("CARGO_BIN_EXE_fake-agent");
+    World::with_fake_agent().configure(&format!(
+        "{more}[backends.fast]\nkind = \"codex\"\nprogram = {agent:?}\nmodel = \"small\"\n\
+         [backends.other-one]\nkind = \"codex\"\nprogram = {agent:?}\n"
+    ))
+}
+
+#[test]
+fn a_model_can_name_the_backend_before_it() {
+    let world = world("");
+    let mut server = world.server();
+    for (model, backend, passed) in [
+        ("fast/large", "fast", Some("--model large")),
+        ("fast/", "fast", Some("--model small")),
+        ("fast/a/b", "fast", Some("--model a/b")),
+        ("nobody/large", "codex", Some("--model nobody/large")),
+        ("fast", "codex", Some("--model fast")),
+        ("other-one/", "other-one", None),
+    ] {
+        let answer =
+            server.call("codex_agent", and(world.fake(json!([{"say": "x"}])), json!({"model": model})), |_| {});
+        let record = world.record(&task_id(&answer));
+        assert_eq!(record["backend"], backend, "{model}: {}", answer.text);
+        let command = record["command"].as_str().expect("a command");
+        match passed {
+            Some(words) => assert!(command.contains(words), "{model}: {command}"),
+            None => assert!(!command.contains("--model"), "{model}: {command}"),
+        }
+    }
+}
+
+#[test]
+fn each_backend_can_have_a_tool_and_all_share_status_tasks_and_cancel() {
+    let world = world("[tools]\nper_backend = true\n");
+    let mut server = world.server();
+    let listed = server.request("tools/list", json!({}));
+    let tools = listed["tools"].as_array().expect("a list");
+    let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().expect("a name")).collect();
+    assert_eq!(names[4..], ["fast_agent", "other_one_agent"]);
+    assert_eq!(tools[4]["inputSchema"], tools[0]["inputSchema"]);
+    let answer = server.call("fast_agent", world.fake(json!([{"say": "x"}])), |_| {});
+    assert!(field(&answer.text, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{}", answer.text);
+    let status = server.call("codex_status", json!({"taskId": task_id(&answer)}), |_| {}).text;
+    assert!(field(&status, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{status}");
+    let refused = server.try_request("tools/call", json!({"name": "nobody_agent", "arguments": {}}));
+    assert_eq!(refused.expect_err("there is no such backend").code, -32602);
+}
+
+#[test]
+fn two_backends_whose_tools_would_have_one_name_are_a_problem() {
+    let agent = env!("CARGO_BIN_EXE_fake-agent");
+    let world =
+        world(&format!("[tools]\nper_backend = true\n[backends.other_one]\nkind = \"codex\"\nprogram = {agent:?}\n"));
+    let said = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("would both have the tool `other_one_agent`"), "{said}");
+}
