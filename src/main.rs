@@ -5,5 +5,9 @@ use std::process::ExitCode;
 use codex_connector::App;
 
 fn main() -> ExitCode {
-    App::new().backend::<connector_codex::Codex>().backend::<connector_command::Command>().main()
+    App::new()
+        .backend::<connector_codex::Codex>()
+        .backend::<connector_command::Command>()
+        .backend::<connector_acp::Acp>()
+        .main()
 }

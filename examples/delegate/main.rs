@@ -60,7 +60,11 @@ enum Failure {
 fn main() -> ExitCode {
     // The first argument of our server is --data-dir, and that of a supervisor is its role.
     if env::args().nth(1).is_some_and(|first| first == "--data-dir" || first == "supervise") {
-        return App::new().backend::<connector_codex::Codex>().backend::<connector_command::Command>().main();
+        return App::new()
+            .backend::<connector_codex::Codex>()
+            .backend::<connector_command::Command>()
+            .backend::<connector_acp::Acp>()
+            .main();
     }
     let options = Options::parse();
     // The test support that this is made of panics, with a sentence. Everything is removed on the way here.

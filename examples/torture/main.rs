@@ -29,9 +29,11 @@ fn main() -> ExitCode {
         Some(role) if role.starts_with("__") => fake_agent::main(),
         Some("exec" | "login" | "--version") => fake_agent::main(),
         // The first argument of our server is --data-dir, and that of a supervisor is its role.
-        Some("--data-dir" | "supervise") => {
-            App::new().backend::<connector_codex::Codex>().backend::<connector_command::Command>().main()
-        }
+        Some("--data-dir" | "supervise") => App::new()
+            .backend::<connector_codex::Codex>()
+            .backend::<connector_command::Command>()
+            .backend::<connector_acp::Acp>()
+            .main(),
         Some(_) | None => torture(),
     }
 }

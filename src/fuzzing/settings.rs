@@ -19,6 +19,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::default();
     registry.add::<connector_codex::Codex>();
     registry.add::<connector_command::Command>();
+    registry.add::<connector_acp::Acp>();
     registry
 });
 

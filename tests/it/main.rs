@@ -3,6 +3,7 @@
 //! Each test has a home, a data directory and a project of its own. Most use the fake agent, which can be told to do
 //! what a real one does rarely; those in `real_codex` use pinned versions of the real Codex against a scripted model.
 
+mod acp;
 mod answers;
 mod architecture;
 mod bad_input;
@@ -18,6 +19,7 @@ mod http;
 mod instances;
 mod limits;
 mod protocol;
+mod real_acp;
 mod real_codex;
 mod real_codex_resume;
 mod reconcile;

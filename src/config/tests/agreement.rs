@@ -9,6 +9,7 @@ fn kinds_of_the_binary() -> Registry {
     let mut registry = Registry::default();
     registry.add::<connector_codex::Codex>();
     registry.add::<connector_command::Command>();
+    registry.add::<connector_acp::Acp>();
     registry
 }
 

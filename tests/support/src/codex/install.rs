@@ -1,4 +1,4 @@
-//! Installing a pinned Codex from npm, once for all test processes.
+//! Installing pinned agents from npm, once for all test processes.
 
 use std::{
     env,
@@ -48,7 +48,7 @@ pub enum InstallProblem {
     },
     /// What npm installed is not the Codex that was asked for.
     #[error(
-        "{package} was installed, but `codex --version` answers {answer:?}\nnext: see that npm installs optional packages (`npm config get omit`) and that there is a build for this platform"
+        "{package} was installed, but asked for its version it answers {answer:?}\nnext: see that npm installs optional packages (`npm config get omit`) and that there is a build for this platform"
     )]
     WrongProgram {
         /// What was to be installed.
@@ -81,29 +81,51 @@ pub enum InstallProblem {
 ///
 /// When it is not there and cannot be installed.
 pub fn install(version: &str) -> Result<PathBuf, InstallProblem> {
-    install_into(&target_directory()?.join("agents"), version)
+    install_into(&target_directory()?.join("agents"), &CODEX, version)
 }
 
-fn install_into(agents: &Path, version: &str) -> Result<PathBuf, InstallProblem> {
-    let home = agents.join(format!("codex-{version}"));
-    if program_in(&home).exists() {
-        return Ok(program_in(&home));
+/// The path of `program` of another agent's npm package, in this version, installed like Codex.
+///
+/// # Errors
+///
+/// When it is not there and cannot be installed.
+pub fn install_other(package: &str, version: &str, program: &str) -> Result<PathBuf, InstallProblem> {
+    let package = Package { npm: package, program, says: None };
+    install_into(&target_directory()?.join("agents"), &package, version)
+}
+
+/// An agent on npm.
+struct Package<'a> {
+    npm: &'a str,
+    /// The program that it brings, by which its directory is named too.
+    program: &'a str,
+    /// What it says before its version, where that is looked at.
+    says: Option<&'a str>,
+}
+
+const CODEX: Package<'_> = Package { npm: "@openai/codex", program: "codex", says: Some("codex-cli ") };
+
+fn install_into(agents: &Path, package: &Package<'_>, version: &str) -> Result<PathBuf, InstallProblem> {
+    let home = agents.join(format!("{}-{version}", package.program));
+    let program = program_in(&home, package);
+    if program.exists() {
+        return Ok(program);
     }
     make(agents, fs::create_dir_all(agents))?;
-    let _lock = lock(&agents.join(format!("codex-{version}.lock")))?;
+    let _lock = lock(&agents.join(format!("{}-{version}.lock", package.program)))?;
     // Another process may have installed it while this one waited for the lock.
-    if !program_in(&home).exists() {
+    if !program.exists() {
         let unfinished = make(agents, tempfile::Builder::new().prefix("unfinished-").tempdir_in(agents))?;
-        let package = format!("@openai/codex@{version}");
-        run_npm(&unfinished, &package)?;
-        check(unfinished.path(), version, package)?;
+        let name = format!("{}@{version}", package.npm);
+        run_npm(&unfinished, &name)?;
+        check(unfinished.path(), package, version, name)?;
         make(&home, fs::rename(unfinished.keep(), &home))?;
     }
-    Ok(program_in(&home))
+    Ok(program)
 }
 
-fn program_in(directory: &Path) -> PathBuf {
-    directory.join("node_modules/.bin/codex")
+fn program_in(directory: &Path, package: &Package<'_>) -> PathBuf {
+    directory.join("node_modules/.bin").join(package.program)
 }
 
 /// Held until the file is closed, or this process ends in whatever way.
@@ -147,8 +169,13 @@ fn run_npm(directory: &TempDir, package: &str) -> Result<(), InstallProblem> {
 }
 
 /// npm says nothing when it cannot get the optional package that holds the program itself.
-fn check(directory: &Path, version: &str, package: String) -> Result<(), InstallProblem> {
-    let mut codex = Command::new(program_in(directory));
+fn check(directory: &Path, what: &Package<'_>, version: &str, package: String) -> Result<(), InstallProblem> {
+    let Some(says) = what.says else {
+        let there = program_in(directory, what).exists();
+        let answer = format!("there is no program {}", what.program);
+        return if there { Ok(()) } else { Err(InstallProblem::WrongProgram { package, answer }) };
+    };
+    let mut codex = Command::new(program_in(directory, what));
     // Even for its version, Codex 0.47.0 writes into its home: not into the user's.
     codex.arg("--version").env("HOME", directory).env("CODEX_HOME", directory).stdin(Stdio::null());
     let answer = match codex.output() {
@@ -156,7 +183,7 @@ fn check(directory: &Path, version: &str, package: String) -> Result<(), Install
         Ok(output) => last_lines(&output.stderr),
         Err(problem) => problem.to_string(),
     };
-    match answer == format!("codex-cli {version}") {
+    match answer == format!("{says}{version}") {
         true => Ok(()),
         false => Err(InstallProblem::WrongProgram { package, answer }),
     }
@@ -208,7 +235,7 @@ mod tests {
     /// A directory of agents in which the `codex` of version 1.2.3 is `echo`.
     fn installed() -> TempDir {
         let agents = tempfile::tempdir().expect("a temporary directory");
-        let program = program_in(&agents.path().join("codex-1.2.3"));
+        let program = program_in(&agents.path().join("codex-1.2.3"), &CODEX);
         fs::create_dir_all(program.parent().expect("it has a parent")).expect("a directory in our own");
         symlink("/bin/echo", &program).expect("a link in our own directory");
         agents
@@ -217,15 +244,15 @@ mod tests {
     #[test]
     fn what_is_installed_already_needs_no_npm() {
         let agents = installed();
-        let program = install_into(agents.path(), "1.2.3").expect("it is there");
-        assert_eq!(program, program_in(&agents.path().join("codex-1.2.3")));
+        let program = install_into(agents.path(), &CODEX, "1.2.3").expect("it is there");
+        assert_eq!(program, program_in(&agents.path().join("codex-1.2.3"), &CODEX));
     }
 
     #[test]
     fn a_program_that_is_not_the_version_asked_for_is_refused() {
         let agents = installed();
         let package = "@openai/codex@1.2.3".to_owned();
-        let problem = check(&agents.path().join("codex-1.2.3"), "1.2.3", package).expect_err("it is no Codex");
+        let problem = check(&agents.path().join("codex-1.2.3"), &CODEX, "1.2.3", package).expect_err("it is no Codex");
         assert!(matches!(problem, InstallProblem::WrongProgram { .. }), "{problem}");
     }
 

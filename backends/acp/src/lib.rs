@@ -1,0 +1,119 @@
+//! Any agent that speaks the Agent Client Protocol (ACP, version 1) over stdio, as a backend of codex-connector.
+//!
+//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `messages.rs` has its
+//! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
+//! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
+
+#[cfg(test)]
+mod contract;
+mod messages;
+mod permission;
+mod probe;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod settings;
+mod updates;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{
+    session::AcpSession,
+    settings::{MODEL, Settings, why_no_model},
+};
+
+/// An agent that speaks ACP, under one configured name.
+#[derive(Debug)]
+pub struct Acp {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for Acp {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
+    }
+
+    fn install_hint(&self) -> String {
+        let otherwise = || format!("install `{}`, or set `program` in [backends.{}]", self.settings.program, self.name);
+        self.settings.install_hint.clone().unwrap_or_else(otherwise)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sandboxes: self.settings.modes.keys().copied().collect(),
+            model: !self.settings.model_args.is_empty(),
+            resume: true,
+            requires_git: self.settings.require_git,
+        }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        let args = &self.settings.version_args;
+        if args.is_empty() { vec![] } else { vec![ProbeCommand { args: args.clone() }] }
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(&self.settings, answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
+        let agent = format!("`{}`", self.settings.program);
+        if !self.settings.modes.contains_key(&request.sandbox) {
+            return Err(Unsupported::Sandbox {
+                sandbox: request.sandbox,
+                found: agent,
+                why: "`modes` in this backend's settings has no mode that enforces it".into(),
+            });
+        }
+        let model = request.model.as_ref().or(self.settings.model.as_ref());
+        if let Some(why) = model.and_then(|model| why_no_model(model)) {
+            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+        }
+        if model.is_some() && self.settings.model_args.is_empty() {
+            let why = "this backend has no `model_args` in its settings; leave `model` out";
+            return Err(Unsupported::Value { parameter: "model", why: why.into() });
+        }
+        if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
+            let why = "that is no id of a session".into();
+            return Err(Unsupported::Resume { session: session.clone(), agent, why });
+        }
+        if request.working_directory.to_str().is_none() {
+            return Err(Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() });
+        }
+        let filled = model
+            .into_iter()
+            .flat_map(|model| self.settings.model_args.iter().map(move |arg| arg.replace(MODEL, model)));
+        let args = self.settings.args.iter().cloned().chain(filled).collect();
+        Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Terminate })
+    }
+
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
+        let mode = self.settings.modes.get(&request.sandbox).filter(|mode| !mode.is_empty()).cloned();
+        Box::new(AcpSession::new(request.clone(), mode, self.settings.patience()))
+    }
+}
+
+impl BackendKind for Acp {
+    const KIND: &'static str = "acp";
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

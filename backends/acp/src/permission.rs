@@ -1,0 +1,120 @@
+//! What an agent is allowed when it asks.
+//!
+//! Asking is the agent's own care, and no sandbox: an agent is asked nothing by us that it does not ask itself. Where it
+//! does, it gets what its task's sandbox allows, once.
+
+use std::path::{Component, Path, PathBuf};
+
+use connector_api::{AgentRequest, Sandbox};
+use serde_json::{Value, json};
+
+/// The answer to `session/request_permission`: one of the options that the agent offers, or that the request is off.
+pub(crate) fn answer(request: &AgentRequest, params: &Value) -> Value {
+    let wanted: &[&str] = if is_allowed(request, &params["toolCall"]) {
+        &["allow_once", "allow_always"]
+    } else {
+        &["reject_once", "reject_always"]
+    };
+    let options = params["options"].as_array().map_or(&[][..], Vec::as_slice);
+    let option = wanted.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
+    match option.and_then(|option| option["optionId"].as_str()) {
+        Some(id) => json!({"outcome": {"outcome": "selected", "optionId": id}}),
+        None => json!({"outcome": {"outcome": "cancelled"}}),
+    }
+}
+
+fn is_allowed(request: &AgentRequest, call: &Value) -> bool {
+    let kind = call["kind"].as_str().unwrap_or("other");
+    let only_looks = matches!(kind, "read" | "search" | "think");
+    match request.sandbox {
+        Sandbox::DangerFullAccess => true,
+        Sandbox::ReadOnly => only_looks,
+        Sandbox::WorkspaceWrite => {
+            only_looks || (matches!(kind, "edit" | "delete" | "move") && is_inside(request, call))
+        }
+    }
+}
+
+/// Whether all files that the call names are in the working directory; a call that names none could be about any.
+fn is_inside(request: &AgentRequest, call: &Value) -> bool {
+    let locations = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|place| &place["path"]);
+    let diffs = call["content"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let diffs = diffs.filter(|content| content["type"] == "diff").map(|content| &content["path"]);
+    let mut named = locations.chain(diffs).peekable();
+    named.peek().is_some()
+        && named.all(|path| {
+            path.as_str()
+                .is_some_and(|path| plain(&request.working_directory, path).starts_with(&request.working_directory))
+        })
+}
+
+/// The path without `.` and `..`, by its words alone: symbolic links are the sandbox's business.
+fn plain(directory: &Path, path: &str) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in directory.join(path).components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(sandbox: Sandbox, call: Value) -> Value {
+        let request = AgentRequest {
+            prompt: "x".into(),
+            working_directory: "/project".into(),
+            sandbox,
+            model: None,
+            resume: None,
+        };
+        let options = json!([
+            {"optionId": "always", "name": "Always", "kind": "allow_always"},
+            {"optionId": "yes", "name": "Yes", "kind": "allow_once"},
+            {"optionId": "no", "name": "No", "kind": "reject_once"},
+        ]);
+        answer(&request, &json!({"toolCall": call, "options": options}))["outcome"]["optionId"].clone()
+    }
+
+    #[test]
+    fn each_sandbox_allows_what_it_says() {
+        let edit = |path: &str| json!({"kind": "edit", "locations": [{"path": path}]});
+        let (command, read) = (json!({"kind": "execute", "title": "rm -rf /"}), json!({"kind": "read"}));
+        for (sandbox, call, expected) in [
+            (Sandbox::ReadOnly, read.clone(), "yes"),
+            (Sandbox::ReadOnly, edit("/project/a"), "no"),
+            (Sandbox::ReadOnly, command.clone(), "no"),
+            (Sandbox::ReadOnly, json!({}), "no"),
+            (Sandbox::WorkspaceWrite, edit("/project/a"), "yes"),
+            (Sandbox::WorkspaceWrite, edit("a/../b"), "yes"),
+            (Sandbox::WorkspaceWrite, edit("/project/../etc/passwd"), "no"),
+            (Sandbox::WorkspaceWrite, edit("/projects/a"), "no"),
+            (Sandbox::WorkspaceWrite, json!({"kind": "edit"}), "no"),
+            (Sandbox::WorkspaceWrite, json!({"kind": "edit", "content": [{"type": "diff", "path": "/etc/x"}]}), "no"),
+            (Sandbox::WorkspaceWrite, command.clone(), "no"),
+            (Sandbox::DangerFullAccess, command, "yes"),
+            (Sandbox::DangerFullAccess, json!({}), "yes"),
+        ] {
+            assert_eq!(outcome(sandbox, call.clone()), expected, "{sandbox}: {call}");
+        }
+    }
+
+    #[test]
+    fn without_an_option_that_fits_nothing_is_done() {
+        let request = AgentRequest {
+            prompt: "x".into(),
+            working_directory: "/".into(),
+            sandbox: Sandbox::ReadOnly,
+            model: None,
+            resume: None,
+        };
+        let only_yes = json!({"toolCall": {"kind": "edit"}, "options": [{"optionId": "yes", "kind": "allow_once"}]});
+        assert_eq!(answer(&request, &only_yes), json!({"outcome": {"outcome": "cancelled"}}));
+        assert_eq!(answer(&request, &json!(null)), json!({"outcome": {"outcome": "cancelled"}}));
+    }
+}

@@ -1,0 +1,30 @@
+//! Which version of the agent is installed.
+
+use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
+
+use crate::settings::Settings;
+
+/// The longest version that is shown, in characters.
+const LONGEST: usize = 60;
+
+/// Reads the answer to `version_args`. What the agent can do it says itself, when it is greeted.
+pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+    let version = match answers.first() {
+        None => "unknown".to_owned(),
+        Some(answer) if answer.exit == Exit::Code(0) => {
+            let lines = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
+            let line = lines.into_iter().find(|line| !line.is_empty()).unwrap_or("unknown");
+            line.chars().take(LONGEST).collect()
+        }
+        Some(answer) => {
+            let said = [&answer.stderr, &answer.stdout].map(|text| text.trim());
+            return Err(ProbeProblem::NotUnderstood {
+                command: answer.args.join(" "),
+                exit: answer.exit,
+                said: said.into_iter().find(|text| !text.is_empty()).unwrap_or("(nothing)").chars().take(300).collect(),
+            });
+        }
+    };
+    let sandboxes = settings.modes.keys().copied().collect();
+    Ok(Installed { version, sandboxes, features: Default::default() })
+}

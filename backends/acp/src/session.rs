@@ -1,0 +1,255 @@
+//! One run: greet, open a session, set the mode, prompt, and listen until the turn is over.
+
+use std::time::Duration;
+
+use connector_api::{
+    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Interrupt, Line, Outcome, Step, Tail, Usage,
+    Verdict,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    messages::{self, Message, Request, VERSION},
+    permission,
+    updates::Updates,
+};
+
+/// The error that says: log in first.
+const AUTH_REQUIRED: i64 = -32000;
+
+/// What one run has come to.
+#[derive(Debug)]
+pub(crate) struct AcpSession {
+    request: AgentRequest,
+    /// The mode that enforces the sandbox, where it is not the one that the agent begins in.
+    mode: Option<String>,
+    patience: Duration,
+    /// What is being waited for; nothing when the turn is over.
+    waiting: Option<Request>,
+    session_id: Option<String>,
+    updates: Updates,
+    outcome: Option<Outcome>,
+    usage: Option<Usage>,
+    stderr: Tail,
+}
+
+impl AcpSession {
+    /// A run of `request`, in `mode` if there is one, with an agent that may take `patience` for what it owes at once.
+    pub(crate) fn new(request: AgentRequest, mode: Option<String>, patience: Duration) -> Self {
+        Self {
+            request,
+            mode,
+            patience,
+            waiting: None,
+            session_id: None,
+            updates: Updates::default(),
+            outcome: None,
+            usage: None,
+            stderr: Tail::of_complaints(),
+        }
+    }
+
+    /// Makes a request, and waits for its answer: for as long as it takes where the agent works.
+    fn ask(&mut self, request: Request, params: Value) -> Vec<Step> {
+        self.waiting = Some(request);
+        let deadline = if request == Request::Prompt { None } else { Some(self.patience) };
+        vec![Step::Send(messages::request(request, self.resumes(), params)), Step::Deadline(deadline)]
+    }
+
+    fn resumes(&self) -> bool {
+        self.request.resume.is_some()
+    }
+
+    fn answered(&mut self, to: Request, outcome: Result<Value, Value>) -> Vec<Step> {
+        let result = match outcome {
+            Ok(result) => result,
+            Err(error) => return self.refused(to, &error),
+        };
+        match to {
+            Request::Initialize => self.greeted(&result),
+            Request::Session => self.opened(&result),
+            Request::SetMode => self.prompt(),
+            Request::Prompt => self.turn_ended(&result),
+        }
+    }
+
+    fn greeted(&mut self, result: &Value) -> Vec<Step> {
+        let version = result["protocolVersion"].as_u64();
+        if version != Some(VERSION) {
+            let spoken = version.map_or("none".to_owned(), |version| version.to_string());
+            return self
+                .fail(Complaint::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
+        }
+        let directory = self.request.working_directory.display().to_string();
+        let mut params = json!({"cwd": directory, "mcpServers": []});
+        if let Some(session) = self.request.resume.clone() {
+            if result["agentCapabilities"]["loadSession"] != true {
+                return self.fail(Complaint::new("it cannot go on with an earlier session (no `loadSession`)"));
+            }
+            params["sessionId"] = session.into();
+        }
+        self.ask(Request::Session, params)
+    }
+
+    fn opened(&mut self, result: &Value) -> Vec<Step> {
+        let id = self.request.resume.clone().or_else(|| result["sessionId"].as_str().map(str::to_owned));
+        let Some(id) = id else { return self.fail(Complaint::new("it opened a session without an id")) };
+        self.session_id = Some(id.clone());
+        // What came before were words of the earlier session.
+        self.updates = Updates::default();
+        let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
+        let modes = &result["modes"];
+        steps.extend(match self.mode.clone() {
+            Some(mode) if modes["currentModeId"] != *mode => {
+                let offered = modes["availableModes"].as_array().map_or(&[][..], Vec::as_slice).iter();
+                let offered: Vec<_> = offered.filter_map(|mode| mode["id"].as_str()).collect();
+                if offered.contains(&mode.as_str()) {
+                    self.ask(Request::SetMode, json!({"sessionId": id, "modeId": mode}))
+                } else {
+                    let offered = if offered.is_empty() { "none".to_owned() } else { offered.join("`, `") };
+                    let said = format!("it has no mode `{mode}` to enforce the sandbox; its modes are `{offered}`");
+                    let advice = Some("set `modes` of this backend to what the agent has".to_owned());
+                    self.fail(Complaint { advice, ..Complaint::new(said) })
+                }
+            }
+            Some(_) | None => self.prompt(),
+        });
+        steps
+    }
+
+    fn prompt(&mut self) -> Vec<Step> {
+        let prompt = json!([{"type": "text", "text": self.request.prompt}]);
+        self.ask(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
+    }
+
+    fn turn_ended(&mut self, result: &Value) -> Vec<Step> {
+        let mut steps: Vec<_> = self.updates.finish().map(Step::Event).into_iter().collect();
+        self.usage = usage(&result["usage"]);
+        steps.extend(self.usage.map(|usage| Step::Event(AgentEvent::Usage(usage))));
+        self.waiting = None;
+        self.outcome = Some(match result["stopReason"].as_str() {
+            Some("end_turn") => Outcome::Completed,
+            Some(reason) => Outcome::Failed(Complaint::new(format!("the turn ended early: {reason}"))),
+            None => Outcome::Failed(Complaint::new("the turn ended without a reason")),
+        });
+        steps.push(Step::Finished);
+        steps
+    }
+
+    fn refused(&mut self, to: Request, error: &Value) -> Vec<Step> {
+        let said = messages::said(error);
+        let is_login = error["code"] == AUTH_REQUIRED || said.to_lowercase().contains("authenticat");
+        let advice = is_login.then(|| "log in with the agent's own program, then try again".to_owned());
+        let said = format!("`{}` was refused: {said}", to.method(self.resumes()));
+        self.fail(Complaint { advice, cause: is_login.then_some(Cause::NotLoggedIn), said })
+    }
+
+    /// The run is over, and came to nothing.
+    fn fail(&mut self, complaint: Complaint) -> Vec<Step> {
+        self.waiting = None;
+        let event = Step::Event(AgentEvent::FatalError { message: complaint.said.clone() });
+        self.outcome.get_or_insert(Outcome::Failed(complaint));
+        vec![Step::Deadline(None), event, Step::Finished]
+    }
+
+    fn told(&mut self, method: String, params: &Value) -> Vec<Step> {
+        let is_ours = method == "session/update" && self.waiting == Some(Request::Prompt);
+        if !is_ours {
+            return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
+        }
+        let events = self.updates.read(&params["update"]);
+        if events.is_empty() {
+            // A piece of a text, which is told whole when it has ended.
+            return vec![Step::Deadline(None)];
+        }
+        events.into_iter().map(Step::Event).collect()
+    }
+}
+
+impl AgentSession for AcpSession {
+    fn start(&mut self) -> Vec<Step> {
+        let ours = json!({
+            "protocolVersion": VERSION,
+            "clientCapabilities": {"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false},
+            "clientInfo": {"name": "codex-connector", "title": "codex-connector", "version": env!("CARGO_PKG_VERSION")},
+        });
+        self.ask(Request::Initialize, ours)
+    }
+
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let bytes = match line {
+            Line::Whole(bytes) => bytes,
+            Line::TooLong { head, length } => {
+                let is_update = String::from_utf8_lossy(head).contains("session/update");
+                // What was owed may have been in it, and will not come again.
+                return match self.waiting {
+                    Some(_) if !is_update => self.fail(Complaint::new(format!("it sent a message of {length} bytes"))),
+                    Some(_) | None => vec![],
+                };
+            }
+        };
+        match messages::read(bytes) {
+            Some(Message::Answer { id, outcome }) => match self.waiting {
+                Some(request) if request as u64 == id => self.answered(request, outcome),
+                // An answer to nothing that was asked.
+                Some(_) | None => vec![],
+            },
+            Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
+                let answer = permission::answer(&self.request, &params);
+                let event =
+                    AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
+                vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]
+            }
+            Some(Message::Asks { id, method, params }) => {
+                let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
+                vec![Step::Send(messages::unknown(&id, &method)), Step::Event(event)]
+            }
+            Some(Message::Tells { method, params }) => self.told(method, &params),
+            None => vec![],
+        }
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        self.stderr.push(line);
+        vec![]
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        let Some(request) = self.waiting else { return vec![] };
+        let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
+        self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s")))
+    }
+
+    fn interrupt(&mut self) -> Interrupt {
+        match (self.waiting, &self.session_id) {
+            (Some(Request::Prompt), Some(id)) => {
+                Interrupt::Steps(vec![Step::Send(messages::tell("session/cancel", json!({"sessionId": id})))])
+            }
+            (Some(_) | None, _) => Interrupt::Signal,
+        }
+    }
+
+    fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
+        // What it was saying when it ended.
+        let _ = self.updates.finish();
+        let outcome = self.outcome.unwrap_or_else(|| {
+            let said = self.stderr.text();
+            Outcome::Failed(Complaint::new(
+                said.unwrap_or_else(|| format!("it ended with {exit} in the middle of its work")),
+            ))
+        });
+        Verdict { outcome, answer: self.updates.answer, session_id: self.session_id, usage: self.usage }
+    }
+}
+
+/// Tokens, where the agent tells.
+fn usage(usage: &Value) -> Option<Usage> {
+    let count = |key: &str| usage[key].as_u64();
+    let input = count("inputTokens")?;
+    Some(Usage {
+        input_tokens: input,
+        cached_input_tokens: count("cachedReadTokens").unwrap_or(0),
+        output_tokens: count("outputTokens").unwrap_or(0),
+        reasoning_output_tokens: count("thoughtTokens").unwrap_or(0),
+    })
+}

@@ -1,0 +1,230 @@
+//! Conversations, one step after the other.
+
+use std::time::Duration;
+
+use connector_api::{
+    AgentEvent, AgentRequest, AgentSession, Cause, Exit, FileChange, FileChangeKind, Interrupt, Line, Outcome, Sandbox,
+    Step,
+};
+use serde_json::{Value, json};
+
+use crate::session::AcpSession;
+
+const PATIENCE: Duration = Duration::from_secs(7);
+
+fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
+    let request = AgentRequest {
+        prompt: "do it".into(),
+        working_directory: "/project".into(),
+        sandbox: Sandbox::DangerFullAccess,
+        model: None,
+        resume: resume.map(str::to_owned),
+    };
+    AcpSession::new(request, mode.map(str::to_owned), PATIENCE)
+}
+
+fn hear(session: &mut AcpSession, message: Value) -> Vec<Step> {
+    session.stdout(Line::Whole(message.to_string().as_bytes()))
+}
+
+fn answer(session: &mut AcpSession, id: u64, result: Value) -> Vec<Step> {
+    hear(session, json!({"jsonrpc": "2.0", "id": id, "result": result}))
+}
+
+fn update(session: &mut AcpSession, update: Value) -> Vec<Step> {
+    hear(session, json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}))
+}
+
+/// What is sent among the steps.
+fn sent(steps: &[Step]) -> Vec<Value> {
+    let sent = steps.iter().filter_map(|step| match step {
+        Step::Send(bytes) => Some(serde_json::from_slice(bytes).expect("it is JSON")),
+        Step::Event(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
+    });
+    sent.collect()
+}
+
+fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
+    let events = steps.into_iter().filter_map(|step| match step {
+        Step::Event(event) => Some(event),
+        Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
+    });
+    events.collect()
+}
+
+/// A session that has its prompt.
+fn prompted() -> AcpSession {
+    let mut session = session(None, None);
+    session.start();
+    answer(&mut session, 1, json!({"protocolVersion": 1}));
+    let steps = answer(&mut session, 2, json!({"sessionId": "s"}));
+    assert_eq!(sent(&steps)[0]["method"], "session/prompt", "{steps:?}");
+    assert!(steps.contains(&Step::Deadline(None)), "it may work for as long as it takes");
+    session
+}
+
+fn said(session: AcpSession) -> String {
+    match Box::new(session).finish(Exit::Signal(15)).outcome {
+        Outcome::Failed(complaint) => complaint.said,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_greets_opens_sets_the_mode_and_prompts() {
+    let mut session = session(Some("full-access"), None);
+    let steps = session.start();
+    assert_eq!(
+        (&sent(&steps)[0]["method"], &sent(&steps)[0]["params"]["protocolVersion"]),
+        (&json!("initialize"), &json!(1))
+    );
+    assert!(steps.contains(&Step::Deadline(Some(PATIENCE))));
+    let steps = answer(&mut session, 1, json!({"protocolVersion": 1}));
+    assert_eq!(sent(&steps)[0]["params"], json!({"cwd": "/project", "mcpServers": []}));
+    let modes = json!({"currentModeId": "read-only", "availableModes": [{"id": "read-only"}, {"id": "full-access"}]});
+    let steps = answer(&mut session, 2, json!({"sessionId": "s", "modes": modes}));
+    assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "modeId": "full-access"}));
+    let steps = answer(&mut session, 3, json!({}));
+    assert_eq!(sent(&steps)[0]["params"]["prompt"], json!([{"type": "text", "text": "do it"}]));
+}
+
+#[test]
+fn a_mode_that_is_not_offered_is_never_done_without() {
+    for modes in [json!(null), json!({"currentModeId": "a", "availableModes": [{"id": "a"}]})] {
+        let mut session = session(Some("plan"), None);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        let steps = answer(&mut session, 2, json!({"sessionId": "s", "modes": modes}));
+        assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
+        assert!(said(session).contains("no mode `plan`"));
+    }
+}
+
+#[test]
+fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
+    let mut session = prompted();
+    let piece = |text: &str| json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}});
+    assert_eq!(events(update(&mut session, piece("one "))), []);
+    assert_eq!(events(update(&mut session, piece("two"))), []);
+    let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "execute", "title": "make", "status": "pending"});
+    let message = AgentEvent::Message { text: "one two".into() };
+    let started = AgentEvent::CommandStarted { id: "c".into(), command: "make".into() };
+    assert_eq!(events(update(&mut session, call)), [message, started]);
+    update(&mut session, piece("three"));
+    let steps =
+        answer(&mut session, 4, json!({"stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2}}));
+    assert!(steps.contains(&Step::Finished), "{steps:?}");
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
+    assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((5, 2)));
+    assert_eq!(verdict.session_id.as_deref(), Some("s"));
+}
+
+#[test]
+fn commands_and_changed_files_are_told() {
+    let mut session = prompted();
+    let begin =
+        |id: &str, kind: &str| json!({"sessionUpdate": "tool_call", "toolCallId": id, "kind": kind, "title": "t"});
+    update(&mut session, begin("a", "execute"));
+    let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "failed",
+        "rawOutput": {"exit_code": 3}, "content": [{"type": "content", "content": {"type": "text", "text": "out"}}]});
+    let told = events(update(&mut session, end));
+    assert!(
+        matches!(&told[..], [AgentEvent::CommandFinished { exit_code: Some(3), output, .. }] if output == "out"),
+        "{told:?}"
+    );
+    update(&mut session, begin("b", "edit"));
+    let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "b", "status": "completed",
+        "content": [{"type": "diff", "path": "/project/x", "oldText": null, "newText": "y"}]});
+    let changes = vec![FileChange { path: "/project/x".into(), kind: FileChangeKind::Added }];
+    assert_eq!(events(update(&mut session, end)), [AgentEvent::FilesChanged { changes, applied: true }]);
+}
+
+#[test]
+fn it_is_asked_to_stop_in_its_own_protocol_once_it_works() {
+    let mut idle = session(None, None);
+    idle.start();
+    assert_eq!(idle.interrupt(), Interrupt::Signal);
+    let mut busy = prompted();
+    let Interrupt::Steps(steps) = busy.interrupt() else { panic!("it has a polite stop") };
+    assert_eq!(sent(&steps), [json!({"jsonrpc": "2.0", "method": "session/cancel", "params": {"sessionId": "s"}})]);
+    assert!(answer(&mut busy, 4, json!({"stopReason": "cancelled"})).contains(&Step::Finished));
+    assert_eq!(busy.interrupt(), Interrupt::Signal, "its turn is over");
+}
+
+#[test]
+fn a_session_is_loaded_where_that_is_offered_and_its_old_words_are_not_told_again() {
+    let mut session = session(None, Some("old"));
+    session.start();
+    let steps = answer(&mut session, 1, json!({"protocolVersion": 1, "agentCapabilities": {"loadSession": true}}));
+    assert_eq!(
+        (&sent(&steps)[0]["method"], &sent(&steps)[0]["params"]["sessionId"]),
+        (&json!("session/load"), &json!("old"))
+    );
+    let old = json!({"sessionUpdate": "agent_message_chunk", "content": {"text": "old words"}});
+    assert!(matches!(&events(update(&mut session, old))[..], [AgentEvent::Other { .. }]));
+    assert_eq!(sent(&answer(&mut session, 2, json!(null)))[0]["params"]["sessionId"], "old");
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(session).finish(Exit::Code(0)).answer, None);
+
+    let mut cannot = self::session(None, Some("old"));
+    cannot.start();
+    assert!(answer(&mut cannot, 1, json!({"protocolVersion": 1})).contains(&Step::Finished));
+    assert!(said(cannot).contains("loadSession"));
+}
+
+#[test]
+fn what_is_asked_of_us_is_always_answered() {
+    let mut session = prompted();
+    let ask = |method: &str| {
+        json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": {
+        "toolCall": {"kind": "execute"}, "options": [{"optionId": "yes", "kind": "allow_once"}]}})
+    };
+    let allowed = &sent(&hear(&mut session, ask("session/request_permission")))[0];
+    assert_eq!(allowed["result"]["outcome"]["optionId"], "yes");
+    for method in ["fs/read_text_file", "terminal/create", "no/such/method"] {
+        let refused = &sent(&hear(&mut session, ask(method)))[0];
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("q"), &json!(-32601)));
+    }
+}
+
+#[test]
+fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
+    for (message, words) in [
+        (json!({"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": 2}}), "version 2"),
+        (json!({"jsonrpc": "2.0", "id": 1, "result": {}}), "version none"),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "no", "data": {"details": "disk"}}}),
+            "no: disk",
+        ),
+    ] {
+        let mut session = session(None, None);
+        session.start();
+        assert!(hear(&mut session, message).contains(&Step::Finished));
+        assert!(said(session).contains(words), "{words}");
+    }
+    let mut silent = session(None, None);
+    silent.start();
+    assert_eq!(silent.stdout(Line::Whole(b"{\"jsonrpc\": \"2.0\", \"id\": 9, \"result\": {}}")), [], "nobody asked");
+    assert!(silent.overdue().contains(&Step::Finished));
+    assert!(said(silent).contains("did not answer `initialize` within 7 s"));
+
+    let mut huge = prompted();
+    assert_eq!(huge.stdout(Line::TooLong { head: b"{\"method\":\"session/update\"", length: 9 << 20 }), []);
+    assert!(huge.stdout(Line::TooLong { head: b"{\"id\":4,\"result\"", length: 9 << 20 }).contains(&Step::Finished));
+    assert!(said(huge).contains("9437184 bytes"));
+}
+
+#[test]
+fn an_agent_that_is_not_logged_in_says_why() {
+    let mut session = session(None, None);
+    session.start();
+    answer(&mut session, 1, json!({"protocolVersion": 1}));
+    hear(
+        &mut session,
+        json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32000, "message": "Authentication required"}}),
+    );
+    let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+    assert_eq!(complaint.cause, Some(Cause::NotLoggedIn));
+    assert!(complaint.advice.is_some() && complaint.said.contains("Authentication required"), "{complaint:?}");
+}

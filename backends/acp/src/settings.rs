@@ -1,0 +1,222 @@
+//! The settings of an ACP backend, and the agents that are known by name.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Stands for the model in `model_args`.
+pub(crate) const MODEL: &str = "{model}";
+
+/// How long an agent may take for an answer that it owes at once, unless the settings say otherwise.
+const PATIENCE: u64 = 60;
+
+/// The keys of `[backends.NAME]` with `kind = "acp"`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`,
+    /// `codex-acp` or `claude-code-acp`.
+    pub(crate) preset: Option<String>,
+    /// The program: a name on `PATH`, an absolute path, or one that starts with `~/`.
+    pub(crate) program: String,
+    /// The arguments with which it speaks ACP on stdin and stdout.
+    pub(crate) args: Vec<String>,
+    /// The arguments that choose a model, with `{model}` in them. Without them a call that names a model is refused.
+    pub(crate) model_args: Vec<String>,
+    /// The model, unless a call names one.
+    pub(crate) model: Option<String>,
+    /// For each sandbox that the agent can enforce, the mode in which it does; an empty text is the mode it begins in. By
+    /// default `danger-full-access` alone, which needs nothing to be enforced.
+    #[schemars(schema_with = "modes_schema")]
+    pub(crate) modes: BTreeMap<Sandbox, String>,
+    /// The arguments that make it print its version; an empty list does not ask.
+    pub(crate) version_args: Vec<String>,
+    /// How long it may take, in seconds, for an answer that it owes at once, such as to the greeting. How long it works is
+    /// the task's time limit.
+    pub(crate) answer_seconds: u64,
+    /// Which environment variables it gets.
+    #[schemars(schema_with = "environment_schema")]
+    pub(crate) env: EnvRules,
+    /// Whether the working directory must be inside a git repository.
+    pub(crate) require_git: bool,
+    /// One sentence that tells how to get the program.
+    pub(crate) install_hint: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            program: String::new(),
+            args: vec![],
+            model_args: vec![],
+            model: None,
+            modes: BTreeMap::from([(Sandbox::DangerFullAccess, String::new())]),
+            version_args: vec!["--version".into()],
+            answer_seconds: PATIENCE,
+            env: EnvRules::default(),
+            require_git: true,
+            install_hint: None,
+        }
+    }
+}
+
+/// The agents that are known by name.
+const PRESETS: [&str; 4] = ["gemini", "opencode", "codex-acp", "claude-code-acp"];
+
+impl Settings {
+    const KEYS: [&str; 11] = [
+        "preset",
+        "program",
+        "args",
+        "model_args",
+        "model",
+        "modes",
+        "version_args",
+        "answer_seconds",
+        "env",
+        "require_git",
+        "install_hint",
+    ];
+
+    pub(crate) fn schema() -> Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
+    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
+        let written: Self = read_settings(settings.clone(), &Self::KEYS)?;
+        let settings = match &written.preset {
+            None => written,
+            Some(preset) => read_settings(with_preset(preset, settings)?, &Self::KEYS)?,
+        };
+        if settings.program.trim().is_empty() {
+            return Err(problem("program", "`program` is missing; name the agent's program, or set `preset`".into()));
+        }
+        if settings.modes.is_empty() {
+            return Err(problem("modes", "`modes` is empty, so that every task would be refused".into()));
+        }
+        if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
+            return Err(problem("model", format!("`model` {why}")));
+        }
+        if !settings.model_args.is_empty() && !settings.model_args.iter().any(|arg| arg.contains(MODEL)) {
+            return Err(problem("model_args", format!("`model_args` has no `{MODEL}` in it")));
+        }
+        if settings.answer_seconds == 0 {
+            return Err(problem("answer_seconds", "`answer_seconds` is 0, in which nothing answers".into()));
+        }
+        Ok(settings)
+    }
+
+    /// How long an answer may take that is owed at once.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.answer_seconds)
+    }
+}
+
+/// The settings of an agent that is known by name, under those that were written.
+fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
+    let mut settings = match preset {
+        // Its modes below `yolo` still let tools write that are not asked about; they are nobody's sandbox.
+        "gemini" => json!({
+            "program": "gemini",
+            "args": ["--acp"],
+            "model_args": ["-m", MODEL],
+            "modes": {"danger-full-access": "yolo"},
+            "install_hint": "install the Gemini CLI with `npm install -g @google/gemini-cli`"
+        }),
+        "opencode" => json!({
+            "program": "opencode",
+            "args": ["acp"],
+            "install_hint": "install OpenCode with `npm install -g opencode-ai`"
+        }),
+        // In its other modes commands come to nothing, without a word about it (0.16.0).
+        "codex-acp" => json!({
+            "program": "codex-acp",
+            "modes": {"danger-full-access": "full-access"},
+            "version_args": [],
+            "install_hint": "install it with `npm install -g @zed-industries/codex-acp`"
+        }),
+        "claude-code-acp" => json!({
+            "program": "claude-code-acp",
+            "version_args": [],
+            "install_hint": "install it with `npm install -g @zed-industries/claude-code-acp`"
+        }),
+        other => {
+            let meant = connector_api::nearest(other, &PRESETS).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+            let known = PRESETS.join("`, `");
+            return Err(problem("preset", format!("`preset` is `{other}`{meant}; the known ones are `{known}`")));
+        }
+    };
+    if let (Value::Object(settings), Value::Object(written)) = (&mut settings, written) {
+        settings.extend(written);
+    }
+    Ok(settings)
+}
+
+/// Why `model` cannot be the name of a model, as the end of a sentence.
+pub(crate) fn why_no_model(model: &str) -> Option<&'static str> {
+    if model.trim().is_empty() {
+        Some("is empty")
+    } else if model.starts_with('-') {
+        Some("starts with `-`, so that it would be read as an option")
+    } else if model.contains(char::is_control) {
+        Some("has a control character in it")
+    } else {
+        None
+    }
+}
+
+fn problem(key: &str, problem: String) -> SettingsProblem {
+    SettingsProblem { key: key.into(), problem }
+}
+
+fn environment_schema(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(EnvRules::schema()).unwrap_or_default()
+}
+
+fn modes_schema(_: &mut SchemaGenerator) -> Schema {
+    let words = Sandbox::ALL.map(|sandbox| (sandbox.as_str().to_owned(), json!({"type": "string"})));
+    schemars::json_schema!({
+        "type": "object",
+        "properties": serde_json::Map::from_iter(words),
+        "additionalProperties": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_is_known_needs_nothing_but_its_name() {
+        for preset in PRESETS {
+            let settings = Settings::read(json!({"preset": preset})).expect("it is known");
+            assert!(!settings.program.is_empty() && settings.install_hint.is_some(), "{preset}");
+            assert_eq!(settings.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
+        }
+        let settings = Settings::read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
+        let settings = settings.expect("what is written wins");
+        assert_eq!((settings.program.as_str(), settings.args.len(), settings.model_args.len()), ("/opt/gemini", 2, 2));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_its_key() {
+        for (settings, key, words) in [
+            (json!({}), "program", "is missing"),
+            (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),
+            (json!({"program": "x", "modes": {}}), "modes", "every task would be refused"),
+            (json!({"program": "x", "modes": {"all": ""}}), "modes.all", "all"),
+            (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
+            (json!({"program": "x", "model": "-m"}), "model", "option"),
+            (json!({"program": "x", "answer_seconds": 0}), "answer_seconds", "0"),
+            (json!({"program": "x", "modess": {}}), "modess", "(`modes`?)"),
+        ] {
+            let problem = Settings::read(settings.clone()).expect_err("it is wrong");
+            assert!(problem.problem.contains(words), "{settings}: {problem:?}");
+            assert_eq!(problem.key, key, "{settings}: {problem:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What an agent does, from `session/update`.
+
+use std::collections::BTreeMap;
+
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use serde_json::Value;
+
+/// Joins pieces of text, and remembers what each tool call is about.
+#[derive(Debug, Default)]
+pub(crate) struct Updates {
+    speaking: Option<Speech>,
+    text: String,
+    calls: BTreeMap<String, Call>,
+    /// The last whole message.
+    pub(crate) answer: Option<String>,
+}
+
+/// Whose pieces are being joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    Message,
+    Thought,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Call {
+    kind: String,
+    title: String,
+}
+
+impl Updates {
+    /// The events of one update.
+    pub(crate) fn read(&mut self, update: &Value) -> Vec<AgentEvent> {
+        let kind = update["sessionUpdate"].as_str().unwrap_or_default();
+        let speech = match kind {
+            "agent_message_chunk" => Some(Speech::Message),
+            "agent_thought_chunk" => Some(Speech::Thought),
+            _ => None,
+        };
+        let mut events = vec![];
+        if speech != self.speaking {
+            events.extend(self.finish());
+        }
+        if speech.is_some() {
+            self.speaking = speech;
+            self.text.push_str(update["content"]["text"].as_str().unwrap_or_default());
+            return events;
+        }
+        events.push(match kind {
+            "tool_call" => self.began(update),
+            "tool_call_update" => self.went_on(update),
+            "plan" => plan(update),
+            _ => AgentEvent::Other { kind: kind.to_owned(), raw: update.to_string() },
+        });
+        events
+    }
+
+    /// The text that was being spoken, whole.
+    pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
+        let text = std::mem::take(&mut self.text);
+        match self.speaking.take()? {
+            _ if text.trim().is_empty() => None,
+            Speech::Message => {
+                self.answer = Some(text.clone());
+                Some(AgentEvent::Message { text })
+            }
+            Speech::Thought => Some(AgentEvent::Reasoning { text }),
+        }
+    }
+
+    fn began(&mut self, update: &Value) -> AgentEvent {
+        let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
+        let (id, call) = (word("toolCallId"), Call { kind: word("kind"), title: word("title") });
+        self.calls.insert(id.clone(), call.clone());
+        let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
+        match call.kind.as_str() {
+            _ if is_over => self.ended(&id, update),
+            "execute" => AgentEvent::CommandStarted { id, command: call.title },
+            _ => AgentEvent::Other { kind: format!("tool_call {}", call.kind), raw: update.to_string() },
+        }
+    }
+
+    fn went_on(&mut self, update: &Value) -> AgentEvent {
+        let id = update["toolCallId"].as_str().unwrap_or_default().to_owned();
+        let call = self.calls.entry(id.clone()).or_default();
+        for (key, known) in [("kind", &mut call.kind), ("title", &mut call.title)] {
+            if let Some(word) = update[key].as_str() {
+                word.clone_into(known);
+            }
+        }
+        match update["status"].as_str() {
+            Some("completed" | "failed") => self.ended(&id, update),
+            _ => AgentEvent::Other { kind: "tool_call_update".into(), raw: update.to_string() },
+        }
+    }
+
+    fn ended(&mut self, id: &str, update: &Value) -> AgentEvent {
+        let call = self.calls.remove(id).unwrap_or_default();
+        let worked = update["status"] == "completed";
+        match call.kind.as_str() {
+            "execute" => AgentEvent::CommandFinished {
+                id: id.to_owned(),
+                command: call.title,
+                status: if worked { CommandStatus::Completed } else { CommandStatus::Failed },
+                exit_code: update["rawOutput"]["exit_code"].as_i64().or(update["rawOutput"]["exitCode"].as_i64()),
+                output: text_of(&update["content"]),
+            },
+            "edit" | "delete" | "move" => {
+                let changes = changes(update);
+                AgentEvent::FilesChanged { changes, applied: worked }
+            }
+            kind => AgentEvent::Other { kind: format!("tool_call_update {kind}"), raw: update.to_string() },
+        }
+    }
+}
+
+fn changes(update: &Value) -> Vec<FileChange> {
+    let list = |key: &str| update[key].as_array().cloned().unwrap_or_default();
+    let diffs = list("content").into_iter().filter(|content| content["type"] == "diff").filter_map(|diff| {
+        let kind = if diff["oldText"].is_null() { FileChangeKind::Added } else { FileChangeKind::Updated };
+        Some(FileChange { path: diff["path"].as_str()?.to_owned(), kind })
+    });
+    let diffs: Vec<_> = diffs.collect();
+    if !diffs.is_empty() {
+        return diffs;
+    }
+    let places = list("locations").into_iter().filter_map(|place| place["path"].as_str().map(str::to_owned));
+    places.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
+}
+
+fn text_of(content: &Value) -> String {
+    let parts = content.as_array().map_or(&[][..], Vec::as_slice).iter();
+    let texts = parts.filter_map(|part| part["content"]["text"].as_str());
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+fn plan(update: &Value) -> AgentEvent {
+    let entries = update["entries"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let items = entries.map(|entry| TodoItem {
+        text: entry["content"].as_str().unwrap_or_default().to_owned(),
+        completed: entry["status"] == "completed",
+    });
+    AgentEvent::TodoList { items: items.collect() }
+}

@@ -1,0 +1,66 @@
+//! Agents that speak ACP wrongly, or not at all: a few lines of shell each.
+
+use crate::world::{World, field, task_id};
+
+/// A world whose agent is this shell script.
+fn world(script: &str) -> World {
+    World::with_fake_agent().configure(&format!(
+        "[tasks]\ndefault_backend = \"odd\"\n[stopping]\ninterrupt_grace = \"300ms\"\nterminate_grace = \"300ms\"\n\
+         [backends.odd]\nkind = \"acp\"\nprogram = \"bash\"\nargs = [\"-c\", {script:?}]\nversion_args = []\n\
+         answer_seconds = 2\n"
+    ))
+}
+
+/// What became of a task of that agent.
+fn run(script: &str) -> String {
+    let world = world(script);
+    let answer = world.server().call("codex_agent", world.task("x"), |_| {});
+    assert!(!answer.is_error, "{}", answer.text);
+    let id = task_id(&answer);
+    assert_eq!(connector_testing::processes::processes_with_env("CONNECTOR_TASK_IDS", &id), Vec::<u32>::new());
+    answer.text
+}
+
+const GREETED: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}'; "#;
+const OPENED: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s"}}'; "#;
+
+#[test]
+fn an_agent_of_a_few_lines_works() {
+    let text = run(&format!(
+        "{GREETED}{OPENED}{}",
+        r#"read -r x; echo '{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"text":"from a shell"}}}}'; echo '{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn"}}'; sleep 300"#
+    ));
+    assert_eq!(field(&text, "Status"), Some("completed successfully"), "{text}");
+    assert!(text.contains("from a shell"), "{text}");
+}
+
+#[test]
+fn every_breach_of_the_protocol_ends_with_a_true_status_and_a_reason() {
+    for (script, words) in [
+        ("sleep 300", "did not answer `initialize` within 2 s"),
+        ("echo 'this is no JSON'; sleep 300", "did not answer `initialize` within 2 s"),
+        ("echo '{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":{}}'; sleep 300", "did not answer `initialize` within 2 s"),
+        ("exec 0<&-; sleep 300", "did not answer `initialize` within 2 s"),
+        ("exec 1>&-; sleep 300", "did not answer `initialize` within 2 s"),
+        ("echo oops >&2; exit 3", "oops"),
+        ("read -r x; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":9}}'; sleep 300", "version 9"),
+        (&format!("{GREETED}{OPENED}read -r x; exit 0"), "in the middle of its work"),
+        (&format!("{GREETED}{OPENED}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"), "9000000 bytes"),
+    ] {
+        let text = run(script);
+        assert_eq!(field(&text, "Status"), Some("failed"), "{script}: {text}");
+        assert!(text.contains(words), "{script}: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_told_with_what_was_meant() {
+    let world = World::with_fake_agent().configure("[backends.g]\nkind = \"acp\"\npreset = \"gemeni\"\n");
+    let said = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("(`gemini`?)"), "{said}");
+    let world = World::with_fake_agent().configure("[backends.g]\nkind = \"apc\"\n");
+    let said = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("`acp`"), "{said}");
+}
