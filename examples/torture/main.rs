@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             .backend::<connector_codex::Codex>()
             .backend::<connector_command::Command>()
             .backend::<connector_acp::Acp>()
+            .backend::<connector_claude::Claude>()
             .main(),
         Some(_) | None => torture(),
     }

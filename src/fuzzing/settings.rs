@@ -20,6 +20,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     registry.add::<connector_codex::Codex>();
     registry.add::<connector_command::Command>();
     registry.add::<connector_acp::Acp>();
+    registry.add::<connector_claude::Claude>();
     registry
 });
 

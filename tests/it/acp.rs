@@ -45,7 +45,10 @@ fn every_breach_of_the_protocol_ends_with_a_true_status_and_a_reason() {
         ("echo oops >&2; exit 3", "oops"),
         ("read -r x; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":9}}'; sleep 300", "version 9"),
         (&format!("{GREETED}{OPENED}read -r x; exit 0"), "in the middle of its work"),
-        (&format!("{GREETED}{OPENED}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"), "9000000 bytes"),
+        (
+            &format!("{GREETED}{OPENED}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"),
+            "9000000 bytes",
+        ),
     ] {
         let text = run(script);
         assert_eq!(field(&text, "Status"), Some("failed"), "{script}: {text}");

@@ -10,6 +10,7 @@ fn kinds_of_the_binary() -> Registry {
     registry.add::<connector_codex::Codex>();
     registry.add::<connector_command::Command>();
     registry.add::<connector_acp::Acp>();
+    registry.add::<connector_claude::Claude>();
     registry
 }
 

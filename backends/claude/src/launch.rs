@@ -1,0 +1,78 @@
+//! From a request to the command line of `claude -p`.
+
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+
+use crate::settings::{Settings, why_no_model};
+
+/// The tools that only look.
+const READING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite";
+
+/// Those that change files as well. They refuse files outside the working directory when nobody is there to be asked.
+const EDITING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite,Edit,MultiEdit,Write,NotebookEdit";
+
+/// The command line for `request`, of options that `installed` lists.
+pub(crate) fn launch(
+    settings: &Settings,
+    request: &AgentRequest,
+    installed: &Installed,
+) -> Result<Launch, Unsupported> {
+    let found = format!("Claude Code {}", installed.version);
+    if request.prompt.trim().is_empty() {
+        return Err(Unsupported::Value {
+            parameter: "task",
+            why: "it is blank, which Claude Code does not take".into(),
+        });
+    }
+    let mut args: Vec<String> =
+        ["-p", "--output-format", "stream-json", "--verbose"].into_iter().map(str::to_owned).collect();
+    args.extend(settings.extra_args.iter().cloned());
+    args.extend(sandbox_args(request.sandbox, installed)?);
+    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
+        if let Some(why) = why_no_model(model) {
+            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+        }
+        args.push(format!("--model={model}"));
+    }
+    if let Some(session) = &request.resume {
+        let refuse =
+            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
+        if !is_session_id(session) {
+            return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
+        }
+        if !installed.features.contains("--resume") {
+            return Err(refuse("its help does not list `--resume`"));
+        }
+        args.push(format!("--resume={session}"));
+    }
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+}
+
+/// The options that make a sandbox. In the weaker ones nothing of the project's or the user's own settings counts that
+/// could allow more, or run something by itself.
+fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, Unsupported> {
+    if !installed.sandboxes.contains(&sandbox) {
+        return Err(Unsupported::Sandbox {
+            sandbox,
+            found: format!("Claude Code {}", installed.version),
+            why: "its help does not list the options that limit its tools".into(),
+        });
+    }
+    let limited = |tools: &str, mode: &str| {
+        vec![
+            format!("--tools={tools}"),
+            format!("--permission-mode={mode}"),
+            "--strict-mcp-config".to_owned(),
+            "--setting-sources=".to_owned(),
+        ]
+    };
+    Ok(match sandbox {
+        Sandbox::ReadOnly => limited(READING, "default"),
+        Sandbox::WorkspaceWrite => limited(EDITING, "acceptEdits"),
+        Sandbox::DangerFullAccess => vec!["--permission-mode=bypassPermissions".to_owned()],
+    })
+}
+
+fn is_session_id(session: &str) -> bool {
+    let lengths = session.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
+}

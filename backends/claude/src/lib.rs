@@ -1,0 +1,96 @@
+//! Claude Code as a backend of codex-connector: `claude -p` with its stream of JSON.
+//!
+//! Claude Code has no sandbox of the operating system unless its user sets one up. What it has is a list of the tools that
+//! it gives its model, and permissions that it denies when nobody is there to be asked: a task that is `read-only` gets
+//! only tools that read, one that is `workspace-write` also those that edit, which refuse files outside the working
+//! directory, and neither gets a shell. A version whose help does not list the options for that is refused those sandboxes.
+
+#[cfg(test)]
+mod contract;
+mod launch;
+mod probe;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod settings;
+mod tools;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{session::ClaudeSession, settings::Settings};
+
+/// Claude Code under one configured name.
+#[derive(Debug)]
+pub struct Claude {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for Claude {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
+    }
+
+    fn install_hint(&self) -> String {
+        "install Claude Code with `npm install -g @anthropic-ai/claude-code@latest`".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sandboxes: Sandbox::ALL.into(),
+            model: true,
+            resume: true,
+            requires_git: self.settings.require_git,
+        }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        vec![ProbeCommand::new(["--version"]), ProbeCommand::new(["--help"])]
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
+        launch::launch(&self.settings, request, installed)
+    }
+
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(ClaudeSession::new(request.resume.clone()))
+    }
+}
+
+impl BackendKind for Claude {
+    const KIND: &'static str = "claude";
+
+    /// Its keys, its account and its settings; not what belongs to the session that started the server.
+    const NEEDS: &'static [&'static str] = &[
+        "ANTHROPIC_*",
+        "CLAUDE_CONFIG_DIR",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "CLAUDE_CODE_USE_*",
+        "CLAUDE_CODE_SKIP_*_AUTH",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    ];
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

@@ -1,0 +1,89 @@
+//! What Claude Code's own tools do, in the words of the contract.
+
+use std::collections::HashMap;
+
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use serde_json::Value;
+
+/// The calls that have no result yet, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(HashMap<String, Call>);
+
+#[derive(Debug, Clone)]
+enum Call {
+    Command(String),
+    File(String, FileChangeKind),
+    Mcp { server: String, tool: String },
+    Other(String),
+}
+
+impl Calls {
+    /// A call begins.
+    pub(crate) fn begin(&mut self, block: &Value) -> AgentEvent {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (id, name, input) = (word(&block["id"]), word(&block["name"]), &block["input"]);
+        let (call, event) = match name.as_str() {
+            "Bash" => {
+                let command = word(&input["command"]);
+                (Call::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
+            }
+            "Write" | "Edit" | "MultiEdit" | "NotebookEdit" => {
+                let path = input["file_path"].as_str().or(input["notebook_path"].as_str()).unwrap_or_default();
+                let kind =
+                    if name == "Write" { FileChangeKind::Other("written".into()) } else { FileChangeKind::Updated };
+                (Call::File(path.to_owned(), kind), other(&name, block))
+            }
+            "TodoWrite" => (Call::Other(name), todo_list(input)),
+            _ => match name.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
+                Some((server, tool)) => {
+                    (Call::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, block))
+                }
+                None => (Call::Other(name.clone()), other(&name, block)),
+            },
+        };
+        self.0.insert(id, call);
+        event
+    }
+
+    /// A call has a result.
+    pub(crate) fn end(&mut self, block: &Value) -> AgentEvent {
+        let id = block["tool_use_id"].as_str().unwrap_or_default().to_owned();
+        let failed = block["is_error"] == true;
+        let text = text_of(&block["content"]);
+        match self.0.remove(&id) {
+            Some(Call::Command(command)) => {
+                // "Exit code 3" begins the text of a command that failed.
+                let code = text.strip_prefix("Exit code ").and_then(|rest| rest.lines().next()?.trim().parse().ok());
+                let status = if failed { CommandStatus::Failed } else { CommandStatus::Completed };
+                let exit_code = if failed { code } else { Some(0) };
+                AgentEvent::CommandFinished { id, command, status, exit_code, output: text }
+            }
+            Some(Call::File(path, kind)) => {
+                AgentEvent::FilesChanged { changes: vec![FileChange { path, kind }], applied: !failed }
+            }
+            Some(Call::Mcp { server, tool }) => AgentEvent::McpToolCall { server, tool, error: failed.then_some(text) },
+            Some(Call::Other(name)) => other(&format!("{name} result"), block),
+            None => other("tool_result", block),
+        }
+    }
+}
+
+fn other(kind: &str, block: &Value) -> AgentEvent {
+    AgentEvent::Other { kind: kind.to_owned(), raw: block.to_string() }
+}
+
+fn todo_list(input: &Value) -> AgentEvent {
+    let items = input["todos"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|todo| TodoItem {
+        text: todo["content"].as_str().unwrap_or_default().to_owned(),
+        completed: todo["status"] == "completed",
+    });
+    AgentEvent::TodoList { items: items.collect() }
+}
+
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
+    }
+}
