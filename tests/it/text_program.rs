@@ -81,3 +81,50 @@ fn what_it_is_given_in_its_environment_is_nowhere_on_disk() {
         }
     }
 }
+
+#[test]
+fn one_that_prints_json_is_read_by_rules_and_its_session_gone_on_with() {
+    let script = concat!(
+        r#"case "$2" in resume=*) id="${2#resume=}";; *) id=s-1;; esac; read -r task; "#,
+        r#"echo "{\"type\":\"start\",\"sid\":\"$id\"}"; echo not JSON; "#,
+        r#"echo "{\"type\":\"text\",\"part\":{\"text\":\"$task in $id\"}}"; "#,
+        r#"case "$task" in bad*) echo "{\"type\":\"error\",\"error\":{\"message\":\"out of luck\"}}";; esac; "#,
+        r#"echo "{\"type\":\"end\",\"usage\":{\"in\":12,\"out\":3}}""#,
+    );
+    let rules = r#"
+resume_args = ["resume={session}"]
+[backends.shell.json_lines]
+message = ["type=text part.text"]
+session = ["type=start sid"]
+error = ["type=error error.message"]
+input_tokens = ["usage.in"]
+output_tokens = ["usage.out"]
+"#;
+    let world = World::with_fake_agent();
+    let file = world.home().join("agent.sh");
+    std::fs::write(&file, script).expect("the home is writable");
+    let world = world.configure(&format!(
+        "[tasks]\ndefault_backend = \"shell\"\n[tools]\nextra = [\"resume\"]\n[backends.shell]\nkind = \"command\"\n\
+         program = \"/bin/sh\"\nargs = [{file:?}, \"{{sandbox_args}}\"]\n\
+         sandboxes = {{ danger-full-access = [\"none\"] }}\nversion_args = []\n{rules}"
+    ));
+    let mut server = world.server();
+    let first = server.call("codex_agent", world.task("hello"), |_| {});
+    assert_eq!(field(&first.text, "Status"), Some("completed successfully"), "{}", first.text);
+    assert!(first.text.contains("hello in s-1"), "{}", first.text);
+    let record = world.record(&task_id(&first));
+    assert_eq!((&record["sessionId"], &record["usage"]["inputTokens"]), (&json!("s-1"), &json!(12)));
+    assert!(world.log(&task_id(&first)).contains("MESSAGE: hello in s-1"));
+    let again = server.call("codex_resume", json!({"taskId": task_id(&first), "task": "again"}), |_| {});
+    assert!(again.text.contains("again in s-1"), "{}", again.text);
+    let bad = server.call("codex_agent", world.task("bad"), |_| {});
+    assert_eq!(field(&bad.text, "Status"), Some("failed"), "{}", bad.text);
+    assert!(bad.text.contains("out of luck"), "{}", bad.text);
+    let wrong = World::with_fake_agent().configure(
+        "[backends.shell]\nkind = \"command\"\nprogram = \"sh\"\nsandboxes = { danger-full-access = [] }\n\
+         [backends.shell.json_lines]\nmessage = [\"type=text\"]\n",
+    );
+    let said = wrong.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("json_lines.message") && said.contains("comes last"), "{said}");
+}

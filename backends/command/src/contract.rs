@@ -57,3 +57,22 @@ mod that_is_not_asked_for_its_version {
 
     connector_api::contract_tests!(crate::Command, unasked());
 }
+
+mod that_prints_json {
+    use connector_api::contract::Subject;
+
+    use super::{json, subject};
+
+    fn printing() -> Subject {
+        let settings = json!({
+            "program": "json-agent",
+            "sandboxes": {"danger-full-access": []},
+            "resume_args": ["--session={session}"],
+            "json_lines": {"message": ["type=text part.text"], "session": ["sessionID"], "error": ["error.message"]},
+        });
+        let success = b"{\"type\":\"text\",\"sessionID\":\"s\",\"part\":{\"text\":\"done\"}}\n".to_vec();
+        Subject { success, ..subject(settings) }
+    }
+
+    connector_api::contract_tests!(crate::Command, printing());
+}

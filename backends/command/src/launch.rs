@@ -3,7 +3,7 @@
 use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
 
 use crate::{
-    settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, Settings, StopSignal},
+    settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, SESSION, Settings, StopSignal},
     template::{Placeholder, Template, Values},
 };
 
@@ -14,8 +14,13 @@ const LONGEST_ARGUMENT: usize = 131_071;
 pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Launch, Unsupported> {
     if let Some(session) = &request.resume {
         let agent = format!("`{}`", settings.program);
-        let why = "this backend does not know how".into();
-        return Err(Unsupported::Resume { session: session.clone(), agent, why });
+        let refuse = |why: &str| Unsupported::Resume { session: session.clone(), agent, why: why.into() };
+        if settings.resume_args.is_empty() {
+            return Err(refuse("this backend has no `resume_args` in its settings"));
+        }
+        if session.trim().is_empty() || session.starts_with('-') || session.contains(char::is_control) {
+            return Err(refuse("that is no id of a session"));
+        }
     }
     if !settings.sandboxes.contains_key(&request.sandbox) {
         return Err(Unsupported::Sandbox {
@@ -37,6 +42,9 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
         .to_str()
         .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() })?;
     let mut args = args(settings, request.sandbox, workdir, model);
+    if let Some(session) = &request.resume {
+        args.extend(settings.resume_args.iter().map(|arg| arg.replace(SESSION, session)));
+    }
     let prompt = match settings.prompt {
         Prompt::Stdin => PromptDelivery::Stdin,
         Prompt::Argument => {

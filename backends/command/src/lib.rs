@@ -17,6 +17,7 @@
 
 #[cfg(test)]
 mod contract;
+mod json_lines;
 mod launch;
 mod probe;
 mod session;
@@ -29,7 +30,7 @@ use connector_api::{
 };
 use serde_json::Value;
 
-use crate::{session::CommandSession, settings::Settings};
+use crate::{json_lines::JsonSession, session::CommandSession, settings::Settings};
 
 /// A command-line agent under one configured name.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl AgentBackend for Command {
         Capabilities {
             sandboxes: self.settings.sandboxes.keys().copied().collect(),
             model: !self.settings.model_args.is_empty(),
-            resume: false,
+            resume: !self.settings.resume_args.is_empty(),
             requires_git: self.settings.require_git,
         }
     }
@@ -79,7 +80,10 @@ impl AgentBackend for Command {
     }
 
     fn session(&self, _request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(CommandSession::new(&self.settings.program))
+        match &self.settings.json_lines {
+            Some(rules) => Box::new(JsonSession::new(&self.settings.program, rules.clone())),
+            None => Box::new(CommandSession::new(&self.settings.program)),
+        }
     }
 }
 

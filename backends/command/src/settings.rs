@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    json_lines::{JsonLines, why_no_rule},
     launch,
     template::{Placeholder, Template},
 };
@@ -16,6 +17,9 @@ use crate::{
 pub(crate) const SANDBOX_ARGS: &str = "{sandbox_args}";
 /// Stands in `args` where the arguments for the model go.
 pub(crate) const MODEL_ARGS: &str = "{model_args}";
+
+/// Stands for the session in `resume_args`.
+pub(crate) const SESSION: &str = "{session}";
 
 /// What may stand in `args` and in `sandboxes`.
 pub(crate) const IN_ARGS: [Placeholder; 2] = [Placeholder::Workdir, Placeholder::Sandbox];
@@ -40,6 +44,11 @@ pub(crate) struct Settings {
     /// The arguments that make the agent keep to each sandbox. A sandbox that is not here is refused.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
+    /// The arguments that go on with an earlier session, such as `["--resume", "{session}"]`; they follow at the end. Without
+    /// this key a session cannot be resumed.
+    pub(crate) resume_args: Vec<String>,
+    /// How its output is read, where it prints JSON, one object a line; without it all of stdout is the answer.
+    pub(crate) json_lines: Option<JsonLines>,
     /// How the agent gets the prompt.
     pub(crate) prompt: Prompt,
     /// The arguments with which the program tells its version; an empty list means that it is not asked.
@@ -85,6 +94,8 @@ impl Default for Settings {
             model_args: vec![],
             model: None,
             sandboxes: BTreeMap::new(),
+            resume_args: vec![],
+            json_lines: None,
             prompt: Prompt::default(),
             version_args: vec!["--version".into()],
             install_hint: None,
@@ -96,12 +107,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    const KEYS: [&str; 11] = [
+    const KEYS: [&str; 13] = [
         "program",
         "args",
         "model_args",
         "model",
         "sandboxes",
+        "resume_args",
+        "json_lines",
         "prompt",
         "version_args",
         "install_hint",
@@ -120,6 +133,7 @@ impl Settings {
         settings.check_templates()?;
         settings.check_model()?;
         settings.check_sandboxes()?;
+        settings.check_output()?;
         Ok(settings)
     }
 
@@ -158,6 +172,23 @@ impl Settings {
             return problem(key, "may not have `--`, which `prompt = \"argument\"` puts before the prompt");
         }
         Template::read(arg, allowed).map(|_| ()).or_else(|why| problem(key, &why))
+    }
+
+    fn check_output(&self) -> Result<(), SettingsProblem> {
+        if !self.resume_args.is_empty() && !self.resume_args.iter().any(|arg| arg.contains(SESSION)) {
+            return problem("resume_args", "has no `{session}` in it, so a new session would be begun");
+        }
+        let Some(rules) = &self.json_lines else { return Ok(()) };
+        if let Some((key, why)) = rules.rules().find_map(|(key, rule)| Some((key, why_no_rule(rule)?))) {
+            return problem(&format!("json_lines.{key}"), &format!("has a rule that {why}"));
+        }
+        if rules.message.is_empty() {
+            return problem(
+                "json_lines.message",
+                "is needed: where the agent's messages are, as in [\"type=text part.text\"]",
+            );
+        }
+        Ok(())
     }
 
     fn check_model(&self) -> Result<(), SettingsProblem> {

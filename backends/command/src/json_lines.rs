@@ -1,0 +1,260 @@
+//! Following a program that prints JSON, one object a line.
+//!
+//! Which fields hold what is told by rules such as `type=text part.text`: conditions, each a path and the value that has to
+//! stand there, and then the path whose value is meant. A path is words with dots between them; a number is a place in a
+//! list.
+
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The table `[backends.NAME.json_lines]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct JsonLines {
+    /// Where the agent's messages are: rules such as `type=text part.text`, tried in this order.
+    pub(crate) message: Vec<String>,
+    /// Which of them are the answer.
+    pub(crate) answer: Answer,
+    /// Where the id of the session is.
+    pub(crate) session: Vec<String>,
+    /// Where an error is. A run with one has failed, whatever its exit code.
+    pub(crate) error: Vec<String>,
+    /// Where the number of tokens read is.
+    pub(crate) input_tokens: Vec<String>,
+    /// Where the number of tokens written is.
+    pub(crate) output_tokens: Vec<String>,
+}
+
+/// Which messages are the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// The last one.
+    #[default]
+    Last,
+    /// All of them, joined without anything between: for agents that print pieces.
+    Joined,
+}
+
+impl JsonLines {
+    /// Every rule, with the key that it stands under.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let lists = [
+            ("message", &self.message),
+            ("session", &self.session),
+            ("error", &self.error),
+            ("input_tokens", &self.input_tokens),
+            ("output_tokens", &self.output_tokens),
+        ];
+        lists.into_iter().flat_map(|(key, rules)| rules.iter().map(move |rule| (key, rule.as_str())))
+    }
+}
+
+/// Why a rule is none, as the end of a sentence.
+pub(crate) fn why_no_rule(rule: &str) -> Option<String> {
+    let Some(path) = rule.split_whitespace().next_back() else { return Some("is empty".into()) };
+    if path.contains('=') {
+        return Some(format!("ends with the condition `{path}`; the path that is meant comes last"));
+    }
+    let conditions = rule.split_whitespace().rev().skip(1);
+    let no_condition = conditions.into_iter().find(|word| word.split_once('=').is_none_or(|(path, _)| path.is_empty()));
+    no_condition.map(|word| format!("has `{word}`, which is no condition like `type=text`"))
+}
+
+/// The value that the first fitting rule means.
+fn find<'a>(rules: &[String], object: &'a Value) -> Option<&'a Value> {
+    rules.iter().find_map(|rule| {
+        let mut words = rule.split_whitespace().rev();
+        let path = words.next()?;
+        let holds = |condition: &str| {
+            let (path, wanted) = condition.split_once('=')?;
+            at(object, path).map(|found| text(found) == wanted)
+        };
+        let all_hold = words.all(|condition| holds(condition) == Some(true));
+        all_hold.then(|| at(object, path)).flatten().filter(|value| !value.is_null())
+    })
+}
+
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, word| match value {
+        Value::Array(list) => list.get(word.parse::<usize>().ok()?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => value.get(word),
+    })
+}
+
+/// A text as it is, anything else as JSON.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What one run has printed so far.
+#[derive(Debug)]
+pub(crate) struct JsonSession {
+    program: String,
+    rules: JsonLines,
+    session_id: Option<String>,
+    answer: Option<String>,
+    error: Option<String>,
+    usage: Option<Usage>,
+    /// What was no JSON.
+    stdout: Tail,
+    stderr: Tail,
+}
+
+impl JsonSession {
+    pub(crate) fn new(program: &str, rules: JsonLines) -> Self {
+        Self {
+            program: program.to_owned(),
+            rules,
+            session_id: None,
+            answer: None,
+            error: None,
+            usage: None,
+            stdout: Tail::of_complaints(),
+            stderr: Tail::of_complaints(),
+        }
+    }
+
+    fn read(&mut self, object: &Value) -> Vec<AgentEvent> {
+        let mut events = vec![];
+        if let Some(id) = find(&self.rules.session, object).map(text)
+            && self.session_id.as_ref() != Some(&id)
+        {
+            self.session_id = Some(id.clone());
+            events.push(AgentEvent::SessionStarted { id });
+        }
+        if let Some(text) = find(&self.rules.message, object).map(text) {
+            match (self.rules.answer, &mut self.answer) {
+                (Answer::Joined, Some(answer)) => answer.push_str(&text),
+                (Answer::Joined | Answer::Last, answer) => *answer = Some(text.clone()),
+            }
+            events.push(AgentEvent::Message { text });
+        }
+        if let Some(message) = find(&self.rules.error, object).map(text) {
+            self.error = Some(message.clone());
+            events.push(AgentEvent::FatalError { message });
+        }
+        let count = |rules: &[String]| find(rules, object).and_then(Value::as_u64);
+        let (input, output) = (count(&self.rules.input_tokens), count(&self.rules.output_tokens));
+        if input.is_some() || output.is_some() {
+            let before = self.usage.unwrap_or_default();
+            let usage = Usage {
+                input_tokens: input.unwrap_or(before.input_tokens),
+                output_tokens: output.unwrap_or(before.output_tokens),
+                ..before
+            };
+            self.usage = Some(usage);
+            events.push(AgentEvent::Usage(usage));
+        }
+        if events.is_empty() {
+            let kind = object["type"].as_str().unwrap_or("event").to_owned();
+            events.push(AgentEvent::Other { kind, raw: object.to_string() });
+        }
+        events
+    }
+}
+
+impl AgentSession for JsonSession {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let object = match line {
+            Line::Whole(bytes) => serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object),
+            Line::TooLong { .. } => None,
+        };
+        match object {
+            Some(object) => self.read(&object).into_iter().map(Step::Event).collect(),
+            None => {
+                self.stdout.push(line);
+                vec![]
+            }
+        }
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        self.stderr.push(line);
+        vec![]
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let outcome = match (&self.error, &self.answer, exit) {
+            (None, Some(_), Exit::Code(0)) => Outcome::Completed,
+            (error, _, _) => {
+                let silence =
+                    || format!("`{}` ended with {exit} and printed no message that a rule fits", self.program);
+                let said = error.clone().or_else(|| self.stderr.text()).or_else(|| self.stdout.text());
+                Outcome::Failed(Complaint::new(said.unwrap_or_else(silence)))
+            }
+        };
+        Verdict { outcome, answer: self.answer, session_id: self.session_id, usage: self.usage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rules(rules: Value) -> JsonLines {
+        serde_json::from_value(rules).expect("the rules of this test are well formed")
+    }
+
+    fn run(rules: JsonLines, lines: &[Value], exit: Exit) -> Verdict {
+        let mut session = Box::new(JsonSession::new("agent", rules));
+        for line in lines {
+            session.stdout(Line::Whole(line.to_string().as_bytes()));
+        }
+        session.finish(exit)
+    }
+
+    #[test]
+    fn fields_are_found_by_conditions_and_paths() {
+        let rules = rules(json!({
+            "message": ["type=text part.text", "type=final parts.1"],
+            "session": ["sessionID"],
+            "error": ["type=error error.data.message", "type=error error"],
+            "input_tokens": ["usage.in"],
+            "output_tokens": ["usage.out"],
+        }));
+        let verdict = run(
+            rules.clone(),
+            &[
+                json!({"type": "start", "sessionID": "s1"}),
+                json!({"type": "tool", "part": {"text": "no message"}}),
+                json!({"type": "text", "part": {"text": "one"}, "usage": {"in": 7}}),
+                json!({"type": "final", "parts": ["x", "two"], "usage": {"out": 3}}),
+            ],
+            Exit::Code(0),
+        );
+        assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("two")));
+        assert_eq!(verdict.session_id.as_deref(), Some("s1"));
+        assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((7, 3)));
+        for (error, said) in [(json!({"data": {"message": "no key"}}), "no key"), (json!("plain"), "plain")] {
+            let lines = [json!({"type": "text", "part": {"text": "half"}}), json!({"type": "error", "error": error})];
+            let Outcome::Failed(complaint) = run(rules.clone(), &lines, Exit::Code(0)).outcome else {
+                panic!("{said}")
+            };
+            assert_eq!(complaint.said, said);
+        }
+    }
+
+    #[test]
+    fn pieces_are_joined_where_that_is_said() {
+        let lines = [json!({"delta": "a"}), json!({"delta": "b"})];
+        let joined = run(rules(json!({"message": ["delta"], "answer": "joined"})), &lines, Exit::Code(0));
+        assert_eq!(joined.answer.as_deref(), Some("ab"));
+        let last = run(rules(json!({"message": ["delta"]})), &lines, Exit::Code(0));
+        assert_eq!(last.answer.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn what_is_no_rule_is_told() {
+        for (rule, words) in
+            [("", "empty"), ("type=text", "comes last"), ("text part.text", "no condition"), ("=x y", "no condition")]
+        {
+            assert!(why_no_rule(rule).is_some_and(|why| why.contains(words)), "{rule:?}");
+        }
+        assert_eq!(why_no_rule("type=text a=b part.0.text"), None);
+    }
+}
