@@ -1,0 +1,94 @@
+//! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Complaint, EnvRules, Exit,
+    Installed, Launch, Line, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
+    SettingsProblem, Step, Unsupported, Verdict, read_settings,
+};
+use serde_json::{Map, Value, json};
+
+#[derive(Debug)]
+pub struct Parrot {
+    name: BackendName,
+    env: EnvRules,
+}
+
+impl AgentBackend for Parrot {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        "cat"
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.env
+    }
+
+    fn install_hint(&self) -> String {
+        "it comes with every Unix".into()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sandboxes: vec![Sandbox::ReadOnly], model: false, resume: false, requires_git: false }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        vec![]
+    }
+
+    fn understand(&self, _: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        Ok(Installed { version: "1".into(), sandboxes: vec![Sandbox::ReadOnly], features: Default::default() })
+    }
+
+    fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
+        let refuse = |parameter, why: &str| Err(Unsupported::Value { parameter, why: why.into() });
+        match request {
+            AgentRequest { sandbox: Sandbox::ReadOnly, model: None, resume: None, .. } => {
+                Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
+            }
+            AgentRequest { sandbox: Sandbox::ReadOnly, .. } => {
+                refuse("model", "a parrot has no models and no sessions")
+            }
+            _ => refuse("sandbox", "a parrot only looks: ask for read-only"),
+        }
+    }
+
+    fn session(&self, _: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(Said(Vec::new()))
+    }
+}
+
+struct Said(Vec<String>);
+
+impl AgentSession for Said {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        self.0.push(line.text().into_owned());
+        vec![]
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let answer = Some(self.0.join("\n")).filter(|text| !text.trim().is_empty());
+        let outcome = match (exit, &answer) {
+            (Exit::Code(0), Some(_)) => Outcome::Completed,
+            _ => Outcome::Failed(Complaint::new(format!("it ended with {exit} and without a word"))),
+        };
+        Verdict { outcome, answer, session_id: None, usage: None }
+    }
+}
+
+impl BackendKind for Parrot {
+    const KIND: &'static str = "parrot";
+
+    fn schema() -> Value {
+        json!({"type": "object", "properties": {"env": EnvRules::schema()}})
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        let mut settings: Map<String, Value> = read_settings(settings, &["env"])?;
+        let env = settings.remove("env").map_or_else(|| Ok(EnvRules::default()), serde_json::from_value);
+        let wrong = |error: serde_json::Error| SettingsProblem { key: "env".into(), problem: error.to_string() };
+        Ok(Self { name, env: env.map_err(wrong)? })
+    }
+}
