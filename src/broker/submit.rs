@@ -12,7 +12,7 @@ use super::{Broker, Refusal, Resume};
 use crate::{
     executor::Started,
     probing::{Freshness, installed},
-    task::{Asked, ChosenBy, Policy, SPEC_FORMAT, TaskId, TaskSpec},
+    task::{Asked, ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
 
 /// A task as it is asked for.
@@ -89,6 +89,7 @@ impl Broker {
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
+            fallbacks: self.fallbacks_of(&name, task.resume.is_some()),
             resumed_from: task.resume.and_then(|resume| resume.task),
         };
         for _ in 0..MOST_TRIES {
@@ -101,6 +102,16 @@ impl Broker {
             }
         }
         Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
+    }
+
+    /// Who stands in for a backend. Nobody else has its sessions.
+    fn fallbacks_of(&self, name: &BackendName, resumes: bool) -> Vec<Fallback> {
+        let names = self.config.fallbacks.get(name).filter(|_| !resumes).into_iter().flatten();
+        let fallback = |name: &BackendName| {
+            let backend = self.config.backends.get(name)?.clone();
+            Some(Fallback { backend, ceiling: self.config.ceilings.get(name).cloned().unwrap_or_default() })
+        };
+        names.filter_map(fallback).collect()
     }
 
     /// `NAME/model` names the backend NAME, if there is one of that name, and its model, if any stands there. Every other

@@ -77,6 +77,7 @@ impl Backends<'_> {
     fn freeze_one(&self, name: &str, mut section: Map<String, Value>) -> Result<FrozenBackend, ConfigProblem> {
         let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.no_kind(name)) };
         section.remove("ceiling");
+        section.remove("fallback");
         let refused = |key: &str, problem: String| self.refused(name, key, &problem);
         let name = BackendName::new(name).map_err(|bad| refused("", bad.to_string()))?;
         let schema = shape::of_kind(self.registry, &kind).unwrap_or_default();

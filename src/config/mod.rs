@@ -75,6 +75,8 @@ pub struct Config {
     pub backends: BTreeMap<BackendName, FrozenBackend>,
     /// What calls may ask of each of the backends at most.
     pub ceilings: BTreeMap<BackendName, Ceiling>,
+    /// The backends that get a task where another cannot work at all, in this order.
+    pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
     /// Where the user's file is looked for, whether or not it exists.
     pub file: PathBuf,
 }
@@ -125,6 +127,8 @@ impl Config {
         let backends = backends.freeze(&mut problems);
         whole.tool_names(backends.keys(), &mut problems);
         let ceilings = backends.keys().map(|name| (name.clone(), whole.ceiling(name, &mut problems))).collect();
+        let fallbacks =
+            backends.keys().map(|name| (name.clone(), whole.fallback(name, &backends, &mut problems))).collect();
         match (data_dir, default_backend) {
             (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
                 log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),
@@ -139,6 +143,7 @@ impl Config {
                 log_level: sections.log_level,
                 backends,
                 ceilings,
+                fallbacks,
                 file: file.path,
             }),
             _ => Err(ConfigProblems(problems)),
@@ -207,6 +212,33 @@ impl Whole<'_> {
         }
         let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
         Err(self.bad(key, wrong.to_owned()))
+    }
+
+    /// Who stands in for a backend. Each has to be another one that there is.
+    fn fallback(
+        &self,
+        name: &BackendName,
+        backends: &BTreeMap<BackendName, FrozenBackend>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Vec<BackendName> {
+        let key = format!("backends.{name}.fallback");
+        let written = self.sections.backends.get(name.as_str()).and_then(|section| section.get("fallback"));
+        let words = written.and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice).iter();
+        let mut fallback = vec![];
+        for word in words.filter_map(|word| word.as_str()) {
+            match backends.keys().find(|known| known.as_str() == word && *known != name) {
+                Some(known) => fallback.push(known.clone()),
+                None => {
+                    let others: Vec<_> =
+                        backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
+                    let meant = nearest::nearest(word, others.iter().copied());
+                    let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
+                    let wrong = format!(": `{word}` is no other backend{meant}; there is `{}`", others.join("`, `"));
+                    problems.push(self.bad(&key, wrong));
+                }
+            }
+        }
+        fallback
     }
 
     /// With a tool for each backend, no two may have the same name.

@@ -52,6 +52,7 @@ fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     let keys = section["properties"].as_object_mut()?;
     keys.insert("kind".into(), key);
     keys.insert("ceiling".into(), shape::backend_ceiling(&shape::own()));
+    keys.insert("fallback".into(), shape::backend_fallback());
     if let Some(env) = keys.get_mut("env").and_then(Value::as_object_mut) {
         env.remove("default");
     }

@@ -43,11 +43,22 @@ pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) 
                 .unwrap_or_else(|| json!({"type": "object", "properties": {}, "additionalProperties": true}));
             schema["properties"]["kind"] = any_kind(registry);
             schema["properties"]["ceiling"] = ceiling.clone();
+            schema["properties"]["fallback"] = backend_fallback();
             (name.clone(), schema)
         })
         .collect();
     ours["properties"]["backends"]["properties"] = Value::Object(backends);
     ours
+}
+
+/// The schema of the key `fallback` of a backend, of whatever kind.
+pub(super) fn backend_fallback() -> Value {
+    json!({
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "The backends that get a task in this order when this one cannot work at all: its program does not \
+                        start, it is not logged in, or its account has no more to spend"
+    })
 }
 
 /// The schema of the key `ceiling` of a backend, of whatever kind, from the schema of our own keys.
@@ -62,7 +73,7 @@ pub(super) fn any_kind(registry: &Registry) -> Value {
     json!({"type": "string", "enum": registry.kinds().collect::<Vec<_>>()})
 }
 
-/// The schema of the keys that a kind has, without `kind` and `ceiling`.
+/// The schema of the keys that a kind has, without `kind`, `ceiling` and `fallback`.
 pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
     let mut schema = registry.schema(kind)?;
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();

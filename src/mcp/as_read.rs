@@ -81,7 +81,8 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
+    "Fallback",
     "Task ID",
     "Status",
     "New",
@@ -175,7 +176,8 @@ pub(super) fn record(status: &str, text: &str) -> TaskRecord {
         advice: text.clone(),
         duration_formatted: text.clone(),
         result: text.clone(),
-        session_id: text,
+        session_id: text.clone(),
+        fell_back: text.into_iter().collect(),
         log_file: path.clone(),
         result_file: path.clone(),
         debug_file: path,

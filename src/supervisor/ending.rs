@@ -42,6 +42,18 @@ impl End {
         Self { exit, verdict, stopped: None, errno: None }
     }
 
+    /// Why this agent could not work at all, so that another may, if that is so.
+    pub(super) fn unable(&self) -> Option<String> {
+        let (Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint)) = &self.verdict.outcome else {
+            return None;
+        };
+        // What is above the ceiling is above it for everyone.
+        let not_started = self.errno.as_deref().is_some_and(|errno| errno != "EACCES");
+        let is_unable = not_started || complaint.cause.is_some();
+        (is_unable && self.stopped.is_none_or(|(cause, _)| cause == StopCause::Finished))
+            .then(|| complaint.said.clone())
+    }
+
     /// The documented status and reason.
     fn conclusion(&self) -> (TaskStatus, Option<FailureReason>) {
         if let Some(errno) = &self.errno {

@@ -62,6 +62,7 @@ pub(super) struct Journal {
     live: LiveView,
     live_written: DateTime<Utc>,
     live_changed: bool,
+    has_worked: bool,
     pending_hint: Option<String>,
     unflushed: bool,
 }
@@ -95,6 +96,7 @@ impl Journal {
             renderer: Renderer::default(),
             live,
             live_written: DateTime::UNIX_EPOCH,
+            has_worked: false,
             live_changed: true,
             pending_hint: None,
             unflushed: false,
@@ -224,6 +226,7 @@ impl Journal {
     pub(super) fn event(&mut self, event: AgentEvent, elapsed: Duration) {
         let event = &self.redaction.event(event);
         let words = self.renderer.words(event, elapsed);
+        self.has_worked |= is_work(event);
         self.clean_entry(&words.log);
         self.live.trouble = match event {
             AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
@@ -235,6 +238,11 @@ impl Journal {
             self.pending_hint = Some(short);
         }
         self.live_changed = true;
+    }
+
+    /// Whether the agent has said or done anything of its own.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked
     }
 
     /// A heartbeat, in the documented form.
@@ -364,5 +372,24 @@ impl Journal {
         if let Err(error) = write(log) {
             tracing::error!(%error, "the log has a gap");
         }
+    }
+}
+
+/// Whether an event is the agent's own doing. That it began, and what went wrong, is not.
+fn is_work(event: &AgentEvent) -> bool {
+    match event {
+        AgentEvent::Message { .. }
+        | AgentEvent::Reasoning { .. }
+        | AgentEvent::CommandStarted { .. }
+        | AgentEvent::CommandFinished { .. }
+        | AgentEvent::FilesChanged { .. }
+        | AgentEvent::McpToolCall { .. }
+        | AgentEvent::TodoList { .. } => true,
+        AgentEvent::SessionStarted { .. }
+        | AgentEvent::Usage(_)
+        | AgentEvent::Warning { .. }
+        | AgentEvent::TransientError { .. }
+        | AgentEvent::FatalError { .. }
+        | AgentEvent::Other { .. } => false,
     }
 }

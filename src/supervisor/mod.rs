@@ -45,6 +45,7 @@ use journal::Journal;
 use machine::{Input, called_off};
 use outside::Outside;
 use prepare::Prepared;
+use render::first_line;
 
 use crate::{
     probing::Freshness,
@@ -52,7 +53,7 @@ use crate::{
     redact::Redactor,
     registry::Registry,
     store::{Claim, Lease, Place, Store},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
+    task::{CgroupUse, Fallback, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
@@ -161,24 +162,53 @@ impl Task {
         }))
     }
 
-    /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
+    /// Runs the task to its end, with another backend where one cannot work at all.
     async fn run(&mut self, registry: &Registry, journal: &mut Journal, mut outside: Outside) -> End {
-        let backend = match registry.build(&self.spec.backend) {
-            Ok(backend) => backend,
-            Err(problem) => return End::not_started("EINVAL", problem.to_string(), None),
-        };
         if let Err(cause) = self.wait_in_line(journal, &mut outside).await {
             journal.header(&self.spec, None);
             return End::called_off(cause, self.started.elapsed());
         }
-        let first = self.attempt(&*backend, Freshness::Kept, journal, &mut outside).await;
+        loop {
+            let end = self.run_backend(registry, journal, &mut outside).await;
+            let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
+            let Some(why) = end.unable().filter(|_| !journal.has_worked() && !called_off) else { return end };
+            if self.spec.fallbacks.is_empty() || self.store.cancel_requested(&self.spec.id) {
+                return end;
+            }
+            self.fall_back(&why, journal);
+        }
+    }
+
+    /// Gives the task to the next backend, because the one that had it cannot work at all.
+    fn fall_back(&mut self, why: &str, journal: &mut Journal) {
+        let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
+        let mut why = format!("{}: {}", self.spec.backend.name, first_line(why));
+        self.redactor.redact(&mut why);
+        journal.entry(&format!("FALLBACK: {why}; the task goes to {}", backend.name));
+        self.record.fell_back.push(why);
+        self.record.backend = Some(backend.name.clone());
+        self.record.model = None;
+        self.record.attempt += 1;
+        // The model is a word of the other agent.
+        self.spec.request.model = None;
+        self.spec.backend = backend;
+        self.spec.ceiling = ceiling;
+    }
+
+    /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
+    async fn run_backend(&mut self, registry: &Registry, journal: &mut Journal, outside: &mut Outside) -> End {
+        let backend = match registry.build(&self.spec.backend) {
+            Ok(backend) => backend,
+            Err(problem) => return End::not_started("EINVAL", problem.to_string(), None),
+        };
+        let first = self.attempt(&*backend, Freshness::Kept, journal, outside).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
         let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
         if first.stopped.is_some() || called_off {
             return first;
         }
         journal.entry(&format!("COMMAND LINE REFUSED: {}; asking the program again what it takes", complaint.said));
-        self.attempt(&*backend, Freshness::Fresh, journal, &mut outside).await
+        self.attempt(&*backend, Freshness::Fresh, journal, outside).await
     }
 
     async fn attempt(

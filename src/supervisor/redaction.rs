@@ -21,8 +21,11 @@ pub(super) fn redactor(spec: &TaskSpec, registry: &Registry) -> Redactor {
     if !spec.policy.redact {
         return Redactor::default();
     }
-    let given = registry.build(&spec.backend).map(|backend| backend.environment().set.clone()).unwrap_or_default();
-    let given = given.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let backends = std::iter::once(&spec.backend).chain(spec.fallbacks.iter().map(|fallback| &fallback.backend));
+    let given = backends.filter_map(|backend| registry.build(backend).ok());
+    let given = given
+        .flat_map(|backend| backend.environment().set.clone())
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Redactor::of(env::vars_os().chain(given))
 }
 

@@ -23,6 +23,6 @@ pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ActivityKind, LiveView, ProcessIdentity, RECORD_FORMAT, TaskRecord};
 pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
-pub use spec::{FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
+pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
 pub use status::TaskStatus;
 pub use text::cut_middle;

@@ -103,6 +103,9 @@ pub struct TaskRecord {
     /// The agent's own id for its session.
     #[serde(default)]
     pub session_id: Option<String>,
+    /// Which backends could not work at all before this one, and why, in words for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_back: Vec<String>,
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
@@ -167,6 +170,7 @@ impl TaskRecord {
             result: None,
             session_id: spec.request.resume.clone(),
             resumed_from: spec.resumed_from.clone(),
+            fell_back: vec![],
             usage: None,
             from_original: false,
             attempt: spec.attempt,

@@ -41,6 +41,19 @@ pub struct TaskSpec {
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
+    /// Who gets the task, in this order, when the backend cannot work at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// A backend that stands in for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fallback {
+    /// The backend.
+    pub backend: FrozenBackend,
+    /// What the request must stay below there.
+    pub ceiling: Ceiling,
 }
 
 /// A backend as configured at submit: enough to build it again in another process.

@@ -11,6 +11,7 @@ mod ceiling;
 mod configuration;
 mod ending;
 mod extra_tools;
+mod fallback;
 mod faults;
 mod files;
 mod hiding;

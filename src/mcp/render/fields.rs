@@ -101,6 +101,9 @@ impl Page {
             self.field("Backend", &format!("{backend}{version}"));
         }
         self.field_if("Model", record.model.as_ref());
+        let fell_back =
+            (!record.fell_back.is_empty()).then(|| format!("could not work: {}", record.fell_back.join("; ")));
+        self.field_if("Fallback", fell_back);
     }
 
     pub(super) fn path(&mut self, name: &str, path: Option<&Path>) {
