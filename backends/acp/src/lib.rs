@@ -17,13 +17,13 @@ mod updates;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported,
+    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported, why_no_model,
 };
 use serde_json::Value;
 
 use crate::{
     session::AcpSession,
-    settings::{MODEL, Settings, why_no_model},
+    settings::{MODEL, Settings},
 };
 
 /// An agent that speaks ACP, under one configured name.

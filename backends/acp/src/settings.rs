@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings};
+use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -154,19 +154,6 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
         settings.extend(written);
     }
     Ok(settings)
-}
-
-/// Why `model` cannot be the name of a model, as the end of a sentence.
-pub(crate) fn why_no_model(model: &str) -> Option<&'static str> {
-    if model.trim().is_empty() {
-        Some("is empty")
-    } else if model.starts_with('-') {
-        Some("starts with `-`, so that it would be read as an option")
-    } else if model.contains(char::is_control) {
-        Some("has a control character in it")
-    } else {
-        None
-    }
 }
 
 fn problem(key: &str, problem: String) -> SettingsProblem {

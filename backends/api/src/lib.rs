@@ -28,5 +28,5 @@ pub use name::{BackendName, BadName};
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem};
 pub use request::{AgentRequest, Sandbox, UnknownSandbox};
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
-pub use settings::{nearest, read_settings};
+pub use settings::{nearest, read_settings, why_no_model};
 pub use tail::Tail;

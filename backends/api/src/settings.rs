@@ -20,6 +20,19 @@ pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Re
     serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
 }
 
+/// Why `model` cannot be the name of a model, as the end of a sentence: an agent would read it as something else.
+pub fn why_no_model(model: &str) -> Option<&'static str> {
+    if model.trim().is_empty() {
+        Some("is empty")
+    } else if model.starts_with('-') {
+        Some("starts with `-`, so that it would be read as an option")
+    } else if model.contains(char::is_control) {
+        Some("has a control character in it")
+    } else {
+        None
+    }
+}
+
 /// The word of `known` that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = |known: &&&str| distance(word, known) <= 1 + known.len() / 4;

@@ -1,8 +1,10 @@
 //! From a request to the command line of `claude -p`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
+};
 
-use crate::settings::{Settings, why_no_model};
+use crate::settings::Settings;
 
 /// The tools that only look.
 const READING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite";

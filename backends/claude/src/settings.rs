@@ -1,6 +1,6 @@
 //! The settings of a Claude Code backend, and the arguments that no setting may carry.
 
-use connector_api::{EnvRules, SettingsProblem, read_settings};
+use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,19 +90,6 @@ fn why_forbidden(arg: &str) -> Option<String> {
     }
     let owner = OWNED.iter().find(|(flags, _)| flags.contains(&flag));
     owner.map(|(_, why)| format!("may not have `{arg}`: {why}"))
-}
-
-/// Why `model` cannot be the name of a model, as the end of a sentence.
-pub(crate) fn why_no_model(model: &str) -> Option<&'static str> {
-    if model.trim().is_empty() {
-        Some("is empty")
-    } else if model.starts_with('-') {
-        Some("starts with `-`, as no model's name does")
-    } else if model.contains(char::is_control) {
-        Some("has a control character in it")
-    } else {
-        None
-    }
 }
 
 fn problem(key: &str, problem: String) -> SettingsProblem {

@@ -1,8 +1,10 @@
 //! From a request to the command line of `codex exec`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
+};
 
-use crate::settings::{Settings, why_no_model};
+use crate::settings::Settings;
 
 /// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
 const LONGEST_PROMPT: usize = 1_048_576;

@@ -1,6 +1,6 @@
 //! From a request to the command line that the settings describe.
 
-use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model};
 
 use crate::{
     settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, SESSION, Settings, StopSignal},
@@ -78,19 +78,6 @@ pub(crate) fn args(settings: &Settings, sandbox: Sandbox, workdir: &str, model: 
             _ => fill(&[arg.to_owned()], &IN_ARGS),
         })
         .collect()
-}
-
-/// Why `model` cannot be the name of a model, as the end of a sentence.
-pub(crate) fn why_no_model(model: &str) -> Option<&'static str> {
-    if model.trim().is_empty() {
-        Some("is empty")
-    } else if model.starts_with('-') {
-        Some("starts with `-`, so that it would be read as an option")
-    } else if model.contains(char::is_control) {
-        Some("has a control character in it")
-    } else {
-        None
-    }
 }
 
 fn check_argument(prompt: &str) -> Result<(), Unsupported> {

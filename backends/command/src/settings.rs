@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings};
+use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -202,7 +202,7 @@ impl Settings {
         if self.model_args.is_empty() {
             return problem("model", "reaches the agent only through `model_args`: set `[\"--model\", \"{model}\"]`");
         }
-        launch::why_no_model(model).map_or(Ok(()), |why| problem("model", why))
+        why_no_model(model).map_or(Ok(()), |why| problem("model", why))
     }
 
     /// A sandbox that is launched like another is a promise that nobody keeps.
