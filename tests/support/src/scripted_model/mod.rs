@@ -1,14 +1,17 @@
-//! A model provider on loopback that plays a script, for agents that speak the OpenAI Responses API.
+//! A model provider on loopback that plays a script, for agents that speak OpenAI's, Anthropic's or Google's API.
 //!
 //! A model decides what an agent does; here the test decides what the model does, so that a real agent can be driven
 //! through everything that may happen to it: commands, edits, failures of the provider, silence, a cut connection.
 //! The provider keeps no state of a conversation: which step comes next follows from the request alone.
 
 mod answer;
+mod api;
 mod conversation;
+mod obedience;
 mod provider;
 mod script;
 mod step;
+mod toolbox;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -18,7 +21,7 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use provider::{MAX_REQUEST_TIME, MAX_REQUESTS, SeenRequest};
-pub use step::{Fail, Step, StreamError, ToolCall, Usage};
+pub use step::{Fail, FileText, Step, StreamError, ToolCall, Usage};
 
 use provider::Provider;
 use script::ScriptSource;
@@ -36,7 +39,8 @@ pub struct ScriptedModel {
 
 impl ScriptedModel {
     /// Starts a provider whose script stands in the prompt: the newest user message that holds `SCRIPT[…]`, a JSON
-    /// list of [`Step`]s, says what to do. Without one the model answers `ok`.
+    /// list of [`Step`]s, says what to do. So does one of a few plain sentences, such as "Reply with exactly this word: `pear`"; without
+    /// either the model answers `ok`.
     pub fn start() -> ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Prompt)
     }
@@ -46,9 +50,14 @@ impl ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Fixed(script))
     }
 
-    /// What an agent is configured with: `http://127.0.0.1:PORT/v1`.
+    /// What an agent that speaks one of OpenAI's APIs is configured with: `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}/v1", self.origin())
+    }
+
+    /// What one that speaks Anthropic's or Google's is configured with: `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The requests seen until now, oldest first.

@@ -1,4 +1,4 @@
-//! The HTTP side: one route, the requests seen, and the limits.
+//! The HTTP side: the routes, the requests seen, and the limits.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::post,
@@ -23,9 +23,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     answer::Answer,
-    conversation::Conversation,
+    api::{About, Api},
     script::{Script, ScriptSource},
-    step::{Fail, Step},
+    step::{Fail, Step, Usage},
 };
 
 /// The longest that one request is answered.
@@ -35,6 +35,9 @@ pub const MAX_REQUESTS: usize = 1_000;
 
 /// Larger than anything an agent sends in a test; Codex takes prompts up to 1 MiB.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Models whose names begin like this do not exist.
+const UNKNOWN_MODEL: &str = "no-such-model";
 
 /// A request as the provider saw it.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,9 +82,65 @@ impl Provider {
 
     pub(super) fn routes(&self) -> Router {
         Router::new()
-            .route("/v1/responses", post(respond))
+            .route(
+                "/v1/responses",
+                post(|State(provider): State<Provider>, Json(body)| provider.respond(Api::Responses, body)),
+            )
+            .route(
+                "/v1/chat/completions",
+                post(|State(provider): State<Provider>, Json(body)| provider.respond(Api::ChatCompletions, body)),
+            )
+            .route(
+                "/v1/messages",
+                post(|State(provider): State<Provider>, Json(body)| provider.respond(Api::Messages, body)),
+            )
+            .route("/v1/messages/count_tokens", post(|| async { Json(json!({"input_tokens": 1})) }))
+            .route("/v1beta/models/{call}", post(generate))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(self.clone())
+    }
+
+    /// Answers one request.
+    async fn respond(self, api: Api, body: Value) -> Response {
+        let number = self.0.accepted.fetch_add(1, Ordering::Relaxed);
+        if number >= MAX_REQUESTS {
+            return refusal(api, &format!("the scripted model answers no more than {MAX_REQUESTS} requests"));
+        }
+        let conversation = api.conversation(&body);
+        let prompt = conversation.prompt().map(|message| message.text.to_owned()).unwrap_or_default();
+        let model = body["model"].as_str().unwrap_or_default().to_owned();
+        lock(&self.0.seen).push(SeenRequest { model: model.clone(), prompt, body });
+        if model.starts_with(UNKNOWN_MODEL) {
+            return refusal(api, &format!("the model `{model}` does not exist"));
+        }
+
+        let steps = if conversation.tools.is_empty() && api.has_side_requests() {
+            vec![Step::Say("ok".into())]
+        } else {
+            let script = match self.0.source.script(&conversation) {
+                Ok(script) => script,
+                Err(problem) => return refusal(api, &problem.to_string()),
+            };
+            let steps = script.next_steps().to_vec();
+            if let Some(fail) = self.due_failure(&script, &steps) {
+                return failure(api, &fail);
+            }
+            steps
+        };
+
+        let counted =
+            steps.iter().rev().find_map(|step| if let Step::Usage(usage) = step { Some(*usage) } else { None });
+        let id = format!("{:x}_{number}", self.0.origin);
+        let voice = api.voice(About { id, model, usage: counted.unwrap_or_else(Usage::default) });
+        // One event of backlog: an agent that stops reading stops the script too.
+        let (sender, receiver) = mpsc::channel(1);
+        // Owned by the runtime of this provider: aborted when that is dropped, and never longer than the limit.
+        tokio::spawn(async move {
+            let playing = Answer::new(sender, api, voice).play(&steps, &conversation);
+            // Whether the agent went away or the time was up, the stream has ended and nobody is left to be told.
+            let _ = tokio::time::timeout(MAX_REQUEST_TIME, playing).await;
+        });
+        ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(receiver))).into_response()
     }
 
     /// The failure that `steps` begin the response with, unless it has been played often enough.
@@ -94,47 +153,25 @@ impl Provider {
     }
 }
 
-async fn respond(State(provider): State<Provider>, Json(body): Json<Value>) -> Response {
-    let number = provider.0.accepted.fetch_add(1, Ordering::Relaxed);
-    if number >= MAX_REQUESTS {
-        return refusal(&format!("the scripted model answers no more than {MAX_REQUESTS} requests"));
+/// Google's API has the model and what is to be done with it in the path.
+async fn generate(State(provider): State<Provider>, Path(call): Path<String>, Json(mut body): Json<Value>) -> Response {
+    let (model, verb) = call.split_once(':').unwrap_or((&call, ""));
+    body["model"] = model.into();
+    match verb {
+        "streamGenerateContent" => provider.respond(Api::Gemini, body).await,
+        "countTokens" => Json(json!({"totalTokens": 1})).into_response(),
+        _ => refusal(Api::Gemini, &format!("the scripted model does not know {verb:?}")),
     }
-    let conversation = Conversation::of(&body);
-    let prompt = conversation.prompt().map(|message| message.text).unwrap_or_default();
-    let model = body["model"].as_str().unwrap_or_default().to_owned();
-    lock(&provider.0.seen).push(SeenRequest { model, prompt, body: body.clone() });
-
-    let script = match provider.0.source.script(&conversation) {
-        Ok(script) => script,
-        Err(problem) => return refusal(&problem.to_string()),
-    };
-    let steps = script.next_steps().to_vec();
-    if let Some(fail) = provider.due_failure(&script, &steps) {
-        return failure(&fail);
-    }
-
-    // One event of backlog: an agent that stops reading stops the script too.
-    let (sender, receiver) = mpsc::channel(1);
-    let answer = Answer::new(sender, format!("{:x}_{number}", provider.0.origin), body["model"].clone());
-    // Owned by the runtime of this provider: aborted when that is dropped, and never longer than the limit.
-    tokio::spawn(async move {
-        let playing = answer.play(&steps, Conversation::of(&body));
-        // Whether the agent went away or the time was up, the stream has ended and nobody is left to be told.
-        let _ = tokio::time::timeout(MAX_REQUEST_TIME, playing).await;
-    });
-    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(receiver))).into_response()
 }
 
 /// A status that agents do not retry, with a message that they pass on.
-fn refusal(message: &str) -> Response {
-    failure(&Fail { status: 400, message: Some(message.to_owned()), ..Fail::default() })
+fn refusal(api: Api, message: &str) -> Response {
+    failure(api, &Fail { status: 400, message: Some(message.to_owned()), ..Fail::default() })
 }
 
-fn failure(fail: &Fail) -> Response {
+fn failure(api: Api, fail: &Fail) -> Response {
     let status = StatusCode::from_u16(fail.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let message = fail.message.as_deref().unwrap_or("scripted failure");
-    let kind = fail.kind.as_deref().unwrap_or("invalid_request_error");
-    (status, Json(json!({"error": {"message": message, "type": kind, "code": fail.code}}))).into_response()
+    (status, Json(api.failure(fail))).into_response()
 }
 
 /// A panic while one of these locks was held leaves nothing half done.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{conversation::Conversation, step::Step};
+use super::{conversation::Conversation, obedience, step::Step};
 
 /// Where a provider's script stands.
 #[derive(Debug, Clone)]
@@ -30,13 +30,24 @@ const MARK: &str = "SCRIPT[";
 
 impl ScriptSource {
     /// The script for `conversation`.
-    pub(super) fn script(&self, conversation: &Conversation<'_>) -> Result<Script, BadScript> {
+    pub(super) fn script(&self, conversation: &Conversation) -> Result<Script, BadScript> {
         let (steps, position) = match self {
             ScriptSource::Fixed(steps) => (steps.clone(), conversation.prompt().map(|prompt| prompt.position)),
-            ScriptSource::Prompt => match conversation.user_messages().find(|message| message.text.contains(MARK)) {
-                Some(message) => (parse(&message.text)?, Some(message.position)),
-                None => (vec![Step::Say("ok".into())], None),
-            },
+            ScriptSource::Prompt => {
+                let mut asked = conversation.user_messages().filter_map(|message| {
+                    let is_script = message.text.contains(MARK);
+                    let steps = if is_script {
+                        Some(parse(message.text))
+                    } else {
+                        obedience::steps(message, conversation).map(Ok)
+                    };
+                    Some((steps?, message.position))
+                });
+                match asked.next() {
+                    Some((steps, position)) => (steps?, Some(position)),
+                    None => (vec![Step::Say("ok".into())], None),
+                }
+            }
         };
         Ok(Script { steps, answered: conversation.tool_outputs_after(position.unwrap_or(0)) })
     }
@@ -80,9 +91,8 @@ fn without_true(step: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::scripted_model::conversation::Item;
 
     fn say(text: &str) -> Step {
         Step::Say(text.into())
@@ -116,22 +126,23 @@ mod tests {
 
     #[test]
     fn the_newest_message_with_a_script_decides_and_older_outputs_do_not_count() {
-        let user = |text: &str| json!({"role": "user", "content": [{"type": "input_text", "text": text}]});
-        let body = json!({"input": [
+        let user = |text: &str| Item::User(text.into());
+        let items = vec![
             user(r#"SCRIPT[{"shell": "old"}]"#),
-            {"type": "function_call_output"},
+            Item::ToolOutput,
             user(r#"SCRIPT[{"shell": "new"}]"#),
             user("no script here"),
-        ]});
-        let script = ScriptSource::Prompt.script(&Conversation::of(&body)).expect("a good script");
+        ];
+        let conversation = Conversation { items, tools: vec![] };
+        let script = ScriptSource::Prompt.script(&conversation).expect("a good script");
         assert_eq!(script.next_steps(), [shell("new")]);
     }
 
     #[test]
     fn a_fixed_script_does_not_look_at_the_prompt() {
-        let body = json!({"input": [{"role": "user", "content": "SCRIPT[broken"}]});
+        let conversation = Conversation { items: vec![Item::User("SCRIPT[broken".into())], tools: vec![] };
         let source = ScriptSource::Fixed(vec![say("fixed")]);
-        let script = source.script(&Conversation::of(&body)).expect("a fixed script is always good");
+        let script = source.script(&conversation).expect("a fixed script is always good");
         assert_eq!(script.next_steps(), [say("fixed")]);
     }
 }

@@ -19,6 +19,8 @@ pub enum Step {
     Shell(String),
     /// A call of `apply_patch` with this patch text (`*** Begin Patch` …), as a shell command where that is no tool.
     Patch(String),
+    /// A call of the agent's own tool that writes files, offered or not; Codex has `apply_patch` for it.
+    Write(FileText),
     /// A call of a tool of an MCP server, by the tool's own name.
     Tool(ToolCall),
     /// A pause, in seconds, with the response's stream open.
@@ -27,7 +29,7 @@ pub enum Step {
     Hang,
     /// An HTTP error instead of an answer. Wherever it stands before the next tool call, it comes first.
     Fail(Fail),
-    /// A failure inside the stream (`response.failed`).
+    /// A failure inside the stream, such as `response.failed`.
     Error(StreamError),
     /// Cuts the connection in the middle of the stream.
     Drop,
@@ -38,7 +40,7 @@ pub enum Step {
 impl Step {
     /// Whether the agent answers this step with a tool's output.
     pub(super) fn calls_a_tool(&self) -> bool {
-        matches!(self, Step::Shell(_) | Step::Patch(_) | Step::Tool(_))
+        matches!(self, Step::Shell(_) | Step::Patch(_) | Step::Write(_) | Step::Tool(_))
     }
 }
 
@@ -53,7 +55,17 @@ pub struct ToolCall {
     pub args: serde_json::Value,
 }
 
-/// An HTTP error in the provider's form, `{"error": {"message", "type", "code"}}`.
+/// A file and what is to be in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileText {
+    /// Its path; most agents want an absolute one.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// An HTTP error, in the form of the API that is spoken, such as `{"error": {"message", "type", "code"}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fail {

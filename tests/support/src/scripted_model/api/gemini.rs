@@ -1,0 +1,111 @@
+//! Google's generateContent, as Gemini CLI speaks it.
+
+use serde_json::{Value, json};
+
+use super::{About, Voice, list, pieces};
+use crate::scripted_model::{
+    conversation::{Conversation, Item, Tool},
+    step::StreamError,
+    toolbox::{Call, Input},
+};
+
+/// Reads a request. What tools gave back are parts of a message in the user's name.
+pub(super) fn conversation(body: &Value) -> Conversation {
+    let mut items = vec![];
+    for content in list(body, "contents") {
+        let parts = list(content, "parts");
+        let spoken = parts.iter().filter(|part| part["thought"] != true).filter_map(|part| part["text"].as_str());
+        let text = spoken.collect::<Vec<_>>().join("\n");
+        items.extend(parts.iter().filter(|part| part.get("functionResponse").is_some()).map(|_| Item::ToolOutput));
+        match content["role"].as_str() {
+            Some("model") => items.push(Item::Assistant(text)),
+            Some("user") | None if !text.is_empty() => items.push(Item::User(text)),
+            Some(_) | None => items.push(Item::Other),
+        }
+    }
+    let functions = list(body, "tools").iter().flat_map(|tool| list(tool, "functionDeclarations"));
+    let names = functions.filter_map(|function| function["name"].as_str());
+    let tool = |name: &str| Tool { namespace: None, name: name.to_owned(), is_freeform: false };
+    Conversation { items, tools: names.map(tool).collect() }
+}
+
+/// Writes an answer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    about: About,
+}
+
+impl Writer {
+    pub(super) fn new(about: About) -> Writer {
+        Writer { about }
+    }
+
+    fn chunk(&self, part: Value, finish: Option<&str>) -> String {
+        let usage = self.about.usage;
+        let mut candidate = json!({"index": 0, "content": {"role": "model", "parts": [part]}});
+        if let Some(finish) = finish {
+            candidate["finishReason"] = finish.into();
+        }
+        let chunk = json!({
+            "candidates": [candidate],
+            "modelVersion": self.about.model,
+            "usageMetadata": {
+                "promptTokenCount": usage.input,
+                "cachedContentTokenCount": usage.cached,
+                "candidatesTokenCount": usage.output,
+                "totalTokenCount": usage.input + usage.output,
+            },
+        });
+        format!("data: {chunk}\r\n\r\n")
+    }
+}
+
+impl Voice for Writer {
+    fn begin(&mut self) -> String {
+        String::new()
+    }
+
+    fn say(&mut self, text: &str) -> String {
+        pieces(text).into_iter().map(|piece| self.chunk(json!({"text": piece}), None)).collect()
+    }
+
+    fn think(&mut self, text: &str) -> String {
+        self.chunk(json!({"text": text, "thought": true}), None)
+    }
+
+    fn call(&mut self, call: &Call) -> String {
+        let arguments = match &call.input {
+            Input::Arguments(arguments) => arguments.clone(),
+            Input::Text(text) => json!({"input": text}),
+        };
+        self.chunk(json!({"functionCall": {"name": call.name, "args": arguments}}), None)
+    }
+
+    fn break_off(&mut self, error: &StreamError) -> String {
+        let error = json!({"error": {"code": 500, "message": error.message, "status": error.code}});
+        format!("data: {error}\r\n\r\n")
+    }
+
+    fn end(&mut self) -> String {
+        self.chunk(json!({"text": ""}), Some("STOP"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_thoughts_and_what_tools_gave_back_are_told_apart() {
+        let body = json!({"contents": [
+            {"role": "user", "parts": [{"text": "a task"}]},
+            {"role": "model", "parts": [{"text": "hm", "thought": true}, {"text": "I do"}, {"functionCall": {}}]},
+            {"role": "user", "parts": [{"functionResponse": {}}]},
+        ], "tools": [{"functionDeclarations": [{"name": "write_file"}]}]});
+        let conversation = conversation(&body);
+        assert_eq!(conversation.said_before(9), Some("I do"));
+        assert_eq!(conversation.tool_outputs_after(0), 1);
+        assert_eq!(conversation.prompt().map(|prompt| prompt.text), Some("a task"));
+        assert!(conversation.tool("write_file").is_some());
+    }
+}
