@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod contract;
 mod messages;
+mod models;
 mod permission;
 mod probe;
 mod session;
@@ -54,7 +55,7 @@ impl AgentBackend for Acp {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             sandboxes: self.settings.modes.keys().copied().collect(),
-            model: !self.settings.model_args.is_empty(),
+            model: true,
             resume: true,
             requires_git: self.settings.require_git,
         }
@@ -82,10 +83,6 @@ impl AgentBackend for Acp {
         if let Some(why) = model.and_then(|model| why_no_model(model)) {
             return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
         }
-        if model.is_some() && self.settings.model_args.is_empty() {
-            let why = "this backend has no `model_args` in its settings; leave `model` out";
-            return Err(Unsupported::Value { parameter: "model", why: why.into() });
-        }
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
             let why = "that is no id of a session".into();
             return Err(Unsupported::Resume { session: session.clone(), agent, why });
@@ -102,7 +99,10 @@ impl AgentBackend for Acp {
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         let mode = self.settings.modes.get(&request.sandbox).filter(|mode| !mode.is_empty()).cloned();
-        Box::new(AcpSession::new(request.clone(), mode, self.settings.patience()))
+        // Where no argument names it, the session does.
+        let model = request.model.clone().or_else(|| self.settings.model.clone());
+        let model = model.filter(|_| self.settings.model_args.is_empty());
+        Box::new(AcpSession::new(request.clone(), mode, model, self.settings.patience()))
     }
 }
 

@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 /// The version of the protocol that is spoken here.
 pub(crate) const VERSION: u64 = 1;
 
-/// Our requests, in the order in which they are made. The id of each is its number here.
+/// Our requests. The id of each is its number here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
     Initialize = 1,
     Session = 2,
     SetMode = 3,
     Prompt = 4,
+    SetModel = 5,
+    SetOption = 6,
 }
 
 impl Request {
@@ -22,6 +24,8 @@ impl Request {
             Self::Session if resumes => "session/load",
             Self::Session => "session/new",
             Self::SetMode => "session/set_mode",
+            Self::SetModel => "session/set_model",
+            Self::SetOption => "session/set_config_option",
             Self::Prompt => "session/prompt",
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     messages::{self, Message, Request, VERSION},
+    models::{self, Choice},
     permission,
     updates::Updates,
 };
@@ -23,6 +24,10 @@ pub(crate) struct AcpSession {
     request: AgentRequest,
     /// The mode that enforces the sandbox, where it is not the one that the agent begins in.
     mode: Option<String>,
+    /// The model to choose in the session, where the command line does not.
+    model: Option<String>,
+    /// How it is chosen, once the session is open.
+    choice: Choice,
     patience: Duration,
     /// What is being waited for; nothing when the turn is over.
     waiting: Option<Request>,
@@ -34,11 +39,14 @@ pub(crate) struct AcpSession {
 }
 
 impl AcpSession {
-    /// A run of `request`, in `mode` if there is one, with an agent that may take `patience` for what it owes at once.
-    pub(crate) fn new(request: AgentRequest, mode: Option<String>, patience: Duration) -> Self {
+    /// A run of `request`, in `mode` and with `model` if there are such, with an agent that may take `patience` for what it
+    /// owes at once.
+    pub(crate) fn new(request: AgentRequest, mode: Option<String>, model: Option<String>, patience: Duration) -> Self {
         Self {
             request,
             mode,
+            model,
+            choice: Choice::Made,
             patience,
             waiting: None,
             session_id: None,
@@ -68,7 +76,8 @@ impl AcpSession {
         match to {
             Request::Initialize => self.greeted(&result),
             Request::Session => self.opened(&result),
-            Request::SetMode => self.prompt(),
+            Request::SetMode => self.choose_model(),
+            Request::SetModel | Request::SetOption => self.prompt(),
             Request::Prompt => self.turn_ended(&result),
         }
     }
@@ -98,6 +107,9 @@ impl AcpSession {
         // What came before were words of the earlier session.
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
+        if let Some(model) = &self.model {
+            self.choice = models::choice(model, result);
+        }
         let modes = &result["modes"];
         steps.extend(match self.mode.clone() {
             Some(mode) if modes["currentModeId"] != *mode => {
@@ -112,9 +124,24 @@ impl AcpSession {
                     self.fail(Complaint { advice, ..Complaint::new(said) })
                 }
             }
-            Some(_) | None => self.prompt(),
+            Some(_) | None => self.choose_model(),
         });
         steps
+    }
+
+    fn choose_model(&mut self) -> Vec<Step> {
+        let (id, model) = (self.session_id.clone(), self.model.clone());
+        match std::mem::replace(&mut self.choice, Choice::Made) {
+            Choice::Made => self.prompt(),
+            Choice::Model => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": model})),
+            Choice::Option { id: option } => {
+                self.ask(Request::SetOption, json!({"sessionId": id, "configId": option, "value": model}))
+            }
+            Choice::None { said } => {
+                let advice = Some("leave `model` out, or name one of its models".to_owned());
+                self.fail(Complaint { advice, ..Complaint::new(said) })
+            }
+        }
     }
 
     fn prompt(&mut self) -> Vec<Step> {

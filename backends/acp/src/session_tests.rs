@@ -13,14 +13,17 @@ use crate::session::AcpSession;
 const PATIENCE: Duration = Duration::from_secs(7);
 
 fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
-    let request = AgentRequest {
+    AcpSession::new(asked(resume), mode.map(str::to_owned), None, PATIENCE)
+}
+
+fn asked(resume: Option<&str>) -> AgentRequest {
+    AgentRequest {
         prompt: "do it".into(),
         working_directory: "/project".into(),
         sandbox: Sandbox::DangerFullAccess,
         model: None,
         resume: resume.map(str::to_owned),
-    };
-    AcpSession::new(request, mode.map(str::to_owned), PATIENCE)
+    }
 }
 
 fn hear(session: &mut AcpSession, message: Value) -> Vec<Step> {
@@ -98,6 +101,29 @@ fn a_mode_that_is_not_offered_is_never_done_without() {
         assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
         assert!(said(session).contains("no mode `plan`"));
     }
+}
+
+#[test]
+fn a_model_is_chosen_after_the_mode_and_before_the_prompt_or_the_task_fails() {
+    let opened = json!({
+        "sessionId": "s",
+        "modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]},
+        "configOptions": [{"id": "m", "category": "model", "currentValue": "x", "options": [{"value": "x"}, {"value": "y"}]}],
+    });
+    let begun = |model: &str| {
+        let mut session = AcpSession::new(asked(None), Some("b".into()), Some(model.into()), PATIENCE);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        answer(&mut session, 2, opened.clone());
+        let steps = answer(&mut session, 3, json!({}));
+        (session, steps)
+    };
+    let (mut session, steps) = begun("y");
+    assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "configId": "m", "value": "y"}));
+    assert_eq!(sent(&answer(&mut session, 6, json!({})))[0]["method"], "session/prompt");
+    let (session, steps) = begun("z");
+    assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
+    assert!(said(session).contains("no model `z`"));
 }
 
 #[test]

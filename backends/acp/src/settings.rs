@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
+use connector_api::{EnvRules, NamePattern, Sandbox, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ pub(crate) struct Settings {
     pub(crate) program: String,
     /// The arguments with which it speaks ACP on stdin and stdout.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, with `{model}` in them. Without them a call that names a model is refused.
+    /// The arguments that choose a model, with `{model}` in them. Without them it is chosen in the session, where the agent
+    /// offers that.
     pub(crate) model_args: Vec<String>,
     /// The model, unless a call names one.
     pub(crate) model: Option<String>,
@@ -64,6 +65,17 @@ impl Default for Settings {
     }
 }
 
+/// What Claude Code needs of an environment, and what is of the session that started the server and not for it; see the kind
+/// `claude`.
+const CLAUDES: [&str; 6] = [
+    "ANTHROPIC_*",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_USE_*",
+    "CLAUDE_CODE_SKIP_*_AUTH",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+];
+
 /// The agents that are known by name.
 const PRESETS: [&str; 4] = ["gemini", "opencode", "codex-acp", "claude-code-acp"];
 
@@ -88,10 +100,13 @@ impl Settings {
 
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let written: Self = read_settings(settings.clone(), &Self::KEYS)?;
-        let settings = match &written.preset {
+        let mut settings: Self = match &written.preset {
             None => written,
             Some(preset) => read_settings(with_preset(preset, settings)?, &Self::KEYS)?,
         };
+        if settings.preset.as_deref() == Some("claude-code-acp") {
+            settings.env.admit.extend(CLAUDES.map(|name| NamePattern(name.to_owned())));
+        }
         if settings.program.trim().is_empty() {
             return Err(problem("program", "`program` is missing; name the agent's program, or set `preset`".into()));
         }
@@ -184,6 +199,12 @@ mod tests {
             assert!(!settings.program.is_empty() && settings.install_hint.is_some(), "{preset}");
             assert_eq!(settings.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
         }
+        let keys = |preset: &str| {
+            let rules =
+                Settings::read(json!({"preset": preset, "env": {"remove": ["ANTHROPIC_*"]}})).map(|read| read.env);
+            rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]).len()
+        };
+        assert_eq!((keys("claude-code-acp"), keys("codex-acp")), (1, 0), "Claude Code's keys are for it alone");
         let settings = Settings::read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
         let settings = settings.expect("what is written wins");
         assert_eq!((settings.program.as_str(), settings.args.len(), settings.model_args.len()), ("/opt/gemini", 2, 2));
