@@ -152,7 +152,7 @@ impl Run {
         self.tree.let_go();
         let exit = self.exit;
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        End { exit, verdict, stopped: self.machine.stopped(), errno: None }
+        End { exit, verdict, stopped: self.machine.stopped(), errno: None, is_forbidden: false }
     }
 
     async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {

@@ -21,12 +21,19 @@ pub(super) struct End {
     pub(super) stopped: Option<(StopCause, Duration)>,
     /// The operating system's word, where the agent was never started.
     pub(super) errno: Option<String>,
+    /// Whether it was not started because more was asked for than is allowed.
+    pub(super) is_forbidden: bool,
 }
 
 impl End {
     /// The end of a task whose agent was never started.
     pub(super) fn not_started(errno: &str, said: String, advice: Option<String>) -> Self {
         Self { errno: Some(errno.to_owned()), ..Self::failed(None, said, advice) }
+    }
+
+    /// The end of a task that asked for more than is allowed.
+    pub(super) fn forbidden(said: String, next: String) -> Self {
+        Self { is_forbidden: true, ..Self::not_started("EACCES", said, Some(next)) }
     }
 
     /// The end of a task that was called off after `ran`, before there was an agent.
@@ -39,7 +46,7 @@ impl End {
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        Self { exit, verdict, stopped: None, errno: None }
+        Self { exit, verdict, stopped: None, errno: None, is_forbidden: false }
     }
 
     /// Why this agent could not work at all, so that another may, if that is so.
@@ -48,8 +55,7 @@ impl End {
             return None;
         };
         // What is above the ceiling is above it for everyone.
-        let not_started = self.errno.as_deref().is_some_and(|errno| errno != "EACCES");
-        let is_unable = not_started || complaint.cause.is_some();
+        let is_unable = (self.errno.is_some() && !self.is_forbidden) || complaint.cause.is_some();
         (is_unable && self.stopped.is_none_or(|(cause, _)| cause == StopCause::Finished))
             .then(|| complaint.said.clone())
     }
@@ -130,7 +136,8 @@ mod tests {
     fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
         let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
-        let (status, reason) = End { exit: Some(exit), verdict, stopped, errno: None }.conclusion();
+        let (status, reason) =
+            End { exit: Some(exit), verdict, stopped, errno: None, is_forbidden: false }.conclusion();
         (status, reason.map(|reason| reason.to_string()))
     }
 

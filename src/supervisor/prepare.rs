@@ -64,7 +64,7 @@ fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
     let asked = Asked { request: &spec.request, sandbox_by: by, timeout: spec.policy.timeout, timeout_by: by };
     match spec.ceiling.admit(asked, Path::canonicalize) {
         Ok(working_directory) => Ok(AgentRequest { working_directory, ..spec.request.clone() }),
-        Err(above) => Err(Box::new(End::not_started("EACCES", above.to_string(), Some(above.next())))),
+        Err(above) => Err(Box::new(End::forbidden(above.to_string(), above.next()))),
     }
 }
 

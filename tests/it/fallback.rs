@@ -83,3 +83,18 @@ fn a_fallback_that_is_not_there_is_told() {
         "{said}"
     );
 }
+
+#[test]
+fn a_program_that_may_not_be_executed_is_stood_in_for_and_one_above_the_ceiling_is_not() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let directory = file.path().parent().expect("a file is in a directory");
+    for program in [file.path(), directory] {
+        let world = with_fallback(world(&program.to_string_lossy()));
+        let answer = world.server().call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{program:?}: {}", answer.text);
+    }
+    let world = with_fallback(world(AGENT)).configure("[ceiling]\nsandbox = \"read-only\"\n");
+    let task = and(world.fake(json!([{"say": "x"}])), json!({"sandbox": "danger-full-access"}));
+    let answer = world.server().call("codex_agent", task, |_| {});
+    assert!(answer.is_error && answer.text.contains("ceiling"), "{}", answer.text);
+}
