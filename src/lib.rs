@@ -13,6 +13,7 @@ pub mod executor;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod kit;
 mod logging;
 pub mod mcp;
 pub mod probing;

@@ -3,6 +3,7 @@
 //! Without a verb it is the MCP server. People use `check` and `schema`; `supervise` is how the server starts a task.
 
 mod check;
+mod deep;
 mod notify;
 mod serve;
 mod wait;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{self, Config, Overrides},
+    kit::Extent,
     mcp,
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -94,7 +96,20 @@ enum Verb {
         here: bool,
     },
     /// Say whether the configuration is valid, the data directory writable, and each backend installed
-    Check,
+    Check {
+        /// Give this backend short tasks, at the expense of its account, and say what it can and cannot do
+        #[arg(long, value_name = "NAME")]
+        deep: Option<String>,
+        /// Also what makes files and runs commands, in a directory of its own, and in the widest sandbox
+        #[arg(long, requires = "deep")]
+        whole: bool,
+        /// Print one JSON object
+        #[arg(long, requires = "deep")]
+        json: bool,
+        /// Give each task no more time than this
+        #[arg(long, requires = "deep", value_name = "TIME", value_parser = humantime::parse_duration, default_value = "3m")]
+        limit: Duration,
+    },
     /// Print the JSON schema of config.toml
     Schema,
     /// Run one task to its end; its spec is the first line of stdin
@@ -149,8 +164,13 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 }
                 (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => fail(&problems.to_string()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
-                (Some(Verb::Check), Ok(config)) => check::check(&config, registry),
-                (Some(Verb::Check), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
+                (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
+                    let extent = if whole { Extent::Whole } else { Extent::Safe };
+                    let format = if json { deep::Format::Json } else { deep::Format::Text };
+                    deep::check(config, registry, supervisor, &deep::Deep { backend, extent, limit, format })
+                }
+                (Some(Verb::Check { .. }), Err(problems)) => fail(&problems.to_string()),
                 (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),
             }
         }

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 11] = [
     &["supervisor"],
     &["executor"],
     &["broker"],
-    &["mcp"],
+    &["mcp", "kit"],
     &["cli"],
     &["app"],
     // Not in the program: it hands bytes to the parsers of all the others.

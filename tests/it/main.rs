@@ -18,6 +18,7 @@ mod hiding;
 mod hostile;
 mod http;
 mod instances;
+mod kit;
 mod limits;
 mod protocol;
 mod real_acp;

@@ -8,9 +8,11 @@
 //! Where something goes wrong that is not the program's fault, these parts panic with a sentence that says what was
 //! expected: in a test that is the report. Only [`codex::install`] returns its problem, because it has a remedy.
 
+pub mod agents;
 pub mod codex;
 pub mod git;
 pub mod http;
+pub mod kit;
 pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod processes;

@@ -22,10 +22,20 @@ impl CodexHome {
     /// a warning. Codex prints another, on stderr, about homes in temporary directories; both are harmless.
     pub fn new(base_url: &str, model: &str) -> CodexHome {
         let directory = tempfile::Builder::new().prefix("codex-home-").tempdir().expect("a temporary directory");
+        CodexHome::in_directory(directory, base_url, model)
+    }
+
+    /// The same in a directory that is there already.
+    pub(crate) fn in_directory(directory: TempDir, base_url: &str, model: &str) -> CodexHome {
         let home = CodexHome { directory };
         fs::create_dir(home.codex_home()).expect("a directory in our own can be made");
         fs::write(home.codex_home().join("config.toml"), config(base_url, model)).expect("a file in our own directory");
         home
+    }
+
+    /// The directory, without what makes it Codex's.
+    pub(crate) fn into_directory(self) -> TempDir {
+        self.directory
     }
 
     /// The home directory.

@@ -90,7 +90,8 @@ pub fn install(version: &str) -> Result<PathBuf, InstallProblem> {
 ///
 /// When it is not there and cannot be installed.
 pub fn install_other(package: &str, version: &str, program: &str) -> Result<PathBuf, InstallProblem> {
-    let package = Package { npm: package, program, says: None };
+    let finish = FINISHES.iter().find(|(finished, _)| *finished == package).map(|(_, script)| *script);
+    let package = Package { npm: package, program, says: None, finish };
     install_into(&target_directory()?.join("agents"), &package, version)
 }
 
@@ -101,9 +102,13 @@ struct Package<'a> {
     program: &'a str,
     /// What it says before its version, where that is looked at.
     says: Option<&'a str>,
+    /// The script of the package that npm would run after installing it, where the program is not there without it.
+    finish: Option<&'a str>,
 }
 
-const CODEX: Package<'_> = Package { npm: "@openai/codex", program: "codex", says: Some("codex-cli ") };
+const FINISHES: [(&str, &str); 2] = [("@anthropic-ai/claude-code", "install.cjs"), ("opencode-ai", "postinstall.mjs")];
+
+const CODEX: Package<'_> = Package { npm: "@openai/codex", program: "codex", says: Some("codex-cli "), finish: None };
 
 fn install_into(agents: &Path, package: &Package<'_>, version: &str) -> Result<PathBuf, InstallProblem> {
     let home = agents.join(format!("{}-{version}", package.program));
@@ -118,6 +123,7 @@ fn install_into(agents: &Path, package: &Package<'_>, version: &str) -> Result<P
         let unfinished = make(agents, tempfile::Builder::new().prefix("unfinished-").tempdir_in(agents))?;
         let name = format!("{}@{version}", package.npm);
         run_npm(&unfinished, &name)?;
+        finish(unfinished.path(), package)?;
         check(unfinished.path(), package, version, name)?;
         make(&home, fs::rename(unfinished.keep(), &home))?;
     }
@@ -166,6 +172,20 @@ fn run_npm(directory: &TempDir, package: &str) -> Result<(), InstallProblem> {
     }
     let complaint = last_lines(&fs::read(&log).unwrap_or_default());
     Err(InstallProblem::NpmFailed { package: package.to_owned(), status, complaint })
+}
+
+/// Runs the script that puts the program of its platform in its place.
+fn finish(directory: &Path, package: &Package<'_>) -> Result<(), InstallProblem> {
+    let Some(script) = package.finish else { return Ok(()) };
+    let path = directory.join("node_modules").join(package.npm);
+    let ran = make(&path, Command::new("node").arg(script).current_dir(&path).env("HOME", directory).output())?;
+    match ran.status.success() {
+        true => Ok(()),
+        false => {
+            let (package, complaint) = (package.npm.to_owned(), last_lines(&ran.stderr));
+            Err(InstallProblem::NpmFailed { package, status: ran.status, complaint })
+        }
+    }
 }
 
 /// npm says nothing when it cannot get the optional package that holds the program itself.

@@ -75,8 +75,8 @@ impl Answer {
                 self.stream.send(Err(cut)).await.map_err(|_| Gone)?;
                 return Ok(Stream::Ended);
             }
-            Step::Shell(command) => toolbox::shell(command, conversation),
-            Step::Patch(patch) => toolbox::patch(patch, conversation),
+            Step::Shell(command) => toolbox::shell(command, self.api, conversation),
+            Step::Patch(patch) => toolbox::patch(patch, self.api, conversation),
             Step::Write(file) => toolbox::write(file, self.api, conversation),
             Step::Tool(call) => toolbox::mcp(call, conversation),
         };

@@ -28,40 +28,46 @@ const YIELD_MS: u64 = 30_000;
 /// How long older versions, which wait for the end of a command, let it run; their own default is 10 s.
 const COMMAND_TIMEOUT_MS: u64 = 600_000;
 
-/// The shell tool, under the name and with the arguments that this agent offers; nothing when it offers none.
-pub(super) fn shell(command: &str, conversation: &Conversation) -> Option<Call> {
+/// The shell tool, under the name and with the arguments that this agent offers. A model may ask for one that it was not
+/// offered, and so does this, by the name that the agents which speak `api` give it; Codex always offers one.
+pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Option<Call> {
     let argv = ["bash", "-lc", command];
-    let kinds = [
-        ("exec_command", json!({"cmd": command, "yield_time_ms": YIELD_MS})),
-        ("shell_command", json!({"command": command, "timeout_ms": COMMAND_TIMEOUT_MS})),
-        ("shell", json!({"command": argv, "timeout_ms": COMMAND_TIMEOUT_MS})),
-        ("Bash", json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS})),
-        ("bash", json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS})),
-        ("run_shell_command", json!({"command": command, "description": "Run it"})),
-    ];
-    kinds.into_iter().find(|(name, _)| conversation.tool(name).is_some()).map(|(name, arguments)| call(name, arguments))
+    let described = json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS});
+    let (name, arguments) = match api {
+        Api::Responses => {
+            let kinds = [
+                ("exec_command", json!({"cmd": command, "yield_time_ms": YIELD_MS})),
+                ("shell_command", json!({"command": command, "timeout_ms": COMMAND_TIMEOUT_MS})),
+                ("shell", json!({"command": argv, "timeout_ms": COMMAND_TIMEOUT_MS})),
+            ];
+            kinds.into_iter().find(|(name, _)| conversation.tool(name).is_some())?
+        }
+        Api::Messages => ("Bash", described),
+        Api::ChatCompletions => ("bash", described),
+        Api::Gemini => ("run_shell_command", json!({"command": command, "description": "Run it"})),
+    };
+    Some(call(name, arguments))
 }
 
 /// `apply_patch` as the custom tool or the function that this version of Codex offers.
-pub(super) fn patch(patch: &str, conversation: &Conversation) -> Option<Call> {
+pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Option<Call> {
     match conversation.tool("apply_patch") {
         Some(tool) if tool.is_freeform => {
             Some(Call { namespace: None, name: "apply_patch".into(), input: Input::Text(patch.to_owned()) })
         }
         Some(_) => Some(call("apply_patch", json!({"input": patch}))),
         // Codex takes this form out of a shell command too, and older versions know no other.
-        None => shell(&format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"), conversation),
+        None => shell(&format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"), api, conversation),
     }
 }
 
-/// The tool that writes a file. A model may ask for one that it was not offered, and so does this: by the name that the
-/// agents which speak `api` give it.
+/// The tool that writes a file, offered or not.
 pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> Option<Call> {
     let FileText { path, text } = file;
     let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
     Some(match api {
         Api::Responses => {
-            return patch(&format!("*** Begin Patch\n*** Add File: {path}\n{added}*** End Patch"), conversation);
+            return patch(&format!("*** Begin Patch\n*** Add File: {path}\n{added}*** End Patch"), api, conversation);
         }
         Api::Messages => call("Write", json!({"file_path": path, "content": text})),
         Api::ChatCompletions => call("write", json!({"filePath": path, "content": text})),

@@ -1,0 +1,211 @@
+//! The conformance kit: what a backend promises, tried with the installed agent, one short task after the other.
+//!
+//! The tasks say what they want in plain sentences, so that a real model understands them as well as the scripted ones of
+//! the tests. They are ordinary tasks, of this very program, with a data directory and a project of their own; what a task
+//! leaves running is looked for after each of them.
+//!
+//! The kit is no test of the model: where a model does not play along, the finding is [`Verdict::Unknown`].
+
+mod case;
+mod place;
+mod trial;
+mod tries;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use connector_api::{AgentBackend, BackendName, Installed};
+use serde::Serialize;
+
+pub use case::Case;
+use place::Place;
+use trial::Trial;
+
+use crate::{
+    broker::Broker,
+    config::Config,
+    executor::LocalExecutor,
+    probing::{Freshness, NotUsable, installed},
+    registry::{BuildProblem, Registry},
+    store::{Store, StoreError},
+    task::{OnServerExit, Retention, TaskStatus},
+};
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Nothing that changes a file or runs a command.
+    Safe,
+    /// Everything: also files in the kit's own directory, and commands, in the widest sandbox there is.
+    Whole,
+}
+
+/// What a case came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It can, and it does.
+    Yes,
+    /// It cannot, and says so before anything is done.
+    No,
+    /// A promise is not kept.
+    Broken,
+    /// It did not come to the point.
+    Unknown,
+}
+
+/// One thing that was found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was tried.
+    pub case: Case,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// How that was seen, or why not, in words for people.
+    pub words: String,
+}
+
+/// Everything for one backend.
+#[derive(Debug)]
+pub struct Kit {
+    broker: Broker,
+    store: Store,
+    backend: Arc<dyn AgentBackend>,
+    installed: Installed,
+    program: PathBuf,
+    place: Place,
+    extent: Extent,
+    /// The longest that one task may take.
+    limit: Duration,
+    /// The task that answered, on which other cases build.
+    answered: Option<Trial>,
+}
+
+/// Why nothing could be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum KitProblem {
+    /// No backend has this name.
+    #[error("no backend `{name}` is configured{meant}; there is `{known}`")]
+    NoSuchBackend {
+        /// The name asked for.
+        name: String,
+        /// The name that was meant, perhaps.
+        meant: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Its settings are not what its kind takes.
+    #[error(transparent)]
+    Build(#[from] BuildProblem),
+    /// Its program cannot be used.
+    #[error("backend `{name}` cannot be used: {problem}\nnext: {install}")]
+    NotUsable {
+        /// The backend.
+        name: BackendName,
+        /// What is wrong with its program.
+        problem: NotUsable,
+        /// How to get one that works.
+        install: String,
+    },
+    /// There is no place for the kit's files.
+    #[error("cannot make the kit's directory in {}: {source}", path.display())]
+    Place {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The kit's data directory is in trouble.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Kit {
+    /// A kit for the backend `name` of `config`. It works in a directory of its own inside the data directory, where no
+    /// limit, no fallback and no rule on directories counts; all other rules of the configuration do.
+    ///
+    /// `supervisor` is the program that runs tasks, where it is not this one. Fails with a [`KitProblem`].
+    pub async fn new(
+        mut config: Config,
+        registry: &Registry,
+        supervisor: Option<PathBuf>,
+        name: &str,
+        extent: Extent,
+        limit: Duration,
+    ) -> Result<Self, KitProblem> {
+        let known = || config.backends.keys().map(BackendName::as_str);
+        let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
+        else {
+            let names: Vec<_> = known().collect();
+            let meant = connector_api::nearest(name, &names).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+            return Err(KitProblem::NoSuchBackend { name: name.to_owned(), meant, known: names.join("`, `") });
+        };
+        let backend = registry.build(frozen)?;
+        let place = Place::in_dir(&config.data_dir)
+            .map_err(|source| KitProblem::Place { path: config.data_dir.clone(), source })?;
+        config.data_dir = place.data_dir();
+        config.log_dir = place.data_dir().join("logs");
+        config.max_running = 0;
+        config.retention = Retention::default();
+        config.fallbacks.clear();
+        config.policy.on_server_exit = OnServerExit::Interrupt;
+        config.policy.keep_events = true;
+        for ceiling in config.ceilings.values_mut() {
+            ceiling.roots.clear();
+        }
+        let store = Store::open(&config.data_dir, &config.log_dir)?;
+        let (program, installed) = installed(&*backend, &store, Freshness::Fresh).await.map_err(|problem| {
+            KitProblem::NotUsable { name: backend.name().clone(), problem, install: backend.install_hint() }
+        })?;
+        let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+        let broker = Broker::new(config.clone(), registry, Store::open(&config.data_dir, &config.log_dir)?, executor)?;
+        Ok(Self { broker, store, backend, installed, program, place, extent, limit, answered: None })
+    }
+
+    /// The version of the agent, as it writes it.
+    pub fn version(&self) -> &str {
+        &self.installed.version
+    }
+
+    /// The agent's program.
+    pub fn program(&self) -> &std::path::Path {
+        &self.program
+    }
+
+    /// Tries everything, and hands each finding to `tell` as soon as there is one.
+    ///
+    /// When it is dropped on the way, call [`Kit::stop`] and wait for that.
+    pub async fn run(&mut self, mut tell: impl FnMut(&Finding)) -> Vec<Finding> {
+        let mut findings = vec![];
+        let extent = self.extent;
+        for case in Case::ALL.into_iter().filter(|case| extent == Extent::Whole || case.is_safe()) {
+            let (verdict, words) = match &self.answered {
+                None if case.needs_an_answer() => (Verdict::Unknown, "not tried, since it gave no answer".to_owned()),
+                Some(_) | None => self.judge(case).await,
+            };
+            let finding = Finding { case, verdict, words };
+            tell(&finding);
+            findings.push(finding);
+        }
+        findings
+    }
+
+    /// Stops what still runs.
+    pub async fn stop(&self) {
+        let listing = self.broker.list(Some(TaskStatus::Running), usize::MAX).await;
+        for record in listing.map(|listing| listing.records).unwrap_or_default() {
+            // One that cannot be stopped now ends with this process, which its supervisor notices.
+            let _ = self.broker.cancel(&record.id).await;
+        }
+    }
+
+    /// Keeps the directory with the records, logs and events of everything that was tried, and says where it is. Without
+    /// this it is removed.
+    pub fn keep_files(self) -> PathBuf {
+        self.place.keep()
+    }
+
+    /// Removes everything, once no supervisor writes there any more.
+    pub async fn clean_up(self) {
+        self.place.remove().await;
+    }
+}

@@ -1,0 +1,68 @@
+//! The directory in which everything happens.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// A data directory, a project, and what lies outside of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    dir: TempDir,
+}
+
+/// How long supervisors may take to leave.
+const LEAVING: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
+
+impl Place {
+    /// A new one. It is not in the system's temporary directory, which some sandboxes leave open.
+    pub(super) fn in_dir(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
+        let place = Self { dir };
+        fs::create_dir(place.outside())?;
+        // As much as git and the agents take for a repository.
+        for part in ["objects", "refs"] {
+            fs::create_dir_all(place.project().join(".git").join(part))?;
+        }
+        fs::write(place.project().join(".git/HEAD"), "ref: refs/heads/main\n")?;
+        fs::write(place.project().join("README.md"), "A project for trying out a coding agent.\n")?;
+        Ok(place)
+    }
+
+    /// Where the tasks of the kit are kept.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Where agents work.
+    pub(super) fn project(&self) -> PathBuf {
+        self.dir.path().join("project")
+    }
+
+    /// Where they may write in no sandbox but the widest.
+    pub(super) fn outside(&self) -> PathBuf {
+        self.dir.path().join("outside")
+    }
+
+    pub(super) fn keep(self) -> PathBuf {
+        self.dir.keep()
+    }
+
+    /// The last thing that a supervisor does is to remove its run directory.
+    pub(super) async fn remove(self) {
+        let until = Instant::now() + LEAVING;
+        let runs = self.data_dir().join("run");
+        let is_empty = || fs::read_dir(&runs).map_or(true, |mut entries| entries.next().is_none());
+        while !is_empty() && Instant::now() < until {
+            sleep(POLL).await;
+        }
+        // What cannot be removed is found under its name in the data directory.
+        let _ = self.dir.close();
+    }
+}

@@ -1,0 +1,160 @@
+//! One task of the kit, from submit to what it left behind.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use connector_api::Sandbox;
+use tokio::time::{Instant, sleep};
+
+use super::Kit;
+use crate::{
+    broker::{NewTask, News, Refusal, Resume, TimeLimit},
+    process::{kill_exactly, left_behind},
+    task::{TaskId, TaskRecord, TaskStatus},
+};
+
+/// What is asked of the agent.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) prompt: String,
+    pub(super) sandbox: Sandbox,
+    pub(super) model: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) limit: Duration,
+    pub(super) meddling: Meddling,
+}
+
+/// What is done to it meanwhile.
+#[derive(Debug, Clone)]
+pub(super) enum Meddling {
+    /// Nothing.
+    None,
+    /// It is cancelled as soon as it says anything, or has been at it for a while.
+    CancelOnceItWorks,
+    /// It is cancelled as soon as there is this file.
+    CancelOnce(PathBuf),
+    /// Its process is killed as soon as there is this file.
+    KillOnce(PathBuf),
+}
+
+/// A task of the kit that has ended.
+#[derive(Debug, Clone)]
+pub(super) struct Trial {
+    pub(super) record: TaskRecord,
+    pub(super) answer: String,
+    /// The names of the processes that it left running.
+    pub(super) left: Vec<String>,
+    /// Whether the meddling took place.
+    pub(super) met: bool,
+}
+
+/// How long an agent that says nothing is taken to be starting.
+const STARTING: Duration = Duration::from_secs(12);
+const POLL: Duration = Duration::from_millis(50);
+/// How long a process that was killed may take to be gone from the system's list.
+const FADING: Duration = Duration::from_secs(1);
+
+impl Trial {
+    pub(super) fn completed(&self) -> bool {
+        self.record.status == TaskStatus::Completed
+    }
+
+    /// How it ended, in a few words.
+    pub(super) fn words(&self) -> String {
+        let said = self.record.agent_said.as_deref().unwrap_or_default().lines().next().unwrap_or_default();
+        let said: String = said.chars().take(160).collect();
+        match (&self.record.failure_reason, said.is_empty()) {
+            (None, _) => "completed".to_owned(),
+            (Some(reason), true) => reason.clone(),
+            (Some(reason), false) => format!("{reason}: {said}"),
+        }
+    }
+
+    /// Whether it failed for this documented reason, or for one that begins like it.
+    pub(super) fn failed_by(&self, reason: &str) -> bool {
+        self.record.failure_reason.as_deref().is_some_and(|found| found.starts_with(reason))
+    }
+}
+
+impl Kit {
+    /// Runs one task, and looks for what it left.
+    pub(super) async fn tries(&self, ask: Ask) -> Result<Trial, Refusal> {
+        let task = NewTask {
+            prompt: ask.prompt,
+            working_directory: self.place.project(),
+            sandbox: Some(ask.sandbox),
+            model: ask.model,
+            time_limit: TimeLimit::After(ask.limit),
+            backend: Some(self.backend.name().clone()),
+            resume: ask.session.map(|session| Resume { session, task: None }),
+        };
+        let id = self.broker.submit(task).await?;
+        let met = self.meddle(&id, &ask.meddling).await?;
+        let mut follow = self.broker.follow(&id);
+        let record = loop {
+            match follow.next().await? {
+                News::Ended(record) => break *record,
+                News::Event(_) => {}
+            }
+        };
+        let answer = self.broker.result(&id)?.map(|result| format!("{}{}", result.head, result.tail));
+        let left = self.left_by(&record).await;
+        Ok(Trial { record, answer: answer.unwrap_or_default(), left, met })
+    }
+
+    async fn left_by(&self, record: &TaskRecord) -> Vec<String> {
+        let until = Instant::now() + FADING;
+        loop {
+            let left = left_behind(&record.id, record.agent.as_ref(), None);
+            if left.is_empty() || Instant::now() >= until {
+                return left.into_iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Waits for the moment, and does it. False when the task had ended by then.
+    async fn meddle(&self, id: &TaskId, meddling: &Meddling) -> Result<bool, Refusal> {
+        match meddling {
+            Meddling::None => return Ok(true),
+            Meddling::CancelOnceItWorks => {
+                let begun = Instant::now();
+                self.wait(id, |kit| kit.has_spoken(id) || begun.elapsed() >= STARTING).await?;
+            }
+            Meddling::CancelOnce(file) | Meddling::KillOnce(file) => {
+                self.wait(id, |_| is_written(file)).await?;
+            }
+        }
+        let record = self.broker.view(id, 1).await?.record;
+        if record.status.is_final() {
+            return Ok(false);
+        }
+        match (meddling, record.agent) {
+            (Meddling::KillOnce(_), Some(agent)) => kill_exactly(&agent),
+            (Meddling::KillOnce(_), None) | (Meddling::None, _) => return Ok(false),
+            (Meddling::CancelOnceItWorks | Meddling::CancelOnce(_), _) => {
+                self.broker.cancel(id).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn has_spoken(&self, id: &TaskId) -> bool {
+        self.store.read_live(id).is_some_and(|live| live.last_event.is_some())
+    }
+
+    /// Until `is_so`, or the task has ended.
+    async fn wait(&self, id: &TaskId, is_so: impl Fn(&Self) -> bool) -> Result<(), Refusal> {
+        while !is_so(self) && !self.broker.view(id, 1).await?.record.status.is_final() {
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+}
+
+/// Commands of the kit write their process id.
+pub(super) fn is_written(file: &Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| text.ends_with('\n'))
+}

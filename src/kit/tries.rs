@@ -1,0 +1,301 @@
+//! How each case is tried, and what is made of what came of it.
+
+use std::{fs, path::Path, time::Duration};
+
+use connector_api::{AgentRequest, Sandbox};
+
+use super::{
+    Case, Extent, Kit, Verdict,
+    trial::{Ask, Meddling, Trial},
+};
+use crate::{broker::Refusal, task::TaskRecord};
+
+/// What was found, and how.
+type Judgement = (Verdict, String);
+
+const WORD: &str = "pineapple";
+const NO_MODEL: &str = "no-such-model-anywhere";
+const FAILURE: &str = "the model was told to fail";
+
+/// The time limit of the case that is about it.
+const SHORT: Duration = Duration::from_secs(8);
+
+impl Kit {
+    /// Tries one case.
+    pub(super) async fn judge(&mut self, case: Case) -> Judgement {
+        let judged = match case {
+            Case::Answer => self.answers().await,
+            Case::Session => Ok(self.told(|record| record.session_id.clone(), "it names none")),
+            Case::Tokens => Ok(self.told(
+                |record| record.usage.map(|usage| format!("{} in, {} out", usage.input_tokens, usage.output_tokens)),
+                "it does not tell",
+            )),
+            Case::HyphenPrompt => self.says_the_word(format!("--help {}", say(WORD))).await,
+            Case::LongPrompt => self.says_the_word(format!("{}\n{}", say(WORD), filling(300_000))).await,
+            Case::UnknownModel => self.fails_for(|ask| ask.model = Some(NO_MODEL.to_owned())).await,
+            Case::Resume => self.resumes().await,
+            Case::UnknownSession => self.strays().await,
+            Case::CancelThinking => self.is_cancelled(COUNTING.to_owned(), Meddling::CancelOnceItWorks).await,
+            Case::ReadOnly => self.keeps_to(Sandbox::ReadOnly).await,
+            Case::WorkspaceWrite => self.keeps_to(Sandbox::WorkspaceWrite).await,
+            Case::DangerFullAccess => self.keeps_to(Sandbox::DangerFullAccess).await,
+            Case::Edit => self.edits().await,
+            Case::CancelCommand => {
+                let file = self.place.project().join("cancelled.pid");
+                self.is_cancelled(running(&file), Meddling::CancelOnce(file)).await
+            }
+            Case::TimeLimit => self.is_timed_out().await,
+            Case::ModelFailure => self.tells_a_failure().await,
+            Case::Crash => self.crashes().await,
+        };
+        judged.unwrap_or_else(|refusal| match refusal {
+            Refusal::Unsupported(unsupported) => (Verdict::No, unsupported.to_string()),
+            refusal => (Verdict::Unknown, refusal.to_string()),
+        })
+    }
+
+    /// A task in the narrowest sandbox there is.
+    fn ask(&self, prompt: String) -> Ask {
+        let sandbox = self.installed.sandboxes.first().copied().unwrap_or(Sandbox::ReadOnly);
+        Ask { prompt, sandbox, model: None, session: None, limit: self.limit, meddling: Meddling::None }
+    }
+
+    /// One in the widest, in which commands run unhindered.
+    fn ask_freely(&self, prompt: String) -> Ask {
+        let sandbox = self.installed.sandboxes.last().copied().unwrap_or(Sandbox::ReadOnly);
+        Ask { sandbox, ..self.ask(prompt) }
+    }
+
+    async fn answers(&mut self) -> Result<Judgement, Refusal> {
+        let trial = self.tries(self.ask(say(WORD))).await?;
+        if !trial.completed() {
+            let advice = trial.record.advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            return Ok(clean(&trial, || (Verdict::Unknown, format!("{}{advice}", trial.words()))));
+        }
+        let judged = word(&trial, WORD);
+        self.answered = Some(trial);
+        Ok(judged)
+    }
+
+    async fn says_the_word(&self, prompt: String) -> Result<Judgement, Refusal> {
+        Ok(word(&self.tries(self.ask(prompt)).await?, WORD))
+    }
+
+    fn told(&self, what: impl Fn(&TaskRecord) -> Option<String>, otherwise: &str) -> Judgement {
+        match self.answered.as_ref().and_then(|trial| what(&trial.record)) {
+            Some(words) => (Verdict::Yes, words),
+            None => (Verdict::No, otherwise.to_owned()),
+        }
+    }
+
+    async fn fails_for(&self, change: impl Fn(&mut Ask)) -> Result<Judgement, Refusal> {
+        let mut ask = self.ask(say(WORD));
+        change(&mut ask);
+        let trial = self.tries(ask).await?;
+        Ok(clean(&trial, || match trial.completed() {
+            true => (Verdict::Broken, "it completed all the same".to_owned()),
+            false => (Verdict::Yes, trial.words()),
+        }))
+    }
+
+    async fn resumes(&self) -> Result<Judgement, Refusal> {
+        let Some(session) = self.session() else { return Ok(no_session()) };
+        let prompt = "Reply with exactly the word you replied with before.".to_owned();
+        let trial = self.tries(Ask { session: Some(session.clone()), ..self.ask(prompt) }).await?;
+        if !trial.completed() {
+            return Ok(clean(&trial, || (Verdict::No, trial.words())));
+        }
+        if trial.record.session_id.as_ref() != Some(&session) {
+            return Ok((Verdict::Broken, "it went on in another session, and did not fail".to_owned()));
+        }
+        Ok(word(&trial, WORD))
+    }
+
+    async fn strays(&self) -> Result<Judgement, Refusal> {
+        let Some(session) = self.session() else { return Ok(no_session()) };
+        if !self.backend.capabilities().resume {
+            return self.resumes().await;
+        }
+        self.fails_for(|ask| ask.session = Some(stranger(&session))).await.or_else(|refusal| match refusal {
+            // It was known beforehand that there is none.
+            Refusal::Unsupported(unsupported) => Ok((Verdict::Yes, unsupported.to_string())),
+            refusal => Err(refusal),
+        })
+    }
+
+    fn session(&self) -> Option<String> {
+        self.answered.as_ref().and_then(|trial| trial.record.session_id.clone())
+    }
+
+    async fn is_cancelled(&self, prompt: String, meddling: Meddling) -> Result<Judgement, Refusal> {
+        let runs_a_command = matches!(meddling, Meddling::CancelOnce(_));
+        let ask = if runs_a_command { self.ask_freely(prompt) } else { self.ask(prompt) };
+        let trial = self.tries(Ask { meddling, ..ask }).await?;
+        Ok(clean(&trial, || match (trial.met, trial.failed_by("Cancelled by user")) {
+            (true, true) => (Verdict::Yes, "nothing is left".to_owned()),
+            (false, _) => (Verdict::Unknown, format!("it had ended by then: {}", trial.words())),
+            (true, false) => (Verdict::Broken, trial.words()),
+        }))
+    }
+
+    async fn is_timed_out(&self) -> Result<Judgement, Refusal> {
+        let prompt = running(&self.place.project().join("timed-out.pid"));
+        let trial = self.tries(Ask { limit: SHORT.min(self.limit), ..self.ask_freely(prompt) }).await?;
+        Ok(clean(&trial, || match (trial.failed_by("Timeout after"), trial.completed()) {
+            (true, _) => (Verdict::Yes, "nothing is left".to_owned()),
+            (false, true) => (Verdict::Unknown, "it had ended by then".to_owned()),
+            (false, false) => (Verdict::Unknown, trial.words()),
+        }))
+    }
+
+    async fn tells_a_failure(&self) -> Result<Judgement, Refusal> {
+        let trial = self.tries(self.ask(format!("Fail with this message: `{FAILURE}`"))).await?;
+        let said = trial.record.agent_said.as_deref().unwrap_or_default();
+        Ok(clean(&trial, || match (trial.completed(), said.contains(FAILURE)) {
+            (true, _) => (Verdict::Unknown, "the model did not fail".to_owned()),
+            (false, true) => (Verdict::Yes, trial.words()),
+            (false, false) => (Verdict::Broken, format!("its words are not there: {}", trial.words())),
+        }))
+    }
+
+    async fn crashes(&self) -> Result<Judgement, Refusal> {
+        let file = self.place.project().join("crashed.pid");
+        let prompt = running(&file);
+        let trial = self.tries(Ask { meddling: Meddling::KillOnce(file), ..self.ask_freely(prompt) }).await?;
+        Ok(clean(&trial, || match (trial.met, trial.completed()) {
+            (true, false) => (Verdict::Yes, trial.words()),
+            (false, _) => (Verdict::Unknown, format!("it had ended by then: {}", trial.words())),
+            (true, true) => (Verdict::Broken, "it was killed, and counts as completed".to_owned()),
+        }))
+    }
+
+    async fn edits(&self) -> Result<Judgement, Refusal> {
+        let writes = self.installed.sandboxes.iter().copied().find(|sandbox| *sandbox > Sandbox::ReadOnly);
+        let Some(sandbox) = writes else { return Ok((Verdict::No, "it has no sandbox for that".to_owned())) };
+        let path = self.place.project().join("made.txt");
+        let trial = self.tries(Ask { sandbox, ..self.ask(make(&path)) }).await?;
+        let is_there = fs::read_to_string(&path).is_ok_and(|text| text.trim() == WORD);
+        Ok(clean(&trial, || match (is_there, trial.completed()) {
+            (true, true) => (Verdict::Yes, format!("in {sandbox}")),
+            (false, true) => (Verdict::Unknown, "it completed, and the file is not there".to_owned()),
+            (_, false) => (Verdict::Unknown, trial.words()),
+        }))
+    }
+
+    /// A sandbox is refused with a reason, or is launched; and then it is tried on disk, if files may be touched.
+    async fn keeps_to(&self, sandbox: Sandbox) -> Result<Judgement, Refusal> {
+        let request = AgentRequest {
+            prompt: say(WORD),
+            working_directory: self.place.project(),
+            sandbox,
+            model: None,
+            resume: None,
+        };
+        self.backend.launch(&request, &self.installed).map_err(Refusal::Unsupported)?;
+        match (self.extent, sandbox) {
+            (Extent::Safe, _) => Ok((Verdict::Yes, "offered; not tried on disk".to_owned())),
+            (Extent::Whole, Sandbox::DangerFullAccess) => {
+                // Some have an editor that does not leave the project in any mode.
+                let path = self.place.outside().join("free.txt");
+                let trial = self.tries(Ask { sandbox, ..self.ask(touch(&path)) }).await?;
+                Ok(clean(&trial, || match path.exists() {
+                    true => (Verdict::Yes, "a command wrote outside the project".to_owned()),
+                    false => (Verdict::Unknown, format!("wrote nothing outside the project; {}", trial.words())),
+                }))
+            }
+            (Extent::Whole, Sandbox::ReadOnly) => self.writes_nothing_in(sandbox, &self.place.project()).await,
+            (Extent::Whole, Sandbox::WorkspaceWrite) => self.writes_nothing_in(sandbox, &self.place.outside()).await,
+        }
+    }
+
+    /// Asks for a file in `dir`, of its editor and of its shell.
+    async fn writes_nothing_in(&self, sandbox: Sandbox, dir: &Path) -> Result<Judgement, Refusal> {
+        let (edited, touched) = (dir.join(format!("{sandbox}-edited")), dir.join(format!("{sandbox}-touched")));
+        for (prompt, path, how) in [(make(&edited), &edited, "edits"), (touch(&touched), &touched, "commands")] {
+            let trial = self.tries(Ask { sandbox, ..self.ask(prompt) }).await?;
+            if path.exists() {
+                return Ok((Verdict::Broken, format!("its {how} made {}", path.display())));
+            }
+            if !trial.completed() {
+                let words = format!("its {how} made no file, and the task failed: {}", trial.words());
+                return Ok(clean(&trial, || (Verdict::Unknown, words)));
+            }
+        }
+        let place = if sandbox == Sandbox::ReadOnly { "anywhere" } else { "outside the project" };
+        Ok((Verdict::Yes, format!("neither an edit nor a command made a file {place}")))
+    }
+}
+
+/// Nothing counts where something is left running.
+fn clean(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
+    match trial.left.is_empty() {
+        true => judge(),
+        false => (Verdict::Broken, format!("it left running: {}", trial.left.join(", "))),
+    }
+}
+
+fn word(trial: &Trial, word: &str) -> Judgement {
+    clean(trial, || match (trial.completed(), trial.answer.to_lowercase().contains(word)) {
+        (true, true) => (Verdict::Yes, "it did".to_owned()),
+        (true, false) => {
+            let answer: String = trial.answer.chars().take(80).collect();
+            (Verdict::Unknown, format!("it completed, and answered {answer:?}"))
+        }
+        (false, _) => (Verdict::Broken, trial.words()),
+    })
+}
+
+fn no_session() -> Judgement {
+    (Verdict::No, "it names no session".to_owned())
+}
+
+fn say(word: &str) -> String {
+    format!("Reply with exactly this word: `{word}`")
+}
+
+fn make(path: &Path) -> String {
+    format!("Create the file `{}` with the content: `{WORD}`", path.display())
+}
+
+fn touch(path: &Path) -> String {
+    format!("Run the shell command: `touch '{}'`", path.display())
+}
+
+/// Keeps a model busy for minutes, and is no use to anybody.
+const COUNTING: &str = "Write the numbers from 1 to 5000 in words, one a line, and nothing else.";
+
+/// A command that says that it runs, and then does so until it is stopped.
+fn running(file: &Path) -> String {
+    format!("Run the shell command: `echo $$ > '{}'; exec tail -f /dev/null`", file.display())
+}
+
+/// Words that ask for nothing.
+fn filling(characters: usize) -> String {
+    "What follows is filling. ".chars().cycle().take(characters).collect()
+}
+
+/// An id of the same form that no session has.
+fn stranger(session: &str) -> String {
+    let zero = if session.ends_with("000000") { '1' } else { '0' };
+    let mut letters: Vec<char> = session.chars().collect();
+    for letter in letters.iter_mut().rev().filter(|letter| letter.is_ascii_alphanumeric()).take(6) {
+        *letter = zero;
+    }
+    letters.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_looks_like_a_session_and_is_another() {
+        for (session, other) in [
+            ("0199a213-81c0-4800-8aa1-bbab2a035a53", "0199a213-81c0-4800-8aa1-bbab2a000000"),
+            ("ses_000000", "ses_111111"),
+            ("ab", "00"),
+        ] {
+            assert_eq!(stranger(session), other);
+        }
+    }
+}

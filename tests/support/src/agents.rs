@@ -1,0 +1,182 @@
+//! Real agents, each configured for a scripted model in a home of its own.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    ScriptedModel,
+    codex::{CodexHome, InstallProblem, install, install_other},
+};
+
+/// An agent that is ready to be used as a backend.
+#[derive(Debug)]
+pub struct Agent {
+    /// What it is called in tables.
+    pub title: String,
+    /// What `[backends.NAME]` has to say, as TOML without the head of the section.
+    pub settings: String,
+    /// What it needs of an environment, besides `HOME` and `PATH`.
+    pub variables: Vec<(&'static str, OsString)>,
+    /// Its home, removed with it.
+    home: TempDir,
+}
+
+/// The newest versions that were looked at, as npm has them.
+pub const CLAUDE: &str = "2.1.332";
+/// Gemini CLI's.
+pub const GEMINI: &str = "0.61.0";
+/// OpenCode's.
+pub const OPENCODE: &str = "1.18.33";
+/// The ACP agent around Codex.
+pub const CODEX_ACP: &str = "0.16.0";
+/// The ACP agent around Claude Code.
+pub const CLAUDE_CODE_ACP: &str = "0.16.2";
+
+impl Agent {
+    /// The agent's home directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Codex in this version.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be installed, as with every agent below.
+    pub fn codex(version: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install(version)?;
+        let agent = Agent::new(&format!("Codex CLI {version}"), "codex", &program);
+        Ok(agent.with_codex_home(model))
+    }
+
+    /// Claude Code in this version. Run by root it wants to be told that it is in a sandbox.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn claude(version: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@anthropic-ai/claude-code", version, "claude")?;
+        Ok(Agent::new(&format!("Claude Code {version}"), "claude", &program).with_anthropic(model))
+    }
+
+    /// Gemini CLI, as a backend of this kind: `gemini`, or `acp`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn gemini(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@google/gemini-cli", GEMINI, "gemini")?;
+        let mut agent = Agent::new(&format!("Gemini CLI {GEMINI}"), kind, &program).preset("gemini");
+        agent.settings += "model = \"gemini-2.5-pro\"\n";
+        agent.write(
+            ".gemini/settings.json",
+            &json!({
+                "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": false}},
+                "privacy": {"usageStatisticsEnabled": false},
+                "general": {"disableAutoUpdate": true, "disableUpdateNag": true},
+            }),
+        );
+        agent.variables.extend([
+            ("GEMINI_API_KEY", "dummy".into()),
+            ("GOOGLE_GEMINI_BASE_URL", model.origin().into()),
+            ("TMPDIR", agent.home.path().into()),
+        ]);
+        Ok(agent)
+    }
+
+    /// OpenCode, as a backend of this kind: `opencode`, or `acp`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn opencode(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("opencode-ai", OPENCODE, "opencode")?;
+        let mut agent = Agent::new(&format!("OpenCode {OPENCODE}"), kind, &program).preset("opencode");
+        agent.write(
+            ".config/opencode/opencode.json",
+            &json!({
+                "model": "mock/mock-model",
+                "small_model": "mock/mock-model",
+                "autoupdate": false,
+                "provider": {"mock": {
+                    "npm": "@ai-sdk/openai-compatible",
+                    "options": {"baseURL": model.base_url(), "apiKey": "dummy"},
+                    "models": {"mock-model": {"name": "mock-model", "tool_call": true}},
+                }},
+            }),
+        );
+        agent
+            .variables
+            .extend([("OPENCODE_DISABLE_AUTOUPDATE", "1".into()), ("OPENCODE_DISABLE_MODELS_FETCH", "1".into())]);
+        Ok(agent)
+    }
+
+    /// The ACP agent around Codex.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn codex_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@zed-industries/codex-acp", CODEX_ACP, "codex-acp")?;
+        let agent = Agent::new(&format!("codex-acp {CODEX_ACP}"), "acp", &program).preset("codex-acp");
+        Ok(agent.with_codex_home(model))
+    }
+
+    /// The ACP agent around Claude Code.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn claude_code_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@zed-industries/claude-code-acp", CLAUDE_CODE_ACP, "claude-code-acp")?;
+        let agent = Agent::new(&format!("claude-code-acp {CLAUDE_CODE_ACP}"), "acp", &program);
+        Ok(agent.preset("claude-code-acp").with_anthropic(model))
+    }
+
+    fn new(title: &str, kind: &str, program: &Path) -> Agent {
+        let home = tempfile::Builder::new().prefix("agent-home-").tempdir().expect("a temporary directory");
+        let settings = format!("kind = {kind:?}\nprogram = {program:?}\n");
+        Agent { title: title.to_owned(), settings, variables: vec![], home }
+    }
+
+    /// Where the kind is `acp`, which of the agents known to it.
+    fn preset(mut self, name: &str) -> Agent {
+        if self.settings.contains("kind = \"acp\"") {
+            self.settings += &format!("preset = {name:?}\n");
+            self.title += " by ACP";
+        }
+        self
+    }
+
+    fn with_codex_home(mut self, model: &ScriptedModel) -> Agent {
+        let home = CodexHome::in_directory(self.home, &model.base_url(), "mock-model");
+        self.variables.push(("CODEX_HOME", home.codex_home().into()));
+        self.home = home.into_directory();
+        self
+    }
+
+    fn with_anthropic(mut self, model: &ScriptedModel) -> Agent {
+        let config: PathBuf = self.home.path().join("claude");
+        self.variables.extend([
+            ("ANTHROPIC_BASE_URL", model.origin().into()),
+            ("ANTHROPIC_API_KEY", "dummy".into()),
+            ("CLAUDE_CONFIG_DIR", config.into()),
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".into()),
+            ("DISABLE_AUTOUPDATER", "1".into()),
+            ("IS_SANDBOX", "1".into()),
+        ]);
+        self
+    }
+
+    fn write(&self, path: &str, value: &serde_json::Value) {
+        let path = self.home.path().join(path);
+        let parent = path.parent().expect("a file in a directory");
+        fs::create_dir_all(parent).and_then(|()| fs::write(&path, value.to_string())).expect("a home of our own");
+    }
+}

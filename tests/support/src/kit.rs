@@ -1,0 +1,56 @@
+//! The program's own conformance kit, `check --deep NAME --whole`, run for an agent of ours.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde::Deserialize;
+
+use crate::agents::Agent;
+
+/// What the kit found.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Report {
+    /// The version that the agent gave.
+    pub version: String,
+    /// Everything that was tried, in order.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Finding {
+    /// What, such as `cancel_command`.
+    pub case: String,
+    /// `yes`, `no`, `broken` or `unknown`.
+    pub verdict: String,
+    /// How that was seen, or why not.
+    pub words: String,
+}
+
+/// Runs the kit of `program`, a codex-connector, over `agent`, in a directory of its own in `scratch`: that must not be in the
+/// system's temporary directory, which Codex's `workspace-write` leaves open.
+///
+/// # Panics
+///
+/// When the kit gives no report; the message has what it printed.
+pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
+    fs::create_dir_all(scratch).expect("cargo's directory is writable");
+    let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(scratch).expect("cargo's directory is writable");
+    let config = dir.path().join("config.toml");
+    fs::write(&config, format!("[backends.subject]\n{}", agent.settings)).expect("a directory of our own");
+    let mut command = Command::new(program);
+    command.arg("--config").arg(&config).arg("--data-dir").arg(dir.path().join("data"));
+    command.args(["check", "--deep", "subject", "--whole", "--json"]).stdin(Stdio::null());
+    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("HOME", agent.home());
+    command.envs(agent.variables.iter().map(|(name, value)| (name, value)));
+    let output = command.output().expect("the program is built");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
+        let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        panic!("{}: {problem}: {}", agent.title, told.concat())
+    })
+}
