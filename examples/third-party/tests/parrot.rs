@@ -45,3 +45,21 @@ fn a_task_goes_from_configuration_to_answer() {
         "{text}"
     );
 }
+
+#[test]
+fn it_passes_the_kit() {
+    let home = tempfile::tempdir().expect("a temporary directory can be made");
+    let config = home.path().join("config.toml");
+    fs::write(&config, "[backends.polly]\nkind = \"parrot\"\n").expect("the home is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_third-party"));
+    command.env("HOME", home.path()).arg("--config").arg(&config);
+    let output = command.args(["check", "--deep", "polly", "--whole", "--json"]).output().expect("the program runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("it reports in JSON");
+    let findings = report["findings"].as_array().expect("it tried something");
+    let verdict =
+        |case: &str| findings.iter().find(|finding| finding["case"] == case).map(|finding| &finding["verdict"]);
+    for (case, expected) in [("answer", "yes"), ("long_prompt", "yes"), ("read_only", "yes"), ("resume", "no")] {
+        assert_eq!(verdict(case), Some(&json!(expected)), "{case}: {report:#}");
+    }
+    assert!(output.status.success() && !findings.iter().any(|finding| finding["verdict"] == "broken"), "{report:#}");
+}
