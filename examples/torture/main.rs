@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             .backend::<connector_command::Command>()
             .backend::<connector_acp::Acp>()
             .backend::<connector_claude::Claude>()
+            .backend::<connector_gemini::Gemini>()
             .main(),
         Some(_) | None => torture(),
     }

@@ -11,6 +11,7 @@ fn kinds_of_the_binary() -> Registry {
     registry.add::<connector_command::Command>();
     registry.add::<connector_acp::Acp>();
     registry.add::<connector_claude::Claude>();
+    registry.add::<connector_gemini::Gemini>();
     registry
 }
 

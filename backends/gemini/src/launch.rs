@@ -1,0 +1,159 @@
+//! From a request to the command line of `gemini`.
+
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
+};
+
+use crate::settings::Settings;
+
+/// Gemini CLI reads so many bytes from stdin, and leaves out the rest with no more than a warning (0.61.0).
+const MOST_BYTES: usize = 8 << 20;
+
+/// The command line for `request`, of options that `installed` lists.
+pub(crate) fn launch(
+    settings: &Settings,
+    request: &AgentRequest,
+    installed: &Installed,
+) -> Result<Launch, Unsupported> {
+    let found = format!("Gemini CLI {}", installed.version);
+    if let Some(why) = why_no_prompt(&request.prompt) {
+        return Err(Unsupported::Value { parameter: "task", why: why.into() });
+    }
+    if !installed.sandboxes.contains(&request.sandbox) {
+        let why = match request.sandbox {
+            Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
+                "its model can leave every weaker mode by `exit_plan_mode`, which nobody is asked about; ask for \
+                 danger-full-access, or another agent"
+            }
+            Sandbox::DangerFullAccess => "its help does not list `--approval-mode` with `yolo`",
+        };
+        return Err(Unsupported::Sandbox { sandbox: request.sandbox, found, why: why.into() });
+    }
+    let has = |flag: &str| installed.features.contains(flag);
+    let mut args = vec!["--output-format=stream-json".to_owned()];
+    args.extend(settings.extra_args.iter().cloned());
+    args.push("--approval-mode=yolo".to_owned());
+    // Without it a directory that no one has been asked about ends the run (exit code 55). Versions that do not list it do
+    // not ask.
+    if has("--skip-trust") {
+        args.push("--skip-trust".to_owned());
+    }
+    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
+        if let Some(why) = why_no_model(model) {
+            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+        }
+        if !has("--model") {
+            let purpose = "to choose a model".to_owned();
+            return Err(Unsupported::MissingFlag { found, flag: "--model".into(), purpose });
+        }
+        args.push(format!("--model={model}"));
+    }
+    if let Some(session) = &request.resume {
+        let refuse =
+            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
+        // It also takes `latest` and numbers, which mean another session tomorrow.
+        if !is_session_id(session) {
+            return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
+        }
+        if !has("--resume") {
+            return Err(refuse("its help does not list `--resume`"));
+        }
+        args.push(format!("--resume={session}"));
+    }
+    // SIGINT does the same.
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
+}
+
+/// Why a prompt would not reach the model as it is, as the end of a sentence.
+fn why_no_prompt(prompt: &str) -> Option<&'static str> {
+    if prompt.trim().is_empty() {
+        return Some("it is blank, which Gemini CLI does not take");
+    }
+    if prompt.len() > MOST_BYTES {
+        return Some("it is longer than 8 MiB, and Gemini CLI would leave out the rest");
+    }
+    // `/fix it` runs a command of Gemini CLI, of the user or of the project. `/etc/hosts` is no name of one, and neither
+    // `//` nor `/*` begins one.
+    let is_command = prompt.strip_prefix('/').is_some_and(|rest| {
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        !rest.starts_with(['/', '*']) && !word.contains('/')
+    });
+    is_command.then_some("it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word")
+}
+
+fn is_session_id(session: &str) -> bool {
+    let lengths = session.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{contract::answers, probe::understand};
+
+    fn launched(change: impl FnOnce(&mut AgentRequest, &mut Installed)) -> Result<Launch, Unsupported> {
+        let settings = Settings::read(json!({"extra_args": ["--extensions=none"]})).expect("good settings");
+        let mut installed = understand(&answers()).expect("real answers");
+        let mut request = AgentRequest {
+            prompt: "a task".into(),
+            working_directory: PathBuf::from("/"),
+            sandbox: Sandbox::DangerFullAccess,
+            model: Some("gemini-2.5-pro".into()),
+            resume: Some("0199a213-81c0-4800-8aa1-bbab2a035a53".into()),
+        };
+        change(&mut request, &mut installed);
+        launch(&settings, &request, &installed)
+    }
+
+    #[test]
+    fn everything_asked_for_stands_in_the_command_line() {
+        let launch = launched(|_, _| ()).expect("an ordinary request");
+        let wanted = [
+            "--output-format=stream-json",
+            "--extensions=none",
+            "--approval-mode=yolo",
+            "--skip-trust",
+            "--model=gemini-2.5-pro",
+            "--resume=0199a213-81c0-4800-8aa1-bbab2a035a53",
+        ];
+        assert_eq!((launch.args, launch.prompt), (wanted.map(str::to_owned).to_vec(), PromptDelivery::Stdin));
+    }
+
+    #[test]
+    fn no_option_is_passed_that_the_help_does_not_list() {
+        let without = |flag: &str| launched(|_, installed| assert!(installed.features.remove(flag)));
+        assert!(without("--skip-trust").is_ok_and(|launch| !launch.args.contains(&"--skip-trust".to_owned())));
+        assert!(matches!(without("--model"), Err(Unsupported::MissingFlag { .. })));
+        assert!(matches!(without("--resume"), Err(Unsupported::Resume { .. })));
+    }
+
+    #[test]
+    fn the_weaker_sandboxes_are_refused_with_the_reason() {
+        for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
+            let refusal = launched(|request, _| request.sandbox = sandbox).expect_err("it is not enforced");
+            assert!(refusal.to_string().contains("exit_plan_mode"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_named_by_its_id_and_not_by_its_place() {
+        for session in ["latest", "1", "--help", ""] {
+            assert!(launched(|request, _| request.resume = Some(session.into())).is_err(), "{session:?}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_would_not_reach_the_model_as_it_is_is_refused() {
+        let taken = |prompt: &str| launched(|request, _| request.prompt = prompt.into()).is_ok();
+        for prompt in [" \n", "/fix it", "/help", "/git:commit", "/\n", &"x".repeat(MOST_BYTES + 1)] {
+            assert!(!taken(prompt), "{:?}", &prompt[..prompt.len().min(20)]);
+        }
+        for prompt in ["/etc/hosts is broken", "// TODO", "/* why? */", " /fix it", "fix /help"] {
+            assert!(taken(prompt), "{prompt:?}");
+        }
+    }
+}

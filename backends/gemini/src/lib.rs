@@ -1,0 +1,104 @@
+//! Gemini CLI as a backend of codex-connector: `gemini` without a terminal, with its stream of JSON.
+//!
+//! It is offered for `danger-full-access` alone. Gemini CLI has weaker modes, and none of them holds when nobody is there to
+//! be asked (seen with 0.61.0): its model may call `enter_plan_mode`, write a plan, and call `exit_plan_mode`, which
+//! approves the plan by itself and goes on in the mode in which everything is allowed. In `plan`, `default` and `auto_edit`
+//! alike, a shell command then wrote outside the working directory.
+
+mod advice;
+#[cfg(test)]
+mod contract;
+mod launch;
+mod probe;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod settings;
+mod tools;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{session::GeminiSession, settings::Settings};
+
+/// Gemini CLI under one configured name.
+#[derive(Debug)]
+pub struct Gemini {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for Gemini {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
+    }
+
+    fn install_hint(&self) -> String {
+        "install the Gemini CLI with `npm install -g @google/gemini-cli@latest`".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sandboxes: vec![Sandbox::DangerFullAccess],
+            model: true,
+            resume: true,
+            requires_git: self.settings.require_git,
+        }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        vec![ProbeCommand::new(["--version"]), ProbeCommand::new(["--help"])]
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
+        launch::launch(&self.settings, request, installed)
+    }
+
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(GeminiSession::new(request.resume.clone()))
+    }
+}
+
+impl BackendKind for Gemini {
+    const KIND: &'static str = "gemini";
+
+    /// Its keys, its account and its settings; not what belongs to an editor or a session that started the server.
+    const NEEDS: &'static [&'static str] = &[
+        "GEMINI_API_KEY*",
+        "GEMINI_MODEL",
+        "GEMINI_CLI_HOME",
+        "GEMINI_CLI_CUSTOM_HEADERS",
+        "GEMINI_CLI_SYSTEM_*_PATH",
+        "GEMINI_CLI_USE_COMPUTE_ADC",
+        "GOOGLE_API_KEY",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_*",
+        "GOOGLE_GENAI_*",
+        "GOOGLE_GEMINI_BASE_URL",
+        "GOOGLE_VERTEX_BASE_URL",
+        "CLOUDSDK_CONFIG",
+    ];
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

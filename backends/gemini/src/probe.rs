@@ -1,0 +1,72 @@
+//! What the installed Gemini CLI can do, read from its own help.
+
+use std::collections::BTreeSet;
+
+use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox};
+
+/// Reads the answers to `--version`, which is a bare number, and `--help`.
+pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+    let [version, help] = answers else {
+        let said = "(it was not asked)".to_owned();
+        return Err(ProbeProblem::NotUnderstood { command: "--version".into(), exit: Exit::Code(0), said });
+    };
+    let number = version.stdout.trim();
+    let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);
+    if version.exit != Exit::Code(0) || !is_number {
+        return Err(not_understood(version));
+    }
+    if help.exit != Exit::Code(0) || !help.stdout.contains("Gemini CLI") || !help.stdout.contains("stream-json") {
+        return Err(not_understood(help));
+    }
+    let features: BTreeSet<String> = help.stdout.lines().flat_map(flags).collect();
+    let enforced = |sandbox: &Sandbox| match sandbox {
+        // None of its modes holds when nobody is there to be asked: see the head of this crate.
+        Sandbox::ReadOnly | Sandbox::WorkspaceWrite => false,
+        Sandbox::DangerFullAccess => features.contains("--approval-mode") && help.stdout.contains("\"yolo\""),
+    };
+    let sandboxes = Sandbox::ALL.into_iter().filter(enforced).collect();
+    Ok(Installed { version: number.to_owned(), sandboxes, features })
+}
+
+/// The long options that a line of the help defines: `  -m, --model   Model` or `      --skip-trust   Trust`.
+fn flags(line: &str) -> Vec<String> {
+    let text = line.trim_start();
+    if line.len() - text.len() > 6 || !text.starts_with('-') {
+        return vec![];
+    }
+    let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
+    words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
+}
+
+fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
+    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
+    ProbeProblem::NotUnderstood {
+        command: answer.args.join(" "),
+        exit: answer.exit,
+        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::answers;
+
+    #[test]
+    fn a_program_that_is_not_gemini_is_not_understood() {
+        let mut old = answers();
+        old[1].stdout = old[1].stdout.replace("stream-json", "json");
+        let mut other = answers();
+        other[0].stdout = "codex-cli 0.169.0".into();
+        for answers in [old, other] {
+            assert!(matches!(understand(&answers), Err(ProbeProblem::NotUnderstood { .. })));
+        }
+    }
+
+    #[test]
+    fn without_the_mode_that_allows_everything_no_sandbox_is_left() {
+        let mut answers = answers();
+        answers[1].stdout = answers[1].stdout.replace("\"yolo\"", "\"all\"");
+        assert_eq!(understand(&answers).map(|installed| installed.sandboxes), Ok(vec![]));
+    }
+}

@@ -1,0 +1,202 @@
+//! Following one run of `gemini --output-format=stream-json`.
+
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use serde_json::Value;
+
+use crate::{advice, tools::Calls};
+
+/// Beginnings of lines on stderr that complain of nothing (0.61.0): they would hide why it failed.
+const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "Warning: ", "[STARTUP]", "    at "];
+
+/// What one run has said so far.
+#[derive(Debug)]
+pub(crate) struct GeminiSession {
+    /// The session that this run has to go on with.
+    resumed: Option<String>,
+    strayed: Option<String>,
+    session_id: Option<String>,
+    calls: Calls,
+    /// The message that is being spoken, as far as it got.
+    speech: String,
+    /// The last whole message.
+    message: Option<String>,
+    /// Whether the model said or did anything.
+    has_worked: bool,
+    /// What it gave up over. A model that goes on has got over it.
+    error: Option<String>,
+    /// The line of type `result`, which ends a run.
+    result: Option<Value>,
+    usage: Option<Usage>,
+    has_spoken: bool,
+    stderr: Tail,
+}
+
+impl GeminiSession {
+    /// A run that goes on with this session, if there is one.
+    pub(crate) fn new(resumed: Option<String>) -> Self {
+        Self {
+            resumed,
+            strayed: None,
+            session_id: None,
+            calls: Calls::default(),
+            speech: String::new(),
+            message: None,
+            has_worked: false,
+            error: None,
+            result: None,
+            usage: None,
+            has_spoken: false,
+            stderr: Tail::of_complaints(),
+        }
+    }
+
+    /// The events of one line; none for a line that is no event.
+    fn read(&mut self, line: &[u8]) -> Option<Vec<AgentEvent>> {
+        let event: Value = serde_json::from_slice(line).ok()?;
+        let kind = event["type"].as_str()?.to_owned();
+        self.has_spoken = true;
+        let is_speech = kind == "message" && event["role"] == "assistant";
+        if is_speech && event["delta"] == true {
+            self.went_on();
+            self.speech.push_str(event["content"].as_str().unwrap_or_default());
+            return Some(vec![]);
+        }
+        // Whatever else comes, what was being said is whole.
+        let mut events: Vec<_> = self.said().into_iter().collect();
+        match kind.as_str() {
+            "init" => events.push(self.began(&event)),
+            "message" if is_speech => {
+                self.went_on();
+                self.speech = event["content"].as_str().unwrap_or_default().to_owned();
+                events.extend(self.said());
+            }
+            "tool_use" => {
+                self.went_on();
+                events.push(self.calls.begin(&event));
+            }
+            "tool_result" => events.push(self.calls.end(&event)),
+            "error" => events.push(self.complained(&event)),
+            "result" => events.extend(self.ended(event)),
+            _ => events.push(AgentEvent::Other { kind, raw: String::from_utf8_lossy(line).into_owned() }),
+        }
+        Some(events)
+    }
+
+    fn began(&mut self, event: &Value) -> AgentEvent {
+        let id = event["session_id"].as_str().unwrap_or_default().to_owned();
+        if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&id)) {
+            self.strayed = Some(format!("Gemini CLI began session {id} instead of going on with {resumed}"));
+        }
+        self.session_id = Some(id.clone());
+        AgentEvent::SessionStarted { id }
+    }
+
+    fn went_on(&mut self) {
+        self.has_worked = true;
+        self.error = None;
+    }
+
+    /// What was being said, now that it is whole.
+    fn said(&mut self) -> Option<AgentEvent> {
+        let text = std::mem::take(&mut self.speech);
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.message = Some(text.clone());
+        Some(AgentEvent::Message { text })
+    }
+
+    /// An event of type `error`. After some of them Gemini CLI ends its work, and yet calls it a success: a loop, which it
+    /// only warns about, and too many turns (0.61.0).
+    fn complained(&mut self, event: &Value) -> AgentEvent {
+        let message = event["message"].as_str().unwrap_or_default().to_owned();
+        if event["severity"] == "warning" && !message.starts_with("Loop detected") {
+            return AgentEvent::Warning { message };
+        }
+        self.error = Some(message.clone());
+        AgentEvent::FatalError { message }
+    }
+
+    fn ended(&mut self, event: Value) -> Vec<AgentEvent> {
+        self.usage = usage(&event["stats"]);
+        let mut events: Vec<_> = self.usage.map(AgentEvent::Usage).into_iter().collect();
+        if let Some(message) = event["error"]["message"].as_str().map(str::to_owned) {
+            self.error = Some(message.clone());
+            events.push(AgentEvent::FatalError { message });
+        }
+        if events.is_empty() {
+            events.push(AgentEvent::Other { kind: "result".into(), raw: event.to_string() });
+        }
+        self.result = Some(event);
+        events
+    }
+
+    fn outcome(&self, exit: Exit) -> Outcome {
+        if let Some(strayed) = &self.strayed {
+            return Outcome::Failed(Complaint::new(strayed.as_str()));
+        }
+        let stderr = self.stderr.text();
+        if let (false, Some(stderr)) = (self.has_spoken, &stderr)
+            && ["Unknown argument", "Invalid values:"].iter().any(|refusal| stderr.contains(refusal))
+        {
+            return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
+        }
+        let ended_well = self.result.as_ref().is_some_and(|result| result["status"] == "success");
+        let said = match &self.error {
+            Some(error) => Some(error.clone()),
+            None if ended_well && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
+            None if ended_well && exit == Exit::Code(0) => Some("it ended without a word of its model".to_owned()),
+            None => None,
+        };
+        let said = said.filter(|said| !said.trim().is_empty()).or(stderr);
+        let silent = || format!("Gemini CLI ended with {exit} and did not say why");
+        Outcome::Failed(advice::complaint(said.unwrap_or_else(silent), exit))
+    }
+}
+
+impl AgentSession for GeminiSession {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let Line::Whole(bytes) = line else { return vec![] };
+        let had_strayed = self.strayed.is_some();
+        let Some(events) = self.read(bytes) else { return vec![] };
+        if events.is_empty() {
+            // A piece of a message, which is told whole when it has ended.
+            return vec![Step::Deadline(None)];
+        }
+        // Before it does anything in a conversation that knows of nothing.
+        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        events.into_iter().map(Step::Event).chain(stop).collect()
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        let text = line.text();
+        if NOISE.iter().any(|beginning| text.starts_with(beginning)) {
+            return vec![];
+        }
+        self.stderr.push(line);
+        // "Attempt 1 failed with status 429. Retrying with backoff... ApiError: ..."
+        if text.starts_with("Attempt ") && text.contains("Retrying") {
+            return vec![Step::Event(AgentEvent::TransientError { message: text.into_owned() })];
+        }
+        vec![]
+    }
+
+    fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
+        // What it was saying when it ended.
+        let _ = self.said();
+        let outcome = self.outcome(exit);
+        let answer = self.message.filter(|_| self.strayed.is_none());
+        Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
+    }
+}
+
+/// Tokens of this run, over all models. Those of thoughts are not told apart, and are in no number but the total.
+fn usage(stats: &Value) -> Option<Usage> {
+    let count = |key: &str| stats[key].as_u64();
+    Some(Usage {
+        input_tokens: count("input_tokens")?,
+        cached_input_tokens: count("cached").unwrap_or(0),
+        output_tokens: count("output_tokens").unwrap_or(0),
+        reasoning_output_tokens: 0,
+    })
+}

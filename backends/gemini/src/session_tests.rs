@@ -1,0 +1,241 @@
+//! What a run comes to, line by line. Lines and words are those of Gemini CLI 0.61.0, shortened.
+
+use connector_api::{
+    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+};
+use serde_json::{Value, json};
+
+use crate::session::GeminiSession;
+
+const ID: &str = "0199a213-81c0-4800-8aa1-bbab2a035a53";
+
+fn run(resumed: Option<&str>, lines: &[Value], stderr: &str, exit: Exit) -> (Vec<Step>, Verdict) {
+    let mut session = Box::new(GeminiSession::new(resumed.map(str::to_owned)));
+    let mut steps: Vec<_> =
+        lines.iter().flat_map(|line| session.stdout(Line::Whole(line.to_string().as_bytes()))).collect();
+    steps.extend(stderr.lines().flat_map(|line| session.stderr(Line::Whole(line.as_bytes()))).collect::<Vec<_>>());
+    (steps, session.finish(exit))
+}
+
+fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
+    let event = |step| match step {
+        Step::Event(event) => Some(event),
+        Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
+    };
+    steps.into_iter().filter_map(event).collect()
+}
+
+fn complaint(verdict: Verdict) -> Complaint {
+    match verdict.outcome {
+        Outcome::Failed(complaint) => complaint,
+        other => panic!("{other:?} is no failure"),
+    }
+}
+
+fn init() -> Value {
+    json!({"type": "init", "session_id": ID, "model": "gemini-2.5-pro"})
+}
+
+fn delta(text: &str) -> Value {
+    json!({"type": "message", "role": "assistant", "content": text, "delta": true})
+}
+
+fn begin(id: &str, name: &str, parameters: Value) -> Value {
+    json!({"type": "tool_use", "tool_name": name, "tool_id": id, "parameters": parameters})
+}
+
+fn end(id: &str, output: &str, error: Option<&str>) -> Value {
+    let status = if error.is_some() { "error" } else { "success" };
+    let error = error.map(|kind| json!({"type": kind, "message": "no"}));
+    json!({"type": "tool_result", "tool_id": id, "status": status, "output": output, "error": error})
+}
+
+fn result(more: Value) -> Value {
+    let mut result = json!({"type": "result", "status": "success",
+        "stats": {"total_tokens": 25, "input_tokens": 15, "output_tokens": 2, "cached": 5}});
+    result.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    result
+}
+
+fn failed(message: &str) -> Value {
+    result(json!({"status": "error", "error": {"type": "unknown", "message": message}}))
+}
+
+#[test]
+fn pieces_of_a_message_are_one_message_and_the_last_one_is_the_answer() {
+    let lines = [
+        init(),
+        delta("I will "),
+        delta("look."),
+        begin("a", "read_file", json!({"file_path": "x"})),
+        end("a", "", None),
+        delta("do"),
+        delta("ne"),
+        result(json!({})),
+    ];
+    let mut session = GeminiSession::new(None);
+    let _ = session.stdout(Line::Whole(lines[0].to_string().as_bytes()));
+    let piece = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
+    assert_eq!(piece, [Step::Deadline(None)], "a piece is understood, and no event");
+    let (steps, verdict) = run(None, &lines, "", Exit::Code(0));
+    let messages: Vec<_> = events(steps)
+        .into_iter()
+        .filter_map(|event| if let AgentEvent::Message { text } = event { Some(text) } else { None })
+        .collect();
+    assert_eq!(messages, ["I will look.", "done"]);
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("done")));
+    assert_eq!(verdict.session_id.as_deref(), Some(ID));
+    let usage = verdict.usage.expect("it tells");
+    assert_eq!((usage.input_tokens, usage.cached_input_tokens, usage.output_tokens), (15, 5, 2));
+}
+
+#[test]
+fn a_tool_is_told_in_the_words_of_the_contract() {
+    let lines = [
+        begin("a", "run_shell_command", json!({"command": "make"})),
+        end("a", "Command exited with code: 2", None),
+        begin("b", "write_file", json!({"file_path": "x", "content": "y"})),
+        end("b", "", None),
+        begin("c", "replace", json!({"file_path": "x"})),
+        end("c", "", Some("edit_no_occurrence_found")),
+        begin("d", "mcp_my-server_say_it", json!({})),
+        end("d", "", Some("mcp_tool_error")),
+        begin("e", "write_todos", json!({"todos": [{"description": "a", "status": "completed"}]})),
+    ];
+    let events = events(run(None, &lines, "", Exit::Code(0)).0);
+    assert!(matches!(&events[0], AgentEvent::CommandStarted { id, command } if id == "a" && command == "make"));
+    assert!(matches!(
+        &events[1],
+        AgentEvent::CommandFinished { status: CommandStatus::Failed, exit_code: Some(2), .. }
+    ));
+    let changed = |event: &AgentEvent| match event {
+        AgentEvent::FilesChanged { changes, applied } => (changes[0].path.clone(), changes[0].kind.clone(), *applied),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(changed(&events[3]), ("x".into(), FileChangeKind::Other("written".into()), true));
+    assert_eq!(changed(&events[5]), ("x".into(), FileChangeKind::Updated, false));
+    assert!(
+        matches!(&events[7], AgentEvent::McpToolCall { server, tool, error: Some(error) }
+            if server == "my-server" && tool == "say_it" && error == "no"),
+        "{:?}",
+        events[7]
+    );
+    assert!(matches!(&events[8], AgentEvent::TodoList { items } if items[0].completed && items[0].text == "a"));
+}
+
+#[test]
+fn what_is_not_known_of_a_command_is_not_made_up() {
+    for (output, error, wanted) in [
+        ("", None, (CommandStatus::Completed, Some(0))),
+        ("printed, and then exit 3", None, (CommandStatus::Completed, None)),
+        ("Command terminated by signal: 9", None, (CommandStatus::Failed, None)),
+        ("Tool not found", Some("tool_not_registered"), (CommandStatus::Declined, None)),
+        ("no room", Some("shell_execute_error"), (CommandStatus::Failed, None)),
+    ] {
+        let lines = [begin("a", "run_shell_command", json!({"command": "x"})), end("a", output, error)];
+        match &events(run(None, &lines, "", Exit::Code(0)).0)[1] {
+            AgentEvent::CommandFinished { status, exit_code, output: told, .. } => {
+                assert_eq!(((*status, *exit_code), told.as_str()), (wanted, output));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+    for (said, cause, advice) in [
+        ("[API Error: {\"error\":{\"code\":401}}]", Some(Cause::NotLoggedIn), Some("GEMINI_API_KEY")),
+        ("[API Error: API key not valid.]", Some(Cause::NotLoggedIn), Some("GEMINI_API_KEY")),
+        ("[API Error: You have exhausted your daily quota on this model.]", Some(Cause::OutOfQuota), Some("wait")),
+        ("[API Error: models/x is not found for API version v1beta]", None, Some("`model`")),
+        ("[API Error: the script says no]", None, None),
+    ] {
+        let complaint = complaint(run(None, &[init(), failed(said)], "", Exit::Code(144)).1);
+        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
+        assert_eq!(complaint.advice.is_some(), advice.is_some(), "{said}");
+        assert!(advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))), "{said}");
+    }
+    for (said, exit, cause, advice) in [
+        ("you must specify the GEMINI_API_KEY environment variable.", 41, Some(Cause::NotLoggedIn), "sign in"),
+        ("Invalid auth method selected.", 41, Some(Cause::NotLoggedIn), "sign in"),
+        ("Error resuming session: No previous sessions found for this project.", 42, None, "directory"),
+        ("YOLO mode is disabled by your administrator.", 52, None, "disableYoloMode"),
+        ("Gemini CLI is not running in a trusted directory.", 55, None, "trust it"),
+    ] {
+        let noise = format!("YOLO mode is enabled. All tool calls will be automatically approved.\n{said}");
+        let complaint = complaint(run(None, &[], &noise, Exit::Code(exit)).1);
+        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
+        assert!(complaint.advice.is_some_and(|words| words.contains(advice)), "{said}");
+    }
+}
+
+#[test]
+fn a_command_line_that_is_not_taken_is_told_apart() {
+    let (_, verdict) = run(None, &[], "Unknown argument: skip-trust\nUsage: gemini", Exit::Code(1));
+    assert!(matches!(verdict.outcome, Outcome::CommandLineRefused(_)));
+    let (_, verdict) = run(None, &[init()], "Unknown argument: said by a command", Exit::Code(1));
+    assert!(matches!(verdict.outcome, Outcome::Failed(_)));
+}
+
+#[test]
+fn a_result_that_says_success_is_none_after_an_error_that_ended_the_work() {
+    let error = |severity: &str, message: &str| json!({"type": "error", "severity": severity, "message": message});
+    let says = |events: &[Value]| {
+        let lines: Vec<_> = [init(), delta("half")].iter().chain(events).cloned().collect();
+        run(None, &lines, "", Exit::Code(0)).1
+    };
+    for ending in [error("error", "Maximum session turns exceeded"), error("warning", "Loop detected, stopping")] {
+        let complaint = complaint(says(&[ending.clone(), result(json!({}))]));
+        assert_eq!(ending["message"], complaint.said);
+        let got_over = says(&[ending, delta("done"), result(json!({}))]);
+        assert_eq!(got_over.outcome, Outcome::Completed, "the model went on");
+    }
+    let warned = says(&[error("warning", "a hook says no"), result(json!({}))]);
+    assert_eq!(warned.outcome, Outcome::Completed);
+}
+
+#[test]
+fn an_end_that_is_no_success_is_a_failure_with_the_answer_so_far() {
+    let failures: [(&[Value], Exit); 5] = [
+        (&[init(), delta("half")], Exit::Code(0)),
+        (&[init(), delta("half"), result(json!({}))], Exit::Code(1)),
+        (&[init(), delta("half"), result(json!({}))], Exit::Signal(15)),
+        (&[init(), delta("half"), result(json!({"status": "error"}))], Exit::Code(0)),
+        (&[init(), delta("half"), result(json!({"status": "paused"}))], Exit::Code(0)),
+    ];
+    for (lines, exit) in failures {
+        let verdict = run(None, lines, "", exit).1;
+        assert_eq!(verdict.answer.as_deref(), Some("half"));
+        assert!(!complaint(verdict).said.is_empty());
+    }
+    assert!(complaint(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).said.contains("without a word"));
+}
+
+#[test]
+fn a_request_that_is_tried_again_is_no_end() {
+    let retry = "Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {}";
+    let (steps, verdict) = run(None, &[init(), delta("done"), result(json!({}))], retry, Exit::Code(0));
+    assert_eq!(events(steps).last(), Some(&AgentEvent::TransientError { message: retry.into() }));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+}
+
+#[test]
+fn an_event_of_a_kind_that_is_not_known_is_kept_whole() {
+    let unknown = json!({"type": "thought", "content": "hm"});
+    let (steps, _) = run(None, std::slice::from_ref(&unknown), "", Exit::Code(0));
+    assert_eq!(events(steps), [AgentEvent::Other { kind: "thought".into(), raw: unknown.to_string() }]);
+    let mut session = GeminiSession::new(None);
+    assert_eq!(session.stdout(Line::Whole(b"Memory is currently empty.")), []);
+}
+
+#[test]
+fn another_session_than_it_was_told_is_a_failure() {
+    let lines = [init(), delta("done"), result(json!({}))];
+    let (steps, verdict) = run(Some("ffffffff-81c0-4800-8aa1-bbab2a035a53"), &lines, "", Exit::Code(0));
+    assert!(
+        steps.contains(&Step::Finished) && matches!(verdict.outcome, Outcome::Failed(_)) && verdict.answer.is_none()
+    );
+    let (steps, verdict) = run(Some(ID), &lines, "", Exit::Code(0));
+    assert!(!steps.contains(&Step::Finished) && verdict.outcome == Outcome::Completed);
+}

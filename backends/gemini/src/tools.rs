@@ -1,0 +1,94 @@
+//! What Gemini CLI's own tools do, in the words of the contract.
+
+use std::collections::HashMap;
+
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use serde_json::Value;
+
+/// The calls that have no result yet, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(HashMap<String, Call>);
+
+#[derive(Debug, Clone)]
+enum Call {
+    Command(String),
+    File(String, FileChangeKind),
+    Mcp { server: String, tool: String },
+    Other(String),
+}
+
+impl Calls {
+    /// A call begins: an event of type `tool_use`.
+    pub(crate) fn begin(&mut self, event: &Value) -> AgentEvent {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (id, name, input) = (word(&event["tool_id"]), word(&event["tool_name"]), &event["parameters"]);
+        let file = |kind| Call::File(word(&input["file_path"]), kind);
+        let (call, told) = match name.as_str() {
+            "run_shell_command" => {
+                let command = word(&input["command"]);
+                (Call::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
+            }
+            "write_file" => (file(FileChangeKind::Other("written".into())), other(&name, event)),
+            "replace" => (file(FileChangeKind::Updated), other(&name, event)),
+            "write_todos" => (Call::Other(name), todo_list(input)),
+            _ => match name.strip_prefix("mcp_").and_then(|rest| rest.split_once('_')) {
+                Some((server, tool)) => {
+                    (Call::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, event))
+                }
+                None => (Call::Other(name.clone()), other(&name, event)),
+            },
+        };
+        self.0.insert(id, call);
+        told
+    }
+
+    /// A call has a result: an event of type `tool_result`.
+    pub(crate) fn end(&mut self, event: &Value) -> AgentEvent {
+        let id = event["tool_id"].as_str().unwrap_or_default().to_owned();
+        let failed = event["status"] == "error";
+        let text = event["output"].as_str().unwrap_or_default().to_owned();
+        match self.0.remove(&id) {
+            Some(Call::Command(command)) => {
+                let (status, exit_code) = ended(event, &text);
+                AgentEvent::CommandFinished { id, command, status, exit_code, output: text }
+            }
+            Some(Call::File(path, kind)) => {
+                AgentEvent::FilesChanged { changes: vec![FileChange { path, kind }], applied: !failed }
+            }
+            Some(Call::Mcp { server, tool }) => {
+                let error = event["error"]["message"].as_str().map_or(text, str::to_owned);
+                AgentEvent::McpToolCall { server, tool, error: failed.then_some(error) }
+            }
+            Some(Call::Other(name)) => other(&format!("{name} result"), event),
+            None => other("tool_result", event),
+        }
+    }
+}
+
+/// How a command ended. That is told only of one that printed nothing, in the place of its output; of any other the exit
+/// code is not known, and Gemini CLI calls it a success.
+fn ended(event: &Value, text: &str) -> (CommandStatus, Option<i64>) {
+    if event["status"] == "error" {
+        let was_let = !matches!(event["error"]["type"].as_str(), Some("tool_not_registered" | "policy_violation"));
+        return (if was_let { CommandStatus::Failed } else { CommandStatus::Declined }, None);
+    }
+    if let Some(code) = text.strip_prefix("Command exited with code: ").and_then(|code| code.trim().parse().ok()) {
+        return (CommandStatus::Failed, Some(code));
+    }
+    if text.starts_with("Command terminated by signal: ") || text.starts_with("Command failed: ") {
+        return (CommandStatus::Failed, None);
+    }
+    (CommandStatus::Completed, text.is_empty().then_some(0))
+}
+
+fn other(kind: &str, event: &Value) -> AgentEvent {
+    AgentEvent::Other { kind: kind.to_owned(), raw: event.to_string() }
+}
+
+fn todo_list(input: &Value) -> AgentEvent {
+    let items = input["todos"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|todo| TodoItem {
+        text: todo["description"].as_str().unwrap_or_default().to_owned(),
+        completed: todo["status"] == "completed",
+    });
+    AgentEvent::TodoList { items: items.collect() }
+}
