@@ -60,7 +60,7 @@ pub(crate) fn launch(
         }
         args.push(format!("--resume={session}"));
     }
-    // SIGINT does the same.
+    // SIGINT ends it as fast, and neither ends its commands, which are left to whoever clears up (0.61.0).
     Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
 }
 
