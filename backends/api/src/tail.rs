@@ -25,11 +25,11 @@ impl Tail {
         Self::new(20, 4096)
     }
 
-    /// Adds a line. What is not UTF-8 is replaced; a line that does not fit alone loses its beginning, and of one that
+    /// Adds a line. What is not UTF-8 is replaced, and colours are left out; a line that does not fit alone loses its beginning, and of one that
     /// was too long to hold only the beginning is known.
     pub fn push(&mut self, line: Line<'_>) {
         let line = match line {
-            Line::Whole(_) => self.ending_that_fits(&line.text()),
+            Line::Whole(_) => self.ending_that_fits(&without_colours(&line.text())),
             Line::TooLong { head, length } => {
                 self.cut = true;
                 let head = &head[..head.len().min(self.max_bytes / 2)];
@@ -64,6 +64,19 @@ impl Tail {
     }
 }
 
+/// Without what tells a terminal how to show a text: ESC, `[`, numbers with `;` between them, and a letter.
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|letter: char| !(letter.is_ascii_digit() || letter == ';'));
+        plain.push_str(end.map_or("", |end| {
+            piece[end..].strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(&piece[end..])
+        }));
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +85,12 @@ mod tests {
         let mut tail = Tail::new(max_lines, max_bytes);
         lines.iter().for_each(|line| tail.push(Line::Whole(line.as_bytes())));
         tail
+    }
+
+    #[test]
+    fn colours_are_left_out_and_nothing_else() {
+        let tail = tail(9, 999, &["\u{1b}[93m\u{1b}[1m! \u{1b}[0mno [1m] here", "\u{1b}[", "\u{1b}[1;2é"]);
+        assert_eq!(tail.text().as_deref(), Some("! no [1m] here\n\né"));
     }
 
     #[test]
