@@ -1,20 +1,15 @@
 //! What every agent can do, and what it does when it is put through things, as tables.
 //!
-//!     cargo run --example kit                            all agents and versions, from npm; the tables on stdout
-//!     cargo run --example kit -- --only claude           those whose title has this word in it
-//!     cargo run --example kit -- --write docs/agents.md  the tables in this file
+//!     cargo run --example kit                    all agents and versions, from npm; the tables on stdout
+//!     cargo run --example kit -- --only claude   those whose title has this word in it
+//!     cargo run --example kit -- --write         the tables in docs/backends.md and docs/drift.md
 //!
 //! The agents are real, their models are scripted, and what is run for each is `codex-connector check --deep NAME --whole`.
 //! It takes about a quarter of an hour. It fails when a promise is broken anywhere.
 
 mod table;
 
-use std::{
-    env, fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{env, io::Write, path::Path, process::ExitCode};
 
 use clap::Parser;
 use codex_connector::App;
@@ -28,10 +23,14 @@ use connector_testing::{
 use table::{Column, Table};
 
 /// The versions of Codex that are looked at: the oldest that runs, some on the way, and the newest there are.
-const CODEX: [&str; 11] = [
-    "0.44.0", "0.47.0", "0.63.0", "0.80.0", "0.105.0", "0.125.0", "0.142.0", "0.155.0", "0.169.0", "0.170.0", "0.171.0",
-];
+const CODEX: [&str; 10] =
+    ["0.44.0", "0.47.0", "0.63.0", "0.80.0", "0.105.0", "0.125.0", "0.142.0", "0.155.0", "0.169.0", "0.171.0"];
+/// The oldest that is tested, and the newest.
 const CLAUDE: [&str; 2] = ["2.1.197", agents::CLAUDE];
+
+/// Where the tables go.
+const BACKENDS: &str = "docs/backends.md";
+const DRIFT: &str = "docs/drift.md";
 
 /// Tries every agent, and makes tables of what was found.
 #[derive(Debug, Parser)]
@@ -39,9 +38,9 @@ struct Options {
     /// Try only agents whose title has this in it, whatever the case of its letters
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Write the tables into this file
-    #[arg(long, value_name = "FILE")]
-    write: Option<PathBuf>,
+    /// Write the tables into the documentation, below the current directory
+    #[arg(long, conflicts_with = "only")]
+    write: bool,
 }
 
 /// How an agent is got ready.
@@ -55,6 +54,7 @@ fn main() -> ExitCode {
             .backend::<connector_command::Command>()
             .backend::<connector_acp::Acp>()
             .backend::<connector_claude::Claude>()
+            .backend::<connector_gemini::Gemini>()
             .main();
     }
     let options = Options::parse();
@@ -62,35 +62,20 @@ fn main() -> ExitCode {
         Ok(own) => own,
         Err(problem) => return fail(&format!("cannot find this program: {problem}")),
     };
-    let versions: Vec<(String, Ready)> = CODEX.map(|version| (format!("Codex {version}"), codex(version))).into();
-    let mut others: Vec<(String, Ready)> =
-        CLAUDE.map(|version| (format!("Claude Code {version}"), claude(version))).into();
-    others.extend(agents());
-    let mut tables = [
-        Table::new("Agents", "The newest of each, and an older Claude Code."),
-        Table::new("Versions of Codex", "From the oldest that can be driven to the newest there is."),
-    ];
-    for (table, agents) in tables.iter_mut().zip([others, versions]) {
-        for (title, ready) in agents {
-            let wanted = options.only.as_ref().is_none_or(|only| title.to_lowercase().contains(&only.to_lowercase()));
-            if wanted {
-                match column(&own, &title, &ready) {
-                    Ok(column) => table.columns.push(column),
-                    Err(problem) => return fail(&format!("{title}: {problem}")),
-                }
-            }
+    let versions = CODEX.map(|version| (format!("Codex CLI {version}"), codex(version))).into();
+    let (agents, versions) = match (columns(&own, agents(), &options), columns(&own, versions, &options)) {
+        (Ok(agents), Ok(versions)) => (Table { columns: agents }, Table { columns: versions }),
+        (Err(problem), _) | (_, Err(problem)) => return fail(&problem),
+    };
+    let tables = [(BACKENDS, &agents), (DRIFT, &versions)];
+    for (file, table) in tables.into_iter().filter(|(_, table)| !table.columns.is_empty()) {
+        if !options.write {
+            say(&table.markdown());
+        } else if let Err(problem) = table.write_into(Path::new(file)) {
+            return fail(&problem);
         }
     }
-    let text = tables.iter().filter(|table| !table.columns.is_empty()).map(Table::markdown).collect::<String>();
-    let text = format!("{}{text}", table::HEAD);
-    if let Some(file) = &options.write {
-        if let Err(problem) = fs::write(file, &text) {
-            return fail(&format!("cannot write {}: {problem}", file.display()));
-        }
-    } else {
-        say(&text);
-    }
-    match tables.iter().any(Table::has_broken) {
+    match agents.has_broken() || versions.has_broken() {
         true => fail("a promise is broken; see above"),
         false => ExitCode::SUCCESS,
     }
@@ -104,13 +89,29 @@ fn claude(version: &'static str) -> Ready {
     Box::new(move |model| Agent::claude(version, model))
 }
 
+/// The newest of each, as a backend of each kind that it can be, and an older Claude Code.
 fn agents() -> Vec<(String, Ready)> {
-    vec![
-        (format!("Gemini CLI {} by ACP", agents::GEMINI), Box::new(|model| Agent::gemini("acp", model))),
-        (format!("OpenCode {} by ACP", agents::OPENCODE), Box::new(|model| Agent::opencode("acp", model))),
-        (format!("codex-acp {}", agents::CODEX_ACP), Box::new(Agent::codex_acp)),
-        (format!("claude-code-acp {}", agents::CLAUDE_CODE_ACP), Box::new(Agent::claude_code_acp)),
-    ]
+    let newest = CODEX[CODEX.len() - 1];
+    let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
+    agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
+    let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
+    let others: [(String, Ready); 6] = [
+        (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
+        (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
+        (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),
+        (format!("`acp`: codex-acp {}", agents::CODEX_ACP), Box::new(Agent::codex_acp)),
+        (format!("`acp`: claude-code-acp {}", agents::CLAUDE_CODE_ACP), Box::new(Agent::claude_code_acp)),
+        (format!("`command`: OpenCode {opencode}"), Box::new(Agent::opencode_by_rules)),
+    ];
+    agents.extend(others);
+    agents
+}
+
+/// Tries those of `agents` that are wanted.
+fn columns(own: &Path, agents: Vec<(String, Ready)>, options: &Options) -> Result<Vec<Column>, String> {
+    let only = options.only.as_deref().unwrap_or_default().to_lowercase();
+    let wanted = agents.into_iter().filter(|(title, _)| title.to_lowercase().contains(&only));
+    wanted.map(|(title, ready)| column(own, &title, &ready).map_err(|problem| format!("{title}: {problem}"))).collect()
 }
 
 fn column(own: &Path, title: &str, ready: &Ready) -> Result<Column, InstallProblem> {

@@ -1,17 +1,13 @@
 //! Findings as tables in Markdown.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use codex_connector::kit::Case;
 use connector_testing::kit::Finding;
 
-/// What stands above the tables.
-pub(crate) const HEAD: &str = "# What each agent does\n\n\
-    Made by `cargo run --example kit -- --write docs/agents.md`: real agents and scripted models, each agent put through\n\
-    `codex-connector check --deep NAME --whole`, in which every task is an ordinary one of this program. **yes**: it can, and\n\
-    it was seen; **no**: it cannot, and says so; **?**: it did not come to the point; **BROKEN**: a promise was not kept. The\n\
-    reasons stand below each table. After every task the machine was looked over for processes that the agent had left, and\n\
-    one would be BROKEN.\n";
+/// Between these lines of a file stands its table.
+const BEGIN: &str = "<!-- made by `cargo run --example kit -- --write` -->\n";
+const END: &str = "<!-- end -->\n";
 
 /// One agent.
 pub(crate) struct Column {
@@ -22,16 +18,10 @@ pub(crate) struct Column {
 
 /// Some agents beside each other.
 pub(crate) struct Table {
-    title: &'static str,
-    about: &'static str,
     pub(crate) columns: Vec<Column>,
 }
 
 impl Table {
-    pub(crate) fn new(title: &'static str, about: &'static str) -> Self {
-        Self { title, about, columns: vec![] }
-    }
-
     pub(crate) fn has_broken(&self) -> bool {
         self.columns.iter().flat_map(|column| &column.findings).any(|finding| finding.verdict == "broken")
     }
@@ -44,7 +34,17 @@ impl Table {
         });
         let rule = row("---", self.columns.iter().map(|_| "---"));
         let rows: String = rows.collect();
-        format!("\n## {}\n\n{}\n\n{}{rule}{rows}{}", self.title, self.about, row("", titles), self.reasons())
+        format!("{}{rule}{rows}{}", row("", titles), self.reasons())
+    }
+
+    /// Puts the table into its place in a file. Fails when there is no such file, or no such place in it.
+    pub(crate) fn write_into(&self, file: &Path) -> Result<(), String> {
+        let cannot = |problem: String| format!("cannot write the table into {}: {problem}", file.display());
+        let text = fs::read_to_string(file).map_err(|problem| cannot(problem.to_string()))?;
+        let place = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) = place.ok_or_else(|| cannot(format!("there is no place between {BEGIN}and {END}")))?;
+        let text = format!("{before}{BEGIN}\n{}\n{END}{after}", self.markdown());
+        fs::write(file, text).map_err(|problem| cannot(problem.to_string()))
     }
 
     /// Why a cell is no `yes`, once for all agents that say the same.

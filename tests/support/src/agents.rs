@@ -38,6 +38,8 @@ pub const CODEX_ACP: &str = "0.16.0";
 /// The ACP agent around Claude Code.
 pub const CLAUDE_CODE_ACP: &str = "0.16.2";
 
+const OTHER_AGENTS: &str = include_str!("../../../config/examples/other-agents.toml");
+
 impl Agent {
     /// The agent's home directory.
     pub fn home(&self) -> &Path {
@@ -114,6 +116,19 @@ impl Agent {
         agent
             .variables
             .extend([("OPENCODE_DISABLE_AUTOUPDATE", "1".into()), ("OPENCODE_DISABLE_MODELS_FETCH", "1".into())]);
+        Ok(agent)
+    }
+
+    /// OpenCode as a program that no kind knows, by the rules in `config/examples/other-agents.toml`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn opencode_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let mut agent = Agent::opencode("command", model)?;
+        let (_, rules) = OTHER_AGENTS.split_once("[backends.opencode-json]\n").expect("the example has this section");
+        let rules = rules.split_once("program = \"opencode\"\n").expect("it names the program").1;
+        agent.settings += &rules.replace("[backends.opencode-json.", "[backends.subject.");
         Ok(agent)
     }
 
