@@ -95,13 +95,14 @@ fn agents() -> Vec<(String, Ready)> {
     let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
     agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
     let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
-    let others: [(String, Ready); 6] = [
+    let others: [(String, Ready); 7] = [
         (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
         (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
         (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),
         (format!("`acp`: codex-acp {}", agents::CODEX_ACP), Box::new(Agent::codex_acp)),
         (format!("`acp`: claude-code-acp {}", agents::CLAUDE_CODE_ACP), Box::new(Agent::claude_code_acp)),
         (format!("`command`: OpenCode {opencode}"), Box::new(Agent::opencode_by_rules)),
+        (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_rules)),
     ];
     agents.extend(others);
     agents

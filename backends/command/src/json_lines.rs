@@ -1,7 +1,7 @@
 //! Following a program that prints JSON, one object a line.
 //!
 //! Which fields hold what is told by rules such as `type=text part.text`: conditions, each a path and the value that has to
-//! stand there, and then the path whose value is meant. A path is words with dots between them; a number is a place in a
+//! stand there, and then the path whose value is meant. With `^=` in the place of `=` the value has to begin like that. A path is words with dots between them; a number is a place in a
 //! list.
 
 use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
@@ -70,7 +70,10 @@ fn find<'a>(rules: &[String], object: &'a Value) -> Option<&'a Value> {
         let path = words.next()?;
         let holds = |condition: &str| {
             let (path, wanted) = condition.split_once('=')?;
-            at(object, path).map(|found| text(found) == wanted)
+            match path.strip_suffix('^') {
+                Some(path) => at(object, path).map(|found| text(found).starts_with(wanted)),
+                None => at(object, path).map(|found| text(found) == wanted),
+            }
         };
         let all_hold = words.all(|condition| holds(condition) == Some(true));
         all_hold.then(|| at(object, path)).flatten().filter(|value| !value.is_null())
@@ -213,7 +216,7 @@ mod tests {
         let rules = rules(json!({
             "message": ["type=text part.text", "type=final parts.1"],
             "session": ["sessionID"],
-            "error": ["type=error error.data.message", "type=error error"],
+            "error": ["type=error error.data.message", "type=error error", "type=end said^=[Error said"],
             "input_tokens": ["usage.in"],
             "output_tokens": ["usage.out"],
         }));
@@ -237,6 +240,17 @@ mod tests {
             };
             assert_eq!(complaint.said, said);
         }
+        let end = |said: &str| {
+            run(
+                rules.clone(),
+                &[json!({"type": "text", "part": {"text": "x"}}), json!({"type": "end", "said": said})],
+                Exit::Code(0),
+            )
+        };
+        assert!(
+            matches!(end("[Error: 400] no").outcome, Outcome::Failed(complaint) if complaint.said == "[Error: 400] no")
+        );
+        assert_eq!(end("an [Error").outcome, Outcome::Completed);
     }
 
     #[test]

@@ -33,10 +33,24 @@ pub const CLAUDE: &str = "2.1.332";
 pub const GEMINI: &str = "0.61.0";
 /// OpenCode's.
 pub const OPENCODE: &str = "1.18.33";
+/// Qwen Code's.
+pub const QWEN: &str = "0.15.10";
 /// The ACP agent around Codex.
 pub const CODEX_ACP: &str = "0.16.0";
 /// The ACP agent around Claude Code.
 pub const CLAUDE_CODE_ACP: &str = "0.16.2";
+
+/// What the example says of the backend `name`, but for its kind and program.
+fn rules_for(name: &str) -> String {
+    let (_, section) = OTHER_AGENTS.split_once(&format!("[backends.{name}]\n")).expect("the example has this section");
+    let end = section.find("\n[backends.").and_then(|own| {
+        let is_own = section[own..].starts_with(&format!("\n[backends.{name}."));
+        if is_own { section[own + 1..].find("\n[backends.").map(|next| own + 1 + next) } else { Some(own) }
+    });
+    let section = &section[..end.unwrap_or(section.len())];
+    let (_, rules) = section.split_once("program = ").and_then(|(_, rest)| rest.split_once('\n')).expect("a program");
+    rules.replace(&format!("[backends.{name}."), "[backends.subject.")
+}
 
 const OTHER_AGENTS: &str = include_str!("../../../config/examples/other-agents.toml");
 
@@ -126,9 +140,25 @@ impl Agent {
     /// See [`Agent::codex`].
     pub fn opencode_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
         let mut agent = Agent::opencode("command", model)?;
-        let (_, rules) = OTHER_AGENTS.split_once("[backends.opencode-json]\n").expect("the example has this section");
-        let rules = rules.split_once("program = \"opencode\"\n").expect("it names the program").1;
-        agent.settings += &rules.replace("[backends.opencode-json.", "[backends.subject.");
+        agent.settings += &rules_for("opencode-json");
+        Ok(agent)
+    }
+
+    /// Qwen Code, a program that no kind knows, by the rules in `config/examples/other-agents.toml`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn qwen_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@qwen-code/qwen-code", QWEN, "qwen")?;
+        let mut agent = Agent::new(&format!("Qwen Code {QWEN}"), "command", &program);
+        agent.settings += &rules_for("qwen");
+        agent.write(".qwen/settings.json", &json!({"security": {"auth": {"selectedType": "openai"}}}));
+        agent.variables.extend([
+            ("OPENAI_API_KEY", "dummy".into()),
+            ("OPENAI_BASE_URL", model.base_url().into()),
+            ("OPENAI_MODEL", "mock-model".into()),
+        ]);
         Ok(agent)
     }
 

@@ -29,24 +29,39 @@ const YIELD_MS: u64 = 30_000;
 const COMMAND_TIMEOUT_MS: u64 = 600_000;
 
 /// The shell tool, under the name and with the arguments that this agent offers. A model may ask for one that it was not
-/// offered, and so does this, by the name that the agents which speak `api` give it; Codex always offers one.
+/// offered, and so does this, by the name that most agents which speak `api` give it; Codex always offers one.
 pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Option<Call> {
     let argv = ["bash", "-lc", command];
     let described = json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS});
-    let (name, arguments) = match api {
-        Api::Responses => {
-            let kinds = [
-                ("exec_command", json!({"cmd": command, "yield_time_ms": YIELD_MS})),
-                ("shell_command", json!({"command": command, "timeout_ms": COMMAND_TIMEOUT_MS})),
-                ("shell", json!({"command": argv, "timeout_ms": COMMAND_TIMEOUT_MS})),
-            ];
-            kinds.into_iter().find(|(name, _)| conversation.tool(name).is_some())?
-        }
-        Api::Messages => ("Bash", described),
-        Api::ChatCompletions => ("bash", described),
-        Api::Gemini => ("run_shell_command", json!({"command": command, "description": "Run it"})),
-    };
-    Some(call(name, arguments))
+    let kinds = [
+        ("exec_command", json!({"cmd": command, "yield_time_ms": YIELD_MS})),
+        ("shell_command", json!({"command": command, "timeout_ms": COMMAND_TIMEOUT_MS})),
+        ("shell", json!({"command": argv, "timeout_ms": COMMAND_TIMEOUT_MS})),
+        ("Bash", described.clone()),
+        ("bash", described),
+        ("run_shell_command", json!({"command": command, "description": "Run it", "is_background": false})),
+    ];
+    offered(
+        kinds,
+        conversation,
+        match api {
+            Api::Responses => None,
+            Api::Messages => Some("Bash"),
+            Api::ChatCompletions => Some("bash"),
+            Api::Gemini => Some("run_shell_command"),
+        },
+    )
+}
+
+/// The first of `kinds` that is offered, or else the one that is called `otherwise`.
+fn offered<const N: usize>(
+    kinds: [(&str, Value); N],
+    conversation: &Conversation,
+    otherwise: Option<&str>,
+) -> Option<Call> {
+    let is_offered = |(name, _): &&(&str, Value)| conversation.tool(name).is_some();
+    let other = || kinds.iter().find(|(name, _)| Some(*name) == otherwise);
+    kinds.iter().find(is_offered).or_else(other).map(|(name, arguments)| call(name, arguments.clone()))
 }
 
 /// `apply_patch` as the custom tool or the function that this version of Codex offers.
@@ -65,14 +80,20 @@ pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Optio
 pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> Option<Call> {
     let FileText { path, text } = file;
     let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
-    Some(match api {
+    let otherwise = match api {
         Api::Responses => {
             return patch(&format!("*** Begin Patch\n*** Add File: {path}\n{added}*** End Patch"), api, conversation);
         }
-        Api::Messages => call("Write", json!({"file_path": path, "content": text})),
-        Api::ChatCompletions => call("write", json!({"filePath": path, "content": text})),
-        Api::Gemini => call("write_file", json!({"file_path": path, "content": text})),
-    })
+        Api::Messages => "Write",
+        Api::ChatCompletions => "write",
+        Api::Gemini => "write_file",
+    };
+    let kinds = [
+        ("Write", json!({"file_path": path, "content": text})),
+        ("write", json!({"filePath": path, "content": text})),
+        ("write_file", json!({"file_path": path, "content": text})),
+    ];
+    offered(kinds, conversation, Some(otherwise))
 }
 
 /// A tool of an MCP server: Codex offers them in a namespace for each server, others under long names.
