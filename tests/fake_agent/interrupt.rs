@@ -1,39 +1,73 @@
-//! SIGINT as Codex takes it: its commands end, and it exits with 1. Other signals are left alone until a script says so.
+//! How an agent takes the signals that ask it to end. Others are left alone until a script says so.
 
 use std::{
-    process::{self, Child},
+    process::{self, Child, ExitStatus},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     flag,
     iterator::Signals,
+    low_level::emulate_default_handler,
 };
 
 use super::Problem;
 
-/// The children that end with the agent when it is interrupted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Children {
-    running: Arc<Mutex<Vec<Child>>>,
-    ignores_interrupts: Arc<AtomicBool>,
+/// How often a command is asked whether it has ended.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Whose manner it is, as each of them was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// At SIGINT its commands end, and it exits with 1; at SIGTERM it leaves them behind.
+    Codex,
+    /// Its commands end at both, and it exits with 0 or 143.
+    Claude,
+    /// While a command runs it does nothing at either.
+    Gemini,
+    /// Both end it at once, and its commands are left behind.
+    Default,
 }
 
-/// Watches for SIGINT from now on.
-pub(crate) fn watch() -> Result<Children, Problem> {
+/// What the agent has started and not lost.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Children {
+    /// Those that end with the agent, where it takes care.
+    running: Arc<Mutex<Vec<Child>>>,
+    /// The commands that are being waited for, each of which leads a session.
+    commands: Arc<Mutex<Vec<Child>>>,
+    ignores_interrupts: Arc<AtomicBool>,
+    ignores_terminations: Arc<AtomicBool>,
+}
+
+/// Takes signals in this manner from now on.
+pub(crate) fn watch(manner: Manner) -> Result<Children, Problem> {
     let children = Children::default();
+    let signals: &[i32] = match manner {
+        Manner::Codex => &[SIGINT],
+        Manner::Claude | Manner::Gemini => &[SIGINT, SIGTERM],
+        Manner::Default => return Ok(children),
+    };
     let watched = children.clone();
-    let mut signals = Signals::new([SIGINT])?;
+    let mut signals = Signals::new(signals)?;
     thread::spawn(move || {
-        for _ in signals.forever() {
-            if !watched.ignores_interrupts.load(Ordering::Relaxed) {
-                watched.end();
-                process::exit(1);
+        for signal in signals.forever().filter(|signal| !watched.ignores(*signal)) {
+            match (manner, signal) {
+                (Manner::Codex, _) => watched.end_and_exit(1),
+                (Manner::Claude, SIGINT) => watched.end_and_exit(0),
+                (Manner::Claude, _) => watched.end_and_exit(128 + signal),
+                (Manner::Gemini, _) if watched.has_command() => {}
+                (Manner::Gemini | Manner::Default, _) => {
+                    // It does not come back from these two.
+                    let _ = emulate_default_handler(signal);
+                }
             }
         }
     });
@@ -42,31 +76,71 @@ pub(crate) fn watch() -> Result<Children, Problem> {
 
 impl Children {
     pub(crate) fn add(&self, child: Child) {
-        self.lock().push(child);
+        lock(&self.running).push(child);
+    }
+
+    /// Waits for a command, which the agent may end meanwhile.
+    pub(crate) fn wait_for(&self, command: Child) -> Result<ExitStatus, Problem> {
+        let id = command.id();
+        lock(&self.commands).push(command);
+        loop {
+            let mut commands = lock(&self.commands);
+            let at = commands.iter().position(|command| command.id() == id);
+            let at = at.ok_or_else(|| Problem::Script("a command was taken away".to_owned()))?;
+            if let Some(status) = commands[at].try_wait()? {
+                drop(commands.swap_remove(at));
+                return Ok(status);
+            }
+            drop(commands);
+            thread::sleep(TICK);
+        }
     }
 
     /// Ignores the signal `name`, such as `TERM`, from now on.
     pub(crate) fn ignore(&self, name: &str) -> Result<(), Problem> {
         match name {
-            "INT" => self.ignores_interrupts.store(true, Ordering::Relaxed),
-            "TERM" => ignore(SIGTERM)?,
-            "HUP" => ignore(SIGHUP)?,
-            "QUIT" => ignore(SIGQUIT)?,
-            _ => return Err(Problem::Script(format!("cannot ignore the signal {name:?}"))),
+            "INT" => {
+                self.ignores_interrupts.store(true, Ordering::Relaxed);
+                ignore(SIGINT)
+            }
+            "TERM" => {
+                self.ignores_terminations.store(true, Ordering::Relaxed);
+                ignore(SIGTERM)
+            }
+            "HUP" => ignore(SIGHUP),
+            "QUIT" => ignore(SIGQUIT),
+            _ => Err(Problem::Script(format!("cannot ignore the signal {name:?}"))),
         }
-        Ok(())
     }
 
-    fn end(&self) {
-        for child in self.lock().iter_mut() {
+    fn ignores(&self, signal: i32) -> bool {
+        match signal {
+            SIGINT => self.ignores_interrupts.load(Ordering::Relaxed),
+            SIGTERM => self.ignores_terminations.load(Ordering::Relaxed),
+            _ => false,
+        }
+    }
+
+    fn has_command(&self) -> bool {
+        !lock(&self.commands).is_empty()
+    }
+
+    /// Ends what runs, and then the agent, before anything else is said of the command.
+    fn end_and_exit(&self, code: i32) {
+        let mut commands = lock(&self.commands);
+        for command in commands.iter_mut() {
+            // It may have ended by itself, or not lead its session yet.
+            let group = i32::try_from(command.id()).ok().and_then(Pid::from_raw);
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+            let _ = command.kill();
+            let _ = command.wait();
+        }
+        for child in lock(&self.running).iter_mut() {
             // It may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Child>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        process::exit(code);
     }
 }
 
@@ -75,4 +149,8 @@ impl Children {
 pub(crate) fn ignore(signal: i32) -> Result<(), Problem> {
     flag::register(signal, Arc::default())?;
     Ok(())
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

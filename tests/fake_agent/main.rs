@@ -1,13 +1,18 @@
-//! A program that pretends to be `codex`, for tests of what real Codex does rarely, late, or never.
+//! A program that pretends to be a coding agent, for tests of what a real one does rarely, late, or never.
 //!
-//! It looks like Codex 0.169.0 from outside: `--version`, `exec --help`, `login status`, and `exec --json … -` with a
-//! prompt on stdin. What it does then stands in the prompt, as a JSON list after `FAKE[` (see [`play`]); a prompt
-//! without one is answered with `ok: ` and its beginning.
+//! Which one it is, `FAKE_AGENT` says: `claude`, `gemini`, `opencode`, `acp` (an agent that speaks ACP), `text` (a program
+//! that prints plain text), or `codex`, which it is without that variable. It looks like that agent from outside (see
+//! [`dialect`]): version, help, refusals, and a run with a prompt. What it does then stands in the prompt, as a JSON list
+//! after `FAKE[` (see [`play`]), or in one of a few plain sentences (see [`script`]); any other prompt is answered with
+//! `ok: ` and its beginning. A model whose name begins with `no-such-model` is one that it does not have.
 //!
-//! Its surface is changed by variables of its environment:
+//! It is changed by variables of its environment:
 //!
 //! | variable | effect |
 //! |---|---|
+//! | `FAKE_AGENT_SESSIONS` | the directory in which sessions are kept; without it each is forgotten |
+//! | `FAKE_AGENT_REFUSES` | the flag that it does not know; for Codex see below |
+//! | `FAKE_ACP_LINGERS` | the end of stdin does not end a conversation |
 //! | `FAKE_CODEX_VERSION` | the version it claims |
 //! | `FAKE_CODEX_FULL_AUTO` | the help lists `--full-auto` |
 //! | `FAKE_CODEX_NO_SANDBOX` | the help does not list `--sandbox` |
@@ -18,21 +23,24 @@
 //! It is no model of what agents do to files or processes beyond its steps, and it is never installed. The example
 //! `torture` has it inside, as a module of its own.
 
+mod call;
 mod child;
+mod command;
+mod conversation;
+mod dialect;
 mod interrupt;
 mod output;
 mod play;
-mod surface;
+mod script;
+mod sessions;
 mod swarm;
 
-use std::{
-    env,
-    io::{self, Read},
-    process::ExitCode,
-};
+use std::{env, io, process::ExitCode};
 
+use dialect::{Agent, Refusal, Spoken, Usage};
 use output::Output;
 use play::{Ending, Player};
+use sessions::Memory;
 
 /// Plays the role that the arguments name.
 pub(crate) fn main() -> ExitCode {
@@ -41,70 +49,66 @@ pub(crate) fn main() -> ExitCode {
     let finished = match args.as_slice() {
         [swarm::ROLE, rest @ ..] => swarm::play_role(rest),
         [child::ROLE, spec] => child::play_role(spec),
-        ["exec", rest @ ..] => exec(rest),
-        _ => surface::answer(&args),
+        [command::ROLE, command] => command::play_role(command),
+        args => work(args),
     };
     finished.unwrap_or_else(|problem| {
-        output::complain(&format!("fake codex: {problem}"));
-        ExitCode::from(70)
+        output::complain(&format!("fake agent: {problem}"));
+        ExitCode::from(BROKEN)
     })
 }
 
-/// Plays the prompt's script as `codex exec` with `args`.
-fn exec(args: &[&str]) -> Result<ExitCode, Problem> {
-    if args.contains(&"--help") {
-        return surface::exec_help();
+/// Does what an agent does with these arguments.
+fn work(args: &[&str]) -> Result<ExitCode, Problem> {
+    match dialect::spoken()? {
+        Spoken::Conversation => conversation::hold(args),
+        Spoken::Run(agent) => match agent.answer(args)? {
+            Some(answered) => Ok(answered),
+            None => run(agent.as_ref(), args),
+        },
     }
-    if let Some(refusal) = surface::refusal(args) {
-        output::complain(&refusal);
-        return Ok(ExitCode::from(2));
-    }
-    let children = interrupt::watch()?;
-    if let Some(directory) = value_of(args, &["-C", "--cd"])
+}
+
+/// Plays the prompt's script as a run of `agent` with `args`.
+fn run(agent: &dyn Agent, args: &[&str]) -> Result<ExitCode, Problem> {
+    let mut call = agent.call(args);
+    let children = interrupt::watch(agent.manner())?;
+    if let Some(directory) = &call.directory
         && let Err(problem) = env::set_current_dir(directory)
     {
-        output::complain(&format!("Error: {problem}"));
-        return Ok(ExitCode::from(1));
+        return Ok(Refusal::new(format!("Error: {problem}"), 1).tell());
     }
-    let prompt = prompt(args)?;
+    let prompt = call.take_prompt()?;
     if prompt.trim().is_empty() {
-        output::complain("No prompt provided via stdin.");
-        return Ok(ExitCode::from(1));
+        return Ok(agent.no_prompt().tell());
     }
-    let resumed = value_of(args, &["resume"]);
-    if resumed.is_some_and(|session| session.starts_with("00000000-")) {
-        output::complain("Error: thread/resume: no rollout found for thread id (code -32600)");
-        return Ok(ExitCode::from(1));
-    }
-    let output = Output::new(resumed.filter(|_| env::var_os("FAKE_CODEX_STRAYS").is_none()));
-    match Player::new(output, children).play(&prompt)? {
-        Ending::Completed => Ok(ExitCode::SUCCESS),
-        Ending::Exit(code) => Ok(ExitCode::from(code)),
-    }
-}
-
-/// The argument after `--`, or everything on stdin.
-fn prompt(args: &[&str]) -> Result<String, Problem> {
-    if let [.., "--", prompt] = args
-        && *prompt != "-"
+    if let Some(session) = &call.resumed
+        && agent.has_lost(session, sessions::is_known(session))
     {
-        return Ok((*prompt).to_owned());
+        return Ok(agent.lost_session(session).tell());
     }
-    let mut prompt = Vec::new();
-    io::stdin().read_to_end(&mut prompt)?;
-    Ok(String::from_utf8_lossy(&prompt).into_owned())
+    let session = agent.session(&call);
+    let player = Player {
+        dialect: agent.dialect(&call, &session),
+        output: Output::default(),
+        children,
+        memory: Memory::of(&session)?,
+        call,
+        usage: Usage::default(),
+    };
+    match player.play(&prompt)? {
+        Ending::Completed => Ok(ExitCode::SUCCESS),
+        Ending::Failed(code) | Ending::Exit(code) => Ok(ExitCode::from(code)),
+    }
 }
 
-/// The argument after the first of `names` that is there.
-fn value_of<'a>(args: &[&'a str], names: &[&str]) -> Option<&'a str> {
-    let at = args.iter().position(|arg| names.contains(arg))?;
-    args.get(at + 1).copied()
-}
+/// The exit code of a fake agent that cannot do what it was told. No agent ends so, and a test sees it.
+const BROKEN: u8 = 70;
 
-/// Why the fake agent cannot do what it was told. It ends with 70, which no agent does, so that a test sees it.
+/// Why the fake agent cannot do what it was told.
 #[derive(Debug)]
 enum Problem {
-    /// The script is not what [`play`] describes.
+    /// The script is not what [`play`] describes, or there is no such agent.
     Script(String),
     /// The system refused something.
     System(io::Error),

@@ -2,83 +2,79 @@
 
 use std::{
     io::{self, Write},
-    process,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use serde_json::{Value, json};
 
 /// Prints to stderr, where nobody may be listening any more.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// The stream of events.
-#[derive(Debug)]
+/// A line, without its end, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    Out(String),
+    Err(String),
+}
+
+impl Line {
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Line::Out(text) | Line::Err(text) => text,
+        }
+    }
+}
+
+/// The stream of events of one run, until it is closed: from then on nothing is told any more.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Output {
-    thread_id: String,
-    items: u32,
+    is_closed: Arc<Mutex<bool>>,
 }
 
 impl Output {
-    /// A stream of the thread that is resumed, or else of a new one.
-    pub(crate) fn new(resumed: Option<&str>) -> Output {
-        Output { thread_id: resumed.map_or_else(new_thread_id, str::to_owned), items: 0 }
-    }
-
-    /// The two events before everything else.
-    pub(crate) fn begin(&self) -> io::Result<()> {
-        self.event(&json!({"type": "thread.started", "thread_id": self.thread_id}))?;
-        self.event(&json!({"type": "turn.started"}))
-    }
-
-    pub(crate) fn event(&self, event: &Value) -> io::Result<()> {
-        self.bytes(format!("{event}\n").as_bytes())
+    pub(crate) fn lines(&self, lines: &[Line]) -> io::Result<()> {
+        let is_closed = self.lock();
+        if *is_closed { Ok(()) } else { tell(lines) }
     }
 
     /// Bytes that need not be an event.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()
+        let is_closed = self.lock();
+        if *is_closed { Ok(()) } else { write(bytes) }
     }
 
-    /// An item that is there at once, such as a message. `fields` has everything but the id.
-    pub(crate) fn item(&mut self, fields: Value) -> io::Result<()> {
-        let item = self.numbered(fields);
-        self.event(&json!({"type": "item.completed", "item": item}))
-    }
-
-    /// An item that takes time: its fields at first, and what is different at the end.
-    pub(crate) fn item_with_start(&mut self, fields: Value, end: Value) -> io::Result<()> {
-        let mut item = self.numbered(fields);
-        self.event(&json!({"type": "item.started", "item": item}))?;
-        if let (Some(item), Value::Object(end)) = (item.as_object_mut(), end) {
-            item.extend(end);
+    /// Tells the last lines, unless someone else has.
+    pub(crate) fn close_with(&self, lines: &[Line]) -> io::Result<()> {
+        let mut is_closed = self.lock();
+        if *is_closed {
+            return Ok(());
         }
-        self.event(&json!({"type": "item.completed", "item": item}))
+        *is_closed = true;
+        tell(lines)
     }
 
-    fn numbered(&mut self, fields: Value) -> Value {
-        let mut item = json!({"id": format!("item_{}", self.items)});
-        self.items += 1;
-        if let (Some(item), Value::Object(fields)) = (item.as_object_mut(), fields) {
-            item.extend(fields);
-        }
-        item
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.is_closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// In the form of a version 7 UUID, and unique on this machine.
-fn new_thread_id() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (millis, nanos) = (now.as_millis(), now.subsec_nanos());
-    format!(
-        "{:08x}-{:04x}-7{:03x}-8{:03x}-{:012x}",
-        (millis >> 16) & 0xffff_ffff,
-        millis & 0xffff,
-        nanos & 0xfff,
-        (nanos >> 12) & 0xfff,
-        process::id()
-    )
+fn tell(lines: &[Line]) -> io::Result<()> {
+    for line in lines {
+        match line {
+            Line::Out(text) => write(format!("{text}\n").as_bytes())?,
+            Line::Err(text) => complain(text),
+        }
+    }
+    Ok(())
+}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }

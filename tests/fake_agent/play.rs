@@ -3,11 +3,14 @@
 //! | step | effect |
 //! |---|---|
 //! | `{"say": text}` | a message |
+//! | `{"reply": word}`, `{"recall": true}` | a message that the session keeps, and the one that it has kept |
 //! | `{"command": {"cmd", "output", "exit"}}` | the events of a command; nothing is run |
+//! | `{"run": command}` | runs it in a shell, in a session of its own, with the events of a command |
 //! | `{"write": {"path", "text"}}` | writes a file, with the events of a file change |
-//! | `{"usage": {…}}` | fields for the usage at the end |
-//! | `{"error": message}` | an `error` event, after which the turn goes on |
-//! | `{"fail": message}` | `error`, `turn.failed`, exit code 1 |
+//! | `{"create": {"path", "text"}}` | the same, if the sandbox lets it |
+//! | `{"usage": {…}}` | fields for the usage at the end, in the words of Codex |
+//! | `{"error": message}` | something went wrong, and the turn goes on |
+//! | `{"fail": message}` | the model's failure, which ends the run (Codex: `turn.failed`, exit code 1) |
 //! | `{"exit": code}` | the end, at once |
 //! | `{"kill_self": signal}` | the end, by this signal's number |
 //! | `{"hang": true}` | silence, for ten minutes at most |
@@ -16,13 +19,14 @@
 //! | `{"child": {…}}` | a sleeping child, which lives for `seconds`, writes its pid into `pid_file`, and hides as below |
 //! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
-//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read; with `event` instead of `length`, each is that event |
+//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read, with `json` each a message; with `event` instead of `length`, each is that event |
 //! | `{"await_cgroup": seconds}` | a pause until it is in a control group of its own, so long at most |
 //! | `{"await_file": path}` | a pause until there is such a file, for ten minutes at most |
 //! | `{"close_stdout": true}` | the reader of stdout sees its end |
 //! | `{"print_env": path}`, `{"print_args": path}` | what the agent was started with, one a line |
 //!
-//! At the end of the list come `turn.completed` and exit code 0.
+//! At the end of the list come the agent's last event and exit code 0 (Codex: `turn.completed`). What the events look like
+//! is up to the [dialect](super::dialect).
 //!
 //! The ways in which a child hides, each of them `true`, and any of them together:
 //!
@@ -49,12 +53,21 @@ use std::{
 };
 
 use rustix::process::{Signal, getpid, kill_process};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Problem, child, interrupt::Children, output, output::Output};
+use super::{
+    Problem,
+    call::Call,
+    child, command,
+    dialect::{Change, Dialect, Ran, Usage, WhatChanged},
+    interrupt::Children,
+    output::{self, Line, Output},
+    script,
+    sessions::Memory,
+};
 
 /// The longest silence, so that a test that fails leaves nothing for ever.
-const HANG: Duration = Duration::from_secs(600);
+pub(crate) const HANG: Duration = Duration::from_secs(600);
 
 /// An agent is moved into its control group beside its first steps.
 fn await_cgroup(seconds: &Value) {
@@ -76,39 +89,46 @@ fn await_file(path: &str) {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Completed,
+    /// The model failed, and this would be the exit code.
+    Failed(u8),
+    /// The agent is to exit, at once.
     Exit(u8),
 }
 
 /// Plays one script.
 #[derive(Debug)]
 pub(crate) struct Player {
-    output: Output,
-    children: Children,
-    usage: Value,
+    pub(crate) dialect: Box<dyn Dialect>,
+    pub(crate) output: Output,
+    pub(crate) children: Children,
+    pub(crate) memory: Memory,
+    pub(crate) call: Call,
+    pub(crate) usage: Usage,
 }
 
 impl Player {
-    pub(crate) fn new(output: Output, children: Children) -> Player {
-        let usage = json!({
-            "input_tokens": 100,
-            "cached_input_tokens": 0,
-            "cache_write_input_tokens": 0,
-            "output_tokens": 10,
-            "reasoning_output_tokens": 0,
-        });
-        Player { output, children, usage }
-    }
-
     /// Plays the script in `prompt`, with the events around it.
     pub(crate) fn play(mut self, prompt: &str) -> Result<Ending, Problem> {
-        let steps = script(prompt)?;
-        self.output.begin()?;
+        let steps = script::steps(prompt)?;
+        if let Some(model) = self.call.unknown_model() {
+            let failure = self.dialect.unknown_model(model, prompt);
+            self.output.close_with(&failure.lines)?;
+            return Ok(Ending::Failed(failure.code));
+        }
+        let begun = self.dialect.begin(prompt);
+        self.output.lines(&begun)?;
         for step in &steps {
-            if let Ending::Exit(code) = self.named_step(step)? {
-                return Ok(Ending::Exit(code));
+            // Whoever closed it has told the end.
+            if self.output.is_closed() {
+                return Ok(Ending::Completed);
+            }
+            match self.named_step(step)? {
+                Ending::Completed => {}
+                ending @ (Ending::Failed(_) | Ending::Exit(_)) => return Ok(ending),
             }
         }
-        self.output.event(&json!({"type": "turn.completed", "usage": self.usage}))?;
+        let end = self.dialect.end(&self.usage);
+        self.output.close_with(&end)?;
         Ok(Ending::Completed)
     }
 
@@ -123,15 +143,52 @@ impl Player {
     /// [`Ending::Completed`] means that the script goes on.
     fn step(&mut self, name: &str, value: &Value) -> Result<Ending, Problem> {
         match name {
-            "say" => self.output.item(json!({"type": "agent_message", "text": text(value)?}))?,
-            "command" => self.command(value)?,
-            "write" => self.write(value)?,
-            "usage" => self.count(value),
-            "error" => self.output.event(&json!({"type": "error", "message": text(value)?}))?,
+            "say" => self.say(text(value)?)?,
+            "reply" => {
+                self.memory.keep(text(value)?)?;
+                self.say(text(value)?)?;
+            }
+            "recall" => {
+                let word = self.memory.word().unwrap_or("none").to_owned();
+                self.say(&word)?;
+            }
+            "command" => {
+                let ran = Ran {
+                    command: text(&value["cmd"])?.to_owned(),
+                    output: value["output"].as_str().unwrap_or_default().to_owned(),
+                    exit: value["exit"].as_i64().unwrap_or(0),
+                };
+                self.tell(|dialect| dialect.command_begins(&ran.command))?;
+                self.tell(|dialect| dialect.command_ends(&ran))?;
+            }
+            "run" => {
+                let line = text(value)?;
+                self.tell(|dialect| dialect.command_begins(line))?;
+                let (output, exit) = command::run(line, &self.children)?;
+                self.tell(|dialect| dialect.command_ends(&Ran { command: line.to_owned(), output, exit }))?;
+            }
+            "write" => {
+                let file = self.file(value)?;
+                fs::write(&file.path, &file.text)?;
+                self.changed(file)?;
+            }
+            "create" => {
+                let mut file = self.file(value)?;
+                let is_allowed = self.call.sandbox.allows(Path::new(&file.path), &env::current_dir()?);
+                if !is_allowed || fs::write(&file.path, &file.text).is_err() {
+                    file.what = WhatChanged::Denied;
+                }
+                self.changed(file)?;
+            }
+            "usage" => self.usage.add(value),
+            "error" => {
+                let message = text(value)?;
+                self.tell(|dialect| dialect.error(message))?;
+            }
             "fail" => {
-                self.output.event(&json!({"type": "error", "message": text(value)?}))?;
-                self.output.event(&json!({"type": "turn.failed", "error": {"message": text(value)?}}))?;
-                return Ok(Ending::Exit(1));
+                let failure = self.dialect.fail(text(value)?);
+                self.output.close_with(&failure.lines)?;
+                return Ok(Ending::Failed(failure.code));
             }
             "exit" => return number(value).map(Ending::Exit),
             "kill_self" => {
@@ -150,7 +207,7 @@ impl Player {
             "raw" => self.output.bytes(format!("{}\n", text(value)?).as_bytes())?,
             "stderr" => output::complain(text(value)?),
             "raw_bytes" => self.raw_bytes(value)?,
-            "flood" => flood(value)?,
+            "flood" => self.flood(value)?,
             "await_cgroup" => await_cgroup(value),
             "await_file" => await_file(text(value)?),
             "close_stdout" => rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?,
@@ -169,36 +226,27 @@ impl Player {
         Ok(Ending::Completed)
     }
 
-    fn command(&mut self, value: &Value) -> Result<(), Problem> {
-        let exit = value["exit"].as_i64().unwrap_or(0);
-        let fields = json!({
-            "type": "command_execution",
-            "command": format!("/bin/bash -lc '{}'", text(&value["cmd"])?),
-            "aggregated_output": "",
-            "exit_code": null,
-            "status": "in_progress",
-        });
-        let end = json!({
-            "aggregated_output": value["output"].as_str().unwrap_or_default(),
-            "exit_code": exit,
-            "status": if exit == 0 { "completed" } else { "failed" },
-        });
-        Ok(self.output.item_with_start(fields, end)?)
+    fn say(&mut self, text: &str) -> Result<(), Problem> {
+        self.tell(|dialect| dialect.say(text))
     }
 
-    fn write(&mut self, value: &Value) -> Result<(), Problem> {
-        let path = Path::new(text(&value["path"])?);
-        let kind = if path.exists() { "update" } else { "add" };
-        fs::write(path, text(&value["text"])?)?;
-        let changes = json!([{"path": path.canonicalize()?.to_string_lossy(), "kind": kind}]);
-        let fields = json!({"type": "file_change", "changes": changes, "status": "in_progress"});
-        Ok(self.output.item_with_start(fields, json!({"status": "completed"}))?)
+    fn tell(&mut self, lines: impl FnOnce(&mut dyn Dialect) -> Vec<Line>) -> Result<(), Problem> {
+        let lines = lines(self.dialect.as_mut());
+        Ok(self.output.lines(&lines)?)
     }
 
-    fn count(&mut self, value: &Value) {
-        if let (Some(usage), Some(fields)) = (self.usage.as_object_mut(), value.as_object()) {
-            usage.extend(fields.clone());
+    /// What a file is going to be.
+    fn file(&self, value: &Value) -> Result<Change, Problem> {
+        let path = env::current_dir()?.join(text(&value["path"])?);
+        let what = if path.exists() { WhatChanged::Updated } else { WhatChanged::Added };
+        Ok(Change { path: path.to_string_lossy().into_owned(), text: text(&value["text"])?.to_owned(), what })
+    }
+
+    fn changed(&mut self, mut file: Change) -> Result<(), Problem> {
+        if let Ok(path) = Path::new(&file.path).canonicalize() {
+            file.path = path.to_string_lossy().into_owned();
         }
+        self.tell(|dialect| dialect.file(&file))
     }
 
     fn raw_bytes(&self, value: &Value) -> Result<(), Problem> {
@@ -215,38 +263,29 @@ impl Player {
         }
         Ok(())
     }
-}
 
-/// The list after `FAKE` in `prompt`, or one message. What follows the list is not looked at.
-fn script(prompt: &str) -> Result<Vec<Value>, Problem> {
-    let Some(mark) = prompt.find("FAKE[") else {
-        let beginning: String = prompt.chars().take(80).collect();
-        return Ok(vec![json!({"say": format!("ok: {beginning}")})]);
-    };
-    let mut values = serde_json::Deserializer::from_str(&prompt[mark + 4..]).into_iter::<Vec<Value>>();
-    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| Problem::Script(problem.to_string()))
-}
-
-fn flood(value: &Value) -> Result<(), Problem> {
-    let line = match value.get("event") {
-        Some(event) => event.to_string(),
-        None => "x".repeat(number(&value["length"])?),
-    };
-    let line = match value["json"] == true {
-        true => json!({"type": "item.completed", "item": {"id": "item_f", "type": "agent_message", "text": line}})
-            .to_string(),
-        false => line,
-    };
-    let stream: Box<dyn Write> = match value["stream"].as_str() {
-        Some("stderr") => Box::new(io::stderr().lock()),
-        Some("stdout") | None => Box::new(io::stdout().lock()),
-        Some(other) => return Err(Problem::Script(format!("no stream is called {other:?}"))),
-    };
-    let mut stream = BufWriter::with_capacity(64 * 1024, stream);
-    for _ in 0..number::<u64>(&value["lines"])? {
-        writeln!(stream, "{line}")?;
+    fn flood(&mut self, value: &Value) -> Result<(), Problem> {
+        let mut line = match value.get("event") {
+            Some(event) => event.to_string(),
+            None => "x".repeat(number(&value["length"])?),
+        };
+        if value["json"] == true {
+            let lines = self.dialect.say(&line).into_iter().map(|line| match line {
+                Line::Out(text) | Line::Err(text) => text,
+            });
+            line = lines.collect::<Vec<_>>().join("\n");
+        }
+        let stream: Box<dyn Write> = match value["stream"].as_str() {
+            Some("stderr") => Box::new(io::stderr().lock()),
+            Some("stdout") | None => Box::new(io::stdout().lock()),
+            Some(other) => return Err(Problem::Script(format!("no stream is called {other:?}"))),
+        };
+        let mut stream = BufWriter::with_capacity(64 * 1024, stream);
+        for _ in 0..number::<u64>(&value["lines"])? {
+            writeln!(stream, "{line}")?;
+        }
+        Ok(stream.flush()?)
     }
-    Ok(stream.flush()?)
 }
 
 fn text(value: &Value) -> Result<&str, Problem> {
@@ -260,27 +299,9 @@ fn number<N: TryFrom<i64>>(value: &Value) -> Result<N, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-
-    #[test]
-    fn a_prompt_without_a_script_is_answered_with_its_beginning() {
-        let prompt = "é".repeat(100);
-        assert_eq!(
-            script(&prompt).expect("no script is no bad script"),
-            [json!({"say": format!("ok: {}", "é".repeat(80))})]
-        );
-    }
-
-    #[test]
-    fn a_script_ends_where_its_list_ends() {
-        let steps = script(r#"Do FAKE[{"say": "a"}, {"exit": 3}] now"#).expect("a good script");
-        assert_eq!(steps, [json!({"say": "a"}), json!({"exit": 3})]);
-    }
-
-    #[test]
-    fn a_list_that_does_not_parse_is_a_problem() {
-        assert!(script("FAKE[broken").is_err());
-    }
 
     #[test]
     fn a_number_out_of_range_is_a_problem() {

@@ -1,0 +1,137 @@
+//! What a command line asks for, in words that all dialects share.
+
+use std::{
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+};
+
+use super::Problem;
+
+/// One run, as its arguments describe it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The session to go on with.
+    pub(crate) resumed: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) sandbox: Sandbox,
+    /// The directory to change to.
+    pub(crate) directory: Option<PathBuf>,
+    /// The prompt, where it is an argument.
+    pub(crate) prompt: Option<String>,
+}
+
+/// What the sentence that creates a file may do. Steps of a script are not held back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    ReadOnly,
+    WorkspaceWrite,
+    #[default]
+    Full,
+}
+
+impl Sandbox {
+    /// Whether `path` may be written by an agent that works in `directory`.
+    pub(crate) fn allows(self, path: &Path, directory: &Path) -> bool {
+        match self {
+            Sandbox::ReadOnly => false,
+            Sandbox::WorkspaceWrite => plain(&directory.join(path)).starts_with(directory),
+            Sandbox::Full => true,
+        }
+    }
+}
+
+impl Call {
+    /// The model, if it is one that no provider has.
+    pub(crate) fn unknown_model(&self) -> Option<&str> {
+        let model = self.model.as_deref()?;
+        // OpenCode names the provider before it.
+        let name = model.rsplit('/').next().unwrap_or(model);
+        name.starts_with("no-such-model").then_some(model)
+    }
+
+    /// What the agent is to do: an argument, or everything on stdin.
+    pub(crate) fn take_prompt(&mut self) -> Result<String, Problem> {
+        if let Some(prompt) = self.prompt.take() {
+            return Ok(prompt);
+        }
+        let mut prompt = Vec::new();
+        io::stdin().read_to_end(&mut prompt)?;
+        Ok(String::from_utf8_lossy(&prompt).into_owned())
+    }
+}
+
+/// The value of the first of `names` that is there: the next argument, or what stands behind a `=`.
+pub(crate) fn value_of<'a>(args: &[&'a str], names: &[&str]) -> Option<&'a str> {
+    options(args).iter().enumerate().find_map(|(at, arg)| {
+        if names.contains(arg) {
+            return args.get(at + 1).copied();
+        }
+        let (name, value) = arg.split_once('=')?;
+        names.contains(&name).then_some(value)
+    })
+}
+
+pub(crate) fn has(args: &[&str], name: &str) -> bool {
+    options(args).contains(&name)
+}
+
+/// Everything behind the first `--`.
+pub(crate) fn words_behind_dashes(args: &[&str]) -> Option<String> {
+    let behind = &args[options(args).len()..];
+    (behind.len() > 1).then(|| behind[1..].join(" "))
+}
+
+fn options<'a, 'b>(args: &'b [&'a str]) -> &'b [&'a str] {
+    let end = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+    &args[..end]
+}
+
+/// The path without `.` and `..`, by its words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_stands_behind_its_option_or_behind_an_equals_sign() {
+        for args in [["-m", "large"].as_slice(), &["--model=large"], &["x", "--model", "large", "--", "--model=y"]] {
+            assert_eq!(value_of(args, &["-m", "--model"]), Some("large"), "{args:?}");
+        }
+        assert_eq!(value_of(&["--", "--model=large"], &["--model"]), None);
+        assert_eq!(words_behind_dashes(&["-p", "--", "--a", "b"]).as_deref(), Some("--a b"));
+        assert_eq!(words_behind_dashes(&["-p", "--"]), None);
+    }
+
+    #[test]
+    fn each_sandbox_allows_what_its_name_says() {
+        let project = Path::new("/project");
+        for (sandbox, path, is_allowed) in [
+            (Sandbox::ReadOnly, "a", false),
+            (Sandbox::WorkspaceWrite, "a/../b", true),
+            (Sandbox::WorkspaceWrite, "/project/a", true),
+            (Sandbox::WorkspaceWrite, "../a", false),
+            (Sandbox::WorkspaceWrite, "/projects/a", false),
+            (Sandbox::Full, "/a", true),
+        ] {
+            assert_eq!(sandbox.allows(Path::new(path), project), is_allowed, "{sandbox:?} {path}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_nobody_has_is_known_behind_its_provider_too() {
+        let call = |model: &str| Call { model: Some(model.into()), ..Call::default() };
+        assert_eq!(call("mock/no-such-model-2").unknown_model(), Some("mock/no-such-model-2"));
+        assert_eq!(call("some-model").unknown_model(), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! A conversation in the Agent Client Protocol, over stdin and stdout.
+//!
+//! Turns are played beside the reading, so that a cancel is answered whatever goes on. Then a command that runs is left
+//! behind, as codex-acp 0.16.0 does it. Two things are different from that agent: there is one session at a time, and the
+//! end of stdin ends it, unless `FAKE_ACP_LINGERS` is set.
+
+use std::{
+    env,
+    io::{self, BufRead, Write},
+    process::{self, ExitCode},
+    thread,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    BROKEN, Problem,
+    call::{Call, Sandbox, has, value_of},
+    dialect::{ACP_MODES, ACP_REFUSED, Acp, Refusal, Usage, refused},
+    interrupt::{self, Children, Manner},
+    output::{self, Line, Output},
+    play::{Ending, HANG, Player},
+    sessions::{self, Known, Memory, new_uuid},
+};
+
+/// The codes of JSON-RPC and of ACP.
+const INVALID_REQUEST: i64 = -32600;
+const UNKNOWN_METHOD: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
+const NOT_FOUND: i64 = -32002;
+
+const VERSION: &str = "0.16.0";
+
+/// Talks until stdin ends.
+pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, Problem> {
+    if has(args, "--version") {
+        writeln!(io::stdout(), "codex-acp {VERSION}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(flag) = refused(args) {
+        return Ok(Refusal::new(format!("error: unexpected argument '{flag}' found"), 2).tell());
+    }
+    let configured = value_of(args, &["-c", "--config"]).and_then(|pair| pair.strip_prefix("model="));
+    let model = value_of(args, &["-m", "--model"]).or(configured).map(|model| model.trim_matches('"').to_owned());
+    let children = interrupt::watch(Manner::Default)?;
+    let mut conversation = Conversation { model, children, session: None, turn: None };
+    for line in io::stdin().lock().split(b'\n') {
+        if let Ok(message) = serde_json::from_slice(&line?) {
+            conversation.hear(&message)?;
+        }
+    }
+    if env::var_os("FAKE_ACP_LINGERS").is_some() {
+        thread::sleep(HANG);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What has been agreed on so far.
+struct Conversation {
+    model: Option<String>,
+    children: Children,
+    session: Option<Session>,
+    turn: Option<Turn>,
+}
+
+struct Session {
+    id: String,
+    mode: &'static str,
+}
+
+/// The turn that began last. It is over when its output is closed.
+struct Turn {
+    request: Value,
+    output: Output,
+}
+
+/// Why a request is not done.
+struct Fault {
+    code: i64,
+    message: String,
+}
+
+impl Fault {
+    fn new(code: i64, message: impl Into<String>) -> Fault {
+        Fault { code, message: message.into() }
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Fault {
+        Fault::new(ACP_REFUSED, problem.to_string())
+    }
+}
+
+impl Conversation {
+    fn hear(&mut self, message: &Value) -> Result<(), Problem> {
+        let (Some(method), params) = (message["method"].as_str(), &message["params"]) else {
+            // An answer to what a script asked.
+            return Ok(());
+        };
+        let id = &message["id"];
+        if id.is_null() {
+            return if method == "session/cancel" { self.cancel(params) } else { Ok(()) };
+        }
+        let answer = match self.answer(method, params, id) {
+            Ok(None) => return Ok(()),
+            Ok(Some(result)) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(Fault { code, message }) => {
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
+            }
+        };
+        Ok(Output::default().lines(&[Line::Out(answer.to_string())])?)
+    }
+
+    /// The answer to a request, unless it comes later.
+    fn answer(&mut self, method: &str, params: &Value, id: &Value) -> Result<Option<Value>, Fault> {
+        match method {
+            "initialize" => Ok(Some(json!({
+                "protocolVersion": 1,
+                "agentCapabilities": {
+                    "loadSession": true,
+                    "promptCapabilities": {"image": false, "audio": false, "embeddedContext": false},
+                },
+                "authMethods": [],
+                "agentInfo": {"name": "codex-acp", "version": VERSION},
+            }))),
+            "session/new" => {
+                let session = new_uuid();
+                let mut result = self.open(&session, params)?;
+                result["sessionId"] = session.into();
+                Ok(Some(result))
+            }
+            "session/load" => {
+                let session = params["sessionId"].as_str().unwrap_or_default();
+                if sessions::is_known(session) != Known::Yes {
+                    return Err(Fault::new(NOT_FOUND, format!("Resource not found: {session}")));
+                }
+                let result = self.open(session, params)?;
+                if let Some(word) = Memory::of(session)?.word() {
+                    let said = Acp::new(session, Value::Null).said_before(word);
+                    Output::default().lines(&[said]).map_err(Problem::from)?;
+                }
+                Ok(Some(result))
+            }
+            "session/set_mode" => {
+                let session = self.session(params)?;
+                let mode = params["modeId"].as_str().unwrap_or_default();
+                let known = ACP_MODES.iter().find(|(id, _)| *id == mode);
+                session.mode = known.ok_or_else(|| Fault::new(INVALID_PARAMS, format!("no mode is called {mode}")))?.0;
+                Ok(Some(json!({})))
+            }
+            "session/prompt" => self.prompt(params, id).map(|()| None),
+            _ => Err(Fault::new(UNKNOWN_METHOD, format!("Method not found: {method}"))),
+        }
+    }
+
+    /// Goes to work in the session's directory, in the first of its modes.
+    fn open(&mut self, id: &str, params: &Value) -> Result<Value, Fault> {
+        let directory = params["cwd"].as_str().ok_or_else(|| Fault::new(INVALID_PARAMS, "`cwd` is missing"))?;
+        env::set_current_dir(directory).map_err(|problem| Fault::new(INVALID_PARAMS, problem.to_string()))?;
+        let mode = ACP_MODES[0].0;
+        self.session = Some(Session { id: id.to_owned(), mode });
+        Memory::of(id)?;
+        let modes: Vec<_> = ACP_MODES.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
+        Ok(json!({"modes": {"currentModeId": mode, "availableModes": modes}}))
+    }
+
+    fn session(&mut self, params: &Value) -> Result<&mut Session, Fault> {
+        let session = self.session.as_mut().filter(|session| params["sessionId"] == *session.id);
+        session.ok_or_else(|| Fault::new(INVALID_PARAMS, format!("no session is called {}", params["sessionId"])))
+    }
+
+    /// Begins a turn, whose end will be the answer.
+    fn prompt(&mut self, params: &Value, id: &Value) -> Result<(), Fault> {
+        if self.turn.as_ref().is_some_and(|turn| !turn.output.is_closed()) {
+            return Err(Fault::new(INVALID_REQUEST, "a turn is going on"));
+        }
+        let model = self.model.clone();
+        let children = self.children.clone();
+        let session = self.session(params)?;
+        let sandbox = match session.mode {
+            "read-only" => Sandbox::ReadOnly,
+            "auto" => Sandbox::WorkspaceWrite,
+            _ => Sandbox::Full,
+        };
+        let output = Output::default();
+        let player = Player {
+            dialect: Box::new(Acp::new(&session.id, id.clone())),
+            output: output.clone(),
+            children,
+            memory: Memory::of(&session.id)?,
+            call: Call { model, sandbox, ..Call::default() },
+            usage: Usage::default(),
+        };
+        let blocks = params["prompt"].as_array().map_or(&[][..], Vec::as_slice).iter();
+        let prompt = blocks.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n");
+        self.turn = Some(Turn { request: id.clone(), output });
+        thread::spawn(move || match player.play(&prompt) {
+            Ok(Ending::Completed | Ending::Failed(_)) => {}
+            Ok(Ending::Exit(code)) => process::exit(code.into()),
+            Err(problem) => {
+                output::complain(&format!("fake agent: {problem}"));
+                process::exit(BROKEN.into());
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends the turn, and nothing that it has started.
+    fn cancel(&self, params: &Value) -> Result<(), Problem> {
+        let (Some(session), Some(turn)) = (&self.session, &self.turn) else { return Ok(()) };
+        if params["sessionId"] != *session.id {
+            return Ok(());
+        }
+        let stopped = Acp::new(&session.id, turn.request.clone()).stopped("cancelled", None);
+        Ok(turn.output.close_with(&[stopped])?)
+    }
+}

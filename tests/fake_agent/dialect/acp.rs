@@ -1,0 +1,137 @@
+//! An agent that speaks the Agent Client Protocol, as codex-acp 0.16.0 does: what it tells in the course of a turn.
+//!
+//! The rest of the conversation is in [`conversation`](super::super::conversation).
+
+use serde_json::{Value, json};
+
+use super::{Change, Dialect, Failure, Line, Ran, Usage, WhatChanged, event};
+
+/// The modes that it has, by what they allow. It begins in the first.
+pub(crate) const MODES: [(&str, &str); 3] =
+    [("read-only", "Read Only"), ("auto", "Default"), ("full-access", "Full Access")];
+
+/// The code of an error that has no better one.
+pub(crate) const REFUSED: i64 = -32603;
+
+/// The context of the model, in tokens.
+const CONTEXT: u64 = 258_400;
+
+/// The updates of one turn, and the answer to the prompt that began it.
+#[derive(Debug)]
+pub(crate) struct Acp {
+    session: String,
+    /// The id of the request for this turn.
+    request: Value,
+    calls: u32,
+}
+
+impl Acp {
+    pub(crate) fn new(session: &str, request: Value) -> Acp {
+        Acp { session: session.to_owned(), request, calls: 0 }
+    }
+
+    /// What was said in an earlier turn, when the session is loaded.
+    pub(crate) fn said_before(&self, text: &str) -> Line {
+        self.chunk(text)
+    }
+
+    /// The answer to the prompt.
+    pub(crate) fn stopped(&self, reason: &str, usage: Option<&Usage>) -> Line {
+        let mut result = json!({"stopReason": reason});
+        if let Some(usage) = usage {
+            result["usage"] = json!({
+                "inputTokens": usage.input(), "outputTokens": usage.output(), "cachedReadTokens": usage.cached(),
+                "totalTokens": usage.input() + usage.output(),
+            });
+        }
+        event(json!({"jsonrpc": "2.0", "id": self.request, "result": result}))
+    }
+
+    fn update(&self, kind: &str, fields: Value) -> Line {
+        let mut update = json!({"sessionUpdate": kind});
+        if let (Some(update), Value::Object(fields)) = (update.as_object_mut(), fields) {
+            update.extend(fields);
+        }
+        let params = json!({"sessionId": self.session, "update": update});
+        event(json!({"jsonrpc": "2.0", "method": "session/update", "params": params}))
+    }
+
+    fn chunk(&self, text: &str) -> Line {
+        self.update("agent_message_chunk", json!({"content": {"type": "text", "text": text}}))
+    }
+
+    fn call_id(&self) -> String {
+        format!("call_{}", self.calls)
+    }
+}
+
+impl Dialect for Acp {
+    fn begin(&mut self, _: &str) -> Vec<Line> {
+        vec![]
+    }
+
+    /// A message is a piece, which ends where another update comes.
+    fn say(&mut self, text: &str) -> Vec<Line> {
+        vec![self.chunk(text), self.update("usage_update", json!({"used": 110, "size": CONTEXT}))]
+    }
+
+    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+        self.calls += 1;
+        let input = json!({"call_id": self.call_id(), "command": ["/bin/bash", "-lc", command]});
+        vec![self.update(
+            "tool_call",
+            json!({
+                "toolCallId": self.call_id(), "title": command, "kind": "execute", "status": "in_progress",
+                "rawInput": input,
+            }),
+        )]
+    }
+
+    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+        let status = if ran.exit == 0 { "completed" } else { "failed" };
+        vec![self.update(
+            "tool_call_update",
+            json!({
+                "toolCallId": self.call_id(), "status": status,
+                "content": [{"type": "content", "content": {"type": "text", "text": ran.output}}],
+                "rawOutput": {"call_id": self.call_id(), "aggregated_output": ran.output, "exit_code": ran.exit},
+            }),
+        )]
+    }
+
+    fn file(&mut self, change: &Change) -> Vec<Line> {
+        self.calls += 1;
+        let (old, status) = match change.what {
+            WhatChanged::Added => (Value::Null, "completed"),
+            WhatChanged::Updated => (json!(""), "completed"),
+            WhatChanged::Denied => (Value::Null, "failed"),
+        };
+        let path = &change.path;
+        let diff = json!([{"type": "diff", "path": path, "oldText": old, "newText": change.text}]);
+        let begun = json!({
+            "toolCallId": self.call_id(), "title": format!("Edit {path}"), "kind": "edit", "status": "in_progress",
+            "content": diff, "locations": [{"path": path}],
+        });
+        let ended = json!({"toolCallId": self.call_id(), "status": status, "content": diff});
+        vec![self.update("tool_call", begun), self.update("tool_call_update", ended)]
+    }
+
+    /// It has no event for that: it says it.
+    fn error(&mut self, message: &str) -> Vec<Line> {
+        self.say(message)
+    }
+
+    /// The turn fails, and the agent is there for the next.
+    fn fail(&mut self, message: &str) -> Failure {
+        let error = json!({"code": REFUSED, "message": "Internal error", "data": message});
+        Failure { lines: vec![event(json!({"jsonrpc": "2.0", "id": self.request, "error": error}))], code: 0 }
+    }
+
+    fn unknown_model(&mut self, model: &str, _: &str) -> Failure {
+        self.fail(&format!("The model `{model}` does not exist"))
+    }
+
+    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+        vec![self.stopped("end_turn", Some(usage))]
+    }
+}

@@ -1,0 +1,235 @@
+//! Claude Code 2.1.330: `claude -p --output-format stream-json --verbose …`.
+//!
+//! It has one event for the end, which holds the answer, the usage, and what it was not allowed. A failure of its model is
+//! told by that event as well, and the exit code is 1.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        call::{Sandbox, has, value_of, words_behind_dashes},
+        sessions::new_uuid,
+    },
+    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event, print,
+    refused, table,
+};
+
+const VERSION: &str = "2.1.330";
+
+const OPTIONS: &[(&str, &str)] = &[
+    ("--add-dir <directories...>", "More directories Claude can access"),
+    ("--append-system-prompt <prompt>", "Add text to the system prompt"),
+    ("--allowedTools, --allowed-tools <tools...>", "Tools to allow"),
+    ("--dangerously-skip-permissions", "Bypass all permission checks"),
+    ("--disallowedTools, --disallowed-tools <tools...>", "Tools to deny"),
+    ("--fork-session", "When resuming, create a new session"),
+    ("-h, --help", "Display help for command"),
+    ("--mcp-config <configs...>", "Load MCP servers"),
+    ("--model <model>", "Model for the current session"),
+    ("--output-format <format>", "Output format (choices: \"text\", \"json\", \"stream-json\")"),
+    ("--permission-mode <mode>", "Permission mode to use for the session"),
+    ("-p, --print", "Print response and exit"),
+    ("-r, --resume [value]", "Resume a conversation by session ID"),
+    ("--session-id <uuid>", "Use a specific session ID"),
+    ("--setting-sources <sources>", "Setting sources to load"),
+    ("--strict-mcp-config", "Only use MCP servers from --mcp-config"),
+    ("--tools <tools...>", "The available tools"),
+    ("--verbose", "Override verbose mode setting"),
+    ("-v, --version", "Output the version number"),
+];
+
+/// The agent from outside.
+pub(crate) struct Claude;
+
+impl Agent for Claude {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+        if has(args, "--version") || has(args, "-v") {
+            return print(&format!("{VERSION} (Claude Code)"));
+        }
+        if has(args, "--help") || has(args, "-h") {
+            let usage = "Usage: claude [options] [command] [prompt]\n\nClaude Code - use -p/--print for non-interactive \
+                         output\n\nOptions:";
+            return print(&format!("{usage}\n{}", table(OPTIONS, 52).trim_end()));
+        }
+        if let Some(flag) = refused(args) {
+            return Ok(Some(Refusal::new(format!("error: unknown option '{flag}'"), 1).tell()));
+        }
+        let streams = value_of(args, &["--output-format"]) == Some("stream-json");
+        let is_refused = streams && !has(args, "--verbose");
+        let why = "Error: When using --print, --output-format=stream-json requires --verbose";
+        Ok(is_refused.then(|| Refusal::new(why, 1).tell()))
+    }
+
+    fn call(&self, args: &[&str]) -> Call {
+        let asks_nobody = has(args, "--dangerously-skip-permissions");
+        Call {
+            resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
+            model: value_of(args, &["--model"]).map(str::to_owned),
+            // Where a permission would have to be asked for, it is denied: nobody is there.
+            sandbox: match value_of(args, &["--permission-mode"]) {
+                Some("bypassPermissions") => Sandbox::Full,
+                Some(_) | None if asks_nobody => Sandbox::Full,
+                Some("acceptEdits") => Sandbox::WorkspaceWrite,
+                Some(_) | None => Sandbox::ReadOnly,
+            },
+            directory: None,
+            prompt: words_behind_dashes(args),
+        }
+    }
+
+    fn lost_session(&self, session: &str) -> Refusal {
+        Refusal::new(format!("No conversation found with session ID: {session}"), 1)
+    }
+
+    fn no_prompt(&self) -> Refusal {
+        let said = "Error: Input must be provided either through stdin or as a prompt argument when using --print";
+        Refusal::new(said, 1)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Claude
+    }
+
+    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect> {
+        let model = call.model.clone().unwrap_or_else(|| "claude-fake-1".into());
+        Box::new(Events { session: session.to_owned(), model, calls: 0, said: String::new(), denied: vec![] })
+    }
+}
+
+/// The lines of `--output-format stream-json`.
+#[derive(Debug)]
+struct Events {
+    session: String,
+    model: String,
+    /// How many tools were called.
+    calls: u32,
+    said: String,
+    denied: Vec<Value>,
+}
+
+impl Events {
+    fn assistant(&self, model: &str, block: Value) -> Line {
+        let message = json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [block],
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 10, "output_tokens": 1},
+        });
+        event(json!({
+            "type": "assistant", "message": message, "parent_tool_use_id": null, "session_id": self.session,
+            "uuid": new_uuid(),
+        }))
+    }
+
+    fn tool_begins(&mut self, name: &str, input: Value) -> Line {
+        self.calls += 1;
+        self.assistant(&self.model, json!({"type": "tool_use", "id": self.call_id(), "name": name, "input": input}))
+    }
+
+    fn tool_ends(&self, content: &str, is_error: bool) -> Line {
+        let result =
+            json!({"tool_use_id": self.call_id(), "type": "tool_result", "content": content, "is_error": is_error});
+        event(json!({
+            "type": "user", "message": {"role": "user", "content": [result]}, "parent_tool_use_id": null,
+            "session_id": self.session, "uuid": new_uuid(),
+        }))
+    }
+
+    fn call_id(&self) -> String {
+        format!("toolu_{}", self.calls)
+    }
+
+    fn result(&self, said: &str, is_error: bool, usage: &Usage) -> Line {
+        event(json!({
+            "type": "result", "subtype": "success", "is_error": is_error, "result": said,
+            "session_id": self.session, "num_turns": self.calls + 1, "duration_ms": 10, "duration_api_ms": 5,
+            "total_cost_usd": 0.0002,
+            "usage": {
+                "input_tokens": usage.input().saturating_sub(usage.cached()),
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": usage.cached(),
+                "output_tokens": usage.output(),
+            },
+            "permission_denials": self.denied, "uuid": new_uuid(),
+        }))
+    }
+
+    /// A failure stands in a message of its own and in the result.
+    fn failed(&self, said: &str) -> Failure {
+        let message = self.assistant("<synthetic>", json!({"type": "text", "text": said}));
+        Failure { lines: vec![message, self.result(said, true, &Usage::default())], code: 1 }
+    }
+}
+
+impl Dialect for Events {
+    fn begin(&mut self, _: &str) -> Vec<Line> {
+        vec![event(json!({
+            "type": "system", "subtype": "init", "session_id": self.session, "model": self.model,
+            "tools": ["Bash", "Edit", "Read", "Write"], "mcp_servers": [], "claude_code_version": VERSION,
+            "uuid": new_uuid(),
+        }))]
+    }
+
+    fn say(&mut self, text: &str) -> Vec<Line> {
+        text.clone_into(&mut self.said);
+        vec![self.assistant(&self.model, json!({"type": "text", "text": text}))]
+    }
+
+    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+        vec![self.tool_begins("Bash", json!({"command": command, "description": "a command"}))]
+    }
+
+    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+        let output = ran.output.trim_end();
+        vec![match ran.exit {
+            0 if output.is_empty() => self.tool_ends("(Bash completed with no output)", false),
+            0 => self.tool_ends(output, false),
+            code => self.tool_ends(format!("Exit code {code}\n{output}").trim_end(), true),
+        }]
+    }
+
+    fn file(&mut self, change: &Change) -> Vec<Line> {
+        let path = &change.path;
+        let input = json!({"file_path": path, "content": change.text});
+        let begun = self.tool_begins("Write", input.clone());
+        vec![
+            begun,
+            match change.what {
+                WhatChanged::Added => self.tool_ends(&format!("File created successfully at: {path}"), false),
+                WhatChanged::Updated => self.tool_ends(&format!("The file {path} has been updated."), false),
+                WhatChanged::Denied => {
+                    let id = self.call_id();
+                    self.denied.push(json!({"tool_name": "Write", "tool_use_id": id, "tool_input": input}));
+                    let said =
+                        format!("Claude requested permissions to write to {path}, but you haven't granted it yet.");
+                    self.tool_ends(&said, true)
+                }
+            },
+        ]
+    }
+
+    fn error(&mut self, message: &str) -> Vec<Line> {
+        vec![event(json!({
+            "type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "retry_delay_ms": 500,
+            "error": message, "session_id": self.session, "uuid": new_uuid(),
+        }))]
+    }
+
+    fn fail(&mut self, message: &str) -> Failure {
+        self.failed(&format!("API Error: 400 {message}"))
+    }
+
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure {
+        let said = format!(
+            "There's an issue with the selected model ({model}). It may not exist or you may not have access to it. Run \
+             --model to pick a different model."
+        );
+        let mut failure = self.failed(&said);
+        failure.lines.splice(0..0, self.begin(prompt));
+        failure
+    }
+
+    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+        vec![self.result(&self.said, false, usage)]
+    }
+}

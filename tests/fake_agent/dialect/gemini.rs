@@ -1,0 +1,203 @@
+//! Gemini CLI 0.61.0: `gemini -o stream-json …`.
+//!
+//! Its messages are pieces: two in a row are one. The exit code of a failure is the HTTP status, of which one byte is left.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{
+    super::call::{Sandbox, has, value_of},
+    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event, print,
+    refused, table,
+};
+
+/// HTTP 400 and 404.
+const BAD_REQUEST: u8 = 144;
+const NOT_FOUND: u8 = 148;
+
+const DEFAULT_MODEL: &str = "gemini-2.5-pro";
+
+const OPTIONS: &[(&str, &str)] = &[
+    ("-m, --model", "Model  [string]"),
+    ("-p, --prompt", "Run in non-interactive (headless) mode with the given prompt  [string]"),
+    ("    --skip-trust", "Trust the current workspace for this session.  [boolean] [default: false]"),
+    ("-s, --sandbox", "Run in sandbox?  [boolean]"),
+    ("-y, --yolo", "Automatically accept all actions  [boolean] [default: false]"),
+    (
+        "    --approval-mode",
+        "Set the approval mode  [string] [choices: \"default\", \"auto_edit\", \"yolo\", \"plan\"]",
+    ),
+    ("    --acp", "Starts the agent in ACP mode  [boolean]"),
+    ("-e, --extensions", "A list of extensions to use  [array]"),
+    ("-r, --resume", "Resume a previous session  [string]"),
+    ("    --session-id", "Start a new session with a manually provided UUID.  [string]"),
+    ("    --include-directories", "Additional directories to include in the workspace  [array]"),
+    ("-o, --output-format", "The format of the CLI output.  [string] [choices: \"text\", \"json\", \"stream-json\"]"),
+    ("-v, --version", "Show version number  [boolean]"),
+    ("-h, --help", "Show help  [boolean]"),
+];
+
+/// The agent from outside.
+pub(crate) struct Gemini;
+
+impl Agent for Gemini {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+        if has(args, "--version") || has(args, "-v") {
+            return print("0.61.0");
+        }
+        let usage = "Usage: gemini [options] [command]\n\nGemini CLI - Defaults to interactive mode. Use -p/--prompt for \
+                     non-interactive (headless) mode.\n\nOptions:";
+        let help = format!("{usage}\n{}", table(OPTIONS, 32).trim_end());
+        if has(args, "--help") || has(args, "-h") {
+            return print(&help);
+        }
+        let name = |flag: &str| flag.split('=').next().unwrap_or(flag).trim_start_matches('-').to_owned();
+        Ok(refused(args).map(|flag| Refusal::new(format!("Unknown argument: {}\n{help}", name(flag)), 1).tell()))
+    }
+
+    fn call(&self, args: &[&str]) -> Call {
+        let mode = value_of(args, &["--approval-mode"]);
+        Call {
+            resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
+            model: value_of(args, &["-m", "--model"]).map(str::to_owned),
+            sandbox: match mode {
+                Some("yolo") => Sandbox::Full,
+                None if has(args, "-y") || has(args, "--yolo") => Sandbox::Full,
+                Some("auto_edit") => Sandbox::WorkspaceWrite,
+                Some(_) | None => Sandbox::ReadOnly,
+            },
+            directory: None,
+            prompt: value_of(args, &["-p", "--prompt"]).map(str::to_owned),
+        }
+    }
+
+    fn lost_session(&self, session: &str) -> Refusal {
+        let said = format!(
+            "Error resuming session: Invalid session identifier \"{session}\".\n  \
+             Use --list-sessions to see available sessions, then use --resume {{number}}, --resume {{uuid}}, or --resume \
+             latest."
+        );
+        Refusal::new(said, 1)
+    }
+
+    fn no_prompt(&self) -> Refusal {
+        let said = "No input provided via stdin. Input can be provided by piping data into gemini or using the --prompt \
+                    option.";
+        Refusal::new(said, 42)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Gemini
+    }
+
+    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect> {
+        let model = call.model.clone().unwrap_or_else(|| DEFAULT_MODEL.into());
+        Box::new(Events { session: session.to_owned(), model, calls: 0, tool: String::new() })
+    }
+}
+
+/// The lines of `-o stream-json`.
+#[derive(Debug)]
+struct Events {
+    session: String,
+    model: String,
+    /// How many tools were called, and the id of the last call.
+    calls: u32,
+    tool: String,
+}
+
+impl Events {
+    fn event(&self, kind: &str, fields: Value) -> Line {
+        let mut whole = json!({"type": kind, "timestamp": "2026-11-26T12:00:00.000Z"});
+        if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), fields) {
+            whole.extend(fields);
+        }
+        event(whole)
+    }
+
+    fn tool_begins(&mut self, name: &str, parameters: Value) -> Line {
+        self.calls += 1;
+        self.tool = format!("{name}__{name}_{}_0", self.calls);
+        self.event("tool_use", json!({"tool_name": name, "tool_id": self.tool, "parameters": parameters}))
+    }
+
+    fn result(&self, status: &str, error: Option<&str>, usage: &Usage) -> Line {
+        let (input, output) = (usage.input(), usage.output());
+        let mut fields = json!({"status": status});
+        if let Some(message) = error {
+            fields["error"] = json!({"type": "unknown", "message": message});
+        }
+        fields["stats"] = json!({
+            "total_tokens": input + output, "input_tokens": input, "output_tokens": output, "cached": usage.cached(),
+            "input": input.saturating_sub(usage.cached()), "duration_ms": 10, "tool_calls": self.calls, "models": {},
+        });
+        self.event("result", fields)
+    }
+
+    fn failed(&self, message: &str, code: u8) -> Failure {
+        let mut usage = Usage::default();
+        usage.add(&json!({"input_tokens": 0, "output_tokens": 0}));
+        let complaint = Line::Err(format!("Error when talking to Gemini API {message}"));
+        let result = self.result("error", Some(&format!("[API Error: {message}]")), &usage);
+        Failure { lines: vec![complaint, result], code }
+    }
+}
+
+impl Dialect for Events {
+    fn begin(&mut self, prompt: &str) -> Vec<Line> {
+        vec![
+            self.event("init", json!({"session_id": self.session, "model": self.model})),
+            self.event("message", json!({"role": "user", "content": prompt})),
+        ]
+    }
+
+    fn say(&mut self, text: &str) -> Vec<Line> {
+        vec![self.event("message", json!({"role": "assistant", "content": text, "delta": true}))]
+    }
+
+    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+        vec![self.tool_begins("run_shell_command", json!({"command": command, "description": "a command"}))]
+    }
+
+    /// The exit code is told in the place of an output, where there is none.
+    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+        let output = match ran.output.trim_end() {
+            "" if ran.exit != 0 => format!("Command exited with code: {}", ran.exit),
+            output => output.to_owned(),
+        };
+        vec![self.event("tool_result", json!({"tool_id": self.tool, "status": "success", "output": output}))]
+    }
+
+    fn file(&mut self, change: &Change) -> Vec<Line> {
+        let begun = self.tool_begins("write_file", json!({"file_path": change.path, "content": change.text}));
+        let mut fields = json!({"tool_id": self.tool, "status": "success"});
+        if change.what == WhatChanged::Denied {
+            let said = "Tool \"write_file\" not found.";
+            fields = json!({
+                "tool_id": self.tool, "status": "error", "output": said,
+                "error": {"type": "tool_not_registered", "message": said},
+            });
+        }
+        vec![begun, self.event("tool_result", fields)]
+    }
+
+    fn error(&mut self, message: &str) -> Vec<Line> {
+        vec![self.event("error", json!({"severity": "warning", "message": message}))]
+    }
+
+    fn fail(&mut self, message: &str) -> Failure {
+        let said = json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}});
+        self.failed(&said.to_string(), BAD_REQUEST)
+    }
+
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure {
+        let mut failure = self.failed(&format!("models/{model} is not found for API version v1beta"), NOT_FOUND);
+        failure.lines.splice(0..0, self.begin(prompt));
+        failure
+    }
+
+    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+        vec![self.result("success", None, usage)]
+    }
+}

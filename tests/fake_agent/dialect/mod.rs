@@ -1,0 +1,290 @@
+//! The agents that the fake agent can pretend to be: each has its command line, its complaints, and its events.
+//!
+//! `FAKE_AGENT` names one of them, and without it is Codex. What a dialect makes of a step are lines and nothing else: it
+//! prints nothing, and touches no file.
+
+mod acp;
+mod claude;
+mod codex;
+mod gemini;
+mod opencode;
+mod text;
+
+use std::{
+    env,
+    fmt::Debug,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Problem,
+    call::Call,
+    interrupt::Manner,
+    output::{self, Line},
+    sessions::{Known, new_uuid},
+};
+
+pub(crate) use acp::{Acp, MODES as ACP_MODES, REFUSED as ACP_REFUSED};
+
+/// How an agent is spoken to.
+pub(crate) enum Spoken {
+    /// A run for each prompt.
+    Run(Box<dyn Agent>),
+    /// A conversation on stdin and stdout.
+    Conversation,
+}
+
+/// The agent that `FAKE_AGENT` names.
+pub(crate) fn spoken() -> Result<Spoken, Problem> {
+    let name = env::var("FAKE_AGENT").unwrap_or_else(|_| "codex".into());
+    Ok(Spoken::Run(match name.as_str() {
+        "codex" => Box::new(codex::Codex),
+        "claude" => Box::new(claude::Claude),
+        "gemini" => Box::new(gemini::Gemini),
+        "opencode" => Box::new(opencode::OpenCode),
+        "text" => Box::new(text::Text),
+        "acp" => return Ok(Spoken::Conversation),
+        _ => return Err(Problem::Script(format!("no agent is called {name:?}"))),
+    }))
+}
+
+/// An agent from outside, when it is no conversation: its command line, and how it refuses one.
+pub(crate) trait Agent {
+    /// Answers everything that is no work: version, help, an option that it does not know.
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem>;
+
+    /// What the command line asks for.
+    fn call(&self, args: &[&str]) -> Call;
+
+    /// The id of the session that is begun or gone on with.
+    fn session(&self, call: &Call) -> String {
+        call.resumed.clone().unwrap_or_else(new_uuid)
+    }
+
+    /// Whether it cannot go on with this session.
+    fn has_lost(&self, _session: &str, known: Known) -> bool {
+        known != Known::Yes
+    }
+
+    /// What it says of a session that it does not know.
+    fn lost_session(&self, session: &str) -> Refusal;
+
+    /// What it says when there is no prompt.
+    fn no_prompt(&self) -> Refusal;
+
+    /// How it takes signals.
+    fn manner(&self) -> Manner;
+
+    /// The events of one run.
+    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect>;
+}
+
+/// A complaint before any event, and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) said: String,
+    pub(crate) code: u8,
+}
+
+impl Refusal {
+    pub(crate) fn new(said: impl Into<String>, code: u8) -> Refusal {
+        Refusal { said: said.into(), code }
+    }
+
+    /// Complains, and ends so.
+    pub(crate) fn tell(&self) -> ExitCode {
+        output::complain(&self.said);
+        ExitCode::from(self.code)
+    }
+}
+
+/// The events of one run: what each step comes out as.
+pub(crate) trait Dialect: Debug + Send {
+    /// Before everything else.
+    fn begin(&mut self, prompt: &str) -> Vec<Line>;
+
+    fn say(&mut self, text: &str) -> Vec<Line>;
+
+    fn command_begins(&mut self, command: &str) -> Vec<Line>;
+
+    /// The command that began last has ended.
+    fn command_ends(&mut self, ran: &Ran) -> Vec<Line>;
+
+    /// A file was written, or was not.
+    fn file(&mut self, change: &Change) -> Vec<Line>;
+
+    /// Something went wrong, and the agent goes on.
+    fn error(&mut self, message: &str) -> Vec<Line>;
+
+    /// The model failed, which ends the run.
+    fn fail(&mut self, message: &str) -> Failure;
+
+    /// A run with a model that nobody has; nothing else comes before or after.
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure;
+
+    /// The run ends well.
+    fn end(&mut self, usage: &Usage) -> Vec<Line>;
+}
+
+/// A command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) command: String,
+    pub(crate) output: String,
+    pub(crate) exit: i64,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Absolute.
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) what: WhatChanged,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhatChanged {
+    Added,
+    Updated,
+    /// Nothing: the sandbox did not let it.
+    Denied,
+}
+
+/// How a run ends that comes to nothing.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) code: u8,
+}
+
+/// Tokens, in the words of Codex, which a script may add to.
+#[derive(Debug, Clone)]
+pub(crate) struct Usage(Map<String, Value>);
+
+impl Usage {
+    pub(crate) fn add(&mut self, fields: &Value) {
+        self.0.extend(fields.as_object().cloned().unwrap_or_default());
+    }
+
+    fn all(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
+    fn count(&self, key: &str) -> u64 {
+        self.0.get(key).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    fn input(&self) -> u64 {
+        self.count("input_tokens")
+    }
+
+    fn cached(&self) -> u64 {
+        self.count("cached_input_tokens")
+    }
+
+    fn output(&self) -> u64 {
+        self.count("output_tokens")
+    }
+}
+
+impl Default for Usage {
+    fn default() -> Usage {
+        let names = ["input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens"];
+        let counts = names.into_iter().chain(["reasoning_output_tokens"]).zip([100, 0, 0, 10, 0]);
+        Usage(counts.map(|(name, count)| (name.to_owned(), json!(count))).collect())
+    }
+}
+
+/// An event as a line.
+fn event(event: Value) -> Line {
+    Line::Out(event.to_string())
+}
+
+/// The option among `args` that this agent is to refuse: the one that `FAKE_AGENT_REFUSES` names.
+pub(crate) fn refused<'a>(args: &[&'a str]) -> Option<&'a str> {
+    let flag = env::var("FAKE_AGENT_REFUSES").ok()?;
+    args.iter()
+        .copied()
+        .find(|arg| arg.strip_prefix(flag.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
+}
+
+/// Prints a text that is no event, such as the help.
+fn print(text: &str) -> Result<Option<ExitCode>, Problem> {
+    writeln!(io::stdout(), "{text}")?;
+    Ok(Some(ExitCode::SUCCESS))
+}
+
+/// The lines of a help, whose second words begin in one column.
+fn table(options: &[(&str, &str)], column: usize) -> String {
+    options.iter().map(|(option, meaning)| format!("  {option:column$}{meaning}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every dialect, in a run of a session called `s`.
+    fn all() -> Vec<(&'static str, Box<dyn Dialect>)> {
+        let call = Call::default();
+        vec![
+            ("codex", codex::Codex.dialect(&call, "s")),
+            ("claude", claude::Claude.dialect(&call, "s")),
+            ("gemini", gemini::Gemini.dialect(&call, "s")),
+            ("opencode", opencode::OpenCode.dialect(&call, "s")),
+            ("text", text::Text.dialect(&call, "s")),
+            ("acp", Box::new(Acp::new("s", json!(4)))),
+        ]
+    }
+
+    fn shown(lines: &[Line]) -> String {
+        lines.iter().map(|line| format!("{}\n", line.text())).collect()
+    }
+
+    #[test]
+    fn every_dialect_tells_every_step() {
+        for (name, mut dialect) in all() {
+            let ran = Ran { command: "make it".into(), output: "no rule".into(), exit: 2 };
+            let file = |what| Change { path: "/p/new.txt".into(), text: "x".into(), what };
+            dialect.begin("the prompt");
+            assert!(shown(&dialect.say("some words")).contains("some words"), "{name}");
+            let begun = dialect.command_begins("make it");
+            let told = shown(&begun) + &shown(&dialect.command_ends(&ran));
+            assert!(told.contains("make it") && told.contains("no rule") && told.contains('2'), "{name}: {told}");
+            let [added, denied] =
+                [WhatChanged::Added, WhatChanged::Denied].map(|what| shown(&dialect.file(&file(what))));
+            assert!(added.contains("/p/new.txt") && denied.contains("/p/new.txt"), "{name}: {added}{denied}");
+            assert_ne!(added, denied, "{name}");
+            assert!(shown(&dialect.error("a hiccup")).contains("a hiccup"), "{name}");
+            let failure = dialect.fail("out of luck");
+            assert!(shown(&failure.lines).contains("out of luck"), "{name}");
+            assert!(failure.code != 0 || name == "acp", "{name}");
+        }
+    }
+
+    #[test]
+    fn every_line_but_plain_text_is_one_json_object() {
+        for (name, mut dialect) in all().into_iter().filter(|(name, _)| *name != "text") {
+            let mut lines = dialect.begin("two\nlines");
+            lines.extend(dialect.say("two\nlines"));
+            lines.extend(dialect.end(&Usage::default()));
+            for line in lines {
+                let is_object = serde_json::from_str::<Value>(line.text()).is_ok_and(|event| event.is_object());
+                assert!(is_object && !line.text().contains('\n'), "{name}: {}", line.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_that_nobody_has_is_named_by_whoever_names_models() {
+        for (name, mut dialect) in all() {
+            let told = shown(&dialect.unknown_model("no-such-model", "x").lines);
+            // OpenCode only points to its logs.
+            assert_eq!(told.contains("no-such-model"), name != "opencode", "{name}: {told}");
+            assert!(!told.is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a prompt asks for: the steps of its script, or else of one of a few plain sentences.
+//!
+//! | sentence, anywhere in the prompt | what the agent does |
+//! |---|---|
+//! | Reply with exactly this word: `` `WORD` `` | says it, and keeps it for the session |
+//! | Reply with exactly the word you replied with before. | says it, or `none` |
+//! | Run the shell command: `` `CMD` `` | runs it, then says `done` |
+//! | Create the file `` `PATH` `` with the content: `` `TEXT` `` | does so where its sandbox lets it, then says `done` |
+//! | Wait without saying anything. | is silent |
+//! | Fail with this message: `` `TEXT` `` | fails as its model does |
+//!
+//! A real agent whose model does as it is told does the same.
+
+use serde_json::{Value, json};
+
+use super::Problem;
+
+/// How much of a prompt is said back, in characters.
+const BEGINNING: usize = 80;
+
+/// The list after `FAKE` in `prompt`, or what its sentence asks for, or one message. What follows the list is not looked
+/// at.
+pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, Problem> {
+    let Some(mark) = prompt.find("FAKE[") else {
+        return Ok(obedience(prompt).unwrap_or_else(|| {
+            let beginning: String = prompt.chars().take(BEGINNING).collect();
+            vec![json!({"say": format!("ok: {beginning}")})]
+        }));
+    };
+    let mut values = serde_json::Deserializer::from_str(&prompt[mark + 4..]).into_iter::<Vec<Value>>();
+    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| Problem::Script(problem.to_string()))
+}
+
+/// What the sentence in `prompt` asks for, if there is one.
+fn obedience(prompt: &str) -> Option<Vec<Value>> {
+    let quoted = |before: &str| {
+        let (_, rest) = prompt.split_once(before)?;
+        rest.strip_prefix('`')?.split_once('`')
+    };
+    if let Some((word, _)) = quoted("Reply with exactly this word: ") {
+        return Some(vec![json!({"reply": word})]);
+    }
+    if prompt.contains("Reply with exactly the word you replied with before.") {
+        return Some(vec![json!({"recall": true})]);
+    }
+    if let Some((command, _)) = quoted("Run the shell command: ") {
+        return Some(vec![json!({"run": command}), json!({"say": "done"})]);
+    }
+    if let Some((path, rest)) = quoted("Create the file ") {
+        let (text, _) = rest.strip_prefix(" with the content: `")?.split_once('`')?;
+        return Some(vec![json!({"create": {"path": path, "text": text}}), json!({"say": "done"})]);
+    }
+    if prompt.contains("Wait without saying anything.") {
+        return Some(vec![json!({"hang": true})]);
+    }
+    quoted("Fail with this message: ").map(|(text, _)| vec![json!({"fail": text})])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_without_a_script_is_answered_with_its_beginning() {
+        let prompt = "é".repeat(100);
+        assert_eq!(
+            steps(&prompt).expect("no script is no bad script"),
+            [json!({"say": format!("ok: {}", "é".repeat(80))})]
+        );
+    }
+
+    #[test]
+    fn a_script_ends_where_its_list_ends() {
+        let steps = steps(r#"Do FAKE[{"say": "a"}, {"exit": 3}] now"#).expect("a good script");
+        assert_eq!(steps, [json!({"say": "a"}), json!({"exit": 3})]);
+    }
+
+    #[test]
+    fn a_list_that_does_not_parse_is_a_problem() {
+        assert!(steps("FAKE[broken").is_err());
+    }
+
+    #[test]
+    fn each_sentence_is_obeyed_wherever_it_stands() {
+        let done = json!({"say": "done"});
+        for (prompt, expected) in [
+            ("--help! Reply with exactly this word: `pear` Thank you.", vec![json!({"reply": "pear"})]),
+            ("Now: Reply with exactly the word you replied with before.", vec![json!({"recall": true})]),
+            ("Run the shell command: `ls -l` Now.", vec![json!({"run": "ls -l"}), done.clone()]),
+            (
+                "Create the file `/a/b` with the content: `c d`",
+                vec![json!({"create": {"path": "/a/b", "text": "c d"}}), done],
+            ),
+            ("Wait without saying anything.", vec![json!({"hang": true})]),
+            ("Fail with this message: `no luck`", vec![json!({"fail": "no luck"})]),
+        ] {
+            assert_eq!(steps(prompt).expect("a good prompt"), expected, "{prompt}");
+        }
+    }
+
+    #[test]
+    fn half_a_sentence_is_only_said_back() {
+        for prompt in ["Run the shell command: ls", "Create the file `a`"] {
+            assert_eq!(steps(prompt).expect("a good prompt"), [json!({"say": format!("ok: {prompt}")})]);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What sessions know from one run to the next: the word that each replied with.
+//!
+//! They are files in the directory that `FAKE_AGENT_SESSIONS` names. Without it nothing is kept.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::Problem;
+
+/// The memory of one session.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    file: Option<PathBuf>,
+    word: Option<String>,
+}
+
+/// Whether an earlier session can be gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Yes,
+    No,
+    /// Nothing is kept.
+    Untold,
+}
+
+/// Whether there was a session of this id.
+pub(crate) fn is_known(id: &str) -> Known {
+    match directory() {
+        None => Known::Untold,
+        Some(directory) if is_plain(id) && directory.join(id).is_file() => Known::Yes,
+        Some(_) => Known::No,
+    }
+}
+
+impl Memory {
+    /// The memory of the session `id`, which is known from now on.
+    pub(crate) fn of(id: &str) -> Result<Memory, Problem> {
+        let Some(directory) = directory().filter(|_| is_plain(id)) else {
+            return Ok(Memory { file: None, word: None });
+        };
+        fs::create_dir_all(&directory)?;
+        let file = directory.join(id);
+        let word = fs::read_to_string(&file).ok().filter(|word| !word.is_empty());
+        if word.is_none() {
+            fs::write(&file, "")?;
+        }
+        Ok(Memory { file: Some(file), word })
+    }
+
+    /// The word that the session replied with before.
+    pub(crate) fn word(&self) -> Option<&str> {
+        self.word.as_deref()
+    }
+
+    pub(crate) fn keep(&mut self, word: &str) -> Result<(), Problem> {
+        self.word = Some(word.to_owned());
+        match &self.file {
+            Some(file) => Ok(fs::write(file, word)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In the form of a version 7 UUID, and unique on this machine.
+pub(crate) fn new_uuid() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (millis, nanos) = (now.as_millis(), now.subsec_nanos());
+    format!(
+        "{:08x}-{:04x}-7{:03x}-8{:03x}-{:012x}",
+        (millis >> 16) & 0xffff_ffff,
+        millis & 0xffff,
+        nanos & 0xfff,
+        (nanos >> 12) & 0xfff,
+        process::id()
+    )
+}
+
+fn directory() -> Option<PathBuf> {
+    env::var_os("FAKE_AGENT_SESSIONS").map(PathBuf::from)
+}
+
+/// Whether an id is a file's name, and no path.
+fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_session_is_a_path() {
+        assert!(is_plain("ses_0199a213-81c0"));
+        for id in ["", ".", "..", "a/b", "/etc/passwd"] {
+            assert!(!is_plain(id), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_kept_for_whoever_reads_the_file_next() {
+        let file = env::temp_dir().join(new_uuid());
+        let mut memory = Memory { file: Some(file.clone()), word: None };
+        assert_eq!(memory.word(), None);
+        memory.keep("pear").expect("the directory is writable");
+        assert_eq!((memory.word(), fs::read_to_string(&file).ok().as_deref()), (Some("pear"), Some("pear")));
+        fs::remove_file(file).expect("it is ours");
+    }
+}
