@@ -1,0 +1,178 @@
+//! Every kind of backend, with an agent of its own kind: what it is told to do comes out in the same words.
+//!
+//! The agent is the fake one, which speaks the dialect of each (`tests/fake_agent/dialect`).
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use connector_testing::{ToolAnswer, eventually, processes::processes_with_env};
+use serde_json::{Value, json};
+
+use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id, wait_for_log};
+
+/// A program that is the fake agent in this dialect.
+fn program(world: &World, dialect: &str) -> PathBuf {
+    let file = world.home().join(format!("{dialect}-agent"));
+    let agent = env!("CARGO_BIN_EXE_fake-agent");
+    fs::write(&file, format!("#!/bin/sh\nFAKE_AGENT={dialect} exec '{agent}' \"$@\"\n")).expect("the home is writable");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).expect("the file is ours");
+    file
+}
+
+/// A world whose default backend is this kind, with an agent of this dialect, and these settings.
+fn world(kind: &str, dialect: &str, settings: &str) -> World {
+    let world = World::with_fake_agent();
+    let (program, sessions) = (program(&world, dialect), world.home().join("sessions"));
+    world.variable("FAKE_AGENT_SESSIONS", sessions.to_string_lossy()).configure(&format!(
+        "[tools]\nextra = [\"resume\"]\n[tasks]\ndefault_backend = \"agent\"\n[stopping]\ninterrupt_grace = \"300ms\"\n\
+         terminate_grace = \"300ms\"\n[backends.agent]\nkind = \"{kind}\"\nprogram = {program:?}\n{settings}"
+    ))
+}
+
+const ACP: &str = "model_args = [\"-m\", \"{model}\"]\nmodes = { read-only = \"read-only\", workspace-write = \"auto\", \
+                   danger-full-access = \"full-access\" }\n";
+const TEXT: &str = "model_args = [\"--model\", \"{model}\"]\nresume_args = [\"--resume\", \"{session}\"]\n\
+                    sandboxes = { read-only = [\"--sandbox\", \"read-only\"], \
+                    workspace-write = [\"--sandbox\", \"workspace-write\"], danger-full-access = [] }\n";
+
+fn codex() -> World {
+    world("codex", "codex", "")
+}
+
+fn claude() -> World {
+    world("claude", "claude", "")
+}
+
+fn acp() -> World {
+    world("acp", "acp", ACP)
+}
+
+fn text() -> World {
+    world("command", "text", TEXT)
+}
+
+fn ask(world: &World, task: &str) -> ToolAnswer {
+    ask_with(world, task, json!({"sandbox": "danger-full-access"}))
+}
+
+fn ask_with(world: &World, task: &str, more: Value) -> ToolAnswer {
+    world.server().call("codex_agent", and(world.task(task), more), |_| {})
+}
+
+fn assert_status(answer: &ToolAnswer, status: &str) {
+    assert_eq!(field(&answer.text, "Status"), Some(status), "{}", answer.text);
+}
+
+/// A success, a command that is seen in the log as `command`, a file, and failures in `words` and for an unknown model.
+fn assert_told(world: &World, command: &[&str], words: &str, unknown_model: &str) {
+    let answer =
+        ask(world, r#"FAKE[{"command": {"cmd": "make", "output": "no rule", "exit": 2}}, {"say": "the end"}]"#);
+    assert_status(&answer, "completed successfully");
+    assert!(answer.text.contains("the end"), "{}", answer.text);
+    let log = world.log(&task_id(&answer));
+    for line in command {
+        assert!(log.contains(line), "no {line:?} in {log}");
+    }
+    let failed = ask(world, "Fail with this message: `out of luck`");
+    assert_status(&failed, "failed");
+    assert!(failed.text.contains(words), "{}", failed.text);
+    let model = json!({"model": "no-such-model", "sandbox": "danger-full-access"});
+    let unknown = ask_with(world, "x", model);
+    assert_status(&unknown, "failed");
+    assert!(unknown.text.contains(unknown_model), "{}", unknown.text);
+}
+
+#[test]
+fn codex_is_understood() {
+    let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
+    assert_told(&codex(), &command, "out of luck", "The model `no-such-model` does not exist");
+}
+
+#[test]
+fn claude_code_is_understood() {
+    let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
+    assert_told(&claude(), &command, "API Error: 400 out of luck", "issue with the selected model (no-such-model)");
+}
+
+#[test]
+fn an_acp_agent_is_understood() {
+    let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
+    assert_told(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
+}
+
+#[test]
+fn a_text_program_is_understood() {
+    assert_told(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
+}
+
+#[test]
+fn a_file_is_written_where_the_sandbox_lets_it() {
+    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
+        let (inside, outside) = (world.project.path().join("made"), world.home().join("made"));
+        let task = |file: &PathBuf| format!("Create the file `{}` with the content: `some text`", file.display());
+        for (file, sandbox, is_written) in [
+            (&inside, "read-only", false),
+            (&outside, "workspace-write", false),
+            (&inside, "workspace-write", true),
+            (&outside, "danger-full-access", true),
+        ] {
+            let answer = ask_with(&world, &task(file), json!({"sandbox": sandbox}));
+            assert_status(&answer, "completed successfully");
+            assert!(answer.text.contains("done"), "{name}: {}", answer.text);
+            assert_eq!(file.exists(), is_written, "{name} {sandbox}");
+            let log = world.log(&task_id(&answer));
+            assert!(log.contains("made"), "{name} {sandbox}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_session_knows_its_word_and_a_stranger_is_nobodys() {
+    for (name, world, stranger_words) in [
+        ("codex", codex(), "no rollout found"),
+        ("claude", claude(), "No conversation found with session ID: ffffffff-81c0-7800-8aa1-bbab2a035a53"),
+        ("acp", acp(), "Resource not found"),
+    ] {
+        let mut server = world.server();
+        let first = server.call("codex_agent", world.task("Reply with exactly this word: `pear`"), |_| {});
+        assert!(first.text.contains("pear"), "{name}: {}", first.text);
+        let before = "Reply with exactly the word you replied with before.";
+        let again = server.call("codex_resume", json!({"taskId": task_id(&first), "task": before}), |_| {});
+        assert_status(&again, "completed successfully");
+        assert!(again.text.contains("pear"), "{name}: {}", again.text);
+        let fresh = server.call("codex_agent", world.task(before), |_| {});
+        assert!(fresh.text.contains("none") && !fresh.text.contains("pear"), "{name}: {}", fresh.text);
+        let stranger = json!({"sessionId": "ffffffff-81c0-7800-8aa1-bbab2a035a53", "task": before,
+            "workingDirectory": world.project.path(), "model": "agent/"});
+        let lost = server.call("codex_resume", stranger, |_| {});
+        assert_status(&lost, "failed");
+        assert!(lost.text.contains(stranger_words), "{name}: {}", lost.text);
+    }
+}
+
+#[test]
+fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
+    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
+        let file = world.home().join("pid");
+        let task = format!("Run the shell command: `echo $$ > {}; sleep 300`", file.display());
+        let mut server = world.server();
+        let id = start(&mut server, and(world.task(&task), json!({"sandbox": "danger-full-access"})));
+        let pid = pid_in(&file);
+        wait_for_log(&world, &id, "sleep 300");
+        let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
+        assert!(answer.text.contains("Cancelled by user"), "{name}: {}", answer.text);
+        eventually("the end of the command", PATIENCE, || {
+            (!processes_with_env("CONNECTOR_TASK_IDS", &id).contains(&pid)).then_some(())
+        });
+        assert_eq!(processes_with_env("CONNECTOR_TASK_IDS", &id), Vec::<u32>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_silent_agent_of_any_kind_is_ended_by_its_time_limit() {
+    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
+        let limited = json!({"timeoutMs": 1500, "sandbox": "danger-full-access"});
+        let answer = ask_with(&world, "Wait without saying anything.", limited);
+        let reason = field(&answer.text, "Failure reason");
+        assert!(reason.is_some_and(|reason| reason.starts_with("Timeout after")), "{name}: {}", answer.text);
+    }
+}
