@@ -105,6 +105,16 @@ fn a_text_program_is_understood() {
 }
 
 #[test]
+fn what_a_run_has_used_is_counted() {
+    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp())] {
+        let used = json!({"input_tokens": 70, "cached_input_tokens": 20, "output_tokens": 3});
+        let usage = &world.record(&task_id(&ask(&world, &format!("FAKE{}", json!([{"usage": used}])))))["usage"];
+        let counted = ["inputTokens", "cachedInputTokens", "outputTokens"].map(|key| usage[key].as_u64());
+        assert_eq!(counted, [Some(70), Some(20), Some(3)], "{name}");
+    }
+}
+
+#[test]
 fn a_file_is_written_where_the_sandbox_lets_it() {
     for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
         let (inside, outside) = (world.project.path().join("made"), world.home().join("made"));
