@@ -11,5 +11,6 @@ fn main() -> ExitCode {
         .backend::<connector_acp::Acp>()
         .backend::<connector_claude::Claude>()
         .backend::<connector_gemini::Gemini>()
+        .backend::<connector_opencode::OpenCode>()
         .main()
 }

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
             .backend::<connector_acp::Acp>()
             .backend::<connector_claude::Claude>()
             .backend::<connector_gemini::Gemini>()
+            .backend::<connector_opencode::OpenCode>()
             .main();
     }
     let options = Options::parse();

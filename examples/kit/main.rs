@@ -55,6 +55,7 @@ fn main() -> ExitCode {
             .backend::<connector_acp::Acp>()
             .backend::<connector_claude::Claude>()
             .backend::<connector_gemini::Gemini>()
+            .backend::<connector_opencode::OpenCode>()
             .main();
     }
     let options = Options::parse();
@@ -95,7 +96,8 @@ fn agents() -> Vec<(String, Ready)> {
     let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
     agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
     let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
-    let others: [(String, Ready); 7] = [
+    let others: [(String, Ready); 8] = [
+        (format!("`opencode`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("opencode", model))),
         (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
         (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
         (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),

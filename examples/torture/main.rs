@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             .backend::<connector_acp::Acp>()
             .backend::<connector_claude::Claude>()
             .backend::<connector_gemini::Gemini>()
+            .backend::<connector_opencode::OpenCode>()
             .main(),
         Some(_) | None => torture(),
     }

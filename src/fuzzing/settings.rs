@@ -22,6 +22,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     registry.add::<connector_acp::Acp>();
     registry.add::<connector_claude::Claude>();
     registry.add::<connector_gemini::Gemini>();
+    registry.add::<connector_opencode::OpenCode>();
     registry
 });
 

@@ -6,7 +6,7 @@
 //! | Reply with exactly the word you replied with before. | says it, or `none` |
 //! | Run the shell command: `` `CMD` `` | runs it, then says `done` |
 //! | Create the file `` `PATH` `` with the content: `` `TEXT` `` | does so where its sandbox lets it, then says `done` |
-//! | Wait without saying anything. | is silent |
+//! | Write the numbers from 1 to 5000 in words | is silent |
 //! | Fail with this message: `` `TEXT` `` | fails as its model does |
 //!
 //! A real agent whose model does as it is told does the same.
@@ -50,7 +50,7 @@ fn obedience(prompt: &str) -> Option<Vec<Value>> {
         let (text, _) = rest.strip_prefix(" with the content: `")?.split_once('`')?;
         return Some(vec![json!({"create": {"path": path, "text": text}}), json!({"say": "done"})]);
     }
-    if prompt.contains("Wait without saying anything.") {
+    if prompt.contains("Write the numbers from 1 to 5000 in words") {
         return Some(vec![json!({"hang": true})]);
     }
     quoted("Fail with this message: ").map(|(text, _)| vec![json!({"fail": text})])

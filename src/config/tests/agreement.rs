@@ -12,6 +12,7 @@ fn kinds_of_the_binary() -> Registry {
     registry.add::<connector_acp::Acp>();
     registry.add::<connector_claude::Claude>();
     registry.add::<connector_gemini::Gemini>();
+    registry.add::<connector_opencode::OpenCode>();
     registry
 }
 

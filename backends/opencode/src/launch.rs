@@ -1,0 +1,169 @@
+//! From a request to the command line of `opencode run`.
+
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
+};
+
+use crate::settings::Settings;
+
+/// The command line for `request`, of options that `installed` lists. Never the prompt: in an argument OpenCode puts quotes
+/// around words and backslashes before quotes.
+pub(crate) fn launch(
+    settings: &Settings,
+    request: &AgentRequest,
+    installed: &Installed,
+) -> Result<Launch, Unsupported> {
+    let found = format!("OpenCode {}", installed.version);
+    let has = |flag: &str| installed.features.contains(flag);
+    let needed = |flag: &str, purpose: &str| {
+        let missing = || Unsupported::MissingFlag { found: found.clone(), flag: flag.into(), purpose: purpose.into() };
+        if has(flag) { Ok(()) } else { Err(missing()) }
+    };
+    if request.prompt.trim().is_empty() {
+        let why = "it is blank, which OpenCode does not take".into();
+        return Err(Unsupported::Value { parameter: "task", why });
+    }
+    allow_everything(request.sandbox, installed, &found)?;
+    // By itself it works where `PWD` says, which is where the server was started.
+    needed("--dir", "to work in the task's directory")?;
+    let directory = request.working_directory.to_str();
+    let directory = directory
+        .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".to_owned() })?;
+    let mut args =
+        vec!["run".to_owned(), "--format=json".to_owned(), format!("--dir={directory}"), "--auto".to_owned()];
+    if has("--thinking") {
+        args.push("--thinking".to_owned());
+    }
+    args.extend(settings.extra_args.iter().cloned());
+    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
+        if let Some(why) = why_no_model(model) {
+            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
+        }
+        needed("--model", "to choose a model")?;
+        args.push(format!("--model={model}"));
+    }
+    let has_log = has("--print-logs") && has("--log-level");
+    if let Some(session) = &request.resume {
+        let refuse =
+            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
+        if !is_session_id(session) {
+            return Err(refuse("its sessions have ids like ses_de81cff72ffeKXHeoDRRAPCfk9"));
+        }
+        if !has("--session") || !has_log {
+            return Err(refuse(
+                "its help does not list `--session`, or not the log that tells where a session belongs",
+            ));
+        }
+        args.push(format!("--session={session}"));
+    }
+    if has_log {
+        // Its log says why a request failed, and where a session belongs, which no event does.
+        let level = if request.resume.is_some() { "INFO" } else { "ERROR" };
+        args.extend(["--print-logs".to_owned(), format!("--log-level={level}")]);
+    }
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+}
+
+/// Fails unless the sandbox is none at all, and OpenCode can be told so.
+fn allow_everything(sandbox: Sandbox, installed: &Installed, found: &str) -> Result<(), Unsupported> {
+    let why = match sandbox {
+        Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
+            "its permissions are no sandbox: a project's own opencode.json can allow what they deny, and its agent `plan` \
+             runs shell commands; ask for `danger-full-access`, or for an agent with a sandbox"
+        }
+        Sandbox::DangerFullAccess if !installed.sandboxes.contains(&sandbox) => {
+            "its help does not list `--auto`, without which it denies what a user would be asked about"
+        }
+        Sandbox::DangerFullAccess => return Ok(()),
+    };
+    Err(Unsupported::Sandbox { sandbox, found: found.to_owned(), why: why.to_owned() })
+}
+
+/// One word, that is no option. OpenCode itself says of every other than its own that it was not found.
+fn is_session_id(session: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    session.starts_with(|first: char| first.is_ascii_alphanumeric()) && session.chars().all(is_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "ses_de81cff72ffeKXHeoDRRAPCfk9";
+
+    fn request(resume: Option<&str>, sandbox: Sandbox) -> AgentRequest {
+        AgentRequest {
+            prompt: "a task".into(),
+            working_directory: PathBuf::from("/home/user/my project"),
+            sandbox,
+            model: Some("openrouter/openai/gpt-5".into()),
+            resume: resume.map(str::to_owned),
+        }
+    }
+
+    fn installed(without: &str) -> Installed {
+        let flags =
+            ["--format", "--dir", "--auto", "--thinking", "--model", "--session", "--print-logs", "--log-level"];
+        let features = flags.into_iter().filter(|flag| *flag != without).map(str::to_owned).collect();
+        Installed { version: "1.18.33".into(), sandboxes: vec![Sandbox::DangerFullAccess], features }
+    }
+
+    fn launched(request: &AgentRequest, without: &str) -> Result<Vec<String>, Unsupported> {
+        let settings = Settings::read(json!({"model": "a/b"})).expect("good settings");
+        launch(&settings, request, &installed(without)).map(|launch| launch.args)
+    }
+
+    #[test]
+    fn everything_asked_for_stands_in_the_command_line() {
+        let args = launched(&request(Some(ID), Sandbox::DangerFullAccess), "").expect("it can");
+        let expected = [
+            "run",
+            "--format=json",
+            "--dir=/home/user/my project",
+            "--auto",
+            "--thinking",
+            "--model=openrouter/openai/gpt-5",
+            "--session=ses_de81cff72ffeKXHeoDRRAPCfk9",
+            "--print-logs",
+            "--log-level=INFO",
+        ];
+        assert_eq!(args, expected);
+    }
+
+    #[test]
+    fn no_option_is_passed_that_the_help_does_not_list() {
+        let fresh = request(None, Sandbox::DangerFullAccess);
+        for flag in ["--thinking", "--print-logs"] {
+            let args = launched(&fresh, flag).expect("it can do without");
+            assert!(!args.iter().any(|arg| arg.starts_with(flag)), "{flag}");
+        }
+        for flag in ["--dir", "--model"] {
+            let refused = launched(&fresh, flag);
+            assert!(matches!(refused, Err(Unsupported::MissingFlag { flag: missing, .. }) if missing == flag));
+        }
+        for flag in ["--session", "--print-logs", "--log-level"] {
+            let refused = launched(&request(Some(ID), Sandbox::DangerFullAccess), flag);
+            assert!(matches!(refused, Err(Unsupported::Resume { .. })), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_sandbox_that_nothing_enforces_is_refused_with_the_reason() {
+        for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
+            let refused = launched(&request(None, sandbox), "").expect_err("nothing enforces it");
+            assert!(refused.to_string().contains("opencode.json"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_could_be_read_as_something_else_is_refused() {
+        for session in ["-s", "", "ses_1 --auto", "../x", "ses_1\n"] {
+            let refused = launched(&request(Some(session), Sandbox::DangerFullAccess), "");
+            assert!(matches!(refused, Err(Unsupported::Resume { .. })), "{session:?}");
+        }
+    }
+}

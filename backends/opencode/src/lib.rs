@@ -1,0 +1,114 @@
+//! OpenCode as a backend of codex-connector: `opencode run --format json`, with the task on stdin.
+//!
+//! OpenCode has no sandbox of the operating system. Its permissions are rules of configuration files, and a project's own
+//! `opencode.json` comes after the user's: it can allow again what was denied, also to the agent `plan`, which runs shell
+//! commands anyway (seen with 1.18.33). No option of the command line is above those files, so that only
+//! `danger-full-access` can be had; the other two sandboxes are refused.
+
+mod advice;
+#[cfg(test)]
+mod contract;
+mod launch;
+mod log;
+mod probe;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod settings;
+mod tools;
+
+use connector_api::{
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
+    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+};
+use serde_json::Value;
+
+use crate::{session::OpenCodeSession, settings::Settings};
+
+/// OpenCode under one configured name.
+#[derive(Debug)]
+pub struct OpenCode {
+    name: BackendName,
+    settings: Settings,
+}
+
+impl AgentBackend for OpenCode {
+    fn name(&self) -> &BackendName {
+        &self.name
+    }
+
+    fn program(&self) -> &str {
+        &self.settings.program
+    }
+
+    fn environment(&self) -> &EnvRules {
+        &self.settings.env
+    }
+
+    fn install_hint(&self) -> String {
+        "install OpenCode with `npm install -g opencode-ai@latest`".to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sandboxes: vec![Sandbox::DangerFullAccess],
+            model: true,
+            resume: true,
+            requires_git: self.settings.require_git,
+        }
+    }
+
+    fn probe(&self) -> Vec<ProbeCommand> {
+        vec![ProbeCommand::new(["--version"]), ProbeCommand::new(["run", "--help"])]
+    }
+
+    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+        probe::understand(answers)
+    }
+
+    fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
+        launch::launch(&self.settings, request, installed)
+    }
+
+    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
+        Box::new(OpenCodeSession::new(request.resume.clone()))
+    }
+}
+
+impl BackendKind for OpenCode {
+    const KIND: &'static str = "opencode";
+
+    /// Its settings, its account, and the keys of the providers that most have one of; not what belongs to an OpenCode that
+    /// started the server.
+    const NEEDS: &'static [&'static str] = &[
+        "OPENCODE_API_KEY",
+        "OPENCODE_AUTH_CONTENT",
+        "OPENCODE_CONFIG*",
+        "OPENCODE_DB",
+        "OPENCODE_DISABLE_*",
+        "OPENCODE_ENABLE_*",
+        "OPENCODE_EXPERIMENTAL*",
+        "OPENCODE_MODELS_*",
+        "OPENCODE_PERMISSION",
+        "ANTHROPIC_API_KEY",
+        "AZURE_API_KEY",
+        "AZURE_RESOURCE_NAME",
+        "CEREBRAS_API_KEY",
+        "DEEPSEEK_API_KEY",
+        "GEMINI_API_KEY",
+        "GOOGLE_GENERATIVE_AI_API_KEY",
+        "GROQ_API_KEY",
+        "MISTRAL_API_KEY",
+        "OPENAI_API_KEY",
+        "OPENROUTER_API_KEY",
+        "XAI_API_KEY",
+    ];
+
+    fn schema() -> Value {
+        Settings::schema()
+    }
+
+    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
+        Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}

@@ -1,0 +1,90 @@
+//! A line of OpenCode's own log, which it writes to stderr when it is asked to:
+//! `timestamp=… level=ERROR run=… message="stream error" small=false error.error="…"`.
+
+use serde_json::Deserializer;
+
+/// What one line of the log says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry(Vec<(String, String)>);
+
+impl Entry {
+    /// Reads a line. `None` is for what is no line of the log.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let mut rest = line.strip_prefix("timestamp=").map(|_| line)?;
+        let mut fields = vec![];
+        while let Some((key, after)) = rest.trim_start().split_once('=') {
+            let (value, after) = value(after);
+            fields.push((key.to_owned(), value));
+            rest = after;
+        }
+        Some(Self(fields))
+    }
+
+    pub(crate) fn field(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.field("message").unwrap_or_default()
+    }
+
+    /// What went wrong, in the provider's words or in OpenCode's.
+    pub(crate) fn error(&self) -> Option<&str> {
+        ["error.error", "error.error.message", "error"].into_iter().find_map(|key| self.field(key))
+    }
+}
+
+/// The value at the beginning of `text`, and what comes after it. One with a space in it is a JSON string; one that was cut
+/// off goes to the end.
+fn value(text: &str) -> (String, &str) {
+    if !text.starts_with('"') {
+        let (value, rest) = text.split_once(' ').unwrap_or((text, ""));
+        return (value.to_owned(), rest);
+    }
+    let mut strings = Deserializer::from_str(text).into_iter::<String>();
+    match strings.next() {
+        Some(Ok(value)) => (value, text.get(strings.byte_offset()..).unwrap_or_default()),
+        Some(Err(_)) | None => (text.trim_matches('"').to_owned(), ""),
+    }
+}
+
+/// The text without the colours in it.
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut plain = String::new();
+    for (at, piece) in text.split("\x1b[").enumerate() {
+        let is_colour = |(code, _): &(&str, &str)| code.chars().all(|c| c.is_ascii_digit() || c == ';');
+        let after = if at == 0 { None } else { piece.split_once('m').filter(is_colour) };
+        plain.push_str(after.map_or(piece, |(_, rest)| rest));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_read_whatever_stands_in_it() {
+        let line =
+            r#"timestamp=2026-11-26T13:20:49.857Z level=INFO message="creating instance" directory="/a b \"q" n=1"#;
+        let entry = Entry::read(line).expect("a line of the log");
+        assert_eq!((entry.message(), entry.field("directory")), ("creating instance", Some(r#"/a b "q"#)));
+        assert_eq!((entry.field("n"), entry.field("b")), (Some("1"), None));
+    }
+
+    #[test]
+    fn what_a_field_holds_is_no_field() {
+        let entry = Entry::read(r#"timestamp=1 message=failed error="x: message=other directory=/x" cause="cut"#);
+        let entry = entry.expect("a line of the log");
+        assert_eq!((entry.field("directory"), entry.error()), (None, Some("x: message=other directory=/x")));
+        assert_eq!(entry.field("cause"), Some("cut"));
+        assert_eq!(Entry::read("Error: timestamp=1"), None);
+    }
+
+    #[test]
+    fn colours_go_and_words_stay() {
+        assert_eq!(without_colours("\x1b[91m\x1b[1mError: \x1b[0mno [1m model"), "Error: no [1m model");
+        assert_eq!(without_colours("plain"), "plain");
+        assert_eq!(without_colours("\x1b[äm"), "äm");
+    }
+}

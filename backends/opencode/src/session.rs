@@ -1,0 +1,254 @@
+//! Following one run of `opencode run --format json`.
+
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use serde_json::Value;
+
+use crate::{
+    advice,
+    log::{self, Entry},
+    tools,
+};
+
+/// What one run has said so far. No line of it says that the work is done: what has to be there is a text, a step that
+/// ended as the last one of a task does, and an exit code of 0.
+#[derive(Debug)]
+pub(crate) struct OpenCodeSession {
+    /// The session that this run has to go on with.
+    resumed: Option<String>,
+    /// It goes on with another one, or in another directory.
+    strayed: Option<Complaint>,
+    session_id: Option<String>,
+    /// Where it first said that it works.
+    directory: Option<String>,
+    /// The last text of the model.
+    message: Option<String>,
+    /// Why the last step ended; none while one runs.
+    step_ended: Option<String>,
+    /// The last line of type `error`.
+    error: Option<Failure>,
+    /// Why a request to the server inside OpenCode failed, which the events keep to themselves.
+    cause: Option<String>,
+    /// The last request to the model that failed, and was made again.
+    trouble: Option<String>,
+    usage: Option<Usage>,
+    has_spoken: bool,
+    has_shown_help: bool,
+    stderr: Tail,
+}
+
+#[derive(Debug)]
+struct Failure {
+    said: String,
+    status: Option<u64>,
+}
+
+impl OpenCodeSession {
+    /// A run that goes on with this session, if there is one.
+    pub(crate) fn new(resumed: Option<String>) -> Self {
+        Self {
+            resumed,
+            strayed: None,
+            session_id: None,
+            directory: None,
+            message: None,
+            step_ended: None,
+            error: None,
+            cause: None,
+            trouble: None,
+            usage: None,
+            has_spoken: false,
+            has_shown_help: false,
+            stderr: Tail::of_complaints(),
+        }
+    }
+
+    fn read(&mut self, line: &[u8]) -> Option<Vec<AgentEvent>> {
+        let event: Value = serde_json::from_slice(line).ok()?;
+        let kind = event["type"].as_str()?;
+        let raw = String::from_utf8_lossy(line);
+        self.has_spoken = true;
+        let mut events: Vec<_> = self.belongs_to(&event).into_iter().collect();
+        let part = &event["part"];
+        let text = || part["text"].as_str().map(str::to_owned);
+        let other = || AgentEvent::Other { kind: kind.to_owned(), raw: raw.clone().into_owned() };
+        events.push(match kind {
+            "text" => text().map_or_else(other, |text| self.says(text)),
+            "reasoning" => text().map_or_else(other, |text| AgentEvent::Reasoning { text }),
+            "tool_use" => tools::used(part, &raw),
+            "step_start" => {
+                self.step_ended = None;
+                other()
+            }
+            "step_finish" => {
+                self.step_ended = part["reason"].as_str().map(str::to_owned);
+                self.adds(&part["tokens"]).map_or_else(other, AgentEvent::Usage)
+            }
+            "error" => self.fails(&event["error"]),
+            _ => other(),
+        });
+        Some(events)
+    }
+
+    /// Every line names its session.
+    fn belongs_to(&mut self, event: &Value) -> Option<AgentEvent> {
+        let id = event["sessionID"].as_str().filter(|id| !id.is_empty())?;
+        if let Some(resumed) = self.resumed.as_ref().filter(|resumed| *resumed != id) {
+            let said = format!("OpenCode began session {id} instead of going on with {resumed}");
+            self.strayed.get_or_insert_with(|| Complaint::new(said));
+        }
+        if self.session_id.is_some() {
+            return None;
+        }
+        self.session_id = Some(id.to_owned());
+        Some(AgentEvent::SessionStarted { id: id.to_owned() })
+    }
+
+    fn says(&mut self, text: String) -> AgentEvent {
+        if !text.trim().is_empty() {
+            self.message = Some(text.clone());
+        }
+        AgentEvent::Message { text }
+    }
+
+    /// The tokens of one more step; what comes of it is the sum.
+    fn adds(&mut self, tokens: &Value) -> Option<Usage> {
+        tokens.as_object()?;
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        let (read, written) = (count(&tokens["cache"]["read"]), count(&tokens["cache"]["write"]));
+        let reasoning = count(&tokens["reasoning"]);
+        let before = self.usage.unwrap_or_default();
+        // OpenCode counts each token once: what came from a cache is not in `input`, and reasoning not in `output`.
+        let read_in_all = count(&tokens["input"]).saturating_add(read).saturating_add(written);
+        let written_in_all = count(&tokens["output"]).saturating_add(reasoning);
+        self.usage = Some(Usage {
+            input_tokens: before.input_tokens.saturating_add(read_in_all),
+            cached_input_tokens: before.cached_input_tokens.saturating_add(read),
+            output_tokens: before.output_tokens.saturating_add(written_in_all),
+            reasoning_output_tokens: before.reasoning_output_tokens.saturating_add(reasoning),
+        });
+        self.usage
+    }
+
+    fn fails(&mut self, error: &Value) -> AgentEvent {
+        let data = &error["data"];
+        let words = [&data["message"], &error["message"], &error["name"]].into_iter().filter_map(Value::as_str);
+        let said = words.map(str::trim).find(|said| !said.is_empty()).map_or_else(|| error.to_string(), str::to_owned);
+        self.error = Some(Failure { said: said.clone(), status: data["statusCode"].as_u64() });
+        AgentEvent::FatalError { message: said }
+    }
+
+    /// A line that is longer than can be held: of a text, its end is unknown.
+    fn too_long(&mut self, head: &[u8], length: u64) -> Vec<AgentEvent> {
+        let head = String::from_utf8_lossy(head);
+        let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
+            return vec![];
+        };
+        self.has_spoken = true;
+        let message = format!("a line of type {kind} with {length} bytes is too long to be read; it stands in the log");
+        if kind == "text" {
+            self.message = Some(format!("({message})"));
+        }
+        vec![AgentEvent::Warning { message }]
+    }
+
+    /// A session is bound to the directory that it began in, and OpenCode goes there without a word. It then prints nothing
+    /// and does not end, but it works. Its log names both directories before it asks the model for anything.
+    fn enters(&mut self, directory: &str) {
+        let Some(resumed) = &self.resumed else { return };
+        let first = self.directory.get_or_insert_with(|| directory.to_owned());
+        if first != directory {
+            let said = format!(
+                "session {resumed} belongs to {directory}, where OpenCode would go on with it, and not in {first}"
+            );
+            let advice = format!(
+                "set `workingDirectory` to {directory}, or start a new task, with all it has to know in `task`"
+            );
+            self.strayed.get_or_insert(Complaint { said, advice: Some(advice), cause: None });
+        }
+    }
+
+    fn outcome(&self, exit: Exit) -> Outcome {
+        if let Some(strayed) = &self.strayed {
+            return Outcome::Failed(strayed.clone());
+        }
+        if let Some(Failure { said, status }) = &self.error {
+            let cause = self.cause.as_ref().filter(|_| said.contains("Check server logs"));
+            return Outcome::Failed(advice::complaint(cause.unwrap_or(said), *status));
+        }
+        if self.has_shown_help && !self.has_spoken && exit != Exit::Code(0) {
+            let said = "it printed its help, as it does when it does not know an option of its command line";
+            return Outcome::CommandLineRefused(Complaint::new(said));
+        }
+        let stderr = self.stderr.text();
+        let unfinished = self.step_ended.as_deref().and_then(why_unfinished);
+        let said = match (exit, &self.message, unfinished) {
+            (Exit::Code(0), Some(_), None) => return Outcome::Completed,
+            (Exit::Code(0), _, Some(why)) => Some(match &stderr {
+                Some(stderr) => format!("{why}\n{stderr}"),
+                None => why.to_owned(),
+            }),
+            (Exit::Code(0), None, None) | (Exit::Code(_) | Exit::Signal(_), _, _) => None,
+        };
+        let silent = || format!("OpenCode ended with {exit} and did not say why");
+        let said = said.or(stderr).or_else(|| self.cause.clone()).or_else(|| self.trouble.clone());
+        Outcome::Failed(advice::complaint(&said.unwrap_or_else(silent), None))
+    }
+}
+
+/// Why a task whose last step ended for this reason is not done. OpenCode ends with exit code 0 all the same.
+fn why_unfinished(reason: &str) -> Option<&'static str> {
+    match reason {
+        "tool-calls" => Some("OpenCode stopped at a tool call, as it does when one is not allowed"),
+        "length" => Some("the model's answer was cut off: it had reached the most tokens that it may write"),
+        "content-filter" => Some("the provider's content filter cut the model's answer off"),
+        _ => None,
+    }
+}
+
+impl AgentSession for OpenCodeSession {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        let had_strayed = self.strayed.is_some();
+        let events = match line {
+            Line::Whole(bytes) => self.read(bytes).unwrap_or_default(),
+            Line::TooLong { head, length } => self.too_long(head, length),
+        };
+        // Before it does anything in a conversation that knows of nothing.
+        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        events.into_iter().map(Step::Event).chain(stop).collect()
+    }
+
+    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
+        let text = log::without_colours(&line.text());
+        let Some(entry) = Entry::read(&text) else {
+            self.has_shown_help |= text.starts_with("opencode run ");
+            self.stderr.push(match line {
+                Line::Whole(_) => Line::Whole(text.as_bytes()),
+                Line::TooLong { .. } => line,
+            });
+            return vec![];
+        };
+        match (entry.message(), entry.error()) {
+            ("creating instance", _) => {
+                let had_strayed = self.strayed.is_some();
+                self.enters(entry.field("directory").unwrap_or_default());
+                (self.strayed.is_some() && !had_strayed).then_some(Step::Finished).into_iter().collect()
+            }
+            // The small model only finds a title.
+            ("stream error", Some(error)) if entry.field("small") != Some("true") => {
+                self.trouble = Some(error.to_owned());
+                vec![Step::Event(AgentEvent::TransientError { message: error.to_owned() })]
+            }
+            ("failed", Some(error)) => {
+                self.cause = Some(error.to_owned());
+                vec![]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let outcome = self.outcome(exit);
+        let answer = self.message.filter(|_| self.strayed.is_none());
+        Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
+    }
+}

@@ -1,0 +1,207 @@
+//! What a run comes to, line by line, most of them lines of the real program.
+
+use connector_api::{
+    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+};
+use serde_json::{Value, json};
+
+use crate::session::OpenCodeSession;
+
+const ID: &str = "ses_de81cff72ffeKXHeoDRRAPCfk9";
+
+macro_rules! recording {
+    ($name:literal) => {
+        include_str!(concat!("../tests/recordings/", $name))
+    };
+}
+
+fn run(resumed: Option<&str>, stdout: &str, stderr: &str, exit: Exit) -> (Vec<Step>, Verdict) {
+    let mut session = Box::new(OpenCodeSession::new(resumed.map(str::to_owned)));
+    let mut steps: Vec<_> = stderr.lines().flat_map(|line| session.stderr(Line::Whole(line.as_bytes()))).collect();
+    steps.extend(stdout.lines().flat_map(|line| session.stdout(Line::Whole(line.as_bytes()))));
+    (steps, session.finish(exit))
+}
+
+fn line(kind: &str, part: Value) -> String {
+    format!("{}\n", json!({"type": kind, "sessionID": ID, "part": part}))
+}
+
+fn events(steps: &[Step]) -> Vec<&AgentEvent> {
+    let told = steps.iter().map(|step| match step {
+        Step::Event(event) => Some(event),
+        Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
+    });
+    told.flatten().collect()
+}
+
+fn complaint(verdict: &Verdict) -> &Complaint {
+    match &verdict.outcome {
+        Outcome::Failed(complaint) => complaint,
+        Outcome::Completed | Outcome::CommandLineRefused(_) => panic!("it is no failure: {verdict:?}"),
+    }
+}
+
+#[test]
+fn a_run_is_told_in_the_words_of_the_contract() {
+    let (steps, verdict) = run(None, recording!("success-1.18.33.jsonl"), "", Exit::Code(0));
+    let events = events(&steps);
+    let count = |wanted: fn(&AgentEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(count(|event| matches!(event, AgentEvent::SessionStarted { .. })), 1);
+    assert_eq!(count(|event| matches!(event, AgentEvent::Reasoning { text } if text == "It wants files.")), 1);
+    assert_eq!(count(|event| matches!(event, AgentEvent::TodoList { items } if items.len() == 1)), 1);
+    assert_eq!(count(|event| matches!(event, AgentEvent::Other { kind, .. } if kind == "tool_use read")), 1);
+    let command = events.iter().find_map(|event| match event {
+        AgentEvent::CommandFinished { status, exit_code, output, .. } => Some((*status, *exit_code, output.as_str())),
+        _ => None,
+    });
+    assert_eq!(command, Some((CommandStatus::Failed, Some(3), "out\nerr\n")));
+    let kinds = events.iter().find_map(|event| match event {
+        AgentEvent::FilesChanged { changes, applied: true } => {
+            Some(changes.iter().map(|change| change.kind.clone()).collect::<Vec<_>>())
+        }
+        _ => None,
+    });
+    let expected = [FileChangeKind::Added, FileChangeKind::Updated, FileChangeKind::Deleted];
+    assert_eq!(kinds.as_deref(), Some(&expected[..]));
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("All is done.")));
+    assert!(verdict.session_id.is_some_and(|id| id.starts_with("ses_")));
+}
+
+#[test]
+fn tokens_are_those_of_all_steps_each_counted_as_the_contract_does() {
+    let step = |input: u64| {
+        let tokens = json!({"input": input, "output": 10, "reasoning": 3, "cache": {"read": 50, "write": 7}});
+        line("step_finish", json!({"reason": "stop", "tokens": tokens}))
+    };
+    let (_, verdict) = run(None, &(step(100) + &step(1)), "", Exit::Code(0));
+    let usage = verdict.usage.expect("it tells");
+    assert_eq!((usage.input_tokens, usage.cached_input_tokens), (215, 100));
+    assert_eq!((usage.output_tokens, usage.reasoning_output_tokens), (26, 6));
+}
+
+#[test]
+fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+    let said = |stdout: &str, stderr: &str| complaint(&run(None, stdout, stderr, Exit::Code(1)).1).clone();
+    let refused = said(recording!("unauthorized-1.18.33.jsonl"), recording!("unauthorized-1.18.33.stderr"));
+    assert_eq!((refused.said.as_str(), refused.cause), ("Incorrect API key provided", Some(Cause::NotLoggedIn)));
+    assert!(refused.advice.is_some_and(|advice| advice.contains("opencode auth login")));
+
+    let unknown = said(recording!("unknown-model-1.18.33.jsonl"), recording!("unknown-model-1.18.33.stderr"));
+    assert_eq!(unknown.said, "ProviderModelNotFoundError: Model not found: mock/nope.");
+    assert!(unknown.cause.is_none() && unknown.advice.is_some_and(|advice| advice.contains("opencode models")));
+    let without_log = said(recording!("unknown-model-1.18.33.jsonl"), "");
+    assert!(without_log.said.contains("server logs") && without_log.advice.is_some());
+
+    let error = |status: u64, message: &str| {
+        json!({"type": "error", "sessionID": ID,
+            "error": {"name": "APIError", "data": {"message": message, "statusCode": status}}})
+        .to_string()
+    };
+    for (status, message, cause) in [
+        (429, "slow down", Some(Cause::OutOfQuota)),
+        (402, "Insufficient credits", Some(Cause::OutOfQuota)),
+        (400, "the script says no", None),
+        (404, "page 401 of the api", None),
+    ] {
+        let complaint = said(&error(status, message), "");
+        assert_eq!((complaint.said.as_str(), complaint.cause), (message, cause));
+    }
+    let none = said("", "timestamp=1 level=ERROR message=failed error=\"No providers are available\"");
+    assert_eq!(none.cause, Some(Cause::NotLoggedIn));
+}
+
+#[test]
+fn an_error_is_a_failure_whatever_was_said_and_whatever_the_exit_code() {
+    let text = line("text", json!({"text": "done"}));
+    let (steps, verdict) = run(None, &(text + recording!("unauthorized-1.18.33.jsonl")), "", Exit::Code(0));
+    assert_eq!(complaint(&verdict).said, "Incorrect API key provided");
+    assert!(events(&steps).iter().any(|event| matches!(event, AgentEvent::FatalError { .. })));
+}
+
+#[test]
+fn a_task_that_stopped_in_the_middle_is_no_success_although_the_exit_code_is_0() {
+    let (_, verdict) =
+        run(None, recording!("rejected-1.18.33.jsonl"), recording!("rejected-1.18.33.stderr"), Exit::Code(0));
+    let complaint_of_it = complaint(&verdict);
+    assert!(complaint_of_it.said.contains("! permission requested: bash (touch x)"), "{complaint_of_it:?}");
+    assert!(complaint_of_it.advice.as_ref().is_some_and(|advice| advice.contains("opencode.json")));
+    assert_eq!(verdict.answer.as_deref(), Some("I try."));
+
+    let ending = |reason: &str| {
+        let lines = line("text", json!({"text": "so far"})) + &line("step_finish", json!({"reason": reason}));
+        run(None, &lines, "", Exit::Code(0)).1
+    };
+    assert!(complaint(&ending("length")).said.contains("cut off"));
+    for reason in ["stop", "other", "a word of tomorrow"] {
+        assert_eq!(ending(reason).outcome, Outcome::Completed, "{reason}");
+    }
+    let (_, verdict) = run(None, &line("text", json!({"text": " "})), "", Exit::Code(0));
+    assert!(complaint(&verdict).said.contains("did not say why"));
+}
+
+#[test]
+fn requests_that_are_made_again_are_told_and_not_those_for_a_title() {
+    let log = recording!("unauthorized-1.18.33.stderr");
+    let (steps, _) = run(None, "", log, Exit::Code(1));
+    let troubles = events(&steps).len();
+    let main_model = log.lines().filter(|line| line.contains("stream error") && !line.contains("small=true")).count();
+    assert!(troubles == main_model && main_model > 0, "{steps:?}");
+    let trouble = r#"timestamp=1 message="stream error" small=false error.error="quota exceeded""#;
+    let (_, verdict) = run(None, "", trouble, Exit::Signal(2));
+    assert_eq!(
+        (complaint(&verdict).said.as_str(), complaint(&verdict).cause),
+        ("quota exceeded", Some(Cause::OutOfQuota))
+    );
+}
+
+#[test]
+fn a_session_that_belongs_to_another_directory_is_stopped_before_it_works_there() {
+    let log = recording!("elsewhere-1.18.33.stderr");
+    let both_named = log.lines().take_while(|line| !line.contains("message=loop")).collect::<Vec<_>>().join("\n");
+    let (steps, verdict) = run(Some(ID), "", &both_named, Exit::Signal(2));
+    assert_eq!(steps, [Step::Finished]);
+    let complaint_of_it = complaint(&verdict);
+    assert!(complaint_of_it.said.contains("belongs to /home/user/project"), "{complaint_of_it:?}");
+    assert!(complaint_of_it.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
+    let (steps, _) = run(None, "", log, Exit::Signal(2));
+    assert!(!steps.contains(&Step::Finished), "a new session belongs to no directory yet");
+}
+
+#[test]
+fn a_session_is_gone_on_with_where_it_belongs_and_another_one_is_a_failure() {
+    let (out, log) = (recording!("resumed-1.18.33.jsonl"), recording!("resumed-1.18.33.stderr"));
+    let first: Value = serde_json::from_str(out.lines().next().expect("it has lines")).expect("a line is JSON");
+    let own = first["sessionID"].as_str().expect("every line names its session");
+    let (steps, verdict) = run(Some(own), out, log, Exit::Code(0));
+    assert!(!steps.contains(&Step::Finished));
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("again")));
+
+    let (steps, verdict) = run(Some(ID), out, log, Exit::Code(0));
+    assert!(steps.contains(&Step::Finished) && verdict.answer.is_none());
+    assert!(complaint(&verdict).said.contains(ID));
+
+    let (_, verdict) = run(Some(ID), "", recording!("no-session-1.18.33.stderr"), Exit::Code(1));
+    assert_eq!(complaint(&verdict).said, "Error: Session not found");
+    assert!(complaint(&verdict).advice.is_some());
+}
+
+#[test]
+fn a_command_line_that_is_not_taken_is_told_from_a_task_that_failed() {
+    let help = recording!("usage-error-1.18.33.stderr");
+    assert!(matches!(run(None, "", help, Exit::Code(1)).1.outcome, Outcome::CommandLineRefused(_)));
+    let spoken = line("text", json!({"text": "x"}));
+    assert!(matches!(run(None, &spoken, help, Exit::Code(1)).1.outcome, Outcome::Failed(_)));
+}
+
+#[test]
+fn what_is_new_is_kept_and_what_is_too_long_is_told_of() {
+    let (steps, _) = run(None, &line("no_such_event", json!({"x": 1})), "", Exit::Code(0));
+    assert!(
+        matches!(events(&steps)[1], AgentEvent::Other { kind, raw } if kind == "no_such_event" && raw.contains("\"x\":1"))
+    );
+    let mut session = Box::new(OpenCodeSession::new(None));
+    let steps = session.stdout(Line::TooLong { head: br#"{"type":"text","timestamp":1"#, length: 9 << 20 });
+    assert!(matches!(events(&steps)[0], AgentEvent::Warning { message } if message.contains("9437184")));
+    let verdict = session.finish(Exit::Code(0));
+    assert!(verdict.outcome == Outcome::Completed && verdict.answer.is_some_and(|answer| answer.contains("log")));
+}

@@ -1,0 +1,127 @@
+//! What OpenCode's own tools did, in the words of the contract. It tells of a tool when that has ended.
+
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use serde_json::Value;
+
+/// OpenCode's own tools that are named like those of an MCP server.
+const BUILT_IN: [&str; 2] = ["plan_enter", "plan_exit"];
+
+/// A tool has ended. `part` is that of a `tool_use` line.
+pub(crate) fn used(part: &Value, raw: &str) -> AgentEvent {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (name, state) = (word(&part["tool"]), &part["state"]);
+    let input = &state["input"];
+    let failure = (state["status"] == "error").then(|| word(&state["error"]));
+    let other = || AgentEvent::Other { kind: format!("tool_use {name}").trim().to_owned(), raw: raw.to_owned() };
+    match (name.as_str(), failure) {
+        ("bash", failure) => {
+            let exit_code = state["metadata"]["exit"].as_i64();
+            let status = match &failure {
+                Some(why) if was_denied(why) => CommandStatus::Declined,
+                Some(_) => CommandStatus::Failed,
+                None if exit_code.is_some_and(|code| code != 0) => CommandStatus::Failed,
+                None => CommandStatus::Completed,
+            };
+            let output = failure.unwrap_or_else(|| word(&state["output"]));
+            let (id, command) = (word(&part["callID"]), word(&input["command"]));
+            AgentEvent::CommandFinished { id, command, status, exit_code, output }
+        }
+        ("write" | "edit" | "multiedit" | "apply_patch" | "patch", failure) => {
+            let changes = changes(&name, input, &state["metadata"]);
+            if changes.is_empty() { other() } else { AgentEvent::FilesChanged { changes, applied: failure.is_none() } }
+        }
+        ("todowrite", None) => match input["todos"].as_array() {
+            Some(todos) => AgentEvent::TodoList { items: todos.iter().map(todo).collect() },
+            None => other(),
+        },
+        (built_in, _) if BUILT_IN.contains(&built_in) => other(),
+        // It writes SERVER_TOOL, and does not say where the server's name ends.
+        (_, error) => match name.split_once('_') {
+            Some((server, tool)) => AgentEvent::McpToolCall { server: server.to_owned(), tool: tool.to_owned(), error },
+            None => other(),
+        },
+    }
+}
+
+/// A user's rules, or nobody who could have been asked.
+fn was_denied(why: &str) -> bool {
+    why.contains("rejected permission") || why.contains("specified a rule which prevents")
+}
+
+fn changes(tool: &str, input: &Value, metadata: &Value) -> Vec<FileChange> {
+    if let Some(files) = metadata["files"].as_array() {
+        let change = |file: &Value| {
+            let kind = match file["type"].as_str().unwrap_or_default() {
+                "add" => FileChangeKind::Added,
+                "update" => FileChangeKind::Updated,
+                "delete" => FileChangeKind::Deleted,
+                kind => FileChangeKind::Other(kind.to_owned()),
+            };
+            Some(FileChange { path: file["filePath"].as_str()?.to_owned(), kind })
+        };
+        return files.iter().filter_map(change).collect();
+    }
+    let kind = match (tool, metadata["exists"].as_bool()) {
+        ("write", Some(false)) => FileChangeKind::Added,
+        ("write", None) => FileChangeKind::Other("written".to_owned()),
+        _ => FileChangeKind::Updated,
+    };
+    input["filePath"].as_str().map(|path| FileChange { path: path.to_owned(), kind }).into_iter().collect()
+}
+
+fn todo(todo: &Value) -> TodoItem {
+    TodoItem { text: todo["content"].as_str().unwrap_or_default().to_owned(), completed: todo["status"] == "completed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(tool: &str, state: Value) -> AgentEvent {
+        used(&json!({"tool": tool, "callID": "call_1", "state": state}), "the line")
+    }
+
+    #[test]
+    fn a_command_that_was_not_allowed_is_told_from_one_that_failed() {
+        let denied = "The user rejected permission to use this specific tool call.";
+        for (state, expected) in [
+            (json!({"status": "completed", "output": "x", "metadata": {"exit": 0}}), CommandStatus::Completed),
+            (json!({"status": "completed", "output": "x", "metadata": {"exit": 2}}), CommandStatus::Failed),
+            (json!({"status": "error", "error": "no such directory"}), CommandStatus::Failed),
+            (json!({"status": "error", "error": denied}), CommandStatus::Declined),
+        ] {
+            let event = event("bash", state);
+            assert!(matches!(event, AgentEvent::CommandFinished { status, .. } if status == expected), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_new_or_has_other_content_or_was_not_changed() {
+        let change = |tool, exists: Value, status| {
+            let state = json!({"status": status, "input": {"filePath": "/p/x"}, "metadata": {"exists": exists}});
+            match event(tool, state) {
+                AgentEvent::FilesChanged { changes, applied } => (changes[0].kind.clone(), applied),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(change("write", json!(false), "completed"), (FileChangeKind::Added, true));
+        assert_eq!(change("write", json!(true), "completed"), (FileChangeKind::Updated, true));
+        assert_eq!(change("edit", json!(null), "error"), (FileChangeKind::Updated, false));
+    }
+
+    #[test]
+    fn a_tool_of_a_server_is_told_from_our_own_and_from_the_unknown() {
+        let failed = event("demo_add_it", json!({"status": "error", "error": "no"}));
+        let AgentEvent::McpToolCall { server, tool, error } = failed else { panic!("{failed:?}") };
+        assert_eq!((server.as_str(), tool.as_str(), error.as_deref()), ("demo", "add_it", Some("no")));
+        for tool in ["plan_exit", "read", "invalid", ""] {
+            let event = event(tool, json!({"status": "completed"}));
+            assert!(matches!(&event, AgentEvent::Other { raw, .. } if raw == "the line"), "{event:?}");
+        }
+        for tool in ["todowrite", "write", "apply_patch"] {
+            assert!(matches!(event(tool, json!({"input": 3})), AgentEvent::Other { .. }), "{tool}");
+        }
+    }
+}
