@@ -91,7 +91,7 @@ mod tests {
                 "Create the file `/a/b` with the content: `c d`",
                 vec![json!({"create": {"path": "/a/b", "text": "c d"}}), done],
             ),
-            ("Wait without saying anything.", vec![json!({"hang": true})]),
+            ("Write the numbers from 1 to 5000 in words, one a line.", vec![json!({"hang": true})]),
             ("Fail with this message: `no luck`", vec![json!({"fail": "no luck"})]),
         ] {
             assert_eq!(steps(prompt).expect("a good prompt"), expected, "{prompt}");

@@ -4,6 +4,7 @@
 //! `opencode.json` comes after the user's: it can allow again what was denied, also to the agent `plan`, which runs shell
 //! commands anyway (seen with 1.18.33). No option of the command line is above those files, so that only
 //! `danger-full-access` can be had; the other two sandboxes are refused.
+//! There everything that OpenCode would ask about is allowed; what a user's or a project's rules deny stays denied.
 
 mod advice;
 #[cfg(test)]

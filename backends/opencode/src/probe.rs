@@ -68,9 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn an_option_is_where_options_begin_and_not_where_a_description_goes_on() {
+        assert_eq!(flags("  -m, --model        model to use"), ["--model"]);
+        assert_eq!(flags("      --auto         allow, see --agent"), ["--auto"]);
+        assert_eq!(flags("                     --session goes on"), Vec::<String>::new());
+    }
+
+    #[test]
     fn another_program_is_not_taken_for_it() {
         let version = || answer("--version", 0, "1.18.33\n", "");
-        assert!(understand(&[version(), answer("run", 0, "usage: other run [--format x]", "")]).is_err());
+        assert!(understand(&[version(), answer("run", 0, "other run [message]\n      --format  x\n", "")]).is_err());
         assert!(understand(&[version(), answer("run", 1, "", HELP)]).is_err());
         assert!(understand(&[answer("--version", 0, "other 1.0\n", ""), answer("run", 0, "", HELP)]).is_err());
     }
