@@ -20,7 +20,7 @@ pub(crate) struct Call {
     pub(crate) prompt: Option<String>,
 }
 
-/// What the sentence that creates a file may do. Steps of a script are not held back.
+/// What the steps `create` and `run` may do. Other steps are not held back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Sandbox {
     ReadOnly,

@@ -5,7 +5,7 @@
 //! | `{"say": text}` | a message |
 //! | `{"reply": word}`, `{"recall": true}` | a message that the session keeps, and the one that it has kept |
 //! | `{"command": {"cmd", "output", "exit"}}` | the events of a command; nothing is run |
-//! | `{"run": command}` | runs it in a shell, in a session of its own, with the events of a command |
+//! | `{"run": command}` | runs it in a shell, in a session of its own, with the events of a command; in a sandbox it is not permitted |
 //! | `{"write": {"path", "text"}}` | writes a file, with the events of a file change |
 //! | `{"create": {"path", "text"}}` | the same, if the sandbox lets it |
 //! | `{"usage": {…}}` | fields for the usage at the end, in the words of Codex |
@@ -57,7 +57,7 @@ use serde_json::Value;
 
 use super::{
     Problem,
-    call::Call,
+    call::{Call, Sandbox},
     child, command,
     dialect::{Change, Dialect, Ran, Usage, WhatChanged},
     interrupt::Children,
@@ -164,7 +164,10 @@ impl Player {
             "run" => {
                 let line = text(value)?;
                 self.tell(|dialect| dialect.command_begins(line))?;
-                let (output, exit) = command::run(line, &self.children)?;
+                let (output, exit) = match self.call.sandbox {
+                    Sandbox::Full => command::run(line, &self.children)?,
+                    Sandbox::ReadOnly | Sandbox::WorkspaceWrite => ("not permitted in this sandbox".to_owned(), 126),
+                };
                 self.tell(|dialect| dialect.command_ends(&Ran { command: line.to_owned(), output, exit }))?;
             }
             "write" => {

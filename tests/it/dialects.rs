@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 use connector_testing::{ToolAnswer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id, wait_for_log};
+use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id};
 
 /// A program that is the fake agent in this dialect.
 fn program(world: &World, dialect: &str) -> PathBuf {
@@ -23,7 +23,7 @@ fn world(kind: &str, dialect: &str, settings: &str) -> World {
     let world = World::with_fake_agent();
     let (program, sessions) = (program(&world, dialect), world.home().join("sessions"));
     world.variable("FAKE_AGENT_SESSIONS", sessions.to_string_lossy()).configure(&format!(
-        "[tools]\nextra = [\"resume\"]\n[tasks]\ndefault_backend = \"agent\"\n[stopping]\ninterrupt_grace = \"300ms\"\n\
+        "[tools]\nextra = [\"resume\"]\n[tasks]\ndefault_backend = \"agent\"\nkeep_events = true\n[stopping]\ninterrupt_grace = \"300ms\"\n\
          terminate_grace = \"300ms\"\n[backends.agent]\nkind = \"{kind}\"\nprogram = {program:?}\n{settings}"
     ))
 }
@@ -42,12 +42,31 @@ fn claude() -> World {
     world("claude", "claude", "")
 }
 
+fn gemini() -> World {
+    world("gemini", "gemini", "")
+}
+
+fn opencode() -> World {
+    world("opencode", "opencode", "")
+}
+
 fn acp() -> World {
     world("acp", "acp", ACP)
 }
 
 fn text() -> World {
     world("command", "text", TEXT)
+}
+
+fn all() -> [(&'static str, World); 6] {
+    [
+        ("codex", codex()),
+        ("claude", claude()),
+        ("gemini", gemini()),
+        ("opencode", opencode()),
+        ("acp", acp()),
+        ("text", text()),
+    ]
 }
 
 fn ask(world: &World, task: &str) -> ToolAnswer {
@@ -94,6 +113,19 @@ fn claude_code_is_understood() {
 }
 
 #[test]
+fn gemini_cli_is_understood() {
+    // It tells no exit code of a command that printed something.
+    let command = ["COMMAND STARTED: ", "make", "no rule"];
+    assert_told(&gemini(), &command, "out of luck", "no-such-model");
+}
+
+#[test]
+fn opencode_is_understood() {
+    // It tells of a command once it has ended.
+    assert_told(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
+}
+
+#[test]
 fn an_acp_agent_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
     assert_told(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
@@ -106,7 +138,9 @@ fn a_text_program_is_understood() {
 
 #[test]
 fn what_a_run_has_used_is_counted() {
-    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp())] {
+    let worlds =
+        [("codex", codex()), ("claude", claude()), ("gemini", gemini()), ("opencode", opencode()), ("acp", acp())];
+    for (name, world) in worlds {
         let used = json!({"input_tokens": 70, "cached_input_tokens": 20, "output_tokens": 3});
         let usage = &world.record(&task_id(&ask(&world, &format!("FAKE{}", json!([{"usage": used}])))))["usage"];
         let counted = ["inputTokens", "cachedInputTokens", "outputTokens"].map(|key| usage[key].as_u64());
@@ -140,19 +174,26 @@ fn a_session_knows_its_word_and_a_stranger_is_nobodys() {
     for (name, world, stranger_words) in [
         ("codex", codex(), "no rollout found"),
         ("claude", claude(), "No conversation found with session ID: ffffffff-81c0-7800-8aa1-bbab2a035a53"),
+        ("gemini", gemini(), "ffffffff-81c0-7800-8aa1-bbab2a035a53"),
+        ("opencode", opencode(), "Session not found"),
         ("acp", acp(), "Resource not found"),
     ] {
         let mut server = world.server();
-        let first = server.call("codex_agent", world.task("Reply with exactly this word: `pear`"), |_| {});
+        let task = |task: &str| and(world.task(task), json!({"sandbox": "danger-full-access"}));
+        let first = server.call("codex_agent", task("Reply with exactly this word: `pear`"), |_| {});
         assert!(first.text.contains("pear"), "{name}: {}", first.text);
         let before = "Reply with exactly the word you replied with before.";
-        let again = server.call("codex_resume", json!({"taskId": task_id(&first), "task": before}), |_| {});
+        let again = server.call(
+            "codex_resume",
+            json!({"taskId": task_id(&first), "task": before, "sandbox": "danger-full-access"}),
+            |_| {},
+        );
         assert_status(&again, "completed successfully");
         assert!(again.text.contains("pear"), "{name}: {}", again.text);
-        let fresh = server.call("codex_agent", world.task(before), |_| {});
+        let fresh = server.call("codex_agent", task(before), |_| {});
         assert!(fresh.text.contains("none") && !fresh.text.contains("pear"), "{name}: {}", fresh.text);
         let stranger = json!({"sessionId": "ffffffff-81c0-7800-8aa1-bbab2a035a53", "task": before,
-            "workingDirectory": world.project.path(), "model": "agent/"});
+            "workingDirectory": world.project.path(), "model": "agent/", "sandbox": "danger-full-access"});
         let lost = server.call("codex_resume", stranger, |_| {});
         assert_status(&lost, "failed");
         assert!(lost.text.contains(stranger_words), "{name}: {}", lost.text);
@@ -161,13 +202,12 @@ fn a_session_knows_its_word_and_a_stranger_is_nobodys() {
 
 #[test]
 fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
-    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
+    for (name, world) in all() {
         let file = world.home().join("pid");
         let task = format!("Run the shell command: `echo $$ > {}; sleep 300`", file.display());
         let mut server = world.server();
         let id = start(&mut server, and(world.task(&task), json!({"sandbox": "danger-full-access"})));
         let pid = pid_in(&file);
-        wait_for_log(&world, &id, "sleep 300");
         let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
         assert!(answer.text.contains("Cancelled by user"), "{name}: {}", answer.text);
         eventually("the end of the command", PATIENCE, || {
@@ -179,9 +219,56 @@ fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
 
 #[test]
 fn a_silent_agent_of_any_kind_is_ended_by_its_time_limit() {
-    for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
+    for (name, world) in all() {
         let limited = json!({"timeoutMs": 1500, "sandbox": "danger-full-access"});
         let answer = ask_with(&world, "Write the numbers from 1 to 5000 in words, one a line.", limited);
+        let reason = field(&answer.text, "Failure reason");
+        assert!(reason.is_some_and(|reason| reason.starts_with("Timeout after")), "{name}: {}", answer.text);
+    }
+}
+
+#[test]
+fn what_no_kind_knows_is_kept_and_does_not_change_how_a_task_ended() {
+    for (name, world) in all() {
+        let strange = json!({"type": "hologram", "item": {"shape": [1, 2]}}).to_string();
+        let steps = json!([{"raw": strange}, {"say": "the end"}]);
+        let answer = ask(&world, &format!("FAKE{steps}"));
+        assert_status(&answer, "completed successfully");
+        assert!(answer.text.contains("the end"), "{name}: {}", answer.text);
+        let kept = fs::read_to_string(world.log_file(&task_id(&answer), "events.jsonl")).expect("events are kept");
+        assert!(kept.contains("hologram"), "{name}: {kept}");
+    }
+}
+
+#[test]
+fn an_agent_that_tells_everything_in_another_shape_ends_truly_with_its_words_kept() {
+    for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
+        for (code, words) in [(0, "all is well"), (3, "no luck")] {
+            let strange = json!({"kind": "reply", "v": 9, "words": words}).to_string();
+            let answer = ask(&world, &format!("FAKE{}", json!([{"raw": strange}, {"exit": code}])));
+            // Nobody knows that it did what it was told.
+            assert_status(&answer, "failed");
+            let log = world.log(&task_id(&answer));
+            assert!(log.contains(words), "{name}: {log}");
+        }
+    }
+}
+
+#[test]
+fn megabytes_without_an_end_of_line_end_with_their_agent() {
+    for (name, world) in all() {
+        let endless = json!([{"raw_bytes": {"byte": 120, "count": 20_000_000, "newline": false}}, {"exit": 3}]);
+        let answer = ask(&world, &format!("FAKE{endless}"));
+        assert_eq!(field(&answer.text, "Status"), Some("failed"), "{name}: {}", answer.text);
+    }
+}
+
+#[test]
+fn an_agent_that_closes_stdout_and_goes_on_is_ended_by_its_time_limit() {
+    for (name, world) in all() {
+        let steps = json!([{"close_stdout": true}, {"hang": true}]);
+        let limited = json!({"timeoutMs": 1500, "sandbox": "danger-full-access"});
+        let answer = ask_with(&world, &format!("FAKE{steps}"), limited);
         let reason = field(&answer.text, "Failure reason");
         assert!(reason.is_some_and(|reason| reason.starts_with("Timeout after")), "{name}: {}", answer.text);
     }

@@ -18,6 +18,8 @@ use super::{
 const OPTIONS: &[(&str, &str)] = &[
     ("-h, --help", "show help                                            [boolean]"),
     ("-v, --version", "show version number                                  [boolean]"),
+    ("    --print-logs", "print logs to stderr                            [boolean]"),
+    ("    --log-level", "log level                                         [string]"),
     ("-c, --continue", "continue the last session                            [boolean]"),
     ("-s, --session", "session id to continue                                [string]"),
     ("    --fork", "fork the session before continuing                   [boolean]"),

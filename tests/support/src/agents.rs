@@ -184,6 +184,15 @@ impl Agent {
         Ok(agent.preset("claude-code-acp").with_anthropic(model))
     }
 
+    /// The fake agent `program` in this dialect, as a backend of this kind, with `settings` besides. It needs no model.
+    pub fn fake(kind: &str, dialect: &str, program: &Path, settings: &str) -> Agent {
+        let mut agent = Agent::new(&format!("fake {dialect}"), kind, program);
+        agent.settings += settings;
+        let sessions = agent.home.path().join("sessions");
+        agent.variables.extend([("FAKE_AGENT", dialect.into()), ("FAKE_AGENT_SESSIONS", sessions.into())]);
+        agent
+    }
+
     fn new(title: &str, kind: &str, program: &Path) -> Agent {
         let home = tempfile::Builder::new().prefix("agent-home-").tempdir().expect("a temporary directory");
         let settings = format!("kind = {kind:?}\nprogram = {program:?}\n");
