@@ -29,4 +29,4 @@ pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem}
 pub use request::{AgentRequest, Sandbox, UnknownSandbox};
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{nearest, read_settings, why_no_model};
-pub use tail::Tail;
+pub use tail::{Tail, without_colours};

@@ -34,6 +34,18 @@ pub struct ProbeAnswer {
     pub stderr: String,
 }
 
+impl ProbeAnswer {
+    /// The problem that the agent would not have answered like this, with the beginning of what was said.
+    pub fn not_understood(&self) -> ProbeProblem {
+        let said = [&self.stdout, &self.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
+        ProbeProblem::NotUnderstood {
+            command: self.args.join(" "),
+            exit: self.exit,
+            said: said.unwrap_or("(nothing)").chars().take(300).collect(),
+        }
+    }
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

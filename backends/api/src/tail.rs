@@ -65,7 +65,7 @@ impl Tail {
 }
 
 /// Without what tells a terminal how to show a text: ESC, `[`, numbers with `;` between them, and a letter.
-fn without_colours(text: &str) -> String {
+pub fn without_colours(text: &str) -> String {
     let mut pieces = text.split("\u{1b}[");
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -14,7 +14,7 @@ use connector_api::{
     CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, Installed, Interrupt, Launch, Line, Login,
     NamePattern, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
     SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, contract::Subject, nearest,
-    read_settings, why_no_model,
+    read_settings, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -42,8 +42,9 @@ impl AgentBackend for Agent {
     }
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
         match answers {
+            [answer, ..] if answer.exit == Exit::Code(70) => Err(answer.not_understood()),
             [ProbeAnswer { args, exit, stdout, stderr }, ..] if *exit != Exit::Code(0) => {
-                let said = format!("{stdout}{stderr}");
+                let said = without_colours(&format!("{stdout}{stderr}"));
                 Err(ProbeProblem::NotUnderstood { command: args.join(" "), exit: *exit, said })
             }
             [] => Err(ProbeProblem::TooOld { found: "0".into(), oldest: "1".into() }),

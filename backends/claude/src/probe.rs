@@ -11,10 +11,10 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
         return Err(ProbeProblem::NotUnderstood { command: "--version".into(), exit: Exit::Code(0), said });
     };
     let is_it = version.exit == Exit::Code(0) && version.stdout.contains("Claude Code");
-    let number = version.stdout.split_whitespace().next().filter(|_| is_it).ok_or_else(|| not_understood(version))?;
+    let number = version.stdout.split_whitespace().next().filter(|_| is_it).ok_or_else(|| version.not_understood())?;
     let features: BTreeSet<String> = help.stdout.lines().flat_map(flags).collect();
     if help.exit != Exit::Code(0) || !features.contains("--output-format") {
-        return Err(not_understood(help));
+        return Err(help.not_understood());
     }
     let has = |flag: &str| features.contains(flag);
     let enforced = |sandbox: &Sandbox| match sandbox {
@@ -35,13 +35,4 @@ fn flags(line: &str) -> Vec<String> {
     }
     let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
     words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
-}
-
-fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
-    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
-    ProbeProblem::NotUnderstood {
-        command: answer.args.join(" "),
-        exit: answer.exit,
-        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
-    }
 }

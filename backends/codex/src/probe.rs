@@ -13,14 +13,14 @@ const OLDEST: (u64, u64) = (0, 44);
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let version = answers.first().ok_or_else(|| unanswered("--version"))?;
     let help = answers.get(1).ok_or_else(|| unanswered("exec --help"))?;
-    let number = version_in(version).ok_or_else(|| not_understood(version))?;
+    let number = version_in(version).ok_or_else(|| version.not_understood())?;
     if is_too_old(number) {
         return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
     }
     let mut features = flags_in(&help.stdout);
     features.extend(subcommands_in(&help.stdout).map(str::to_owned));
     if help.exit != Exit::Code(0) || !features.contains("--help") {
-        return Err(not_understood(help));
+        return Err(help.not_understood());
     }
     let sandboxes = Sandbox::ALL.into_iter().filter(|sandbox| is_enforced(*sandbox, &features, &help.stdout));
     Ok(Installed { version: number.into(), sandboxes: sandboxes.collect(), features })
@@ -102,15 +102,6 @@ fn takes_value(help: &str, flag: &str, value: &str) -> bool {
 
 fn unanswered(command: &str) -> ProbeProblem {
     ProbeProblem::NotUnderstood { command: command.into(), exit: Exit::Code(0), said: "(it was not asked)".into() }
-}
-
-fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
-    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
-    ProbeProblem::NotUnderstood {
-        command: answer.args.join(" "),
-        exit: answer.exit,
-        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
-    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let number = version.stdout.trim();
     let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);
     if version.exit != Exit::Code(0) || !is_number {
-        return Err(not_understood(version));
+        return Err(version.not_understood());
     }
     if help.exit != Exit::Code(0) || !help.stdout.contains("Gemini CLI") || !help.stdout.contains("stream-json") {
-        return Err(not_understood(help));
+        return Err(help.not_understood());
     }
     let features: BTreeSet<String> = help.stdout.lines().flat_map(flags).collect();
     let enforced = |sandbox: &Sandbox| match sandbox {
@@ -36,15 +36,6 @@ fn flags(line: &str) -> Vec<String> {
     }
     let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
     words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
-}
-
-fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
-    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
-    ProbeProblem::NotUnderstood {
-        command: answer.args.join(" "),
-        exit: answer.exit,
-        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
-    }
 }
 
 #[cfg(test)]

@@ -48,17 +48,6 @@ fn value(text: &str) -> (String, &str) {
     }
 }
 
-/// The text without the colours in it.
-pub(crate) fn without_colours(text: &str) -> String {
-    let mut plain = String::new();
-    for (at, piece) in text.split("\x1b[").enumerate() {
-        let is_colour = |(code, _): &(&str, &str)| code.chars().all(|c| c.is_ascii_digit() || c == ';');
-        let after = if at == 0 { None } else { piece.split_once('m').filter(is_colour) };
-        plain.push_str(after.map_or(piece, |(_, rest)| rest));
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,12 +68,5 @@ mod tests {
         assert_eq!((entry.field("directory"), entry.error()), (None, Some("x: message=other directory=/x")));
         assert_eq!(entry.field("cause"), Some("cut"));
         assert_eq!(Entry::read("Error: timestamp=1"), None);
-    }
-
-    #[test]
-    fn colours_go_and_words_stay() {
-        assert_eq!(without_colours("\x1b[91m\x1b[1mError: \x1b[0mno [1m model"), "Error: no [1m model");
-        assert_eq!(without_colours("plain"), "plain");
-        assert_eq!(without_colours("\x1b[äm"), "äm");
     }
 }

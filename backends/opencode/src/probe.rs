@@ -13,14 +13,14 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let number = version.stdout.trim();
     let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);
     if version.exit != Exit::Code(0) || !is_number {
-        return Err(not_understood(version));
+        return Err(version.not_understood());
     }
     // 1.18.33 writes it to stderr where stdout is no terminal.
     let lines = help.stdout.lines().chain(help.stderr.lines());
     let features: BTreeSet<String> = lines.clone().flat_map(flags).collect();
     let is_it = lines.clone().any(|line| line.trim_start().starts_with("opencode run"));
     if help.exit != Exit::Code(0) || !is_it || !features.contains("--format") {
-        return Err(not_understood(help));
+        return Err(help.not_understood());
     }
     let sandboxes = if features.contains("--auto") { vec![Sandbox::DangerFullAccess] } else { vec![] };
     Ok(Installed { version: number.to_owned(), sandboxes, features })
@@ -34,15 +34,6 @@ fn flags(line: &str) -> Vec<String> {
     }
     let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
     words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
-}
-
-fn not_understood(answer: &ProbeAnswer) -> ProbeProblem {
-    let said = [&answer.stdout, &answer.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
-    ProbeProblem::NotUnderstood {
-        command: answer.args.join(" "),
-        exit: answer.exit,
-        said: said.unwrap_or("(nothing)").chars().take(300).collect(),
-    }
 }
 
 #[cfg(test)]

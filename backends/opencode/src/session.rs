@@ -1,13 +1,11 @@
 //! Following one run of `opencode run --format json`.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use connector_api::{
+    AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict, without_colours,
+};
 use serde_json::Value;
 
-use crate::{
-    advice,
-    log::{self, Entry},
-    tools,
-};
+use crate::{advice, log::Entry, tools};
 
 /// What one run has said so far. No line of it says that the work is done: what has to be there is a text, a step that
 /// ended as the last one of a task does, and an exit code of 0.
@@ -218,7 +216,7 @@ impl AgentSession for OpenCodeSession {
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
-        let text = log::without_colours(&line.text());
+        let text = without_colours(&line.text());
         let Some(entry) = Entry::read(&text) else {
             self.has_shown_help |= text.starts_with("opencode run ");
             self.stderr.push(match line {
