@@ -15,6 +15,7 @@ type Judgement = (Verdict, String);
 
 const WORD: &str = "pineapple";
 const NO_MODEL: &str = "no-such-model-anywhere";
+const A_SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 const FAILURE: &str = "the model was told to fail";
 
 /// The time limit of the case that is about it.
@@ -32,7 +33,7 @@ impl Kit {
             )),
             Case::HyphenPrompt => self.says_the_word(format!("--help {}", say(WORD))).await,
             Case::LongPrompt => self.says_the_word(format!("{}\n{}", say(WORD), filling(300_000))).await,
-            Case::UnknownModel => self.fails_for(|ask| ask.model = Some(NO_MODEL.to_owned())).await,
+            Case::UnknownModel => self.refuses_or_fails(|ask| ask.model = Some(NO_MODEL.to_owned())).await,
             Case::Resume => self.resumes().await,
             Case::UnknownSession => self.strays().await,
             Case::CancelThinking => self.is_cancelled(COUNTING.to_owned(), Meddling::CancelOnceItWorks).await,
@@ -88,10 +89,15 @@ impl Kit {
         }
     }
 
-    async fn fails_for(&self, change: impl Fn(&mut Ask)) -> Result<Judgement, Refusal> {
+    /// Something that there is not is asked for. It makes no difference when that is found out.
+    async fn refuses_or_fails(&self, change: impl Fn(&mut Ask)) -> Result<Judgement, Refusal> {
         let mut ask = self.ask(say(WORD));
         change(&mut ask);
-        let trial = self.tries(ask).await?;
+        let trial = match self.tries(ask).await {
+            Ok(trial) => trial,
+            Err(Refusal::Unsupported(unsupported)) => return Ok((Verdict::Yes, unsupported.to_string())),
+            Err(refusal) => return Err(refusal),
+        };
         Ok(clean(&trial, || match trial.completed() {
             true => (Verdict::Broken, "it completed all the same".to_owned()),
             false => (Verdict::Yes, trial.words()),
@@ -99,7 +105,7 @@ impl Kit {
     }
 
     async fn resumes(&self) -> Result<Judgement, Refusal> {
-        let Some(session) = self.session() else { return Ok(no_session()) };
+        let Some(session) = self.session() else { return Ok((Verdict::No, "it names no session".to_owned())) };
         let prompt = "Reply with exactly the word you replied with before.".to_owned();
         let trial = self.tries(Ask { session: Some(session.clone()), ..self.ask(prompt) }).await?;
         if !trial.completed() {
@@ -112,15 +118,8 @@ impl Kit {
     }
 
     async fn strays(&self) -> Result<Judgement, Refusal> {
-        let Some(session) = self.session() else { return Ok(no_session()) };
-        if !self.backend.capabilities().resume {
-            return self.resumes().await;
-        }
-        self.fails_for(|ask| ask.session = Some(stranger(&session))).await.or_else(|refusal| match refusal {
-            // It was known beforehand that there is none.
-            Refusal::Unsupported(unsupported) => Ok((Verdict::Yes, unsupported.to_string())),
-            refusal => Err(refusal),
-        })
+        let session = self.session().unwrap_or_else(|| A_SESSION.to_owned());
+        self.refuses_or_fails(|ask| ask.session = Some(stranger(&session))).await
     }
 
     fn session(&self) -> Option<String> {
@@ -243,10 +242,6 @@ fn word(trial: &Trial, word: &str) -> Judgement {
         }
         (false, _) => (Verdict::Broken, trial.words()),
     })
-}
-
-fn no_session() -> Judgement {
-    (Verdict::No, "it names no session".to_owned())
 }
 
 fn say(word: &str) -> String {

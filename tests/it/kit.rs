@@ -67,7 +67,7 @@ fn the_kit_passes_acp() {
 #[test]
 fn the_kit_passes_a_program_that_prints_text() {
     let settings = "model_args = [\"--model\", \"{model}\"]\nsandboxes = { danger-full-access = [] }\n";
-    let others = ["session", "tokens", "resume", "unknown_session", "read_only", "workspace_write"];
+    let others = ["session", "tokens", "resume", "read_only", "workspace_write"];
     hold_fake("command", settings, &others.map(|case| (case, "no")));
 }
 
@@ -83,7 +83,7 @@ fn claude_code_keeps_every_promise() {
 
 #[test]
 fn codex_acp_keeps_what_it_promises() {
-    let others = [("tokens", "no"), ("unknown_model", "no"), ("read_only", "no"), ("workspace_write", "no")];
+    let others = [("tokens", "no"), ("read_only", "no"), ("workspace_write", "no")];
     hold(Agent::codex_acp, &others);
 }
 
