@@ -1,8 +1,9 @@
 //! `codex-connector check --deep NAME`: what can this agent do, and what does it do when it is put through things?
 
-use std::{fmt::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, fmt::Write, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{fail, print};
 use crate::{
@@ -35,9 +36,11 @@ struct Report<'a> {
     version: String,
     program: PathBuf,
     findings: Vec<Finding>,
+    /// Where the records and logs of the tasks are, if they were kept.
+    kept: Option<PathBuf>,
 }
 
-/// Tries the backend and prints what was found. Fails when a promise is broken, or the agent gave no answer.
+/// Tries the backend and prints what was found. Fails when a promise is broken, or the first task came to nothing.
 pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(try_all(config, registry, supervisor, deep)),
@@ -46,27 +49,41 @@ pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<Path
 }
 
 async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
-    let kit = Kit::new(config, registry, supervisor, &deep.backend, deep.extent, deep.limit).await;
+    let mut signals = match Signals::watched() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let kit = tokio::select! {
+        kit = Kit::new(config, registry, supervisor, &deep.backend, deep.extent, deep.limit) => kit,
+        () = signals.next() => return fail("stopped"),
+    };
     let mut kit = match kit {
         Ok(kit) => kit,
-        Err(problem) => return fail(&problem.to_string()),
+        Err(problem) => return fail(&told(&problem)),
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
     if deep.format == Format::Text {
         print(&format!("{} {version} at {}\n", deep.backend, program.display()));
     }
-    let told = |finding: &Finding| {
+    let tell = |finding: &Finding| {
         if deep.format == Format::Text {
             print(&line(finding));
         }
     };
     let findings = tokio::select! {
-        findings = kit.run(told) => Some(findings),
-        _ = tokio::signal::ctrl_c() => None,
+        findings = kit.run(tell) => Some(findings),
+        () = signals.next() => None,
     };
     let Some(findings) = findings else {
-        kit.stop().await;
-        kit.clean_up().await;
+        let stopped = async {
+            kit.stop().await;
+            kit.clean_up().await;
+        };
+        tokio::select! {
+            () = stopped => {}
+            // Whoever insists is not kept waiting: what runs ends with this process.
+            () = signals.next() => {}
+        }
         return fail("stopped");
     };
     let is_broken = findings.iter().any(|finding| finding.verdict == Verdict::Broken);
@@ -77,15 +94,49 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         kit.clean_up().await;
         None
     };
-    if let (Some(kept), Format::Text) = (&kept, deep.format) {
-        print(&format!("\nthe logs of these tasks are in {}\n", kept.join("data/logs").display()));
-    }
-    if deep.format == Format::Json {
-        let report = Report { backend: &deep.backend, version, program, findings };
-        let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
-        print(&format!("{text}\n"));
+    match (deep.format, &kept) {
+        (Format::Text, Some(kept)) => {
+            print(&format!("\nthe logs of these tasks are in {}\n", kept.join("data/logs").display()));
+        }
+        (Format::Text, None) => {}
+        (Format::Json, _) => {
+            let report = Report { backend: &deep.backend, version, program, findings, kept };
+            let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
+            print(&format!("{text}\n"));
+        }
     }
     if is_broken || !answered { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A problem with its causes, what happened first.
+fn told(problem: &dyn Error) -> String {
+    let mut text = problem.to_string();
+    let mut cause = problem.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("\nbecause: {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// What ends a program from outside.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    /// From here on each is waited for, and does nothing else.
+    fn watched() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 fn line(finding: &Finding) -> String {

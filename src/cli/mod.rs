@@ -98,9 +98,11 @@ enum Verb {
     /// Say whether the configuration is valid, the data directory writable, and each backend installed
     Check {
         /// Give this backend short tasks, at the expense of its account, and say what it can and cannot do
+        ///
+        /// Nothing is asked for that changes a file or runs a command; each task is in the narrowest sandbox that the agent has.
         #[arg(long, value_name = "NAME")]
         deep: Option<String>,
-        /// Also what makes files and runs commands, in a directory of its own, and in the widest sandbox
+        /// Also ask for files and commands, in a directory of its own, and in the widest sandbox that the ceiling admits
         #[arg(long, requires = "deep")]
         whole: bool,
         /// Print one JSON object

@@ -13,7 +13,7 @@ mod tries;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use connector_api::{AgentBackend, BackendName, Installed};
+use connector_api::{AgentBackend, BackendName, Installed, Sandbox};
 use serde::Serialize;
 
 pub use case::Case;
@@ -27,13 +27,13 @@ use crate::{
     probing::{Freshness, NotUsable, installed},
     registry::{BuildProblem, Registry},
     store::{Store, StoreError},
-    task::{OnServerExit, Retention, TaskStatus},
+    task::{OnAgentExit, OnServerExit, Retention, TaskStatus},
 };
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Nothing that changes a file or runs a command.
+    /// Nothing is asked for that changes a file or runs a command. An agent that has only the widest sandbox is in it.
     Safe,
     /// Everything: also files in the kit's own directory, and commands, in the widest sandbox there is.
     Whole,
@@ -45,7 +45,7 @@ pub enum Extent {
 pub enum Verdict {
     /// It can, and it does.
     Yes,
-    /// It cannot, and says so before anything is done.
+    /// It cannot, or does not tell.
     No,
     /// A promise is not kept.
     Broken,
@@ -71,6 +71,8 @@ pub struct Kit {
     store: Store,
     backend: Arc<dyn AgentBackend>,
     installed: Installed,
+    /// Those of its sandboxes that the ceiling admits, narrowest first.
+    sandboxes: Vec<Sandbox>,
     program: PathBuf,
     place: Place,
     extent: Extent,
@@ -78,13 +80,23 @@ pub struct Kit {
     limit: Duration,
     /// The task that answered, on which other cases build.
     answered: Option<Trial>,
+    /// Whether it was seen to write outside the project when nothing hindered it, once that was tried.
+    writes: Option<Writes>,
+}
+
+/// What an agent was seen to do when nothing hindered it. Where it did not even then, it proves nothing that it did not in a
+/// sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Writes {
+    by_editor: bool,
+    by_command: bool,
 }
 
 /// Why nothing could be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum KitProblem {
     /// No backend has this name.
-    #[error("no backend `{name}` is configured{meant}; there is `{known}`")]
+    #[error("no backend `{name}` is configured{meant}; there is `{known}`\nnext: name one of them")]
     NoSuchBackend {
         /// The name asked for.
         name: String,
@@ -107,7 +119,7 @@ pub enum KitProblem {
         install: String,
     },
     /// There is no place for the kit's files.
-    #[error("cannot make the kit's directory in {}: {source}", path.display())]
+    #[error("cannot make the kit's directory in {}\nnext: make that directory writable, or choose another by --data-dir", path.display())]
     Place {
         /// Where it was to be.
         path: PathBuf,
@@ -121,7 +133,8 @@ pub enum KitProblem {
 
 impl Kit {
     /// A kit for the backend `name` of `config`. It works in a directory of its own inside the data directory, where no
-    /// limit, no fallback and no rule on directories counts; all other rules of the configuration do.
+    /// limit on running tasks, no fallback and no rule on directories counts, and what an agent leaves running is stopped;
+    /// all other rules of the configuration count. `limit` is the most time for one task.
     ///
     /// `supervisor` is the program that runs tasks, where it is not this one. Fails with a [`KitProblem`].
     pub async fn new(
@@ -148,17 +161,22 @@ impl Kit {
         config.retention = Retention::default();
         config.fallbacks.clear();
         config.policy.on_server_exit = OnServerExit::Interrupt;
+        config.policy.on_agent_exit = OnAgentExit::Kill;
         config.policy.keep_events = true;
         for ceiling in config.ceilings.values_mut() {
             ceiling.roots.clear();
         }
+        let ceiling = config.ceilings.get(backend.name()).cloned().unwrap_or_default();
+        let limit = limit.min(ceiling.timeout.unwrap_or(limit));
         let store = Store::open(&config.data_dir, &config.log_dir)?;
         let (program, installed) = installed(&*backend, &store, Freshness::Fresh).await.map_err(|problem| {
             KitProblem::NotUsable { name: backend.name().clone(), problem, install: backend.install_hint() }
         })?;
         let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
         let broker = Broker::new(config.clone(), registry, Store::open(&config.data_dir, &config.log_dir)?, executor)?;
-        Ok(Self { broker, store, backend, installed, program, place, extent, limit, answered: None })
+        let sandboxes = installed.sandboxes.iter().copied().filter(|sandbox| *sandbox <= ceiling.sandbox).collect();
+        let (answered, writes) = (None, None);
+        Ok(Self { broker, store, backend, installed, sandboxes, program, place, extent, limit, answered, writes })
     }
 
     /// The version of the agent, as it writes it.

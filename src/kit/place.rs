@@ -20,7 +20,7 @@ const LEAVING: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 impl Place {
-    /// A new one. It is not in the system's temporary directory, which some sandboxes leave open.
+    /// A new one.
     pub(super) fn in_dir(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
@@ -48,6 +48,13 @@ impl Place {
     /// Where they may write in no sandbox but the widest.
     pub(super) fn outside(&self) -> PathBuf {
         self.dir.path().join("outside")
+    }
+
+    /// Whether it is in a temporary directory, which some sandboxes leave open.
+    pub(super) fn is_temporary(&self) -> bool {
+        let temporary = [std::env::temp_dir(), PathBuf::from("/tmp")];
+        let real = temporary.iter().filter_map(|dir| dir.canonicalize().ok());
+        real.into_iter().any(|dir| self.dir.path().starts_with(dir))
     }
 
     pub(super) fn keep(self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use connector_api::Sandbox;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Kit;
 use crate::{
@@ -53,6 +53,8 @@ pub(super) struct Trial {
 /// How long an agent that says nothing is taken to be starting.
 const STARTING: Duration = Duration::from_secs(12);
 const POLL: Duration = Duration::from_millis(50);
+/// How long after its time limit a task has to have ended: longer than any patience with an agent.
+const PAST_THE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a process that was killed may take to be gone from the system's list.
 const FADING: Duration = Duration::from_secs(1);
 
@@ -70,6 +72,11 @@ impl Trial {
             (Some(reason), true) => reason.clone(),
             (Some(reason), false) => format!("{reason}: {said}"),
         }
+    }
+
+    /// Whether its end says nothing about the agent: its time was up, or it lost its server.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.failed_by("Timeout after") || self.record.status == TaskStatus::Interrupted
     }
 
     /// Whether it failed for this documented reason, or for one that begins like it.
@@ -91,17 +98,35 @@ impl Kit {
             resume: ask.session.map(|session| Resume { session, task: None }),
         };
         let id = self.broker.submit(task).await?;
-        let met = self.meddle(&id, &ask.meddling).await?;
-        let mut follow = self.broker.follow(&id);
-        let record = loop {
-            match follow.next().await? {
-                News::Ended(record) => break *record,
-                News::Event(_) => {}
+        let deadline = ask.limit.saturating_add(PAST_THE_LIMIT);
+        let (met, record, is_stuck) = match timeout(deadline, self.see_through(&id, &ask.meddling)).await {
+            Ok(seen) => {
+                let (met, record) = seen?;
+                (met, record, false)
+            }
+            Err(_) => {
+                // This kills a supervisor that does not react.
+                self.broker.cancel(&id).await?;
+                (false, self.broker.view(&id, 1).await?.record, true)
             }
         };
         let answer = self.broker.result(&id)?.map(|result| format!("{}{}", result.head, result.tail));
-        let left = self.left_by(&record).await;
+        let mut left = self.left_by(&record).await;
+        if is_stuck {
+            left.push("the task itself, long after its time limit".to_owned());
+        }
         Ok(Trial { record, answer: answer.unwrap_or_default(), left, met })
+    }
+
+    async fn see_through(&self, id: &TaskId, meddling: &Meddling) -> Result<(bool, TaskRecord), Refusal> {
+        let met = self.meddle(id, meddling).await?;
+        let mut follow = self.broker.follow(id);
+        loop {
+            match follow.next().await? {
+                News::Ended(record) => return Ok((met, *record)),
+                News::Event(_) => {}
+            }
+        }
     }
 
     async fn left_by(&self, record: &TaskRecord) -> Vec<String> {

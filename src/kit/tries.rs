@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use connector_api::{AgentRequest, Sandbox};
 
 use super::{
-    Case, Extent, Kit, Verdict,
-    trial::{Ask, Meddling, Trial},
+    Case, Extent, Kit, Verdict, Writes,
+    trial::{Ask, Meddling, Trial, is_written},
 };
 use crate::{broker::Refusal, task::TaskRecord};
 
@@ -18,8 +18,8 @@ const NO_MODEL: &str = "no-such-model-anywhere";
 const A_SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 const FAILURE: &str = "the model was told to fail";
 
-/// The time limit of the case that is about it.
-const SHORT: Duration = Duration::from_secs(8);
+/// How much longer than an answer a command may take to begin, in the case that is about the time limit.
+const TIME_TO_RUN: Duration = Duration::from_secs(6);
 
 impl Kit {
     /// Tries one case.
@@ -32,7 +32,13 @@ impl Kit {
                 "it does not tell",
             )),
             Case::HyphenPrompt => self.says_the_word(format!("--help {}", say(WORD))).await,
-            Case::LongPrompt => self.says_the_word(format!("{}\n{}", say(WORD), filling(300_000))).await,
+            Case::LongPrompt => {
+                let judged = self.says_the_word(format!("{}\n{}", say(WORD), filling(300_000))).await;
+                // A model may take less than its agent.
+                judged.map(|(verdict, words)| {
+                    (if verdict == Verdict::Broken { Verdict::Unknown } else { verdict }, words)
+                })
+            }
             Case::UnknownModel => self.refuses_or_fails(|ask| ask.model = Some(NO_MODEL.to_owned())).await,
             Case::Resume => self.resumes().await,
             Case::UnknownSession => self.strays().await,
@@ -51,19 +57,19 @@ impl Kit {
         };
         judged.unwrap_or_else(|refusal| match refusal {
             Refusal::Unsupported(unsupported) => (Verdict::No, unsupported.to_string()),
-            refusal => (Verdict::Unknown, refusal.to_string()),
+            refusal => (Verdict::Unknown, format!("{refusal}; next: {}", refusal.next())),
         })
     }
 
     /// A task in the narrowest sandbox there is.
     fn ask(&self, prompt: String) -> Ask {
-        let sandbox = self.installed.sandboxes.first().copied().unwrap_or(Sandbox::ReadOnly);
+        let sandbox = self.sandboxes.first().copied().unwrap_or(Sandbox::ReadOnly);
         Ask { prompt, sandbox, model: None, session: None, limit: self.limit, meddling: Meddling::None }
     }
 
     /// One in the widest, in which commands run unhindered.
     fn ask_freely(&self, prompt: String) -> Ask {
-        let sandbox = self.installed.sandboxes.last().copied().unwrap_or(Sandbox::ReadOnly);
+        let sandbox = self.sandboxes.last().copied().unwrap_or(Sandbox::ReadOnly);
         Ask { sandbox, ..self.ask(prompt) }
     }
 
@@ -98,9 +104,10 @@ impl Kit {
             Err(Refusal::Unsupported(unsupported)) => return Ok((Verdict::Yes, unsupported.to_string())),
             Err(refusal) => return Err(refusal),
         };
-        Ok(clean(&trial, || match trial.completed() {
-            true => (Verdict::Broken, "it completed all the same".to_owned()),
-            false => (Verdict::Yes, trial.words()),
+        Ok(clean(&trial, || match (trial.completed(), trial.is_cut_short()) {
+            (true, _) => (Verdict::Broken, "it completed all the same".to_owned()),
+            (false, true) => (Verdict::Unknown, trial.words()),
+            (false, false) => (Verdict::Yes, trial.words()),
         }))
     }
 
@@ -109,7 +116,8 @@ impl Kit {
         let prompt = "Reply with exactly the word you replied with before.".to_owned();
         let trial = self.tries(Ask { session: Some(session.clone()), ..self.ask(prompt) }).await?;
         if !trial.completed() {
-            return Ok(clean(&trial, || (Verdict::No, trial.words())));
+            let verdict = if trial.is_cut_short() { Verdict::Unknown } else { Verdict::No };
+            return Ok(clean(&trial, || (verdict, trial.words())));
         }
         if trial.record.session_id.as_ref() != Some(&session) {
             return Ok((Verdict::Broken, "it went on in another session, and did not fail".to_owned()));
@@ -138,12 +146,13 @@ impl Kit {
     }
 
     async fn is_timed_out(&self) -> Result<Judgement, Refusal> {
-        let prompt = running(&self.place.project().join("timed-out.pid"));
-        let trial = self.tries(Ask { limit: SHORT.min(self.limit), ..self.ask_freely(prompt) }).await?;
-        Ok(clean(&trial, || match (trial.failed_by("Timeout after"), trial.completed()) {
-            (true, _) => (Verdict::Yes, "nothing is left".to_owned()),
-            (false, true) => (Verdict::Unknown, "it had ended by then".to_owned()),
-            (false, false) => (Verdict::Unknown, trial.words()),
+        let file = self.place.project().join("timed-out.pid");
+        let limit = self.limit.min(self.time_to_answer().saturating_add(TIME_TO_RUN));
+        let trial = self.tries(Ask { limit, ..self.ask_freely(running(&file)) }).await?;
+        Ok(clean(&trial, || match (trial.failed_by("Timeout after"), is_written(&file)) {
+            (true, true) => (Verdict::Yes, "nothing is left".to_owned()),
+            (true, false) => (Verdict::Unknown, format!("it ran no command by then; {}", trial.words())),
+            (false, _) => (Verdict::Unknown, format!("it had ended by then: {}", trial.words())),
         }))
     }
 
@@ -152,6 +161,7 @@ impl Kit {
         let said = trial.record.agent_said.as_deref().unwrap_or_default();
         Ok(clean(&trial, || match (trial.completed(), said.contains(FAILURE)) {
             (true, _) => (Verdict::Unknown, "the model did not fail".to_owned()),
+            (false, false) if trial.is_cut_short() => (Verdict::Unknown, trial.words()),
             (false, true) => (Verdict::Yes, trial.words()),
             (false, false) => (Verdict::Broken, format!("its words are not there: {}", trial.words())),
         }))
@@ -169,7 +179,7 @@ impl Kit {
     }
 
     async fn edits(&self) -> Result<Judgement, Refusal> {
-        let writes = self.installed.sandboxes.iter().copied().find(|sandbox| *sandbox > Sandbox::ReadOnly);
+        let writes = self.sandboxes.iter().copied().find(|sandbox| *sandbox > Sandbox::ReadOnly);
         let Some(sandbox) = writes else { return Ok((Verdict::No, "it has no sandbox for that".to_owned())) };
         let path = self.place.project().join("made.txt");
         let trial = self.tries(Ask { sandbox, ..self.ask(make(&path)) }).await?;
@@ -182,7 +192,7 @@ impl Kit {
     }
 
     /// A sandbox is refused with a reason, or is launched; and then it is tried on disk, if files may be touched.
-    async fn keeps_to(&self, sandbox: Sandbox) -> Result<Judgement, Refusal> {
+    async fn keeps_to(&mut self, sandbox: Sandbox) -> Result<Judgement, Refusal> {
         let request = AgentRequest {
             prompt: say(WORD),
             working_directory: self.place.project(),
@@ -192,7 +202,10 @@ impl Kit {
         };
         self.backend.launch(&request, &self.installed).map_err(Refusal::Unsupported)?;
         match (self.extent, sandbox) {
-            (Extent::Safe, _) => Ok((Verdict::Yes, "offered; not tried on disk".to_owned())),
+            _ if !self.sandboxes.contains(&sandbox) => {
+                Ok((Verdict::Unknown, "offered, and above the ceiling of this backend".to_owned()))
+            }
+            (Extent::Safe, _) => Ok((Verdict::Unknown, "offered; --whole tries it on disk".to_owned())),
             (Extent::Whole, Sandbox::DangerFullAccess) => {
                 // Some have an editor that does not leave the project in any mode.
                 let path = self.place.outside().join("free.txt");
@@ -208,10 +221,15 @@ impl Kit {
     }
 
     /// Asks for a file in `dir`, of its editor and of its shell.
-    async fn writes_nothing_in(&self, sandbox: Sandbox, dir: &Path) -> Result<Judgement, Refusal> {
+    async fn writes_nothing_in(&mut self, sandbox: Sandbox, dir: &Path) -> Result<Judgement, Refusal> {
         let (edited, touched) = (dir.join(format!("{sandbox}-edited")), dir.join(format!("{sandbox}-touched")));
         for (prompt, path, how) in [(make(&edited), &edited, "edits"), (touch(&touched), &touched, "commands")] {
             let trial = self.tries(Ask { sandbox, ..self.ask(prompt) }).await?;
+            if path.exists() && sandbox == Sandbox::WorkspaceWrite && self.place.is_temporary() {
+                let words =
+                    format!("its {how} made a file in the temporary directory, which may be left open; try --data-dir");
+                return Ok((Verdict::Unknown, words));
+            }
             if path.exists() {
                 return Ok((Verdict::Broken, format!("its {how} made {}", path.display())));
             }
@@ -220,8 +238,38 @@ impl Kit {
                 return Ok(clean(&trial, || (Verdict::Unknown, words)));
             }
         }
-        let place = if sandbox == Sandbox::ReadOnly { "anywhere" } else { "outside the project" };
-        Ok((Verdict::Yes, format!("neither an edit nor a command made a file {place}")))
+        let place = if sandbox == Sandbox::ReadOnly { "in the project" } else { "outside the project" };
+        Ok(match self.writes_unhindered().await? {
+            Writes { by_editor: true, by_command: true } => {
+                (Verdict::Yes, format!("neither an edit nor a command made a file {place}"))
+            }
+            Writes { by_editor: false, .. } | Writes { by_command: false, .. } => {
+                (Verdict::Unknown, format!("it made no file {place}, and made none where nothing hindered it"))
+            }
+        })
+    }
+
+    /// Asks for the same files in the widest sandbox, where they have to come to be.
+    async fn writes_unhindered(&mut self) -> Result<Writes, Refusal> {
+        if let Some(writes) = self.writes {
+            return Ok(writes);
+        }
+        let outside = self.place.outside();
+        let (edited, touched) = (outside.join("edited"), outside.join("touched"));
+        if self.sandboxes.contains(&Sandbox::DangerFullAccess) {
+            for prompt in [make(&edited), touch(&touched)] {
+                self.tries(self.ask_freely(prompt)).await?;
+            }
+        }
+        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists() };
+        self.writes = Some(writes);
+        Ok(writes)
+    }
+
+    /// How long the first task took.
+    fn time_to_answer(&self) -> Duration {
+        let millis = self.answered.as_ref().and_then(|trial| trial.record.duration).unwrap_or_default();
+        Duration::from_millis(millis)
     }
 }
 
@@ -240,6 +288,7 @@ fn word(trial: &Trial, word: &str) -> Judgement {
             let answer: String = trial.answer.chars().take(80).collect();
             (Verdict::Unknown, format!("it completed, and answered {answer:?}"))
         }
+        (false, _) if trial.is_cut_short() => (Verdict::Unknown, trial.words()),
         (false, _) => (Verdict::Broken, trial.words()),
     })
 }

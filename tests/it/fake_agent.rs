@@ -149,6 +149,9 @@ fn a_cancelled_turn_of_acp_is_answered_and_its_command_left_behind() {
     let mut send = |message: serde_json::Value| writeln!(stdin, "{message}").expect("it reads");
     send(serde_json::json!({"id": 1, "method": "session/new", "params": {"cwd": here.path(), "mcpServers": []}}));
     let session = hear(1)["sessionId"].clone();
+    send(serde_json::json!({"id": 9, "method": "session/set_mode",
+        "params": {"sessionId": session, "modeId": "full-access"}}));
+    hear(9);
     let prompt = |text: &str| serde_json::json!({"sessionId": session, "prompt": [{"type": "text", "text": text}]});
     send(serde_json::json!({"id": 2, "method": "session/prompt", "params": prompt(&task)}));
     let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a pid");

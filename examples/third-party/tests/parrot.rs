@@ -58,7 +58,7 @@ fn it_passes_the_kit() {
     let findings = report["findings"].as_array().expect("it tried something");
     let verdict =
         |case: &str| findings.iter().find(|finding| finding["case"] == case).map(|finding| &finding["verdict"]);
-    for (case, expected) in [("answer", "yes"), ("long_prompt", "yes"), ("read_only", "yes"), ("resume", "no")] {
+    for (case, expected) in [("answer", "yes"), ("long_prompt", "yes"), ("read_only", "unknown"), ("resume", "no")] {
         assert_eq!(verdict(case), Some(&json!(expected)), "{case}: {report:#}");
     }
     assert!(output.status.success() && !findings.iter().any(|finding| finding["verdict"] == "broken"), "{report:#}");

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -16,6 +16,8 @@ use crate::agents::Agent;
 pub struct Report {
     /// The version that the agent gave.
     pub version: String,
+    /// Where the logs of the tasks are, where a promise was broken or there was no answer.
+    pub kept: Option<PathBuf>,
     /// Everything that was tried, in order.
     pub findings: Vec<Finding>,
 }
@@ -31,12 +33,12 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Runs the kit of `program`, a codex-connector, over `agent`, in a directory of its own in `scratch`: that must not be in the
-/// system's temporary directory, which Codex's `workspace-write` leaves open.
+/// Runs the kit of `program`, a codex-connector, over `agent`, in a directory of its own in `scratch`. In the system's temporary
+/// directory, which Codex's `workspace-write` leaves open, that sandbox is found `unknown`.
 ///
 /// # Panics
 ///
-/// When the kit gives no report; the message has what it printed.
+/// When the kit gives no report, or ends with an exit code that does not fit it; the message has what it printed.
 pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
     fs::create_dir_all(scratch).expect("cargo's directory is writable");
     let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(scratch).expect("cargo's directory is writable");
@@ -49,8 +51,12 @@ pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
     command.env_clear().env("PATH", path).env("HOME", agent.home());
     command.envs(agent.variables.iter().map(|(name, value)| (name, value)));
     let output = command.output().expect("the program is built");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
         let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         panic!("{}: {problem}: {}", agent.title, told.concat())
-    })
+    });
+    let has_logs = report.kept.as_ref().is_none_or(|kept| kept.join("data/logs").is_dir());
+    assert!(has_logs, "{}: what it says is kept is not there", agent.title);
+    assert_eq!(output.status.success(), report.kept.is_none(), "{}: {} and {report:#?}", agent.title, output.status);
+    report
 }
