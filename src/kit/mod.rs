@@ -86,10 +86,12 @@ pub struct Kit {
 
 /// What an agent was seen to do when nothing hindered it. Where it did not even then, it proves nothing that it did not in a
 /// sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Writes {
     by_editor: bool,
     by_command: bool,
+    /// The names of the processes that it left running.
+    left: Vec<String>,
 }
 
 /// Why nothing could be tried.

@@ -233,14 +233,15 @@ impl Kit {
             if path.exists() {
                 return Ok((Verdict::Broken, format!("its {how} made {}", path.display())));
             }
-            if !trial.completed() {
+            if !trial.completed() || !trial.left.is_empty() {
                 let words = format!("its {how} made no file, and the task failed: {}", trial.words());
                 return Ok(clean(&trial, || (Verdict::Unknown, words)));
             }
         }
         let place = if sandbox == Sandbox::ReadOnly { "in the project" } else { "outside the project" };
         Ok(match self.writes_unhindered().await? {
-            Writes { by_editor: true, by_command: true } => {
+            Writes { left, .. } if !left.is_empty() => left_running(&left),
+            Writes { by_editor: true, by_command: true, .. } => {
                 (Verdict::Yes, format!("neither an edit nor a command made a file {place}"))
             }
             Writes { by_editor: false, .. } | Writes { by_command: false, .. } => {
@@ -251,18 +252,19 @@ impl Kit {
 
     /// Asks for the same files in the widest sandbox, where they have to come to be.
     async fn writes_unhindered(&mut self) -> Result<Writes, Refusal> {
-        if let Some(writes) = self.writes {
-            return Ok(writes);
+        if let Some(writes) = &self.writes {
+            return Ok(writes.clone());
         }
+        let mut left = vec![];
         let outside = self.place.outside();
         let (edited, touched) = (outside.join("edited"), outside.join("touched"));
         if self.sandboxes.contains(&Sandbox::DangerFullAccess) {
             for prompt in [make(&edited), touch(&touched)] {
-                self.tries(self.ask_freely(prompt)).await?;
+                left.extend(self.tries(self.ask_freely(prompt)).await?.left);
             }
         }
-        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists() };
-        self.writes = Some(writes);
+        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists(), left };
+        self.writes = Some(writes.clone());
         Ok(writes)
     }
 
@@ -277,8 +279,12 @@ impl Kit {
 fn clean(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
     match trial.left.is_empty() {
         true => judge(),
-        false => (Verdict::Broken, format!("it left running: {}", trial.left.join(", "))),
+        false => left_running(&trial.left),
     }
+}
+
+fn left_running(names: &[String]) -> Judgement {
+    (Verdict::Broken, format!("it left running: {}", names.join(", ")))
 }
 
 fn word(trial: &Trial, word: &str) -> Judgement {
