@@ -18,7 +18,7 @@ mod updates;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported, why_no_model,
+    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
@@ -79,10 +79,7 @@ impl AgentBackend for Acp {
                 why: "`modes` in this backend's settings has no mode that enforces it".into(),
             });
         }
-        let model = request.model.as_ref().or(self.settings.model.as_ref());
-        if let Some(why) = model.and_then(|model| why_no_model(model)) {
-            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-        }
+        let model = request.model_or(self.settings.model.as_deref())?;
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
             let why = "that is no id of a session".into();
             return Err(Unsupported::Resume { session: session.clone(), agent, why });

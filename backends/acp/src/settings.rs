@@ -39,7 +39,6 @@ pub(crate) struct Settings {
     /// the task's time limit.
     pub(crate) answer_seconds: u64,
     /// Which environment variables it gets.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -108,19 +107,22 @@ impl Settings {
             settings.env.admit.extend(CLAUDES.map(|name| NamePattern(name.to_owned())));
         }
         if settings.program.trim().is_empty() {
-            return Err(problem("program", "`program` is missing; name the agent's program, or set `preset`".into()));
+            return Err(SettingsProblem::new(
+                "program",
+                "`program` is missing; name the agent's program, or set `preset`",
+            ));
         }
         if settings.modes.is_empty() {
-            return Err(problem("modes", "`modes` is empty, so that every task would be refused".into()));
+            return Err(SettingsProblem::new("modes", "`modes` is empty, so that every task would be refused"));
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(problem("model", format!("`model` {why}")));
+            return Err(SettingsProblem::new("model", format!("`model` {why}")));
         }
         if !settings.model_args.is_empty() && !settings.model_args.iter().any(|arg| arg.contains(MODEL)) {
-            return Err(problem("model_args", format!("`model_args` has no `{MODEL}` in it")));
+            return Err(SettingsProblem::new("model_args", format!("`model_args` has no `{MODEL}` in it")));
         }
         if settings.answer_seconds == 0 {
-            return Err(problem("answer_seconds", "`answer_seconds` is 0, in which nothing answers".into()));
+            return Err(SettingsProblem::new("answer_seconds", "`answer_seconds` is 0, in which nothing answers"));
         }
         Ok(settings)
     }
@@ -162,21 +164,16 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
         other => {
             let meant = connector_api::nearest(other, &PRESETS).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
             let known = PRESETS.join("`, `");
-            return Err(problem("preset", format!("`preset` is `{other}`{meant}; the known ones are `{known}`")));
+            return Err(SettingsProblem::new(
+                "preset",
+                format!("`preset` is `{other}`{meant}; the known ones are `{known}`"),
+            ));
         }
     };
     if let (Value::Object(settings), Value::Object(written)) = (&mut settings, written) {
         settings.extend(written);
     }
     Ok(settings)
-}
-
-fn problem(key: &str, problem: String) -> SettingsProblem {
-    SettingsProblem { key: key.into(), problem }
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).unwrap_or_default()
 }
 
 fn modes_schema(_: &mut SchemaGenerator) -> Schema {

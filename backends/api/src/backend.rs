@@ -97,3 +97,10 @@ pub struct SettingsProblem {
     /// What was found, and what is allowed.
     pub problem: String,
 }
+
+impl SettingsProblem {
+    /// One at `key`.
+    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+}

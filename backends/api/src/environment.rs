@@ -54,6 +54,21 @@ impl EnvRules {
     }
 }
 
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for EnvRules {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EnvRules".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::Schema::try_from(Self::schema()).unwrap_or_default()
+    }
+}
+
 /// A name in which each `*` stands for any characters, none included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,6 +7,8 @@
 //!
 //! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], and run the contract suite over
 //! it with [`contract_tests!`].
+//!
+//! With the feature `schemars`, [`EnvRules`] can be a field of settings that derive their schema.
 
 mod backend;
 pub mod contract;
@@ -25,8 +27,8 @@ pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};
-pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem};
-pub use request::{AgentRequest, Sandbox, UnknownSandbox};
+pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem, options_in_help};
+pub use request::{AgentRequest, Sandbox, UnknownSandbox, is_uuid};
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{nearest, read_settings, why_no_model};
 pub use tail::{Tail, without_colours};

@@ -100,6 +100,29 @@ pub enum ProbeProblem {
     },
 }
 
+impl ProbeProblem {
+    /// The problem that the program was not asked `command`.
+    pub fn not_asked(command: &str) -> Self {
+        Self::NotUnderstood { command: command.into(), exit: Exit::Code(0), said: "(it was not asked)".into() }
+    }
+}
+
+/// The options that the text of a `--help` defines, long and short, without their values.
+///
+/// A definition begins a line, with at most eight spaces before it. An option that is only mentioned stands further in, or
+/// behind other words, and is not taken.
+pub fn options_in_help(help: &str) -> BTreeSet<String> {
+    help.lines().flat_map(options_defined).map(str::to_owned).collect()
+}
+
+fn options_defined(line: &str) -> impl Iterator<Item = &str> {
+    let text = line.trim_start();
+    let begins = line.len() - text.len() <= 8 && text.starts_with('-');
+    let words = text.split_whitespace().map(|word| word.trim_end_matches(',')).take_while(move |_| begins);
+    let names = words.take_while(|word| word.starts_with('-') && word.len() > 1);
+    names.map(|name| name.split(['=', '[']).next().unwrap_or(name))
+}
+
 /// What is known of the agent's login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
@@ -114,4 +137,28 @@ pub enum Login {
     },
     /// The agent has no way to tell.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_is_where_options_begin_and_not_where_a_description_goes_on() {
+        for (line, options) in [
+            ("  -m, --model <MODEL>    the model, as --model=x", &["--model", "-m"][..]),
+            ("      --auto         allow, see --agent", &["--auto"]),
+            ("        --eight", &["--eight"]),
+            ("--none", &["--none"]),
+            ("  --color=WHEN", &["--color"]),
+            ("      --tools[=LIST]", &["--tools"]),
+            ("  - a list", &[]),
+            ("          --session goes on", &[]),
+            ("  model, as --model says", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(options_in_help(line).into_iter().collect::<Vec<_>>(), options, "{line}");
+        }
+        assert_eq!(options_in_help("Options:\n  -a\n  --bee\n").len(), 2);
+    }
 }

@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Unsupported, why_no_model};
+
 /// One piece of work for an agent, already validated: every backend gets the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +22,26 @@ pub struct AgentRequest {
     /// are set anew all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+}
+
+impl AgentRequest {
+    /// The model to pass: the one asked for, or else `configured`, the backend's own.
+    ///
+    /// Fails when an agent would read it as something else than a model, as [`why_no_model`] says.
+    pub fn model_or<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
+        let model = self.model.as_deref().or(configured);
+        match model.and_then(why_no_model) {
+            Some(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
+            None => Ok(model),
+        }
+    }
+}
+
+/// Whether `id` is a UUID in its usual form, as many agents name their sessions: `0199a213-81c0-7800-8aa1-bbab2a035a53`.
+/// What is not has another meaning for some of them, such as `latest`, or begins a new session.
+pub fn is_uuid(id: &str) -> bool {
+    let lengths = id.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
 /// What an agent may touch, weakest first, so that `<=` compares with a ceiling.
@@ -78,6 +100,35 @@ mod tests {
             assert_eq!(serde_json::json!(sandbox), sandbox.as_str());
         }
         assert!("full-auto".parse::<Sandbox>().is_err());
+    }
+
+    #[test]
+    fn the_call_s_model_comes_before_the_configured_one_and_neither_is_an_option() {
+        let model = |asked: Option<&str>, configured| {
+            let request = AgentRequest {
+                prompt: String::new(),
+                working_directory: PathBuf::from("/"),
+                sandbox: Sandbox::ReadOnly,
+                model: asked.map(str::to_owned),
+                resume: None,
+            };
+            request.model_or(configured).map(|model| model.map(str::to_owned)).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(model(Some("a"), Some("b")), Ok(Some("a".into())));
+        assert_eq!(model(None, Some("b")), Ok(Some("b".into())));
+        assert_eq!(model(None, None), Ok(None));
+        for (asked, configured) in [(Some("-x"), Some("b")), (None, Some("--help")), (Some(" "), None)] {
+            assert!(model(asked, configured).is_err_and(|said| said.contains("`model`")), "{asked:?} {configured:?}");
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_known_by_its_form() {
+        assert!(is_uuid("0199a213-81c0-7800-8aa1-bbab2a035a53") && is_uuid("0199A213-81C0-7800-8AA1-BBAB2A035A53"));
+        for other in ["", "latest", "1", "0199a213-81c0-7800-8aa1-bbab2a035a5", "0199a213-81c0-7800-8aa1-bbab2a035a5g"]
+        {
+            assert!(!is_uuid(other), "{other}");
+        }
     }
 
     #[test]

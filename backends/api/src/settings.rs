@@ -10,12 +10,12 @@ use crate::SettingsProblem;
 /// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
     let Value::Object(keys) = settings else {
-        return Err(SettingsProblem { key: String::new(), problem: "the settings of a backend are a table".into() });
+        return Err(SettingsProblem::new("", "the settings of a backend are a table"));
     };
     if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_str())) {
         let meant = nearest(key, known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
         let problem = format!("unknown key `{key}`{meant}; the known keys are {}", list(known));
-        return Err(SettingsProblem { key: key.clone(), problem });
+        return Err(SettingsProblem::new(key, problem));
     }
     serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
 }
@@ -45,12 +45,12 @@ fn blame<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Err
         let Err(error) = serde_json::from_value::<T>(json!({ key: value })) else { continue };
         for (inner, value) in value.as_object().into_iter().flatten() {
             if let Err(error) = serde_json::from_value::<T>(json!({ key: { inner: value } })) {
-                return SettingsProblem { key: format!("{key}.{inner}"), problem: format!("`{key}.{inner}`: {error}") };
+                return SettingsProblem::new(format!("{key}.{inner}"), format!("`{key}.{inner}`: {error}"));
             }
         }
-        return SettingsProblem { key: key.clone(), problem: format!("`{key}`: {error}") };
+        return SettingsProblem::new(key, format!("`{key}`: {error}"));
     }
-    SettingsProblem { key: String::new(), problem: whole.to_string() }
+    SettingsProblem::new("", whole.to_string())
 }
 
 fn list(words: &[&str]) -> String {

@@ -13,8 +13,8 @@ use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
     CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, Installed, Interrupt, Launch, Line, Login,
     NamePattern, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
-    SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, contract::Subject, nearest,
-    read_settings, why_no_model, without_colours,
+    SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, contract::Subject, is_uuid,
+    nearest, options_in_help, read_settings, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -59,9 +59,7 @@ impl AgentBackend for Agent {
         if *sandbox != Sandbox::DangerFullAccess {
             return Err(Unsupported::Sandbox { sandbox: *sandbox, found: "agent 1".into(), why: "it cannot".into() });
         }
-        if let Some(why) = model.as_deref().and_then(why_no_model) {
-            return Err(Unsupported::Value { parameter: "model", why: why.into() });
-        }
+        let _: Option<&str> = request.model_or(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
         if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
             return Err(Unsupported::Resume { session: session.clone(), agent: "agent".into(), why: "no".into() });
         }
@@ -216,7 +214,12 @@ fn names_rules_and_sandboxes_read_back() {
     assert_eq!(theirs, ["A", "B", "SECRET_OF_MINE"]);
     assert_eq!(nearest("modle", &["model", "env"]), Some("model"));
     let problem = SettingsProblem { key: "k".into(), problem: "p".into() };
-    assert_eq!(problem.to_string(), "p");
+    assert_eq!((problem.to_string(), problem), ("p".to_owned(), SettingsProblem::new("k", "p")));
+    let not_asked: ProbeProblem = ProbeProblem::not_asked("--version");
+    assert!(not_asked.to_string().contains("--version"));
+    let options: BTreeSet<String> = options_in_help("  -x, --xx");
+    assert_eq!(options.len(), 2);
+    assert!(!is_uuid("x"));
     assert_eq!(Line::TooLong { head: b"x", length: 9 }.text(), "x");
     let request = AgentRequest {
         prompt: "x".into(),

@@ -1,8 +1,6 @@
 //! From a request to the command line of `claude -p`.
 
-use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
-};
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
 
 use crate::settings::Settings;
 
@@ -29,16 +27,13 @@ pub(crate) fn launch(
         ["-p", "--output-format", "stream-json", "--verbose"].into_iter().map(str::to_owned).collect();
     args.extend(settings.extra_args.iter().cloned());
     args.extend(sandbox_args(request.sandbox, installed)?);
-    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
-        if let Some(why) = why_no_model(model) {
-            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-        }
+    if let Some(model) = request.model_or(settings.model.as_deref())? {
         args.push(format!("--model={model}"));
     }
     if let Some(session) = &request.resume {
         let refuse =
             |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
-        if !is_session_id(session) {
+        if !is_uuid(session) {
             return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
         }
         if !installed.features.contains("--resume") {
@@ -72,9 +67,4 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
         Sandbox::WorkspaceWrite => limited(EDITING, "acceptEdits"),
         Sandbox::DangerFullAccess => vec!["--permission-mode=bypassPermissions".to_owned()],
     })
-}
-
-fn is_session_id(session: &str) -> bool {
-    let lengths = session.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }

@@ -1,7 +1,7 @@
 //! The settings of a Claude Code backend, and the arguments that no setting may carry.
 
 use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,7 +17,6 @@ pub(crate) struct Settings {
     /// a `=`.
     pub(crate) extra_args: Vec<String>,
     /// Which environment variables it gets.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -70,13 +69,16 @@ impl Settings {
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let settings: Self = read_settings(settings, &Self::KEYS)?;
         if settings.program.trim().is_empty() {
-            return Err(problem("program", "`program` is empty; leave it out for `claude` on PATH".into()));
+            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `claude` on PATH"));
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(problem("model", format!("`model` {why}; leave it out to let Claude Code decide")));
+            return Err(SettingsProblem::new(
+                "model",
+                format!("`model` {why}; leave it out to let Claude Code decide"),
+            ));
         }
         match settings.extra_args.iter().find_map(|arg| why_forbidden(arg)) {
-            Some(why) => Err(problem("extra_args", format!("`extra_args` {why}"))),
+            Some(why) => Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}"))),
             None => Ok(settings),
         }
     }
@@ -90,14 +92,6 @@ fn why_forbidden(arg: &str) -> Option<String> {
     }
     let owner = OWNED.iter().find(|(flags, _)| flags.contains(&flag));
     owner.map(|(_, why)| format!("may not have `{arg}`: {why}"))
-}
-
-fn problem(key: &str, problem: String) -> SettingsProblem {
-    SettingsProblem { key: key.into(), problem }
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).unwrap_or_default()
 }
 
 #[cfg(test)]

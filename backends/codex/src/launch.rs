@@ -1,8 +1,6 @@
 //! From a request to the command line of `codex exec`.
 
-use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
-};
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
 
 use crate::settings::Settings;
 
@@ -32,14 +30,11 @@ pub(crate) fn launch(
     let mut args = vec!["exec".to_owned(), "--json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
     args.extend(sandbox_args(request.sandbox, installed)?);
-    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
-        if let Some(why) = why_no_model(model) {
-            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-        }
+    if let Some(model) = request.model_or(settings.model.as_deref())? {
         if !has("--model") {
             return Err(missing("--model", "to choose a model"));
         }
-        args.extend(["--model".to_owned(), model.clone()]);
+        args.extend(["--model".to_owned(), model.to_owned()]);
     }
     if !settings.require_git && has("--skip-git-repo-check") {
         args.push("--skip-git-repo-check".to_owned());
@@ -49,7 +44,7 @@ pub(crate) fn launch(
             |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
         // For any other word Codex begins a new session, without a word; 0.80.0 does so for an unknown id as well, which
         // the session finds out.
-        if !is_thread_id(session) {
+        if !is_uuid(session) {
             return Err(refuse("its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53"));
         }
         if !has("resume") {
@@ -82,11 +77,6 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
         args.extend(["--sandbox".to_owned(), sandbox.to_string()]);
     }
     Ok(args)
-}
-
-fn is_thread_id(session: &str) -> bool {
-    let lengths = session.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
 fn check_prompt(prompt: &str) -> Result<(), Unsupported> {

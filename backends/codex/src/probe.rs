@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox};
+use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
 use crate::stderr;
 
@@ -11,13 +11,13 @@ const OLDEST: (u64, u64) = (0, 44);
 
 /// Reads the answers to `--version` and `exec --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-    let version = answers.first().ok_or_else(|| unanswered("--version"))?;
-    let help = answers.get(1).ok_or_else(|| unanswered("exec --help"))?;
+    let version = answers.first().ok_or_else(|| ProbeProblem::not_asked("--version"))?;
+    let help = answers.get(1).ok_or_else(|| ProbeProblem::not_asked("exec --help"))?;
     let number = version_in(version).ok_or_else(|| version.not_understood())?;
     if is_too_old(number) {
         return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
     }
-    let mut features = flags_in(&help.stdout);
+    let mut features = options_in_help(&help.stdout);
     features.extend(subcommands_in(&help.stdout).map(str::to_owned));
     if help.exit != Exit::Code(0) || !features.contains("--help") {
         return Err(help.not_understood());
@@ -60,25 +60,10 @@ fn major_and_minor(number: &str) -> Option<(u64, u64)> {
     parts.next()?.starts_with(|c: char| c.is_ascii_digit()).then_some((major, minor))
 }
 
-/// The flags that a help text defines. A definition starts a line, with at most six spaces before it; a flag that is
-/// only mentioned stands further in or behind other words.
-fn flags_in(help: &str) -> BTreeSet<String> {
-    help.lines().filter_map(definition).flatten().collect()
-}
-
 /// The subcommands that a help text lists.
 fn subcommands_in(help: &str) -> impl Iterator<Item = &str> {
     let listed = help.lines().skip_while(|line| line.trim() != "Commands:").skip(1);
     listed.take_while(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next())
-}
-
-/// The flags that `line` defines, if it is the first line of a definition.
-fn definition(line: &str) -> Option<impl Iterator<Item = String>> {
-    let text = line.trim_start();
-    let names = text.split_whitespace().map(|word| word.trim_end_matches(','));
-    let names = names.take_while(|word| word.starts_with('-') && word.len() > 1);
-    let without_value = |name: &str| name.split(['=', '[']).next().unwrap_or(name).to_owned();
-    (line.len() - text.len() <= 6 && text.starts_with('-')).then(|| names.map(without_value))
 }
 
 fn is_enforced(sandbox: Sandbox, features: &BTreeSet<String>, help: &str) -> bool {
@@ -88,20 +73,15 @@ fn is_enforced(sandbox: Sandbox, features: &BTreeSet<String>, help: &str) -> boo
 
 /// Whether `flag` takes `value`: its description lists it, or lists no values at all.
 fn takes_value(help: &str, flag: &str, value: &str) -> bool {
-    let defines_flag = |line: &&str| definition(line).is_some_and(|mut names| names.any(|name| name == flag));
-    let mut lines = help.lines().skip_while(|line| !defines_flag(line));
+    let mut lines = help.lines().skip_while(|line| !options_in_help(line).contains(flag));
     let first = lines.next().unwrap_or_default();
-    let rest = lines.take_while(|line| definition(line).is_none());
+    let rest = lines.take_while(|line| options_in_help(line).is_empty());
     let text: Vec<_> = std::iter::once(first).chain(rest).flat_map(str::split_whitespace).collect();
     let text = text.join(" ");
     match text.split_once("[possible values:") {
         Some((_, values)) => values.split([',', ']']).any(|listed| listed.trim() == value),
         None => true,
     }
-}
-
-fn unanswered(command: &str) -> ProbeProblem {
-    ProbeProblem::NotUnderstood { command: command.into(), exit: Exit::Code(0), said: "(it was not asked)".into() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The settings of a Codex backend, and the arguments that no setting may carry.
 
 use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +16,6 @@ pub(crate) struct Settings {
     /// More arguments for `codex exec`, such as `["--profile", "work"]`.
     pub(crate) extra_args: Vec<String>,
     /// Which environment variables Codex gets.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -38,13 +37,13 @@ impl Settings {
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let settings: Self = read_settings(settings, &Self::KEYS)?;
         if settings.program.trim().is_empty() {
-            return Err(problem("program", "`program` is empty; leave it out for `codex` on PATH".into()));
+            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `codex` on PATH"));
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(problem("model", format!("`model` {why}; leave it out to let Codex decide")));
+            return Err(SettingsProblem::new("model", format!("`model` {why}; leave it out to let Codex decide")));
         }
         match settings.extra_args.iter().enumerate().find_map(|(at, _)| why_forbidden(&settings.extra_args, at)) {
-            Some(why) => Err(problem("extra_args", format!("`extra_args` {why}"))),
+            Some(why) => Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}"))),
             None => Ok(settings),
         }
     }
@@ -95,14 +94,6 @@ fn why_forbidden(args: &[String], at: usize) -> Option<String> {
     let key = assignment?.split('=').next().unwrap_or_default().trim();
     let owned = OWNED_CONFIG.contains(&key.split('.').next().unwrap_or(key));
     owned.then(|| format!("may not set `{key}`: the sandbox of each task is the call's `sandbox`"))
-}
-
-fn problem(key: &str, problem: String) -> SettingsProblem {
-    SettingsProblem { key: key.into(), problem }
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).expect("the schema of the rules is an object")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a request to the command line that the settings describe.
 
-use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model};
+use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
 
 use crate::{
     settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, SESSION, Settings, StopSignal},
@@ -29,10 +29,7 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
             why: "`sandboxes` in this backend's settings does not have it".into(),
         });
     }
-    let model = request.model.as_deref().or(settings.model.as_deref());
-    if let Some(why) = model.and_then(why_no_model) {
-        return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-    }
+    let model = request.model_or(settings.model.as_deref())?;
     if model.is_some() && settings.model_args.is_empty() {
         let why = "this backend has no `model_args` in its settings; leave `model` out";
         return Err(Unsupported::Value { parameter: "model", why: why.into() });

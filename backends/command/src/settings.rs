@@ -58,7 +58,6 @@ pub(crate) struct Settings {
     /// The signal at which the agent stops in order.
     pub(crate) stop_signal: StopSignal,
     /// Which environment variables the agent gets.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -234,10 +233,6 @@ fn mentions(arg: &str, placeholder: &str) -> bool {
 
 fn problem(key: &str, why: &str) -> Result<(), SettingsProblem> {
     Err(SettingsProblem { key: key.into(), problem: format!("`{key}` {why}") })
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).expect("the schema of the rules is an object")
 }
 
 fn sandboxes_schema(_: &mut SchemaGenerator) -> Schema {

@@ -1,8 +1,6 @@
 //! From a request to the command line of `gemini`.
 
-use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
-};
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
 
 use crate::settings::Settings;
 
@@ -38,10 +36,7 @@ pub(crate) fn launch(
     if has("--skip-trust") {
         args.push("--skip-trust".to_owned());
     }
-    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
-        if let Some(why) = why_no_model(model) {
-            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-        }
+    if let Some(model) = request.model_or(settings.model.as_deref())? {
         if !has("--model") {
             let purpose = "to choose a model".to_owned();
             return Err(Unsupported::MissingFlag { found, flag: "--model".into(), purpose });
@@ -52,7 +47,7 @@ pub(crate) fn launch(
         let refuse =
             |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
         // It also takes `latest` and numbers, which mean another session tomorrow.
-        if !is_session_id(session) {
+        if !is_uuid(session) {
             return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
         }
         if !has("--resume") {
@@ -79,11 +74,6 @@ fn why_no_prompt(prompt: &str) -> Option<&'static str> {
         !rest.starts_with(['/', '*']) && !word.contains('/')
     });
     is_command.then_some("it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word")
-}
-
-fn is_session_id(session: &str) -> bool {
-    let lengths = session.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && session.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! What the installed Gemini CLI can do, read from its own help.
 
-use std::collections::BTreeSet;
-
-use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox};
+use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
 /// Reads the answers to `--version`, which is a bare number, and `--help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let [version, help] = answers else {
-        let said = "(it was not asked)".to_owned();
-        return Err(ProbeProblem::NotUnderstood { command: "--version".into(), exit: Exit::Code(0), said });
+        return Err(ProbeProblem::not_asked("--version"));
     };
     let number = version.stdout.trim();
     let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);
@@ -18,7 +15,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     if help.exit != Exit::Code(0) || !help.stdout.contains("Gemini CLI") || !help.stdout.contains("stream-json") {
         return Err(help.not_understood());
     }
-    let features: BTreeSet<String> = help.stdout.lines().flat_map(flags).collect();
+    let features = options_in_help(&help.stdout);
     let enforced = |sandbox: &Sandbox| match sandbox {
         // None of its modes holds when nobody is there to be asked: see the head of this crate.
         Sandbox::ReadOnly | Sandbox::WorkspaceWrite => false,
@@ -26,16 +23,6 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     };
     let sandboxes = Sandbox::ALL.into_iter().filter(enforced).collect();
     Ok(Installed { version: number.to_owned(), sandboxes, features })
-}
-
-/// The long options that a line of the help defines: `  -m, --model   Model` or `      --skip-trust   Trust`.
-fn flags(line: &str) -> Vec<String> {
-    let text = line.trim_start();
-    if line.len() - text.len() > 6 || !text.starts_with('-') {
-        return vec![];
-    }
-    let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
-    words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

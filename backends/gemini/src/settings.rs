@@ -1,7 +1,7 @@
 //! The settings of a Gemini CLI backend, and the arguments that no setting may carry.
 
 use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,7 +22,6 @@ pub(crate) struct Settings {
     pub(crate) extra_args: Vec<String>,
     /// Which environment variables it gets. `GEMINI_CLI_NO_RELAUNCH` is set, so that it stops when it is asked to; set it
     /// to an empty text where Gemini CLI needs more memory than Node gives by itself.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -71,13 +70,13 @@ impl Settings {
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let mut settings: Self = read_settings(settings, &Self::KEYS)?;
         if settings.program.trim().is_empty() {
-            return Err(problem("program", "`program` is empty; leave it out for `gemini` on PATH".into()));
+            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `gemini` on PATH"));
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(problem("model", format!("`model` {why}; leave it out to let Gemini CLI decide")));
+            return Err(SettingsProblem::new("model", format!("`model` {why}; leave it out to let Gemini CLI decide")));
         }
         if let Some(why) = settings.extra_args.iter().find_map(|arg| why_forbidden(arg)) {
-            return Err(problem("extra_args", format!("`extra_args` {why}")));
+            return Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}")));
         }
         settings.env.set.entry(NO_RELAUNCH.to_owned()).or_insert_with(|| "true".to_owned());
         Ok(settings)
@@ -103,14 +102,6 @@ fn why_forbidden(arg: &str) -> Option<String> {
     }
     let owner = OWNED.iter().find(|(names, _)| names.contains(&name.as_str()));
     owner.map(|(_, why)| format!("may not have `{arg}`: {why}"))
-}
-
-fn problem(key: &str, problem: String) -> SettingsProblem {
-    SettingsProblem { key: key.into(), problem }
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).unwrap_or_default()
 }
 
 #[cfg(test)]

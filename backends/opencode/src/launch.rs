@@ -1,8 +1,6 @@
 //! From a request to the command line of `opencode run`.
 
-use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, why_no_model,
-};
+use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
 
 use crate::settings::Settings;
 
@@ -35,10 +33,7 @@ pub(crate) fn launch(
         args.push("--thinking".to_owned());
     }
     args.extend(settings.extra_args.iter().cloned());
-    if let Some(model) = request.model.as_ref().or(settings.model.as_ref()) {
-        if let Some(why) = why_no_model(model) {
-            return Err(Unsupported::Value { parameter: "model", why: format!("it {why}") });
-        }
+    if let Some(model) = request.model_or(settings.model.as_deref())? {
         needed("--model", "to choose a model")?;
         args.push(format!("--model={model}"));
     }

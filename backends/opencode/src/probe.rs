@@ -1,14 +1,11 @@
 //! What the installed OpenCode can do, read from its own help.
 
-use std::collections::BTreeSet;
-
-use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox};
+use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
 
 /// Reads the answers to `--version` and `run --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let [version, help] = answers else {
-        let said = "(it was not asked)".to_owned();
-        return Err(ProbeProblem::NotUnderstood { command: "--version".into(), exit: Exit::Code(0), said });
+        return Err(ProbeProblem::not_asked("--version"));
     };
     let number = version.stdout.trim();
     let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);
@@ -16,24 +13,14 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
         return Err(version.not_understood());
     }
     // 1.18.33 writes it to stderr where stdout is no terminal.
-    let lines = help.stdout.lines().chain(help.stderr.lines());
-    let features: BTreeSet<String> = lines.clone().flat_map(flags).collect();
-    let is_it = lines.clone().any(|line| line.trim_start().starts_with("opencode run"));
+    let text = format!("{}\n{}", help.stdout, help.stderr);
+    let features = options_in_help(&text);
+    let is_it = text.lines().any(|line| line.trim_start().starts_with("opencode run"));
     if help.exit != Exit::Code(0) || !is_it || !features.contains("--format") {
         return Err(help.not_understood());
     }
     let sandboxes = if features.contains("--auto") { vec![Sandbox::DangerFullAccess] } else { vec![] };
     Ok(Installed { version: number.to_owned(), sandboxes, features })
-}
-
-/// The long options that a line of the help defines.
-fn flags(line: &str) -> Vec<String> {
-    let text = line.trim_start();
-    if line.len() - text.len() > 8 || !text.starts_with('-') {
-        return vec![];
-    }
-    let words = text.split_whitespace().map(|word| word.trim_end_matches(','));
-    words.take_while(|word| word.starts_with('-')).filter(|word| word.starts_with("--")).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -55,14 +42,7 @@ mod tests {
         {
             assert!(installed.features.contains(flag), "{flag}");
         }
-        assert_eq!(installed.features.len(), 24, "{:?}", installed.features);
-    }
-
-    #[test]
-    fn an_option_is_where_options_begin_and_not_where_a_description_goes_on() {
-        assert_eq!(flags("  -m, --model        model to use"), ["--model"]);
-        assert_eq!(flags("      --auto         allow, see --agent"), ["--auto"]);
-        assert_eq!(flags("                     --session goes on"), Vec::<String>::new());
+        assert_eq!(installed.features.len(), 24 + 9, "{:?}", installed.features);
     }
 
     #[test]

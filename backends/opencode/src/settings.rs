@@ -1,7 +1,7 @@
 //! The settings of an OpenCode backend, and the arguments that no setting may carry.
 
 use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,7 +16,6 @@ pub(crate) struct Settings {
     /// More arguments for `opencode run`, such as `["--variant=high"]`. One that takes a value has it after a `=`.
     pub(crate) extra_args: Vec<String>,
     /// Which environment variables it gets.
-    #[schemars(schema_with = "environment_schema")]
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
@@ -60,16 +59,19 @@ impl Settings {
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let mut settings: Self = read_settings(settings, &Self::KEYS)?;
         if settings.program.trim().is_empty() {
-            return Err(problem("program", "`program` is empty; leave it out for `opencode` on PATH".into()));
+            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `opencode` on PATH"));
         }
         if let Some(model) = &settings.model {
             let no_provider = || (!model.contains('/')).then_some("has no provider; it is written PROVIDER/MODEL");
             if let Some(why) = why_no_model(model).or_else(no_provider) {
-                return Err(problem("model", format!("`model` {why}; leave it out to let OpenCode decide")));
+                return Err(SettingsProblem::new(
+                    "model",
+                    format!("`model` {why}; leave it out to let OpenCode decide"),
+                ));
             }
         }
         if let Some(why) = settings.extra_args.iter().find_map(|arg| why_forbidden(arg)) {
-            return Err(problem("extra_args", format!("`extra_args` {why}")));
+            return Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}")));
         }
         settings.env.set.entry(NO_UPDATE.to_owned()).or_insert_with(|| "1".to_owned());
         Ok(settings)
@@ -94,14 +96,6 @@ fn why_forbidden(arg: &str) -> Option<String> {
 fn bare(long: &str) -> String {
     let name = long.split(['=', '.']).next().unwrap_or_default();
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
-}
-
-fn problem(key: &str, problem: String) -> SettingsProblem {
-    SettingsProblem { key: key.into(), problem }
-}
-
-fn environment_schema(_: &mut SchemaGenerator) -> Schema {
-    Schema::try_from(EnvRules::schema()).unwrap_or_default()
 }
 
 #[cfg(test)]
