@@ -7,10 +7,11 @@
 //! It needs Rust, git, and Node.js with npm. What Codex does is real in both; without `--live` only its model is not.
 //!
 //! This one program plays three parts. Run by you it plays Claude Code: it starts itself again as MCP server, and the
-//! server starts it again as the supervisor of the task. The last two parts are `codex_connector::App`, as in the real
-//! `main.rs`.
+//! server starts it again as the supervisor of the task. The last two parts are the program itself, `src/main.rs`.
 
 mod claude;
+#[path = "../../src/main.rs"]
+mod program;
 mod scene;
 mod show;
 
@@ -22,7 +23,6 @@ use std::{
 };
 
 use clap::Parser;
-use codex_connector::App;
 use connector_testing::{GitProject, ToolAnswer, codex::InstallProblem};
 use serde_json::json;
 
@@ -60,14 +60,7 @@ enum Failure {
 fn main() -> ExitCode {
     // The first argument of our server is --data-dir, and that of a supervisor is its role.
     if env::args().nth(1).is_some_and(|first| first == "--data-dir" || first == "supervise") {
-        return App::new()
-            .backend::<connector_codex::Codex>()
-            .backend::<connector_command::Command>()
-            .backend::<connector_acp::Acp>()
-            .backend::<connector_claude::Claude>()
-            .backend::<connector_gemini::Gemini>()
-            .backend::<connector_opencode::OpenCode>()
-            .main();
+        return program::main();
     }
     let options = Options::parse();
     // The test support that this is made of panics, with a sentence. Everything is removed on the way here.

@@ -7,12 +7,13 @@
 //! The agents are real, their models are scripted, and what is run for each is `codex-connector check --deep NAME --whole`.
 //! It takes about a quarter of an hour. It fails when a promise is broken anywhere.
 
+#[path = "../../src/main.rs"]
+mod program;
 mod table;
 
 use std::{env, io::Write, path::Path, process::ExitCode};
 
 use clap::Parser;
-use codex_connector::App;
 use connector_testing::{
     ScriptedModel, agents,
     agents::Agent,
@@ -49,14 +50,7 @@ type Ready = Box<dyn Fn(&ScriptedModel) -> Result<Agent, InstallProblem>>;
 fn main() -> ExitCode {
     // The kit runs this program as codex-connector, and that as its supervisors.
     if env::args().nth(1).is_some_and(|first| ["--config", "--data-dir", "supervise"].contains(&first.as_str())) {
-        return App::new()
-            .backend::<connector_codex::Codex>()
-            .backend::<connector_command::Command>()
-            .backend::<connector_acp::Acp>()
-            .backend::<connector_claude::Claude>()
-            .backend::<connector_gemini::Gemini>()
-            .backend::<connector_opencode::OpenCode>()
-            .main();
+        return program::main();
     }
     let options = Options::parse();
     let own = match env::current_exe() {

@@ -15,12 +15,12 @@
 
 #[path = "../../tests/fake_agent/main.rs"]
 mod fake_agent;
+#[path = "../../src/main.rs"]
+mod program;
 #[cfg(target_os = "linux")]
 mod trial;
 
 use std::{env, process::ExitCode};
-
-use codex_connector::App;
 
 fn main() -> ExitCode {
     let first = env::args_os().nth(1).map(|first| first.to_string_lossy().into_owned());
@@ -29,14 +29,7 @@ fn main() -> ExitCode {
         Some(role) if role.starts_with("__") => fake_agent::main(),
         Some("exec" | "login" | "--version") => fake_agent::main(),
         // The first argument of our server is --data-dir, and that of a supervisor is its role.
-        Some("--data-dir" | "supervise") => App::new()
-            .backend::<connector_codex::Codex>()
-            .backend::<connector_command::Command>()
-            .backend::<connector_acp::Acp>()
-            .backend::<connector_claude::Claude>()
-            .backend::<connector_gemini::Gemini>()
-            .backend::<connector_opencode::OpenCode>()
-            .main(),
+        Some("--data-dir" | "supervise") => program::main(),
         Some(_) | None => torture(),
     }
 }
