@@ -16,7 +16,7 @@ use std::{env, io::Write, path::Path, process::ExitCode};
 use clap::Parser;
 use connector_testing::{
     ScriptedModel, agents,
-    agents::Agent,
+    agents::{Agent, Around},
     codex::InstallProblem,
     kit::{self, Report},
 };
@@ -90,17 +90,21 @@ fn agents() -> Vec<(String, Ready)> {
     let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
     agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
     let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
-    let others: [(String, Ready); 8] = [
+    let others: [(String, Ready); 6] = [
         (format!("`opencode`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("opencode", model))),
         (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
         (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
         (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),
-        (format!("`acp`: codex-acp {}", agents::CODEX_ACP), Box::new(Agent::codex_acp)),
-        (format!("`acp`: claude-code-acp {}", agents::CLAUDE_CODE_ACP), Box::new(Agent::claude_code_acp)),
         (format!("`command`: OpenCode {opencode}"), Box::new(Agent::opencode_by_rules)),
         (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_rules)),
     ];
+    let around = |around: Around, ready: fn(Around, &ScriptedModel) -> _| -> (String, Ready) {
+        (format!("`acp`: {}", around.title()), Box::new(move |model| ready(around, model)))
+    };
     agents.extend(others);
+    agents.extend([agents::CODEX_ACP, agents::EARLIER_CODEX_ACP].map(|codex| around(codex, Agent::around_codex)));
+    agents
+        .extend([agents::CLAUDE_AGENT_ACP, agents::CLAUDE_CODE_ACP].map(|claude| around(claude, Agent::around_claude)));
     agents
 }
 

@@ -152,7 +152,7 @@ impl Report {
     /// One finding; further lines of `text` are indented below the first.
     fn line(&mut self, label: &str, finding: &str, text: &str) {
         let text = text.trim().replace('\n', "\n                            ");
-        writeln!(self.text, "{label:<18}{finding:<10}{text}").expect("a string takes all text");
+        writeln!(self.text, "{label:<17} {finding:<9} {text}").expect("a string takes all text");
     }
 }
 

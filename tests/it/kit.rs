@@ -138,8 +138,7 @@ fn claude_code_keeps_every_promise() {
 
 #[test]
 fn codex_acp_keeps_what_it_promises() {
-    let others = [("tokens", "no"), ("read_only", "no"), ("workspace_write", "no")];
-    hold(Agent::codex_acp, &others);
+    hold(|model| Agent::around_codex(agents::CODEX_ACP, model), &REFUSED);
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
 //! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
 
+mod choices;
 #[cfg(test)]
 mod contract;
 mod messages;
-mod models;
 mod permission;
 mod probe;
 mod session;
@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::{
     session::AcpSession,
-    settings::{MODEL, Settings},
+    settings::{MODEL, Modes, Settings},
 };
 
 /// An agent that speaks ACP, under one configured name.
@@ -95,11 +95,11 @@ impl AgentBackend for Acp {
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        let mode = self.settings.modes.get(&request.sandbox).filter(|mode| !mode.is_empty()).cloned();
+        let modes = self.settings.modes.get(&request.sandbox).map(Modes::in_order).unwrap_or_default();
         // Where no argument names it, the session does.
         let model = request.model.clone().or_else(|| self.settings.model.clone());
         let model = model.filter(|_| self.settings.model_args.is_empty());
-        Box::new(AcpSession::new(request.clone(), mode, model, self.settings.patience()))
+        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.settings.patience()))
     }
 }
 

@@ -13,7 +13,8 @@ pub(crate) enum Request {
     SetMode = 3,
     Prompt = 4,
     SetModel = 5,
-    SetOption = 6,
+    SetModelOption = 6,
+    SetModeOption = 7,
 }
 
 impl Request {
@@ -25,7 +26,7 @@ impl Request {
             Self::Session => "session/new",
             Self::SetMode => "session/set_mode",
             Self::SetModel => "session/set_model",
-            Self::SetOption => "session/set_config_option",
+            Self::SetModeOption | Self::SetModelOption => "session/set_config_option",
             Self::Prompt => "session/prompt",
         }
     }

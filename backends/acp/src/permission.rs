@@ -8,22 +8,36 @@ use std::path::{Component, Path, PathBuf};
 use connector_api::{AgentRequest, Sandbox};
 use serde_json::{Value, json};
 
-/// The answer to `session/request_permission`: one of the options that the agent offers, or that the request is off.
-pub(crate) fn answer(request: &AgentRequest, params: &Value) -> Value {
-    let wanted: &[&str] = if is_allowed(request, &params["toolCall"]) {
-        &["allow_once", "allow_always"]
-    } else {
-        &["reject_once", "reject_always"]
-    };
+/// The answer to `session/request_permission` that allows it, once if it can be.
+pub(crate) fn allow(params: &Value) -> Value {
+    pick(params, ["allow_once", "allow_always"])
+}
+
+/// The answer that does not.
+pub(crate) fn deny(params: &Value) -> Value {
+    pick(params, ["reject_once", "reject_always"])
+}
+
+/// One of the options that the agent offers, or that the request is off.
+fn pick(params: &Value, kinds: [&str; 2]) -> Value {
     let options = params["options"].as_array().map_or(&[][..], Vec::as_slice);
-    let option = wanted.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
+    let option = kinds.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
     match option.and_then(|option| option["optionId"].as_str()) {
         Some(id) => json!({"outcome": {"outcome": "selected", "optionId": id}}),
         None => json!({"outcome": {"outcome": "cancelled"}}),
     }
 }
 
-fn is_allowed(request: &AgentRequest, call: &Value) -> bool {
+/// What a call would do, in the agent's own words and with the files that it names.
+pub(crate) fn wish(call: &Value) -> String {
+    let title = call["title"].as_str().or(call["kind"].as_str()).unwrap_or("something that it does not name");
+    let places = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let places = places.filter_map(|place| place["path"].as_str()).filter(|path| !title.contains(path));
+    std::iter::once(title).chain(places).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the sandbox of the task allows a call.
+pub(crate) fn is_allowed(request: &AgentRequest, call: &Value) -> bool {
     let kind = call["kind"].as_str().unwrap_or("other");
     let only_looks = matches!(kind, "read" | "search" | "think");
     match request.sandbox {
@@ -78,7 +92,9 @@ mod tests {
             {"optionId": "yes", "name": "Yes", "kind": "allow_once"},
             {"optionId": "no", "name": "No", "kind": "reject_once"},
         ]);
-        answer(&request, &json!({"toolCall": call, "options": options}))["outcome"]["optionId"].clone()
+        let params = json!({"options": options});
+        let answer = if is_allowed(&request, &call) { allow(&params) } else { deny(&params) };
+        answer["outcome"]["optionId"].clone()
     }
 
     #[test]
@@ -106,15 +122,16 @@ mod tests {
 
     #[test]
     fn without_an_option_that_fits_nothing_is_done() {
-        let request = AgentRequest {
-            prompt: "x".into(),
-            working_directory: "/".into(),
-            sandbox: Sandbox::ReadOnly,
-            model: None,
-            resume: None,
-        };
-        let only_yes = json!({"toolCall": {"kind": "edit"}, "options": [{"optionId": "yes", "kind": "allow_once"}]});
-        assert_eq!(answer(&request, &only_yes), json!({"outcome": {"outcome": "cancelled"}}));
-        assert_eq!(answer(&request, &json!(null)), json!({"outcome": {"outcome": "cancelled"}}));
+        let only_yes = json!({"options": [{"optionId": "yes", "kind": "allow_once"}]});
+        assert_eq!(deny(&only_yes), json!({"outcome": {"outcome": "cancelled"}}));
+        assert_eq!(deny(&json!(null)), json!({"outcome": {"outcome": "cancelled"}}));
+    }
+
+    #[test]
+    fn what_it_wanted_is_told_with_the_files() {
+        let edit = json!({"title": "Edit files", "kind": "edit", "locations": [{"path": "/etc/x"}]});
+        assert_eq!(wish(&edit), "Edit files /etc/x");
+        assert_eq!(wish(&json!({"title": "Write /etc/x", "locations": [{"path": "/etc/x"}]})), "Write /etc/x");
+        assert_eq!(wish(&json!({"kind": "execute"})), "execute");
     }
 }

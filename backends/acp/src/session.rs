@@ -9,8 +9,8 @@ use connector_api::{
 use serde_json::{Value, json};
 
 use crate::{
+    choices::{Choice, What, choice},
     messages::{self, Message, Request, VERSION},
-    models::{self, Choice},
     permission,
     updates::Updates,
 };
@@ -18,39 +18,46 @@ use crate::{
 /// The error that says: log in first.
 const AUTH_REQUIRED: i64 = -32000;
 
+/// What to do then.
+const LOG_IN: &str = "log in with the agent's own program, then try again; where it has a key in its environment, `preset` or \
+                      `env.set` lets it through what `[agent_env]` removes";
+
 /// What one run has come to.
 #[derive(Debug)]
 pub(crate) struct AcpSession {
     request: AgentRequest,
-    /// The mode that enforces the sandbox, where it is not the one that the agent begins in.
-    mode: Option<String>,
+    /// The modes that enforce the sandbox, of which the first that the agent has is set. Without any it stays as it begins.
+    modes: Vec<String>,
     /// The model to choose in the session, where the command line does not.
     model: Option<String>,
     /// How it is chosen, once the session is open.
-    choice: Choice,
+    model_choice: Choice,
     patience: Duration,
     /// What is being waited for; nothing when the turn is over.
     waiting: Option<Request>,
     session_id: Option<String>,
     updates: Updates,
+    /// What it wanted to do last and was not allowed to.
+    denied: Option<String>,
     outcome: Option<Outcome>,
     usage: Option<Usage>,
     stderr: Tail,
 }
 
 impl AcpSession {
-    /// A run of `request`, in `mode` and with `model` if there are such, with an agent that may take `patience` for what it
-    /// owes at once.
-    pub(crate) fn new(request: AgentRequest, mode: Option<String>, model: Option<String>, patience: Duration) -> Self {
+    /// A run of `request`, in the first of `modes` that there is and with `model` if there are such, with an agent that may
+    /// take `patience` for what it owes at once.
+    pub(crate) fn new(request: AgentRequest, modes: Vec<String>, model: Option<String>, patience: Duration) -> Self {
         Self {
             request,
-            mode,
+            modes,
             model,
-            choice: Choice::Made,
+            model_choice: Choice::Made,
             patience,
             waiting: None,
             session_id: None,
             updates: Updates::default(),
+            denied: None,
             outcome: None,
             usage: None,
             stderr: Tail::of_complaints(),
@@ -76,8 +83,8 @@ impl AcpSession {
         match to {
             Request::Initialize => self.greeted(&result),
             Request::Session => self.opened(&result),
-            Request::SetMode => self.choose_model(),
-            Request::SetModel | Request::SetOption => self.prompt(),
+            Request::SetMode | Request::SetModeOption => self.choose_model(),
+            Request::SetModel | Request::SetModelOption => self.prompt(),
             Request::Prompt => self.turn_ended(&result),
         }
     }
@@ -107,35 +114,33 @@ impl AcpSession {
         // What came before were words of the earlier session.
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
+        let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
+        let mode = if modes.is_empty() { Choice::Made } else { choice(What::Mode, &modes, result) };
         if let Some(model) = &self.model {
-            self.choice = models::choice(model, result);
+            self.model_choice = choice(What::Model, &[model], result);
         }
-        let modes = &result["modes"];
-        steps.extend(match self.mode.clone() {
-            Some(mode) if modes["currentModeId"] != *mode => {
-                let offered = modes["availableModes"].as_array().map_or(&[][..], Vec::as_slice).iter();
-                let offered: Vec<_> = offered.filter_map(|mode| mode["id"].as_str()).collect();
-                if offered.contains(&mode.as_str()) {
-                    self.ask(Request::SetMode, json!({"sessionId": id, "modeId": mode}))
-                } else {
-                    let offered = if offered.is_empty() { "none".to_owned() } else { offered.join("`, `") };
-                    let said = format!("it has no mode `{mode}` to enforce the sandbox; its modes are `{offered}`");
-                    let advice = Some("set `modes` of this backend to what the agent has".to_owned());
-                    self.fail(Complaint { advice, ..Complaint::new(said) })
-                }
+        steps.extend(match mode {
+            Choice::Made => self.choose_model(),
+            Choice::Method { value } => self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value})),
+            Choice::Option { id: option, value } => {
+                self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
-            Some(_) | None => self.choose_model(),
+            Choice::None { said } => {
+                let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
+                let advice = Some("set `modes` of this backend to what the agent has".to_owned());
+                self.fail(Complaint { advice, ..Complaint::new(said) })
+            }
         });
         steps
     }
 
     fn choose_model(&mut self) -> Vec<Step> {
-        let (id, model) = (self.session_id.clone(), self.model.clone());
-        match std::mem::replace(&mut self.choice, Choice::Made) {
+        let id = self.session_id.clone();
+        match std::mem::replace(&mut self.model_choice, Choice::Made) {
             Choice::Made => self.prompt(),
-            Choice::Model => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": model})),
-            Choice::Option { id: option } => {
-                self.ask(Request::SetOption, json!({"sessionId": id, "configId": option, "value": model}))
+            Choice::Method { value } => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
+            Choice::Option { id: option, value } => {
+                self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Choice::None { said } => {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
@@ -155,7 +160,15 @@ impl AcpSession {
         steps.extend(self.usage.map(|usage| Step::Event(AgentEvent::Usage(usage))));
         self.waiting = None;
         self.outcome = Some(match result["stopReason"].as_str() {
-            Some("end_turn") => Outcome::Completed,
+            Some("end_turn") => {
+                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(Complaint::new(said)))
+            }
+            Some("cancelled") if let Some(denied) = &self.denied => {
+                let said =
+                    format!("it gave up, as sandbox `{}` does not allow it this: {denied}", self.request.sandbox);
+                let advice = Some("ask for a wider sandbox, or for less".to_owned());
+                Outcome::Failed(Complaint { advice, ..Complaint::new(said) })
+            }
             Some(reason) => Outcome::Failed(Complaint::new(format!("the turn ended early: {reason}"))),
             None => Outcome::Failed(Complaint::new("the turn ended without a reason")),
         });
@@ -166,7 +179,7 @@ impl AcpSession {
     fn refused(&mut self, to: Request, error: &Value) -> Vec<Step> {
         let said = messages::said(error);
         let is_login = error["code"] == AUTH_REQUIRED || said.to_lowercase().contains("authenticat");
-        let advice = is_login.then(|| "log in with the agent's own program, then try again".to_owned());
+        let advice = is_login.then(|| LOG_IN.to_owned());
         let said = format!("`{}` was refused: {said}", to.method(self.resumes()));
         self.fail(Complaint { advice, cause: is_login.then_some(Cause::NotLoggedIn), said })
     }
@@ -222,7 +235,13 @@ impl AgentSession for AcpSession {
                 Some(_) | None => vec![],
             },
             Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
-                let answer = permission::answer(&self.request, &params);
+                let answer = match permission::is_allowed(&self.request, &params["toolCall"]) {
+                    true => permission::allow(&params),
+                    false => {
+                        self.denied = Some(permission::wish(&params["toolCall"]));
+                        permission::deny(&params)
+                    }
+                };
                 let event =
                     AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
                 vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Cause, Exit, FileChange, FileChangeKind, Interrupt, Line, Outcome, Sandbox,
-    Step,
+    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, FileChange, FileChangeKind, Interrupt, Line,
+    Outcome, Sandbox, Step,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::session::AcpSession;
 const PATIENCE: Duration = Duration::from_secs(7);
 
 fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
-    AcpSession::new(asked(resume), mode.map(str::to_owned), None, PATIENCE)
+    AcpSession::new(asked(resume), mode.map(str::to_owned).into_iter().collect(), None, PATIENCE)
 }
 
 fn asked(resume: Option<&str>) -> AgentRequest {
@@ -93,13 +93,16 @@ fn it_greets_opens_sets_the_mode_and_prompts() {
 
 #[test]
 fn a_mode_that_is_not_offered_is_never_done_without() {
-    for modes in [json!(null), json!({"currentModeId": "a", "availableModes": [{"id": "a"}]})] {
+    for (modes, words) in [
+        (json!(null), "does not let its mode be chosen, so `plan`"),
+        (json!({"currentModeId": "a", "availableModes": [{"id": "a"}]}), "no mode `plan`"),
+    ] {
         let mut session = session(Some("plan"), None);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         let steps = answer(&mut session, 2, json!({"sessionId": "s", "modes": modes}));
         assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
-        assert!(said(session).contains("no mode `plan`"));
+        assert!(said(session).contains(words));
     }
 }
 
@@ -111,7 +114,7 @@ fn a_model_is_chosen_after_the_mode_and_before_the_prompt_or_the_task_fails() {
         "configOptions": [{"id": "m", "category": "model", "currentValue": "x", "options": [{"value": "x"}, {"value": "y"}]}],
     });
     let begun = |model: &str| {
-        let mut session = AcpSession::new(asked(None), Some("b".into()), Some(model.into()), PATIENCE);
+        let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), PATIENCE);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, opened.clone());
@@ -144,6 +147,65 @@ fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
     assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
     assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((5, 2)));
     assert_eq!(verdict.session_id.as_deref(), Some("s"));
+}
+
+fn piece_of(id: Option<&str>, text: &str) -> Value {
+    let mut update =
+        json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}, "messageId": id});
+    if id.is_none() {
+        update.as_object_mut().expect("an object").remove("messageId");
+    }
+    update
+}
+
+#[test]
+fn a_message_ends_where_another_id_begins_and_one_without_id_is_not_the_models() {
+    let mut session = prompted();
+    let message = |text: &str| AgentEvent::Message { text: text.into() };
+    assert_eq!(events(update(&mut session, piece_of(None, "an old model"))), []);
+    assert_eq!(events(update(&mut session, piece_of(Some("1"), "one "))), [message("an old model")]);
+    assert_eq!(events(update(&mut session, piece_of(Some("1"), "two"))), []);
+    assert_eq!(events(update(&mut session, piece_of(Some("2"), "three"))), [message("one two")]);
+    assert_eq!(events(update(&mut session, piece_of(None, "it costs more"))), [message("three")]);
+    let told = events(answer(&mut session, 4, json!({"stopReason": "end_turn"})));
+    assert_eq!(told, [AgentEvent::Warning { message: "it costs more".into() }]);
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
+}
+
+#[test]
+fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_ended_well() {
+    let status = |word: &str| json!({"sessionUpdate": "session_info_update", "_meta": {"codex": {"threadStatus": {"type": word}}}});
+    let run = |first: &str, last: &str| {
+        let mut session = prompted();
+        update(&mut session, piece_of(Some("1"), first));
+        update(&mut session, status("active"));
+        update(&mut session, status(last));
+        update(&mut session, piece_of(None, "no such model\n\n"));
+        answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+        Box::new(session).finish(Exit::Signal(15))
+    };
+    let verdict = run("I begin", "systemError");
+    assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
+    assert_eq!(verdict.answer.as_deref(), Some("I begin"));
+    assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
+    assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
+}
+
+#[test]
+fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
+    let mut session =
+        AcpSession::new(AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) }, vec![], None, PATIENCE);
+    session.start();
+    answer(&mut session, 1, json!({"protocolVersion": 1}));
+    answer(&mut session, 2, json!({"sessionId": "s"}));
+    let asks = json!({"jsonrpc": "2.0", "id": 0, "method": "session/request_permission", "params": {
+        "toolCall": {"kind": "edit", "title": "Edit files", "locations": [{"path": "/project/x"}]},
+        "options": [{"optionId": "yes", "kind": "allow_once"}, {"optionId": "no", "kind": "reject_once"}]}});
+    assert_eq!(sent(&hear(&mut session, asks))[0]["result"]["outcome"]["optionId"], "no");
+    answer(&mut session, 4, json!({"stopReason": "cancelled"}));
+    let words = said(session);
+    assert!(words.contains("`read-only`") && words.contains("Edit files /project/x"), "{words}");
 }
 
 #[test]

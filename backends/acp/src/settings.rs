@@ -1,6 +1,6 @@
 //! The settings of an ACP backend, and the agents that are known by name.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use connector_api::{EnvRules, NamePattern, Sandbox, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -17,8 +17,8 @@ const PATIENCE: u64 = 60;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`,
-    /// `codex-acp` or `claude-code-acp`.
+    /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`, `codex-acp`,
+    /// `claude-agent-acp` or `claude-code-acp`. By default the one that `program` is called like.
     pub(crate) preset: Option<String>,
     /// The program: a name on `PATH`, an absolute path, or one that starts with `~/`.
     pub(crate) program: String,
@@ -29,10 +29,11 @@ pub(crate) struct Settings {
     pub(crate) model_args: Vec<String>,
     /// The model, unless a call names one.
     pub(crate) model: Option<String>,
-    /// For each sandbox that the agent can enforce, the mode in which it does; an empty text is the mode it begins in. By
-    /// default `danger-full-access` alone, which needs nothing to be enforced.
+    /// For each sandbox that the agent can enforce, the mode in which it does, or several, of which the first that it has is
+    /// taken; an empty text is the mode it begins in. By default `danger-full-access` alone, which needs nothing to be
+    /// enforced.
     #[schemars(schema_with = "modes_schema")]
-    pub(crate) modes: BTreeMap<Sandbox, String>,
+    pub(crate) modes: BTreeMap<Sandbox, Modes>,
     /// The arguments that make it print its version; an empty list does not ask.
     pub(crate) version_args: Vec<String>,
     /// How long it may take, in seconds, for an answer that it owes at once, such as to the greeting. How long it works is
@@ -54,12 +55,29 @@ impl Default for Settings {
             args: vec![],
             model_args: vec![],
             model: None,
-            modes: BTreeMap::from([(Sandbox::DangerFullAccess, String::new())]),
+            modes: BTreeMap::from([(Sandbox::DangerFullAccess, Modes::One(String::new()))]),
             version_args: vec!["--version".into()],
             answer_seconds: PATIENCE,
             env: EnvRules::default(),
             require_git: true,
             install_hint: None,
+        }
+    }
+}
+
+/// The modes in which an agent enforces a sandbox, the one to prefer first.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "it takes the name of a mode, or a list of such names")]
+pub(crate) enum Modes {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Modes {
+    pub(crate) fn in_order(&self) -> &[String] {
+        match self {
+            Self::One(mode) => std::slice::from_ref(mode),
+            Self::Several(modes) => modes,
         }
     }
 }
@@ -76,7 +94,7 @@ const CLAUDES: [&str; 6] = [
 ];
 
 /// The agents that are known by name.
-const PRESETS: [&str; 4] = ["gemini", "opencode", "codex-acp", "claude-code-acp"];
+const PRESETS: [&str; 5] = ["gemini", "opencode", "codex-acp", "claude-agent-acp", "claude-code-acp"];
 
 impl Settings {
     const KEYS: [&str; 11] = [
@@ -99,11 +117,12 @@ impl Settings {
 
     pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
         let written: Self = read_settings(settings.clone(), &Self::KEYS)?;
-        let mut settings: Self = match &written.preset {
+        let preset = written.preset.clone().or_else(|| named_like(&written.program));
+        let mut settings: Self = match &preset {
             None => written,
             Some(preset) => read_settings(with_preset(preset, settings)?, &Self::KEYS)?,
         };
-        if settings.preset.as_deref() == Some("claude-code-acp") {
+        if preset.is_some_and(|preset| preset.starts_with("claude-")) {
             settings.env.admit.extend(CLAUDES.map(|name| NamePattern(name.to_owned())));
         }
         if settings.program.trim().is_empty() {
@@ -114,6 +133,10 @@ impl Settings {
         }
         if settings.modes.is_empty() {
             return Err(SettingsProblem::new("modes", "`modes` is empty, so that every task would be refused"));
+        }
+        if let Some((sandbox, _)) = settings.modes.iter().find(|(_, modes)| modes.in_order().is_empty()) {
+            let why = format!("`modes.{sandbox}` names no mode; leave it out, and the sandbox is refused");
+            return Err(SettingsProblem::new(format!("modes.{sandbox}"), why));
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
             return Err(SettingsProblem::new("model", format!("`model` {why}")));
@@ -133,6 +156,12 @@ impl Settings {
     }
 }
 
+/// The preset that a program is called like.
+fn named_like(program: &str) -> Option<String> {
+    let name = Path::new(program).file_name()?.to_str()?;
+    PRESETS.contains(&name).then(|| name.to_owned())
+}
+
 /// The settings of an agent that is known by name, under those that were written.
 fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
     let mut settings = match preset {
@@ -141,7 +170,7 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
             "program": "gemini",
             "args": ["--acp"],
             "model_args": ["-m", MODEL],
-            "modes": {"danger-full-access": "yolo"},
+            "modes": {"danger-full-access": ["yolo", ""]},
             "install_hint": "install the Gemini CLI with `npm install -g @google/gemini-cli`"
         }),
         "opencode" => json!({
@@ -149,15 +178,23 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
             "args": ["acp"],
             "install_hint": "install OpenCode with `npm install -g opencode-ai`"
         }),
-        // In its other modes commands come to nothing, without a word about it (0.16.0).
+        // Its newest name for the mode comes first (2.6.0, 0.16.0). In its other modes commands come to nothing, without a
+        // word about it.
         "codex-acp" => json!({
             "program": "codex-acp",
-            "modes": {"danger-full-access": "full-access"},
+            "modes": {"danger-full-access": ["agent-full-access", "full-access"]},
             "version_args": [],
-            "install_hint": "install it with `npm install -g @zed-industries/codex-acp`"
+            "install_hint": "install it with `npm install -g @agentclientprotocol/codex-acp`"
+        }),
+        // Without that mode, which root does not get, it asks, and is allowed.
+        "claude-agent-acp" => json!({
+            "program": "claude-agent-acp",
+            "modes": {"danger-full-access": ["bypassPermissions", "default", ""]},
+            "install_hint": "install it with `npm install -g @agentclientprotocol/claude-agent-acp`"
         }),
         "claude-code-acp" => json!({
             "program": "claude-code-acp",
+            "modes": {"danger-full-access": ["bypassPermissions", "default", ""]},
             "version_args": [],
             "install_hint": "install it with `npm install -g @zed-industries/claude-code-acp`"
         }),
@@ -177,7 +214,10 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
 }
 
 fn modes_schema(_: &mut SchemaGenerator) -> Schema {
-    let words = Sandbox::ALL.map(|sandbox| (sandbox.as_str().to_owned(), json!({"type": "string"})));
+    let one_or_several = json!({
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    });
+    let words = Sandbox::ALL.map(|sandbox| (sandbox.as_str().to_owned(), one_or_several.clone()));
     schemars::json_schema!({
         "type": "object",
         "properties": serde_json::Map::from_iter(words),
@@ -201,10 +241,30 @@ mod tests {
                 Settings::read(json!({"preset": preset, "env": {"remove": ["ANTHROPIC_*"]}})).map(|read| read.env);
             rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]).len()
         };
-        assert_eq!((keys("claude-code-acp"), keys("codex-acp")), (1, 0), "Claude Code's keys are for it alone");
+        let all = ["claude-code-acp", "claude-agent-acp", "codex-acp"].map(keys);
+        assert_eq!(all, [1, 1, 0], "Claude Code's keys are for it alone");
         let settings = Settings::read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
         let settings = settings.expect("what is written wins");
         assert_eq!((settings.program.as_str(), settings.args.len(), settings.model_args.len()), ("/opt/gemini", 2, 2));
+    }
+
+    #[test]
+    fn an_agent_that_is_known_is_known_by_its_program() {
+        for (program, is_known) in [("gemini", true), ("/opt/bin/gemini", true), ("~/gemini", true), ("gemini2", false)]
+        {
+            let settings = Settings::read(json!({"program": program})).expect("good settings");
+            assert_eq!((settings.program.as_str(), settings.args == ["--acp"]), (program, is_known));
+        }
+        let settings = Settings::read(json!({"program": "gemini", "preset": "opencode"})).expect("good settings");
+        assert_eq!(settings.args, ["acp"], "what is written wins");
+    }
+
+    #[test]
+    fn a_sandbox_has_one_mode_or_several() {
+        let modes = json!({"read-only": "plan", "danger-full-access": ["all", ""]});
+        let settings = Settings::read(json!({"program": "x", "modes": modes})).expect("good settings");
+        let of = |sandbox| settings.modes[&sandbox].in_order().join(",");
+        assert_eq!((of(Sandbox::ReadOnly), of(Sandbox::DangerFullAccess)), ("plan".into(), "all,".into()));
     }
 
     #[test]
@@ -214,6 +274,8 @@ mod tests {
             (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),
             (json!({"program": "x", "modes": {}}), "modes", "every task would be refused"),
             (json!({"program": "x", "modes": {"all": ""}}), "modes.all", "all"),
+            (json!({"program": "x", "modes": {"read-only": 1}}), "modes.read-only", "a list of such names"),
+            (json!({"program": "x", "modes": {"read-only": []}}), "modes.read-only", "names no mode"),
             (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
             (json!({"program": "x", "model": "-m"}), "model", "option"),
             (json!({"program": "x", "answer_seconds": 0}), "answer_seconds", "0"),

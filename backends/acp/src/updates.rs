@@ -11,14 +11,25 @@ pub(crate) struct Updates {
     speaking: Option<Speech>,
     text: String,
     calls: BTreeMap<String, Call>,
-    /// The last whole message.
+    /// The last whole message of the model.
     pub(crate) answer: Option<String>,
+    /// Whether the model's messages have ids: then one without is the agent's own, such as a warning about a price
+    /// (claude-agent-acp 0.101.0) or a model (codex-acp 2.6.0).
+    has_ids: bool,
+    /// The last whole message, of the model or of the agent.
+    last: Option<String>,
+    /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
+    /// turn as if all were well.
+    is_broken: bool,
 }
 
 /// Whose pieces are being joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Speech {
-    Message,
+    Message {
+        /// Which message, where the agent tells.
+        id: Option<String>,
+    },
     Thought,
 }
 
@@ -33,7 +44,7 @@ impl Updates {
     pub(crate) fn read(&mut self, update: &Value) -> Vec<AgentEvent> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
-            "agent_message_chunk" => Some(Speech::Message),
+            "agent_message_chunk" => Some(Speech::Message { id: update["messageId"].as_str().map(str::to_owned) }),
             "agent_thought_chunk" => Some(Speech::Thought),
             _ => None,
         };
@@ -45,6 +56,9 @@ impl Updates {
             self.speaking = speech;
             self.text.push_str(update["content"]["text"].as_str().unwrap_or_default());
             return events;
+        }
+        if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
+            self.is_broken = status == "systemError";
         }
         events.push(match kind {
             "tool_call" => self.began(update),
@@ -60,12 +74,27 @@ impl Updates {
         let text = std::mem::take(&mut self.text);
         match self.speaking.take()? {
             _ if text.trim().is_empty() => None,
-            Speech::Message => {
+            Speech::Message { id } => {
+                self.last = Some(text.clone());
+                if id.is_none() && self.has_ids {
+                    return Some(AgentEvent::Warning { message: text });
+                }
+                self.has_ids = id.is_some();
                 self.answer = Some(text.clone());
                 Some(AgentEvent::Message { text })
             }
             Speech::Thought => Some(AgentEvent::Reasoning { text }),
         }
+    }
+
+    /// Why a turn failed that ended as if all were well, in the agent's last words, which are then no answer.
+    pub(crate) fn failure(&mut self) -> Option<String> {
+        if !self.is_broken {
+            return None;
+        }
+        self.answer.take_if(|answer| self.last.as_ref() == Some(answer));
+        let said = self.last.as_deref().map(str::trim).filter(|said| !said.is_empty());
+        Some(said.unwrap_or("its thread broke (`systemError`)").to_owned())
     }
 
     fn began(&mut self, update: &Value) -> AgentEvent {

@@ -34,11 +34,43 @@ pub const GEMINI: &str = "0.61.0";
 /// OpenCode's.
 pub const OPENCODE: &str = "1.18.33";
 /// Qwen Code's.
-pub const QWEN: &str = "0.15.10";
+pub const QWEN: &str = "0.24.4";
+
+/// An ACP agent around another agent. They have moved from one name to another.
+#[derive(Debug, Clone, Copy)]
+pub struct Around {
+    /// The npm package.
+    pub package: &'static str,
+    /// The program in it, which is its preset too.
+    pub program: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
 /// The ACP agent around Codex.
-pub const CODEX_ACP: &str = "0.16.0";
+pub const CODEX_ACP: Around =
+    Around { package: "@agentclientprotocol/codex-acp", program: "codex-acp", version: "2.6.0" };
+/// The last one under its earlier name.
+pub const EARLIER_CODEX_ACP: Around =
+    Around { package: "@zed-industries/codex-acp", program: "codex-acp", version: "0.16.0" };
 /// The ACP agent around Claude Code.
-pub const CLAUDE_CODE_ACP: &str = "0.16.2";
+pub const CLAUDE_AGENT_ACP: Around =
+    Around { package: "@agentclientprotocol/claude-agent-acp", program: "claude-agent-acp", version: "0.101.0" };
+/// The last one under its earlier name.
+pub const CLAUDE_CODE_ACP: Around =
+    Around { package: "@zed-industries/claude-code-acp", program: "claude-code-acp", version: "0.16.2" };
+
+impl Around {
+    /// What it is called in tables.
+    pub fn title(self) -> String {
+        format!("{} {}", self.program, self.version)
+    }
+
+    fn install(self) -> Result<Agent, InstallProblem> {
+        let program = install_other(self.package, self.version, self.program)?;
+        Ok(Agent::new(&self.title(), "acp", &program).preset(self.program))
+    }
+}
 
 /// What the example says of the backend `name`, but for its kind and program.
 fn rules_for(name: &str) -> String {
@@ -162,26 +194,22 @@ impl Agent {
         Ok(agent)
     }
 
-    /// The ACP agent around Codex.
+    /// This ACP agent around Codex.
     ///
     /// # Errors
     ///
     /// See [`Agent::codex`].
-    pub fn codex_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let program = install_other("@zed-industries/codex-acp", CODEX_ACP, "codex-acp")?;
-        let agent = Agent::new(&format!("codex-acp {CODEX_ACP}"), "acp", &program).preset("codex-acp");
-        Ok(agent.with_codex_home(model))
+    pub fn around_codex(around: Around, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        Ok(around.install()?.with_codex_home(model))
     }
 
-    /// The ACP agent around Claude Code.
+    /// This ACP agent around Claude Code.
     ///
     /// # Errors
     ///
     /// See [`Agent::codex`].
-    pub fn claude_code_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let program = install_other("@zed-industries/claude-code-acp", CLAUDE_CODE_ACP, "claude-code-acp")?;
-        let agent = Agent::new(&format!("claude-code-acp {CLAUDE_CODE_ACP}"), "acp", &program);
-        Ok(agent.preset("claude-code-acp").with_anthropic(model))
+    pub fn around_claude(around: Around, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        Ok(around.install()?.with_anthropic(model))
     }
 
     /// The fake agent `program` in this dialect, as a backend of this kind, with `settings` besides. It needs no model.

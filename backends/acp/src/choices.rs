@@ -1,0 +1,158 @@
+//! What a session lets be chosen: its mode and its model.
+//!
+//! Agents tell of them in two ways: in a list of their own (`modes`, `models`), or among `configOptions` (OpenCode 1.18.33,
+//! and others beside the list).
+
+use serde_json::Value;
+
+/// What is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Mode,
+    Model,
+}
+
+/// How it is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Nothing is to be done.
+    Made,
+    /// By `session/set_mode` or `session/set_model`.
+    Method {
+        /// The mode or model.
+        value: String,
+    },
+    /// By `session/set_config_option`.
+    Option {
+        /// The option's id.
+        id: String,
+        /// The mode or model.
+        value: String,
+    },
+    /// It cannot be chosen.
+    None {
+        /// Why.
+        said: String,
+    },
+}
+
+/// How the first of `wanted` that there is, is chosen in the session that `opened` tells of. An empty text is what the
+/// session begins with.
+pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> Choice {
+    let offers = [what.listed(opened), what.option(opened)];
+    for value in wanted {
+        if value.is_empty() || offers.iter().any(|offer| offer.current == Some(value)) {
+            return Choice::Made;
+        }
+        if let Some(offer) = offers.iter().find(|offer| offer.values.contains(value)) {
+            let value = (*value).to_owned();
+            return match offer.option {
+                Some(id) => Choice::Option { id: id.to_owned(), value },
+                None => Choice::Method { value },
+            };
+        }
+    }
+    let known = offers.into_iter().map(|offer| offer.values).find(|values| !values.is_empty()).unwrap_or_default();
+    Choice::None { said: what.is_not_there(wanted, &known) }
+}
+
+/// What can be chosen in one of the two ways.
+#[derive(Debug, Default)]
+struct Offer<'a> {
+    values: Vec<&'a str>,
+    current: Option<&'a str>,
+    /// The id of the option, where it is one.
+    option: Option<&'a str>,
+}
+
+/// As many names as help.
+const NAMED: usize = 12;
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Mode => "mode",
+            Self::Model => "model",
+        }
+    }
+
+    /// What stands in a list of its own.
+    fn listed(self, opened: &Value) -> Offer<'_> {
+        let (list, available, current, id) = match self {
+            Self::Mode => ("modes", "availableModes", "currentModeId", "id"),
+            Self::Model => ("models", "availableModels", "currentModelId", "modelId"),
+        };
+        let values = elements(&opened[list][available]).iter().filter_map(|known| known[id].as_str()).collect();
+        Offer { values, current: opened[list][current].as_str(), option: None }
+    }
+
+    /// What stands among the options of the session.
+    fn option(self, opened: &Value) -> Offer<'_> {
+        let is_it = |option: &&Value| option["category"] == self.word() || option["id"] == self.word();
+        let Some(option) = elements(&opened["configOptions"]).iter().find(is_it) else { return Offer::default() };
+        // Values may stand in groups.
+        let single = |value| match Value::get(value, "options") {
+            Some(inside) => elements(inside),
+            None => std::slice::from_ref(value),
+        };
+        let values = elements(&option["options"]).iter().flat_map(single);
+        Offer {
+            values: values.filter_map(|value| value["value"].as_str()).collect(),
+            current: option["currentValue"].as_str(),
+            option: Some(option["id"].as_str().unwrap_or(self.word())),
+        }
+    }
+
+    fn is_not_there(self, wanted: &[&str], known: &[&str]) -> String {
+        let (word, wanted_words) = (self.word(), wanted.join("` or `"));
+        if known.is_empty() {
+            return format!("it does not let its {word} be chosen, so `{wanted_words}` cannot be");
+        }
+        let near = wanted.iter().find_map(|value| connector_api::nearest(value, known));
+        let near = near.map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
+        let named = known.iter().take(NAMED).copied().collect::<Vec<_>>().join("`, `");
+        format!("it has no {word} `{wanted_words}`{near}; its {word}s are `{named}`{more}")
+    }
+}
+
+fn elements(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_is_found_wherever_the_agent_tells_of_it() {
+        let models =
+            json!({"models": {"currentModelId": "a", "availableModels": [{"modelId": "a"}, {"modelId": "b"}]}});
+        let modes = json!({"modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]}});
+        let options = json!({"configOptions": [
+            {"id": "other", "category": "other", "currentValue": "b", "options": [{"value": "b"}]},
+            {"id": "mode", "currentValue": "a", "options": [{"value": "a"}, {"value": "b"}]},
+            {"id": "m", "category": "model", "currentValue": "a", "options": [
+                {"value": "a"}, {"group": "others", "options": [{"value": "b"}]}]},
+        ]});
+        let (method, option) =
+            (Choice::Method { value: "b".into() }, |id: &str| Choice::Option { id: id.into(), value: "b".into() });
+        for (what, opened, to_b) in [
+            (What::Model, &models, method.clone()),
+            (What::Mode, &modes, method),
+            (What::Model, &options, option("m")),
+            (What::Mode, &options, option("mode")),
+        ] {
+            assert_eq!(choice(what, &["a"], opened), Choice::Made, "{opened}");
+            assert_eq!(choice(what, &["b"], opened), to_b, "{opened}");
+            assert_eq!(choice(what, &["newer", "b", "a"], opened), to_b, "the first that there is");
+            assert_eq!(choice(what, &["newer", ""], opened), Choice::Made, "as it begins");
+            let Choice::None { said } = choice(what, &["c", "d"], opened) else { panic!("{opened}") };
+            assert!(said.contains("`c` or `d`") && said.contains("s are `a`, `b`"), "{said}");
+        }
+        let Choice::None { said } = choice(What::Mode, &["c"], &json!({})) else { panic!("there is none") };
+        assert!(said.contains("does not let its mode be chosen"), "{said}");
+    }
+}
