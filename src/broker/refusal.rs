@@ -25,10 +25,12 @@ pub enum Refusal {
         next: String,
     },
     /// No backend has this name.
-    #[error("no backend `{name}` is configured; there is `{known}`")]
+    #[error("no backend `{name}` is configured{meant}; there is `{known}`")]
     NoSuchBackend {
         /// The name asked for.
-        name: BackendName,
+        name: String,
+        /// The name that was meant, perhaps.
+        meant: String,
         /// The names there are.
         known: String,
     },
@@ -71,7 +73,7 @@ impl Refusal {
     pub fn next(&self) -> String {
         match self {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
-            Self::NoSuchBackend { .. } => "set `tasks.default_backend` in config.toml to one of them".to_owned(),
+            Self::NoSuchBackend { .. } => "name one of them, or add it to config.toml".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
             Self::NotResumable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
-use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
+use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox, nearest};
 
 use super::{Broker, Refusal, Resume};
 use crate::{
@@ -54,11 +54,10 @@ impl Broker {
     /// Fails with a [`Refusal`] when the request cannot be carried out exactly as asked. An agent that is not there
     /// makes a task that fails.
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
-        let (named, model) = self.instance_in(task.model);
+        let (named, model) = self.instance_in(task.model)?;
         let name = task.backend.or(named).unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
-            let known: Vec<_> = self.backends.keys().map(BackendName::as_str).collect();
-            return Err(Refusal::NoSuchBackend { name, known: known.join("`, `") });
+            return Err(self.no_such_backend(name.as_str()));
         };
         check_directory(&task.working_directory, backend.capabilities().requires_git)?;
         let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
@@ -115,13 +114,23 @@ impl Broker {
     }
 
     /// `NAME/model` names the backend NAME, if there is one of that name, and its model, if any stands there. Every other
-    /// model is one, whatever it has in it.
-    fn instance_in(&self, model: Option<String>) -> (Option<BackendName>, Option<String>) {
-        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else { return (None, model) };
-        match self.backends.keys().find(|known| known.as_str() == name) {
-            Some(known) => (Some(known.clone()), Some(rest.to_owned()).filter(|rest| !rest.is_empty())),
-            None => (None, model),
+    /// model is one, whatever it has in it, unless it ends in its only `/`: that can be meant for a backend alone.
+    fn instance_in(&self, model: Option<String>) -> Result<(Option<BackendName>, Option<String>), Refusal> {
+        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else {
+            return Ok((None, model));
+        };
+        let rest = Some(rest).filter(|rest| !rest.is_empty()).map(str::to_owned);
+        match (self.backends.keys().find(|known| known.as_str() == name), rest) {
+            (Some(known), rest) => Ok((Some(known.clone()), rest)),
+            (None, None) => Err(self.no_such_backend(name)),
+            (None, Some(_)) => Ok((None, model)),
         }
+    }
+
+    fn no_such_backend(&self, name: &str) -> Refusal {
+        let known: Vec<_> = self.backends.keys().map(BackendName::as_str).collect();
+        let meant = nearest(name, &known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        Refusal::NoSuchBackend { name: name.to_owned(), meant, known: known.join("`, `") }
     }
 
     /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent.

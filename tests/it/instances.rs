@@ -34,6 +34,9 @@ fn a_model_can_name_the_backend_before_it() {
             None => assert!(!command.contains("--model"), "{model}: {command}"),
         }
     }
+    let task = and(world.fake(json!([{"say": "x"}])), json!({"model": "fsat/"}));
+    let refused = server.call("codex_agent", task, |_| {});
+    assert!(refused.is_error && refused.text.contains("No backend `fsat` is configured (`fast`?)"), "{}", refused.text);
 }
 
 #[test]
@@ -49,6 +52,12 @@ fn each_backend_can_have_a_tool_and_all_share_status_tasks_and_cancel() {
     assert!(field(&answer.text, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{}", answer.text);
     let status = server.call("codex_status", json!({"taskId": task_id(&answer)}), |_| {}).text;
     assert!(field(&status, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{status}");
+    let list = |server: &mut connector_testing::McpServer| server.call("codex_tasks", json!({}), |_| {}).text;
+    assert!(list(&mut server).starts_with("| ID | Status | Duration | Exit | Task |\n"), "all are of one backend");
+    server.call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
+    let both = list(&mut server);
+    assert!(both.starts_with("| ID | Status | Duration | Exit | Task | Backend |\n"), "{both}");
+    assert!(both.contains(" | codex |") && both.contains(" | fast |"), "{both}");
     let refused = server.try_request("tools/call", json!({"name": "nobody_agent", "arguments": {}}));
     assert_eq!(refused.expect_err("there is no such backend").code, -32602);
 }

@@ -7,13 +7,16 @@ use crate::settings::Settings;
 /// The longest version that is shown, in characters.
 const LONGEST: usize = 60;
 
+/// Stands for a version that is not told.
+const UNKNOWN: &str = "version unknown";
+
 /// Reads the answer to `version_args`. What the agent can do it says itself, when it is greeted.
 pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let version = match answers.first() {
-        None => "unknown".to_owned(),
+        None => UNKNOWN.to_owned(),
         Some(answer) if answer.exit == Exit::Code(0) => {
             let lines = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
-            let line = lines.into_iter().find(|line| !line.is_empty()).unwrap_or("unknown");
+            let line = lines.into_iter().find(|line| !line.is_empty()).unwrap_or(UNKNOWN);
             line.chars().take(LONGEST).collect()
         }
         Some(answer) => {

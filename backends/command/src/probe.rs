@@ -10,7 +10,7 @@ use crate::settings::Settings;
 pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let said = answers.first().map(first_line).transpose()?.flatten();
     Ok(Installed {
-        version: said.unwrap_or("unknown").to_owned(),
+        version: said.unwrap_or("version unknown").to_owned(),
         sandboxes: settings.sandboxes.keys().copied().collect(),
         features: BTreeSet::new(),
     })
@@ -57,7 +57,7 @@ mod tests {
             Ok("agent 1.2")
         );
         assert_eq!(understood(0, "", "agent 1.2").map(|installed| installed.version).as_deref(), Ok("agent 1.2"));
-        assert_eq!(understood(0, "", "").map(|installed| installed.version).as_deref(), Ok("unknown"));
+        assert_eq!(understood(0, "", "").map(|installed| installed.version).as_deref(), Ok("version unknown"));
     }
 
     #[test]
@@ -70,6 +70,6 @@ mod tests {
     fn a_program_that_is_not_asked_has_an_unknown_version() {
         let settings = Settings::read(json!({"program": "a", "sandboxes": {"read-only": []}, "version_args": []}));
         let installed = understand(&settings.expect("the least settings"), &[]).expect("nothing to understand");
-        assert_eq!(installed.version, "unknown");
+        assert_eq!(installed.version, "version unknown");
     }
 }

@@ -61,6 +61,7 @@ pub(in crate::mcp) fn cancelled(record: &TaskRecord) -> String {
     let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
+    page.backend(record);
     page.path("Log", record.log_file.as_deref());
     page.part(if was_cancelled {
         "What the agent had changed in files stays as it is."

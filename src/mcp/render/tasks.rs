@@ -1,5 +1,7 @@
 //! A table of tasks: the answer of `codex_tasks`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -17,16 +19,23 @@ const TASK: usize = 80;
 /// Room for the table.
 const ROOM: usize = 36_000;
 
-/// The tasks of `listing` at `now`, as many of them as an answer holds.
+/// The tasks of `listing` at `now`, as many of them as an answer holds. Whose they are stands behind them where they are not
+/// all of one backend.
 pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     if listing.records.is_empty() {
         return "No tasks found.".to_owned();
     }
-    let mut table = "| ID | Status | Duration | Exit | Task |\n|----|--------|----------|------|------|".to_owned();
+    let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.backend.as_ref()).collect();
+    let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
+    let mut table =
+        format!("| ID | Status | Duration | Exit | Task |{title}\n|----|--------|----------|------|------|{line}");
     let mut left = ROOM;
     let mut shown = 0;
     for record in &listing.records {
-        let row = row(record, now);
+        let mut row = row(record, now);
+        if backends.len() > 1 {
+            row.push_str(&format!(" {} |", record.backend.as_ref().map_or("", |backend| backend.as_str())));
+        }
         let length = row.chars().count();
         if length > left {
             break;
