@@ -263,7 +263,8 @@ impl AgentSession for AcpSession {
     fn overdue(&mut self) -> Vec<Step> {
         let Some(request) = self.waiting else { return vec![] };
         let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
-        self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s")))
+        let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
+        self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s{words}")))
     }
 
     fn interrupt(&mut self) -> Interrupt {

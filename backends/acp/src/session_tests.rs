@@ -294,8 +294,9 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
     let mut silent = session(None, None);
     silent.start();
     assert_eq!(silent.stdout(Line::Whole(b"{\"jsonrpc\": \"2.0\", \"id\": 9, \"result\": {}}")), [], "nobody asked");
+    silent.stderr(Line::Whole(b"Ok to proceed? (y)"));
     assert!(silent.overdue().contains(&Step::Finished));
-    assert!(said(silent).contains("did not answer `initialize` within 7 s"));
+    assert_eq!(said(silent), "it did not answer `initialize` within 7 s; it had said: Ok to proceed? (y)");
 
     let mut huge = prompted();
     assert_eq!(huge.stdout(Line::TooLong { head: b"{\"method\":\"session/update\"", length: 9 << 20 }), []);

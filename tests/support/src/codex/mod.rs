@@ -7,4 +7,4 @@ pub use home::CodexHome;
 pub use install::{InstallProblem, install, install_other};
 
 /// The newest version that the tests know, and the one to test with unless a test is about versions.
-pub const NEWEST: &str = "0.169.0";
+pub const NEWEST: &str = "0.171.0";
