@@ -90,11 +90,12 @@ fn agents() -> Vec<(String, Ready)> {
     let mut agents: Vec<(String, Ready)> = vec![(format!("`codex`: Codex CLI {newest}"), codex(newest))];
     agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
     let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
-    let others: [(String, Ready); 6] = [
+    let others: [(String, Ready); 7] = [
         (format!("`opencode`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("opencode", model))),
         (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
         (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
         (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),
+        (format!("`acp`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_acp)),
         (format!("`command`: OpenCode {opencode}"), Box::new(Agent::opencode_by_rules)),
         (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_rules)),
     ];

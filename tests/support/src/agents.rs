@@ -182,9 +182,25 @@ impl Agent {
     ///
     /// See [`Agent::codex`].
     pub fn qwen_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let program = install_other("@qwen-code/qwen-code", QWEN, "qwen")?;
-        let mut agent = Agent::new(&format!("Qwen Code {QWEN}"), "command", &program);
+        let mut agent = Agent::qwen("command", model)?;
         agent.settings += &rules_for("qwen");
+        Ok(agent)
+    }
+
+    /// Qwen Code as an ACP agent that is not known by name.
+    ///
+    /// # Errors
+    ///
+    /// See [`Agent::codex`].
+    pub fn qwen_by_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let mut agent = Agent::qwen("acp", model)?;
+        agent.settings += "args = [\"--acp\"]\n";
+        Ok(agent)
+    }
+
+    fn qwen(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+        let program = install_other("@qwen-code/qwen-code", QWEN, "qwen")?;
+        let mut agent = Agent::new(&format!("Qwen Code {QWEN}"), kind, &program);
         agent.write(".qwen/settings.json", &json!({"security": {"auth": {"selectedType": "openai"}}}));
         agent.variables.extend([
             ("OPENAI_API_KEY", "dummy".into()),
