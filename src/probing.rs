@@ -86,7 +86,8 @@ impl NotUsable {
         match self {
             Self::Program(_) | Self::Probe(ProbeError::NotStarted { .. }) => false,
             Self::Problem(ProbeProblem::NotUnderstood { exit, .. }) => *exit == Exit::Code(0),
-            Self::Probe(ProbeError::NoAnswer { .. }) | Self::Problem(ProbeProblem::TooOld { .. }) => true,
+            Self::Probe(ProbeError::NoAnswer { .. })
+            | Self::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => true,
         }
     }
 }

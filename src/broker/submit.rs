@@ -48,14 +48,23 @@ pub enum TimeLimit {
 /// Ids are random; so many in a row are only taken when something else is wrong.
 const MOST_TRIES: usize = 8;
 
+/// The name in `NAME/`, which can be meant for a backend alone: no model is called so.
+fn only_a_name(model: &str) -> Option<&str> {
+    model.strip_suffix('/').filter(|name| !name.is_empty() && !name.contains('/'))
+}
+
 impl Broker {
     /// Begins a task and returns its id, without waiting for anything that the agent does.
     ///
     /// Fails with a [`Refusal`] when the request cannot be carried out exactly as asked. An agent that is not there
     /// makes a task that fails.
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
-        let (named, model) = self.instance_in(task.model)?;
-        let name = task.backend.or(named).unwrap_or_else(|| self.config.default_backend.clone());
+        let (named, model) = self.instance_in(task.model);
+        let backend = task.backend.or(named);
+        if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(only_a_name)) {
+            return Err(self.no_such_backend(unknown));
+        }
+        let name = backend.unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
             return Err(self.no_such_backend(name.as_str()));
         };
@@ -114,16 +123,12 @@ impl Broker {
     }
 
     /// `NAME/model` names the backend NAME, if there is one of that name, and its model, if any stands there. Every other
-    /// model is one, whatever it has in it, unless it ends in its only `/`: that can be meant for a backend alone.
-    fn instance_in(&self, model: Option<String>) -> Result<(Option<BackendName>, Option<String>), Refusal> {
-        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else {
-            return Ok((None, model));
-        };
-        let rest = Some(rest).filter(|rest| !rest.is_empty()).map(str::to_owned);
-        match (self.backends.keys().find(|known| known.as_str() == name), rest) {
-            (Some(known), rest) => Ok((Some(known.clone()), rest)),
-            (None, None) => Err(self.no_such_backend(name)),
-            (None, Some(_)) => Ok((None, model)),
+    /// model is one, whatever it has in it.
+    fn instance_in(&self, model: Option<String>) -> (Option<BackendName>, Option<String>) {
+        let Some((name, rest)) = model.as_deref().and_then(|model| model.split_once('/')) else { return (None, model) };
+        match self.backends.keys().find(|known| known.as_str() == name) {
+            Some(known) => (Some(known.clone()), Some(rest.to_owned()).filter(|rest| !rest.is_empty())),
+            None => (None, model),
         }
     }
 

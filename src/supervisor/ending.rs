@@ -82,12 +82,11 @@ impl End {
                 }
             },
             None => match (&self.verdict.outcome, self.exit) {
+                // What it left behind may have gone on to speak, and was being stopped meanwhile.
+                (_, Some(Exit::Signal(signal))) => (TaskStatus::Failed, Some(FailureReason::KilledBy { signal })),
                 (Outcome::Completed, _) => (TaskStatus::Completed, None),
                 (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Code(code))) => {
                     (TaskStatus::Failed, Some(FailureReason::ExitedWith { code }))
-                }
-                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Signal(signal))) => {
-                    (TaskStatus::Failed, Some(FailureReason::KilledBy { signal }))
                 }
                 (Outcome::Failed(_) | Outcome::CommandLineRefused(_), None) => {
                     (TaskStatus::Failed, Some(FailureReason::KilledBy { signal: 9 }))
@@ -152,6 +151,8 @@ mod tests {
         assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
         assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
         assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
+        let killed = (Failed, Some("Killed by SIGKILL".into()));
+        assert_eq!(end(Outcome::Completed, Exit::Signal(9), None), killed, "whatever was said after it");
         assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
         let reported = (Failed, Some("Agent reported a failure".into()));
         assert_eq!(end(failed(), Exit::Signal(2), Some(StopCause::Finished)), reported);

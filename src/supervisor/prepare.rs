@@ -83,7 +83,9 @@ fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {
         }
         NotUsable::Probe(ProbeError::NoAnswer { .. }) => End::not_started("ETIMEDOUT", said, advice),
         NotUsable::Problem(ProbeProblem::NotUnderstood { exit, .. }) => End::failed(Some(*exit), said, advice),
-        NotUsable::Problem(ProbeProblem::TooOld { .. }) => End::not_started("ENOTSUP", said, advice),
+        NotUsable::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => {
+            End::not_started("ENOTSUP", said, advice)
+        }
     })
 }
 

@@ -41,7 +41,9 @@ pub(crate) enum Choice {
 pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> Choice {
     let offers = [what.listed(opened), what.option(opened)];
     for value in wanted {
-        if value.is_empty() || offers.iter().any(|offer| offer.current == Some(value)) {
+        let mut told = offers.iter().filter_map(|offer| offer.current).peekable();
+        // Where the two do not agree, it is set.
+        if value.is_empty() || (told.peek().is_some() && told.all(|current| current == *value)) {
             return Choice::Made;
         }
         if let Some(offer) = offers.iter().find(|offer| offer.values.contains(value)) {
@@ -54,6 +56,11 @@ pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> C
     }
     let known = offers.into_iter().map(|offer| offer.values).find(|values| !values.is_empty()).unwrap_or_default();
     Choice::None { said: what.is_not_there(wanted, &known) }
+}
+
+/// The mode that a session is in, by a list of `configOptions`.
+pub(crate) fn mode_in(options: &Value) -> Option<&str> {
+    What::Mode.option_in(options)?["currentValue"].as_str()
 }
 
 /// What can be chosen in one of the two ways.
@@ -88,8 +95,7 @@ impl What {
 
     /// What stands among the options of the session.
     fn option(self, opened: &Value) -> Offer<'_> {
-        let is_it = |option: &&Value| option["category"] == self.word() || option["id"] == self.word();
-        let Some(option) = elements(&opened["configOptions"]).iter().find(is_it) else { return Offer::default() };
+        let Some(option) = self.option_in(&opened["configOptions"]) else { return Offer::default() };
         // Values may stand in groups.
         let single = |value| match Value::get(value, "options") {
             Some(inside) => elements(inside),
@@ -101,6 +107,12 @@ impl What {
             current: option["currentValue"].as_str(),
             option: Some(option["id"].as_str().unwrap_or(self.word())),
         }
+    }
+
+    fn option_in(self, options: &Value) -> Option<&Value> {
+        let options = || elements(options).iter();
+        let has_no_category = |option: &&Value| option["category"].is_null() && option["id"] == self.word();
+        options().find(|option| option["category"] == self.word()).or_else(|| options().find(has_no_category))
     }
 
     fn is_not_there(self, wanted: &[&str], known: &[&str]) -> String {
@@ -154,5 +166,21 @@ mod tests {
         }
         let Choice::None { said } = choice(What::Mode, &["c"], &json!({})) else { panic!("there is none") };
         assert!(said.contains("does not let its mode be chosen"), "{said}");
+    }
+
+    #[test]
+    fn it_is_set_where_the_two_ways_do_not_agree_and_an_option_is_known_by_its_category() {
+        let opened = json!({
+            "modes": {"currentModeId": "plan", "availableModes": [{"id": "plan"}, {"id": "build"}]},
+            "configOptions": [
+                {"id": "mode", "category": "thought_level", "currentValue": "plan", "options": [{"value": "plan"}]},
+                {"id": "m", "category": "mode", "currentValue": "build", "options": [{"value": "plan"}, {"value": "build"}]},
+            ],
+        });
+        for mode in ["plan", "build"] {
+            assert_eq!(choice(What::Mode, &[mode], &opened), Choice::Method { value: mode.into() });
+        }
+        assert_eq!(mode_in(&opened["configOptions"]), Some("build"));
+        assert_eq!(mode_in(&json!([opened["configOptions"][0]])), None, "that is how hard it thinks");
     }
 }

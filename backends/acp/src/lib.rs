@@ -79,7 +79,7 @@ impl AgentBackend for Acp {
                 why: "`modes` in this backend's settings has no mode that enforces it".into(),
             });
         }
-        let model = request.model_or(self.settings.model.as_deref())?;
+        let model = request.model_to_pass(self.settings.model.as_deref())?;
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
             let why = "that is no id of a session".into();
             return Err(Unsupported::Resume { session: session.clone(), agent, why });
@@ -105,6 +105,9 @@ impl AgentBackend for Acp {
 
 impl BackendKind for Acp {
     const KIND: &'static str = "acp";
+
+    /// Of the agents that are known by name, those around Claude Code get them.
+    const NEEDS: &'static [&'static str] = settings::CLAUDES;
 
     fn schema() -> Value {
         Settings::schema()

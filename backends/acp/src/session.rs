@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Interrupt, Line, Outcome, Step, Tail, Usage,
-    Verdict,
+    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Interrupt, Line, Outcome, Sandbox, Step, Tail,
+    Usage, Verdict,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    choices::{Choice, What, choice},
+    choices::{Choice, What, choice, mode_in},
     messages::{self, Message, Request, VERSION},
     permission,
     updates::Updates,
@@ -19,8 +19,8 @@ use crate::{
 const AUTH_REQUIRED: i64 = -32000;
 
 /// What to do then.
-const LOG_IN: &str = "log in with the agent's own program, then try again; where it has a key in its environment, `preset` or \
-                      `env.set` lets it through what `[agent_env]` removes";
+const LOG_IN: &str = "log in with the agent's own program, then try again; where `[agent_env] remove` takes its key away, give \
+                      this backend an `env.remove` of its own";
 
 /// What one run has come to.
 #[derive(Debug)]
@@ -30,8 +30,12 @@ pub(crate) struct AcpSession {
     modes: Vec<String>,
     /// The model to choose in the session, where the command line does not.
     model: Option<String>,
-    /// How it is chosen, once the session is open.
-    model_choice: Choice,
+    /// How the mode is chosen, once the session is open.
+    mode_choice: Choice,
+    /// The mode that was chosen.
+    mode: Option<String>,
+    /// The mode that the agent last said to be in, since one was chosen.
+    told_mode: Option<String>,
     patience: Duration,
     /// What is being waited for; nothing when the turn is over.
     waiting: Option<Request>,
@@ -52,7 +56,9 @@ impl AcpSession {
             request,
             modes,
             model,
-            model_choice: Choice::Made,
+            mode_choice: Choice::Made,
+            mode: None,
+            told_mode: None,
             patience,
             waiting: None,
             session_id: None,
@@ -83,8 +89,8 @@ impl AcpSession {
         match to {
             Request::Initialize => self.greeted(&result),
             Request::Session => self.opened(&result),
-            Request::SetMode | Request::SetModeOption => self.choose_model(),
-            Request::SetModel | Request::SetModelOption => self.prompt(),
+            Request::SetModel | Request::SetModelOption => self.choose_mode(),
+            Request::SetMode | Request::SetModeOption => self.mode_set(&result),
             Request::Prompt => self.turn_ended(&result),
         }
     }
@@ -115,29 +121,12 @@ impl AcpSession {
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
         let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
-        let mode = if modes.is_empty() { Choice::Made } else { choice(What::Mode, &modes, result) };
-        if let Some(model) = &self.model {
-            self.model_choice = choice(What::Model, &[model], result);
+        if !modes.is_empty() {
+            self.mode_choice = choice(What::Mode, &modes, result);
         }
-        steps.extend(match mode {
-            Choice::Made => self.choose_model(),
-            Choice::Method { value } => self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value})),
-            Choice::Option { id: option, value } => {
-                self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
-            }
-            Choice::None { said } => {
-                let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
-                let advice = Some("set `modes` of this backend to what the agent has".to_owned());
-                self.fail(Complaint { advice, ..Complaint::new(said) })
-            }
-        });
-        steps
-    }
-
-    fn choose_model(&mut self) -> Vec<Step> {
-        let id = self.session_id.clone();
-        match std::mem::replace(&mut self.model_choice, Choice::Made) {
-            Choice::Made => self.prompt(),
+        let model = self.model.as_deref().map_or(Choice::Made, |model| choice(What::Model, &[model], result));
+        steps.extend(match model {
+            Choice::Made => self.choose_mode(),
             Choice::Method { value } => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
             Choice::Option { id: option, value } => {
                 self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
@@ -146,7 +135,47 @@ impl AcpSession {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
                 self.fail(Complaint { advice, ..Complaint::new(said) })
             }
+        });
+        steps
+    }
+
+    /// The mode comes after the model: an agent may change it where a model does not have it.
+    fn choose_mode(&mut self) -> Vec<Step> {
+        let id = self.session_id.clone();
+        match std::mem::replace(&mut self.mode_choice, Choice::Made) {
+            Choice::Made => self.prompt(),
+            Choice::Method { value } => {
+                self.mode = Some(value.clone());
+                self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value}))
+            }
+            Choice::Option { id: option, value } => {
+                self.mode = Some(value.clone());
+                self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
+            }
+            Choice::None { said } => {
+                let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
+                let advice = Some("set `modes` of this backend to what the agent has".to_owned());
+                self.fail(Complaint { advice, ..Complaint::new(said) })
+            }
         }
+    }
+
+    fn mode_set(&mut self, result: &Value) -> Vec<Step> {
+        if let Some(mode) = mode_in(&result["configOptions"]) {
+            self.told_mode = Some(mode.to_owned());
+        }
+        self.strayed().unwrap_or_else(|| self.prompt())
+    }
+
+    /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
+    fn strayed(&mut self) -> Option<Vec<Step>> {
+        let (mode, told) = (self.mode.as_ref()?, self.told_mode.as_ref()?);
+        if mode == told || self.request.sandbox == Sandbox::DangerFullAccess {
+            return None;
+        }
+        let sandbox = self.request.sandbox;
+        let said = format!("it is in mode `{told}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
+        Some(self.fail(Complaint::new(said)))
     }
 
     fn prompt(&mut self) -> Vec<Step> {
@@ -193,11 +222,27 @@ impl AcpSession {
     }
 
     fn told(&mut self, method: String, params: &Value) -> Vec<Step> {
-        let is_ours = method == "session/update" && self.waiting == Some(Request::Prompt);
-        if !is_ours {
+        // An agent may have sessions of its own, for its helpers.
+        let is_ours = method == "session/update"
+            && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
+        let update = &params["update"];
+        if is_ours && self.mode.is_some() {
+            let told = update["currentModeId"].as_str().or_else(|| mode_in(&update["configOptions"]));
+            if let Some(mode) = told {
+                self.told_mode = Some(mode.to_owned());
+            }
+        }
+        if !is_ours || self.waiting != Some(Request::Prompt) {
             return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
         }
-        let events = self.updates.read(&params["update"]);
+        if let Some(end) = self.strayed() {
+            return end;
+        }
+        if update["sessionUpdate"] == "tool_call" {
+            // It goes on with something else.
+            self.denied = None;
+        }
+        let events = self.updates.read(update);
         if events.is_empty() {
             // A piece of a text, which is told whole when it has ended.
             return vec![Step::Deadline(None)];
@@ -236,7 +281,10 @@ impl AgentSession for AcpSession {
             },
             Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
                 let answer = match permission::is_allowed(&self.request, &params["toolCall"]) {
-                    true => permission::allow(&params),
+                    true => {
+                        self.denied = None;
+                        permission::allow(&params)
+                    }
                     false => {
                         self.denied = Some(permission::wish(&params["toolCall"]));
                         permission::deny(&params)
@@ -285,7 +333,7 @@ impl AgentSession for AcpSession {
                 said.unwrap_or_else(|| format!("it ended with {exit} in the middle of its work")),
             ))
         });
-        Verdict { outcome, answer: self.updates.answer, session_id: self.session_id, usage: self.usage }
+        Verdict { outcome, answer: self.updates.answer(), session_id: self.session_id, usage: self.usage }
     }
 }
 

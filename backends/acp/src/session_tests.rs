@@ -107,7 +107,7 @@ fn a_mode_that_is_not_offered_is_never_done_without() {
 }
 
 #[test]
-fn a_model_is_chosen_after_the_mode_and_before_the_prompt_or_the_task_fails() {
+fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
     let opened = json!({
         "sessionId": "s",
         "modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]},
@@ -117,16 +117,75 @@ fn a_model_is_chosen_after_the_mode_and_before_the_prompt_or_the_task_fails() {
         let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), PATIENCE);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
-        answer(&mut session, 2, opened.clone());
-        let steps = answer(&mut session, 3, json!({}));
+        let steps = answer(&mut session, 2, opened.clone());
         (session, steps)
     };
     let (mut session, steps) = begun("y");
     assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "configId": "m", "value": "y"}));
-    assert_eq!(sent(&answer(&mut session, 6, json!({})))[0]["method"], "session/prompt");
+    let steps = answer(&mut session, 6, json!({}));
+    assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "modeId": "b"}));
+    assert_eq!(sent(&answer(&mut session, 3, json!({})))[0]["method"], "session/prompt");
     let (session, steps) = begun("z");
     assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
     assert!(said(session).contains("no model `z`"));
+}
+
+/// A read-only session that has asked for the mode `plan` by an option.
+fn planned() -> AcpSession {
+    let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
+    let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, PATIENCE);
+    session.start();
+    answer(&mut session, 1, json!({"protocolVersion": 1}));
+    let steps = answer(&mut session, 2, json!({"sessionId": "s", "configOptions": options("build")}));
+    let expected = json!({"sessionId": "s", "configId": "mode", "value": "plan"});
+    assert_eq!(sent(&steps)[0]["params"], expected);
+    session
+}
+
+fn options(mode: &str) -> Value {
+    json!([{"id": "mode", "currentValue": mode, "options": [{"value": "build"}, {"value": "plan"}]}])
+}
+
+#[test]
+fn a_mode_that_an_option_sets_has_to_be_the_one_that_the_agent_is_in() {
+    let mut session = planned();
+    let steps = answer(&mut session, 7, json!({"configOptions": options("plan")}));
+    assert_eq!(sent(&steps)[0]["method"], "session/prompt");
+    let mut session = planned();
+    assert!(answer(&mut session, 7, json!({"configOptions": options("build")})).contains(&Step::Finished));
+    assert!(said(session).contains("it is in mode `build`, and sandbox `read-only` needs mode `plan`"));
+}
+
+#[test]
+fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
+    let left = json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"});
+    let option = json!({"sessionUpdate": "config_option_update", "configOptions": options("build")});
+    for told in [left.clone(), option] {
+        let mut session = planned();
+        answer(&mut session, 7, json!({}));
+        let stays = json!({"sessionUpdate": "current_mode_update", "currentModeId": "plan"});
+        assert!(!update(&mut session, stays).contains(&Step::Finished));
+        assert!(update(&mut session, told).contains(&Step::Finished));
+        assert!(said(session).contains("it is in mode `build`"));
+    }
+    let mut session = planned();
+    update(&mut session, left.clone());
+    assert!(answer(&mut session, 7, json!({})).contains(&Step::Finished), "it took another mode than was asked");
+
+    let mut free = session_in(&["all"]);
+    assert!(!update(&mut free, left).contains(&Step::Finished), "nothing is enforced there");
+}
+
+/// A session without a sandbox that has the first of these modes, and its prompt.
+fn session_in(modes: &[&str]) -> AcpSession {
+    let mut session =
+        AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, PATIENCE);
+    session.start();
+    answer(&mut session, 1, json!({"protocolVersion": 1}));
+    let offered = json!({"currentModeId": "none", "availableModes": [{"id": modes[0]}]});
+    answer(&mut session, 2, json!({"sessionId": "s", "modes": offered}));
+    answer(&mut session, 3, json!({}));
+    session
 }
 
 #[test]
@@ -158,19 +217,50 @@ fn piece_of(id: Option<&str>, text: &str) -> Value {
     update
 }
 
+fn answer_after(updates: Vec<Value>) -> Option<String> {
+    let mut session = prompted();
+    for told in updates {
+        update(&mut session, told);
+    }
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    verdict.answer
+}
+
 #[test]
-fn a_message_ends_where_another_id_begins_and_one_without_id_is_not_the_models() {
+fn a_message_ends_where_another_id_begins() {
     let mut session = prompted();
     let message = |text: &str| AgentEvent::Message { text: text.into() };
     assert_eq!(events(update(&mut session, piece_of(None, "an old model"))), []);
     assert_eq!(events(update(&mut session, piece_of(Some("1"), "one "))), [message("an old model")]);
+    let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
+    assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "it goes on");
     assert_eq!(events(update(&mut session, piece_of(Some("1"), "two"))), []);
     assert_eq!(events(update(&mut session, piece_of(Some("2"), "three"))), [message("one two")]);
-    assert_eq!(events(update(&mut session, piece_of(None, "it costs more"))), [message("three")]);
-    let told = events(answer(&mut session, 4, json!({"stopReason": "end_turn"})));
-    assert_eq!(told, [AgentEvent::Warning { message: "it costs more".into() }]);
-    let verdict = Box::new(session).finish(Exit::Signal(15));
-    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(session).finish(Exit::Signal(15)).answer.as_deref(), Some("three"));
+}
+
+#[test]
+fn no_part_of_an_answer_is_lost_whatever_comes_between() {
+    let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
+    let thought = json!({"sessionUpdate": "agent_thought_chunk", "content": {"text": "hm"}});
+    let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"});
+    let mut notice = piece_of(None, "it costs more");
+    notice["_meta"] = json!({"claudeCode": {"kind": "informational", "level": "warning"}});
+    for between in [&title, &thought, &call, &notice] {
+        let updates = vec![piece_of(Some("1"), "The answer is "), between.clone(), piece_of(Some("1"), "42.")];
+        assert_eq!(answer_after(updates).as_deref(), Some("The answer is 42."), "{between}");
+    }
+    for (updates, expected) in [
+        (vec![piece_of(Some("1"), "I look."), call.clone(), piece_of(None, "The review.")], "I look.\n\nThe review."),
+        (vec![piece_of(Some("1"), "Done."), notice], "Done."),
+        (vec![piece_of(None, "old"), call, piece_of(None, "new")], "new"),
+        (vec![piece_of(None, "a warning"), title, piece_of(None, "new")], "new"),
+    ] {
+        assert_eq!(answer_after(updates).as_deref(), Some(expected));
+    }
 }
 
 #[test]
@@ -189,23 +279,45 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
     assert_eq!(verdict.answer.as_deref(), Some("I begin"));
     assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
+    let mut wordless = prompted();
+    update(&mut wordless, piece_of(Some("1"), "I found three bugs: a, b"));
+    update(&mut wordless, status("systemError"));
+    answer(&mut wordless, 4, json!({"stopReason": "end_turn"}));
+    let verdict = Box::new(wordless).finish(Exit::Signal(15));
+    assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
+    assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
+
+    let mut of_a_helper = prompted();
+    let update = json!({"sessionId": "another", "update": status("systemError")});
+    hear(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
+    answer(&mut of_a_helper, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
     assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
 }
 
 #[test]
 fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
-    let mut session =
-        AcpSession::new(AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) }, vec![], None, PATIENCE);
-    session.start();
-    answer(&mut session, 1, json!({"protocolVersion": 1}));
-    answer(&mut session, 2, json!({"sessionId": "s"}));
     let asks = json!({"jsonrpc": "2.0", "id": 0, "method": "session/request_permission", "params": {
         "toolCall": {"kind": "edit", "title": "Edit files", "locations": [{"path": "/project/x"}]},
         "options": [{"optionId": "yes", "kind": "allow_once"}, {"optionId": "no", "kind": "reject_once"}]}});
-    assert_eq!(sent(&hear(&mut session, asks))[0]["result"]["outcome"]["optionId"], "no");
-    answer(&mut session, 4, json!({"stopReason": "cancelled"}));
-    let words = said(session);
+    let denied = || {
+        let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
+        let mut session = AcpSession::new(request, vec![], None, PATIENCE);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        answer(&mut session, 2, json!({"sessionId": "s"}));
+        assert_eq!(sent(&hear(&mut session, asks.clone()))[0]["result"]["outcome"]["optionId"], "no");
+        session
+    };
+    let mut gives_up = denied();
+    answer(&mut gives_up, 4, json!({"stopReason": "cancelled"}));
+    let words = said(gives_up);
     assert!(words.contains("`read-only`") && words.contains("Edit files /project/x"), "{words}");
+
+    let mut goes_on = denied();
+    update(&mut goes_on, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
+    answer(&mut goes_on, 4, json!({"stopReason": "cancelled"}));
+    assert_eq!(said(goes_on), "the turn ended early: cancelled");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use connector_api::{EnvRules, NamePattern, Sandbox, SettingsProblem, read_settings, why_no_model};
+use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Stands for the model in `model_args`.
@@ -30,8 +30,8 @@ pub(crate) struct Settings {
     /// The model, unless a call names one.
     pub(crate) model: Option<String>,
     /// For each sandbox that the agent can enforce, the mode in which it does, or several, of which the first that it has is
-    /// taken; an empty text is the mode it begins in. By default `danger-full-access` alone, which needs nothing to be
-    /// enforced.
+    /// taken. An empty text is the mode it begins in: it stands alone, or last for `danger-full-access`. By default that
+    /// sandbox alone, which needs nothing to be enforced.
     #[schemars(schema_with = "modes_schema")]
     pub(crate) modes: BTreeMap<Sandbox, Modes>,
     /// The arguments that make it print its version; an empty list does not ask.
@@ -66,7 +66,8 @@ impl Default for Settings {
 }
 
 /// The modes in which an agent enforces a sandbox, the one to prefer first.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+// Nothing is kept in this form: it is what a person writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "it takes the name of a mode, or a list of such names")]
 pub(crate) enum Modes {
     One(String),
@@ -84,7 +85,7 @@ impl Modes {
 
 /// What Claude Code needs of an environment, and what is of the session that started the server and not for it; see the kind
 /// `claude`.
-const CLAUDES: [&str; 6] = [
+pub(crate) const CLAUDES: &[&str] = &[
     "ANTHROPIC_*",
     "CLAUDE_CONFIG_DIR",
     "CLAUDE_CODE_OAUTH_TOKEN",
@@ -122,8 +123,9 @@ impl Settings {
             None => written,
             Some(preset) => read_settings(with_preset(preset, settings)?, &Self::KEYS)?,
         };
-        if preset.is_some_and(|preset| preset.starts_with("claude-")) {
-            settings.env.admit.extend(CLAUDES.map(|name| NamePattern(name.to_owned())));
+        // What the kind needs is needed by the agents around Claude Code alone.
+        if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
+            settings.env.admit.clear();
         }
         if settings.program.trim().is_empty() {
             return Err(SettingsProblem::new(
@@ -134,9 +136,10 @@ impl Settings {
         if settings.modes.is_empty() {
             return Err(SettingsProblem::new("modes", "`modes` is empty, so that every task would be refused"));
         }
-        if let Some((sandbox, _)) = settings.modes.iter().find(|(_, modes)| modes.in_order().is_empty()) {
-            let why = format!("`modes.{sandbox}` names no mode; leave it out, and the sandbox is refused");
-            return Err(SettingsProblem::new(format!("modes.{sandbox}"), why));
+        for (sandbox, modes) in &settings.modes {
+            if let Some(why) = why_no_modes(*sandbox, modes.in_order()) {
+                return Err(SettingsProblem::new(format!("modes.{sandbox}"), format!("`modes.{sandbox}` {why}")));
+            }
         }
         if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
             return Err(SettingsProblem::new("model", format!("`model` {why}")));
@@ -153,6 +156,22 @@ impl Settings {
     /// How long an answer may take that is owed at once.
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(self.answer_seconds)
+    }
+}
+
+/// Why these modes cannot enforce a sandbox, as the end of a sentence. The mode that an agent begins in may be another one
+/// after its next update, so it does not stand in for one that enforces something.
+fn why_no_modes(sandbox: Sandbox, modes: &[String]) -> Option<&'static str> {
+    let begins = modes.iter().position(String::is_empty);
+    match begins {
+        _ if modes.is_empty() => Some("names no mode; leave it out, and the sandbox is refused"),
+        Some(at) if at + 1 < modes.len() => {
+            Some("has an empty text before its end, so that what follows is never taken")
+        }
+        Some(1..) if sandbox != Sandbox::DangerFullAccess => {
+            Some("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
+        }
+        _ => None,
     }
 }
 
@@ -237,12 +256,14 @@ mod tests {
             assert_eq!(settings.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
         }
         let keys = |preset: &str| {
-            let rules =
-                Settings::read(json!({"preset": preset, "env": {"remove": ["ANTHROPIC_*"]}})).map(|read| read.env);
+            let env = json!({"remove": ["ANTHROPIC_*"], "admit": CLAUDES});
+            let rules = Settings::read(json!({"preset": preset, "env": env})).map(|read| read.env);
             rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]).len()
         };
         let all = ["claude-code-acp", "claude-agent-acp", "codex-acp"].map(keys);
         assert_eq!(all, [1, 1, 0], "Claude Code's keys are for it alone");
+        let own = Settings::read(json!({"preset": "claude-agent-acp", "env": {"remove": ["ANTHROPIC_*"]}}));
+        assert!(own.expect("it is known").env.admit.is_empty(), "what its user takes away is not given back");
         let settings = Settings::read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
         let settings = settings.expect("what is written wins");
         assert_eq!((settings.program.as_str(), settings.args.len(), settings.model_args.len()), ("/opt/gemini", 2, 2));
@@ -276,6 +297,12 @@ mod tests {
             (json!({"program": "x", "modes": {"all": ""}}), "modes.all", "all"),
             (json!({"program": "x", "modes": {"read-only": 1}}), "modes.read-only", "a list of such names"),
             (json!({"program": "x", "modes": {"read-only": []}}), "modes.read-only", "names no mode"),
+            (json!({"program": "x", "modes": {"read-only": ["plan", ""]}}), "modes.read-only", "in the place of"),
+            (
+                json!({"program": "x", "modes": {"danger-full-access": ["", "all"]}}),
+                "modes.danger-full-access",
+                "never taken",
+            ),
             (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
             (json!({"program": "x", "model": "-m"}), "model", "option"),
             (json!({"program": "x", "answer_seconds": 0}), "answer_seconds", "0"),

@@ -11,13 +11,9 @@ pub(crate) struct Updates {
     speaking: Option<Speech>,
     text: String,
     calls: BTreeMap<String, Call>,
-    /// The last whole message of the model.
-    pub(crate) answer: Option<String>,
-    /// Whether the model's messages have ids: then one without is the agent's own, such as a warning about a price
-    /// (claude-agent-acp 0.101.0) or a model (codex-acp 2.6.0).
-    has_ids: bool,
-    /// The last whole message, of the model or of the agent.
-    last: Option<String>,
+    answer: Answer,
+    /// The last message that had no id, which may be the agent's own.
+    nameless: Option<String>,
     /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
     /// turn as if all were well.
     is_broken: bool,
@@ -27,10 +23,34 @@ pub(crate) struct Updates {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Speech {
     Message {
-        /// Which message, where the agent tells.
+        /// Which message, where the agent tells: pieces of one have one id, whatever comes between them.
         id: Option<String>,
     },
+    /// What the agent itself has to say, and calls so, such as a warning about prices (claude-agent-acp 0.101.0).
+    Notice,
     Thought,
+}
+
+/// The last message so far.
+#[derive(Debug, Default)]
+struct Answer {
+    id: Option<String>,
+    text: String,
+    /// Messages without an id that came after one with an id. They may be the model's as well.
+    after: String,
+}
+
+impl Answer {
+    fn hear(&mut self, id: Option<String>, text: &str) {
+        match id {
+            None if self.id.is_some() => {
+                self.after.push_str("\n\n");
+                self.after.push_str(text);
+            }
+            Some(_) if self.id == id => self.text.push_str(text),
+            id => *self = Self { id, text: text.to_owned(), after: String::new() },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -44,12 +64,13 @@ impl Updates {
     pub(crate) fn read(&mut self, update: &Value) -> Vec<AgentEvent> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
+            "agent_message_chunk" if update["_meta"]["claudeCode"]["kind"].is_string() => Some(Speech::Notice),
             "agent_message_chunk" => Some(Speech::Message { id: update["messageId"].as_str().map(str::to_owned) }),
             "agent_thought_chunk" => Some(Speech::Thought),
             _ => None,
         };
         let mut events = vec![];
-        if speech != self.speaking {
+        if self.is_ended_by(kind, speech.as_ref()) {
             events.extend(self.finish());
         }
         if speech.is_some() {
@@ -69,32 +90,54 @@ impl Updates {
         events
     }
 
+    /// Whether what is being spoken is whole, now that an update of this kind comes.
+    fn is_ended_by(&self, kind: &str, speech: Option<&Speech>) -> bool {
+        match (&self.speaking, speech) {
+            (None, _) => false,
+            (Some(now), Some(next)) => now != next,
+            // Titles, token counts and the like come in the middle of a message.
+            (Some(Speech::Message { id: Some(_) }), None) => {
+                matches!(kind, "tool_call" | "tool_call_update" | "plan")
+            }
+            // Without an id there is nothing else to tell two messages apart.
+            (Some(_), None) => true,
+        }
+    }
+
     /// The text that was being spoken, whole.
     pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
         let text = std::mem::take(&mut self.text);
         match self.speaking.take()? {
             _ if text.trim().is_empty() => None,
             Speech::Message { id } => {
-                self.last = Some(text.clone());
-                if id.is_none() && self.has_ids {
-                    return Some(AgentEvent::Warning { message: text });
+                if id.is_none() {
+                    self.nameless = Some(text.clone());
                 }
-                self.has_ids = id.is_some();
-                self.answer = Some(text.clone());
+                self.answer.hear(id, &text);
                 Some(AgentEvent::Message { text })
             }
+            Speech::Notice => Some(AgentEvent::Warning { message: text }),
             Speech::Thought => Some(AgentEvent::Reasoning { text }),
         }
     }
 
-    /// Why a turn failed that ended as if all were well, in the agent's last words, which are then no answer.
+    /// The last message, with what may belong to it.
+    pub(crate) fn answer(&self) -> Option<String> {
+        let answer = format!("{}{}", self.answer.text, self.answer.after);
+        Some(answer).filter(|answer| !answer.trim().is_empty())
+    }
+
+    /// Why a turn failed that ended as if all were well, in the agent's own words, which are then no answer.
     pub(crate) fn failure(&mut self) -> Option<String> {
         if !self.is_broken {
             return None;
         }
-        self.answer.take_if(|answer| self.last.as_ref() == Some(answer));
-        let said = self.last.as_deref().map(str::trim).filter(|said| !said.is_empty());
-        Some(said.unwrap_or("its thread broke (`systemError`)").to_owned())
+        self.answer.after.clear();
+        if self.answer.id.is_none() {
+            self.answer = Answer::default();
+        }
+        let said = self.nameless.as_deref().map(str::trim);
+        Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
     fn began(&mut self, update: &Value) -> AgentEvent {

@@ -54,7 +54,7 @@ impl EnvRules {
     }
 }
 
-#[cfg(feature = "schemars")]
+#[cfg(feature = "schemars1")]
 impl schemars::JsonSchema for EnvRules {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "EnvRules".into()

@@ -8,7 +8,7 @@
 //! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], and run the contract suite over
 //! it with [`contract_tests!`].
 //!
-//! With the feature `schemars`, [`EnvRules`] can be a field of settings that derive their schema.
+//! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
 mod backend;
 pub mod contract;

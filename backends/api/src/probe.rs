@@ -88,6 +88,12 @@ pub enum ProbeProblem {
         /// The oldest version that works.
         oldest: String,
     },
+    /// There is no answer to a probe, as it was not asked.
+    #[error("`{command}` was not asked")]
+    NotAsked {
+        /// The program's arguments in the probe.
+        command: String,
+    },
     /// It did not answer like the agent that it should be.
     #[error("`{command}` answered with {exit}: {said}")]
     NotUnderstood {
@@ -98,13 +104,6 @@ pub enum ProbeProblem {
         /// The beginning of what it said.
         said: String,
     },
-}
-
-impl ProbeProblem {
-    /// The problem that the program was not asked `command`.
-    pub fn not_asked(command: &str) -> Self {
-        Self::NotUnderstood { command: command.into(), exit: Exit::Code(0), said: "(it was not asked)".into() }
-    }
 }
 
 /// The options that the text of a `--help` defines, long and short, without their values.
@@ -118,9 +117,10 @@ pub fn options_in_help(help: &str) -> BTreeSet<String> {
 fn options_defined(line: &str) -> impl Iterator<Item = &str> {
     let text = line.trim_start();
     let begins = line.len() - text.len() <= 8 && text.starts_with('-');
-    let words = text.split_whitespace().map(|word| word.trim_end_matches(',')).take_while(move |_| begins);
-    let names = words.take_while(|word| word.starts_with('-') && word.len() > 1);
-    names.map(|name| name.split(['=', '[']).next().unwrap_or(name))
+    let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).take_while(move |_| begins);
+    let names = words.take_while(|word| word.starts_with('-'));
+    let names = names.map(|name| name.split(['=', '[']).next().unwrap_or(name));
+    names.filter(|name| name.contains(char::is_alphanumeric))
 }
 
 /// What is known of the agent's login.
@@ -152,6 +152,9 @@ mod tests {
             ("--none", &["--none"]),
             ("  --color=WHEN", &["--color"]),
             ("      --tools[=LIST]", &["--tools"]),
+            ("  -m,--model X", &["--model", "-m"]),
+            ("      --[no-]color", &[]),
+            ("  -----", &[]),
             ("  - a list", &[]),
             ("          --session goes on", &[]),
             ("  model, as --model says", &[]),

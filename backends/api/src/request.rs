@@ -28,7 +28,7 @@ impl AgentRequest {
     /// The model to pass: the one asked for, or else `configured`, the backend's own.
     ///
     /// Fails when an agent would read it as something else than a model, as [`why_no_model`] says.
-    pub fn model_or<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
+    pub fn model_to_pass<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
         let model = self.model.as_deref().or(configured);
         match model.and_then(why_no_model) {
             Some(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
@@ -37,8 +37,8 @@ impl AgentRequest {
     }
 }
 
-/// Whether `id` is a UUID in its usual form, as many agents name their sessions: `0199a213-81c0-7800-8aa1-bbab2a035a53`.
-/// What is not has another meaning for some of them, such as `latest`, or begins a new session.
+/// Whether `id` is a UUID in its usual form, `0199a213-81c0-7800-8aa1-bbab2a035a53`: so do many agents name their sessions. They
+/// may read another word as something else, such as `latest`, or begin a new session for it.
 pub fn is_uuid(id: &str) -> bool {
     let lengths = id.split('-').map(str::len);
     lengths.eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
@@ -112,7 +112,10 @@ mod tests {
                 model: asked.map(str::to_owned),
                 resume: None,
             };
-            request.model_or(configured).map(|model| model.map(str::to_owned)).map_err(|refusal| refusal.to_string())
+            request
+                .model_to_pass(configured)
+                .map(|model| model.map(str::to_owned))
+                .map_err(|refusal| refusal.to_string())
         };
         assert_eq!(model(Some("a"), Some("b")), Ok(Some("a".into())));
         assert_eq!(model(None, Some("b")), Ok(Some("b".into())));

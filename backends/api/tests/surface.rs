@@ -59,7 +59,7 @@ impl AgentBackend for Agent {
         if *sandbox != Sandbox::DangerFullAccess {
             return Err(Unsupported::Sandbox { sandbox: *sandbox, found: "agent 1".into(), why: "it cannot".into() });
         }
-        let _: Option<&str> = request.model_or(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
+        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
         if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
             return Err(Unsupported::Resume { session: session.clone(), agent: "agent".into(), why: "no".into() });
         }
@@ -215,7 +215,7 @@ fn names_rules_and_sandboxes_read_back() {
     assert_eq!(nearest("modle", &["model", "env"]), Some("model"));
     let problem = SettingsProblem { key: "k".into(), problem: "p".into() };
     assert_eq!((problem.to_string(), problem), ("p".to_owned(), SettingsProblem::new("k", "p")));
-    let not_asked: ProbeProblem = ProbeProblem::not_asked("--version");
+    let not_asked = ProbeProblem::NotAsked { command: "--version".into() };
     assert!(not_asked.to_string().contains("--version"));
     let options: BTreeSet<String> = options_in_help("  -x, --xx");
     assert_eq!(options.len(), 2);

@@ -27,7 +27,7 @@ pub(crate) fn launch(
         ["-p", "--output-format", "stream-json", "--verbose"].into_iter().map(str::to_owned).collect();
     args.extend(settings.extra_args.iter().cloned());
     args.extend(sandbox_args(request.sandbox, installed)?);
-    if let Some(model) = request.model_or(settings.model.as_deref())? {
+    if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         args.push(format!("--model={model}"));
     }
     if let Some(session) = &request.resume {

@@ -5,7 +5,7 @@ use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options
 /// Reads the answers to `--version` and `--help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let [version, help] = answers else {
-        return Err(ProbeProblem::not_asked("--version"));
+        return Err(ProbeProblem::NotAsked { command: "--version".into() });
     };
     let is_it = version.exit == Exit::Code(0) && version.stdout.contains("Claude Code");
     let number = version.stdout.split_whitespace().next().filter(|_| is_it).ok_or_else(|| version.not_understood())?;

@@ -30,7 +30,7 @@ pub(crate) fn launch(
     let mut args = vec!["exec".to_owned(), "--json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
     args.extend(sandbox_args(request.sandbox, installed)?);
-    if let Some(model) = request.model_or(settings.model.as_deref())? {
+    if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         if !has("--model") {
             return Err(missing("--model", "to choose a model"));
         }

@@ -11,8 +11,8 @@ const OLDEST: (u64, u64) = (0, 44);
 
 /// Reads the answers to `--version` and `exec --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-    let version = answers.first().ok_or_else(|| ProbeProblem::not_asked("--version"))?;
-    let help = answers.get(1).ok_or_else(|| ProbeProblem::not_asked("exec --help"))?;
+    let version = answers.first().ok_or_else(|| ProbeProblem::NotAsked { command: "--version".into() })?;
+    let help = answers.get(1).ok_or_else(|| ProbeProblem::NotAsked { command: "exec --help".into() })?;
     let number = version_in(version).ok_or_else(|| version.not_understood())?;
     if is_too_old(number) {
         return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });

@@ -29,7 +29,7 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
             why: "`sandboxes` in this backend's settings does not have it".into(),
         });
     }
-    let model = request.model_or(settings.model.as_deref())?;
+    let model = request.model_to_pass(settings.model.as_deref())?;
     if model.is_some() && settings.model_args.is_empty() {
         let why = "this backend has no `model_args` in its settings; leave `model` out";
         return Err(Unsupported::Value { parameter: "model", why: why.into() });

@@ -36,7 +36,7 @@ pub(crate) fn launch(
     if has("--skip-trust") {
         args.push("--skip-trust".to_owned());
     }
-    if let Some(model) = request.model_or(settings.model.as_deref())? {
+    if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         if !has("--model") {
             let purpose = "to choose a model".to_owned();
             return Err(Unsupported::MissingFlag { found, flag: "--model".into(), purpose });

@@ -5,7 +5,7 @@ use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem, Sandbox, options
 /// Reads the answers to `--version`, which is a bare number, and `--help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let [version, help] = answers else {
-        return Err(ProbeProblem::not_asked("--version"));
+        return Err(ProbeProblem::NotAsked { command: "--version".into() });
     };
     let number = version.stdout.trim();
     let is_number = number.starts_with(|first: char| first.is_ascii_digit()) && !number.contains(char::is_whitespace);

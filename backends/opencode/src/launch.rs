@@ -33,7 +33,7 @@ pub(crate) fn launch(
         args.push("--thinking".to_owned());
     }
     args.extend(settings.extra_args.iter().cloned());
-    if let Some(model) = request.model_or(settings.model.as_deref())? {
+    if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         needed("--model", "to choose a model")?;
         args.push(format!("--model={model}"));
     }
