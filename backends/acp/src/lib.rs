@@ -4,6 +4,8 @@
 //! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
 //! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
 
+#[cfg(test)]
+mod answer_tests;
 mod choices;
 #[cfg(test)]
 mod contract;

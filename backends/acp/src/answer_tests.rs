@@ -1,0 +1,113 @@
+//! What comes of an agent's words: its answer, or why there is none.
+
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Outcome, Step};
+use serde_json::{Value, json};
+
+use crate::session_tests::{answer, events, hear, prompted, update};
+
+#[test]
+fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
+    let mut session = prompted();
+    let piece = |text: &str| json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}});
+    assert_eq!(events(update(&mut session, piece("one "))), []);
+    assert_eq!(events(update(&mut session, piece("two"))), []);
+    let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "execute", "title": "make", "status": "pending"});
+    let message = AgentEvent::Message { text: "one two".into() };
+    let started = AgentEvent::CommandStarted { id: "c".into(), command: "make".into() };
+    assert_eq!(events(update(&mut session, call)), [message, started]);
+    update(&mut session, piece("three"));
+    let steps =
+        answer(&mut session, 4, json!({"stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2}}));
+    assert!(steps.contains(&Step::Finished), "{steps:?}");
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
+    assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((5, 2)));
+    assert_eq!(verdict.session_id.as_deref(), Some("s"));
+}
+
+fn piece_of(id: Option<&str>, text: &str) -> Value {
+    let mut update =
+        json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}, "messageId": id});
+    if id.is_none() {
+        update.as_object_mut().expect("an object").remove("messageId");
+    }
+    update
+}
+
+fn answer_after(updates: Vec<Value>) -> Option<String> {
+    let mut session = prompted();
+    for told in updates {
+        update(&mut session, told);
+    }
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    verdict.answer
+}
+
+#[test]
+fn a_message_ends_where_another_id_begins() {
+    let mut session = prompted();
+    let message = |text: &str| AgentEvent::Message { text: text.into() };
+    assert_eq!(events(update(&mut session, piece_of(None, "an old model"))), []);
+    assert_eq!(events(update(&mut session, piece_of(Some("1"), "one "))), [message("an old model")]);
+    let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
+    assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "it goes on");
+    assert_eq!(events(update(&mut session, piece_of(Some("1"), "two"))), []);
+    assert_eq!(events(update(&mut session, piece_of(Some("2"), "three"))), [message("one two")]);
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(session).finish(Exit::Signal(15)).answer.as_deref(), Some("three"));
+}
+
+#[test]
+fn no_part_of_an_answer_is_lost_whatever_comes_between() {
+    let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
+    let thought = json!({"sessionUpdate": "agent_thought_chunk", "content": {"text": "hm"}});
+    let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"});
+    let mut notice = piece_of(None, "it costs more");
+    notice["_meta"] = json!({"claudeCode": {"kind": "informational", "level": "warning"}});
+    for between in [&title, &thought, &call, &notice] {
+        let updates = vec![piece_of(Some("1"), "The answer is "), between.clone(), piece_of(Some("1"), "42.")];
+        assert_eq!(answer_after(updates).as_deref(), Some("The answer is 42."), "{between}");
+    }
+    for (updates, expected) in [
+        (vec![piece_of(Some("1"), "I look."), call.clone(), piece_of(None, "The review.")], "I look.\n\nThe review."),
+        (vec![piece_of(Some("1"), "Done."), notice], "Done."),
+        (vec![piece_of(None, "old"), call, piece_of(None, "new")], "new"),
+        (vec![piece_of(None, "a warning"), title, piece_of(None, "new")], "new"),
+    ] {
+        assert_eq!(answer_after(updates).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_ended_well() {
+    let status = |word: &str| json!({"sessionUpdate": "session_info_update", "_meta": {"codex": {"threadStatus": {"type": word}}}});
+    let run = |first: &str, last: &str| {
+        let mut session = prompted();
+        update(&mut session, piece_of(Some("1"), first));
+        update(&mut session, status("active"));
+        update(&mut session, status(last));
+        update(&mut session, piece_of(None, "no such model\n\n"));
+        answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+        Box::new(session).finish(Exit::Signal(15))
+    };
+    let verdict = run("I begin", "systemError");
+    assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
+    assert_eq!(verdict.answer.as_deref(), Some("I begin"));
+    assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
+    let mut wordless = prompted();
+    update(&mut wordless, piece_of(Some("1"), "I found three bugs: a, b"));
+    update(&mut wordless, status("systemError"));
+    answer(&mut wordless, 4, json!({"stopReason": "end_turn"}));
+    let verdict = Box::new(wordless).finish(Exit::Signal(15));
+    assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
+    assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
+
+    let mut of_a_helper = prompted();
+    let update = json!({"sessionId": "another", "update": status("systemError")});
+    hear(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
+    answer(&mut of_a_helper, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
+    assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
+}
