@@ -16,7 +16,10 @@ pub(crate) enum What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// Nothing is to be done.
-    Made,
+    Made {
+        /// The mode or model that it has already; an empty text is any.
+        value: String,
+    },
     /// By `session/set_mode` or `session/set_model`.
     Method {
         /// The mode or model.
@@ -36,6 +39,18 @@ pub(crate) enum Choice {
     },
 }
 
+impl Choice {
+    /// The mode or model that the session then has, if it has to be a certain one.
+    pub(crate) fn value(&self) -> Option<&str> {
+        match self {
+            Self::Made { value } | Self::Method { value } | Self::Option { value, .. } => {
+                Some(value.as_str()).filter(|value| !value.is_empty())
+            }
+            Self::None { .. } => None,
+        }
+    }
+}
+
 /// How the first of `wanted` that there is, is chosen in the session that `opened` tells of. An empty text is what the
 /// session begins with.
 pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> Choice {
@@ -44,7 +59,7 @@ pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> C
         let mut told = offers.iter().filter_map(|offer| offer.current).peekable();
         // Where the two do not agree, it is set.
         if value.is_empty() || (told.peek().is_some() && told.all(|current| current == *value)) {
-            return Choice::Made;
+            return Choice::Made { value: (*value).to_owned() };
         }
         if let Some(offer) = offers.iter().find(|offer| offer.values.contains(value)) {
             let value = (*value).to_owned();
@@ -157,10 +172,11 @@ mod tests {
             (What::Model, &options, option("m")),
             (What::Mode, &options, option("mode")),
         ] {
-            assert_eq!(choice(what, &["a"], opened), Choice::Made, "{opened}");
+            assert_eq!(choice(what, &["a"], opened), Choice::Made { value: "a".into() }, "{opened}");
             assert_eq!(choice(what, &["b"], opened), to_b, "{opened}");
             assert_eq!(choice(what, &["newer", "b", "a"], opened), to_b, "the first that there is");
-            assert_eq!(choice(what, &["newer", ""], opened), Choice::Made, "as it begins");
+            let begins = Choice::Made { value: String::new() };
+            assert_eq!(choice(what, &["newer", ""], opened), begins, "as it begins");
             let Choice::None { said } = choice(what, &["c", "d"], opened) else { panic!("{opened}") };
             assert!(said.contains("`c` or `d`") && said.contains("s are `a`, `b`"), "{said}");
         }

@@ -30,11 +30,11 @@ pub(crate) struct AcpSession {
     modes: Vec<String>,
     /// The model to choose in the session, where the command line does not.
     model: Option<String>,
-    /// How the mode is chosen, once the session is open.
-    mode_choice: Choice,
-    /// The mode that was chosen.
+    /// How the mode is chosen, once the session is open; nothing where none has to be.
+    mode_choice: Option<Choice>,
+    /// The mode that the session has to be in.
     mode: Option<String>,
-    /// The mode that the agent last said to be in, since one was chosen.
+    /// The mode that the agent last said to be in, since it was asked for one.
     told_mode: Option<String>,
     patience: Duration,
     /// What is being waited for; nothing when the turn is over.
@@ -56,7 +56,7 @@ impl AcpSession {
             request,
             modes,
             model,
-            mode_choice: Choice::Made,
+            mode_choice: None,
             mode: None,
             told_mode: None,
             patience,
@@ -89,8 +89,14 @@ impl AcpSession {
         match to {
             Request::Initialize => self.greeted(&result),
             Request::Session => self.opened(&result),
-            Request::SetModel | Request::SetModelOption => self.choose_mode(),
-            Request::SetMode | Request::SetModeOption => self.mode_set(&result),
+            Request::SetModel | Request::SetModelOption => {
+                self.hear_mode(&result);
+                self.choose_mode()
+            }
+            Request::SetMode | Request::SetModeOption => {
+                self.hear_mode(&result);
+                self.prompt()
+            }
             Request::Prompt => self.turn_ended(&result),
         }
     }
@@ -121,17 +127,16 @@ impl AcpSession {
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
         let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
-        if !modes.is_empty() {
-            self.mode_choice = choice(What::Mode, &modes, result);
-        }
-        let model = self.model.as_deref().map_or(Choice::Made, |model| choice(What::Model, &[model], result));
+        self.mode_choice = (!modes.is_empty()).then(|| choice(What::Mode, &modes, result));
+        self.mode = self.mode_choice.as_ref().and_then(Choice::value).map(str::to_owned);
+        let model = self.model.as_deref().map(|model| choice(What::Model, &[model], result));
         steps.extend(match model {
-            Choice::Made => self.choose_mode(),
-            Choice::Method { value } => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
-            Choice::Option { id: option, value } => {
+            None | Some(Choice::Made { .. }) => self.choose_mode(),
+            Some(Choice::Method { value }) => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
+            Some(Choice::Option { id: option, value }) => {
                 self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
-            Choice::None { said } => {
+            Some(Choice::None { said }) => {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
                 self.fail(Complaint { advice, ..Complaint::new(said) })
             }
@@ -142,17 +147,17 @@ impl AcpSession {
     /// The mode comes after the model: an agent may change it where a model does not have it.
     fn choose_mode(&mut self) -> Vec<Step> {
         let id = self.session_id.clone();
-        match std::mem::replace(&mut self.mode_choice, Choice::Made) {
-            Choice::Made => self.prompt(),
-            Choice::Method { value } => {
-                self.mode = Some(value.clone());
+        match self.mode_choice.take() {
+            None | Some(Choice::Made { .. }) => self.prompt(),
+            Some(Choice::Method { value }) => {
+                self.told_mode = None;
                 self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value}))
             }
-            Choice::Option { id: option, value } => {
-                self.mode = Some(value.clone());
+            Some(Choice::Option { id: option, value }) => {
+                self.told_mode = None;
                 self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
-            Choice::None { said } => {
+            Some(Choice::None { said }) => {
                 let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
                 let advice = Some("set `modes` of this backend to what the agent has".to_owned());
                 self.fail(Complaint { advice, ..Complaint::new(said) })
@@ -160,11 +165,11 @@ impl AcpSession {
         }
     }
 
-    fn mode_set(&mut self, result: &Value) -> Vec<Step> {
-        if let Some(mode) = mode_in(&result["configOptions"]) {
+    /// Remembers the mode that the agent says to be in, if it says so here.
+    fn hear_mode(&mut self, told: &Value) {
+        if let Some(mode) = told["currentModeId"].as_str().or_else(|| mode_in(&told["configOptions"])) {
             self.told_mode = Some(mode.to_owned());
         }
-        self.strayed().unwrap_or_else(|| self.prompt())
     }
 
     /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
@@ -179,6 +184,9 @@ impl AcpSession {
     }
 
     fn prompt(&mut self) -> Vec<Step> {
+        if let Some(end) = self.strayed() {
+            return end;
+        }
         let prompt = json!([{"type": "text", "text": self.request.prompt}]);
         self.ask(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
     }
@@ -226,11 +234,8 @@ impl AcpSession {
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
         let update = &params["update"];
-        if is_ours && self.mode.is_some() {
-            let told = update["currentModeId"].as_str().or_else(|| mode_in(&update["configOptions"]));
-            if let Some(mode) = told {
-                self.told_mode = Some(mode.to_owned());
-            }
+        if is_ours {
+            self.hear_mode(update);
         }
         if !is_ours || self.waiting != Some(Request::Prompt) {
             return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
@@ -280,16 +285,9 @@ impl AgentSession for AcpSession {
                 Some(_) | None => vec![],
             },
             Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
-                let answer = match permission::is_allowed(&self.request, &params["toolCall"]) {
-                    true => {
-                        self.denied = None;
-                        permission::allow(&params)
-                    }
-                    false => {
-                        self.denied = Some(permission::wish(&params["toolCall"]));
-                        permission::deny(&params)
-                    }
-                };
+                let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
+                self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
+                let answer = if is_allowed { permission::allow(&params) } else { permission::deny(&params) };
                 let event =
                     AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
                 vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]

@@ -176,6 +176,49 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     assert!(!update(&mut free, left).contains(&Step::Finished), "nothing is enforced there");
 }
 
+#[test]
+fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
+    let begun = |model: Option<&str>| {
+        let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
+        let mut session = AcpSession::new(request, vec!["plan".into()], model.map(str::to_owned), PATIENCE);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
+        answer(&mut session, 2, json!({"sessionId": "s", "configOptions": options("plan"), "models": models}));
+        session
+    };
+    let left = json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"});
+    assert!(update(&mut begun(None), left.clone()).contains(&Step::Finished));
+
+    // The model that is chosen does not have it.
+    let mut session = begun(Some("y"));
+    update(&mut session, left);
+    let steps = answer(&mut session, 5, json!({}));
+    assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
+    let mut session = begun(Some("y"));
+    assert!(answer(&mut session, 5, json!({"configOptions": options("build")})).contains(&Step::Finished));
+    assert!(said(session).contains("it is in mode `build`"));
+}
+
+#[test]
+fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
+    let modes = json!({"currentModeId": "build", "availableModes": [{"id": "build"}, {"id": "plan"}]});
+    let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
+    for (opened, id) in [
+        (json!({"sessionId": "s", "models": models, "modes": modes}), 3),
+        (json!({"sessionId": "s", "models": models, "configOptions": options("build")}), 7),
+    ] {
+        let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
+        let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), PATIENCE);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        answer(&mut session, 2, opened);
+        update(&mut session, json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"}));
+        answer(&mut session, 5, json!({}));
+        assert_eq!(sent(&answer(&mut session, id, json!({})))[0]["method"], "session/prompt");
+    }
+}
+
 /// A session without a sandbox that has the first of these modes, and its prompt.
 fn session_in(modes: &[&str]) -> AcpSession {
     let mut session =
