@@ -197,6 +197,13 @@ fn every_event_and_every_word_can_be_made() {
     assert_ne!(Cause::NotLoggedIn, Cause::OutOfQuota);
 }
 
+#[cfg(feature = "schemars1")]
+#[test]
+fn the_rules_have_a_schema_that_can_be_derived_from() {
+    let derived = schemars::schema_for!(EnvRules).to_value();
+    assert_eq!(derived["properties"], EnvRules::schema()["properties"]);
+}
+
 #[test]
 fn names_rules_and_sandboxes_read_back() {
     let bad: Result<BackendName, BadName> = BackendName::new("Not A Name");

@@ -277,6 +277,7 @@ fn a_cancelled_task_is_failed_by_the_user() {
     let answer = cancelled(&record);
     let expected = "## Task Cancelled\n\n**Task ID:** 1a2b3c4d\n**Status:** failed\n**Duration:** 2m 30s\n";
     assert!(answer.starts_with(expected) && answer.contains("**Failure reason:** Cancelled by user"), "{answer}");
+    assert!(answer.contains("**Backend:** codex (0.169.0)"), "{answer}");
     assert!(cancelled(&completed()).starts_with("## Task Not Cancelled\n"));
     assert!(had_ended(&completed()).contains("**Status:** completed"));
 }
