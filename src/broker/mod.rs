@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
-pub use refusal::Refusal;
+pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 pub use view::TaskView;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connector_api::{BackendName, Unsupported};
+use connector_api::{BackendName, Unsupported, nearest};
 
 use crate::{executor::StartError, probing::NotUsable, store::StoreError, task::AboveCeiling};
 
@@ -24,16 +24,9 @@ pub enum Refusal {
         /// What to do about it.
         next: String,
     },
-    /// No backend has this name.
-    #[error("no backend `{name}` is configured{meant}; there is `{known}`")]
-    NoSuchBackend {
-        /// The name asked for.
-        name: String,
-        /// The name that was meant, perhaps.
-        meant: String,
-        /// The names there are.
-        known: String,
-    },
+    /// No backend has the name asked for.
+    #[error(transparent)]
+    NoSuchBackend(#[from] NoSuchBackend),
     /// The working directory cannot be worked in.
     #[error("`workingDirectory` {}: {why}", path.display())]
     WorkingDirectory {
@@ -68,12 +61,30 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
+/// No backend has this name.
+#[derive(Debug, thiserror::Error)]
+#[error("no backend `{name}` is configured{meant}; there is `{known}`")]
+pub struct NoSuchBackend {
+    name: String,
+    meant: String,
+    known: String,
+}
+
+impl NoSuchBackend {
+    /// That `name` is none of the `known` ones, with the one that was meant, perhaps.
+    pub(crate) fn new<'a>(name: &str, known: impl Iterator<Item = &'a BackendName>) -> Self {
+        let known: Vec<_> = known.map(BackendName::as_str).collect();
+        let meant = nearest(name, &known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
+        Self { name: name.to_owned(), meant, known: known.join("`, `") }
+    }
+}
+
 impl Refusal {
     /// What to do about it: a tool call, a parameter, a key or a command.
     pub fn next(&self) -> String {
         match self {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
-            Self::NoSuchBackend { .. } => "name one of them, or add it to config.toml".to_owned(),
+            Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
             Self::NotResumable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),

@@ -6,9 +6,9 @@ use std::{
 };
 
 use chrono::Utc;
-use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox, nearest};
+use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, Refusal, Resume};
+use super::{Broker, NoSuchBackend, Refusal, Resume};
 use crate::{
     executor::Started,
     probing::{Freshness, installed},
@@ -62,11 +62,11 @@ impl Broker {
         let (named, model) = self.instance_in(task.model);
         let backend = task.backend.or(named);
         if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(only_a_name)) {
-            return Err(self.no_such_backend(unknown));
+            return Err(NoSuchBackend::new(unknown, self.backends.keys()).into());
         }
         let name = backend.unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
-            return Err(self.no_such_backend(name.as_str()));
+            return Err(NoSuchBackend::new(name.as_str(), self.backends.keys()).into());
         };
         check_directory(&task.working_directory, backend.capabilities().requires_git)?;
         let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
@@ -130,12 +130,6 @@ impl Broker {
             Some(known) => (Some(known.clone()), Some(rest.to_owned()).filter(|rest| !rest.is_empty())),
             None => (None, model),
         }
-    }
-
-    fn no_such_backend(&self, name: &str) -> Refusal {
-        let known: Vec<_> = self.backends.keys().map(BackendName::as_str).collect();
-        let meant = nearest(name, &known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
-        Refusal::NoSuchBackend { name: name.to_owned(), meant, known: known.join("`, `") }
     }
 
     /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent.

@@ -21,7 +21,7 @@ use place::Place;
 use trial::Trial;
 
 use crate::{
-    broker::Broker,
+    broker::{Broker, NoSuchBackend},
     config::Config,
     executor::LocalExecutor,
     probing::{Freshness, NotUsable, installed},
@@ -97,16 +97,9 @@ struct Writes {
 /// Why nothing could be tried.
 #[derive(Debug, thiserror::Error)]
 pub enum KitProblem {
-    /// No backend has this name.
-    #[error("no backend `{name}` is configured{meant}; there is `{known}`\nnext: name one of them")]
-    NoSuchBackend {
-        /// The name asked for.
-        name: String,
-        /// The name that was meant, perhaps.
-        meant: String,
-        /// The names there are.
-        known: String,
-    },
+    /// No backend has the name asked for.
+    #[error("{0}\nnext: name one of them")]
+    NoSuchBackend(NoSuchBackend),
     /// Its settings are not what its kind takes.
     #[error(transparent)]
     Build(#[from] BuildProblem),
@@ -147,12 +140,9 @@ impl Kit {
         extent: Extent,
         limit: Duration,
     ) -> Result<Self, KitProblem> {
-        let known = || config.backends.keys().map(BackendName::as_str);
         let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
         else {
-            let names: Vec<_> = known().collect();
-            let meant = connector_api::nearest(name, &names).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
-            return Err(KitProblem::NoSuchBackend { name: name.to_owned(), meant, known: names.join("`, `") });
+            return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
         let place = Place::in_dir(&config.data_dir)
