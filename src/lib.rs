@@ -6,6 +6,7 @@
 compile_error!("codex-connector needs a Unix system: it relies on signals, sessions and file locks");
 
 mod app;
+pub mod blocking;
 pub mod broker;
 mod cli;
 pub mod config;

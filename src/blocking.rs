@@ -1,0 +1,120 @@
+//! File system calls that may never return, kept away from the threads that serve everyone else.
+//!
+//! A mount whose server is gone (NFS, sshfs, an automount) does not fail a call: it holds it, for minutes or for good, and
+//! nothing can cancel it. On a thread of the async runtime such a call stops every other task of the process. So
+//! anything that touches a path goes through a [`Lane`]:
+//!
+//! - the work runs on the runtime's blocking threads;
+//! - the caller waits for a named deadline and then gets [`NoAnswer`], while the thread stays behind;
+//! - a lane has a limited number of threads at any time, so calls that hang exhaust their own lane and no other.
+//!
+//! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
+
+/// How long a path may take to answer before a call that names it is refused.
+pub const PATH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// For paths that a caller names, such as a working directory.
+pub static CALLER_PATHS: Lane = Lane::new(64);
+
+/// A limited number of blocking threads. The runtime has 512 for all lanes together.
+#[derive(Debug)]
+pub struct Lane {
+    threads: Semaphore,
+}
+
+/// The work did not complete within its deadline, or found no free thread in that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("does not answer")]
+pub struct NoAnswer;
+
+impl Lane {
+    /// A lane that holds at most `threads` threads at a time.
+    pub const fn new(threads: usize) -> Self {
+        Self { threads: Semaphore::const_new(threads) }
+    }
+
+    /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
+    ///
+    /// Fails with [`NoAnswer`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
+    /// passed on.
+    pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, NoAnswer>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let until = Instant::now() + deadline;
+        let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| NoAnswer)?;
+        let thread = thread.expect("the semaphore of a lane is never closed");
+        let working = spawn_blocking(move || {
+            // Held until the work has returned, however long its caller waits.
+            let _thread = thread;
+            work()
+        });
+        match timeout_at(until, working).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(failed)) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(NoAnswer),
+            },
+            Err(_) => Err(NoAnswer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Longer than any test takes.
+    const GENEROUS: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn the_result_of_the_work_is_returned() {
+        static LANE: Lane = Lane::new(1);
+        assert_eq!(LANE.run(GENEROUS, || 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn work_that_hangs_delays_neither_its_caller_nor_another_lane() {
+        static HUNG: Lane = Lane::new(2);
+        static OTHER: Lane = Lane::new(1);
+        let (release, hold) = mpsc::channel::<()>();
+        assert_eq!(HUNG.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
+        assert_eq!(HUNG.run(GENEROUS, || 1).await, Ok(1), "one thread of two is free");
+        assert_eq!(OTHER.run(GENEROUS, || 2).await, Ok(2));
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_lane_never_has_more_threads_than_it_may() {
+        static LANE: Lane = Lane::new(2);
+        let (release, hold) = mpsc::channel::<()>();
+        let (release_too, hold_too) = mpsc::channel::<()>();
+        for hold in [hold, hold_too] {
+            assert_eq!(LANE.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
+        }
+        assert_eq!(LANE.run(SHORT, || ()).await, Err(NoAnswer), "both threads hang");
+        drop(release);
+        assert_eq!(LANE.run(GENEROUS, || 3).await, Ok(3), "a thread that returns is free again");
+        drop(release_too);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "in the work")]
+    async fn a_panic_in_the_work_reaches_its_caller() {
+        static LANE: Lane = Lane::new(1);
+        let _ = LANE.run(GENEROUS, || panic!("in the work")).await;
+    }
+}
