@@ -2,7 +2,7 @@
 
 use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
 
-use crate::settings::Settings;
+use crate::{settings::Settings, trust};
 
 /// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
 const LONGEST_PROMPT: usize = 1_048_576;
@@ -30,6 +30,7 @@ pub(crate) fn launch(
     let mut args = vec!["exec".to_owned(), "--json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
     args.extend(sandbox_args(request.sandbox, installed)?);
+    args.extend(trust::args(settings.project_settings, request)?);
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         if !has("--model") {
             return Err(missing("--model", "to choose a model"));
@@ -118,10 +119,16 @@ mod tests {
         }
     }
 
+    /// The arguments that keep the settings of `/project` out, which `trust.rs` tests.
+    const UNTRUSTED: &str = r#" -c projects={"/project"={trust_level="untrusted"},"/"={trust_level="untrusted"}}"#;
+
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
         let settings = Settings::read(settings).expect("the settings of this test are well formed");
         let launch = launch(&settings, &request("a task", sandbox, model), &installed(version));
-        launch.expect("an ordinary request").args.join(" ")
+        let args = launch.expect("an ordinary request").args.join(" ");
+        let is_untrusted = args.contains(UNTRUSTED);
+        assert_eq!(is_untrusted, sandbox != Sandbox::DangerFullAccess, "{args}");
+        args.replace(UNTRUSTED, "")
     }
 
     #[test]
@@ -160,7 +167,7 @@ mod tests {
             launch(&Settings::default(), &request, &installed(version)).map(|launch| launch.args.join(" "))
         };
         let line = ask("0.169.0", session).expect("it can be resumed");
-        assert_eq!(line, format!("exec --json --sandbox workspace-write --model m resume {session} -"));
+        assert_eq!(line, format!("exec --json --sandbox workspace-write{UNTRUSTED} --model m resume {session} -"));
         for version in VERSIONS {
             assert!(ask(version, session).is_ok(), "{version}");
             for other in ["", "last", "--last", "my session", "0199a213-81c0-7800-8aa1"] {
@@ -198,7 +205,7 @@ mod tests {
         assert!(matches!(ask(&without(&["--json"]), None), Err(Unsupported::MissingFlag { .. })));
         assert!(matches!(ask(&without(&["--model"]), Some("m")), Err(Unsupported::MissingFlag { .. })));
         let launch = ask(&without(&["--skip-git-repo-check"]), None).expect("the check is a convenience");
-        assert_eq!(launch.args, ["exec", "--json", "--sandbox", "read-only", "-"]);
+        assert_eq!(launch.args.join(" "), format!("exec --json --sandbox read-only{UNTRUSTED} -"));
     }
 
     #[test]
@@ -209,7 +216,7 @@ mod tests {
         let installed = understand(&answers).expect("a usable help");
         let ask = |sandbox| launch(&Settings::default(), &request("x", sandbox, None), &installed);
         let launch = ask(Sandbox::WorkspaceWrite).expect("--full-auto enforces it");
-        assert_eq!(launch.args, ["exec", "--json", "--full-auto", "-"]);
+        assert_eq!(launch.args.join(" "), format!("exec --json --full-auto{UNTRUSTED} -"));
         assert!(matches!(ask(Sandbox::ReadOnly), Err(Unsupported::Sandbox { .. })));
         assert!(matches!(ask(Sandbox::DangerFullAccess), Err(Unsupported::Sandbox { .. })));
     }

@@ -17,6 +17,7 @@ mod stderr;
 #[cfg(test)]
 mod transcripts;
 mod truncated;
+mod trust;
 mod wire;
 
 use connector_api::{

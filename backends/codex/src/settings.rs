@@ -19,16 +19,37 @@ pub(crate) struct Settings {
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
+    /// What becomes of a project's own Codex settings in `read-only` and `workspace-write`: `ignore` never reads them, and
+    /// `trust` leaves that to the trust that you gave the project in Codex.
+    pub(crate) project_settings: ProjectSettings,
+}
+
+/// What becomes of the settings, MCP servers, hooks and rules in a project's `.codex` directory when a task is sandboxed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(crate) enum ProjectSettings {
+    /// Codex ignores them.
+    Ignore,
+    /// Codex reads them if its user trusts the project. They can widen the sandbox.
+    Trust,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { program: "codex".into(), model: None, extra_args: vec![], env: EnvRules::default(), require_git: true }
+        Self {
+            program: "codex".into(),
+            model: None,
+            extra_args: vec![],
+            env: EnvRules::default(),
+            require_git: true,
+            project_settings: ProjectSettings::Ignore,
+        }
     }
 }
 
 impl Settings {
-    const KEYS: [&str; 5] = ["program", "model", "extra_args", "env", "require_git"];
+    const KEYS: [&str; 6] = ["program", "model", "extra_args", "env", "require_git", "project_settings"];
 
     pub(crate) fn schema() -> Value {
         schemars::schema_for!(Self).to_value()
@@ -50,13 +71,21 @@ impl Settings {
 }
 
 /// What a caller may not pass, and what decides it instead.
-const OWNED: [(&[&str], &str); 8] = [
+const OWNED: [(&[&str], &str); 10] = [
     (&["--json", "--experimental-json"], "codex-connector always asks for the event stream that it reads"),
     (
         &["-s", "--sandbox", "--full-auto", "--approve-for-me", "--yolo", "--dangerously-bypass-approvals-and-sandbox"],
         "the sandbox of each task is the call's `sandbox`",
     ),
     (&["-a", "--ask-for-approval"], "nobody is there to be asked"),
+    (
+        &["--add-dir"],
+        "it widens the sandbox; add the directory to Codex's own config.toml, to `sandbox_workspace_write`",
+    ),
+    (
+        &["--trust", "--dangerously-bypass-hook-trust"],
+        "trust is given in Codex itself; `project_settings` says whether it counts here",
+    ),
     (&["-m", "--model"], "the model is the call's `model`, or this backend's `model`"),
     (&["-C", "--cd"], "the working directory is the call's `workingDirectory`"),
     (&["-o", "--output-last-message"], "the result file is written by codex-connector"),
@@ -64,8 +93,18 @@ const OWNED: [(&[&str], &str); 8] = [
     (&["--", "-"], "the prompt is passed by codex-connector"),
 ];
 
-/// Keys of Codex's own configuration that would undo a flag that we pass.
-const OWNED_CONFIG: [&str; 3] = ["sandbox_mode", "sandbox_permissions", "approval_policy"];
+/// Keys of Codex's own configuration that would undo a flag that we pass, or widen the sandbox, and what to do instead.
+const OWNED_CONFIG: [(&[&str], &str); 3] = [
+    (
+        &["sandbox_mode", "sandbox_permissions", "approval_policy", "permissions", "default_permissions"],
+        "the sandbox of each task is the call's `sandbox`",
+    ),
+    (&["projects"], "`project_settings` says whether a project's own settings count"),
+    (
+        &["sandbox_workspace_write", "mcp_servers", "hooks"],
+        "it lets a sandboxed task do more; if that is what you want, write it in Codex's own config.toml",
+    ),
+];
 
 /// Why the argument at `at` may not be passed, as the end of a sentence.
 ///
@@ -92,8 +131,9 @@ fn why_forbidden(args: &[String], at: usize) -> Option<String> {
         _ => None,
     };
     let key = assignment?.split('=').next().unwrap_or_default().trim();
-    let owned = OWNED_CONFIG.contains(&key.split('.').next().unwrap_or(key));
-    owned.then(|| format!("may not set `{key}`: the sandbox of each task is the call's `sandbox`"))
+    let table = key.split('.').next().unwrap_or(key).trim_matches(['"', '\'', ' ']);
+    let (_, why) = OWNED_CONFIG.iter().find(|(tables, _)| tables.contains(&table))?;
+    Some(format!("may not set `{key}`: {why}"))
 }
 
 #[cfg(test)]
@@ -141,6 +181,10 @@ mod tests {
             "-o",
             "-ofile",
             "--output-last-message=x",
+            "--add-dir",
+            "--add-dir=/",
+            "--trust",
+            "--dangerously-bypass-hook-trust",
             "--help",
             "--version",
             "--",
@@ -159,6 +203,13 @@ mod tests {
             &["-c=sandbox_mode=x"],
             &["--config", " approval_policy = never"],
             &["--config=sandbox_permissions=[]"],
+            &["-c", "sandbox_workspace_write.network_access=true"],
+            &["-c", "sandbox_workspace_write={network_access=true}"],
+            &["-c", "\"sandbox_workspace_write\".writable_roots=[\"/\"]"],
+            &["-cprojects={\"/\"={trust_level=\"trusted\"}}"],
+            &["-c", "mcp_servers.x.command=\"sh\""],
+            &["--config=hooks.x=1"],
+            &["-c", "default_permissions=x"],
         ] {
             assert!(refusal(args).is_some_and(|said| said.contains("may not set")), "{args:?}");
         }
@@ -166,8 +217,17 @@ mod tests {
 
     #[test]
     fn other_arguments_are_taken() {
-        let args = ["-c", "model_reasoning_effort=high", "--profile", "work", "-c", "sandbox_workspace_write.x=true"];
+        let args = ["-c", "model_reasoning_effort=high", "--profile", "work", "-c", "model_providers.mcp_servers.x=1"];
         assert_eq!(refusal(&args), None);
+    }
+
+    #[test]
+    fn a_project_is_ignored_unless_it_is_to_be_trusted() {
+        let read = |word: &str| Settings::read(json!({ "project_settings": word }));
+        assert_eq!(Settings::default().project_settings, ProjectSettings::Ignore);
+        assert_eq!(read("ignore"), Ok(Settings::default()));
+        assert_eq!(read("trust").map(|settings| settings.project_settings), Ok(ProjectSettings::Trust));
+        assert_eq!(read("always").expect_err("not one of the values").key, "project_settings");
     }
 
     #[test]

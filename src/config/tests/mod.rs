@@ -81,6 +81,7 @@ struct CodexSettings {
     #[serde(default)]
     extra_args: Vec<String>,
     require_git: Option<bool>,
+    project_settings: Option<String>,
     #[serde(default)]
     env: EnvRules,
 }
@@ -103,6 +104,7 @@ kind!(
             "model": {"type": ["string", "null"]},
             "extra_args": {"type": "array", "items": {"type": "string"}},
             "require_git": {"type": "boolean"},
+            "project_settings": {"type": "string"},
             "env": {"$ref": "#/$defs/Env"},
         },
         "$defs": {"Env": {"type": "object", "additionalProperties": false, "properties": {

@@ -1,0 +1,131 @@
+//! Keeps a project's own settings out of a sandboxed run.
+//!
+//! A sandbox flag alone does not confine Codex. If its user trusts a project, Codex also reads that project's `.codex`
+//! directory: `sandbox_workspace_write` there widens `workspace-write`, and MCP servers, hooks and rules there run commands
+//! outside every sandbox (observed in 0.169.0 and 0.171.0). An untrusted project's settings are ignored, so a sandboxed run
+//! marks the project as untrusted. What the user wrote in Codex's own config.toml still counts.
+//!
+//! Codex decides separately for each directory from the project's root down to the working directory, and looks for the
+//! directory itself before it looks for the root of its repository. Marking every ancestor covers all of them without
+//! knowing which one Codex takes for the root.
+
+use std::path::Path;
+
+use connector_api::{AgentRequest, Sandbox, Unsupported};
+
+use crate::settings::ProjectSettings;
+
+/// Upper bound on the argument's length, in bytes. Linux accepts 131,072.
+const LONGEST: usize = 120_000;
+
+/// The arguments that make Codex ignore the settings of the request's project, if it is to ignore them.
+///
+/// One argument carries the whole table: a second `-c projects=` would replace the first, and in the dotted form Codex does
+/// not find a path with a dot in it.
+pub(crate) fn args(settings: ProjectSettings, request: &AgentRequest) -> Result<Vec<String>, Unsupported> {
+    match (settings, request.sandbox) {
+        (ProjectSettings::Trust, _) | (_, Sandbox::DangerFullAccess) => Ok(vec![]),
+        (ProjectSettings::Ignore, Sandbox::ReadOnly | Sandbox::WorkspaceWrite) => {
+            Ok(vec!["-c".to_owned(), untrusted(&request.working_directory)?])
+        }
+    }
+}
+
+/// `projects={…}`, with the directory and everything above it.
+fn untrusted(directory: &Path) -> Result<String, Unsupported> {
+    let refuse = |why: &str| {
+        let why = format!("{why}, so Codex cannot be told to ignore the project's own settings there");
+        Unsupported::Value { parameter: "workingDirectory", why }
+    };
+    let mut entries = vec![];
+    for ancestor in directory.ancestors() {
+        let path = ancestor.to_str().ok_or_else(|| refuse("its path is not valid UTF-8"))?;
+        entries.push(format!("{}={{trust_level=\"untrusted\"}}", quoted(path)));
+    }
+    let table = format!("projects={{{}}}", entries.join(","));
+    if table.len() > LONGEST { Err(refuse("its path has too many levels")) } else { Ok(table) }
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(letter))),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+
+    use super::*;
+
+    fn request(directory: impl Into<PathBuf>, sandbox: Sandbox) -> AgentRequest {
+        AgentRequest { prompt: "x".into(), working_directory: directory.into(), sandbox, model: None, resume: None }
+    }
+
+    #[test]
+    fn a_sandboxed_run_distrusts_its_directory_and_everything_above_it() {
+        let expected = r#"projects={"/a/b"={trust_level="untrusted"},"/a"={trust_level="untrusted"},"/"={trust_level="untrusted"}}"#;
+        for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
+            let args = args(ProjectSettings::Ignore, &request("/a/b", sandbox)).expect("an ordinary path");
+            assert_eq!(args, ["-c", expected], "{sandbox}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_passed_without_a_sandbox_or_where_the_project_is_trusted() {
+        for (settings, sandbox) in [
+            (ProjectSettings::Ignore, Sandbox::DangerFullAccess),
+            (ProjectSettings::Trust, Sandbox::ReadOnly),
+            (ProjectSettings::Trust, Sandbox::WorkspaceWrite),
+        ] {
+            assert_eq!(args(settings, &request("/a", sandbox)), Ok(vec![]), "{settings:?} {sandbox}");
+        }
+    }
+
+    #[test]
+    fn any_path_reads_back_from_the_table() {
+        for name in [
+            "a b",
+            "it's",
+            "a\"b",
+            "a\\b",
+            "a\\\"",
+            "a.b",
+            "ä日本😀",
+            "a\nb\tc\u{1}\u{7f}\u{85}",
+            "}={\"",
+            "#",
+            "$HOME",
+            "'''",
+        ] {
+            let directory = Path::new("/project").join(name);
+            let table = untrusted(&directory).expect("a path in UTF-8");
+            let read: toml::Table = table.parse().unwrap_or_else(|problem| panic!("{table}: {problem}"));
+            let projects = read["projects"].as_table().expect("a table");
+            assert_eq!(projects.len(), directory.ancestors().count(), "{table}");
+            for ancestor in directory.ancestors() {
+                let path = ancestor.to_str().expect("the path is UTF-8");
+                assert_eq!(projects[path]["trust_level"].as_str(), Some("untrusted"), "{table}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_passed_is_refused() {
+        let deep: PathBuf = std::iter::once("/").chain(std::iter::repeat_n("a", 1_000)).collect();
+        for directory in [Path::new(OsStr::from_bytes(b"/a/\xff")).to_owned(), deep] {
+            let refused = args(ProjectSettings::Ignore, &request(&directory, Sandbox::ReadOnly));
+            let refusal = refused.expect_err("the path cannot be passed");
+            assert!(matches!(refusal, Unsupported::Value { parameter: "workingDirectory", .. }), "{refusal}");
+            assert!(args(ProjectSettings::Trust, &request(&directory, Sandbox::ReadOnly)).is_ok());
+        }
+    }
+}
