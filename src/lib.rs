@@ -11,6 +11,7 @@ pub mod broker;
 mod cli;
 pub mod config;
 pub mod executor;
+pub mod exposure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

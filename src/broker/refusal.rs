@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use connector_api::{BackendName, Unsupported, nearest};
 
-use crate::{executor::StartError, probing::NotUsable, store::StoreError, task::AboveCeiling};
+use crate::{executor::StartError, exposure::Exposed, probing::NotUsable, store::StoreError, task::AboveCeiling};
 
 /// A call that was refused: nothing was created and nothing was changed.
 ///
@@ -40,6 +40,9 @@ pub enum Refusal {
     /// More is asked for than whoever runs this machine allows.
     #[error(transparent)]
     AboveCeiling(#[from] AboveCeiling),
+    /// The agent could change the files of codex-connector.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// The agent cannot do what is asked.
     #[error(transparent)]
     Unsupported(Unsupported),
@@ -88,6 +91,7 @@ impl Refusal {
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
             Self::NotResumable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),
+            Self::Exposed(exposed) => exposed.next(),
             Self::Unsupported(Unsupported::Sandbox { .. }) => {
                 "choose another `sandbox`, or install a version that can enforce this one".to_owned()
             }

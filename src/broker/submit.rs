@@ -11,6 +11,7 @@ use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 use super::{Broker, NoSuchBackend, Refusal, Resume};
 use crate::{
     executor::Started,
+    exposure::Exposure,
     probing::{Freshness, installed},
     task::{Asked, ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
@@ -85,6 +86,7 @@ impl Broker {
         let ceiling = self.config.ceilings.get(&name).cloned().unwrap_or_default();
         // Looked at again when the agent starts: a directory may be another one by then.
         ceiling.admit(Asked { request: &request, sandbox_by, timeout, timeout_by }, Path::canonicalize)?;
+        self.check_exposure(&**backend, &request).await?;
         self.rehearse(&**backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -142,6 +144,13 @@ impl Broker {
                 tracing::warn!(%problem, task = %id, "the books stay open");
             }
         });
+    }
+
+    /// Refuses a sandbox in which the agent could change our own files.
+    async fn check_exposure(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
+        let Some(exposure) = Exposure::of(backend, request, &self.store) else { return Ok(()) };
+        let checked = tokio::task::spawn_blocking(move || exposure.check()).await;
+        Ok(checked.expect("comparing paths does not panic")?)
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.

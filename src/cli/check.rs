@@ -7,6 +7,7 @@ use connector_api::{AgentBackend, Login, Sandbox};
 use super::{fail, print};
 use crate::{
     config::Config,
+    exposure::Exposure,
     probing::{Freshness, installed},
     process::{parent_group, probe},
     registry::Registry,
@@ -134,12 +135,14 @@ impl Report {
             Ok(Login::Unknown) => "not known".to_owned(),
             Err(error) => error.to_string(),
         };
+        let open = installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, store)).flatten();
         let default = if is_default { " (the default)" } else { "" };
         let text = format!(
-            "{} at {}{default}\nsandboxes: {}\nlogin: {login}",
+            "{} at {}{default}\nsandboxes: {}{}\nlogin: {login}",
             installed.version,
             program.display(),
-            sandboxes.join(", ")
+            sandboxes.join(", "),
+            open.unwrap_or_default()
         );
         self.line(label, "ok", &text);
     }
@@ -154,6 +157,13 @@ impl Report {
         let text = text.trim().replace('\n', "\n                            ");
         writeln!(self.text, "{label:<17} {finding:<9} {text}").expect("a string takes all text");
     }
+}
+
+/// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
+fn exposed(backend: &dyn AgentBackend, store: &Store) -> Option<String> {
+    let here = env::current_dir().ok()?;
+    let exposed = Exposure::in_directory(&here, backend, store).check().err()?;
+    Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
 }
 
 fn is_writable(dir: &Path) -> bool {

@@ -6,6 +6,7 @@ use connector_api::{AgentBackend, AgentRequest, Launch, ProbeProblem, PromptDeli
 
 use super::ending::End;
 use crate::{
+    exposure::Exposure,
     probing::{Freshness, NotUsable, installed},
     process::{AgentCommand, ProbeError, StdinKind, TASK_MARKER},
     store::Store,
@@ -39,7 +40,10 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Box<End>> {
     let (program, installed) =
         installed(backend, store, freshness).await.map_err(|problem| not_usable(problem, backend))?;
-    let request = below_ceiling(spec)?;
+    let request = in_real_directory(below_ceiling(spec)?);
+    if let Some(exposure) = Exposure::of(backend, &request, store) {
+        exposure.check().map_err(|exposed| Box::new(End::forbidden(exposed.to_string(), exposed.next())))?;
+    }
     let launch = backend
         .launch(&request, &installed)
         .map_err(|refusal| Box::new(End::not_started("ENOTSUP", refusal.to_string(), Some(backend.install_hint()))))?;
@@ -65,6 +69,15 @@ fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
     match spec.ceiling.admit(asked, Path::canonicalize) {
         Ok(working_directory) => Ok(AgentRequest { working_directory, ..spec.request.clone() }),
         Err(above) => Err(Box::new(End::forbidden(above.to_string(), above.next()))),
+    }
+}
+
+/// The request with the path that the agent itself finds for its directory: what is said to it about that directory has
+/// to mean the same. One that cannot be found fails at the start, with better words.
+fn in_real_directory(request: AgentRequest) -> AgentRequest {
+    match request.working_directory.canonicalize() {
+        Ok(working_directory) => AgentRequest { working_directory, ..request },
+        Err(_) => request,
     }
 }
 

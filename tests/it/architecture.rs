@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 11] = [
     &["task", "visible", "redact", "blocking"],
     &["registry", "store"],
     &["config", "process", "logging"],
-    &["probing"],
+    &["probing", "exposure"],
     &["supervisor"],
     &["executor"],
     &["broker"],

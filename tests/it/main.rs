@@ -9,6 +9,7 @@ mod architecture;
 mod bad_input;
 mod ceiling;
 mod configuration;
+mod confinement;
 mod dialects;
 mod ending;
 mod extra_tools;

@@ -29,7 +29,9 @@ impl World {
 
     /// A home whose `codex` is this program.
     pub(crate) fn with_codex(program: &Path) -> Self {
-        let home = tempfile::Builder::new().prefix("connector-").tempdir().expect("a temporary directory can be made");
+        // Not in the system's temporary directory: a data directory there is open to Codex's `workspace-write`.
+        let home = tempfile::Builder::new().prefix("connector-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let home = home.expect("cargo's directory is writable");
         let world = Self { home, project: GitProject::new(), variables: vec![] };
         world.configure(&format!("[backends.codex]\nprogram = \"{}\"\n", program.display()))
     }

@@ -39,6 +39,14 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// Fails when the installed program cannot do exactly what is asked.
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported>;
 
+    /// What this agent's `workspace-write` may leave open besides the working directory. A task that could change the files
+    /// of codex-connector that way is refused.
+    ///
+    /// Without an answer everything is taken to be open.
+    fn open_areas(&self) -> &'static [OpenArea] {
+        &[OpenArea::Temporary, OpenArea::Repository]
+    }
+
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
 
@@ -52,6 +60,16 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
         let _ = answer;
         Login::Unknown
     }
+}
+
+/// A place in which a `workspace-write` sandbox may let an agent write, besides the working directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenArea {
+    /// `/tmp`, and the directory that the agent's `TMPDIR` names.
+    Temporary,
+    /// The whole git repository that the working directory is in.
+    Repository,
 }
 
 /// What a backend can do.

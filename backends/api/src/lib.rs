@@ -22,7 +22,7 @@ mod session;
 mod settings;
 mod tail;
 
-pub use backend::{AgentBackend, BackendKind, Capabilities, SettingsProblem};
+pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea, SettingsProblem};
 pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};

@@ -12,7 +12,7 @@ use std::{
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
     CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, Installed, Interrupt, Launch, Line, Login,
-    NamePattern, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
+    NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
     SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, contract::Subject, is_uuid,
     nearest, options_in_help, read_settings, why_no_model, without_colours,
 };
@@ -65,6 +65,9 @@ impl AgentBackend for Agent {
         }
         let args = model.iter().chain(resume).map(|word| format!("--x={word}")).collect();
         Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt })
+    }
+    fn open_areas(&self) -> &'static [OpenArea] {
+        &[OpenArea::Temporary, OpenArea::Repository]
     }
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(Talk { prompt: request.prompt.clone(), said: Tail::new(10, 1_000), stderr: Tail::of_complaints() })

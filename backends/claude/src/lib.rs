@@ -17,7 +17,7 @@ mod tools;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
@@ -66,6 +66,11 @@ impl AgentBackend for Claude {
 
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
         launch::launch(&self.settings, request, installed)
+    }
+
+    /// Its tools edit nothing outside the working directory.
+    fn open_areas(&self) -> &'static [OpenArea] {
+        &[]
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {

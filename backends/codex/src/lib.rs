@@ -22,7 +22,7 @@ mod wire;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    Login, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    Login, OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
@@ -74,6 +74,12 @@ impl AgentBackend for Codex {
 
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
         launch::launch(&self.settings, request, installed)
+    }
+
+    /// Its sandbox lets commands write in `/tmp` and `TMPDIR` unless the user's own config.toml says otherwise, and not in
+    /// the rest of the repository (0.47.0 to 0.171.0).
+    fn open_areas(&self) -> &'static [OpenArea] {
+        &[OpenArea::Temporary]
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {

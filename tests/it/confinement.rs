@@ -1,0 +1,84 @@
+//! Our own files stay out of a sandbox's reach, with the fake agent.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use connector_testing::McpServer;
+use serde_json::json;
+
+use crate::{
+    supervise::{spec, supervise},
+    world::{World, and, field},
+};
+
+fn server(world: &World, data_dir: &Path) -> McpServer {
+    let mut command = world.command(&["--data-dir"]);
+    command.arg(data_dir).arg("--set").arg(format!("backends.codex.program={}", env!("CARGO_BIN_EXE_fake-agent")));
+    let mut server = McpServer::spawn(command);
+    server.initialize();
+    server
+}
+
+#[test]
+fn workspace_write_is_refused_where_it_would_open_the_data_directory() {
+    let world = World::with_fake_agent();
+    let temporary = tempfile::tempdir_in("/tmp").expect("a temporary directory can be made");
+    let inside: PathBuf = world.project.path().join(".cc");
+    for (data_dir, why) in [(inside.as_path(), "is in the working directory"), (temporary.path(), "is in /tmp")] {
+        let mut server = server(&world, data_dir);
+        let steps = json!([{"write": {"path": "was-here", "text": "x"}}]);
+        let call = |sandbox: &str| and(world.fake(steps.clone()), json!({"sandbox": sandbox}));
+        let refused = server.call("codex_agent", call("workspace-write"), |_| {});
+        assert!(refused.is_error && refused.text.contains(why), "{}", refused.text);
+        assert!(refused.text.contains("`data_dir`") && refused.text.contains("`read-only`"), "{}", refused.text);
+        assert!(world.project.read("was-here").is_none(), "an agent worked there");
+        for sandbox in ["read-only", "danger-full-access"] {
+            let answer = server.call("codex_agent", call(sandbox), |_| {});
+            assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+        }
+        fs::remove_file(world.project.path().join("was-here")).expect("the agent wrote it");
+    }
+}
+
+#[test]
+fn a_working_directory_that_leads_to_the_data_directory_by_now_starts_no_agent() {
+    let world = World::with_fake_agent();
+    let link = world.home().join("link");
+    symlink(world.home(), &link).expect("the home is writable");
+    let mut spec = spec(&world, "0123abcd", r#"FAKE[{"write": {"path": "was-here", "text": "x"}}]"#, "continue");
+    spec["request"]["working_directory"] = json!(link);
+    spec["request"]["sandbox"] = json!("workspace-write");
+    supervise(&world, "0123abcd", &format!("{spec}\n"));
+    let record = world.record("0123abcd");
+    assert_eq!(record["failureReason"], "Process error: EACCES (spawn failed)", "{record}");
+    assert!(record["agentSaid"].as_str().is_some_and(|said| said.contains("the data directory")), "{record}");
+    assert!(!world.home().join("was-here").exists(), "an agent worked there");
+}
+
+#[test]
+fn an_agent_works_in_the_real_directory_and_codex_is_told_of_that_one() {
+    let world = World::with_fake_agent();
+    let link = world.home().join("link");
+    symlink(world.project.path(), &link).expect("the home is writable");
+    let mut spec = spec(&world, "0123abcd", "FAKE[]", "continue");
+    spec["request"]["working_directory"] = json!(link);
+    supervise(&world, "0123abcd", &format!("{spec}\n"));
+    let command = world.record("0123abcd")["command"].as_str().unwrap_or_default().to_owned();
+    let untrusted = format!("\"{}\"={{trust_level=\"untrusted\"}}", world.project.path().display());
+    assert!(command.contains(&untrusted), "{command}");
+}
+
+#[test]
+fn check_says_where_workspace_write_is_refused() {
+    let world = World::with_fake_agent();
+    let said = |directory: &Path| {
+        let check = world.command(&["check"]).current_dir(directory).output().expect("the program runs");
+        String::from_utf8_lossy(&check.stdout).into_owned()
+    };
+    let told = said(world.home());
+    assert!(told.contains("`workspace-write` is refused") && told.contains("the data directory"), "{told}");
+    assert!(!said(world.project.path()).contains("is refused"));
+}
