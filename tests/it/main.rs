@@ -26,6 +26,7 @@ mod limits;
 mod protocol;
 mod real_acp;
 mod real_codex;
+mod real_codex_project;
 mod real_codex_resume;
 mod reconcile;
 mod resources;
