@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Broker, Refusal};
 use crate::{
-    process::{kill_exactly, nudge},
+    process::{kill_supervisor, nudge},
     task::{TaskId, TaskRecord},
 };
 
@@ -40,15 +40,15 @@ impl Broker {
         let grace = self.store.read_policy(id).map_or(self.config.policy.grace, |policy| policy.grace);
         self.store.request_cancel(id)?;
         if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
-            nudge(&supervisor);
+            nudge(id, &supervisor);
         }
         let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
         if let Some(record) = self.ends_within(id, patience).await? {
             return Ok(Cancelled::Ended(Box::new(record)));
         }
         if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
-            tracing::warn!(task = %id, "its supervisor does not react and is killed");
-            kill_exactly(&supervisor);
+            let was_killed = kill_supervisor(id, &supervisor);
+            tracing::warn!(task = %id, was_killed, "its supervisor does not react");
         }
         let ended = self.ends_within(id, CLOSING).await?;
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(record))))

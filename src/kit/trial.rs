@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Kit;
 use crate::{
     broker::{NewTask, News, Refusal, Resume, TimeLimit},
-    process::{kill_exactly, left_behind},
+    process::{kill_agent, left_behind},
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -157,7 +157,7 @@ impl Kit {
             return Ok(false);
         }
         match (meddling, record.agent) {
-            (Meddling::KillOnce(_), Some(agent)) => kill_exactly(&agent),
+            (Meddling::KillOnce(_), Some(agent)) => kill_agent(id, &agent),
             (Meddling::KillOnce(_), None) | (Meddling::None, _) => return Ok(false),
             (Meddling::CancelOnceItWorks | Meddling::CancelOnce(_), _) => {
                 self.broker.cancel(id).await?;

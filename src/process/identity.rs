@@ -37,9 +37,13 @@ fn is_zombie(pid: u32) -> bool {
     super::tree::stat(pid).is_none_or(|stat| stat.is_zombie)
 }
 
+// Untested, like everything below: nobody has run it on macOS.
+/// On macOS the id of the boot session. Where there is none, the second of the boot, without the date that follows it in
+/// words; that changes when the clock is set.
 #[cfg(not(target_os = "linux"))]
 fn read_boot_id() -> String {
-    answer_of("sysctl", &["-n", "kern.boottime"]).unwrap_or_default()
+    let second = || Some(answer_of("sysctl", &["-n", "kern.boottime"])?.split('}').next()?.to_owned());
+    answer_of("sysctl", &["-n", "kern.bootsessionuuid"]).or_else(second).unwrap_or_default()
 }
 
 /// A number made of the time that `ps` prints: equal for the same process, different for a later one.
@@ -55,9 +59,11 @@ fn is_zombie(pid: u32) -> bool {
     answer_of("ps", &["-o", "state=", "-p", &pid.to_string()]).is_none_or(|state| state.starts_with('Z'))
 }
 
+/// What a program of the system prints, in the same language and time zone for every process that asks.
 #[cfg(not(target_os = "linux"))]
-fn answer_of(program: &str, args: &[&str]) -> Option<String> {
-    let output = std::process::Command::new(program).args(args).output().ok()?;
+pub(super) fn answer_of(program: &str, args: &[&str]) -> Option<String> {
+    let mut command = std::process::Command::new(program);
+    let output = command.args(args).env("LC_ALL", "C").env("TZ", "UTC").output().ok()?;
     let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !answer.is_empty()).then_some(answer)
 }

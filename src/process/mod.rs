@@ -9,6 +9,7 @@ mod identity;
 mod lines;
 mod probe;
 mod program;
+mod proof;
 mod tree;
 
 use rustix::process::Signal;
@@ -22,7 +23,8 @@ pub use lines::{HELD, LineReader, Piece};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use tree::{
-    Cgroup, Member, NUDGE, Tree, kill_exactly, kill_left_behind, left_behind, nudge, parent_group, sweep_groups,
+    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, nudge, parent_group,
+    sweep_groups,
 };
 
 /// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts

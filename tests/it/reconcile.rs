@@ -49,24 +49,57 @@ fn start_time(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_process_that_only_has_the_pid_of_an_agent_is_not_touched() {
+fn a_process_is_not_ended_because_a_record_names_it() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux tells").trim().to_owned();
     let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
-    let (pid, started) = (bystander.id(), start_time(bystander.id()));
+    let marked = "00000004";
+    let mut agent = std::process::Command::new("sleep");
+    let mut agent = agent.arg("300").env("CONNECTOR_TASK_IDS", marked).spawn().expect("sleep is installed");
     let world = World::with_fake_agent();
-    let identity = |start: u64, boot: &str| json!({"agent": {"pid": pid, "startTime": start, "bootId": boot}});
-    leave(&world, "00000001", identity(started, "an earlier boot"));
-    leave(&world, "00000002", identity(started + 1, &boot));
-    let _server = world.server();
+    let identity = |pid: u32, more: u64, boot: &str| json!({"agent": {"pid": pid, "startTime": start_time(pid) + more, "bootId": boot}});
+    leave(&world, "00000001", identity(bystander.id(), 0, "an earlier boot"));
+    leave(&world, "00000002", identity(bystander.id(), 1, &boot));
+    // Everything is right, but the process does not carry the task's marker, or carries another one's.
+    leave(&world, "00000003", identity(bystander.id(), 0, &boot));
+    leave(&world, "00000005", identity(agent.id(), 0, &boot));
+    let server = world.server();
     closed(&world);
-    assert_eq!(world.record("00000001")["status"], "interrupted");
-    assert_eq!(world.record("00000002")["status"], "interrupted");
-    assert!(is_alive(pid), "a bystander was ended");
+    for id in ["00000001", "00000002", "00000003", "00000005"] {
+        assert_eq!(world.record(id)["status"], "interrupted");
+    }
+    assert!(is_alive(bystander.id()) && is_alive(agent.id()), "a bystander was ended");
+    drop(server);
 
-    // The same with the right identity is the agent.
-    leave(&world, "00000003", identity(started, &boot));
+    leave(&world, marked, identity(agent.id(), 0, &boot));
     let _server = world.server();
     closed(&world);
-    assert!(!is_alive(pid));
-    bystander.wait().expect("it is our child");
+    assert!(!is_alive(agent.id()));
+    assert!(is_alive(bystander.id()));
+    for child in [&mut agent, &mut bystander] {
+        let _ = child.kill();
+        child.wait().expect("it is our child");
+    }
+}
+
+#[test]
+fn a_directory_that_leads_to_another_tasks_processes_is_no_cgroup() {
+    let world = World::with_fake_agent();
+    let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
+    let group = world.home().join("codex-connector-00000001");
+    // What a real group looks like to somebody who only reads names, and a link to it.
+    let target = world.home().join("target");
+    fs::create_dir(&target).expect("the home is writable");
+    fs::write(target.join("cgroup.procs"), format!("{}\n", bystander.id())).expect("the home is writable");
+    fs::write(target.join("cgroup.events"), "populated 1\n").expect("the home is writable");
+    std::os::unix::fs::symlink(&target, &group).expect("the home is writable");
+    for (id, dir) in [("00000001", &group), ("00000002", &target)] {
+        leave(&world, id, json!({}));
+        fs::write(world.data_dir().join("run").join(id).join("cgroup"), dir.as_os_str().as_encoded_bytes())
+            .expect("the home is writable");
+    }
+    let _server = world.server();
+    closed(&world);
+    assert!(is_alive(bystander.id()), "a bystander was ended");
+    assert!(!target.join("cgroup.kill").exists() && target.join("cgroup.procs").exists());
+    bystander.kill().and_then(|()| bystander.wait().map(drop)).expect("it is our child");
 }

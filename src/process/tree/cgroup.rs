@@ -1,8 +1,9 @@
 //! A control group for each task: the kernel's own list of everything an agent started.
 //!
 //! Where this process may make groups below its own (cgroup v2, found through `mountinfo`, wherever it is mounted), an
-//! agent is put into one, and no descendant can leave it: not by forking faster than it is looked for, and not by
-//! losing its parents, its session and its environment. Elsewhere nothing is lost but that: the tree is then found by
+//! agent is put into one, and its descendants stay in it however fast they fork and even if they lose their parents, their
+//! session and their environment. A process leaves it only by moving itself, or having a service manager move it, into
+//! another cgroup, which takes the same permission that we need to make one. Where there is no cgroup, the tree is found by
 //! its parents and by its marker.
 //!
 //! Moving a process into a group makes the kernel wait for all processors, for about 10 ms (seen on Linux 6.18), and so it
@@ -14,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::fs::{FsWord, Mode, OFlags, fstatfs, open};
+
 use crate::task::TaskId;
+
+/// The type of the cgroup v2 file system (`linux/magic.h`).
+const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 
 /// How the name of a task's group begins; its id follows.
 const PREFIX: &str = "codex-connector-";
@@ -39,11 +45,15 @@ impl Cgroup {
         Some(Self { dir })
     }
 
-    /// The group that was made for this task earlier, perhaps by another process. `None`: `dir` cannot be that, or is
-    /// there no more.
+    /// The group that was made for this task earlier, perhaps by another process. `None`: it no longer exists, or `dir` is
+    /// something else.
+    ///
+    /// `dir` comes from a file that others may be able to change, and everything in the group is killed. So it has to be
+    /// the real path of a cgroup with the task's own name, next to or below this process's group.
     pub fn of(id: &TaskId, dir: PathBuf) -> Option<Self> {
         let is_its_own = dir.file_name().is_some_and(|name| name.to_str() == Some(&format!("{PREFIX}{id}")));
-        (is_its_own && dir.join("cgroup.procs").exists()).then_some(Self { dir })
+        let is_real = dir.canonicalize().is_ok_and(|real| real == dir);
+        (is_its_own && is_real && is_cgroup(&dir) && is_near(&dir, &own_group()?)).then_some(Self { dir })
     }
 
     /// Where it is.
@@ -159,6 +169,19 @@ pub(super) fn sweep() {
     }
 }
 
+/// Whether a directory, not a link to one, is a group of cgroup v2.
+fn is_cgroup(dir: &Path) -> bool {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = open(dir, flags, Mode::empty());
+    opened.and_then(fstatfs).is_ok_and(|system| system.f_type == CGROUP2_SUPER_MAGIC)
+}
+
+/// Whether `dir` is below the parent of the group `own`, or below `own` itself where that is the top of what is mounted.
+fn is_near(dir: &Path, own: &Path) -> bool {
+    let top = own.parent().filter(|parent| is_cgroup(parent)).unwrap_or(own);
+    dir != top && dir.starts_with(top)
+}
+
 /// The directory of this process's group in the unified hierarchy.
 fn own_group() -> Option<PathBuf> {
     let (mountinfo, groups) =
@@ -222,18 +245,39 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_with_another_name_is_no_group_of_the_task() {
+    fn what_only_looks_like_the_group_of_a_task_is_not_taken_for_it() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let id = TaskId::random();
-        let make = |name: String| {
-            let group = dir.path().join(name);
-            fs::create_dir(&group).expect("the directory is writable");
-            fs::write(group.join("cgroup.procs"), "").expect("the directory is writable");
-            group
-        };
-        let (own, other) = (make(format!("{PREFIX}{id}")), make(format!("{PREFIX}{id}0")));
-        assert!(Cgroup::of(&id, own).is_some());
-        assert!(Cgroup::of(&id, other).is_none());
-        assert!(Cgroup::of(&id, "/".into()).is_none());
+        let plain = dir.path().join(format!("{PREFIX}{id}"));
+        fs::create_dir(&plain).and_then(|()| fs::write(plain.join("cgroup.procs"), "")).expect("it is writable");
+        assert_eq!(Cgroup::of(&id, plain), None, "a directory that is not a cgroup");
+        assert_eq!(Cgroup::of(&id, "/".into()), None);
+        // The rest needs real groups, which not every machine lets us make.
+        let other = TaskId::random();
+        let (Some(group), Some(others)) = (Cgroup::make(&id), Cgroup::make(&other)) else { return };
+        let links = tempfile::tempdir().expect("a temporary directory can be made");
+        let link = links.path().join(format!("{PREFIX}{id}"));
+        std::os::unix::fs::symlink(others.dir(), &link).expect("it is writable");
+        let found = [
+            Cgroup::of(&id, group.dir().to_owned()).is_some(),
+            Cgroup::of(&id, others.dir().to_owned()).is_some(),
+            Cgroup::of(&id, link).is_some(),
+            Cgroup::of(&id, group.dir().join("../").join(format!("{PREFIX}{id}"))).is_some(),
+        ];
+        group.remove();
+        let is_gone = Cgroup::of(&id, group.dir().to_owned()).is_none();
+        others.remove();
+        assert_eq!(found, [true, false, false, false]);
+        assert!(is_gone);
+    }
+
+    #[test]
+    fn only_groups_next_to_ours_are_near() {
+        // Without a cgroup file system at these paths, the top is the group itself.
+        let own = Path::new("/no/such/mount/own");
+        assert!(is_near(Path::new("/no/such/mount/own/x"), own));
+        for far in ["/no/such/mount/own", "/no/such/mount/other", "/no/such/mount/own-2/x", "/"] {
+            assert!(!is_near(Path::new(far), own), "{far}");
+        }
     }
 }

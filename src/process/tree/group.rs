@@ -1,4 +1,6 @@
-//! Elsewhere than on Linux: the tree is the agent's process group. What leaves the group is not found.
+//! On systems other than Linux, the tree is the agent's process group. What leaves the group is not found.
+//!
+//! Untested: nobody has run this on macOS.
 
 use std::{
     convert::Infallible,
@@ -9,7 +11,7 @@ use rustix::process::{Signal, kill_process_group, test_kill_process_group};
 
 use super::{Member, pid};
 use crate::{
-    process::{identity_of, is_alive},
+    process::{boot_id, identity, identity_of, proof},
     task::{ProcessIdentity, TaskId},
 };
 
@@ -27,8 +29,21 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     }
 }
 
-pub(super) fn left_behind(_id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    agent.filter(|agent| is_alive(agent)).map(|agent| survivors(agent.pid)).unwrap_or_default()
+/// The agent may have ended before its children, and its group goes by its pid all the same. That the group is still the
+/// task's is shown by the marker that one of its processes carries.
+pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
+    let agent = agent.filter(|agent| agent.boot_id == boot_id());
+    let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::works_for(pid, id)));
+    agent.map(|agent| survivors(agent.pid)).unwrap_or_default()
+}
+
+fn processes_in(group: u32) -> Vec<u32> {
+    let listed = identity::answer_of("ps", &["-ax", "-o", "pid=,pgid="]).unwrap_or_default();
+    let pairs = listed.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().map(str::parse::<u32>);
+        Some((words.next()?.ok()?, words.next()?.ok()?))
+    });
+    pairs.filter(|(_, theirs)| *theirs == group).map(|(pid, _)| pid).collect()
 }
 
 pub(super) fn chase(_agent: u32) {}

@@ -13,7 +13,7 @@ use rustix::process::{
 
 use super::{Member, pid};
 use crate::{
-    process::{TASK_MARKER, is_alive},
+    process::proof,
     task::{ProcessIdentity, TaskId},
 };
 
@@ -201,18 +201,9 @@ pub(super) fn signal(member: &Member, signal: Signal) {
     };
 }
 
-pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    let carries_marker = |pid: &u32| {
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-            environment.split(|byte| *byte == 0).any(|variable| {
-                let value = variable.strip_prefix(TASK_MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-                value.is_some_and(|ids| ids.split(|byte| *byte == b',').any(|listed| listed == id.as_str().as_bytes()))
-            })
-        })
-    };
+pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<Member> {
     let processes = Processes::now();
-    let agent = agent.filter(|agent| is_alive(agent)).map(|agent| agent.pid);
-    let roots: HashSet<u32> = processes.0.keys().copied().filter(carries_marker).chain(agent).collect();
+    let roots: HashSet<u32> = processes.0.keys().copied().filter(|pid| proof::works_for(*pid, id)).collect();
     let mut left = processes.alive_below(|parent| roots.contains(&parent));
     left.extend(roots.iter().filter_map(|pid| processes.alive(*pid)));
     left.sort_by_key(|member| member.pid);

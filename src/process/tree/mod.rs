@@ -7,7 +7,7 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 
-use super::is_alive;
+use super::{is_alive, proof};
 use crate::task::{ProcessIdentity, TaskId};
 
 #[cfg(target_os = "linux")]
@@ -101,10 +101,11 @@ impl Tree {
     }
 }
 
-/// What is left of a task whose supervisor is gone: what is in its control group, the processes that carry its marker in
-/// their environment, its agent, and what is below them. Elsewhere than on Linux only the agent's process group.
+/// What is left of a task whose supervisor is gone: the processes in its cgroup, those that carry its marker in their
+/// environment, and what is below them. On other systems than Linux, only the agent's process group.
 ///
-/// Without a control group, what cleared its environment and lost its parents too is not found.
+/// A recorded agent that is in neither is not taken for one: anyone who can write the record could name any process there.
+/// A process that left the cgroup, cleared its environment and lost its parents is not found.
 pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut left = platform::left_behind(id, agent);
     add_group(&mut left, group);
@@ -153,15 +154,29 @@ fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
     members.extend(platform::members(more));
 }
 
-/// Kills exactly this process, if it is there.
-pub fn kill_exactly(process: &ProcessIdentity) {
-    signal_exactly(process, Signal::KILL);
+/// Kills the recorded agent of a task, if it is there and carries the task's marker.
+pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
+    if proof::works_for(process.pid, id) {
+        signal_exactly(process, Signal::KILL);
+    }
 }
 
-/// Tells exactly this process, a supervisor, to look at its files now. One that does not listen yet is not disturbed: what
-/// it is told with ([`NUDGE`]) is ignored by default.
-pub fn nudge(process: &ProcessIdentity) {
-    signal_exactly(process, Signal::WINCH);
+/// Kills the recorded supervisor of a task. Returns whether there was one: a process that only the record takes for one is
+/// left alone.
+pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
+    let is_one = is_alive(process) && proof::supervises(process.pid, id);
+    if is_one {
+        signal_exactly(process, Signal::KILL);
+    }
+    is_one
+}
+
+/// Tells the recorded supervisor of a task to look at its files now, if it is there. One that does not listen yet is not
+/// disturbed: the signal ([`NUDGE`]) is ignored by default.
+pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
+    if proof::supervises(process.pid, id) {
+        signal_exactly(process, Signal::WINCH);
+    }
 }
 
 /// The number of the signal of a [`nudge`].
@@ -200,6 +215,6 @@ fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
     }
 }
 
-fn pid(raw: u32) -> Option<Pid> {
+pub(super) fn pid(raw: u32) -> Option<Pid> {
     i32::try_from(raw).ok().and_then(Pid::from_raw)
 }

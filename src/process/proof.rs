@@ -1,0 +1,158 @@
+//! Whether a recorded process is what its record says.
+//!
+//! Records are files, and whoever can change a file of the data directory can name any process in it. So before a process is
+//! signalled because a record names it, the process itself has to show that it belongs to the task: an agent by the
+//! [marker](TASK_MARKER) in its environment, a supervisor by the session that it leads, its program and its arguments.
+
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+
+use super::{TASK_MARKER, tree};
+use crate::task::TaskId;
+
+/// Whether the process carries the marker of this task: it is the task's agent, or was started by it.
+pub(super) fn works_for(pid: u32, id: &TaskId) -> bool {
+    environment(pid).is_some_and(|variables| has_marker(&variables, id))
+}
+
+/// Whether the process is the supervisor of this task.
+pub(super) fn supervises(pid: u32, id: &TaskId) -> bool {
+    let Some(process) = tree::pid(pid) else { return false };
+    let leads_its_session = rustix::process::getsid(Some(process)).is_ok_and(|leader| leader == process);
+    leads_its_session && runs_this_program(pid) && arguments(pid).is_some_and(|words| is_told_to_supervise(&words, id))
+}
+
+/// `variables` are separated by NUL bytes, or by blanks where the system prints them so.
+fn has_marker(variables: &[u8], id: &TaskId) -> bool {
+    variables.split(|byte| SEPARATORS.contains(byte)).any(|variable| {
+        let value = variable.strip_prefix(TASK_MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        value.is_some_and(|ids| ids.split(|byte| *byte == b',').any(|listed| listed == id.as_str().as_bytes()))
+    })
+}
+
+/// The command line that the executor gives every supervisor, whatever program it is.
+fn is_told_to_supervise(words: &[u8], id: &TaskId) -> bool {
+    let mut words = words.split(|byte| SEPARATORS.contains(byte)).skip(1);
+    words.next() == Some(b"supervise") && words.next() == Some(id.as_str().as_bytes())
+}
+
+/// Whether two programs are the same, or one is a later version of the other. Linux appends ` (deleted)` to the name of a
+/// program whose file was replaced.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere a program's file cannot be found"))]
+fn is_same_program(one: &Path, other: &Path) -> bool {
+    let name = |path: &Path| {
+        let name = path.file_name().map(OsStr::as_bytes)?;
+        Some(name.strip_suffix(b" (deleted)").unwrap_or(name).to_vec())
+    };
+    name(one).is_some() && name(one) == name(other)
+}
+
+#[cfg(target_os = "linux")]
+const SEPARATORS: &[u8] = b"\0";
+
+#[cfg(target_os = "linux")]
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ")).ok()
+}
+
+#[cfg(target_os = "linux")]
+fn arguments(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
+}
+
+#[cfg(target_os = "linux")]
+fn runs_this_program(pid: u32) -> bool {
+    let program = |process: &str| fs::read_link(format!("/proc/{process}/exe"));
+    let (Ok(theirs), Ok(ours)) = (program(&pid.to_string()), program("self")) else { return false };
+    is_same_program(&theirs, &ours)
+}
+
+// Untested: nobody has run this on macOS.
+#[cfg(not(target_os = "linux"))]
+const SEPARATORS: &[u8] = b" \n";
+
+/// The command line and then the environment, as `ps` prints them for processes of the same user.
+#[cfg(not(target_os = "linux"))]
+fn environment(pid: u32) -> Option<Vec<u8>> {
+    super::identity::answer_of("ps", &["eww", "-o", "command=", "-p", &pid.to_string()]).map(String::into_bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn arguments(pid: u32) -> Option<Vec<u8>> {
+    super::identity::answer_of("ps", &["-ww", "-o", "command=", "-p", &pid.to_string()]).map(String::into_bytes)
+}
+
+/// Its arguments have to do.
+#[cfg(not(target_os = "linux"))]
+fn runs_this_program(_pid: u32) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> TaskId {
+        TaskId::parse("0123abcd").expect("a valid id")
+    }
+
+    #[test]
+    fn only_the_tasks_own_marker_counts() {
+        let carries = |text: &str| has_marker(text.replace('|', "\0").as_bytes(), &id());
+        for marked in ["CONNECTOR_TASK_IDS=0123abcd", "A=1|CONNECTOR_TASK_IDS=11111111,0123abcd|B=2|"] {
+            assert!(carries(marked), "{marked}");
+        }
+        for other in [
+            "",
+            "CONNECTOR_TASK_IDS=",
+            "CONNECTOR_TASK_IDS=0123abce",
+            "CONNECTOR_TASK_IDS=0123abcdd",
+            "XCONNECTOR_TASK_IDS=0123abcd",
+            "A=CONNECTOR_TASK_IDS=0123abcd",
+        ] {
+            assert!(!carries(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_command_line_of_this_tasks_supervisor_counts() {
+        let supervises = |line: &str| is_told_to_supervise(line.replace(' ', "\0").as_bytes(), &id());
+        assert!(supervises("codex-connector supervise 0123abcd --data-dir /x"));
+        for other in ["", "supervise 0123abcd", "codex-connector supervise 0123abce", "codex-connector check 0123abcd"]
+        {
+            assert!(!supervises(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_an_update_replaced_is_still_this_program() {
+        let same = |one: &str, other: &str| is_same_program(Path::new(one), Path::new(other));
+        assert!(same("/usr/bin/codex-connector", "/usr/bin/codex-connector"));
+        assert!(same("/usr/bin/codex-connector (deleted)", "/usr/bin/codex-connector"));
+        assert!(same("/home/x/.npm/_npx/1/codex-connector", "/home/x/.npm/_npx/2/codex-connector"));
+        assert!(!same("/usr/bin/sleep", "/usr/bin/codex-connector"));
+        assert!(!same("/", "/"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_bystander_is_neither_an_agent_nor_a_supervisor() {
+        use std::process::{Command, Stdio};
+        let id = id();
+        let start = |command: &mut Command| {
+            command.env_remove(TASK_MARKER).stdin(Stdio::piped()).spawn().expect("util-linux is installed")
+        };
+        // The first leads its session, and the second has the arguments as well.
+        let mut leader = start(Command::new("setsid").arg("cat"));
+        let mut pretender = start(Command::new("setsid").args(["sh", "-c", "cat"]).args(["supervise", id.as_str()]));
+        let mut marked = Command::new("cat").env(TASK_MARKER, id.as_str()).stdin(Stdio::piped()).spawn().expect("cat");
+        for child in [&leader, &pretender] {
+            assert!(!supervises(child.id(), &id) && !works_for(child.id(), &id));
+        }
+        assert!(works_for(marked.id(), &id) && !supervises(marked.id(), &id));
+        for child in [&mut leader, &mut pretender, &mut marked] {
+            child.kill().and_then(|()| child.wait().map(drop)).expect("it is our child");
+        }
+    }
+}
