@@ -89,6 +89,18 @@ fn no_text_can_forge_a_row_of_the_list() {
 }
 
 #[test]
+fn no_text_can_forge_what_a_hook_adds_to_a_conversation() {
+    assert_eq!(render::ends(&[]), None);
+    for text in HOSTILE {
+        for status in ["completed", "failed", "interrupted"] {
+            let told = render::ends(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
+            assert_eq!(told.lines().count(), 4, "{told}");
+            assert_ours(&told, 0, 0);
+        }
+    }
+}
+
+#[test]
 fn no_text_can_forge_a_refusal_or_a_notice() {
     for text in HOSTILE {
         let notices = vec![text.to_owned(), format!("{text} at the beginning")];

@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
-pub(crate) use render::{brief, one_line};
+pub(crate) use render::{brief, ends};
 use server::{Connection, Server};
 
 /// What a server can do for its callers.

@@ -4,10 +4,12 @@
 //! not waited for, and what we make is ours alone (0600, directories 0700) whatever the umask says.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, ErrorKind, Read},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
@@ -65,6 +67,20 @@ pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
     match if_there(fs::remove_file(path)) {
         Err(error) if is_foreign(&error) => set_aside(path).map(drop),
         removed => removed.map(drop).map_err(StoreError::at("remove", path)),
+    }
+}
+
+/// Locks such a file for as long as the value lives. `None`: another process holds it, and did not let go in time.
+pub(super) fn lock(path: &Path, patience: Duration) -> Result<Option<File>, StoreError> {
+    let file = mark(path)?;
+    let patience = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", path)(error)),
+        }
     }
 }
 

@@ -6,10 +6,9 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{BufWriter, Write},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -126,7 +125,7 @@ impl Store {
         Ok(true)
     }
 
-    fn mark_dirty(&self) -> Result<(), StoreError> {
+    pub(super) fn mark_dirty(&self) -> Result<(), StoreError> {
         files::mark(&self.layout.index_dirty()).map(drop)
     }
 
@@ -250,17 +249,7 @@ impl Store {
     }
 
     fn lock_index(&self, patience: Duration) -> Result<Option<File>, StoreError> {
-        let path = self.layout.index_lock();
-        let file = files::mark(&path)?;
-        let patience = Instant::now() + patience;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(2)),
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", path)(error)),
-            }
-        }
+        files::lock(&self.layout.index_lock(), patience)
     }
 }
 

@@ -44,8 +44,19 @@ impl Layout {
         self.data.join("http-token")
     }
 
+    /// What `notify` of version 2.0.0 has told.
     pub(super) fn told(&self) -> PathBuf {
         self.data.join("told.json")
+    }
+
+    /// Which ends of tasks `notify` has told to which session.
+    pub(super) fn notified(&self) -> PathBuf {
+        self.data.join("notified.json")
+    }
+
+    /// Locked while `notified.json` is read and replaced.
+    pub(super) fn notified_lock(&self) -> PathBuf {
+        self.data.join("notified.lock")
     }
 
     pub(super) fn run_root(&self) -> PathBuf {

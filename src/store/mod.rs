@@ -47,6 +47,7 @@ pub use probes::ProbeKey;
 pub use queue::{Place, Turn};
 pub use records::ResultText;
 pub use tail::Tail;
+pub use told::Untold;
 
 use layout::Layout;
 

@@ -1,64 +1,248 @@
-//! What was told to whom: when each session was last told of tasks that ended.
+//! Which ends of tasks each session has been told of, for `notify`.
+//!
+//! An end is remembered by its task's id, never by its time: a task's record becomes visible some time after the
+//! `completedAt` in it, and clocks are set back. `notified.json` lists the tasks that were seen to have ended, in the order in
+//! which they were first seen, and for each session how much of that list it has been told. An end that becomes visible
+//! late is appended late, and so it is ahead of every session all the same.
+//!
+//! A task that is seen running is remembered too: by the time it has ended, so many newer tasks may have begun that the
+//! index has no room for it.
+//!
+//! Version 2.0.0 kept a time for each session in `told.json`. That file is read once, when `notified.json` is made, and never
+//! written, so that a 2.0.0 that shares the data directory can go on using it.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fs::{self, File},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError,
-    atomic::{Durability, replace},
+    atomic::{Durability, replace, set_aside},
     files, if_there,
+    layout::RECORD_SUFFIX,
 };
+use crate::task::{TaskId, TaskRecord};
 
-/// As many sessions are remembered; the one that asked longest ago is forgotten first.
+/// The format of `notified.json` that this version writes.
+const FORMAT: u32 = 1;
+
+/// How many sessions are remembered. The one whose last sign of life is oldest is forgotten first.
 const REMEMBERED: usize = 200;
 
-/// The most bytes of a session's name.
+/// Maximum length of a session's name, in characters.
 const KEY: usize = 200;
 
-impl Store {
-    /// Remembers that the session `key` is told now, and returns when it was last told.
-    ///
-    /// Of two calls for one session at the same time both may be told the same. A file that is damaged is begun anew.
-    pub fn told(&self, key: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let path = self.layout.told();
-        let key: String = key.chars().take(KEY).collect();
-        let content = if_there(files::read(&path)).unwrap_or_default().unwrap_or_default();
-        let mut told: BTreeMap<String, DateTime<Utc>> = serde_json::from_slice(&content).unwrap_or_default();
-        let before = told.insert(key, now);
-        if told.len() > REMEMBERED {
-            let oldest = told.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| told.remove(&oldest));
-        }
+/// The lock is held for one look at the tasks and one write.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The ended tasks that a look at the data directory finds.
+type Visible = BTreeMap<TaskId, TaskRecord>;
+
+/// The content of `notified.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    format: u32,
+    /// Tasks that were seen to have ended, in the order in which that was first seen.
+    ended: Vec<TaskId>,
+    /// Tasks that were running at the last look.
+    running: BTreeSet<TaskId>,
+    sessions: BTreeMap<String, Session>,
+    /// How many signs of life sessions have given, which is the clock that [`Session::sign`] is read from.
+    signs: u64,
+    /// How long `ended` was when it was last [swept](Store::sweep).
+    swept: usize,
+}
+
+/// What one session has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    /// How much of [`Told::ended`].
+    told: usize,
+    /// When it last gave a sign of life, by [`Told::signs`].
+    sign: u64,
+}
+
+/// The ends that a session has not been told of yet. Nobody else is told anything until this is dropped.
+#[derive(Debug)]
+pub struct Untold<'a> {
+    store: &'a Store,
+    /// The tasks, in the order in which they were seen to have ended.
+    pub records: Vec<TaskRecord>,
+    /// What to write once the session has been told; none if the file says so already.
+    told: Option<Told>,
+    _lock: File,
+}
+
+impl Untold<'_> {
+    /// The session has been told. Until this is called, the next call for the session gets the same ends again.
+    pub fn confirm(self) -> Result<(), StoreError> {
+        let Some(told) = &self.told else { return Ok(()) };
+        let path = self.store.layout.notified();
+        let content = serde_json::to_vec(told).expect("ids and session names are strings");
         if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
-            super::atomic::set_aside(&path)?;
+            set_aside(&path)?;
         }
-        let content = serde_json::to_vec(&told).unwrap_or_default();
-        replace(&path, &content, Durability::Volatile)?;
-        Ok(before)
+        replace(&path, &content, Durability::Volatile)
+    }
+}
+
+impl Store {
+    /// The tasks that ended since the session `key` was last told, and none at its first call.
+    ///
+    /// Fails when the files cannot be read, or another process holds the lock for longer than two seconds.
+    pub fn untold(&self, key: &str) -> Result<Untold<'_>, StoreError> {
+        let lock = self.layout.notified_lock();
+        let Some(lock) = files::lock(&lock, LOCK_PATIENCE)? else {
+            return Err(StoreError::at("lock", lock)(std::io::ErrorKind::TimedOut.into()));
+        };
+        let key: String = key.chars().take(KEY).collect();
+        let known = self.read_told()?;
+        let records = self.list(None, usize::MAX)?.records;
+        let (ended, running): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.status.is_final());
+        let mut visible: Visible = ended.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let running = running.into_iter().map(|record| record.id).collect();
+        let mut told = match &known {
+            Some(told) => {
+                let mut told = told.clone();
+                self.follow_up(&mut told, running, &mut visible)?;
+                told
+            }
+            None => self.nothing_told(running, &visible)?,
+        };
+        told.append_new(&visible);
+        let all = told.ended.len();
+        // One that the index has dropped since another session was told of it is found by its record.
+        let find = |id| visible.remove(id).or_else(|| self.read_record(id).ok().flatten());
+        let place = told.sessions.get(&key).map_or(all, |session| session.told.min(all));
+        let records = told.ended[place..].iter().filter_map(find).collect();
+        told.sees(key, all);
+        self.sweep(&mut told);
+        let told = (known.as_ref() != Some(&told)).then_some(told);
+        Ok(Untold { store: self, records, told, _lock: lock })
+    }
+
+    /// Looks after the tasks that were running at the last look and are not listed any more: the index may have no room for
+    /// one that has ended.
+    fn follow_up(
+        &self,
+        told: &mut Told,
+        mut running: BTreeSet<TaskId>,
+        visible: &mut Visible,
+    ) -> Result<(), StoreError> {
+        let unlisted = told.running.iter().filter(|id| !visible.contains_key(id) && !running.contains(id));
+        for id in unlisted.cloned().collect::<Vec<_>>() {
+            match self.read_record(&id)? {
+                Some(record) if record.status.is_final() => drop(visible.insert(id, record)),
+                Some(_) => drop(running.insert(id)),
+                // It has been removed.
+                None => {}
+            }
+        }
+        told.running = running;
+        Ok(())
+    }
+
+    /// The state in which everything that has ended so far was seen to have ended. That includes tasks which the index has
+    /// dropped: should it be rebuilt from the records, they would look new.
+    fn nothing_told(&self, running: BTreeSet<TaskId>, visible: &Visible) -> Result<Told, StoreError> {
+        let logs = &self.layout.logs;
+        let files = if_there(fs::read_dir(logs)).map_err(StoreError::at("read", logs))?;
+        let names = files.into_iter().flatten().flatten().map(|file| file.file_name());
+        let ids = names.filter_map(|name| TaskId::parse(name.to_str()?.strip_suffix(RECORD_SUFFIX)?).ok());
+        let is_unlisted = |id: &TaskId| !visible.contains_key(id) && !running.contains(id);
+        let ended: Vec<_> = ids.filter(|id| is_unlisted(id) && !self.layout.run(id).exists()).collect();
+        let unlisted = ended.len();
+        let mut told = Told { format: FORMAT, swept: unlisted, ended, running, sessions: BTreeMap::new(), signs: 0 };
+        told.append_new(visible);
+        let content = files::read(&self.layout.told()).unwrap_or_default();
+        let before: BTreeMap<String, DateTime<Utc>> = serde_json::from_slice(&content).unwrap_or_default();
+        let mut before: Vec<_> = before.into_iter().collect();
+        before.sort_by_key(|(_, at)| *at);
+        for (key, at) in before {
+            let was_told =
+                |id: &&TaskId| visible.get(id).is_none_or(|record| record.completed_at.is_none_or(|end| end <= at));
+            told.sees(key, told.ended.iter().take_while(was_told).count());
+        }
+        Ok(told)
+    }
+
+    /// The file; `None` when there is none yet, or a damaged one, which is set aside.
+    fn read_told(&self) -> Result<Option<Told>, StoreError> {
+        let path = self.layout.notified();
+        let Some(content) = self.read_as_it_is(&path)? else { return Ok(None) };
+        match serde_json::from_slice::<Told>(&content) {
+            Ok(told) if told.format == FORMAT => Ok(Some(told)),
+            Ok(_) | Err(_) => {
+                let aside = set_aside(&path)?;
+                self.notice(format!(
+                    "notified.json was damaged, or of a later version; it is kept as {}, and sessions begin anew",
+                    aside.display()
+                ));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Forgets tasks that are gone for good, once the list has doubled.
+    fn sweep(&self, told: &mut Told) {
+        const SLACK: usize = 1_000;
+        if told.ended.len() <= 2 * told.swept + SLACK {
+            return;
+        }
+        let kept: Vec<bool> = told.ended.iter().map(|id| self.layout.record(id).exists()).collect();
+        told.keep(&kept);
+    }
+}
+
+impl Told {
+    /// Appends the ends that are visible for the first time, in the order of their times.
+    fn append_new(&mut self, visible: &Visible) {
+        let mut new: HashSet<_> = visible.keys().collect();
+        for id in &self.ended {
+            new.remove(id);
+        }
+        let mut new: Vec<_> = new.into_iter().map(|id| (visible[id].completed_at, id.clone())).collect();
+        new.sort();
+        self.ended.extend(new.into_iter().map(|(_, id)| id));
+    }
+
+    /// The session has been told everything up to `all`.
+    fn sees(&mut self, key: String, all: usize) {
+        let before = self.sessions.get(&key).copied();
+        // A session that is told nothing new gives a sign of life only now and then, so that nothing is written.
+        let is_fresh = |session: &Session| self.signs - session.sign.min(self.signs) < REMEMBERED as u64 / 2;
+        if before.is_some_and(|session| session.told == all && is_fresh(&session)) {
+            return;
+        }
+        self.signs += 1;
+        self.sessions.insert(key, Session { told: all, sign: self.signs });
+        if self.sessions.len() > REMEMBERED {
+            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.sign).map(|(key, _)| key.clone());
+            oldest.and_then(|oldest| self.sessions.remove(&oldest));
+        }
+    }
+
+    /// Keeps the tasks of which `kept` says so, and each session's place between them.
+    fn keep(&mut self, kept: &[bool]) {
+        let mut places = vec![0];
+        places.extend(kept.iter().scan(0, |place, kept| {
+            *place += usize::from(*kept);
+            Some(*place)
+        }));
+        for session in self.sessions.values_mut() {
+            session.told = places[session.told.min(kept.len())];
+        }
+        let mut kept = kept.iter();
+        self.ended.retain(|_| kept.next().copied().unwrap_or(true));
+        self.swept = self.ended.len();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-    use crate::store::tests::store;
-
-    #[test]
-    fn each_session_is_told_from_where_it_was_told_before() {
-        let (_dir, store) = store();
-        let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-        assert_eq!(store.told("a", at(1)).expect("it is writable"), None);
-        assert_eq!(store.told("b", at(2)).expect("it is writable"), None);
-        assert_eq!(store.told("a", at(3)).expect("it is writable"), Some(at(1)));
-        for session in 0..300 {
-            store.told(&format!("session {session}"), at(100 + session)).expect("it is writable");
-        }
-        assert_eq!(store.told("a", at(999)).expect("it is writable"), None, "it was forgotten");
-        fs::write(store.layout.told(), "{torn").expect("it is writable");
-        assert_eq!(store.told("a", at(1_000)).expect("it is writable"), None);
-        assert_eq!(store.told("a", at(1_001)).expect("it is writable"), Some(at(1_000)));
-    }
-}
+#[path = "told_tests.rs"]
+mod tests;

@@ -16,6 +16,9 @@ const VALUE: usize = 500;
 /// The most characters of an advice.
 const ADVICE: usize = 500;
 
+/// The most characters of a duration.
+pub(super) const DURATION: usize = 20;
+
 /// What an agent said has this much room at least.
 const LEAST_SAID: usize = 120;
 

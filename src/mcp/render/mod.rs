@@ -11,6 +11,7 @@
 //! - Everything else stands on one line: gaps become blanks, whatever drives or hides is shown as its escape, and what
 //!   Markdown would act on has a backslash before it.
 
+mod ends;
 mod excerpt;
 mod fields;
 mod markdown;
@@ -21,6 +22,7 @@ mod tasks;
 mod tests;
 mod text;
 
+pub(crate) use ends::ends;
 pub(super) use markdown::sentence;
 pub(crate) use outcome::brief;
 pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    fields::{duration, exit_code},
+    fields::{DURATION, duration, exit_code},
     text::cell,
 };
 use crate::{
@@ -64,7 +64,7 @@ fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
         "\n| {} | {} | {} | {} | {} |",
         record.id,
         record.status,
-        cell(&duration(record, now), 20),
+        cell(&duration(record, now), DURATION),
         cell(&exit, 20),
         cell(&record.task, TASK)
     )

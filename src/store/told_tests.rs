@@ -1,0 +1,202 @@
+//! Ends that become visible late, out of order, or with strange times; and files of other versions.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    store::{Claim, tests::store},
+    task::{IndexLimits, TaskStatus},
+};
+
+const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + second)
+}
+
+/// A task that began and ended then, by whatever clock.
+fn record(began: i64, ended: i64) -> TaskRecord {
+    serde_json::from_value(json!({
+        "format": 1, "id": TaskId::random(), "status": "completed", "startedAt": at(began), "completedAt": at(ended)
+    }))
+    .expect("these fields are enough")
+}
+
+fn put(store: &Store, record: &TaskRecord) -> TaskId {
+    store.write_record(record).expect("it is writable");
+    store.index(record, LIMITS).expect("it is writable");
+    record.id.clone()
+}
+
+fn end(store: &Store, began: i64, ended: i64) -> TaskId {
+    put(store, &record(began, ended))
+}
+
+/// What a session is told.
+fn tell(store: &Store, key: &str) -> Vec<TaskId> {
+    let untold = store.untold(key).expect("the files are ours");
+    let ids = untold.records.iter().map(|record| record.id.clone()).collect();
+    untold.confirm().expect("it is writable");
+    ids
+}
+
+#[test]
+fn each_session_is_told_of_each_end_after_its_first_call_once() {
+    let (_dir, store) = store();
+    end(&store, 1, 2);
+    assert_eq!(tell(&store, "a"), [], "it ended before the session began");
+    let (second, third) = (end(&store, 3, 4), end(&store, 3, 5));
+    assert_eq!(tell(&store, "b"), []);
+    let fourth = end(&store, 3, 6);
+    assert_eq!(tell(&store, "a"), [second, third, fourth.clone()]);
+    assert_eq!((tell(&store, "b"), tell(&store, "a"), tell(&store, "b")), (vec![fourth], vec![], vec![]));
+}
+
+#[test]
+fn an_end_that_becomes_visible_late_is_told_whatever_its_time() {
+    let (_dir, store) = store();
+    tell(&store, "a");
+    end(&store, 10, 20);
+    assert_eq!(tell(&store, "a").len(), 1);
+    // Its time was taken before the other's, and its record was written after that was told. Clocks are set back, too.
+    for time in [15, 20, -1_000_000, 1_000_000, 21] {
+        let late = end(&store, time - 5, time);
+        assert_eq!(tell(&store, "a"), [late], "at {time}");
+    }
+    assert_eq!(tell(&store, "a"), []);
+}
+
+#[test]
+fn an_end_is_told_although_the_index_has_no_room_for_it() {
+    let (_dir, store) = store();
+    let running = TaskRecord { status: TaskStatus::Running, completed_at: None, ..record(0, 0) };
+    let Ok(Claim::Taken(lease)) = store.claim(&running.id) else { panic!("a new id is free") };
+    put(&store, &running);
+    tell(&store, "a");
+    tell(&store, "b");
+    let newer: Vec<_> = (1..=150).map(|second| end(&store, second, second)).collect();
+    let ended = TaskRecord { status: TaskStatus::Completed, completed_at: Some(at(200)), ..running };
+    put(&store, &ended);
+    store.close(&ended.id, lease).expect("it is writable");
+    assert_eq!(store.index_entry(&ended.id).expect("it is readable"), None, "the index has dropped it");
+    for key in ["a", "b"] {
+        let told = tell(&store, key);
+        assert!(told.contains(&ended.id), "{key}");
+        // The oldest of the newer ones were never seen by anyone while the index had them.
+        assert_eq!(told.len(), 1 + LIMITS.entries.min(newer.len()), "{key}");
+        assert_eq!(tell(&store, key), []);
+    }
+}
+
+#[test]
+fn an_index_that_is_rebuilt_makes_nothing_new() {
+    let (_dir, store) = store();
+    for second in 0..150 {
+        end(&store, second, second);
+    }
+    tell(&store, "a");
+    fs::remove_file(store.layout.index()).expect("it is there");
+    assert_eq!(store.list(None, usize::MAX).expect("it is readable").total, 150);
+    assert_eq!(tell(&store, "a"), []);
+    store.mark_dirty().expect("it is writable");
+    assert_eq!(tell(&store, "a"), []);
+}
+
+#[test]
+fn what_was_not_confirmed_is_told_again() {
+    let (_dir, store) = store();
+    tell(&store, "a");
+    let id = end(&store, 1, 2);
+    drop(store.untold("a").expect("the files are ours"));
+    assert_eq!(tell(&store, "a"), [id]);
+}
+
+#[test]
+fn calls_that_find_nothing_new_write_nothing() {
+    let (_dir, store) = store();
+    end(&store, 1, 2);
+    tell(&store, "a");
+    let facts = || fs::metadata(store.layout.notified()).and_then(|file| file.modified()).expect("it is there");
+    let before = facts();
+    for _ in 0..3 {
+        assert_eq!(tell(&store, "a"), []);
+    }
+    assert_eq!(facts(), before);
+}
+
+#[test]
+fn of_many_sessions_those_that_still_ask_are_remembered() {
+    let (_dir, store) = store();
+    tell(&store, "silent");
+    tell(&store, "asking");
+    for session in 0..2 * REMEMBERED {
+        tell(&store, &format!("session {session}"));
+        assert_eq!(tell(&store, "asking"), []);
+    }
+    let id = end(&store, 1, 2);
+    assert_eq!((tell(&store, "silent"), tell(&store, "asking")), (vec![], vec![id]));
+    let told = store.read_told().expect("it is readable").expect("it is there");
+    assert_eq!(told.sessions.len(), REMEMBERED);
+}
+
+#[test]
+fn a_session_of_the_version_before_is_told_what_ended_since() {
+    let (_dir, store) = store();
+    let ids: Vec<_> = (1..=4).map(|second| end(&store, 0, second)).collect();
+    let written = json!({"a": at(2), "b": at(3), "future": at(1_000_000)});
+    fs::write(store.layout.told(), written.to_string()).expect("it is writable");
+    assert_eq!(tell(&store, "a"), ids[2..]);
+    let later = end(&store, 0, 5);
+    assert_eq!(tell(&store, "b"), [ids[3].clone(), later.clone()]);
+    assert_eq!(
+        tell(&store, "future"),
+        std::slice::from_ref(&later),
+        "a time in the future holds back nothing from now on"
+    );
+    assert_eq!(tell(&store, "a"), [later]);
+    assert_eq!(tell(&store, "new"), []);
+    assert_eq!(fs::read_to_string(store.layout.told()).expect("it stays"), written.to_string());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_kept_and_begun_anew() {
+    for content in ["{torn", "", "[]", r#"{"format":2,"later":true}"#, r#"{"a":"2024-01-15T10:30:00Z"}"#] {
+        let (_dir, store) = store();
+        end(&store, 1, 2);
+        fs::write(store.layout.notified(), content).expect("it is writable");
+        assert_eq!(tell(&store, "a"), [], "{content}");
+        assert_eq!(store.take_notices().len(), 1, "{content}");
+        let id = end(&store, 1, 3);
+        assert_eq!(tell(&store, "a"), [id], "{content}");
+    }
+}
+
+#[test]
+fn tasks_that_are_gone_are_forgotten_and_no_session_loses_its_place() {
+    let ids: Vec<_> = (0..6).map(|_| TaskId::random()).collect();
+    let session = |told| Session { told, sign: 1 };
+    let sessions = (0..=6).map(|told| (format!("told {told}"), session(told))).collect();
+    let mut told = Told { format: FORMAT, ended: ids.clone(), running: BTreeSet::new(), sessions, signs: 1, swept: 0 };
+    told.keep(&[false, true, false, false, true, true]);
+    assert_eq!((told.ended, told.swept), (vec![ids[1].clone(), ids[4].clone(), ids[5].clone()], 3));
+    let places: Vec<_> = told.sessions.values().map(|session| session.told).collect();
+    assert_eq!(places, [0, 0, 1, 1, 1, 2, 3]);
+}
+
+#[test]
+fn two_calls_at_the_same_time_tell_each_end_once() {
+    let (dir, store) = store();
+    tell(&store, "a");
+    let expected: BTreeSet<_> = (0..20).map(|second| end(&store, 0, second)).collect();
+    let mut told: Vec<TaskId> = std::thread::scope(|scope| {
+        let ask = || {
+            let store = Store::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is ours");
+            tell(&store, "a")
+        };
+        let asking: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().flat_map(|asked| asked.join().expect("it does not panic")).collect()
+    });
+    told.sort();
+    assert_eq!(told, expected.into_iter().collect::<Vec<_>>());
+}
