@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use chrono::{DateTime, Utc};
+use connector_api::Warning;
 use regex::Regex;
 use serde_json::json;
 
@@ -81,7 +82,9 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const FIELDS: [&str; 27] = [
+const FIELDS: [&str; 29] = [
+    "Warning",
+    "Turn Status",
     "Fallback",
     "Task ID",
     "Status",
@@ -177,6 +180,8 @@ pub(super) fn record(status: &str, text: &str) -> TaskRecord {
         duration_formatted: text.clone(),
         result: text.clone(),
         session_id: text.clone(),
+        warnings: text.iter().map(|text| Warning { message: text.clone(), advice: Some(text.clone()) }).collect(),
+        turn_completed: true,
         fell_back: text.into_iter().collect(),
         log_file: path.clone(),
         result_file: path.clone(),

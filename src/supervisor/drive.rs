@@ -151,8 +151,10 @@ impl Run {
         self.stderr_came(Ok(0), journal);
         self.tree.let_go();
         let exit = self.exit;
+        let (has_completed, warnings) = (self.session.has_completed(), self.session.warnings());
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        End { exit, verdict, stopped: self.machine.stopped(), errno: None, is_forbidden: false }
+        let stopped = self.machine.stopped();
+        End { exit, verdict, warnings, has_completed, stopped, errno: None, is_forbidden: false }
     }
 
     async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {

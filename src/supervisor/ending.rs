@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use connector_api::{Complaint, Exit, Outcome, Verdict};
+use connector_api::{Complaint, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{FailureReason, StopCause, TaskRecord, TaskStatus, cut_middle, signal_name};
 
 /// As much of an answer, or of an agent's complaint, as its record holds.
 const MOST_TEXT: usize = 40_000;
+
+/// Maximum number of warnings in a record, and of characters in each of their texts.
+const MOST_WARNINGS: usize = 10;
+const MOST_WARNING: usize = 1_000;
 
 /// How a task ended.
 #[derive(Debug)]
@@ -17,6 +21,10 @@ pub(super) struct End {
     pub(super) exit: Option<Exit>,
     /// What the session made of it.
     pub(super) verdict: Verdict,
+    /// What the user has to know besides the verdict.
+    pub(super) warnings: Vec<Warning>,
+    /// Whether the agent said that its turn was complete.
+    pub(super) has_completed: bool,
     /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
     /// The operating system's word, where the agent was never started.
@@ -46,7 +54,7 @@ impl End {
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        Self { exit, verdict, stopped: None, errno: None, is_forbidden: false }
+        Self { exit, verdict, warnings: vec![], has_completed: false, stopped: None, errno: None, is_forbidden: false }
     }
 
     /// Why this agent could not work at all, so that another may, if that is so.
@@ -55,7 +63,8 @@ impl End {
             return None;
         };
         // What is above the ceiling is above it for everyone.
-        let is_unable = (self.errno.is_some() && !self.is_forbidden) || complaint.cause.is_some();
+        let is_unable =
+            (self.errno.is_some() && !self.is_forbidden) || (complaint.cause.is_some() && !self.has_completed);
         (is_unable && self.stopped.is_none_or(|(cause, _)| cause == StopCause::Finished))
             .then(|| complaint.said.clone())
     }
@@ -95,11 +104,19 @@ impl End {
         }
     }
 
+    /// Whether the agent completed its turn by its own account, and then exited with another code than 0.
+    fn failed_only_to_exit(&self) -> bool {
+        let failed = !matches!(self.verdict.outcome, Outcome::Completed);
+        let exited = matches!(self.exit, Some(Exit::Code(code)) if code != 0);
+        self.has_completed && failed && exited && self.stopped.is_none() && self.errno.is_none()
+    }
+
     /// Puts the end down in the record of a task that ran for `ran`. `trouble` is what the agent was last trying to get
     /// over.
     pub(super) fn put_down(self, record: &mut TaskRecord, trouble: Option<String>, now: DateTime<Utc>, ran: Duration) {
         let (status, reason) = self.conclusion();
         record.end(status, reason, now, ran);
+        record.turn_completed = self.failed_only_to_exit();
         record.exit_code = self.exit.and_then(|exit| match exit {
             Exit::Code(code) => Some(code),
             Exit::Signal(_) => None,
@@ -113,6 +130,8 @@ impl End {
             Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
                 // An agent that we stopped has nothing to say about it but what it was trying to get over.
                 match self.stopped {
+                    // What a program writes on its way out is not what its agent said.
+                    None if record.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
                         record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
                         record.advice = complaint.advice;
@@ -122,60 +141,28 @@ impl End {
                 }
             }
         }
+        let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
+        let no_answer = (!has_answer && (status == TaskStatus::Completed || record.turn_completed)).then(no_answer);
+        let warnings = no_answer.into_iter().chain(self.warnings).take(MOST_WARNINGS);
+        record.warnings = warnings.map(bounded).collect();
         record.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
         record.session_id = self.verdict.session_id;
         record.usage = self.verdict.usage;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
-        let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
-        let (status, reason) =
-            End { exit: Some(exit), verdict, stopped, errno: None, is_forbidden: false }.conclusion();
-        (status, reason.map(|reason| reason.to_string()))
-    }
-
-    fn failed() -> Outcome {
-        Outcome::Failed(Complaint::new("no"))
-    }
-
-    #[test]
-    fn the_verdict_decides_when_the_agent_ended_by_itself() {
-        use TaskStatus::{Completed, Failed};
-        assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));
-        assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
-        assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
-        assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
-        let killed = (Failed, Some("Killed by SIGKILL".into()));
-        assert_eq!(end(Outcome::Completed, Exit::Signal(9), None), killed, "whatever was said after it");
-        assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
-        let reported = (Failed, Some("Agent reported a failure".into()));
-        assert_eq!(end(failed(), Exit::Signal(2), Some(StopCause::Finished)), reported);
-    }
-
-    #[test]
-    fn why_we_stopped_it_decides_when_we_did() {
-        use TaskStatus::{Failed, Interrupted};
-        let limit = Duration::from_secs(300);
-        for outcome in [Outcome::Completed, failed()] {
-            let stopped = |cause| end(outcome.clone(), Exit::Code(0), Some(cause));
-            assert_eq!(stopped(StopCause::Cancelled), (Failed, Some("Cancelled by user".into())));
-            let timeout = Some("Timeout after 5m 1s (limit: 5m 0s)".into());
-            assert_eq!(stopped(StopCause::TimedOut { limit }), (Failed, timeout));
-            let restarted = Some("Server restarted while task was running".into());
-            assert_eq!(stopped(StopCause::ServerGone), (Interrupted, restarted));
-        }
-    }
-
-    #[test]
-    fn an_agent_that_was_never_started_has_a_process_error() {
-        let (status, reason) = End::not_started("ENOENT", "no such program".into(), None).conclusion();
-        assert_eq!(status, TaskStatus::Failed);
-        assert_eq!(reason.map(|reason| reason.to_string()).as_deref(), Some("Process error: ENOENT (spawn failed)"));
+fn no_answer() -> Warning {
+    Warning {
+        message: "the agent ended without a final message".to_owned(),
+        advice: Some("look at the log for what it did, or resume the session and ask for a summary".to_owned()),
     }
 }
+
+fn bounded(warning: Warning) -> Warning {
+    let cut = |text: String| cut_middle(&text, MOST_WARNING);
+    Warning { message: cut(warning.message), advice: warning.advice.map(cut) }
+}
+
+#[cfg(test)]
+#[path = "ending_tests.rs"]
+mod tests;

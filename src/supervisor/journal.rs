@@ -320,6 +320,15 @@ impl Journal {
                 lines.push_str(&format!("\n{label}: {text}"));
             }
         }
+        if record.turn_completed {
+            lines.push_str("\nTurn status: completed before the agent exited");
+        }
+        for warning in &record.warnings {
+            lines.push_str(&format!("\nWarning: {}", warning.message));
+            if let Some(advice) = &warning.advice {
+                lines.push_str(&format!("; what to do: {advice}"));
+            }
+        }
         self.entry(&lines);
         self.flush();
     }

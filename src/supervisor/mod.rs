@@ -296,6 +296,7 @@ impl Task {
     /// written keeps its run directory, and with it the supervisor's own log.
     async fn close(mut self, mut end: End, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
+        redaction::warnings(&self.redactor, &mut end.warnings);
         let id = self.spec.id.clone();
         let patience = Instant::now() + CLOSING_PATIENCE;
         if let Some(answer) = &end.verdict.answer {

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
-use connector_api::{AgentEvent, Outcome, Verdict};
+use connector_api::{AgentEvent, Outcome, Verdict, Warning};
 
 use super::journal::Stream;
 use crate::{
@@ -114,6 +114,12 @@ pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
         complaint.advice.iter_mut().for_each(|advice| redactor.redact(advice));
     }
     verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));
+}
+
+/// Takes the secrets out of warnings, which may quote the agent.
+pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
+    let texts = warnings.iter_mut().flat_map(|warning| [&mut warning.message].into_iter().chain(&mut warning.advice));
+    texts.for_each(|text| redactor.redact(text));
 }
 
 /// Takes the secrets out of a record. The names of our own files stay: they have to lead there.

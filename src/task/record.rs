@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, SubsecRound, Utc};
-use connector_api::{BackendName, Sandbox, Usage};
+use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
 use super::{FailureReason, TaskId, TaskSpec, TaskStatus, millis_of, span};
@@ -91,6 +91,12 @@ pub struct TaskRecord {
     /// What the user can do about the failure.
     #[serde(default)]
     pub advice: Option<String>,
+    /// Whether the agent said that its turn was complete, and only then ended badly.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turn_completed: bool,
+    /// What the user has to know about the run besides its status.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// How long the task ran, in milliseconds.
     #[serde(default)]
     pub duration: Option<u64>,
@@ -165,6 +171,8 @@ impl TaskRecord {
             failure_reason: None,
             agent_said: None,
             advice: None,
+            turn_completed: false,
+            warnings: vec![],
             duration: None,
             duration_formatted: None,
             result: None,
@@ -273,5 +281,21 @@ mod tests {
         }))
         .expect("the documented fields are enough");
         assert_eq!((record.format, record.exit_code), (0, Some(1)));
+        assert_eq!((record.warnings.len(), record.turn_completed), (0, false));
+    }
+
+    #[test]
+    fn a_record_without_warnings_is_written_as_before_and_one_with_them_reads_back() {
+        let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
+            "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z"
+        }))
+        .expect("the documented fields are enough");
+        let written = serde_json::to_value(&record).expect("a record has only string keys");
+        assert!(written.get("warnings").is_none() && written.get("turnCompleted").is_none(), "{written}");
+        let advice = Some("look".to_owned());
+        record.warnings = vec![Warning::new("one"), Warning { message: "two".into(), advice }];
+        record.turn_completed = true;
+        let written = serde_json::to_string(&record).expect("a record has only string keys");
+        assert_eq!(serde_json::from_str::<TaskRecord>(&written).expect("what was written is read"), record);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use crate::{AgentEvent, Exit, Usage};
+use crate::{AgentEvent, Exit, Usage, Warning};
 
 /// Follows one run. The supervisor feeds it every line that the agent writes, in order, and carries out its steps.
 ///
@@ -31,6 +31,21 @@ pub trait AgentSession: Send {
     /// Called when the run is to be stopped in order.
     fn interrupt(&mut self) -> Interrupt {
         Interrupt::Signal
+    }
+
+    /// Whether the agent has said that it completed its turn. A program that then fails to exit cleanly has still done
+    /// its work: the supervisor says so next to the failure, in place of what it wrote to stderr on its way out.
+    fn has_completed(&self) -> bool {
+        false
+    }
+
+    /// What the user has to know about the run besides its verdict. Called once, after the last line and before
+    /// [`finish`](Self::finish).
+    ///
+    /// That a completed run has no answer, and that no command could run because no sandbox could start, is noticed by
+    /// the supervisor, for every agent.
+    fn warnings(&self) -> Vec<Warning> {
+        vec![]
     }
 
     /// The program has ended and all its lines have been read: what came of it?

@@ -11,10 +11,10 @@ use std::{
 
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
-    CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, Installed, Interrupt, Launch, Line, Login,
-    NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
-    SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, contract::Subject, is_uuid,
-    nearest, options_in_help, read_settings, why_no_model, without_colours,
+    CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, FinalMessage, Installed, Interrupt, Launch,
+    Line, Login, NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
+    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, Warning,
+    contract::Subject, is_uuid, nearest, options_in_help, read_settings, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -123,6 +123,16 @@ impl AgentSession for Talk {
     }
     fn interrupt(&mut self) -> Interrupt {
         if self.said.is_cut() { Interrupt::Signal } else { Interrupt::Steps(vec![Step::CloseStdin]) }
+    }
+    fn has_completed(&self) -> bool {
+        self.said.text().is_some()
+    }
+    fn warnings(&self) -> Vec<Warning> {
+        let mut message = FinalMessage::default();
+        message.say(self.said.text().unwrap_or_default());
+        message.work();
+        let advice = message.text().map(str::to_owned).or(message.clone().into_text());
+        message.warning().into_iter().chain([Warning::new("w"), Warning { message: "w".into(), advice }]).collect()
     }
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let answer = self.said.text();

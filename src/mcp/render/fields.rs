@@ -18,6 +18,9 @@ const ADVICE: usize = 500;
 
 /// The most characters of a duration.
 pub(super) const DURATION: usize = 20;
+/// The most characters of a warning, and of all of them together.
+const WARNING: usize = 400;
+pub(super) const WARNINGS: usize = 1_200;
 
 /// What an agent said has this much room at least.
 const LEAST_SAID: usize = 120;
@@ -71,6 +74,32 @@ impl Page {
 
     pub(super) fn end(self) -> String {
         self.text
+    }
+
+    /// An agent that completed its turn and then exited badly has done its work.
+    pub(super) fn turn_status(&mut self, record: &TaskRecord) {
+        if record.turn_completed {
+            self.line("**Turn Status:** completed before the agent exited; the result below is its final message");
+        }
+    }
+
+    /// What the user has to know besides the status: one line each, as far as there is room.
+    pub(super) fn warnings(&mut self, record: &TaskRecord) {
+        let mut room = WARNINGS;
+        for (shown, warning) in record.warnings.iter().enumerate() {
+            let message = markdown::value(&one_line(&warning.message, WARNING));
+            let advice = warning.advice.as_ref().map_or(String::new(), |advice| {
+                format!(". What to do: {}", markdown::sentence(&one_line(advice, WARNING)))
+            });
+            let line = format!("**Warning:** {message}{advice}");
+            let length = line.chars().count();
+            if length > room {
+                let left = record.warnings.len() - shown;
+                return self.line(&format!("**Warning:** {left} more in the log"));
+            }
+            room -= length;
+            self.line(&line);
+        }
     }
 
     /// What the agent said about its end, and what to do, in about `room` characters.

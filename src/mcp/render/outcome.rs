@@ -106,4 +106,6 @@ fn end_of(page: &mut Page, record: &TaskRecord) {
     page.field("Exit code", &exit_code(record));
     page.field_if("Exit signal", record.exit_signal.as_ref());
     page.field_if("Failure reason", record.failure_reason.as_ref());
+    page.turn_status(record);
+    page.warnings(record);
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
-    fields::{Page, duration, exit_code, exit_signal},
+    fields::{Page, WARNINGS, duration, exit_code, exit_signal},
     markdown,
     text::{cell, one_line},
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// No status has as many characters beside its log lines and its result.
 #[cfg(test)]
-pub(super) const BESIDE: usize = 1_500;
+pub(super) const BESIDE: usize = 1_600 + WARNINGS;
 
 /// Room for the facts and the names of files.
 const FACTS_ROOM: usize = 900;
@@ -44,6 +44,7 @@ pub(in crate::mcp) fn status(view: TaskView, before: Option<&Look>, now: DateTim
     let fits = |page: &&String| page.chars().count() + files.chars().count() <= FACTS_ROOM;
     let facts = facts.iter().find(fits).unwrap_or(&facts[4]);
     let mut page = Page::continued(facts.clone());
+    page.warnings(&record);
     page.explanation(&record, ROOM.saturating_sub(facts.chars().count() + files.chars().count()));
     page.part(&diagnostics(&record));
     page.part(&excerpt::log(&tail, new_lines, record.log_file.as_deref(), LOG_ROOM));
@@ -90,6 +91,7 @@ impl Facts<'_> {
             doing(&mut page, live);
         }
         page.field_if("Failure reason", record.failure_reason.as_ref());
+        page.turn_status(record);
         let length = if record.status.is_final() { "Duration" } else { "Elapsed" };
         page.field(length, &duration(record, now));
         page.line(&format!("**Started:** {}", moment(record.started_at)));

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use connector_api::Warning;
 use serde_json::json;
 
 use super::*;
@@ -88,6 +89,30 @@ fn a_failure_says_why_what_the_agent_said_and_what_to_do() {
 fn a_result_that_is_only_in_the_record_is_shown() {
     let record = TaskRecord { result: Some("kept".into()), ..completed() };
     assert!(ended(&record, None).ends_with("### Result\n```\nkept\n```"));
+}
+
+#[test]
+fn a_warning_stands_in_every_answer_about_the_end_of_a_task() {
+    let advice = Some("look\nfor yourself".to_owned());
+    let warnings = vec![Warning { message: "no *final* message".into(), advice }, Warning::new("more")];
+    let record = TaskRecord { warnings, ..completed() };
+    let expected = "**Warning:** no \\*final\\* message. What to do: look for yourself\n**Warning:** more\n";
+    for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
+        assert!(answer.contains(expected), "{answer}");
+        assert!(answer.find("**Status:**") < answer.find("**Warning:**"), "{answer}");
+    }
+    let many = TaskRecord { warnings: vec![Warning::new("x".repeat(300)); 9], ..completed() };
+    let answer = ended(&many, None);
+    assert!(answer.contains("\n**Warning:** 6 more in the log\n"), "{answer}");
+}
+
+#[test]
+fn a_turn_that_was_complete_is_told_next_to_the_reason_of_the_failure() {
+    let record = TaskRecord { turn_completed: true, agent_said: None, advice: None, ..failed() };
+    let expected = "**Failure reason:** Exited with code 1\n**Turn Status:** completed before the agent exited";
+    for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
+        assert!(answer.contains("**Status:** failed\n") && answer.contains(expected), "{answer}");
+    }
 }
 
 #[test]
@@ -228,6 +253,7 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
             result_file: path.clone(),
             debug_file: path,
             usage: Some(usage),
+            warnings: vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10],
             ..failed()
         };
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
@@ -294,6 +320,7 @@ fn no_answer_is_longer_than_clients_show() {
             task: text.clone(),
             session_id: Some(text.clone()),
             working_directory: PathBuf::from(&text),
+            warnings: vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10],
             ..failed()
         };
         let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };

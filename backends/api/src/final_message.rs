@@ -1,0 +1,79 @@
+//! Which of an agent's messages is its answer.
+
+use crate::Warning;
+
+/// The last message that says something, and whether the agent went on working after it.
+///
+/// An agent may announce what it is about to do, do it, and end its turn without another word; or end it with a message
+/// that is blank. The announcement is then all there is, and [`warning`](Self::warning) says that it is no summary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FinalMessage {
+    text: Option<String>,
+    is_followed_by_work: bool,
+}
+
+impl FinalMessage {
+    /// The agent said `text`. A blank text replaces nothing.
+    pub fn say(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !text.trim().is_empty() {
+            *self = Self { text: Some(text), is_followed_by_work: false };
+        }
+    }
+
+    /// The agent ran a command, changed a file, or called another tool.
+    pub fn work(&mut self) {
+        self.is_followed_by_work = true;
+    }
+
+    /// The message, which is never blank.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The message, which is never blank.
+    pub fn into_text(self) -> Option<String> {
+        self.text
+    }
+
+    /// What to tell whoever reads the message, now that the turn is over. Nothing when there is no message: that is
+    /// noticed of every agent.
+    pub fn warning(&self) -> Option<Warning> {
+        (self.text.is_some() && self.is_followed_by_work).then(|| Warning {
+            message: "the agent ended without a final message: its last message came before its last command or tool \
+                      call, so it may announce work rather than report on it"
+                .to_owned(),
+            advice: Some("check the work itself, or resume the session and ask for a summary".to_owned()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_text_replaces_nothing() {
+        let mut message = FinalMessage::default();
+        message.say(" \n");
+        assert_eq!(message.text(), None);
+        message.say("three bugs");
+        for blank in ["", " ", "\n\t"] {
+            message.say(blank);
+        }
+        assert_eq!((message.text(), message.warning()), (Some("three bugs"), None));
+    }
+
+    #[test]
+    fn a_message_before_the_last_work_has_a_warning_until_the_next_message() {
+        let mut message = FinalMessage::default();
+        message.work();
+        assert_eq!(message.warning(), None, "that there is no message at all is somebody else's warning");
+        message.say("I will look");
+        message.work();
+        message.say("  ");
+        assert!(message.warning().is_some_and(|warning| warning.message.contains("before its last command")));
+        message.say("done");
+        assert_eq!((message.warning(), message.into_text().as_deref()), (None, Some("done")));
+    }
+}

@@ -1,0 +1,120 @@
+//! What an end is called, and what stands in its record.
+
+use super::*;
+
+fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
+    let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+    let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
+    let (status, reason) = End { exit: Some(exit), verdict, stopped, ..clean() }.conclusion();
+    (status, reason.map(|reason| reason.to_string()))
+}
+
+/// An end of which every test says what matters to it.
+fn clean() -> End {
+    let verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
+    End { exit: Some(Exit::Code(0)), verdict, ..End::failed(None, String::new(), None) }
+}
+
+/// The record of a task that came to this end.
+fn record(end: End) -> TaskRecord {
+    let mut record = serde_json::from_value(serde_json::json!({
+        "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
+    }))
+    .expect("the documented fields are enough");
+    end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+    record
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed(Complaint::new("no"))
+}
+
+#[test]
+fn the_verdict_decides_when_the_agent_ended_by_itself() {
+    use TaskStatus::{Completed, Failed};
+    assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));
+    assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
+    assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
+    assert_eq!(end(failed(), Exit::Signal(15), None), (Failed, Some("Killed by SIGTERM".into())));
+    let killed = (Failed, Some("Killed by SIGKILL".into()));
+    assert_eq!(end(Outcome::Completed, Exit::Signal(9), None), killed, "whatever was said after it");
+    assert_eq!(end(Outcome::Completed, Exit::Signal(2), Some(StopCause::Finished)), (Completed, None));
+    let reported = (Failed, Some("Agent reported a failure".into()));
+    assert_eq!(end(failed(), Exit::Signal(2), Some(StopCause::Finished)), reported);
+}
+
+#[test]
+fn why_we_stopped_it_decides_when_we_did() {
+    use TaskStatus::{Failed, Interrupted};
+    let limit = Duration::from_secs(300);
+    for outcome in [Outcome::Completed, failed()] {
+        let stopped = |cause| end(outcome.clone(), Exit::Code(0), Some(cause));
+        assert_eq!(stopped(StopCause::Cancelled), (Failed, Some("Cancelled by user".into())));
+        let timeout = Some("Timeout after 5m 1s (limit: 5m 0s)".into());
+        assert_eq!(stopped(StopCause::TimedOut { limit }), (Failed, timeout));
+        let restarted = Some("Server restarted while task was running".into());
+        assert_eq!(stopped(StopCause::ServerGone), (Interrupted, restarted));
+    }
+}
+
+#[test]
+fn an_agent_that_was_never_started_has_a_process_error() {
+    let (status, reason) = End::not_started("ENOENT", "no such program".into(), None).conclusion();
+    assert_eq!(status, TaskStatus::Failed);
+    assert_eq!(reason.map(|reason| reason.to_string()).as_deref(), Some("Process error: ENOENT (spawn failed)"));
+}
+
+#[test]
+fn a_completed_task_without_an_answer_has_a_warning_and_a_failed_one_has_its_reason() {
+    let of = |answer: Option<&str>, outcome: Outcome, exit| {
+        let verdict = Verdict { outcome, answer: answer.map(str::to_owned), session_id: None, usage: None };
+        record(End { exit: Some(exit), verdict, ..clean() })
+    };
+    for blank in [None, Some(""), Some(" \n")] {
+        let record = of(blank, Outcome::Completed, Exit::Code(0));
+        assert_eq!(record.status, TaskStatus::Completed);
+        assert!(record.warnings[0].message.contains("without a final message"), "{:?}", record.warnings);
+        assert_eq!(of(blank, failed(), Exit::Code(1)).warnings, []);
+    }
+    assert_eq!(of(Some("done"), Outcome::Completed, Exit::Code(0)).warnings, []);
+}
+
+#[test]
+fn a_turn_that_was_complete_before_a_bad_exit_keeps_its_answer_and_reason_and_is_told_apart() {
+    let of = |has_completed, exit, stopped: Option<StopCause>| {
+        let verdict = Verdict { outcome: failed(), answer: Some("done".into()), session_id: None, usage: None };
+        let stopped = stopped.map(|cause| (cause, Duration::from_secs(1)));
+        record(End { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
+    };
+    let record = of(true, Exit::Code(1), None);
+    assert_eq!(record.failure_reason.as_deref(), Some("Exited with code 1"));
+    assert_eq!((record.turn_completed, record.agent_said, record.result.as_deref()), (true, None, Some("done")));
+    for (has_completed, exit, stopped) in [
+        (false, Exit::Code(1), None),
+        (true, Exit::Signal(9), None),
+        (true, Exit::Code(1), Some(StopCause::Cancelled)),
+        (true, Exit::Code(0), None),
+    ] {
+        assert!(!of(has_completed, exit, stopped).turn_completed, "{has_completed} {exit} {stopped:?}");
+    }
+    assert_eq!(of(false, Exit::Code(1), None).agent_said.as_deref(), Some("no"));
+}
+
+#[test]
+fn a_complaint_after_a_completed_turn_gives_the_task_to_nobody_else() {
+    let cause = Some(connector_api::Cause::NotLoggedIn);
+    let outcome = Outcome::Failed(Complaint { said: "401".into(), advice: None, cause });
+    let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+    let end = |has_completed| End { exit: Some(Exit::Code(1)), verdict: verdict.clone(), has_completed, ..clean() };
+    assert_eq!(end(false).unable().as_deref(), Some("401"));
+    assert_eq!(end(true).unable(), None);
+}
+
+#[test]
+fn warnings_are_bounded() {
+    let warnings = vec![Warning { message: "x".repeat(9_000), advice: Some("y".repeat(9_000)) }; 100];
+    let record = record(End { warnings, ..clean() });
+    assert_eq!(record.warnings.len(), MOST_WARNINGS);
+    let length = |warning: &Warning| warning.message.len() + warning.advice.as_ref().map_or(0, String::len);
+    assert!(record.warnings.iter().all(|warning| length(warning) < 2 * MOST_WARNING + 200));
+}
