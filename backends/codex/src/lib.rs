@@ -6,6 +6,8 @@
 
 mod advice;
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
 mod contract;
 mod launch;
 mod probe;

@@ -1,8 +1,8 @@
 //! Following one run of `codex exec --json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, Line, Outcome, Step, Tail,
-    TodoItem, Usage, Verdict,
+    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, FinalMessage, Line, Outcome,
+    Step, Tail, TodoItem, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(crate) struct CodexSession {
     /// It is another one.
     strayed: Option<String>,
     turn: Turn,
-    answer: Option<String>,
+    answer: FinalMessage,
     usage: Option<Usage>,
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
@@ -46,7 +46,7 @@ impl Default for CodexSession {
             resumed: None,
             strayed: None,
             turn: Turn::Unheard,
-            answer: None,
+            answer: FinalMessage::default(),
             usage: None,
             notice: None,
             stderr,
@@ -73,10 +73,18 @@ impl AgentSession for CodexSession {
         vec![]
     }
 
+    fn has_completed(&self) -> bool {
+        self.turn == Turn::Completed && self.strayed.is_none()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+    }
+
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(exit);
         // What it said in another conversation is no answer.
-        let answer = self.answer.filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
     }
 }
@@ -131,19 +139,57 @@ impl CodexSession {
             }
             Event::ItemStarted { item } => {
                 let kind = item_kind(&item);
-                begun_item(item).unwrap_or_else(|| other(kind))
+                self.begun_item(item).unwrap_or_else(|| other(kind))
             }
             Event::ItemUpdated { item } => {
                 let kind = item_kind(&item);
-                updated_item(item).unwrap_or_else(|| other(kind))
+                self.updated_item(item).unwrap_or_else(|| other(kind))
             }
         })
     }
 
+    /// An item that is under way. Its text may be all that comes of a message.
+    fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
+        self.notice_work(&item);
+        match wire::tagged(item)? {
+            Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
+            Item::TodoList { items } => Some(todo_list(items)),
+            Item::AgentMessage { text } => {
+                self.answer.say(text);
+                None
+            }
+            Item::Reasoning { .. } | Item::FileChange { .. } | Item::McpToolCall { .. } | Item::Error { .. } => None,
+        }
+    }
+
+    fn updated_item(&mut self, item: Value) -> Option<AgentEvent> {
+        self.notice_work(&item);
+        match wire::tagged(item)? {
+            Item::TodoList { items } => Some(todo_list(items)),
+            Item::AgentMessage { text } => {
+                self.answer.say(text);
+                None
+            }
+            Item::Reasoning { .. }
+            | Item::CommandExecution { .. }
+            | Item::FileChange { .. }
+            | Item::McpToolCall { .. }
+            | Item::Error { .. } => None,
+        }
+    }
+
+    /// Every item is work but what the agent says, thinks and plans, whatever later versions call it.
+    fn notice_work(&mut self, item: &Value) {
+        if !matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+            self.answer.work();
+        }
+    }
+
     fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
+        self.notice_work(&item);
         Some(match wire::tagged(item)? {
             Item::AgentMessage { text } => {
-                self.answer = Some(text.clone());
+                self.answer.say(text.as_str());
                 AgentEvent::Message { text }
             }
             Item::Reasoning { text } => AgentEvent::Reasoning { text },
@@ -170,7 +216,7 @@ impl CodexSession {
         let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
         match (kinds.event, kinds.item) {
             ("item.completed", "agent_message") => {
-                self.answer = Some(notice.clone());
+                self.answer.say(notice.as_str());
                 AgentEvent::Message { text: notice }
             }
             ("turn.failed", _) => {
@@ -212,6 +258,8 @@ impl CodexSession {
                 return Outcome::CommandLineRefused(complaint(&stderr.unwrap_or_default()));
             }
             (Turn::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
+            // What stands on stderr then is about the way out, and not about the work.
+            (Turn::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
         Outcome::Failed(match said {
@@ -225,7 +273,7 @@ impl CodexSession {
         match self.turn {
             Turn::Unheard => format!("Codex ended with {exit} and did not say a word"),
             Turn::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
-            Turn::Completed => format!("Codex completed its turn and then ended with {exit}, and did not say why"),
+            Turn::Completed => format!("Codex completed its turn, then ended with {exit}"),
             Turn::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
     }
@@ -235,30 +283,6 @@ fn complaint(said: &str) -> Complaint {
     let said = wire::without_json(said.trim());
     let (advice, cause) = advice::for_complaint(&said).unzip();
     Complaint { said, advice, cause: cause.flatten() }
-}
-
-fn begun_item(item: Value) -> Option<AgentEvent> {
-    match wire::tagged(item)? {
-        Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
-        Item::TodoList { items } => Some(todo_list(items)),
-        Item::AgentMessage { .. }
-        | Item::Reasoning { .. }
-        | Item::FileChange { .. }
-        | Item::McpToolCall { .. }
-        | Item::Error { .. } => None,
-    }
-}
-
-fn updated_item(item: Value) -> Option<AgentEvent> {
-    match wire::tagged(item)? {
-        Item::TodoList { items } => Some(todo_list(items)),
-        Item::AgentMessage { .. }
-        | Item::Reasoning { .. }
-        | Item::CommandExecution { .. }
-        | Item::FileChange { .. }
-        | Item::McpToolCall { .. }
-        | Item::Error { .. } => None,
-    }
 }
 
 fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {

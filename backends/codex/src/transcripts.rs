@@ -114,7 +114,7 @@ fn a_turn_that_got_over_its_notices_is_complete() {
     ];
     assert_eq!(follow(&lines, Exit::Code(0)).1.outcome, Outcome::Completed);
     let Outcome::Failed(complaint) = follow(&lines, Exit::Code(1)).1.outcome else { panic!("exit code 1") };
-    assert_eq!(complaint.said, "Codex completed its turn and then ended with exit code 1, and did not say why");
+    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
     let Outcome::Failed(_) = follow(&[lines[2], lines[0]], Exit::Code(0)).1.outcome else { panic!("a second turn") };
 }
 

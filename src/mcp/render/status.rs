@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
-    fields::{Page, WARNINGS, duration, exit_code, exit_signal},
+    fields::{Page, duration, exit_code, exit_signal},
     markdown,
     text::{cell, one_line},
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// No status has as many characters beside its log lines and its result.
 #[cfg(test)]
-pub(super) const BESIDE: usize = 1_600 + WARNINGS;
+pub(super) const BESIDE: usize = 1_600 + super::fields::WARNINGS;
 
 /// Room for the facts and the names of files.
 const FACTS_ROOM: usize = 900;

@@ -1,0 +1,102 @@
+//! Which message is the answer, and what is said about it.
+
+use connector_api::{AgentSession, Exit, Line, Outcome, Verdict};
+use serde_json::{Value, json};
+
+use crate::{
+    recordings::{Recording, VERSIONS},
+    session::CodexSession,
+};
+
+/// What comes of a turn with these items, and what its answer is warned about.
+fn turn(items: &[Value], exit: Exit) -> (Verdict, Vec<String>) {
+    let mut session = Box::new(CodexSession::default());
+    let mut hear = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
+    hear(json!({"type": "thread.started", "thread_id": "0199a213-81c0-7800-8aa1-bbab2a035a53"}));
+    hear(json!({"type": "turn.started"}));
+    for item in items {
+        let stage = item["stage"].as_str().unwrap_or("completed");
+        hear(json!({"type": format!("item.{stage}"), "item": item}));
+    }
+    hear(json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}));
+    session.stderr(Line::Whole(b"ERROR failed to flush metrics: 401"));
+    let warnings = session.warnings().into_iter().map(|warning| warning.message).collect();
+    (session.finish(exit), warnings)
+}
+
+fn says(text: &str) -> Value {
+    json!({"id": "m", "type": "agent_message", "text": text})
+}
+
+fn runs(stage: &str) -> Value {
+    json!({"id": "c", "type": "command_execution", "command": "make", "exit_code": 0, "status": "completed", "stage": stage})
+}
+
+fn answer(items: &[Value]) -> (Option<String>, bool) {
+    let (verdict, warnings) = turn(items, Exit::Code(0));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    (verdict.answer, warnings.iter().any(|warning| warning.contains("before its last command")))
+}
+
+#[test]
+fn the_last_message_that_says_something_is_the_answer() {
+    for blank in ["", " ", "\n\t"] {
+        assert_eq!(answer(&[says("three bugs"), says(blank)]), (Some("three bugs".into()), false), "{blank:?}");
+        assert_eq!(answer(&[says(blank)]), (None, false), "{blank:?}");
+    }
+    let thinks = json!({"id": "r", "type": "reasoning", "text": "hm"});
+    assert_eq!(answer(&[says("one"), says("two"), thinks.clone()]), (Some("two".into()), false));
+    assert_eq!(answer(&[thinks]), (None, false));
+}
+
+#[test]
+fn a_message_before_the_last_work_is_the_answer_with_a_warning() {
+    let changes = json!({"id": "f", "type": "file_change", "changes": [], "status": "completed"});
+    let calls = json!({"id": "t", "type": "mcp_tool_call", "server": "s", "tool": "t", "status": "completed"});
+    let unknown = json!({"id": "w", "type": "web_search", "query": "x"});
+    for work in [runs("completed"), runs("started"), changes, calls, unknown] {
+        assert_eq!(answer(&[says("I will look"), work.clone()]), (Some("I will look".into()), true), "{work}");
+        assert_eq!(answer(&[says("I will look"), work.clone(), says("done")]), (Some("done".into()), false), "{work}");
+        assert_eq!(answer(&[says("I will look"), work.clone(), says(" ")]), (Some("I will look".into()), true));
+    }
+}
+
+#[test]
+fn a_text_that_is_only_in_an_update_counts() {
+    let update = |text: &str, stage: &str| json!({"id": "m", "type": "agent_message", "text": text, "stage": stage});
+    assert_eq!(answer(&[runs("completed"), update("half", "updated")]), (Some("half".into()), false));
+    assert_eq!(
+        answer(&[update("half", "started"), update("half and half", "updated"), says("whole")]).0,
+        Some("whole".into())
+    );
+    assert_eq!(answer(&[update("half", "updated"), says("")]).0, Some("half".into()));
+}
+
+#[test]
+fn a_recorded_success_of_every_version_has_nothing_to_warn_about() {
+    for version in VERSIONS {
+        let mut session = CodexSession::default();
+        for line in Recording::of(version).text("success.jsonl").lines() {
+            session.stdout(Line::Whole(line.as_bytes()));
+        }
+        assert_eq!((session.warnings(), session.has_completed()), (vec![], true), "{version}");
+    }
+}
+
+#[test]
+fn a_turn_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+    let (verdict, _) = turn(&[says("All tests pass.")], Exit::Code(1));
+    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
+    assert_eq!((complaint.advice, complaint.cause), (None, None));
+    assert_eq!(verdict.answer.as_deref(), Some("All tests pass."));
+}
+
+#[test]
+fn a_turn_that_was_not_complete_has_no_warnings_about_its_answer() {
+    let mut session = CodexSession::default();
+    for item in [says("I will look"), runs("completed")] {
+        session.stdout(Line::Whole(json!({"type": "item.completed", "item": item}).to_string().as_bytes()));
+    }
+    assert_eq!((session.warnings(), session.has_completed()), (vec![], false));
+}
