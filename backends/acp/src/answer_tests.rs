@@ -111,3 +111,25 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
     assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
 }
+
+#[test]
+fn a_message_before_the_last_work_has_a_warning_and_a_blank_one_replaces_nothing() {
+    let call =
+        json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "x", "status": "completed"});
+    for ids in [[None, None], [Some("a"), Some("b")]] {
+        for (last, answer_is, is_warned) in
+            [("done", "done", false), ("", "I will look", true), (" ", "I will look", true)]
+        {
+            let mut session = prompted();
+            for told in [piece_of(ids[0], "I will look"), call.clone(), piece_of(ids[1], last)] {
+                update(&mut session, told);
+            }
+            answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+            assert!(session.has_completed());
+            let warnings = session.warnings();
+            assert_eq!(warnings.iter().any(|w| w.message.contains("before its last command")), is_warned, "{last:?}");
+            let said = Box::new(session).finish(Exit::Signal(15)).answer.unwrap_or_default();
+            assert!(said.contains(answer_is), "{said}");
+        }
+    }
+}

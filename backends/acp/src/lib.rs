@@ -20,7 +20,7 @@ mod updates;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported,
+    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported, slash_command,
 };
 use serde_json::Value;
 
@@ -86,6 +86,12 @@ impl AgentBackend for Acp {
             let why = "that is no id of a session".into();
             return Err(Unsupported::Resume { session: session.clone(), agent, why });
         }
+        // codex-acp 2.6.0 runs `/logout` and the like in place of asking its model, also behind blanks.
+        if slash_command(request.prompt.trim_start()).is_some() {
+            let why = "it begins with `/` and a word, which ACP agents read as a command of their own; begin with another \
+                       word";
+            return Err(Unsupported::Value { parameter: "task", why: why.into() });
+        }
         if request.working_directory.to_str().is_none() {
             return Err(Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() });
         }
@@ -117,5 +123,39 @@ impl BackendKind for Acp {
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
         Ok(Self { name, settings: Settings::read(settings)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::PathBuf};
+
+    use connector_api::Sandbox;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_task_that_an_agent_would_read_as_a_command_is_refused() {
+        let name = BackendName::new("agent").expect("it follows the rule for names");
+        let agent = Acp::build(name, json!({"program": "codex-acp"})).expect("good settings");
+        let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
+        let launched = |prompt: &str| {
+            let request = AgentRequest {
+                prompt: prompt.into(),
+                working_directory: PathBuf::from("/"),
+                sandbox: Sandbox::DangerFullAccess,
+                model: None,
+                resume: None,
+            };
+            agent.launch(&request, &installed)
+        };
+        for prompt in ["/logout", " /status", "\n/review the parser"] {
+            let refusal = launched(prompt).expect_err("it is a command");
+            assert!(refusal.to_string().contains("begin with another word"), "{refusal}");
+        }
+        for prompt in ["/src/x.rs is broken", "// TODO", "run /logout"] {
+            assert!(launched(prompt).is_ok(), "{prompt:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use connector_api::{
     AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Interrupt, Line, Outcome, Sandbox, Step, Tail,
-    Usage, Verdict,
+    Usage, Verdict, Warning,
 };
 use serde_json::{Value, json};
 
@@ -320,6 +320,14 @@ impl AgentSession for AcpSession {
             }
             (Some(_) | None, _) => Interrupt::Signal,
         }
+    }
+
+    fn has_completed(&self) -> bool {
+        self.outcome == Some(Outcome::Completed)
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.updates.warning().filter(|_| self.has_completed()).into_iter().collect()
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {

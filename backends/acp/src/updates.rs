@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, FinalMessage, TodoItem, Warning};
 use serde_json::Value;
 
 /// Joins pieces of text, and remembers what each tool call is about.
@@ -38,17 +38,23 @@ struct Answer {
     text: String,
     /// Messages without an id that came after one with an id. They may be the model's as well.
     after: String,
+    /// Whether work came after it.
+    place: FinalMessage,
 }
 
 impl Answer {
     fn hear(&mut self, id: Option<String>, text: &str) {
+        self.place.say(text);
         match id {
             None if self.id.is_some() => {
                 self.after.push_str("\n\n");
                 self.after.push_str(text);
             }
             Some(_) if self.id == id => self.text.push_str(text),
-            id => *self = Self { id, text: text.to_owned(), after: String::new() },
+            id => {
+                let place = std::mem::take(&mut self.place);
+                *self = Self { id, text: text.to_owned(), after: String::new(), place };
+            }
         }
     }
 }
@@ -80,6 +86,9 @@ impl Updates {
         }
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
             self.is_broken = status == "systemError";
+        }
+        if matches!(kind, "tool_call" | "tool_call_update") {
+            self.answer.place.work();
         }
         events.push(match kind {
             "tool_call" => self.began(update),
@@ -125,6 +134,11 @@ impl Updates {
     pub(crate) fn answer(&self) -> Option<String> {
         let answer = format!("{}{}", self.answer.text, self.answer.after);
         Some(answer).filter(|answer| !answer.trim().is_empty())
+    }
+
+    /// What to tell whoever reads the answer.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        self.answer.place.warning()
     }
 
     /// Why a turn failed that ended as if all were well, in the agent's own words, which are then no answer.

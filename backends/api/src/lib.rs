@@ -31,7 +31,7 @@ pub use final_message::FinalMessage;
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem, options_in_help};
-pub use request::{AgentRequest, Sandbox, UnknownSandbox, is_uuid};
+pub use request::{AgentRequest, Sandbox, UnknownSandbox, is_uuid, slash_command};
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{nearest, read_settings, why_no_model};
 pub use tail::{Tail, without_colours};

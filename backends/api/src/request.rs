@@ -44,6 +44,15 @@ pub fn is_uuid(id: &str) -> bool {
     lengths.eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
+/// The word behind the slash, where `prompt` begins like a command, such as `/review the parser`: many agents run commands
+/// of their own, of the user or of the project in place of asking their model. Paths such as `/etc/hosts` and comments
+/// such as `// TODO` begin none. An agent that ignores blanks at the beginning wants them trimmed before.
+pub fn slash_command(prompt: &str) -> Option<&str> {
+    let rest = prompt.strip_prefix('/')?;
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    (!rest.starts_with(['/', '*']) && !word.contains('/')).then_some(word)
+}
+
 /// What an agent may touch, weakest first, so that `<=` compares with a ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,6 +140,18 @@ mod tests {
         for other in ["", "latest", "1", "0199a213-81c0-7800-8aa1-bbab2a035a5", "0199a213-81c0-7800-8aa1-bbab2a035a5g"]
         {
             assert!(!is_uuid(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_slash_and_a_word_begin_a_command_and_a_path_does_not() {
+        for (prompt, word) in [("/fix it", "fix"), ("/help", "help"), ("/git:commit\nnow", "git:commit"), ("/\n", "")] {
+            assert_eq!(slash_command(prompt), Some(word), "{prompt:?}");
+        }
+        for prompt in
+            ["/etc/hosts is broken", "// TODO", "/* why? */", " /fix it", "fix /help", "!ls", "", "/home/me/x"]
+        {
+            assert_eq!(slash_command(prompt), None, "{prompt:?}");
         }
     }
 

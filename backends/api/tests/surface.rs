@@ -14,7 +14,7 @@ use connector_api::{
     CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, FinalMessage, Installed, Interrupt, Launch,
     Line, Login, NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
     Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, Warning,
-    contract::Subject, is_uuid, nearest, options_in_help, read_settings, why_no_model, without_colours,
+    contract::Subject, is_uuid, nearest, options_in_help, read_settings, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -128,11 +128,7 @@ impl AgentSession for Talk {
         self.said.text().is_some()
     }
     fn warnings(&self) -> Vec<Warning> {
-        let mut message = FinalMessage::default();
-        message.say(self.said.text().unwrap_or_default());
-        message.work();
-        let advice = message.text().map(str::to_owned).or(message.clone().into_text());
-        message.warning().into_iter().chain([Warning::new("w"), Warning { message: "w".into(), advice }]).collect()
+        self.stderr.is_cut().then(|| Warning::new("it complained a lot")).into_iter().collect()
     }
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let answer = self.said.text();
@@ -210,6 +206,16 @@ fn every_event_and_every_word_can_be_made() {
     assert_ne!(Cause::NotLoggedIn, Cause::OutOfQuota);
 }
 
+#[test]
+fn a_final_message_has_a_warning_when_work_came_after_it() {
+    let mut message = FinalMessage::default();
+    message.say("I will look");
+    message.work();
+    let Some(Warning { message: said, advice: Some(advice) }) = message.warning() else { panic!("{message:?}") };
+    assert!(!said.is_empty() && !advice.is_empty());
+    assert_eq!((message.text(), message.clone().into_text().as_deref()), (Some("I will look"), Some("I will look")));
+}
+
 #[cfg(feature = "schemars1")]
 #[test]
 fn the_rules_have_a_schema_that_can_be_derived_from() {
@@ -240,6 +246,7 @@ fn names_rules_and_sandboxes_read_back() {
     let options: BTreeSet<String> = options_in_help("  -x, --xx");
     assert_eq!(options.len(), 2);
     assert!(!is_uuid("x"));
+    assert_eq!(slash_command("/x y"), Some("x"));
     assert_eq!(Line::TooLong { head: b"x", length: 9 }.text(), "x");
     let request = AgentRequest {
         prompt: "x".into(),

@@ -1,6 +1,8 @@
 //! From a request to the command line of `claude -p`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid, slash_command,
+};
 
 use crate::settings::Settings;
 
@@ -41,7 +43,14 @@ pub(crate) fn launch(
         }
         args.push(format!("--resume={session}"));
     }
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+    let prompt = if as_text(&request.prompt).is_some() { PromptDelivery::Session } else { PromptDelivery::Stdin };
+    Ok(Launch { args, prompt, polite_signal: PoliteSignal::Interrupt })
+}
+
+/// What to write in place of `prompt`, where Claude Code would run a command: one of its own such as `/clear`, or one of the
+/// user or the project. Behind a blank it is plain text, and reaches the model as it stands there (2.1.197, 2.1.332).
+pub(crate) fn as_text(prompt: &str) -> Option<String> {
+    slash_command(prompt).map(|_| format!(" {prompt}"))
 }
 
 /// The options that make a sandbox. In the weaker ones nothing of the project's or the user's own settings counts that
@@ -67,4 +76,19 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
         Sandbox::WorkspaceWrite => limited(EDITING, "acceptEdits"),
         Sandbox::DangerFullAccess => vec!["--permission-mode=bypassPermissions".to_owned()],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_begins_like_a_command_is_written_behind_a_blank_and_every_other_as_it_is() {
+        for prompt in ["/clear the build", "/help", "/mine x", "/dir:mine", "/nosuch do it"] {
+            assert_eq!(as_text(prompt), Some(format!(" {prompt}")));
+        }
+        for prompt in ["/home/me/x.py has a bug", "/src/x.rs", "!ls", "// TODO", "fix /help", " /clear"] {
+            assert_eq!(as_text(prompt), None, "{prompt:?}");
+        }
+    }
 }

@@ -74,7 +74,7 @@ impl AgentBackend for Claude {
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(ClaudeSession::new(request.resume.clone()))
+        Box::new(ClaudeSession::new(request.resume.clone(), launch::as_text(&request.prompt)))
     }
 }
 

@@ -1,20 +1,28 @@
 //! Following one run of `claude -p --output-format stream-json`.
 
-use connector_api::{AgentEvent, AgentSession, Cause, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use connector_api::{
+    AgentEvent, AgentSession, Cause, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+};
 use serde_json::Value;
 
 use crate::tools::Calls;
 
+/// The model of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
+const SYNTHETIC: &str = "<synthetic>";
+
 /// What one run has said so far.
 #[derive(Debug)]
 pub(crate) struct ClaudeSession {
+    /// What to write to stdin, where the supervisor does not write the task itself.
+    prompt: Option<String>,
     /// The session that this run has to go on with.
     resumed: Option<String>,
     strayed: Option<String>,
     session_id: Option<String>,
     calls: Calls,
-    /// The last text of the model.
-    message: Option<String>,
+    answer: FinalMessage,
+    /// Whether a message came that its model wrote.
+    asked_model: bool,
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
     usage: Option<Usage>,
@@ -23,14 +31,16 @@ pub(crate) struct ClaudeSession {
 }
 
 impl ClaudeSession {
-    /// A run that goes on with this session, if there is one.
-    pub(crate) fn new(resumed: Option<String>) -> Self {
+    /// A run that goes on with the session `resumed`, if there is one, and that is told `prompt`, if the session has to.
+    pub(crate) fn new(resumed: Option<String>, prompt: Option<String>) -> Self {
         Self {
+            prompt,
             resumed,
             strayed: None,
             session_id: None,
             calls: Calls::default(),
-            message: None,
+            answer: FinalMessage::default(),
+            asked_model: false,
             result: None,
             usage: None,
             has_spoken: false,
@@ -51,7 +61,11 @@ impl ClaudeSession {
                 let message = format!("{why} (attempt {} of {})", count("attempt"), count("max_retries"));
                 vec![AgentEvent::TransientError { message }]
             }
-            ("assistant", _) => blocks(&event).iter().map(|block| self.said(block)).collect(),
+            ("assistant", _) => {
+                self.asked_model |= event["message"]["model"] != SYNTHETIC;
+                let speaker = Speaker::of(&event);
+                blocks(&event).iter().map(|block| self.said(block, speaker)).collect()
+            }
             ("user", _) => {
                 let results = blocks(&event).iter().filter(|block| block["type"] == "tool_result");
                 let events: Vec<_> = results.map(|block| self.calls.end(block)).collect();
@@ -71,15 +85,22 @@ impl ClaudeSession {
         AgentEvent::SessionStarted { id }
     }
 
-    fn said(&mut self, block: &Value) -> AgentEvent {
+    fn said(&mut self, block: &Value, speaker: Speaker) -> AgentEvent {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
         match block["type"].as_str() {
             Some("text") => {
-                self.message = Some(text("text"));
+                if speaker == Speaker::Agent {
+                    self.answer.say(text("text"));
+                }
                 AgentEvent::Message { text: text("text") }
             }
             Some("thinking") => AgentEvent::Reasoning { text: text("thinking") },
-            Some("tool_use") => self.calls.begin(block),
+            Some("tool_use") => {
+                if speaker == Speaker::Agent && block["name"] != "TodoWrite" {
+                    self.answer.work();
+                }
+                self.calls.begin(block)
+            }
             kind => AgentEvent::Other { kind: kind.unwrap_or("block").to_owned(), raw: block.to_string() },
         }
     }
@@ -93,8 +114,10 @@ impl ClaudeSession {
             let message = format!("was denied in this sandbox: {}", denied.join(", "));
             events.push(AgentEvent::Warning { message });
         }
-        if event["is_error"] == true {
-            let message = event["result"].as_str().or(event["subtype"].as_str()).unwrap_or_default().to_owned();
+        if is_success(&event) {
+            self.answer.say(event["result"].as_str().unwrap_or_default());
+        } else {
+            let message = failure(&event).unwrap_or_default();
             events.push(AgentEvent::FatalError { message });
         }
         self.result = Some(event);
@@ -104,21 +127,35 @@ impl ClaudeSession {
         events
     }
 
+    /// A command of Claude Code's own takes no turn of its model.
+    fn has_asked_model(&self) -> bool {
+        self.asked_model || self.result.as_ref().is_none_or(|result| result["num_turns"] != 0)
+    }
+
     fn outcome(&self, exit: Exit) -> Outcome {
         if let Some(strayed) = &self.strayed {
             return Outcome::Failed(Complaint::new(strayed.as_str()));
         }
         let stderr = self.stderr.text();
         let said = match &self.result {
-            Some(result) if result["is_error"] != true && exit == Exit::Code(0) => return Outcome::Completed,
-            Some(result) if result["is_error"] == true => {
-                let errors = result["errors"].as_array().map_or(&[][..], Vec::as_slice).iter();
-                let errors: Vec<_> = errors.filter_map(Value::as_str).collect();
-                let said = result["result"].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
-                said.or((!errors.is_empty()).then(|| errors.join("\n")))
-                    .or_else(|| result["subtype"].as_str().map(|subtype| format!("it ended with {subtype}")))
+            Some(result) if !is_success(result) => {
+                let said = failure(result).unwrap_or_else(|| "it ended without success".to_owned());
+                let (advice, of) = (advice(result), complaint(said));
+                return Outcome::Failed(Complaint { advice: advice.map(str::to_owned).or(of.advice), ..of });
             }
-            Some(_) | None => None,
+            Some(_) if !self.has_asked_model() => {
+                let said = "Claude Code ran a command of its own in place of the task, and did not ask its model";
+                let advice = Some("begin `task` with a word that is no command".to_owned());
+                return Outcome::Failed(Complaint { advice, ..Complaint::new(said) });
+            }
+            Some(_) if exit == Exit::Code(0) => return Outcome::Completed,
+            // What stands on stderr then is about the way out, and not about the work.
+            Some(_) => {
+                return Outcome::Failed(Complaint::new(format!(
+                    "Claude Code completed its turn, then ended with {exit}"
+                )));
+            }
+            None => stderr.clone(),
         };
         if let (false, Some(stderr)) = (self.has_spoken, &stderr)
             && stderr.contains("unknown option")
@@ -126,11 +163,16 @@ impl ClaudeSession {
             return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
         }
         let silent = || format!("Claude Code ended with {exit} and did not say why");
-        Outcome::Failed(complaint(said.or(stderr).unwrap_or_else(silent)))
+        Outcome::Failed(complaint(said.unwrap_or_else(silent)))
     }
 }
 
 impl AgentSession for ClaudeSession {
+    fn start(&mut self) -> Vec<Step> {
+        let Some(prompt) = self.prompt.take() else { return vec![] };
+        vec![Step::Send(prompt.into_bytes()), Step::CloseStdin]
+    }
+
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(bytes) = line else { return vec![] };
         let had_strayed = self.strayed.is_some();
@@ -145,12 +187,66 @@ impl AgentSession for ClaudeSession {
         vec![]
     }
 
+    fn has_completed(&self) -> bool {
+        self.result.as_ref().is_some_and(is_success) && self.has_asked_model() && self.strayed.is_none()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+    }
+
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(exit);
-        let whole = self.result.as_ref().filter(|result| result["is_error"] != true);
-        let whole = whole.and_then(|result| result["result"].as_str()).filter(|text| !text.is_empty());
-        let answer = whole.map(str::to_owned).or(self.message).filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
+    }
+}
+
+/// Who speaks in an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    /// The agent that was given the task.
+    Agent,
+    /// One that it gave a part of it to. Its words are for the agent, and are no answer.
+    SubAgent,
+}
+
+impl Speaker {
+    fn of(event: &Value) -> Self {
+        if event["parent_tool_use_id"].is_null() { Self::Agent } else { Self::SubAgent }
+    }
+}
+
+/// Whether a line of type `result` tells of a success. `is_error` is false for `error_during_execution` and its like
+/// (2.1.332).
+fn is_success(result: &Value) -> bool {
+    result["subtype"] == "success" && result["is_error"] != true
+}
+
+/// Why it is no success, in the agent's own words where there are any.
+fn failure(result: &Value) -> Option<String> {
+    let errors = result["errors"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let errors: Vec<_> = errors.filter_map(Value::as_str).filter(|error| !error.trim().is_empty()).collect();
+    let said = result["result"].as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    (!errors.is_empty()).then(|| errors.join("\n")).or(said).or_else(|| {
+        let subtype = result["subtype"].as_str().filter(|subtype| *subtype != "success")?;
+        Some(format!("it ended with {subtype}"))
+    })
+}
+
+/// What to do about a result with this subtype, whatever its words are.
+fn advice(result: &Value) -> Option<&'static str> {
+    match result["subtype"].as_str()? {
+        "error_max_turns" => {
+            Some("resume the session to go on, raise `--max-turns` in `extra_args` of this backend, or split `task`")
+        }
+        "error_max_budget_usd" => {
+            Some("raise `--max-budget-usd` in `extra_args` of this backend, or split `task` into smaller ones")
+        }
+        "error_max_structured_output_retries" => {
+            Some("simplify the schema given to `--json-schema` in `extra_args` of this backend, or leave it out")
+        }
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::session::ClaudeSession;
 const ID: &str = "0199a213-81c0-4800-8aa1-bbab2a035a53";
 
 fn run(resumed: Option<&str>, lines: &[Value], stderr: &str, exit: Exit) -> (Vec<Step>, Verdict) {
-    let mut session = Box::new(ClaudeSession::new(resumed.map(str::to_owned)));
+    let mut session = Box::new(ClaudeSession::new(resumed.map(str::to_owned), None));
     let steps = lines.iter().flat_map(|line| session.stdout(Line::Whole(line.to_string().as_bytes()))).collect();
     for line in stderr.lines() {
         session.stderr(Line::Whole(line.as_bytes()));
@@ -99,4 +99,106 @@ fn another_session_than_it_was_told_is_a_failure() {
     );
     let (steps, verdict) = run(Some(ID), &[init(), result(json!({}))], "", Exit::Code(0));
     assert!(!steps.contains(&Step::Finished) && verdict.outcome == Outcome::Completed);
+}
+
+fn says(text: &str) -> Value {
+    json!({"type": "assistant", "message": {"content": [{"type": "text", "text": text}]}})
+}
+
+fn reads(id: &str) -> Value {
+    let call = json!({"type": "tool_use", "id": id, "name": "Read", "input": {"file_path": "/p/x"}});
+    json!({"type": "assistant", "message": {"content": [call]}})
+}
+
+/// The answer after these lines and a success with this text, and whether it came before the last work.
+fn answered(lines: &[Value], last: &str) -> (Option<String>, bool) {
+    let mut session = Box::new(ClaudeSession::new(None, None));
+    for line in [&[init()], lines, &[result(json!({"result": last}))]].concat() {
+        session.stdout(Line::Whole(line.to_string().as_bytes()));
+    }
+    assert!(session.has_completed());
+    let warnings = session.warnings();
+    let verdict = session.finish(Exit::Code(0));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    (verdict.answer, warnings.iter().any(|warning| warning.message.contains("before its last command")))
+}
+
+#[test]
+fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+    for blank in ["", " \n"] {
+        assert_eq!(
+            answered(&[says("three bugs"), says(blank)], blank),
+            (Some("three bugs".into()), false),
+            "{blank:?}"
+        );
+        assert_eq!(
+            answered(&[says("I will look"), reads("a")], blank),
+            (Some("I will look".into()), true),
+            "{blank:?}"
+        );
+        assert_eq!(answered(&[reads("a")], blank), (None, false), "{blank:?}");
+    }
+    assert_eq!(answered(&[says("I will look"), reads("a"), says("done")], "done"), (Some("done".into()), false));
+}
+
+#[test]
+fn what_a_sub_agent_says_is_no_answer_and_what_it_does_is_not_the_agent_s_work() {
+    let sub = |mut line: Value| {
+        line["parent_tool_use_id"] = "toolu_1".into();
+        line
+    };
+    assert_eq!(answered(&[says("I asked"), sub(says("chatter"))], ""), (Some("I asked".into()), false));
+    assert_eq!(answered(&[sub(says("chatter"))], ""), (None, false));
+    assert_eq!(answered(&[says("done"), sub(reads("b"))], ""), (Some("done".into()), false));
+}
+
+#[test]
+fn a_result_is_a_success_only_when_it_says_so() {
+    for (subtype, is_error, errors, said, advice) in [
+        ("error_during_execution", false, json!([]), "it ended with error_during_execution", None),
+        ("error_max_turns", false, json!(["Reached 3 turns"]), "Reached 3 turns", Some("--max-turns")),
+        ("error_max_budget_usd", true, json!([" "]), "it ended with error_max_budget_usd", Some("--max-budget-usd")),
+        ("error_max_structured_output_retries", false, Value::Null, "structured", Some("schema")),
+        ("error_of_tomorrow", false, Value::Null, "it ended with error_of_tomorrow", None),
+    ] {
+        let end = result(json!({"subtype": subtype, "is_error": is_error, "errors": errors, "result": null}));
+        for exit in [Exit::Code(0), Exit::Code(1)] {
+            let (steps, verdict) = run(None, &[init(), says("Now I will change the files."), end.clone()], "x", exit);
+            let Outcome::Failed(complaint) = verdict.outcome else { panic!("{subtype} is no success") };
+            assert!(complaint.said.contains(said), "{complaint:?}");
+            assert!(
+                advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))),
+                "{subtype}"
+            );
+            let is_fatal = |step: &Step| matches!(step, Step::Event(AgentEvent::FatalError { .. }));
+            assert!(steps.iter().any(is_fatal), "{subtype}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+    let (_, verdict) = run(None, &[init(), says("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
+    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(complaint.said, "Claude Code completed its turn, then ended with exit code 1");
+    assert_eq!((complaint.cause, verdict.answer.as_deref()), (None, Some("done")));
+}
+
+#[test]
+fn a_command_of_its_own_is_no_success_because_it_asked_no_model() {
+    let mut help = says("/help isn't available in this environment");
+    help["message"]["model"] = "<synthetic>".into();
+    for lines in [vec![init(), help], vec![init()]] {
+        let lines = [lines, vec![result(json!({"num_turns": 0, "result": ""}))]].concat();
+        let (_, verdict) = run(None, &lines, "", Exit::Code(0));
+        let Outcome::Failed(complaint) = verdict.outcome else { panic!("no model was asked") };
+        assert!(complaint.said.contains("did not ask its model") && complaint.advice.is_some(), "{complaint:?}");
+    }
+}
+
+#[test]
+fn a_prompt_that_the_session_has_to_write_is_written_and_stdin_is_closed() {
+    let mut session = ClaudeSession::new(None, Some(" /help me".into()));
+    assert_eq!(session.start(), [Step::Send(b" /help me".to_vec()), Step::CloseStdin]);
+    assert_eq!(ClaudeSession::new(None, None).start(), []);
 }

@@ -131,6 +131,8 @@ impl JsonSession {
         if let Some(text) = find(&self.rules.message, object).map(text) {
             match (self.rules.answer, &mut self.answer) {
                 (Answer::Joined, Some(answer)) => answer.push_str(&text),
+                // A message that says nothing takes the place of none.
+                (Answer::Last, Some(_)) if text.trim().is_empty() => {}
                 (Answer::Joined | Answer::Last, answer) => *answer = Some(text.clone()),
             }
             events.push(AgentEvent::Message { text });
@@ -179,7 +181,8 @@ impl AgentSession for JsonSession {
         vec![]
     }
 
-    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+    fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
+        self.answer = self.answer.take().filter(|answer| !answer.trim().is_empty());
         let outcome = match (&self.error, &self.answer, exit) {
             (None, Some(_), Exit::Code(0)) => Outcome::Completed,
             (error, _, _) => {
@@ -260,6 +263,20 @@ mod tests {
         assert_eq!(joined.answer.as_deref(), Some("ab"));
         let last = run(rules(json!({"message": ["delta"]})), &lines, Exit::Code(0));
         assert_eq!(last.answer.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_blank_message_takes_the_place_of_none_and_is_no_answer() {
+        for answer in ["last", "joined"] {
+            let run = |texts: &[&str]| {
+                let lines: Vec<_> = texts.iter().map(|text| json!({"delta": text})).collect();
+                run(rules(json!({"message": ["delta"], "answer": answer})), &lines, Exit::Code(0))
+            };
+            let verdict = run(&["three bugs", "", " \n"]);
+            assert_eq!(verdict.answer.as_deref().map(str::trim), Some("three bugs"), "{answer}");
+            let blank = run(&["", " "]);
+            assert!(matches!(blank.outcome, Outcome::Failed(_)) && blank.answer.is_none(), "{answer}: {blank:?}");
+        }
     }
 
     #[test]

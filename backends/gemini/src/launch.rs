@@ -1,6 +1,8 @@
 //! From a request to the command line of `gemini`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid, slash_command,
+};
 
 use crate::settings::Settings;
 
@@ -67,13 +69,10 @@ fn why_no_prompt(prompt: &str) -> Option<&'static str> {
     if prompt.len() > MOST_BYTES {
         return Some("it is longer than 8 MiB, and Gemini CLI would leave out the rest");
     }
-    // `/fix it` runs a command of Gemini CLI, of the user or of the project. `/etc/hosts` is no name of one, and neither
-    // `//` nor `/*` begins one.
-    let is_command = prompt.strip_prefix('/').is_some_and(|rest| {
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        !rest.starts_with(['/', '*']) && !word.contains('/')
-    });
-    is_command.then_some("it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word")
+    // `/fix it` runs a command of Gemini CLI, of the user or of the project.
+    slash_command(prompt)
+        .is_some()
+        .then_some("it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word")
 }
 
 #[cfg(test)]

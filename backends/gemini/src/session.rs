@@ -1,6 +1,8 @@
 //! Following one run of `gemini --output-format=stream-json`.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use connector_api::{
+    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+};
 use serde_json::Value;
 
 use crate::{advice, tools::Calls};
@@ -18,8 +20,7 @@ pub(crate) struct GeminiSession {
     calls: Calls,
     /// The message that is being spoken, as far as it got.
     speech: String,
-    /// The last whole message.
-    message: Option<String>,
+    answer: FinalMessage,
     /// Whether the model said or did anything.
     has_worked: bool,
     /// What it gave up over. A model that goes on has got over it.
@@ -40,7 +41,7 @@ impl GeminiSession {
             session_id: None,
             calls: Calls::default(),
             speech: String::new(),
-            message: None,
+            answer: FinalMessage::default(),
             has_worked: false,
             error: None,
             result: None,
@@ -72,6 +73,9 @@ impl GeminiSession {
             }
             "tool_use" => {
                 self.went_on();
+                if event["tool_name"] != "write_todos" {
+                    self.answer.work();
+                }
                 events.push(self.calls.begin(&event));
             }
             "tool_result" => events.push(self.calls.end(&event)),
@@ -102,7 +106,7 @@ impl GeminiSession {
         if text.trim().is_empty() {
             return None;
         }
-        self.message = Some(text.clone());
+        self.answer.say(text.as_str());
         Some(AgentEvent::Message { text })
     }
 
@@ -131,6 +135,10 @@ impl GeminiSession {
         events
     }
 
+    fn ended_well(&self) -> bool {
+        self.result.as_ref().is_some_and(|result| result["status"] == "success")
+    }
+
     fn outcome(&self, exit: Exit) -> Outcome {
         if let Some(strayed) = &self.strayed {
             return Outcome::Failed(Complaint::new(strayed.as_str()));
@@ -141,10 +149,14 @@ impl GeminiSession {
         {
             return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
         }
-        let ended_well = self.result.as_ref().is_some_and(|result| result["status"] == "success");
+        let ended_well = self.ended_well();
         let said = match &self.error {
             Some(error) => Some(error.clone()),
             None if ended_well && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
+            // What stands on stderr then is about the way out, and not about the work.
+            None if ended_well && self.has_worked => {
+                Some(format!("Gemini CLI completed its turn, then ended with {exit}"))
+            }
             None if ended_well && exit == Exit::Code(0) => Some("it ended without a word of its model".to_owned()),
             None => None,
         };
@@ -181,11 +193,19 @@ impl AgentSession for GeminiSession {
         vec![]
     }
 
+    fn has_completed(&self) -> bool {
+        self.ended_well() && self.has_worked && self.error.is_none() && self.strayed.is_none()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+    }
+
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
         // What it was saying when it ended.
         let _ = self.said();
         let outcome = self.outcome(exit);
-        let answer = self.message.filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }

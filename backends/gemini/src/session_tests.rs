@@ -239,3 +239,36 @@ fn another_session_than_it_was_told_is_a_failure() {
     let (steps, verdict) = run(Some(ID), &lines, "", Exit::Code(0));
     assert!(!steps.contains(&Step::Finished) && verdict.outcome == Outcome::Completed);
 }
+
+/// The answer after these lines and a success, and whether it came before the last work.
+fn answered(lines: &[Value]) -> (Option<String>, bool) {
+    let mut session = Box::new(GeminiSession::new(None));
+    for line in [&[init()], lines, &[result(json!({}))]].concat() {
+        session.stdout(Line::Whole(line.to_string().as_bytes()));
+    }
+    assert!(session.has_completed());
+    let warnings = session.warnings();
+    let verdict = session.finish(Exit::Code(0));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    (verdict.answer, warnings.iter().any(|warning| warning.message.contains("before its last command")))
+}
+
+#[test]
+fn the_last_message_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+    let work = [begin("a", "read_file", json!({"file_path": "/x"})), end("a", "x", None)];
+    let after = |text: &str| answered(&[&[delta("I will look")], &work[..], &[delta(text)]].concat());
+    assert_eq!(after("done"), (Some("done".into()), false));
+    for blank in ["", " \n"] {
+        assert_eq!(after(blank), (Some("I will look".into()), true), "{blank:?}");
+    }
+    assert_eq!(answered(&work), (None, false), "that there is none is said of every agent");
+}
+
+#[test]
+fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+    let (_, verdict) = run(None, &[init(), delta("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
+    assert_eq!(verdict.answer.as_deref(), Some("done"));
+    let complaint = complaint(verdict);
+    assert_eq!(complaint.said, "Gemini CLI completed its turn, then ended with exit code 1");
+    assert_eq!(complaint.cause, None);
+}

@@ -1,14 +1,18 @@
 //! Following one run of `opencode run --format json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict, without_colours,
+    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+    without_colours,
 };
 use serde_json::Value;
 
 use crate::{advice, log::Entry, tools};
 
-/// What one run has said so far. No line of it says that the work is done: what has to be there is a text, a step that
-/// ended as the last one of a task does, and an exit code of 0.
+/// Why the last step of a task ends, when the model has nothing left to do.
+const LAST_STEP: &str = "stop";
+
+/// What one run has said so far. No line of it says that the work is done: what has to be there is a text or a step that
+/// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
 #[derive(Debug)]
 pub(crate) struct OpenCodeSession {
     /// The session that this run has to go on with.
@@ -18,8 +22,7 @@ pub(crate) struct OpenCodeSession {
     session_id: Option<String>,
     /// Where it first said that it works.
     directory: Option<String>,
-    /// The last text of the model.
-    message: Option<String>,
+    answer: FinalMessage,
     /// Why the last step ended; none while one runs.
     step_ended: Option<String>,
     /// The last line of type `error`.
@@ -48,7 +51,7 @@ impl OpenCodeSession {
             strayed: None,
             session_id: None,
             directory: None,
-            message: None,
+            answer: FinalMessage::default(),
             step_ended: None,
             error: None,
             cause: None,
@@ -72,7 +75,12 @@ impl OpenCodeSession {
         events.push(match kind {
             "text" => text().map_or_else(other, |text| self.says(text)),
             "reasoning" => text().map_or_else(other, |text| AgentEvent::Reasoning { text }),
-            "tool_use" => tools::used(part, &raw),
+            "tool_use" => {
+                if part["tool"] != "todowrite" {
+                    self.answer.work();
+                }
+                tools::used(part, &raw)
+            }
             "step_start" => {
                 self.step_ended = None;
                 other()
@@ -102,9 +110,7 @@ impl OpenCodeSession {
     }
 
     fn says(&mut self, text: String) -> AgentEvent {
-        if !text.trim().is_empty() {
-            self.message = Some(text.clone());
-        }
+        self.answer.say(text.as_str());
         AgentEvent::Message { text }
     }
 
@@ -144,7 +150,7 @@ impl OpenCodeSession {
         self.has_spoken = true;
         let message = format!("a line of type {kind} with {length} bytes is too long to be read; it stands in the log");
         if kind == "text" {
-            self.message = Some(format!("({message})"));
+            self.answer.say(format!("({message})"));
         }
         vec![AgentEvent::Warning { message }]
     }
@@ -179,8 +185,14 @@ impl OpenCodeSession {
         }
         let stderr = self.stderr.text();
         let unfinished = self.step_ended.as_deref().and_then(why_unfinished);
-        let said = match (exit, &self.message, unfinished) {
+        let said = match (exit, self.answer.text(), unfinished) {
             (Exit::Code(0), Some(_), None) => return Outcome::Completed,
+            (Exit::Code(0), None, None) if self.step_ended.as_deref() == Some(LAST_STEP) => return Outcome::Completed,
+            // What stands on stderr then is about the way out, and not about the work.
+            (Exit::Code(_), _, _) if self.has_completed() => {
+                let said = format!("OpenCode completed its turn, then ended with {exit}");
+                return Outcome::Failed(Complaint::new(said));
+            }
             (Exit::Code(0), _, Some(why)) => Some(match &stderr {
                 Some(stderr) => format!("{why}\n{stderr}"),
                 None => why.to_owned(),
@@ -244,9 +256,19 @@ impl AgentSession for OpenCodeSession {
         }
     }
 
+    /// No line says so: the last step ended as the last one of a task does.
+    fn has_completed(&self) -> bool {
+        self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.strayed.is_none()
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let is_over = self.step_ended.as_deref().is_some_and(|reason| why_unfinished(reason).is_none());
+        self.answer.warning().filter(|_| is_over && self.error.is_none()).into_iter().collect()
+    }
+
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(exit);
-        let answer = self.message.filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }

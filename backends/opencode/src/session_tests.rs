@@ -205,3 +205,37 @@ fn what_is_new_is_kept_and_what_is_too_long_is_told_of() {
     let verdict = session.finish(Exit::Code(0));
     assert!(verdict.outcome == Outcome::Completed && verdict.answer.is_some_and(|answer| answer.contains("log")));
 }
+
+/// What comes of these lines and exit code 0, and whether the answer came before the last work.
+fn completed(lines: &[String]) -> (Option<String>, bool) {
+    let mut session = Box::new(OpenCodeSession::new(None));
+    for line in lines {
+        session.stdout(Line::Whole(line.trim_end().as_bytes()));
+    }
+    assert!(session.has_completed());
+    let warnings = session.warnings();
+    let verdict = session.finish(Exit::Code(0));
+    assert_eq!(verdict.outcome, Outcome::Completed);
+    (verdict.answer, warnings.iter().any(|warning| warning.message.contains("before its last command")))
+}
+
+#[test]
+fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+    let text = |text: &str| line("text", json!({"text": text}));
+    let work = line("tool_use", json!({"tool": "read", "state": {"status": "completed"}}));
+    let stop = line("step_finish", json!({"reason": "stop"}));
+    let after = |said: &str| completed(&[text("I will look"), work.clone(), text(said), stop.clone()]);
+    assert_eq!(after("done"), (Some("done".into()), false));
+    for blank in ["", " \n"] {
+        assert_eq!(after(blank), (Some("I will look".into()), true), "{blank:?}");
+    }
+    assert_eq!(completed(&[work, stop]), (None, false), "that there is none is said of every agent");
+}
+
+#[test]
+fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+    let stdout = [line("text", json!({"text": "done"})), line("step_finish", json!({"reason": "stop"}))].concat();
+    let (_, verdict) = run(None, &stdout, "metrics: 401", Exit::Code(1));
+    assert_eq!(complaint(&verdict).said, "OpenCode completed its turn, then ended with exit code 1");
+    assert_eq!((complaint(&verdict).cause, verdict.answer.as_deref()), (None, Some("done")));
+}
