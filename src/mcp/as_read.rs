@@ -182,6 +182,7 @@ pub(super) fn record(status: &str, text: &str) -> TaskRecord {
         session_id: text.clone(),
         warnings: text.iter().map(|text| Warning { message: text.clone(), advice: Some(text.clone()) }).collect(),
         turn_completed: true,
+        exit_code: Some(1),
         fell_back: text.into_iter().collect(),
         log_file: path.clone(),
         result_file: path.clone(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
-use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Step};
+use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Sandbox, Step};
 use rustix::process::Signal;
 use tokio::{
     io::AsyncRead,
@@ -20,6 +20,7 @@ use super::{
     machine::{Effect, Input, Machine},
     outside::Outside,
     redaction::Clean,
+    sandbox::SandboxWatch,
     stdin::StdinWriter,
 };
 use crate::{
@@ -40,6 +41,9 @@ pub(super) struct Run {
     stderr: Option<LineReader<ChildStderr>>,
     session: Box<dyn AgentSession>,
     machine: Machine,
+    /// What the agent may touch, and whether it could run anything in there.
+    sandbox: Sandbox,
+    watch: SandboxWatch,
     tree: Guarded,
     polite: Signal,
     started: Instant,
@@ -73,6 +77,8 @@ impl Run {
             stderr: Some(LineReader::new(agent.stderr)),
             session,
             machine: Machine::new(spec.policy.clone()),
+            sandbox: spec.request.sandbox,
+            watch: SandboxWatch::default(),
             polite: match launch.polite_signal {
                 PoliteSignal::Interrupt => Signal::INT,
                 PoliteSignal::Terminate => Signal::TERM,
@@ -151,7 +157,8 @@ impl Run {
         self.stderr_came(Ok(0), journal);
         self.tree.let_go();
         let exit = self.exit;
-        let (has_completed, warnings) = (self.session.has_completed(), self.session.warnings());
+        let has_completed = self.session.has_completed();
+        let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, errno: None, is_forbidden: false }
@@ -240,7 +247,10 @@ impl Run {
             }
             let steps = match (&piece, &clean, stream) {
                 (Piece::Line(line), _, Stream::Stdout) => self.session.stdout(Line::Whole(line)),
-                (_, Clean::Line(line), Stream::Stderr) => self.session.stderr(Line::Whole(line)),
+                (_, Clean::Line(line), Stream::Stderr) => {
+                    self.watch.hear_stderr(Line::Whole(line));
+                    self.session.stderr(Line::Whole(line))
+                }
                 (Piece::LongEnd { head, length }, _, _) => {
                     let head = journal.clean_head(head);
                     let line = Line::TooLong { head: &head, length: *length };
@@ -284,7 +294,10 @@ impl Run {
         let mut inputs = Vec::new();
         for step in steps {
             match step {
-                Step::Event(event) => journal.event(event, self.started.elapsed()),
+                Step::Event(event) => {
+                    self.watch.hear(&event);
+                    journal.event(event, self.started.elapsed());
+                }
                 Step::Send(bytes) => self.stdin.send(bytes),
                 Step::CloseStdin => self.stdin.close(),
                 Step::Deadline(after) => self.overdue_at = after.map(|after| Instant::now() + after),

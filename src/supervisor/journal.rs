@@ -16,7 +16,7 @@ use connector_api::AgentEvent;
 use super::{
     hints::{Hint, Hints},
     redaction::{Clean, Redaction},
-    render::{Renderer, first_line},
+    render::{Renderer, first_line, summary},
 };
 use crate::{
     process::{Member, Piece},
@@ -300,36 +300,7 @@ impl Journal {
 
     /// The end of the log.
     pub(super) fn summary(&mut self, record: &TaskRecord) {
-        let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
-        let mut lines = format!(
-            "END: {}\nExit code: {}\nExit signal: {}\nDuration: {}\nStdout: {}B\nStderr: {}B",
-            record.status,
-            or_none(record.exit_code.map(|code| code.to_string())),
-            or_none(record.exit_signal.clone()),
-            or_none(record.duration_formatted.clone()),
-            record.stdout_bytes,
-            record.stderr_bytes
-        );
-        let more = [
-            ("Failure reason", &record.failure_reason),
-            ("The agent said", &record.agent_said),
-            ("What to do", &record.advice),
-        ];
-        for (label, text) in more {
-            if let Some(text) = text {
-                lines.push_str(&format!("\n{label}: {text}"));
-            }
-        }
-        if record.turn_completed {
-            lines.push_str("\nTurn status: completed before the agent exited");
-        }
-        for warning in &record.warnings {
-            lines.push_str(&format!("\nWarning: {}", warning.message));
-            if let Some(advice) = &warning.advice {
-                lines.push_str(&format!("; what to do: {advice}"));
-            }
-        }
-        self.entry(&lines);
+        self.entry(&summary(record));
         self.flush();
     }
 

@@ -7,6 +7,7 @@
 //! - `drive` is the loop that carries messages between the agent, the machine and the journal;
 //! - `journal` writes what people and other processes see: log, live view, hints;
 //! - `queue` waits for the task's turn;
+//! - `sandbox` notices that nothing could run in the agent's sandbox;
 //! - `redaction` takes secrets out of what they write;
 //! - `prepare` makes a command line of a spec, `ending` a status of an end.
 
@@ -21,6 +22,7 @@ mod prepare;
 mod queue;
 mod redaction;
 mod render;
+mod sandbox;
 mod stdin;
 
 use std::{

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
 
-use crate::task::span;
+use crate::task::{TaskRecord, span};
 
 /// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
 #[derive(Debug, Default)]
@@ -62,6 +62,40 @@ impl Renderer {
             AgentEvent::Other { raw, .. } => Words { log: format!("STDOUT: {raw}"), short: None },
         }
     }
+}
+
+/// The end of a log.
+pub(super) fn summary(record: &TaskRecord) -> String {
+    let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
+    let mut lines = format!(
+        "END: {}\nExit code: {}\nExit signal: {}\nDuration: {}\nStdout: {}B\nStderr: {}B",
+        record.status,
+        or_none(record.exit_code.map(|code| code.to_string())),
+        or_none(record.exit_signal.clone()),
+        or_none(record.duration_formatted.clone()),
+        record.stdout_bytes,
+        record.stderr_bytes
+    );
+    let more = [
+        ("Failure reason", &record.failure_reason),
+        ("The agent said", &record.agent_said),
+        ("What to do", &record.advice),
+    ];
+    for (label, text) in more {
+        if let Some(text) = text {
+            lines.push_str(&format!("\n{label}: {text}"));
+        }
+    }
+    if record.turn_completed {
+        lines.push_str("\nTurn status: completed; the agent exited afterwards");
+    }
+    for warning in &record.warnings {
+        lines.push_str(&format!("\nWarning: {}", warning.message));
+        if let Some(advice) = &warning.advice {
+            lines.push_str(&format!("; what to do: {advice}"));
+        }
+    }
+    lines
 }
 
 fn command_finished(

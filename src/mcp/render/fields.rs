@@ -78,8 +78,8 @@ impl Page {
 
     /// An agent that completed its turn and then exited badly has done its work.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
-        if record.turn_completed {
-            self.line("**Turn Status:** completed before the agent exited; the result below is its final message");
+        if let Some(code) = record.exit_code.filter(|_| record.turn_completed) {
+            self.line(&format!("**Turn Status:** completed; the agent exited with code {code} afterwards"));
         }
     }
 

@@ -109,7 +109,8 @@ fn a_warning_stands_in_every_answer_about_the_end_of_a_task() {
 #[test]
 fn a_turn_that_was_complete_is_told_next_to_the_reason_of_the_failure() {
     let record = TaskRecord { turn_completed: true, agent_said: None, advice: None, ..failed() };
-    let expected = "**Failure reason:** Exited with code 1\n**Turn Status:** completed before the agent exited";
+    let expected =
+        "**Failure reason:** Exited with code 1\n**Turn Status:** completed; the agent exited with code 1 afterwards\n";
     for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
         assert!(answer.contains("**Status:** failed\n") && answer.contains(expected), "{answer}");
     }
