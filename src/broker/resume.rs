@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connector_api::BackendName;
+use connector_api::{BackendName, Usage};
 
 use super::{Broker, Refusal};
 use crate::task::{TaskId, TaskRecord, TaskStatus};
@@ -14,6 +14,8 @@ pub struct Resume {
     pub session: String,
     /// The task that had it last, if it is known.
     pub task: Option<TaskId>,
+    /// Tokens that the session has used so far, if its newest task tells.
+    pub used: Option<Usage>,
 }
 
 /// A session that can be gone on with, and where it was.
@@ -41,16 +43,22 @@ impl Broker {
             return refuse(why, "start a new task, with all it has to know in `task`".to_owned());
         };
         self.check_free(&session).await?;
-        Ok(resumable(session, Some(&record)))
+        let newest = self.newest_of(&session).await?;
+        Ok(resumable(session, Some(&record), newest.as_ref()))
     }
 
     /// The session that the agent calls `session`: that of the newest task that had it, or one that no task is known of.
     /// Fails while a task runs on it.
     pub async fn session_named(&self, session: &str) -> Result<Resumable, Refusal> {
         self.check_free(session).await?;
-        let listing = self.list(None, usize::MAX).await?;
-        let had_it = |record: &&TaskRecord| record.session_id.as_deref() == Some(session);
-        Ok(resumable(session.to_owned(), listing.records.iter().find(had_it)))
+        let newest = self.newest_of(session).await?;
+        Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref()))
+    }
+
+    /// The newest task that had this session.
+    async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
+        let had_it = |record: &TaskRecord| record.session_id.as_deref() == Some(session);
+        Ok(self.list(None, usize::MAX).await?.records.into_iter().find(had_it))
     }
 
     /// Two agents in one session would write over each other.
@@ -69,9 +77,11 @@ impl Broker {
     }
 }
 
-fn resumable(session: String, record: Option<&TaskRecord>) -> Resumable {
+/// The session of the task with this record; `newest` is the record of the newest task that had it.
+fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
+    let used = newest.and_then(TaskRecord::session_total);
     Resumable {
-        resume: Resume { session, task: record.map(|record| record.id.clone()) },
+        resume: Resume { session, task: record.map(|record| record.id.clone()), used },
         working_directory: record.map(|record| record.working_directory.clone()),
         backend: record.and_then(|record| record.backend.clone()),
     }

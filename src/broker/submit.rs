@@ -100,6 +100,7 @@ impl Broker {
             max_running: self.config.max_running,
             ceiling,
             fallbacks: self.fallbacks_of(&name, task.resume.is_some()),
+            session_usage: task.resume.as_ref().and_then(|resume| resume.used),
             resumed_from: task.resume.and_then(|resume| resume.task),
         };
         for _ in 0..MOST_TRIES {

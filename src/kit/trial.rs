@@ -95,7 +95,7 @@ impl Kit {
             model: ask.model,
             time_limit: TimeLimit::After(ask.limit),
             backend: Some(self.backend.name().clone()),
-            resume: ask.session.map(|session| Resume { session, task: None }),
+            resume: ask.session.map(|session| Resume { session, task: None, used: None }),
         };
         let id = self.broker.submit(task).await?;
         let deadline = ask.limit.saturating_add(PAST_THE_LIMIT);

@@ -90,6 +90,7 @@ fn spec() -> TaskSpec {
         max_running: 0,
         ceiling: Ceiling::default(),
         resumed_from: None,
+        session_usage: None,
         fallbacks: vec![],
     }
 }

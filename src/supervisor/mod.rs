@@ -32,7 +32,7 @@ use std::{
 };
 
 use chrono::Utc;
-use connector_api::{AgentBackend, Outcome};
+use connector_api::{AgentBackend, Outcome, UsageScope};
 use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::sleep,
@@ -117,6 +117,8 @@ struct Task {
     group: Option<Cgroup>,
     /// The agent on its way there.
     gathering: Option<JoinHandle<()>>,
+    /// What the tokens are counted over that the agent reports.
+    usage_scope: UsageScope,
     /// The right to run, where not all tasks may at the same time.
     place: Option<Place>,
 }
@@ -160,6 +162,7 @@ impl Task {
             indexing: None,
             group: None,
             gathering: None,
+            usage_scope: UsageScope::Run,
             place: None,
         }))
     }
@@ -226,13 +229,14 @@ impl Task {
             prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
         };
-        let Prepared { request, mut command, launch, version, environment } = match prepared {
+        let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
             Err(end) => {
                 journal.header(&self.spec, None);
                 return *end;
             }
         };
+        self.usage_scope = usage_scope;
         self.record.command = Some(prepare::quoted(&command));
         self.record.agent_version = Some(version);
         self.record.environment = environment;
@@ -312,6 +316,9 @@ impl Task {
         }
         journal.count_into(&mut self.record);
         end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
+        if self.usage_scope == UsageScope::Session && self.spec.request.resume.is_some() {
+            self.record.count_since(self.spec.session_usage);
+        }
         journal.summary(&self.record);
         while let Err(error) = self.store.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");

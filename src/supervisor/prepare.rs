@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, env, ffi::OsString, path::Path};
 
-use connector_api::{AgentBackend, AgentRequest, Launch, ProbeProblem, PromptDelivery};
+use connector_api::{AgentBackend, AgentRequest, Launch, ProbeProblem, PromptDelivery, UsageScope};
 
 use super::ending::End;
 use crate::{
@@ -21,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) command: AgentCommand,
     pub(super) launch: Launch,
     pub(super) version: String,
+    /// What the tokens are counted over that the agent reports.
+    pub(super) usage_scope: UsageScope,
     /// Names of variables, and whether they are set. Never a value.
     pub(super) environment: BTreeMap<String, String>,
 }
@@ -58,7 +60,8 @@ pub(super) async fn prepare(
     let working_directory = request.working_directory.clone();
     let command =
         AgentCommand { program, args: launch.args.clone(), working_directory, environment, stdin, group: None };
-    Ok(Prepared { request, command, launch, version: installed.version, environment: told })
+    let usage_scope = backend.usage_scope(&installed);
+    Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
 }
 
 /// The request as the ceiling admits it. It was admitted at submit; since then a symbolic link in the path of its

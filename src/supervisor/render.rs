@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
 
 use crate::task::{TaskRecord, span};
 
@@ -49,19 +49,20 @@ impl Renderer {
                 both("MCP TOOL FAILED", &format!("{server}.{tool}: {error}"))
             }
             AgentEvent::TodoList { items } => todo_list(items),
-            AgentEvent::Usage(usage) => Words {
-                log: format!(
-                    "USAGE: input={} (cached {}), output={} (reasoning {})",
-                    usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
-                ),
-                short: None,
-            },
+            AgentEvent::Usage(usage) => Words { log: format!("USAGE: {}", tokens(usage)), short: None },
             AgentEvent::Warning { message } => both("AGENT WARNING", message),
             AgentEvent::TransientError { message } => both("AGENT TROUBLE", message),
             AgentEvent::FatalError { message } => both("AGENT ERROR", message),
             AgentEvent::Other { raw, .. } => Words { log: format!("STDOUT: {raw}"), short: None },
         }
     }
+}
+
+fn tokens(usage: &Usage) -> String {
+    format!(
+        "input={} (cached {}), output={} (reasoning {})",
+        usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
+    )
 }
 
 /// The end of a log.
@@ -85,6 +86,11 @@ pub(super) fn summary(record: &TaskRecord) -> String {
         if let Some(text) = text {
             lines.push_str(&format!("\n{label}: {text}"));
         }
+    }
+    match (record.usage, record.session_usage) {
+        (Some(run), Some(_)) => lines.push_str(&format!("\nTokens of this run: {}", tokens(&run))),
+        (None, Some(session)) => lines.push_str(&format!("\nTokens of the session so far: {}", tokens(&session))),
+        (_, None) => {}
     }
     if record.turn_completed {
         lines.push_str("\nTurn status: completed; the agent exited afterwards");

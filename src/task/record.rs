@@ -115,9 +115,12 @@ pub struct TaskRecord {
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
-    /// Tokens used.
+    /// Tokens that this run used.
     #[serde(default)]
     pub usage: Option<Usage>,
+    /// Tokens that the resumed session has used so far, where the agent counts those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_usage: Option<Usage>,
     /// Whether the original program ran it: then its files are the original's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_original: bool,
@@ -180,6 +183,7 @@ impl TaskRecord {
             resumed_from: spec.resumed_from.clone(),
             fell_back: vec![],
             usage: None,
+            session_usage: None,
             from_original: false,
             attempt: spec.attempt,
             supervisor: None,
@@ -188,6 +192,20 @@ impl TaskRecord {
             result_file: None,
             debug_file: None,
         }
+    }
+
+    /// Tokens that the session of this task has used so far, as far as its agent counts them.
+    ///
+    /// Up to 2.0.0 `usage` was that number, for agents that count so.
+    pub fn session_total(&self) -> Option<Usage> {
+        self.session_usage.or(self.usage)
+    }
+
+    /// The agent counted the session so far, which had used `before` at the start of this run: makes `usage` what the run
+    /// used. Where `before` is not known, neither is that.
+    pub fn count_since(&mut self, before: Option<Usage>) {
+        self.session_usage = self.usage;
+        self.usage = self.usage.zip(before).and_then(|(total, before)| total.since(before));
     }
 
     /// Ends the task at `now`, after it ran for `ran`.
@@ -285,13 +303,36 @@ mod tests {
     }
 
     #[test]
+    fn the_tokens_of_a_resumed_run_are_what_came_to_those_of_its_session() {
+        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, ..Usage::default() };
+        let counted = |total: Option<Usage>, before: Option<Usage>| {
+            let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
+                "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z", "usage": total
+            }))
+            .expect("the documented fields are enough");
+            record.count_since(before);
+            (record.usage, record.session_usage, record.session_total())
+        };
+        let (first, second) = (Some(usage(1_000, 100)), Some(usage(1_050, 105)));
+        assert_eq!(counted(second, first), (Some(usage(50, 5)), second, second));
+        assert_eq!(counted(second, None), (None, second, second), "what was before is not known");
+        assert_eq!(counted(first, second), (None, first, first), "they do not belong together");
+        assert_eq!(counted(None, first), (None, None, None), "it told nothing");
+    }
+
+    #[test]
     fn a_record_without_warnings_is_written_as_before_and_one_with_them_reads_back() {
         let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
             "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z"
         }))
         .expect("the documented fields are enough");
         let written = serde_json::to_value(&record).expect("a record has only string keys");
-        assert!(written.get("warnings").is_none() && written.get("turnCompleted").is_none(), "{written}");
+        assert!(
+            written.get("sessionUsage").is_none()
+                && written.get("warnings").is_none()
+                && written.get("turnCompleted").is_none(),
+            "{written}"
+        );
         let advice = Some("look".to_owned());
         record.warnings = vec![Warning::new("one"), Warning { message: "two".into(), advice }];
         record.turn_completed = true;

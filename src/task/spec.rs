@@ -1,7 +1,7 @@
 //! Everything a supervisor is told about its task.
 
 use chrono::{DateTime, Utc};
-use connector_api::{AgentRequest, BackendName};
+use connector_api::{AgentRequest, BackendName, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,6 +41,9 @@ pub struct TaskSpec {
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
+    /// Tokens that the resumed session had used before, as its agent counts them; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_usage: Option<Usage>,
     /// Who gets the task, in this order, when the backend cannot work at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,

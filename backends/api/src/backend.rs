@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     AgentRequest, AgentSession, BackendName, EnvRules, Installed, Launch, Login, ProbeAnswer, ProbeCommand,
-    ProbeProblem, Sandbox, Unsupported,
+    ProbeProblem, Sandbox, Unsupported, UsageScope,
 };
 
 /// One configured agent.
@@ -49,6 +49,12 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
 
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
+
+    /// What the tokens are counted over that the installed program reports. It matters for a resumed session.
+    fn usage_scope(&self, installed: &Installed) -> UsageScope {
+        let _ = installed;
+        UsageScope::Run
+    }
 
     /// What to ask the program to learn whether it is logged in, where that can be asked.
     fn login_probe(&self) -> Option<ProbeCommand> {

@@ -129,7 +129,7 @@ pub struct TodoItem {
     pub completed: bool,
 }
 
-/// Tokens that an agent used. Codex counts over the whole thread, resumed runs included.
+/// Tokens that an agent used: in one run, or in all runs of a session so far, as its [`UsageScope`] says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Usage {
@@ -141,4 +141,39 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Those of them spent on reasoning.
     pub reasoning_output_tokens: u64,
+}
+
+impl Usage {
+    /// What came to this count since it was `earlier`. Nothing where it counts less than that: they do not belong together.
+    pub fn since(self, earlier: Self) -> Option<Self> {
+        Some(Self {
+            input_tokens: self.input_tokens.checked_sub(earlier.input_tokens)?,
+            cached_input_tokens: self.cached_input_tokens.checked_sub(earlier.cached_input_tokens)?,
+            output_tokens: self.output_tokens.checked_sub(earlier.output_tokens)?,
+            reasoning_output_tokens: self.reasoning_output_tokens.checked_sub(earlier.reasoning_output_tokens)?,
+        })
+    }
+}
+
+/// What the tokens are counted over that an agent reports at the end of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UsageScope {
+    /// The run alone.
+    #[default]
+    Run,
+    /// The session so far, with every earlier run of it.
+    Session,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_taken_from_a_larger_one_and_from_no_smaller_one() {
+        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, ..Usage::default() };
+        assert_eq!(usage(1_050, 105).since(usage(1_000, 100)), Some(usage(50, 5)));
+        assert_eq!(usage(1_000, 100).since(usage(1_000, 100)), Some(usage(0, 0)));
+        assert_eq!(usage(1_050, 99).since(usage(1_000, 100)), None);
+    }
 }

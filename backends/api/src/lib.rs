@@ -26,7 +26,7 @@ mod warning;
 
 pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea, SettingsProblem};
 pub use environment::{EnvRules, NamePattern};
-pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
+pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
 pub use final_message::FinalMessage;
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};

@@ -13,7 +13,7 @@ use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
     CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, FinalMessage, Installed, Interrupt, Launch,
     Line, Login, NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
-    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, Verdict, Warning,
+    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
     contract::Subject, is_uuid, nearest, options_in_help, read_settings, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
@@ -71,6 +71,9 @@ impl AgentBackend for Agent {
     }
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(Talk { prompt: request.prompt.clone(), said: Tail::new(10, 1_000), stderr: Tail::of_complaints() })
+    }
+    fn usage_scope(&self, _: &Installed) -> UsageScope {
+        UsageScope::Session
     }
     fn login_probe(&self) -> Option<ProbeCommand> {
         None
@@ -204,6 +207,10 @@ fn every_event_and_every_word_can_be_made() {
         }
     }
     assert_ne!(Cause::NotLoggedIn, Cause::OutOfQuota);
+    assert_eq!(
+        (UsageScope::default(), Usage::default().since(Usage::default())),
+        (UsageScope::Run, Some(Usage::default()))
+    );
 }
 
 #[test]

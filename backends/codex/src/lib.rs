@@ -24,7 +24,7 @@ mod wire;
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    Login, OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    Login, OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported, UsageScope,
 };
 use serde_json::Value;
 
@@ -86,6 +86,10 @@ impl AgentBackend for Codex {
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(CodexSession::going_on_with(request.resume.clone()))
+    }
+
+    fn usage_scope(&self, installed: &Installed) -> UsageScope {
+        probe::usage_scope(&installed.version)
     }
 
     fn login_probe(&self) -> Option<ProbeCommand> {

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, options_in_help};
+use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, UsageScope, options_in_help};
 
 use crate::stderr;
 
 /// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
 const OLDEST: (u64, u64) = (0, 44);
+
+/// The first version that counts the tokens of the whole thread when it resumes one: 0.77.0 counts those of the run.
+const FIRST_TO_COUNT_THE_THREAD: (u64, u64) = (0, 79);
 
 /// Reads the answers to `--version` and `exec --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
@@ -53,6 +56,14 @@ fn is_too_old(number: &str) -> bool {
     major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
 }
 
+/// What the tokens are counted over that this version reports.
+pub(crate) fn usage_scope(number: &str) -> UsageScope {
+    match major_and_minor(number) {
+        Some(version) if version < FIRST_TO_COUNT_THE_THREAD && number != "0.0.0" => UsageScope::Run,
+        Some(_) | None => UsageScope::Session,
+    }
+}
+
 fn major_and_minor(number: &str) -> Option<(u64, u64)> {
     let mut parts = number.split('.');
     let major = parts.next()?.parse().ok()?;
@@ -86,6 +97,20 @@ fn takes_value(help: &str, flag: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_tokens_of_a_thread_are_counted_from_0_79_on() {
+        for (version, scope) in [
+            ("0.47.0", UsageScope::Run),
+            ("0.77.0", UsageScope::Run),
+            ("0.79.0", UsageScope::Session),
+            ("0.171.0", UsageScope::Session),
+            ("1.0.0", UsageScope::Session),
+            ("0.0.0", UsageScope::Session),
+        ] {
+            assert_eq!(usage_scope(version), scope, "{version}");
+        }
+    }
+
     use super::*;
     use crate::recordings::{Recording, VERSIONS};
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use connector_api::Usage;
 
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
@@ -106,16 +107,27 @@ impl Facts<'_> {
         page.backend(record);
         page.field_if("Sandbox", record.sandbox.map(|sandbox| sandbox.as_str()));
         page.field_if("Session ID", record.session_id.as_ref());
-        page.field_if(
-            "Tokens",
-            record.usage.as_ref().map(|usage| {
-                format!(
-                    "input {} (cached {}), output {} (reasoning {})",
-                    usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
-                )
-            }),
-        );
+        page.field_if("Tokens", tokens(record));
         page.end()
+    }
+}
+
+/// The tokens of the run; those of its session, where only they are known, or besides.
+fn tokens(record: &TaskRecord) -> Option<String> {
+    let count = |usage: Usage| {
+        format!(
+            "input {} (cached {}), output {} (reasoning {})",
+            usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
+        )
+    };
+    match (record.usage, record.session_usage) {
+        (Some(run), None) => Some(count(run)),
+        (Some(run), Some(session)) => {
+            let (input, output) = (session.input_tokens, session.output_tokens);
+            Some(format!("{}; the session so far: input {input}, output {output}", count(run)))
+        }
+        (None, Some(session)) => Some(format!("{}, of the session so far", count(session))),
+        (None, None) => None,
     }
 }
 

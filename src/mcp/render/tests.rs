@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use connector_api::Warning;
+use connector_api::{Usage, Warning};
 use serde_json::json;
 
 use super::*;
@@ -104,6 +104,24 @@ fn a_warning_stands_in_every_answer_about_the_end_of_a_task() {
     let many = TaskRecord { warnings: vec![Warning::new("x".repeat(300)); 9], ..completed() };
     let answer = ended(&many, None);
     assert!(answer.contains("\n**Warning:** 6 more in the log\n"), "{answer}");
+}
+
+#[test]
+fn tokens_are_those_of_the_run_or_said_to_be_those_of_the_session() {
+    let usage = |input_tokens, output_tokens| Some(Usage { input_tokens, output_tokens, ..Usage::default() });
+    for (run, session, expected) in [
+        (usage(50, 5), None, "input 50 (cached 0), output 5 (reasoning 0)\n"),
+        (
+            usage(50, 5),
+            usage(1_050, 105),
+            "input 50 (cached 0), output 5 (reasoning 0); the session so far: input 1050, output 105\n",
+        ),
+        (None, usage(1_050, 105), "input 1050 (cached 0), output 105 (reasoning 0), of the session so far\n"),
+    ] {
+        let record = TaskRecord { usage: run, session_usage: session, ..completed() };
+        let answer = status(view(record), None, began());
+        assert!(answer.contains(&format!("\n**Tokens:** {expected}")), "{answer}");
+    }
 }
 
 #[test]
@@ -254,6 +272,7 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
             result_file: path.clone(),
             debug_file: path,
             usage: Some(usage),
+            session_usage: Some(usage),
             warnings: vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10],
             ..failed()
         };
