@@ -107,12 +107,21 @@ fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
     let (mut said, mut id) = (None, None);
     for event in events {
         match event {
-            AgentEvent::Message { text } => said = Some(text),
+            AgentEvent::Message { text } if !text.trim().is_empty() => said = Some(text.clone()),
             AgentEvent::SessionStarted { id: new } => id = Some(new),
+            // A message that is under way.
+            AgentEvent::Other { kind, raw }
+                if kind.ends_with(" agent_message") && !kind.starts_with("item.completed") =>
+            {
+                let text = serde_json::from_str::<Value>(raw)
+                    .ok()
+                    .and_then(|event| Some(event["item"]["text"].as_str()?.to_owned()));
+                said = text.filter(|text| !text.trim().is_empty()).or(said);
+            }
             _ => {}
         }
     }
-    assert_eq!(verdict.answer.as_ref(), said, "the answer is the last message");
+    assert_eq!(verdict.answer, said, "the answer is the last message that says something");
     assert_eq!(verdict.session_id.as_ref(), id, "the session is the last one that was named");
     let is_completion =
         |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok_and(|event: Value| event["type"] == "turn.completed");

@@ -228,6 +228,21 @@ fn a_silent_agent_of_any_kind_is_ended_by_its_time_limit() {
 }
 
 #[test]
+fn an_announcement_before_the_last_command_is_told_apart_from_an_answer() {
+    let ran = json!({"command": {"cmd": "make", "output": "ok\n"}});
+    for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
+        let ask = |steps: serde_json::Value| ask(&world, &format!("FAKE{steps}"));
+        let announced = ask(json!([{"say": "I will look"}, ran]));
+        assert_status(&announced, "completed successfully");
+        let warning = field(&announced.text, "Warning");
+        assert!(warning.is_some_and(|words| words.contains("before its last command")), "{name}: {}", announced.text);
+        assert!(announced.text.contains("I will look"), "{name}: {}", announced.text);
+        let reported = ask(json!([{"say": "I will look"}, ran, {"say": "the end"}]));
+        assert_eq!(field(&reported.text, "Warning"), None, "{name}: {}", reported.text);
+    }
+}
+
+#[test]
 fn what_no_kind_knows_is_kept_and_does_not_change_how_a_task_ended() {
     for (name, world) in all() {
         let strange = json!({"type": "hologram", "item": {"shape": [1, 2]}}).to_string();

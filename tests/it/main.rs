@@ -36,5 +36,6 @@ mod supervise;
 mod text_program;
 mod transcripts;
 mod wake;
+mod warnings;
 mod windows;
 mod world;

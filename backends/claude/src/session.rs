@@ -115,7 +115,9 @@ impl ClaudeSession {
             events.push(AgentEvent::Warning { message });
         }
         if is_success(&event) {
-            self.answer.say(event["result"].as_str().unwrap_or_default());
+            // What was said before is no news: it stays where it was said.
+            let last = event["result"].as_str().filter(|text| self.answer.text() != Some(text));
+            self.answer.say(last.unwrap_or_default());
         } else {
             let message = failure(&event).unwrap_or_default();
             events.push(AgentEvent::FatalError { message });

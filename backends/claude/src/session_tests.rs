@@ -138,6 +138,8 @@ fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_
         );
         assert_eq!(answered(&[reads("a")], blank), (None, false), "{blank:?}");
     }
+    assert_eq!(answered(&[says("I will look"), reads("a")], "I will look"), (Some("I will look".into()), true));
+    assert_eq!(answered(&[reads("a")], "done"), (Some("done".into()), false));
     assert_eq!(answered(&[says("I will look"), reads("a"), says("done")], "done"), (Some("done".into()), false));
 }
 
