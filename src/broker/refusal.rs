@@ -92,17 +92,7 @@ impl Refusal {
             Self::NotResumable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),
             Self::Exposed(exposed) => exposed.next(),
-            Self::Unsupported(Unsupported::Sandbox { .. }) => {
-                "choose another `sandbox`, or install a version that can enforce this one".to_owned()
-            }
-            Self::Unsupported(Unsupported::Resume { .. }) => {
-                "start a new task, with all it has to know in `task`".to_owned()
-            }
-            Self::Unsupported(Unsupported::MissingFlag { .. }) => "install a newer version of the agent".to_owned(),
-            Self::Unsupported(Unsupported::PromptTooLong { .. }) => {
-                "put the long part into a file in the working directory and name the file in `task`".to_owned()
-            }
-            Self::Unsupported(Unsupported::Value { parameter, .. }) => format!("change `{parameter}`"),
+            Self::Unsupported(unsupported) => unsupported.next(),
             Self::NotUsable { install, .. } => install.clone(),
             Self::Start(_) => {
                 "run `codex-connector check`, and see that the data directory can be written to".to_owned()

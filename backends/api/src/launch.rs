@@ -87,3 +87,20 @@ pub enum Unsupported {
         why: String,
     },
 }
+
+impl Unsupported {
+    /// What the caller can do about it. Installing the agent again rarely helps.
+    pub fn next(&self) -> String {
+        match self {
+            Self::Sandbox { .. } => {
+                "choose another `sandbox`, or install a version that can enforce this one".to_owned()
+            }
+            Self::Resume { .. } => "start a new task, with all it has to know in `task`".to_owned(),
+            Self::MissingFlag { .. } => "install a newer version of the agent".to_owned(),
+            Self::PromptTooLong { .. } => {
+                "put the long part into a file in the working directory and name the file in `task`".to_owned()
+            }
+            Self::Value { parameter, .. } => format!("change `{parameter}`"),
+        }
+    }
+}

@@ -153,4 +153,6 @@ pub enum Cause {
     NotLoggedIn,
     /// Its account has no more to spend, for now.
     OutOfQuota,
+    /// Its provider has no capacity for it, for now.
+    Capacity,
 }

@@ -11,10 +11,11 @@ use std::{
 
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
-    CommandStatus, Complaint, EnvRules, Exit, FileChange, FileChangeKind, FinalMessage, Installed, Interrupt, Launch,
-    Line, Login, NamePattern, OpenArea, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
-    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
-    contract::Subject, is_uuid, nearest, options_in_help, read_settings, slash_command, why_no_model, without_colours,
+    CommandStatus, Complaint, EnvRules, Exit, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage,
+    Installed, Interrupt, Launch, Line, Login, NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer,
+    ProbeCommand, ProbeProblem, PromptDelivery, Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox,
+    Unsupported, Usage, UsageScope, Verdict, Warning, contract::Subject, is_uuid, nearest, options_in_help,
+    read_settings, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -206,7 +207,9 @@ fn every_event_and_every_word_can_be_made() {
             assert_eq!(Launch { args: vec![], prompt: delivery, polite_signal }.prompt, delivery);
         }
     }
+    assert!(refusals.iter().all(|refusal| !refusal.next().is_empty()));
     assert_ne!(Cause::NotLoggedIn, Cause::OutOfQuota);
+    assert_ne!(Cause::OutOfQuota, Cause::Capacity);
     assert_eq!(
         (UsageScope::default(), Usage::default().since(Usage::default())),
         (UsageScope::Run, Some(Usage::default()))
@@ -221,6 +224,25 @@ fn a_final_message_has_a_warning_when_work_came_after_it() {
     let Some(Warning { message: said, advice: Some(advice) }) = message.warning() else { panic!("{message:?}") };
     assert!(!said.is_empty() && !advice.is_empty());
     assert_eq!((message.text(), message.clone().into_text().as_deref()), (Some("I will look"), Some("I will look")));
+}
+
+#[test]
+fn a_failure_table_explains_failures() {
+    static TABLE: FailureTable = FailureTable::new(&[
+        FailureRow::DISK_FULL,
+        FailureRow::DISK_QUOTA,
+        FailureRow {
+            patterns: &[Pattern::Words("no key"), Pattern::Status(401)],
+            examples: &["There is no key", "HTTP 401"],
+            advice: "set a key",
+            cause: Some(Cause::NotLoggedIn),
+        },
+    ]);
+    assert_eq!(TABLE.flaws(), Vec::<String>::new());
+    let complaint: Complaint = TABLE.complaint("no key");
+    assert_eq!((complaint.advice.as_deref(), complaint.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
+    let row: Option<&FailureRow> = TABLE.find_status(401);
+    assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
 }
 
 #[cfg(feature = "schemars1")]

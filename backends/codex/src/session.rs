@@ -7,7 +7,8 @@ use connector_api::{
 use serde_json::Value;
 
 use crate::{
-    advice, stderr,
+    advice::FAILURES,
+    stderr,
     truncated::{self, Kinds},
     wire::{self, Event, Item},
 };
@@ -280,9 +281,7 @@ impl CodexSession {
 }
 
 fn complaint(said: &str) -> Complaint {
-    let said = wire::without_json(said.trim());
-    let (advice, cause) = advice::for_complaint(&said).unzip();
-    Complaint { said, advice, cause: cause.flatten() }
+    FAILURES.complaint(wire::without_json(said.trim()))
 }
 
 fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {

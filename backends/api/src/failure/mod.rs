@@ -1,0 +1,97 @@
+//! What a failure message means: why the agent failed, and what its user can do about it.
+//!
+//! Each backend has one [`FailureTable`]. A row lists the [patterns](Pattern) that identify a failure and keeps the real
+//! messages that it was written for; [`FailureTable::flaws`] checks the one against the other, so that a table can be
+//! tested with one line. The first matching row wins: put specific rows before general ones.
+//!
+//! A row with a [`Cause`] may hand the task to another company's agent. Its patterns must therefore match nothing but that
+//! failure. A number in an id, a path, a port or a time is never a status code (see [`Pattern::Status`]).
+
+mod flaws;
+mod pattern;
+
+pub use pattern::Pattern;
+
+use crate::{Cause, Complaint};
+use pattern::Text;
+
+/// The rows that explain one agent's failures, in order of precedence.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureTable(&'static [FailureRow]);
+
+/// One kind of failure.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureRow {
+    /// Any of these identifies the failure.
+    pub patterns: &'static [Pattern],
+    /// Real messages. Each pattern matches at least one of them.
+    pub examples: &'static [&'static str],
+    /// What the user can do, on one line. Names a command, a configuration key or a parameter.
+    pub advice: &'static str,
+    /// Why another agent might do better, if it might.
+    pub cause: Option<Cause>,
+}
+
+impl FailureTable {
+    /// A table with these rows.
+    pub const fn new(rows: &'static [FailureRow]) -> Self {
+        Self(rows)
+    }
+
+    /// The row that explains this message. Only the first 64 KiB of the message are searched.
+    pub fn find(&self, said: &str) -> Option<&'static FailureRow> {
+        let text = Text::read(said);
+        self.0.iter().find(|row| row.patterns.iter().any(|pattern| text.matches(*pattern)))
+    }
+
+    /// The row for a status code that the agent reports separately from its message.
+    pub fn find_status(&self, status: u64) -> Option<&'static FailureRow> {
+        let is_it = |pattern: &Pattern| matches!(pattern, Pattern::Status(code) if u64::from(*code) == status);
+        self.0.iter().find(|row| row.patterns.iter().any(is_it))
+    }
+
+    /// A complaint in the agent's own words, with the advice and the cause of the row that explains it, if any.
+    pub fn complaint(&self, said: impl Into<String>) -> Complaint {
+        let said = said.into();
+        match self.find(&said) {
+            Some(row) => row.complaint(said),
+            None => Complaint::new(said),
+        }
+    }
+}
+
+impl FailureRow {
+    /// No space left on a file system. Every agent reports it in the operating system's words.
+    pub const DISK_FULL: Self = Self {
+        patterns: &[Pattern::Words("no space left on device"), Pattern::Words("enospc"), Pattern::Words("os error 28")],
+        examples: &[
+            "Error: failed to write session file: No space left on device (os error 28)",
+            "ENOSPC: no space left on device, write",
+        ],
+        advice: "free disk space for the working directory, the home directory and the temporary directory, then try again",
+        cause: None,
+    };
+
+    /// The user's disk quota is used up. It has nothing to do with the quota of an account.
+    pub const DISK_QUOTA: Self = Self {
+        patterns: &[
+            Pattern::Words("disk quota exceeded"),
+            Pattern::Words("disc quota exceeded"),
+            Pattern::Words("edquot"),
+            // musl calls it "Quota exceeded" only.
+            Pattern::Words("os error 122"),
+        ],
+        examples: &[
+            "Error: failed to write session file: Quota exceeded (os error 122)",
+            "EDQUOT: disk quota exceeded, write",
+            "write: Disc quota exceeded",
+        ],
+        advice: "free disk space: this user's disk quota is used up",
+        cause: None,
+    };
+
+    /// A complaint that this row explains.
+    pub fn complaint(&self, said: impl Into<String>) -> Complaint {
+        Complaint { said: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
+    }
+}
