@@ -4,6 +4,7 @@
 //! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
 //! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
 
+mod advice;
 #[cfg(test)]
 mod answer_tests;
 mod choices;

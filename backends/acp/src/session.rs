@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Interrupt, Line, Outcome, Sandbox, Step, Tail,
-    Usage, Verdict, Warning,
+    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Interrupt, Line, Outcome, Sandbox, Step, Tail, Usage,
+    Verdict, Warning,
 };
 use serde_json::{Value, json};
 
 use crate::{
+    advice::{FAILURES, LOGIN},
     choices::{Choice, What, choice, mode_in},
     messages::{self, Message, Request, VERSION},
     permission,
@@ -17,10 +18,6 @@ use crate::{
 
 /// The error that says: log in first.
 const AUTH_REQUIRED: i64 = -32000;
-
-/// What to do then.
-const LOG_IN: &str = "log in with the agent's own program, then try again; where `[agent_env] remove` takes its key away, give \
-                      this backend an `env.remove` of its own";
 
 /// What one run has come to.
 #[derive(Debug)]
@@ -198,7 +195,7 @@ impl AcpSession {
         self.waiting = None;
         self.outcome = Some(match result["stopReason"].as_str() {
             Some("end_turn") => {
-                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(Complaint::new(said)))
+                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.complaint(said)))
             }
             Some("cancelled") if let Some(denied) = &self.denied => {
                 let said =
@@ -214,11 +211,9 @@ impl AcpSession {
     }
 
     fn refused(&mut self, to: Request, error: &Value) -> Vec<Step> {
-        let said = messages::said(error);
-        let is_login = error["code"] == AUTH_REQUIRED || said.to_lowercase().contains("authenticat");
-        let advice = is_login.then(|| LOG_IN.to_owned());
-        let said = format!("`{}` was refused: {said}", to.method(self.resumes()));
-        self.fail(Complaint { advice, cause: is_login.then_some(Cause::NotLoggedIn), said })
+        let said = format!("`{}` was refused: {}", to.method(self.resumes()), messages::said(error));
+        let complaint = if error["code"] == AUTH_REQUIRED { LOGIN.complaint(said) } else { FAILURES.complaint(said) };
+        self.fail(complaint)
     }
 
     /// The run is over, and came to nothing.

@@ -5,6 +5,7 @@
 //! only tools that read, one that is `workspace-write` also those that edit, which refuse files outside the working
 //! directory, and neither gets a shell. A version whose help does not list the options for that is refused those sandboxes.
 
+mod advice;
 #[cfg(test)]
 mod contract;
 mod launch;

@@ -1,11 +1,11 @@
 //! Following one run of `claude -p --output-format stream-json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::tools::Calls;
+use crate::{advice::FAILURES, tools::Calls};
 
 /// The model of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
@@ -142,7 +142,7 @@ impl ClaudeSession {
         let said = match &self.result {
             Some(result) if !is_success(result) => {
                 let said = failure(result).unwrap_or_else(|| "it ended without success".to_owned());
-                let (advice, of) = (advice(result), complaint(said));
+                let (advice, of) = (advice(result), FAILURES.complaint(said));
                 return Outcome::Failed(Complaint { advice: advice.map(str::to_owned).or(of.advice), ..of });
             }
             Some(_) if !self.has_asked_model() => {
@@ -165,7 +165,7 @@ impl ClaudeSession {
             return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
         }
         let silent = || format!("Claude Code ended with {exit} and did not say why");
-        Outcome::Failed(complaint(said.unwrap_or_else(silent)))
+        Outcome::Failed(FAILURES.complaint(said.unwrap_or_else(silent)))
     }
 }
 
@@ -266,26 +266,4 @@ fn usage(usage: &Value) -> Option<Usage> {
         output_tokens: output,
         reasoning_output_tokens: 0,
     })
-}
-
-fn complaint(said: String) -> Complaint {
-    let words = said.to_lowercase();
-    let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    let (advice, cause) = if has(&["/login", "api key", "401", "authentication", "oauth token"]) {
-        (
-            Some("run `claude` and `/login`, or set ANTHROPIC_API_KEY where the MCP server starts"),
-            Some(Cause::NotLoggedIn),
-        )
-    } else if has(&["usage limit", "credit balance", "429", "rate limit"]) {
-        (Some("wait until the limit is reset, or name another `model`"), Some(Cause::OutOfQuota))
-    } else if has(&["no conversation found"]) {
-        (Some("start a new task, with all it has to know in `task`"), None)
-    } else if has(&["root/sudo privileges"]) {
-        (Some("run it as another user, or ask for the sandbox workspace-write"), None)
-    } else if has(&["model"]) && has(&["not exist", "not_found", "not available", "issue with the selected model"]) {
-        (Some("leave `model` out, or name one that your account has"), None)
-    } else {
-        (None, None)
-    };
-    Complaint { said, advice: advice.map(str::to_owned), cause }
 }

@@ -1,40 +1,154 @@
 //! What a user can do about a failure, and whether another agent might do better.
 
-use connector_api::{Cause, Complaint};
+use connector_api::{
+    Cause, Complaint, FailureRow, FailureTable,
+    Pattern::{Status, Words},
+};
 
-/// A failure in OpenCode's words, with what can be done. `status` is that of the provider's answer, where there was one.
+/// The failures of OpenCode (1.18.33) and of the providers that it passes on.
+static FAILURES: FailureTable = FailureTable::new(&[
+    FailureRow::DISK_FULL,
+    FailureRow::DISK_QUOTA,
+    FailureRow {
+        patterns: &[Words("model not found"), Words("providermodelnotfounderror")],
+        examples: &["ProviderModelNotFoundError: Model not found: mock/nope.", "Model not found: mock/nope."],
+        advice: "name a `model` as PROVIDER/MODEL that `opencode models` lists, or leave it out; a provider is listed when it has a key",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[
+            Words("exceeded your current quota"),
+            Words("quota exceeded"),
+            Words("insufficient_quota"),
+            Words("hit your usage limit"),
+            Words("usage limit reached"),
+            Words("insufficient credit"),
+            Words("insufficient credits"),
+            Words("credit balance .. too low"),
+            Status(402),
+        ],
+        examples: &[
+            "You exceeded your current quota, please check your plan and billing details.",
+            "Quota exceeded",
+            "Error code: insufficient_quota",
+            "You've hit your usage limit.",
+            "Usage limit reached for this month",
+            "Insufficient credit",
+            "Insufficient credits. Add more using https://openrouter.ai/settings/credits",
+            "Your credit balance is too low to access the Anthropic API.",
+            "402 Payment Required",
+        ],
+        advice: "wait until the limit is reset, or name a `model` of another provider",
+        cause: Some(Cause::OutOfQuota),
+    },
+    FailureRow {
+        patterns: &[Status(529), Words("overloaded_error"), Words("model is overloaded")],
+        examples: &[
+            "529 Overloaded",
+            "{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}",
+            "The model is overloaded. Please try again later.",
+        ],
+        advice: "wait a while and try again, or name another `model`: the provider has no capacity for this one now",
+        cause: Some(Cause::Capacity),
+    },
+    FailureRow {
+        patterns: &[
+            Status(429),
+            Words("rate limit exceeded"),
+            Words("rate limit reached"),
+            Words("rate_limit_error"),
+            Words("too many requests"),
+        ],
+        examples: &[
+            "unexpected status 429",
+            "Rate limit exceeded: free-models-per-day",
+            "Rate limit reached for gpt-5.5 in organization org-x",
+            "{\"type\":\"rate_limit_error\"}",
+            "Too Many Requests",
+        ],
+        advice: "wait a while and try again, or name a `model` of another provider",
+        cause: Some(Cause::OutOfQuota),
+    },
+    FailureRow {
+        patterns: &[
+            Words("no providers are available"),
+            Words("providernoproviderserror"),
+            Words("providerautherror"),
+            Words("incorrect api key"),
+            Words("invalid api key"),
+            Words("api key not valid"),
+            Words("api key is missing"),
+            Words("invalid x-api-key"),
+            Words("not logged in"),
+            Words("authentication_error"),
+            Status(401),
+        ],
+        examples: &[
+            "ProviderNoProvidersError: No providers are available",
+            "ProviderAuthError: no key for this provider",
+            "Incorrect API key provided",
+            "Invalid API key",
+            "API key not valid. Please pass a valid API key.",
+            "OpenAI API key is missing. Pass it using the 'apiKey' parameter or the OPENAI_API_KEY environment variable.",
+            "{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}",
+            "You are not logged in",
+            "401 Unauthorized",
+        ],
+        advice: "run `opencode auth login`, or set the provider's key where the MCP server starts",
+        cause: Some(Cause::NotLoggedIn),
+    },
+    FailureRow {
+        patterns: &[Words("session not found")],
+        examples: &["Error: Session not found"],
+        advice: "start a new task, with all it has to know in `task`",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("is not valid json"), Words("configuration is invalid"), Words("config file at")],
+        examples: &[
+            "Config file at /home/user/opencode.json is not valid JSON(C)",
+            "opencode.json is not valid JSON",
+            "Configuration is invalid at /home/user/opencode.json",
+        ],
+        advice: "fix that file",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("auto-rejecting"), Words("rejected permission")],
+        examples: &[
+            "! permission requested: bash (touch x); auto-rejecting",
+            "The user rejected permission to use this specific tool call.",
+        ],
+        advice: "allow it under `permission` in opencode.json",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("provider's content filter")],
+        examples: &["the provider's content filter cut the model's answer off"],
+        advice: "rephrase `task`: the same task would be stopped again",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("check server logs")],
+        examples: &["Unexpected error, check server logs for details"],
+        advice: "look into the newest file of ~/.local/share/opencode/log",
+        cause: None,
+    },
+]);
+
+/// A failure in OpenCode's words, with what can be done. `status` is that of the provider's answer, where there was one:
+/// it decides only where the words do not.
 pub(crate) fn complaint(said: &str, status: Option<u64>) -> Complaint {
-    let words = said.to_lowercase();
-    let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    let (advice, cause) = if has(&["no providers are available", "providernoproviderserror"]) {
-        (Some(LOG_IN), Some(Cause::NotLoggedIn))
-    } else if matches!(status, Some(402 | 429))
-        || has(&["quota", "usage limit", "rate limit", "too many requests", "insufficient credit", "credit balance"])
-    {
-        (Some("wait until the limit is reset, or name a `model` of another provider"), Some(Cause::OutOfQuota))
-    } else if status == Some(401)
-        || has(&["api key", "apikey", "unauthorized", "authentication", "not logged in", "providerautherror"])
-    {
-        (Some(LOG_IN), Some(Cause::NotLoggedIn))
-    } else if has(&["model not found", "providermodelnotfounderror"]) {
-        (
-            Some(
-                "name a `model` as PROVIDER/MODEL that `opencode models` lists, or leave it out; a provider is listed when it has a key",
-            ),
-            None,
-        )
-    } else if has(&["session not found"]) {
-        (Some("start a new task, with all it has to know in `task`"), None)
-    } else if has(&["is not valid json", "configuration is invalid", "config file at"]) {
-        (Some("mend that file"), None)
-    } else if has(&["auto-rejecting", "rejected permission"]) {
-        (Some("allow it under `permission` in opencode.json"), None)
-    } else if has(&["check server logs"]) {
-        (Some("look into the newest file of ~/.local/share/opencode/log"), None)
-    } else {
-        (None, None)
-    };
-    Complaint { said: said.to_owned(), advice: advice.map(str::to_owned), cause }
+    let by_status = || FAILURES.find_status(status?);
+    FAILURES.find(said).or_else(by_status).map_or_else(|| Complaint::new(said), |row| row.complaint(said))
 }
 
-const LOG_IN: &str = "run `opencode auth login`, or set the provider's key where the MCP server starts";
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_no_flaws() {
+        assert_eq!(FAILURES.flaws(), Vec::<String>::new());
+    }
+}

@@ -51,7 +51,8 @@ impl Token<'_> {
 
 impl<'a> Text<'a> {
     pub(super) fn read(said: &'a str) -> Self {
-        let said = &said[..said.floor_char_boundary(LONGEST_TEXT)];
+        let end = (0..=said.len().min(LONGEST_TEXT)).rev().find(|end| said.is_char_boundary(*end));
+        let said = &said[..end.unwrap_or_default()];
         let (mut tokens, mut sentence): (Vec<Token<'_>>, _) = (vec![], 0);
         let mut at = 0;
         while let Some(skipped) = said[at..].find(is_word) {

@@ -1,0 +1,131 @@
+//! What Claude Code's failures mean, and what a user can do about them.
+
+use connector_api::{
+    Cause, FailureRow, FailureTable,
+    Pattern::{Status, Words},
+};
+
+/// The failures of Claude Code (2.1.332).
+pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
+    FailureRow::DISK_FULL,
+    FailureRow::DISK_QUOTA,
+    FailureRow {
+        patterns: &[Words("out of extra usage"), Words("out of usage credits"), Words("credit balance .. too low")],
+        examples: &[
+            "You're out of extra usage · resets 5pm",
+            "You're out of usage credits. Run /usage-credits to keep going",
+            "Credit balance is too low",
+        ],
+        advice: "wait until the limit is reset, or add credits to the account",
+        cause: Some(Cause::OutOfQuota),
+    },
+    FailureRow {
+        patterns: &[
+            Words("hit your .. limit"),
+            Words("usage limit reached"),
+            Words("limit reached .. resets"),
+            Words("reached your .. limit .. resets"),
+        ],
+        examples: &[
+            "You've hit your limit · resets 5pm (UTC)",
+            "You've hit your weekly limit · resets Oct 6, 5pm",
+            "Claude AI usage limit reached|1790000000",
+            "5-hour limit reached ∙ resets 5pm",
+            "You've reached your Opus limit · resets 5pm",
+        ],
+        advice: "wait until the limit is reset, or name another `model`",
+        cause: Some(Cause::OutOfQuota),
+    },
+    FailureRow {
+        patterns: &[Status(529), Words("overloaded_error")],
+        examples: &[
+            "API Error: Repeated 529 Overloaded errors",
+            "API Error: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
+        ],
+        advice: "wait a while and try again, or name another `model`: Anthropic has no capacity for this one now",
+        cause: Some(Cause::Capacity),
+    },
+    FailureRow {
+        patterns: &[Status(429), Words("rate_limit_error"), Words("rate limit exceeded")],
+        examples: &[
+            "API Error: 429 {\"type\":\"error\",\"error\":{\"message\":\"slow down\"}}",
+            "API Error: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\"}}",
+            "Rate limit exceeded",
+        ],
+        advice: "wait a while and try again, or name another `model`",
+        cause: Some(Cause::OutOfQuota),
+    },
+    FailureRow {
+        patterns: &[
+            Words("run login"),
+            Words("log in again"),
+            Words("invalid api key"),
+            Words("invalid x-api-key"),
+            Words("authentication_error"),
+            Words("oauth token .. expired"),
+            Words("oauth token revoked"),
+            Status(401),
+        ],
+        examples: &[
+            "Invalid API key · Please run /login",
+            "Not logged in · Please run /login",
+            "Failed to authenticate: OAuth token revoked. Please log in again or contact your administrator.",
+            "OAuth token has expired. Please obtain a new token or refresh your existing token.",
+            "API Error: 401 {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}}",
+        ],
+        advice: "run `claude` and `/login`, or set ANTHROPIC_API_KEY where the MCP server starts",
+        cause: Some(Cause::NotLoggedIn),
+    },
+    FailureRow {
+        patterns: &[Words("no conversation found")],
+        examples: &["No conversation found with session ID: 6f6b0a3a-81c0-4800-8aa1-bbab2a035a53"],
+        advice: "start a new task, with all it has to know in `task`",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("root/sudo privileges")],
+        examples: &["--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons"],
+        advice: "run it as another user, or ask for the sandbox workspace-write",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("prompt is too long")],
+        examples: &["Prompt is too long"],
+        advice: "split `task` into smaller ones",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[
+            Words("issue with the selected model"),
+            Words("model .. not exist"),
+            Words("not_found_error .. model"),
+            Words("model .. not available"),
+        ],
+        examples: &[
+            "There's an issue with the selected model (nope). It may not exist or you may not have access to it.",
+            "The model nope does not exist",
+            "API Error: 404 {\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: nope\"}}",
+            "The model nope is not available on your plan",
+        ],
+        advice: "leave `model` out, or name one that your account has",
+        cause: None,
+    },
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_no_flaws() {
+        assert_eq!(FAILURES.flaws(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_server_error_is_neither_a_login_nor_a_limit() {
+        let said = "API Error: 500 {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Internal server \
+                    error\"},\"request_id\":\"req_011CX401bYq4290\"}";
+        assert!(FAILURES.find(said).is_none());
+        assert!(FAILURES.find("API Error: 400 the script says no").is_none());
+    }
+}
