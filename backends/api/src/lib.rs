@@ -11,11 +11,13 @@
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
 mod backend;
+mod chunks;
 pub mod contract;
 mod environment;
 mod event;
 mod failure;
 mod final_message;
+mod json_line;
 mod launch;
 mod name;
 mod probe;
@@ -23,18 +25,22 @@ mod request;
 mod session;
 mod settings;
 mod tail;
+mod terminal;
 mod warning;
 
 pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea, SettingsProblem};
+pub use chunks::Chunks;
 pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
 pub use failure::{FailureRow, FailureTable, Pattern};
 pub use final_message::FinalMessage;
+pub use json_line::{Halves, JsonLine, JsonObject, JsonReader};
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem, options_in_help};
 pub use request::{AgentRequest, Sandbox, UnknownSandbox, is_uuid, slash_command};
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
 pub use settings::{nearest, read_settings, why_no_model};
-pub use tail::{Tail, without_colours};
+pub use tail::Tail;
+pub use terminal::without_colours;
 pub use warning::Warning;

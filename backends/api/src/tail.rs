@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::Line;
+use crate::{Line, terminal::without_colours};
 
 /// Keeps the last lines that it was given, within a number of lines and of bytes, whatever comes.
 #[derive(Debug, Clone)]
@@ -62,19 +62,6 @@ impl Tail {
         self.cut |= start > 0;
         line[start..].to_owned()
     }
-}
-
-/// Without what tells a terminal how to show a text: ESC, `[`, numbers with `;` between them, and a letter.
-pub fn without_colours(text: &str) -> String {
-    let mut pieces = text.split("\u{1b}[");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end = piece.find(|letter: char| !(letter.is_ascii_digit() || letter == ';'));
-        plain.push_str(end.map_or("", |end| {
-            piece[end..].strip_prefix(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(&piece[end..])
-        }));
-    }
-    plain
 }
 
 #[cfg(test)]

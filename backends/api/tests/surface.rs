@@ -11,11 +11,11 @@ use std::{
 
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
-    CommandStatus, Complaint, EnvRules, Exit, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage,
-    Installed, Interrupt, Launch, Line, Login, NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer,
-    ProbeCommand, ProbeProblem, PromptDelivery, Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox,
-    Unsupported, Usage, UsageScope, Verdict, Warning, contract::Subject, is_uuid, nearest, options_in_help,
-    read_settings, slash_command, why_no_model, without_colours,
+    Chunks, CommandStatus, Complaint, EnvRules, Exit, FailureRow, FailureTable, FileChange, FileChangeKind,
+    FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login, NamePattern,
+    OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
+    SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
+    contract::Subject, is_uuid, nearest, options_in_help, read_settings, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -286,4 +286,20 @@ fn names_rules_and_sandboxes_read_back() {
     };
     let thawed: AgentRequest = serde_json::from_value(json!(request)).expect("what was written is read");
     assert_eq!(thawed, request);
+}
+
+#[test]
+fn lines_of_json_are_read_and_chunks_are_joined() {
+    let line: JsonLine<'_> = JsonLine::read(b"x {\"a\":\"\\ud83d\"}");
+    let (problem, remarks): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.remarks());
+    assert_eq!((problem, remarks), (&None, vec![]));
+    let [JsonObject { value, text, is_incomplete: false, halves }] = &line.objects[..] else { panic!("one object") };
+    assert_eq!((value, *text), (&json!({"a": "\u{fffd}"}), &b"{\"a\":\"\\ud83d\"}"[..]));
+    assert_eq!(*halves, Halves { low: None, high: Some(0xd83d) });
+    let mut chunks = Chunks::default();
+    chunks.push("\u{fffd}", *halves);
+    assert!(!chunks.is_cut() && !chunks.is_blank() && chunks.text() == "\u{fffd}");
+    let mut reader = JsonReader::default();
+    reader.read(b"{\"a\":1");
+    assert!(reader.warning().is_some_and(|warning| warning.message.contains("could not be read")));
 }

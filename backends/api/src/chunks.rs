@@ -1,0 +1,134 @@
+//! Text that comes in chunks.
+
+use crate::Halves;
+
+/// Upper bound on the text that is kept, in bytes: half of it from the beginning, half from the end.
+const LONGEST: usize = 1 << 20;
+
+/// Joins the chunks of a text, within a bound.
+///
+/// An agent that streams a text may cut it in the middle of a character outside the basic plane, such as an emoji: the
+/// two halves of its surrogate pair are then in two chunks, neither of which is a valid text.
+#[derive(Debug, Clone, Default)]
+pub struct Chunks {
+    /// The beginning, up to half of [`LONGEST`].
+    head: String,
+    /// What came after that; of a long text its end.
+    tail: String,
+    /// Bytes left out between the two.
+    left_out: usize,
+    /// The first half of a pair that the text ends with, as U+FFFD.
+    half: Option<u16>,
+}
+
+impl Chunks {
+    /// Adds a chunk. `halves` are those of the object that the chunk was in.
+    pub fn push(&mut self, chunk: &str, halves: Halves) {
+        if chunk.is_empty() {
+            return;
+        }
+        let mut rest = chunk;
+        if let (Some(high), Some(low), Some(after)) = (self.half, halves.low, chunk.strip_prefix('\u{fffd}'))
+            && let Some(Ok(joined)) = char::decode_utf16([high, low]).next()
+        {
+            self.last().pop();
+            self.add(joined.encode_utf8(&mut [0; 4]));
+            rest = after;
+        }
+        self.add(rest);
+        self.half = halves.high.filter(|_| rest.ends_with('\u{fffd}'));
+    }
+
+    /// Whether the text is longer than what is kept of it.
+    pub fn is_cut(&self) -> bool {
+        self.left_out > 0
+    }
+
+    /// The text. Of a long one, the beginning and the end, with a note between them.
+    pub fn text(&self) -> String {
+        let Self { head, tail, left_out, half: _ } = self;
+        match left_out {
+            0 => format!("{head}{tail}"),
+            _ => format!("{head}\n\n({left_out} bytes left out: the task's log has them)\n\n{tail}"),
+        }
+    }
+
+    /// Whether there is nothing but blanks.
+    pub fn is_blank(&self) -> bool {
+        self.left_out == 0 && self.head.trim().is_empty() && self.tail.trim().is_empty()
+    }
+
+    fn last(&mut self) -> &mut String {
+        if self.tail.is_empty() { &mut self.head } else { &mut self.tail }
+    }
+
+    fn add(&mut self, text: &str) {
+        let room = if self.tail.is_empty() { LONGEST / 2 - self.head.len() } else { 0 };
+        let (head, tail) = text.split_at(boundary(text, room));
+        self.head.push_str(head);
+        self.tail.push_str(tail);
+        // Not at each chunk: what is moved then is as long as what came since.
+        if self.tail.len() > LONGEST {
+            let from = boundary(&self.tail, self.tail.len() - LONGEST / 2);
+            self.left_out += from;
+            self.tail.drain(..from);
+        }
+    }
+}
+
+/// The last boundary between two characters up to `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::JsonLine;
+
+    fn joined(chunks: &[&str]) -> String {
+        let mut text = Chunks::default();
+        for chunk in chunks {
+            let line = format!(r#"{{"text":"{chunk}"}}"#);
+            let object = &JsonLine::read(line.as_bytes()).objects[0];
+            text.push(object.value["text"].as_str().expect("it is a text"), object.halves);
+        }
+        text.text()
+    }
+
+    #[test]
+    fn a_pair_that_was_cut_in_two_is_one_character_again() {
+        assert_eq!(joined(&["a\\ud83d", "\\ude00b"]), "a\u{1f600}b");
+        assert_eq!(joined(&["\\ud83d", "\\ude00\\ud83d", "\\ude01"]), "\u{1f600}\u{1f601}");
+        assert_eq!(joined(&["a\\ud83d", "", "\\ude00"]), "a\u{1f600}", "an empty chunk ends nothing");
+    }
+
+    #[test]
+    fn halves_that_do_not_belong_together_stay_apart() {
+        assert_eq!(joined(&["a\\ud83d", "b", "\\ude00"]), "a\u{fffd}b\u{fffd}");
+        assert_eq!(joined(&["a\\ud83d", "\u{fffd}b"]), "a\u{fffd}\u{fffd}b");
+        assert_eq!(joined(&["a\u{fffd}", "\\ude00b"]), "a\u{fffd}\u{fffd}b");
+        assert_eq!(joined(&["\\ud83d", "\\ud83d"]), "\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        let mut text = Chunks::default();
+        for number in 0..500_000 {
+            text.push(&format!("{number} \u{e9}"), Halves::default());
+        }
+        let kept = text.text();
+        assert!(text.is_cut() && kept.len() < 2 * LONGEST + 100, "{} bytes", kept.len());
+        assert!(kept.starts_with("0 \u{e9}1 \u{e9}") && kept.ends_with("499999 \u{e9}"));
+        let left_out = format!("({} bytes left out", text.left_out);
+        assert!(kept.contains(&left_out), "{left_out}");
+    }
+
+    #[test]
+    fn one_chunk_longer_than_the_bound_is_cut_between_characters() {
+        let mut text = Chunks::default();
+        text.push(&format!("a{}", "\u{e9}".repeat(2 * LONGEST)), Halves::default());
+        text.push("z", Halves::default());
+        assert!(text.text().ends_with("\u{e9}z") && text.text().len() < 2 * LONGEST + 100);
+    }
+}

@@ -1,0 +1,146 @@
+//! Reading lines of JSON that are not quite JSON.
+//!
+//! Agents print one JSON object per line, and sometimes a little more or a little less than that:
+//!
+//! | what is printed | who prints it | how it is read |
+//! |---|---|---|
+//! | half of a surrogate pair (`"\ud83d"`) | programs in JavaScript, which cut texts by UTF-16 unit | U+FFFD |
+//! | bytes that are not UTF-8 | programs that pass on what a command wrote | U+FFFD |
+//! | control characters in a string | hand-made JSON | the character |
+//! | `NaN`, `Infinity`, `1e999`, more than 127 levels of nesting | programs in Python | null, with a warning |
+//! | escape sequences, a spinner, a log prefix before the object | terminals and wrappers | skipped |
+//! | two objects on one line | writers that share a pipe | two objects |
+//!
+//! A line of plain JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to
+//! right. Whatever looks like an object and still cannot be read is reported: see [`JsonLine::remarks`] and
+//! [`JsonReader::warning`].
+
+mod scan;
+
+use serde_json::Value;
+
+use crate::{AgentEvent, Warning};
+
+/// Upper bound on the objects of one line. Two are an accident; this many are an attack on our memory.
+const MOST: usize = 1_000;
+
+/// The objects on one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonLine<'a> {
+    /// The objects, in order. None on a line that is not JSON.
+    pub objects: Vec<JsonObject<'a>>,
+    /// Why a part of the line that looks like an object could not be read.
+    pub problem: Option<String>,
+    line: &'a [u8],
+}
+
+/// One object on a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonObject<'a> {
+    /// The object.
+    pub value: Value,
+    /// What was printed for it.
+    pub text: &'a [u8],
+    /// Whether a value that has no JSON form (`NaN`, an infinite number, nesting deeper than 127 levels) is null here.
+    pub is_incomplete: bool,
+    /// The halves of surrogate pairs that are U+FFFD here, and may have their other half in another object.
+    pub halves: Halves,
+}
+
+/// Halves of surrogate pairs at the ends of a string, where a text was cut into chunks. See [`Chunks`](crate::Chunks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Halves {
+    /// The second half of a pair, at the beginning of a string.
+    pub low: Option<u16>,
+    /// The first half of a pair, at the end of a string.
+    pub high: Option<u16>,
+}
+
+impl<'a> JsonLine<'a> {
+    /// Reads a line. It takes time in proportion to its length, whatever is on it.
+    pub fn read(line: &'a [u8]) -> Self {
+        match serde_json::from_slice(line) {
+            Ok(value @ Value::Object(_)) => {
+                let object = JsonObject { value, text: line, is_incomplete: false, halves: Halves::default() };
+                Self { objects: vec![object], problem: None, line }
+            }
+            Ok(_) => Self { objects: vec![], problem: None, line },
+            Err(_) => Self::read_leniently(line),
+        }
+    }
+
+    fn read_leniently(line: &'a [u8]) -> Self {
+        let mut read = Self { objects: vec![], problem: None, line };
+        let mut from = 0;
+        while let Some(found) = scan::find_object(line, from) {
+            // Behind words of another kind it may be anything, such as a snippet of code in a message.
+            let is_expected = found.is_first && from == 0 || !read.objects.is_empty();
+            if read.objects.len() == MOST {
+                read.problem = Some(format!("it has more than {MOST} objects"));
+                break;
+            }
+            let Some(copy) = scan::copy_object(line, found.start) else {
+                // What stands inside an object without an end is not an object of its own.
+                read.problem = is_expected.then(|| "it ends in the middle of an object".to_owned()).or(read.problem);
+                break;
+            };
+            match serde_json::from_slice(&copy.text) {
+                Ok(value) => read.objects.push(JsonObject {
+                    value,
+                    text: &line[found.start..copy.end],
+                    is_incomplete: copy.is_incomplete,
+                    halves: copy.halves,
+                }),
+                Err(error) if is_expected => read.problem = Some(error.to_string()),
+                Err(_) => {}
+            }
+            from = copy.end;
+        }
+        read
+    }
+
+    /// Events that say what was lost of the line, with the line as it came: it would not be in the log otherwise.
+    pub fn remarks(&self) -> Vec<AgentEvent> {
+        let length = self.line.len();
+        let message = match &self.problem {
+            Some(problem) => format!("a line of {length} bytes could not be read as JSON: {problem}"),
+            None if self.objects.iter().any(|object| object.is_incomplete) => format!(
+                "a line of {length} bytes has values that JSON cannot hold (NaN, an infinite number, or more than {} \
+                 levels of nesting); they were read as null",
+                scan::DEEPEST
+            ),
+            None => return vec![],
+        };
+        let raw = String::from_utf8_lossy(self.line).into_owned();
+        vec![AgentEvent::Other { kind: "unreadable".into(), raw }, AgentEvent::Warning { message }]
+    }
+}
+
+/// Reads the lines of one run, and remembers whether all of them could be read.
+#[derive(Debug, Clone, Default)]
+pub struct JsonReader {
+    unreadable: u64,
+}
+
+impl JsonReader {
+    /// Reads the next line.
+    pub fn read<'a>(&mut self, line: &'a [u8]) -> JsonLine<'a> {
+        let line = JsonLine::read(line);
+        self.unreadable += u64::from(line.problem.is_some());
+        line
+    }
+
+    /// That events were lost, if any were.
+    pub fn warning(&self) -> Option<Warning> {
+        let message = match self.unreadable {
+            0 => return None,
+            1 => "one line of the agent's output could not be read, so an event may be missing".to_owned(),
+            lines => format!("{lines} lines of the agent's output could not be read, so events may be missing"),
+        };
+        Some(Warning { message, advice: Some("see the lines in the task's log".to_owned()) })
+    }
+}
+
+#[cfg(test)]
+#[path = "json_line/tests.rs"]
+mod tests;
