@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use connector_api::{
-    AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, Exit, Line, Outcome, Sandbox, Step,
-    Verdict,
+    AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, Exit, JsonLine, Line, Outcome,
+    Sandbox, Step, Verdict,
 };
 use connector_codex::Codex;
 use connector_command::Command;
@@ -113,9 +113,8 @@ fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
             AgentEvent::Other { kind, raw }
                 if kind.ends_with(" agent_message") && !kind.starts_with("item.completed") =>
             {
-                let text = serde_json::from_str::<Value>(raw)
-                    .ok()
-                    .and_then(|event| Some(event["item"]["text"].as_str()?.to_owned()));
+                let text =
+                    objects(raw.as_bytes()).pop().and_then(|event| event["item"]["text"].as_str().map(str::to_owned));
                 said = text.filter(|text| !text.trim().is_empty()).or(said);
             }
             _ => {}
@@ -123,11 +122,14 @@ fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
     }
     assert_eq!(verdict.answer, said, "the answer is the last message that says something");
     assert_eq!(verdict.session_id.as_ref(), id, "the session is the last one that was named");
-    let is_completion =
-        |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok_and(|event: Value| event["type"] == "turn.completed");
+    let is_completion = |line: &[u8]| objects(line).iter().any(|event| event["type"] == "turn.completed");
     if verdict.outcome == Outcome::Completed {
         assert!(stdout.split(|byte| *byte == b'\n').any(is_completion), "a success that Codex did not speak of");
     }
+}
+
+fn objects(line: &[u8]) -> Vec<Value> {
+    JsonLine::read(line).objects.into_iter().map(|object| object.value).collect()
 }
 
 fn command((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {

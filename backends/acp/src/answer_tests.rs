@@ -1,6 +1,6 @@
 //! What comes of an agent's words: its answer, or why there is none.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Outcome, Step};
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step};
 use serde_json::{Value, json};
 
 use crate::session_tests::{answer, events, hear, prompted, update};
@@ -131,5 +131,52 @@ fn a_message_before_the_last_work_has_a_warning_and_a_blank_one_replaces_nothing
             let said = Box::new(session).finish(Exit::Signal(15)).answer.unwrap_or_default();
             assert!(said.contains(answer_is), "{said}");
         }
+    }
+}
+
+/// A line with a piece of a message, whose text is written as it stands here.
+fn raw_piece(text: &str) -> String {
+    let update = format!(
+        r#"{{"sessionUpdate":"agent_message_chunk","messageId":"m","content":{{"type":"text","text":"{text}"}}}}"#
+    );
+    format!(r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s","update":{update}}}}}"#)
+}
+
+#[test]
+fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
+    let mut session = prompted();
+    for text in ["fixed \\ud83d", "\\ude00, and \\ud83d"] {
+        session.stdout(Line::Whole(raw_piece(text).as_bytes()));
+    }
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    let verdict = Box::new(session).finish(Exit::Signal(15));
+    assert_eq!(verdict.answer.as_deref(), Some("fixed \u{1f600}, and \u{fffd}"));
+}
+
+#[test]
+fn a_message_without_end_takes_no_memory_without_end() {
+    let mut session = prompted();
+    let line = raw_piece(&"x".repeat(100_000));
+    let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
+    assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
+    let last = answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    let AgentEvent::Message { text } = &events(last)[0] else { panic!("no message") };
+    assert!(text.len() < 3 << 20 && text.contains("bytes left out"), "{} bytes", text.len());
+    let text = Box::new(session).finish(Exit::Signal(15)).answer.expect("the ends are kept");
+    assert!(text.len() < 3 << 20 && text.starts_with("xxx") && text.ends_with("xxx"), "{} bytes", text.len());
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_not_waited_for() {
+    for (line, is_answer) in [
+        (r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn",}}"#, true),
+        (r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_t"#, true),
+        (r#"{"jsonrpc":"2.0","method":"session/update","params":{"a" 1}}"#, false),
+        (r#"{"level":"info" "msg":"thinking"}"#, false),
+    ] {
+        let mut session = prompted();
+        let steps = session.stdout(Line::Whole(line.as_bytes()));
+        assert_eq!(steps.contains(&Step::Finished), is_answer, "{line}");
+        assert!(session.warnings().iter().any(|warning| warning.message.contains("could not be read")), "{line}");
     }
 }

@@ -43,9 +43,8 @@ pub(crate) enum Message {
     Tells { method: String, params: Value },
 }
 
-/// Reads a line; `None` for what is no message.
-pub(crate) fn read(line: &[u8]) -> Option<Message> {
-    let mut message: Value = serde_json::from_slice(line).ok()?;
+/// Reads an object; `None` for what is no message.
+pub(crate) fn read(mut message: Value) -> Option<Message> {
     let message = message.as_object_mut()?;
     let mut take = |key: &str| message.remove(key);
     let id = take("id").filter(|id| !id.is_null());
@@ -66,6 +65,12 @@ pub(crate) fn read(line: &[u8]) -> Option<Message> {
         }
         _ => None,
     }
+}
+
+/// Whether a line that cannot be read was meant as an answer: a JSON-RPC message without a method.
+pub(crate) fn looks_like_answer(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line);
+    text.contains("\"jsonrpc\"") && !text.contains("\"method\"")
 }
 
 /// One of our requests as a line.

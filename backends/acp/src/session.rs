@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Interrupt, Line, Outcome, Sandbox, Step, Tail, Usage,
-    Verdict, Warning,
+    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, Line,
+    Outcome, Sandbox, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ const AUTH_REQUIRED: i64 = -32000;
 /// What one run has come to.
 #[derive(Debug)]
 pub(crate) struct AcpSession {
+    reader: JsonReader,
     request: AgentRequest,
     /// The modes that enforce the sandbox, of which the first that the agent has is set. Without any it stays as it begins.
     modes: Vec<String>,
@@ -50,6 +51,7 @@ impl AcpSession {
     /// take `patience` for what it owes at once.
     pub(crate) fn new(request: AgentRequest, modes: Vec<String>, model: Option<String>, patience: Duration) -> Self {
         Self {
+            reader: JsonReader::default(),
             request,
             modes,
             model,
@@ -224,7 +226,7 @@ impl AcpSession {
         vec![Step::Deadline(None), event, Step::Finished]
     }
 
-    fn told(&mut self, method: String, params: &Value) -> Vec<Step> {
+    fn told(&mut self, method: String, params: &Value, halves: Halves) -> Vec<Step> {
         // An agent may have sessions of its own, for its helpers.
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
@@ -242,12 +244,38 @@ impl AcpSession {
             // It goes on with something else.
             self.denied = None;
         }
-        let events = self.updates.read(update);
+        let Some(events) = self.updates.read(update, halves) else { return vec![] };
         if events.is_empty() {
             // A piece of a text, which is told whole when it has ended.
             return vec![Step::Deadline(None)];
         }
         events.into_iter().map(Step::Event).collect()
+    }
+}
+
+impl AcpSession {
+    fn heard(&mut self, JsonObject { value, halves, .. }: JsonObject<'_>) -> Vec<Step> {
+        match messages::read(value) {
+            Some(Message::Answer { id, outcome }) => match self.waiting {
+                Some(request) if request as u64 == id => self.answered(request, outcome),
+                // An answer to nothing that was asked.
+                Some(_) | None => vec![],
+            },
+            Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
+                let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
+                self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
+                let answer = if is_allowed { permission::allow(&params) } else { permission::deny(&params) };
+                let event =
+                    AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
+                vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]
+            }
+            Some(Message::Asks { id, method, params }) => {
+                let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
+                vec![Step::Send(messages::unknown(&id, &method)), Step::Event(event)]
+            }
+            Some(Message::Tells { method, params }) => self.told(method, &params, halves),
+            None => vec![],
+        }
     }
 }
 
@@ -273,27 +301,15 @@ impl AgentSession for AcpSession {
                 };
             }
         };
-        match messages::read(bytes) {
-            Some(Message::Answer { id, outcome }) => match self.waiting {
-                Some(request) if request as u64 == id => self.answered(request, outcome),
-                // An answer to nothing that was asked.
-                Some(_) | None => vec![],
-            },
-            Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
-                let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
-                self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
-                let answer = if is_allowed { permission::allow(&params) } else { permission::deny(&params) };
-                let event =
-                    AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
-                vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]
-            }
-            Some(Message::Asks { id, method, params }) => {
-                let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
-                vec![Step::Send(messages::unknown(&id, &method)), Step::Event(event)]
-            }
-            Some(Message::Tells { method, params }) => self.told(method, &params),
-            None => vec![],
+        let line = self.reader.read(bytes);
+        let remarks = line.remarks().into_iter().map(Step::Event);
+        let is_lost_answer = line.problem.is_some() && messages::looks_like_answer(bytes);
+        let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
+        if is_lost_answer && self.waiting.is_some() {
+            // What was owed will not come again.
+            steps.extend(self.fail(Complaint::new("it sent an answer that could not be read")));
         }
+        steps
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -322,7 +338,8 @@ impl AgentSession for AcpSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.updates.warning().filter(|_| self.has_completed()).into_iter().collect()
+        let of_answer = self.updates.warning().filter(|_| self.has_completed());
+        of_answer.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {

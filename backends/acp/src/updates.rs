@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, FinalMessage, TodoItem, Warning};
+use connector_api::{
+    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, Halves, TodoItem, Warning,
+};
 use serde_json::Value;
+
+/// Upper bound on the tool calls that are under way at once, as far as they are remembered.
+const MOST_CALLS: usize = 1_000;
 
 /// Joins pieces of text, and remembers what each tool call is about.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
     speaking: Option<Speech>,
-    text: String,
+    text: Chunks,
     calls: BTreeMap<String, Call>,
     answer: Answer,
     /// The last message that had no id, which may be the agent's own.
@@ -35,9 +40,9 @@ enum Speech {
 #[derive(Debug, Default)]
 struct Answer {
     id: Option<String>,
-    text: String,
+    text: Chunks,
     /// Messages without an id that came after one with an id. They may be the model's as well.
-    after: String,
+    after: Chunks,
     /// Whether work came after it.
     place: FinalMessage,
 }
@@ -47,13 +52,14 @@ impl Answer {
         self.place.say(text);
         match id {
             None if self.id.is_some() => {
-                self.after.push_str("\n\n");
-                self.after.push_str(text);
+                self.after.push("\n\n", Halves::default());
+                self.after.push(text, Halves::default());
             }
-            Some(_) if self.id == id => self.text.push_str(text),
+            Some(_) if self.id == id => self.text.push(text, Halves::default()),
             id => {
                 let place = std::mem::take(&mut self.place);
-                *self = Self { id, text: text.to_owned(), after: String::new(), place };
+                *self = Self { id, place, ..Self::default() };
+                self.text.push(text, Halves::default());
             }
         }
     }
@@ -66,8 +72,9 @@ struct Call {
 }
 
 impl Updates {
-    /// The events of one update.
-    pub(crate) fn read(&mut self, update: &Value) -> Vec<AgentEvent> {
+    /// The events of one update, whose texts may have been cut within a character. `None` for a piece of a text that is
+    /// too long to keep whole: it is for the log as it came.
+    pub(crate) fn read(&mut self, update: &Value, halves: Halves) -> Option<Vec<AgentEvent>> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
             "agent_message_chunk" if update["_meta"]["claudeCode"]["kind"].is_string() => Some(Speech::Notice),
@@ -81,8 +88,8 @@ impl Updates {
         }
         if speech.is_some() {
             self.speaking = speech;
-            self.text.push_str(update["content"]["text"].as_str().unwrap_or_default());
-            return events;
+            self.text.push(update["content"]["text"].as_str().unwrap_or_default(), halves);
+            return (!self.text.is_cut()).then_some(events);
         }
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
             self.is_broken = status == "systemError";
@@ -96,7 +103,7 @@ impl Updates {
             "plan" => plan(update),
             _ => AgentEvent::Other { kind: kind.to_owned(), raw: update.to_string() },
         });
-        events
+        Some(events)
     }
 
     /// Whether what is being spoken is whole, now that an update of this kind comes.
@@ -115,9 +122,10 @@ impl Updates {
 
     /// The text that was being spoken, whole.
     pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
-        let text = std::mem::take(&mut self.text);
+        let chunks = std::mem::take(&mut self.text);
+        let text = chunks.text();
         match self.speaking.take()? {
-            _ if text.trim().is_empty() => None,
+            _ if chunks.is_blank() => None,
             Speech::Message { id } => {
                 if id.is_none() {
                     self.nameless = Some(text.clone());
@@ -132,7 +140,7 @@ impl Updates {
 
     /// The last message, with what may belong to it.
     pub(crate) fn answer(&self) -> Option<String> {
-        let answer = format!("{}{}", self.answer.text, self.answer.after);
+        let answer = format!("{}{}", self.answer.text.text(), self.answer.after.text());
         Some(answer).filter(|answer| !answer.trim().is_empty())
     }
 
@@ -146,7 +154,7 @@ impl Updates {
         if !self.is_broken {
             return None;
         }
-        self.answer.after.clear();
+        self.answer.after = Chunks::default();
         if self.answer.id.is_none() {
             self.answer = Answer::default();
         }
@@ -154,9 +162,17 @@ impl Updates {
         Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
+    /// Makes room for a call of this id.
+    fn remember(&mut self, id: &str) {
+        if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(id) {
+            self.calls.pop_first();
+        }
+    }
+
     fn began(&mut self, update: &Value) -> AgentEvent {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
         let (id, call) = (word("toolCallId"), Call { kind: word("kind"), title: word("title") });
+        self.remember(&id);
         self.calls.insert(id.clone(), call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {
@@ -168,6 +184,7 @@ impl Updates {
 
     fn went_on(&mut self, update: &Value) -> AgentEvent {
         let id = update["toolCallId"].as_str().unwrap_or_default().to_owned();
+        self.remember(&id);
         let call = self.calls.entry(id.clone()).or_default();
         for (key, known) in [("kind", &mut call.kind), ("title", &mut call.title)] {
             if let Some(word) = update[key].as_str() {

@@ -218,6 +218,32 @@ pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind
     assert!(is_over || verdict(Exit::Signal(9)).0.outcome != Outcome::Completed, "killed, and yet a success");
 }
 
+/// A line of JSON that is read by few parsers says the same as a valid one: programs cut texts in the middle of a character,
+/// print `NaN`, and run behind wrappers that talk to a terminal.
+pub fn a_line_that_is_almost_json_still_counts<K: BackendKind>(subject: &Subject) {
+    let spoiled = |spoil: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
+        session.start();
+        for line in subject.success.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let is_object = matches!(serde_json::from_slice(line), Ok(Value::Object(_)));
+            session.stdout(Line::Whole(&if is_object { spoil(line) } else { line.to_vec() }));
+        }
+        session.finish(Exit::Code(0))
+    };
+    let expected = spoiled(&<[u8]>::to_vec);
+    let nested = [b"[".repeat(300), b"]".repeat(300)].concat();
+    for value in [&b"\"\\ud83d\""[..], b"\"\\ude00x\"", b"\"\xe9\"", b"\"a\tb\x1b\"", b"NaN", b"-1e999", &nested] {
+        let with_value = |line: &[u8]| [b"{\"zz\":", value, b",", &line[1..]].concat();
+        assert_eq!(spoiled(&with_value), expected, "with {}", value.escape_ascii());
+    }
+    for (before, after) in
+        [("\u{1b}[?2004h", "\u{1b}[?2004l"), ("\u{1b}]0;working\u{7}", "\r"), ("working...\r\u{1b}[2K", " ok")]
+    {
+        let surrounded = |line: &[u8]| [before.as_bytes(), line, after.as_bytes()].concat();
+        assert_eq!(spoiled(&surrounded), expected, "between {before:?} and {after:?}");
+    }
+}
+
 /// Makes one `#[test]` of each promise, for a kind and its [`Subject`](crate::contract::Subject):
 /// `connector_api::contract_tests!(MyAgent, my_subject());`
 #[macro_export]
@@ -231,6 +257,7 @@ macro_rules! contract_tests {
             settings_survive_freeze_and_thaw
             an_unknown_setting_is_refused_by_name
             no_line_makes_the_session_panic
+            a_line_that_is_almost_json_still_counts
             silence_is_a_failure_with_a_message
             success_is_what_the_agent_said_and_not_the_exit_code_alone
         );

@@ -1,7 +1,8 @@
 //! Following one run of `claude -p --output-format stream-json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentSession, Cause, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail,
+    Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -13,6 +14,7 @@ const SYNTHETIC: &str = "<synthetic>";
 /// What one run has said so far.
 #[derive(Debug)]
 pub(crate) struct ClaudeSession {
+    reader: JsonReader,
     /// What to write to stdin, where the supervisor does not write the task itself.
     prompt: Option<String>,
     /// The session that this run has to go on with.
@@ -34,6 +36,7 @@ impl ClaudeSession {
     /// A run that goes on with the session `resumed`, if there is one, and that is told `prompt`, if the session has to.
     pub(crate) fn new(resumed: Option<String>, prompt: Option<String>) -> Self {
         Self {
+            reader: JsonReader::default(),
             prompt,
             resumed,
             strayed: None,
@@ -48,11 +51,11 @@ impl ClaudeSession {
         }
     }
 
-    fn read(&mut self, line: &[u8]) -> Option<Vec<AgentEvent>> {
-        let event: Value = serde_json::from_slice(line).ok()?;
+    /// The events of one object; `None` for one that is not an event.
+    fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?.to_owned();
         self.has_spoken = true;
-        let other = |kind: String| AgentEvent::Other { kind, raw: String::from_utf8_lossy(line).into_owned() };
+        let other = |kind: String| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         Some(match (kind.as_str(), event["subtype"].as_str()) {
             ("system", Some("init")) => vec![self.began(&event)],
             ("system", Some("api_retry")) => {
@@ -178,7 +181,10 @@ impl AgentSession for ClaudeSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(bytes) = line else { return vec![] };
         let had_strayed = self.strayed.is_some();
-        let events = self.read(bytes).unwrap_or_default();
+        let line = self.reader.read(bytes);
+        let remarks = line.remarks();
+        let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
+        let events: Vec<_> = events.chain(remarks).collect();
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
         events.into_iter().map(Step::Event).chain(stop).collect()
@@ -194,7 +200,8 @@ impl AgentSession for ClaudeSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+        let of_answer = self.answer.warning().filter(|_| self.has_completed());
+        of_answer.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {

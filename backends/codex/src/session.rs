@@ -1,8 +1,8 @@
 //! Following one run of `codex exec --json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, FinalMessage, Line, Outcome,
-    Step, Tail, TodoItem, Usage, Verdict, Warning,
+    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, FinalMessage, JsonObject,
+    JsonReader, Line, Outcome, Step, Tail, TodoItem, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use crate::{
 /// What one run has said so far.
 #[derive(Debug)]
 pub(crate) struct CodexSession {
+    reader: JsonReader,
     thread_id: Option<String>,
     /// The thread that this run has to go on with.
     resumed: Option<String>,
@@ -43,6 +44,7 @@ impl Default for CodexSession {
     fn default() -> Self {
         let stderr = Tail::of_complaints();
         Self {
+            reader: JsonReader::default(),
             thread_id: None,
             resumed: None,
             strayed: None,
@@ -58,13 +60,19 @@ impl Default for CodexSession {
 impl AgentSession for CodexSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let had_strayed = self.strayed.is_some();
-        let event = match line {
-            Line::Whole(bytes) => self.whole(bytes),
-            Line::TooLong { head, length } => truncated::kinds(head).map(|kinds| self.too_long(kinds, length)),
+        let events: Vec<_> = match line {
+            Line::Whole(bytes) => {
+                let line = self.reader.read(bytes);
+                let remarks = line.remarks();
+                line.objects.into_iter().filter_map(|object| self.whole(object)).chain(remarks).collect()
+            }
+            Line::TooLong { head, length } => {
+                truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
+            }
         };
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
-        event.into_iter().map(Step::Event).chain(stop).collect()
+        events.into_iter().map(Step::Event).chain(stop).collect()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -79,7 +87,8 @@ impl AgentSession for CodexSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+        let of_answer = self.answer.warning().filter(|_| self.has_completed());
+        of_answer.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
@@ -97,13 +106,9 @@ impl CodexSession {
     }
 
     /// An event that is whole. `None` is for what is no event at all.
-    fn whole(&mut self, bytes: &[u8]) -> Option<AgentEvent> {
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            return None;
-        }
-        let value: Value = serde_json::from_slice(bytes).ok()?;
+    fn whole(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
         let kind = value["type"].as_str()?.to_owned();
-        let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(bytes).into_owned() };
+        let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         self.hear();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
         let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));

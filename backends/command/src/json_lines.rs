@@ -4,7 +4,10 @@
 //! stand there, and then the path whose value is meant. With `^=` in the place of `=` the value has to begin like that. A path is words with dots between them; a number is a place in a
 //! list.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Usage, Verdict};
+use connector_api::{
+    AgentEvent, AgentSession, Chunks, Complaint, Exit, Halves, JsonReader, Line, Outcome, Step, Tail, Usage, Verdict,
+    Warning,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -95,10 +98,11 @@ fn text(value: &Value) -> String {
 /// What one run has printed so far.
 #[derive(Debug)]
 pub(crate) struct JsonSession {
+    reader: JsonReader,
     program: String,
     rules: JsonLines,
     session_id: Option<String>,
-    answer: Option<String>,
+    answer: Option<Chunks>,
     error: Option<String>,
     usage: Option<Usage>,
     /// What was no JSON.
@@ -109,6 +113,7 @@ pub(crate) struct JsonSession {
 impl JsonSession {
     pub(crate) fn new(program: &str, rules: JsonLines) -> Self {
         Self {
+            reader: JsonReader::default(),
             program: program.to_owned(),
             rules,
             session_id: None,
@@ -120,7 +125,7 @@ impl JsonSession {
         }
     }
 
-    fn read(&mut self, object: &Value) -> Vec<AgentEvent> {
+    fn read(&mut self, object: &Value, halves: Halves) -> Vec<AgentEvent> {
         let mut events = vec![];
         if let Some(id) = find(&self.rules.session, object).map(text)
             && self.session_id.as_ref() != Some(&id)
@@ -129,11 +134,11 @@ impl JsonSession {
             events.push(AgentEvent::SessionStarted { id });
         }
         if let Some(text) = find(&self.rules.message, object).map(text) {
-            match (self.rules.answer, &mut self.answer) {
-                (Answer::Joined, Some(answer)) => answer.push_str(&text),
+            match self.rules.answer {
                 // A message that says nothing takes the place of none.
-                (Answer::Last, Some(_)) if text.trim().is_empty() => {}
-                (Answer::Joined | Answer::Last, answer) => *answer = Some(text.clone()),
+                Answer::Last if self.answer.is_some() && text.trim().is_empty() => {}
+                Answer::Last => self.answer.insert(Chunks::default()).push(&text, halves),
+                Answer::Joined => self.answer.get_or_insert_default().push(&text, halves),
             }
             events.push(AgentEvent::Message { text });
         }
@@ -163,17 +168,18 @@ impl JsonSession {
 
 impl AgentSession for JsonSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
-        let object = match line {
-            Line::Whole(bytes) => serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object),
-            Line::TooLong { .. } => None,
-        };
-        match object {
-            Some(object) => self.read(&object).into_iter().map(Step::Event).collect(),
-            None => {
-                self.stdout.push(line);
-                vec![]
+        let events: Vec<_> = match line {
+            Line::Whole(bytes) => {
+                let line = self.reader.read(bytes);
+                let remarks = line.remarks();
+                line.objects.iter().flat_map(|object| self.read(&object.value, object.halves)).chain(remarks).collect()
             }
+            Line::TooLong { .. } => vec![],
+        };
+        if events.is_empty() {
+            self.stdout.push(line);
         }
+        events.into_iter().map(Step::Event).collect()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -181,9 +187,13 @@ impl AgentSession for JsonSession {
         vec![]
     }
 
-    fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
-        self.answer = self.answer.take().filter(|answer| !answer.trim().is_empty());
-        let outcome = match (&self.error, &self.answer, exit) {
+    fn warnings(&self) -> Vec<Warning> {
+        self.reader.warning().into_iter().collect()
+    }
+
+    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
+        let answer = self.answer.filter(|answer| !answer.is_blank()).map(|answer| answer.text());
+        let outcome = match (&self.error, &answer, exit) {
             (None, Some(_), Exit::Code(0)) => Outcome::Completed,
             (error, _, _) => {
                 let silence =
@@ -192,7 +202,7 @@ impl AgentSession for JsonSession {
                 Outcome::Failed(Complaint::new(said.unwrap_or_else(silence)))
             }
         };
-        Verdict { outcome, answer: self.answer, session_id: self.session_id, usage: self.usage }
+        Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }
 
@@ -277,6 +287,20 @@ mod tests {
             let blank = run(&["", " "]);
             assert!(matches!(blank.outcome, Outcome::Failed(_)) && blank.answer.is_none(), "{answer}: {blank:?}");
         }
+    }
+
+    #[test]
+    fn joined_pieces_are_kept_within_a_bound_and_without_halves() {
+        let mut session = Box::new(JsonSession::new("agent", rules(json!({"message": ["delta"], "answer": "joined"}))));
+        for text in [r"a\ud83d", r"\ude00"] {
+            session.stdout(Line::Whole(format!(r#"{{"delta":"{text}"}}"#).as_bytes()));
+        }
+        for _ in 0..100 {
+            session.stdout(Line::Whole(json!({"delta": "x".repeat(100_000)}).to_string().as_bytes()));
+        }
+        session.stdout(Line::Whole(br#"{"delta":"z"}"#));
+        let answer = session.finish(Exit::Code(0)).answer.expect("the ends are kept");
+        assert!(answer.len() < 2 << 20 && answer.starts_with("a\u{1f600}xx") && answer.ends_with("xz"));
     }
 
     #[test]

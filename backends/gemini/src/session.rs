@@ -1,7 +1,8 @@
 //! Following one run of `gemini --output-format=stream-json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentSession, Chunks, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail,
+    Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -13,13 +14,14 @@ const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "W
 /// What one run has said so far.
 #[derive(Debug)]
 pub(crate) struct GeminiSession {
+    reader: JsonReader,
     /// The session that this run has to go on with.
     resumed: Option<String>,
     strayed: Option<String>,
     session_id: Option<String>,
     calls: Calls,
     /// The message that is being spoken, as far as it got.
-    speech: String,
+    speech: Chunks,
     answer: FinalMessage,
     /// Whether the model said or did anything.
     has_worked: bool,
@@ -36,11 +38,12 @@ impl GeminiSession {
     /// A run that goes on with this session, if there is one.
     pub(crate) fn new(resumed: Option<String>) -> Self {
         Self {
+            reader: JsonReader::default(),
             resumed,
             strayed: None,
             session_id: None,
             calls: Calls::default(),
-            speech: String::new(),
+            speech: Chunks::default(),
             answer: FinalMessage::default(),
             has_worked: false,
             error: None,
@@ -51,16 +54,16 @@ impl GeminiSession {
         }
     }
 
-    /// The events of one line; none for a line that is no event.
-    fn read(&mut self, line: &[u8]) -> Option<Vec<AgentEvent>> {
-        let event: Value = serde_json::from_slice(line).ok()?;
+    /// The events of one object; `None` for one that is not an event, or for a chunk that is too much to keep.
+    fn read(&mut self, object: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
+        let JsonObject { value: event, text, halves, .. } = object;
         let kind = event["type"].as_str()?.to_owned();
         self.has_spoken = true;
         let is_speech = kind == "message" && event["role"] == "assistant";
         if is_speech && event["delta"] == true {
             self.went_on();
-            self.speech.push_str(event["content"].as_str().unwrap_or_default());
-            return Some(vec![]);
+            self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
+            return (!self.speech.is_cut()).then(Vec::new);
         }
         // Whatever else comes, what was being said is whole.
         let mut events: Vec<_> = self.said().into_iter().collect();
@@ -68,7 +71,7 @@ impl GeminiSession {
             "init" => events.push(self.began(&event)),
             "message" if is_speech => {
                 self.went_on();
-                self.speech = event["content"].as_str().unwrap_or_default().to_owned();
+                self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
                 events.extend(self.said());
             }
             "tool_use" => {
@@ -81,7 +84,7 @@ impl GeminiSession {
             "tool_result" => events.push(self.calls.end(&event)),
             "error" => events.push(self.complained(&event)),
             "result" => events.extend(self.ended(event)),
-            _ => events.push(AgentEvent::Other { kind, raw: String::from_utf8_lossy(line).into_owned() }),
+            _ => events.push(AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() }),
         }
         Some(events)
     }
@@ -102,10 +105,11 @@ impl GeminiSession {
 
     /// What was being said, now that it is whole.
     fn said(&mut self) -> Option<AgentEvent> {
-        let text = std::mem::take(&mut self.speech);
-        if text.trim().is_empty() {
+        let speech = std::mem::take(&mut self.speech);
+        if speech.is_blank() {
             return None;
         }
+        let text = speech.text();
         self.answer.say(text.as_str());
         Some(AgentEvent::Message { text })
     }
@@ -170,8 +174,12 @@ impl AgentSession for GeminiSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(bytes) = line else { return vec![] };
         let had_strayed = self.strayed.is_some();
-        let Some(events) = self.read(bytes) else { return vec![] };
-        if events.is_empty() {
+        let line = self.reader.read(bytes);
+        let remarks = line.remarks();
+        let read: Vec<_> = line.objects.into_iter().filter_map(|object| self.read(object)).collect();
+        let is_understood = !read.is_empty();
+        let events: Vec<_> = read.into_iter().flatten().chain(remarks).collect();
+        if is_understood && events.is_empty() {
             // A piece of a message, which is told whole when it has ended.
             return vec![Step::Deadline(None)];
         }
@@ -198,7 +206,8 @@ impl AgentSession for GeminiSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        self.answer.warning().filter(|_| self.has_completed()).into_iter().collect()
+        let of_answer = self.answer.warning().filter(|_| self.has_completed());
+        of_answer.into_iter().chain(self.reader.warning()).collect()
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {

@@ -272,3 +272,25 @@ fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
     assert_eq!(complaint.said, "Gemini CLI completed its turn, then ended with exit code 1");
     assert_eq!(complaint.cause, None);
 }
+
+#[test]
+fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
+    let mut session = Box::new(GeminiSession::new(None));
+    for text in ["fixed \\ud83d", "\\ude00!"] {
+        let line = format!(r#"{{"type":"message","role":"assistant","content":"{text}","delta":true}}"#);
+        assert_eq!(session.stdout(Line::Whole(line.as_bytes())), [Step::Deadline(None)]);
+    }
+    let result = json!({"type": "result", "status": "success"});
+    session.stdout(Line::Whole(result.to_string().as_bytes()));
+    assert_eq!(session.finish(Exit::Code(0)).answer.as_deref(), Some("fixed \u{1f600}!"));
+}
+
+#[test]
+fn a_message_without_end_takes_no_memory_without_end() {
+    let mut session = Box::new(GeminiSession::new(None));
+    let line = delta(&"x".repeat(100_000)).to_string();
+    let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
+    assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
+    let answer = session.finish(Exit::Code(0)).answer.expect("the ends are kept");
+    assert!(answer.len() < 2 << 20 && answer.contains("bytes left out"), "{} bytes", answer.len());
+}

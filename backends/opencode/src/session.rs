@@ -1,8 +1,8 @@
 //! Following one run of `opencode run --format json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, Line, Outcome, Step, Tail, Usage, Verdict, Warning,
-    without_colours,
+    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail, Usage,
+    Verdict, Warning, without_colours,
 };
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ const LAST_STEP: &str = "stop";
 /// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
 #[derive(Debug)]
 pub(crate) struct OpenCodeSession {
+    reader: JsonReader,
     /// The session that this run has to go on with.
     resumed: Option<String>,
     /// It goes on with another one, or in another directory.
@@ -47,6 +48,7 @@ impl OpenCodeSession {
     /// A run that goes on with this session, if there is one.
     pub(crate) fn new(resumed: Option<String>) -> Self {
         Self {
+            reader: JsonReader::default(),
             resumed,
             strayed: None,
             session_id: None,
@@ -63,10 +65,10 @@ impl OpenCodeSession {
         }
     }
 
-    fn read(&mut self, line: &[u8]) -> Option<Vec<AgentEvent>> {
-        let event: Value = serde_json::from_slice(line).ok()?;
+    /// The events of one object; `None` for one that is not an event.
+    fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?;
-        let raw = String::from_utf8_lossy(line);
+        let raw = String::from_utf8_lossy(text);
         self.has_spoken = true;
         let mut events: Vec<_> = self.belongs_to(&event).into_iter().collect();
         let part = &event["part"];
@@ -219,7 +221,12 @@ impl AgentSession for OpenCodeSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let had_strayed = self.strayed.is_some();
         let events = match line {
-            Line::Whole(bytes) => self.read(bytes).unwrap_or_default(),
+            Line::Whole(bytes) => {
+                let line = self.reader.read(bytes);
+                let remarks = line.remarks();
+                let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
+                events.chain(remarks).collect()
+            }
             Line::TooLong { head, length } => self.too_long(head, length),
         };
         // Before it does anything in a conversation that knows of nothing.
