@@ -73,7 +73,10 @@ impl Report {
     /// How everything that an agent starts is found when it is to be stopped.
     fn process_trees(&mut self, wanted: CgroupUse) {
         let text = match parent_group().filter(|_| wanted == CgroupUse::Auto) {
-            Some(parent) => format!("a cgroup for each task, in {}; no process can leave it", parent.display()),
+            Some(parent) => format!(
+                "a cgroup for each task, in {}; finds everything but a process that moves itself to another cgroup",
+                parent.display()
+            ),
             None if cfg!(target_os = "linux") => "no cgroup for each task; found by parents and by their environment\n\
                  a process that hides from both is only found while its task's supervisor lives"
                 .to_owned(),
