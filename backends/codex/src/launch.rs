@@ -29,8 +29,9 @@ pub(crate) fn launch(
     }
     let mut args = vec!["exec".to_owned(), "--json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
+    let untrusted = trust::args(settings.project_settings, request, installed)?;
     args.extend(sandbox_args(request.sandbox, installed)?);
-    args.extend(trust::args(settings.project_settings, request)?);
+    args.extend(untrusted);
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         if !has("--model") {
             return Err(missing("--model", "to choose a model"));
@@ -102,6 +103,7 @@ mod tests {
     use crate::{
         probe::understand,
         recordings::{Recording, VERSIONS},
+        settings::ProjectSettings,
     };
 
     fn installed(version: &str) -> Installed {
@@ -126,15 +128,18 @@ mod tests {
         let settings = Settings::read(settings).expect("the settings of this test are well formed");
         let launch = launch(&settings, &request("a task", sandbox, model), &installed(version));
         let args = launch.expect("an ordinary request").args.join(" ");
-        let is_untrusted = args.contains(UNTRUSTED);
-        assert_eq!(is_untrusted, sandbox != Sandbox::DangerFullAccess, "{args}");
+        let is_sandboxed = sandbox != Sandbox::DangerFullAccess;
+        let ignores_project = settings.project_settings == ProjectSettings::Ignore;
+        assert_eq!(args.contains(UNTRUSTED), is_sandboxed && ignores_project, "{args}");
         args.replace(UNTRUSTED, "")
     }
 
     #[test]
     fn each_sandbox_is_asked_for_in_the_words_of_each_version() {
         for version in VERSIONS {
-            let of = |sandbox| args(version, json!({}), sandbox, None);
+            // This version reads a project's settings whether it is trusted or not.
+            let settings = if version == "0.80.0" { json!({"project_settings": "trust"}) } else { json!({}) };
+            let of = |sandbox| args(version, settings.clone(), sandbox, None);
             let old = ["0.44.0", "0.47.0", "0.80.0", "0.105.0", "0.125.0"].contains(&version);
             assert_eq!(of(Sandbox::ReadOnly), "exec --json --sandbox read-only -", "{version}");
             assert_eq!(of(Sandbox::DangerFullAccess), "exec --json --sandbox danger-full-access -", "{version}");
@@ -161,10 +166,12 @@ mod tests {
     #[test]
     fn an_earlier_session_is_named_behind_all_options() {
         let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-        let ask = |version, session: &str| {
+        let ask = |version: &str, session: &str| {
+            let project_settings = if version == "0.80.0" { ProjectSettings::Trust } else { ProjectSettings::Ignore };
+            let settings = Settings { project_settings, ..Settings::default() };
             let request =
                 AgentRequest { resume: Some(session.into()), ..request("x", Sandbox::WorkspaceWrite, Some("m")) };
-            launch(&Settings::default(), &request, &installed(version)).map(|launch| launch.args.join(" "))
+            launch(&settings, &request, &installed(version)).map(|launch| launch.args.join(" "))
         };
         let line = ask("0.169.0", session).expect("it can be resumed");
         assert_eq!(line, format!("exec --json --sandbox workspace-write{UNTRUSTED} --model m resume {session} -"));

@@ -71,7 +71,11 @@ impl AgentBackend for Codex {
     }
 
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-        probe::understand(answers)
+        let mut installed = probe::understand(answers)?;
+        if !trust::is_enforced(self.settings.project_settings, &installed.version) {
+            installed.sandboxes.retain(|sandbox| *sandbox == Sandbox::DangerFullAccess);
+        }
+        Ok(installed)
     }
 
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {

@@ -64,7 +64,7 @@ pub(crate) fn usage_scope(number: &str) -> UsageScope {
     }
 }
 
-fn major_and_minor(number: &str) -> Option<(u64, u64)> {
+pub(crate) fn major_and_minor(number: &str) -> Option<(u64, u64)> {
     let mut parts = number.split('.');
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next()?.parse().ok()?;

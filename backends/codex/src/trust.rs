@@ -9,22 +9,45 @@
 //! directory itself before it looks for the root of its repository. Marking every ancestor covers all of them without
 //! knowing which one Codex takes for the root.
 
-use std::path::Path;
+use std::{ops::RangeInclusive, path::Path};
 
-use connector_api::{AgentRequest, Sandbox, Unsupported};
+use connector_api::{AgentRequest, Installed, Sandbox, Unsupported};
 
-use crate::settings::ProjectSettings;
+use crate::{probe::major_and_minor, settings::ProjectSettings};
+
+/// Versions that do not ask whether a project is trusted: 0.79.0 to 0.87.0 read all of its settings, and 0.90.0 to 0.94.0
+/// its rules. 0.77.0 reads none, and 0.95.0 asks. (0.78 and 0.88 were not published.)
+const HEEDLESS: RangeInclusive<(u64, u64)> = (0, 78)..=(0, 94);
 
 /// Upper bound on the argument's length, in bytes. Linux accepts 131,072.
 const LONGEST: usize = 120_000;
+
+/// Whether this version can be kept from reading a project's settings, or does not have to be.
+pub(crate) fn is_enforced(settings: ProjectSettings, version: &str) -> bool {
+    match settings {
+        ProjectSettings::Trust => true,
+        ProjectSettings::Ignore => major_and_minor(version).is_none_or(|version| !HEEDLESS.contains(&version)),
+    }
+}
 
 /// The arguments that make Codex ignore the settings of the request's project, if it is to ignore them.
 ///
 /// One argument carries the whole table: a second `-c projects=` would replace the first, and in the dotted form Codex does
 /// not find a path with a dot in it.
-pub(crate) fn args(settings: ProjectSettings, request: &AgentRequest) -> Result<Vec<String>, Unsupported> {
+pub(crate) fn args(
+    settings: ProjectSettings,
+    request: &AgentRequest,
+    installed: &Installed,
+) -> Result<Vec<String>, Unsupported> {
     match (settings, request.sandbox) {
         (ProjectSettings::Trust, _) | (_, Sandbox::DangerFullAccess) => Ok(vec![]),
+        (ProjectSettings::Ignore, sandbox) if !is_enforced(settings, &installed.version) => Err(Unsupported::Sandbox {
+            sandbox,
+            found: format!("Codex {}", installed.version),
+            why: "versions 0.78 to 0.94 read the settings of any project, and those can widen the sandbox; install a newer \
+                  version, or accept that with `project_settings = \"trust\"` for this backend in config.toml"
+                .into(),
+        }),
         (ProjectSettings::Ignore, Sandbox::ReadOnly | Sandbox::WorkspaceWrite) => {
             Ok(vec!["-c".to_owned(), untrusted(&request.working_directory)?])
         }
@@ -65,6 +88,14 @@ mod tests {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
     use super::*;
+
+    fn args(settings: ProjectSettings, request: &AgentRequest) -> Result<Vec<String>, Unsupported> {
+        super::args(settings, request, &installed("0.171.0"))
+    }
+
+    fn installed(version: &str) -> Installed {
+        Installed { version: version.into(), sandboxes: Sandbox::ALL.into(), features: Default::default() }
+    }
 
     fn request(directory: impl Into<PathBuf>, sandbox: Sandbox) -> AgentRequest {
         AgentRequest { prompt: "x".into(), working_directory: directory.into(), sandbox, model: None, resume: None }
@@ -126,6 +157,24 @@ mod tests {
             let refusal = refused.expect_err("the path cannot be passed");
             assert!(matches!(refusal, Unsupported::Value { parameter: "workingDirectory", .. }), "{refusal}");
             assert!(args(ProjectSettings::Trust, &request(&directory, Sandbox::ReadOnly)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_version_that_reads_the_settings_of_any_project_is_refused() {
+        for version in ["0.79.0", "0.80.0", "0.87.0", "0.90.0", "0.94.0", "0.94.1-alpha.1"] {
+            for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
+                let ask = |settings| super::args(settings, &request("/a", sandbox), &installed(version));
+                let refusal = ask(ProjectSettings::Ignore).expect_err("it cannot be enforced");
+                assert!(matches!(&refusal, Unsupported::Sandbox { sandbox: refused, .. } if *refused == sandbox));
+                assert!(refusal.to_string().contains("project_settings"), "{refusal}");
+                assert_eq!(ask(ProjectSettings::Trust), Ok(vec![]), "{version}");
+            }
+            let free = request("/a", Sandbox::DangerFullAccess);
+            assert_eq!(super::args(ProjectSettings::Ignore, &free, &installed(version)), Ok(vec![]), "{version}");
+        }
+        for version in ["0.44.0", "0.77.0", "0.95.0", "0.171.0", "1.80.0", "0.0.0"] {
+            assert!(is_enforced(ProjectSettings::Ignore, version), "{version}");
         }
     }
 }
