@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Write, path::Path, process::ExitCode};
 
-use connector_api::{AgentBackend, Login, Sandbox};
+use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{fail, print};
 use crate::{
@@ -138,13 +138,22 @@ impl Report {
             Ok(Login::Unknown) => "not known".to_owned(),
             Err(error) => error.to_string(),
         };
+        let broken = match backend.sandbox_probe() {
+            // That it has no such command says nothing about its sandbox.
+            Some(question) => probe(&program, &question, &environment).await.ok(),
+            None => None,
+        };
+        let broken =
+            broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
+        let broken = broken.map(|found| format!("\n{}\nnext: {}", found.message, found.advice.unwrap_or_default()));
         let open = installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, store)).flatten();
         let default = if is_default { " (the default)" } else { "" };
         let text = format!(
-            "{} at {}{default}\nsandboxes: {}{}\nlogin: {login}",
+            "{} at {}{default}\nsandboxes: {}{}{}\nlogin: {login}",
             installed.version,
             program.display(),
             sandboxes.join(", "),
+            broken.unwrap_or_default(),
             open.unwrap_or_default()
         );
         self.line(label, "ok", &text);

@@ -1,5 +1,7 @@
 //! What a user is told of a run besides its status, and where.
 
+use std::{fs, fs::Permissions, os::unix::fs::PermissionsExt};
+
 use serde_json::{Value, json};
 
 use crate::world::{World, field, task_id};
@@ -79,4 +81,25 @@ fn a_turn_that_was_complete_before_exit_code_1_keeps_its_answer_and_its_reason()
     let turn = field(&answer.text, "Turn Status");
     assert_eq!(turn, Some("completed; the agent exited with code 1 afterwards"), "{}", answer.text);
     assert!(answer.text.contains("All tests pass.") && !answer.text.contains("What the agent said"), "{}", answer.text);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn check_says_that_a_sandbox_cannot_start_here() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    for (exit, is_told) in
+        [("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", true), ("exit 101", false)]
+    {
+        let program = directory.path().join("codex");
+        let script = format!(
+            "#!/bin/sh\n[ \"$*\" = 'sandbox linux true' ] && {{ {exit}; }}\nexec '{}' \"$@\"\n",
+            env!("CARGO_BIN_EXE_fake-agent")
+        );
+        fs::write(&program, script).expect("the directory is writable");
+        fs::set_permissions(&program, Permissions::from_mode(0o700)).expect("it is our file");
+        let output = World::with_codex(&program).command(&["check"]).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let words = "the agent's sandbox could not start: bwrap: setting up uid map";
+        assert_eq!(text.contains(words) && text.contains("next: install bubblewrap"), is_told, "{text}");
+    }
 }

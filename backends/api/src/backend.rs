@@ -56,6 +56,12 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
         UsageScope::Run
     }
 
+    /// A command of the program that does nothing in its own sandbox, to learn whether that can start on this machine, as
+    /// [`sandbox_failure`](crate::sandbox_failure) tells from what it prints.
+    fn sandbox_probe(&self) -> Option<ProbeCommand> {
+        None
+    }
+
     /// What to ask the program to learn whether it is logged in, where that can be asked.
     fn login_probe(&self) -> Option<ProbeCommand> {
         None

@@ -15,7 +15,8 @@ use connector_api::{
     FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login, NamePattern,
     OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
     SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
-    contract::Subject, is_uuid, nearest, options_in_help, read_settings, slash_command, why_no_model, without_colours,
+    contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command, why_no_model,
+    without_colours,
 };
 use serde_json::{Value, json};
 
@@ -75,6 +76,9 @@ impl AgentBackend for Agent {
     }
     fn usage_scope(&self, _: &Installed) -> UsageScope {
         UsageScope::Session
+    }
+    fn sandbox_probe(&self) -> Option<ProbeCommand> {
+        sandbox_failure("").map(|_| ProbeCommand::new(["x"]))
     }
     fn login_probe(&self) -> Option<ProbeCommand> {
         None

@@ -96,6 +96,12 @@ impl AgentBackend for Codex {
         probe::usage_scope(&installed.version)
     }
 
+    /// `linux` is the name of a sandbox up to 0.125, and of a program that is not there in 0.171, which comes after the
+    /// sandbox has started or has not.
+    fn sandbox_probe(&self) -> Option<ProbeCommand> {
+        cfg!(target_os = "linux").then(|| ProbeCommand::new(["sandbox", "linux", "true"]))
+    }
+
     fn login_probe(&self) -> Option<ProbeCommand> {
         Some(ProbeCommand::new(["login", "status"]))
     }
