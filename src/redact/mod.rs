@@ -1,24 +1,36 @@
 //! Values of secret variables, taken out of everything that is written or told.
 //!
-//! A value is looked for exactly as it is, and as JSON and URLs write it; what was changed in any other way is not found.
-//! It is replaced by `[redacted:NAME]`. Which variables are secret is guessed from their names: see [`secrets`].
+//! A value is replaced by `[redacted:NAME]` wherever it is found: as it is, and in the [`forms`] in which common programs
+//! write it into URLs and JSON. What was changed in any other way (base64, shell quotes, cut in two) is not found. Which
+//! variables are secret is guessed from their names, and which values from what they look like: see [`secrets`].
+//!
+//! Redact foreign values **before** they are put among words of ours, cut, or escaped. Afterwards a secret may no longer be
+//! recognized, and a password may happen to be one of our own words, an id, or a part of the name of a file.
+//!
+//! A value that is a part of a path which every answer has to name is no secret there: see [`Redactor::sparing`].
 //!
 //! Not for what an agent is given: it gets its prompt and its environment as they are.
 
+mod forms;
 mod secrets;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use secrets::Secret;
 pub(crate) use stream::Stream;
+
+/// Up to so many bytes of needles get the fastest automaton, which takes some hundred times as many.
+const FAST: usize = 2_000;
 
 /// Takes the values of secret variables out of texts. Without any it costs nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
+    secrets: Arc<[Secret]>,
     needles: Option<Arc<Needles>>,
 }
 
@@ -32,15 +44,32 @@ struct Needles {
 impl Redactor {
     /// Finds the values of those of `variables` that look secret.
     pub(crate) fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self::finding(secrets::secrets(&variables.into_iter().collect::<Vec<_>>()))
+    }
+
+    /// The same, but for values that are a part of one of `paths`: whoever is told the path knows them, and without them it
+    /// leads nowhere.
+    pub(crate) fn sparing(&self, paths: &[&Path]) -> Self {
+        let is_spared = |secret: &&Secret| {
+            paths.iter().any(|path| memchr::memmem::find(path.as_os_str().as_bytes(), &secret.value).is_some())
+        };
+        if !self.secrets.iter().any(|secret| is_spared(&secret)) {
+            return self.clone();
+        }
+        Self::finding(self.secrets.iter().filter(|secret| !is_spared(secret)).cloned().collect())
+    }
+
+    fn finding(secrets: Vec<Secret>) -> Self {
         let mut named = BTreeMap::new();
-        for (name, value) in variables {
-            let replacement = format!("[redacted:{}]", shown(&name.to_string_lossy()));
-            for needle in secrets::needles(&name, &value) {
-                named.entry(needle).or_insert_with(|| replacement.clone());
-            }
+        for (needle, replacement) in secrets.iter().flat_map(Secret::needles) {
+            named.entry(needle).or_insert(replacement);
         }
         let longest = named.keys().map(Vec::len).max();
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(named.keys());
+        let is_fast = named.keys().map(Vec::len).sum::<usize>() <= FAST;
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind((!is_fast).then_some(AhoCorasickKind::ContiguousNFA))
+            .build(named.keys());
         let needles = longest.and_then(|longest| match automaton {
             Ok(automaton) => {
                 let replacements = named.into_values().collect();
@@ -51,7 +80,7 @@ impl Redactor {
                 None
             }
         });
-        Self { needles }
+        Self { secrets: secrets.into(), needles }
     }
 
     /// Whether there is nothing to look for.

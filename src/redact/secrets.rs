@@ -1,12 +1,34 @@
-//! Which variables are secret, and how their values may be written.
+//! Which variables are secret.
 //!
 //! Names are guessed at, in favour of secrecy: a word too much that is redacted is a nuisance, a key too much that is
-//! written is a leak. Left alone is what plainly is none: the path of a file, a short or everyday word.
+//! written is a leak. These values are not looked for:
+//!
+//! - fewer than [`SHORTEST`] bytes, a setting such as `disabled`, and the path of a file that exists;
+//! - what a variable says openly whose name ends in `USER` or `DB`, such as `POSTGRES_USER`;
+//! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **unless** they stand beside the name
+//!   of their variable, as in `POSTGRES_PASSWORD=postgres`. Everyday words are found everywhere, and an answer without
+//!   them is wrong. Four words may be a passphrase, and more than fifteen letters are no word.
+//!
+//! Of a URL with a password in it, the whole URL and the password are looked for; of several lines, all of them together and
+//! each by itself.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+
+use super::{forms::forms, shown};
 
 /// The least bytes of a value that is looked for: shorter ones stand in many texts by chance.
 const SHORTEST: usize = 8;
+
+/// Words at the end of names whose values are no secret, and make the same value elsewhere none.
+const OPEN: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
+
+/// Maximum length of a lower-case word, and number of such words, in a value that is no secret by itself.
+const WORD: usize = 15;
+const FEW: usize = 3;
+
+/// What may stand between a variable's name and its value, in `env`, shell, YAML, JSON, and JSON inside JSON.
+const BESIDE: [&str; 11] =
+    ["=", "=\"", "='", "=\\\"", ": ", ": \"", ": '", "\":\"", "\": \"", "\\\":\\\"", "\\\": \\\""];
 
 /// Words that make a name secret where they stand alone between separators.
 const WORDS: [&str; 24] = [
@@ -73,32 +95,98 @@ const EVERYDAY: [&str; 14] = [
     "unlimited",
 ];
 
-/// Everything to look for that gives away this variable; nothing if it is not secret.
-pub(super) fn needles(name: &OsStr, value: &OsStr) -> Vec<Vec<u8>> {
-    let bytes = value.as_bytes().trim_ascii();
-    let password = password_in(bytes);
-    if bytes.len() < SHORTEST || !(is_secret(&name.to_string_lossy(), bytes) || password.is_some()) {
+/// A value to look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Secret {
+    variable: String,
+    /// The value, or a part of it.
+    pub(super) value: Vec<u8>,
+    place: Place,
+}
+
+/// Where a value is secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    /// Beside the name of its variable.
+    BesideItsName,
+}
+
+impl Secret {
+    /// What to look for, and what to write in its place.
+    pub(super) fn needles(&self) -> Vec<(Vec<u8>, String)> {
+        let Self { variable, value, place } = self;
+        let replacement = format!("[redacted:{}]", shown(variable));
+        match place {
+            Place::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
+            Place::BesideItsName => BESIDE
+                .into_iter()
+                .map(|between| {
+                    let before = format!("{variable}{between}");
+                    ([before.as_bytes(), value].concat(), before + &replacement)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The secrets among `variables`.
+pub(super) fn secrets(variables: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> Vec<Secret> {
+    let variables = variables.iter().map(|(name, value)| {
+        let (name, value) = (name.as_ref().to_string_lossy(), value.as_ref().as_bytes().trim_ascii());
+        (name, value)
+    });
+    let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= SHORTEST).collect();
+    let open: BTreeSet<_> = variables.iter().filter(|(name, _)| is_open(name)).map(|(_, value)| *value).collect();
+    let secrets = variables.iter().flat_map(|(name, value)| secrets_of(name, value));
+    secrets.filter(|secret| !open.contains(&*secret.value)).collect()
+}
+
+/// Everything that gives away this variable; nothing if it is not secret.
+fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
+    let password = password_in(value);
+    if !(is_secret(name, value) || password.is_some()) {
         return vec![];
     }
-    let mut secrets = vec![bytes];
-    secrets.extend(password);
-    if bytes.contains(&b'\n') {
-        // An agent prints a key line by line. Every key has the same frame.
-        let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        secrets.extend(lines.filter(|line| !line.starts_with(b"-----")));
+    let secret = |value: &[u8], place| Secret { variable: name.to_owned(), value: value.to_vec(), place };
+    if is_few_words(value) {
+        return vec![secret(value, Place::BesideItsName)];
     }
-    secrets.retain(|secret| secret.len() >= SHORTEST);
-    secrets.into_iter().flat_map(forms).collect()
+    let mut parts: Vec<_> = password.into_iter().collect();
+    if value.contains(&b'\n') {
+        // An agent prints a key line by line. Every key has the same frame.
+        let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
+    }
+    parts.retain(|part| part.len() >= SHORTEST && !is_few_words(part));
+    [value].into_iter().chain(parts).map(|part| secret(part, Place::Anywhere)).collect()
+}
+
+/// The words in the name of a variable.
+fn words(name: &str) -> Vec<String> {
+    let name = name.to_ascii_uppercase();
+    name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether the value of this variable is told to everyone.
+fn is_open(name: &str) -> bool {
+    words(name).last().is_some_and(|last| OPEN.contains(&last.as_str()))
+}
+
+/// Whether the value is a few lower-case words that stand in many texts.
+fn is_few_words(value: &[u8]) -> bool {
+    let words = value.split(|byte| b"-_./: ".contains(byte)).filter(|word| !word.is_empty());
+    let is_word = |word: &[u8]| word.len() <= WORD && word.iter().all(u8::is_ascii_lowercase);
+    words.clone().all(is_word) && (1..=FEW).contains(&words.count())
 }
 
 fn is_secret(name: &str, value: &[u8]) -> bool {
-    let name = name.to_ascii_uppercase();
-    let words: Vec<&str> =
-        name.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_secret_word = |word: &&str| WORDS.contains(word) || ENDINGS.iter().any(|ending| word.ends_with(ending));
     // Not `PWD`, and not `OLDPWD`: those are directories.
     let has_password = words.len() > 1 && words.last() == Some(&"PWD");
-    if !(words.iter().any(is_secret_word) || has_password) {
+    if is_open(name) || !(words.iter().any(is_secret_word) || has_password) {
         return false;
     }
     let is_place = words.last().is_some_and(|last| PLACES.contains(last)) && !words.contains(&"WEBHOOK");
@@ -132,50 +220,17 @@ fn password_in(value: &[u8]) -> Option<&[u8]> {
     (!password.is_empty()).then_some(password.as_bytes())
 }
 
-/// A secret as it is, and as JSON and URLs write it.
-fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![secret.to_vec(), percent_encoded(secret)];
-    if let Ok(text) = std::str::from_utf8(secret) {
-        let json = serde_json::to_string(text).expect("a string can be written");
-        let json = &json[1..json.len() - 1];
-        forms.push(json.replace('/', "\\/").into_bytes());
-        forms.push(ascii(json).into_bytes());
-        forms.push(json.as_bytes().to_vec());
-    }
-    forms.sort();
-    forms.dedup();
-    forms
-}
-
-fn percent_encoded(secret: &[u8]) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(secret.len());
-    for byte in secret {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(*byte),
-            _ => encoded.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-        }
-    }
-    encoded
-}
-
-/// JSON without any character beyond ASCII, as some programs write it.
-fn ascii(json: &str) -> String {
-    let mut units = [0; 2];
-    json.chars()
-        .map(|letter| match letter.is_ascii() {
-            true => letter.to_string(),
-            false => letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn first(name: &str, value: &str) -> Option<String> {
-        let needles = needles(name.as_ref(), value.as_ref());
-        needles.iter().any(|needle| needle == value.as_bytes()).then(|| value.to_owned())
+    fn found(variables: &[(&str, &str)]) -> Vec<(String, Place)> {
+        let secrets = secrets(variables).into_iter();
+        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.place)).collect()
+    }
+
+    fn is_found(name: &str, value: &str) -> bool {
+        found(&[(name, value)]).contains(&(value.to_owned(), Place::Anywhere))
     }
 
     #[test]
@@ -202,12 +257,10 @@ mod tests {
             "STRIPE_SIGNATURE",
             "npm_config__authToken",
         ] {
-            assert!(first(name, "hunter2-hunter2").is_some(), "{name}");
+            assert!(is_found(name, "hunter2-hunter2"), "{name}");
         }
         let hook = "https://hooks.example.com/services/T0/B0/x";
-        assert!(
-            first("SLACK_WEBHOOK_URL", hook).is_some() && first("DATABASE_URL", "postgres://u:hunter22@h/d").is_some()
-        );
+        assert!(is_found("SLACK_WEBHOOK_URL", hook) && is_found("DATABASE_URL", "postgres://u:hunter22@h/d"));
     }
 
     #[test]
@@ -231,25 +284,61 @@ mod tests {
             ("MONKEY", "hunter2-hunter2"),
             ("HTTP_PROXY", "http://proxy.example.com:3128"),
         ] {
-            assert_eq!(needles(name.as_ref(), value.as_ref()), Vec::<Vec<u8>>::new(), "{name}");
+            assert_eq!(found(&[(name, value)]), [], "{name}");
         }
     }
 
     #[test]
-    fn a_secret_is_looked_for_as_it_is_written_elsewhere() {
-        let needles = needles("MY_TOKEN".as_ref(), "a\"b/ü+cdefg".as_ref());
-        for form in
-            ["a\"b/ü+cdefg", "a\\\"b/ü+cdefg", "a\\\"b\\/ü+cdefg", "a\\\"b/\\u00fc+cdefg", "a%22b%2F%C3%BC%2Bcdefg"]
-        {
-            assert!(needles.contains(&form.as_bytes().to_vec()), "{form}");
+    fn a_few_lower_case_words_are_secret_beside_their_name_alone() {
+        for value in [
+            "postgres",
+            "localstack",
+            "not-needed",
+            "codex-connector",
+            "correct horse battery",
+            "some_project/",
+            "elasticsearch",
+        ] {
+            assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), Place::BesideItsName)], "{value}");
         }
+        for value in [
+            "Postgres",
+            "postgres1",
+            "postgres!",
+            "pöstgres",
+            "POSTGRES",
+            "correct-horse-battery-staple",
+            "abcd efgh ijkl mnop",
+            "abcdefghijklmnop",
+            "--------",
+        ] {
+            assert!(is_found("SOME_PASSWORD", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_or_a_database_is_called_is_no_secret() {
+        for open in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
+            let variables = [(open, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
+            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), Place::Anywhere)], "{open}");
+        }
+        assert!(is_found("USER_TOKEN", "Jsmith1990") && is_found("DB_PASSWORD", "Jsmith1990"));
+    }
+
+    #[test]
+    fn of_a_url_with_a_password_both_are_looked_for() {
+        let url = "postgres://app:Hunter22@db/app";
+        assert_eq!(found(&[("DATABASE_URL", url)]), [url, "Hunter22"].map(|value| (value.to_owned(), Place::Anywhere)));
+        let url = "postgres://postgres:postgres@db/app";
+        assert_eq!(found(&[("DATABASE_URL", url)]), [(url.to_owned(), Place::Anywhere)]);
     }
 
     #[test]
     fn a_key_of_several_lines_is_looked_for_line_by_line() {
-        let key = "-----BEGIN KEY-----\nabcdefghijkl\nmnopqrstuvwx\nyz\n-----END KEY-----\n";
-        let needles = needles("PRIVATE_KEY".as_ref(), key.as_ref());
-        assert!(needles.contains(&b"abcdefghijkl".to_vec()) && needles.contains(&key.trim().as_bytes().to_vec()));
-        assert!(!needles.contains(&b"-----BEGIN KEY-----".to_vec()) && !needles.contains(&b"yz".to_vec()));
+        let key = "-----BEGIN KEY-----\nabcdefghijkL\nmnopqrstuvw1\nyz\n-----END KEY-----\n";
+        assert_eq!(
+            found(&[("PRIVATE_KEY", key)]),
+            [key.trim(), "abcdefghijkL", "mnopqrstuvw1"].map(|value| (value.to_owned(), Place::Anywhere))
+        );
     }
 }

@@ -17,8 +17,8 @@ impl Dice {
 #[test]
 fn a_secret_is_replaced_by_the_name_of_its_variable() {
     let redactor =
-        redactor(&[("MY_TOKEN", "hunter2-hunter2"), ("PATH", "/usr/bin:/bin"), ("B\n|`_KEY", "other-secret")]);
-    assert_eq!(redactor.text("a hunter2-hunter2, other-secret b"), "a [redacted:MY_TOKEN], [redacted:B???_KEY] b");
+        redactor(&[("MY_TOKEN", "hunter2-hunter2"), ("PATH", "/usr/bin:/bin"), ("B\n|`_KEY", "0ther-secret")]);
+    assert_eq!(redactor.text("a hunter2-hunter2, 0ther-secret b"), "a [redacted:MY_TOKEN], [redacted:B???_KEY] b");
     assert_eq!(redactor.text("hunter2-hunter /usr/bin:/bin"), "hunter2-hunter /usr/bin:/bin");
     assert_eq!(format!("{redactor:?}"), "Redactor { needles: 2 }");
 }
@@ -47,7 +47,7 @@ fn the_beginning_of_a_line_keeps_no_beginning_of_a_secret() {
 
 #[test]
 fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
-    let secrets = ["aaaaaaaa", "abababababab", "aaaaaaaabbbbbbbb", "ä\"ö\\ü-äöü"];
+    let secrets = ["AaaaaaaA", "abAbababAbab", "AaaaaaaAbbbbbbbb", "ä\"ö\\ü-äöü"];
     let variables: Vec<_> = secrets.iter().enumerate().map(|(at, value)| (format!("S{at}_KEY"), *value)).collect();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let redactor = redactor(&variables);
@@ -57,8 +57,8 @@ fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
         for _ in 0..dice.below(12) {
             match dice.below(3) {
                 0 => text.push_str(secrets[dice.below(secrets.len())]),
-                1 => text.push_str(&"ab"[..dice.below(3)]),
-                _ => text.push_str(["ä", "\"", "aaa", "baba", "xyz "][dice.below(5)]),
+                1 => text.push_str(&"Ab"[..dice.below(3)]),
+                _ => text.push_str(["ä", "\"", "aaa", "bAba", "xyz "][dice.below(5)]),
             }
         }
         let whole = redactor.text(&text).into_owned();
@@ -76,4 +76,39 @@ fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
             assert_eq!(whole, text);
         }
     }
+}
+
+#[test]
+fn a_secret_is_found_in_each_form_and_several_of_them_in_one_pass() {
+    let redactor = redactor(&[("A_KEY", "s3cr'et+/=value/x y"), ("B_TOKEN", "a<b>ü\u{7f}/9")]);
+    let text = "?a=s3cr'et%2B%2F%3Dvalue%2Fx%20y&b=s3cr%27et%2b%2f%3dvalue%2fx+y \
+                {\"t\":\"a\\u003cb\\u003eü\u{7f}/9\",\"u\":\"a<b>\\u00fc\\u007f\\/9\"}";
+    let redacted = "?a=[redacted:A_KEY]&b=[redacted:A_KEY] {\"t\":\"[redacted:B_TOKEN]\",\"u\":\"[redacted:B_TOKEN]\"}";
+    assert_eq!(redactor.text(text), redacted);
+}
+
+#[test]
+fn an_everyday_word_is_redacted_beside_the_name_of_its_variable_alone() {
+    let redactor = redactor(&[("POSTGRES_PASSWORD", "postgres")]);
+    let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
+    assert_eq!(redactor.text(text), text);
+    for (text, redacted) in [
+        ("POSTGRES_PASSWORD=postgres", "POSTGRES_PASSWORD=[redacted:POSTGRES_PASSWORD]"),
+        ("POSTGRES_PASSWORD: 'postgres'", "POSTGRES_PASSWORD: '[redacted:POSTGRES_PASSWORD]'"),
+        ("{\"POSTGRES_PASSWORD\":\"postgres\"}", "{\"POSTGRES_PASSWORD\":\"[redacted:POSTGRES_PASSWORD]\"}"),
+        ("\\\"POSTGRES_PASSWORD\\\": \\\"postgres", "\\\"POSTGRES_PASSWORD\\\": \\\"[redacted:POSTGRES_PASSWORD]"),
+    ] {
+        assert_eq!(redactor.text(text), redacted);
+    }
+}
+
+#[test]
+fn a_part_of_a_path_that_everyone_is_told_is_spared() {
+    let redactor = redactor(&[("DB_PASSWORD", "Jsmith1990"), ("API_KEY", "sk-0123456789")]);
+    let spared = redactor.sparing(&[Path::new("/elsewhere"), Path::new("/home/Jsmith1990/project")]);
+    let text = "/home/Jsmith1990/project: sk-0123456789";
+    assert_eq!(spared.text(text), "/home/Jsmith1990/project: [redacted:API_KEY]");
+    assert_eq!(redactor.sparing(&[Path::new("/home")]).text(text), redactor.text(text));
+    let idle = redactor.sparing(&[Path::new("/home/Jsmith1990/sk-0123456789")]);
+    assert!(idle.is_idle() && idle.text(text) == text);
 }
