@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Cause, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, Line,
-    Outcome, Sandbox, Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, Line, Outcome,
+    Sandbox, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::{Value, json};
 

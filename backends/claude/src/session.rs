@@ -1,8 +1,8 @@
 //! Following one run of `claude -p --output-format stream-json`.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail,
-    Usage, Verdict, Warning,
+    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail, Usage,
+    Verdict, Warning,
 };
 use serde_json::Value;
 
