@@ -1,6 +1,9 @@
 //! Waiting for the task's turn, where not all tasks may run at the same time.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use tokio::time::timeout;
@@ -8,7 +11,7 @@ use tokio::time::timeout;
 use super::{Task, journal::Journal, outside::Outside};
 use crate::{
     store::{StoreError, Turn},
-    task::StopCause,
+    task::{StopCause, TaskId},
 };
 
 /// How often it is asked whose turn it is.
@@ -29,9 +32,9 @@ impl Task {
             out_of_line(journal, &error);
             return Ok(());
         }
-        let (mut passed_over, mut free_since) = (0, None);
+        let (mut passed_over, mut suspect) = (BTreeSet::new(), None::<(TaskId, Instant)>);
         loop {
-            match self.store.take_place(&self.spec.id, self.spec.max_running, passed_over) {
+            match self.store.take_place(&self.spec.id, self.spec.max_running, &passed_over) {
                 Err(error) => {
                     out_of_line(journal, &error);
                     return Ok(());
@@ -41,14 +44,14 @@ impl Task {
                     journal.begins();
                     return Ok(());
                 }
-                Ok(Turn::Later { ahead, is_free }) => {
+                Ok(Turn::Later { ahead, left_alone_by }) => {
                     journal.queued(ahead, self.spec.max_running);
-                    let since = *free_since.get_or_insert_with(Instant::now);
-                    if !is_free {
-                        free_since = None;
-                    } else if since.elapsed() >= PATIENCE {
-                        (passed_over, free_since) = (passed_over + 1, None);
-                    }
+                    suspect = left_alone_by.map(|other| match suspect.take() {
+                        Some((same, since)) if same == other => (same, since),
+                        Some(_) | None => (other, Instant::now()),
+                    });
+                    passed_over
+                        .extend(suspect.take_if(|(_, since)| since.elapsed() >= PATIENCE).map(|(other, _)| other));
                 }
             }
             let heard = timeout(ASK_AGAIN, outside.next()).await.ok().flatten();
