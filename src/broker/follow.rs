@@ -110,4 +110,24 @@ impl Broker {
             }
         }
     }
+
+    /// The same as [`ended`](Self::ended) for whoever only wants to look. A task that cannot be finalized now, for example because the disk is
+    /// full, leaves a notice and counts as running, so that it never hides itself or any other task.
+    pub(super) async fn ended_if_possible(&self, id: &TaskId) -> Option<TaskRecord> {
+        match self.ended(id).await {
+            Ok(ended) => ended,
+            Err(Refusal::Store(error)) => {
+                self.store.notice(format!(
+                    "task {id} has lost its supervisor and cannot be finalized now: {error}; \
+                     until then it is shown as its record says"
+                ));
+                None
+            }
+            Err(problem) => {
+                // It was removed, or taken back, while we looked.
+                tracing::debug!(%problem, task = %id, "a task is gone");
+                None
+            }
+        }
+    }
 }

@@ -28,7 +28,7 @@ impl Broker {
         let mut record = self.store.read_record(id)?.ok_or_else(|| Refusal::NoSuchTask(id.to_string()))?;
         let mut live = None;
         if !record.status.is_final() || self.store.is_leased(id)? {
-            match self.ended(id).await? {
+            match self.ended_if_possible(id).await {
                 Some(ended) => record = ended,
                 None => live = self.store.read_live(id),
             }
@@ -61,10 +61,11 @@ impl Broker {
         self.store.index_facts()
     }
 
-    /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here.
+    /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be
+    /// finalized now; otherwise they are listed as their records say.
     pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
         for record in self.store.list(Some(TaskStatus::Running), usize::MAX)?.records {
-            self.ended(&record.id).await?;
+            self.ended_if_possible(&record.id).await;
         }
         Ok(self.store.list(status, limit)?)
     }

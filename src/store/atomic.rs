@@ -3,14 +3,18 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{self, ErrorKind, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use chrono::Utc;
 
-use super::{StoreError, fault, files::make_private, layout::stamp};
+use super::{
+    StoreError, fault,
+    files::{self, make_private},
+    layout::stamp,
+};
 
 /// Whether a write waits until it would survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,20 +52,11 @@ pub(super) fn replace_by(
         file.persist(path).map_err(|failed| failed.error)?;
         fault::point("named")?;
         match durability {
-            Durability::Durable => sync_names(dir),
+            Durability::Durable => files::sync_names(dir),
             Durability::Whole | Durability::Volatile => Ok(()),
         }
     };
     write().map_err(StoreError::at("write", path))
-}
-
-/// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
-/// the same.
-fn sync_names(dir: &Path) -> io::Result<()> {
-    match File::open(dir)?.sync_all() {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        synced => synced,
-    }
 }
 
 /// Removes the temporary files of writers that were killed, in directories of ours.
@@ -74,7 +69,7 @@ pub(super) fn remove_leftovers(dir: &Path) {
         old && file.file_name().to_string_lossy().starts_with(TEMPORARY)
     };
     for file in fs::read_dir(dir).into_iter().flatten().flatten().filter(is_leftover) {
-        let _ = fs::remove_file(file.path());
+        let _ = files::remove(&file.path());
     }
 }
 

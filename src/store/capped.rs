@@ -83,6 +83,7 @@ impl CappedFile {
             to += count as u64;
         }
         self.file.write_all_at(line.as_bytes(), at)?;
+        fault::point("cut")?;
         self.file.set_len(to)?;
         self.length = to;
         cap.gap = Some(gap);

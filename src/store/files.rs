@@ -64,9 +64,31 @@ pub(super) fn mark(path: &Path) -> Result<File, StoreError> {
 
 /// Removes such a file.
 pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
-    match if_there(fs::remove_file(path)) {
+    match remove(path) {
         Err(error) if is_foreign(&error) => set_aside(path).map(drop),
-        removed => removed.map(drop).map_err(StoreError::at("remove", path)),
+        removed => removed.map_err(StoreError::at("remove", path)),
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    fault::point("remove")?;
+    if_there(fs::remove_file(path)).map(drop)
+}
+
+/// Removes an empty directory, if it is there.
+pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
+    fault::point("rmdir")?;
+    if_there(fs::remove_dir(path)).map(drop)
+}
+
+/// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
+/// the same.
+pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
+    fault::point("sync names")?;
+    match File::open(dir)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
     }
 }
 
@@ -93,7 +115,11 @@ fn private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
 
 /// Takes from everyone else what a file of ours allows them, and gives us what the umask took.
 pub(super) fn make_private(file: &File) -> io::Result<()> {
-    if file.metadata()?.mode() & 0o777 == 0o600 { Ok(()) } else { file.set_permissions(Permissions::from_mode(0o600)) }
+    if file.metadata()?.mode() & 0o777 == 0o600 {
+        return Ok(());
+    }
+    fault::point("chmod")?;
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 fn regular(file: File) -> io::Result<File> {
@@ -133,6 +159,7 @@ pub(super) fn make_new_dir(dir: &Path) -> io::Result<()> {
     if fs::metadata(dir)?.mode() & 0o777 == 0o700 {
         return Ok(());
     }
+    fault::point("chmod")?;
     fs::set_permissions(dir, Permissions::from_mode(0o700))
 }
 

@@ -136,7 +136,7 @@ impl Store {
         let mut entries = match content.as_deref().map(parse) {
             Some(Some(entries)) => entries,
             Some(None) => {
-                self.notice_damage()?;
+                self.notice_damage();
                 self.rebuilt(CUT)?
             }
             None => self.rebuilt(CUT)?,
@@ -153,8 +153,13 @@ impl Store {
         let unsettled: Vec<TaskId> =
             records.values().filter(|record| !record.status.is_final()).map(|record| record.id.clone()).collect();
         for id in self.running_ids()?.into_iter().chain(unsettled) {
-            if let Some(record) = self.read_record(&id)? {
-                records.insert(id, record);
+            match self.read_record(&id) {
+                Ok(Some(record)) => {
+                    records.insert(id, record);
+                }
+                Ok(None) => {}
+                // The others are listed all the same, and this one as the index knows it.
+                Err(error) => self.notice(format!("task {id} is listed as the index knows it: {error}")),
             }
         }
         let wanted = |record: &TaskRecord| status.is_none_or(|status| record.status == status);
@@ -173,7 +178,10 @@ impl Store {
         let Some(content) = self.read_index()? else { return Ok(None) };
         match parse(&content) {
             Some(entries) => Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw))),
-            None => self.notice_damage().map(|()| None),
+            None => {
+                self.notice_damage();
+                Ok(None)
+            }
         }
     }
 
@@ -190,11 +198,17 @@ impl Store {
 
     /// Sets a damaged index aside, unless someone is about to. Only under the lock is it certain that this, and not a good
     /// one, is set aside.
-    fn notice_damage(&self) -> Result<(), StoreError> {
-        let Some(_lock) = self.lock_index(Duration::ZERO)? else { return Ok(()) };
-        match self.read_index()? {
-            Some(content) if parse(&content).is_none() => self.set_index_aside(),
-            Some(_) | None => Ok(()),
+    fn notice_damage(&self) {
+        let set_aside = || {
+            let Some(_lock) = self.lock_index(Duration::ZERO)? else { return Ok(()) };
+            match self.read_index()? {
+                Some(content) if parse(&content).is_none() => self.set_index_aside(),
+                Some(_) | None => Ok(()),
+            }
+        };
+        // A reader needs it not: it has the records.
+        if let Err(error) = set_aside() {
+            self.notice(format!("tasks.json is damaged, and cannot be set aside: {error}"));
         }
     }
 

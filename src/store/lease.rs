@@ -41,7 +41,7 @@ impl Store {
             made => made.map_err(StoreError::at("make", &run))?,
         }
         if self.knows(id)? {
-            fs::remove_dir(&run).map_err(StoreError::at("remove", &run))?;
+            files::remove_dir(&run).map_err(StoreError::at("remove", &run))?;
             return Ok(Claim::InUse);
         }
         let path = self.layout.lease(id);
@@ -77,7 +77,13 @@ impl Store {
     /// Whether somebody holds the task's lease at this moment.
     pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.lease(id);
-        let Some(file) = if_there(files::open(&path)).map_err(StoreError::at("open", &path))? else { return Ok(false) };
+        let file = match if_there(files::open(&path)) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(false),
+            // Whatever it is, it is nothing that a supervisor locks.
+            Err(error) if files::is_foreign(&error) => return Ok(false),
+            Err(error) => return Err(StoreError::at("open", path)(error)),
+        };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
@@ -92,11 +98,19 @@ impl Store {
         cleared
     }
 
+    /// Gives back a lease that was only taken to look after a file. A run directory that holds nothing else was made for
+    /// it, and goes with it.
+    pub(super) fn hand_back(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
+        let files = fs::read_dir(self.layout.run(id)).map(|files| files.flatten().count());
+        // A supervisor that is about to claim the id cannot be there: it sees the files that we looked after.
+        if files.is_ok_and(|files| files <= 1) { self.close(id, lease) } else { Ok(()) }
+    }
+
     /// Takes back a task that could not be begun: there is none, and never was.
     pub fn abandon(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
         let record = self.layout.record(id);
         // It may be there although it could not be written durably.
-        let removed = if_there(fs::remove_file(&record)).map(drop).map_err(StoreError::at("remove", record));
+        let removed = files::remove(&record).map_err(StoreError::at("remove", record));
         removed.and(self.close(id, lease))
     }
 

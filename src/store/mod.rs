@@ -97,7 +97,8 @@ impl Store {
         self.notices.lock().map(|mut notices| std::mem::take(&mut *notices)).unwrap_or_default()
     }
 
-    fn notice(&self, notice: String) {
+    /// Keeps a sentence for [`take_notices`](Self::take_notices), once, and logs it.
+    pub fn notice(&self, notice: String) {
         tracing::warn!(notice, "data directory");
         if let Ok(mut notices) = self.notices.lock()
             && !notices.contains(&notice)

@@ -36,27 +36,33 @@ impl Store {
     ///
     /// A record that does not parse is set aside, and what the index knows takes its place.
     pub fn read_record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let path = self.layout.record(id);
-        let read = || self.read_as_it_is(&path);
-        if let Some(content) = read()? {
+        if let Some(content) = self.read_as_it_is(&self.layout.record(id))? {
             if let Some(record) = parse(id, &content) {
                 return Ok(Some(record));
             }
-            // The original program's file says much the same in its own way; the index is read instead. Whoever holds
-            // the lease is about to write a good one.
+            // The original program's file says much the same in its own way; the index is read instead.
             if is_ours(&content)
-                && let Some(lease) = self.take_over(id)?
+                && let Err(error) = self.set_damaged_record_aside(id)
             {
-                let is_damaged = read()?.is_some_and(|content| parse(id, &content).is_none());
-                if is_damaged {
-                    let aside = set_aside(&path)?;
-                    let what = if is_later(&content) { "of a later version" } else { "damaged" };
-                    self.notice(format!("the record of task {id} was {what}; it is kept as {}", aside.display()));
-                }
-                drop(lease);
+                // A full disk is no reason not to answer.
+                self.notice(format!("the record of task {id} is damaged, and cannot be set aside: {error}"));
             }
         }
         Ok(self.index_entry(id)?.or_else(|| self.archived(id)))
+    }
+
+    /// Sets a damaged record aside, unless somebody holds the task's lease and is about to write a good one.
+    fn set_damaged_record_aside(&self, id: &TaskId) -> Result<(), StoreError> {
+        let path = self.layout.record(id);
+        let Some(lease) = self.take_over(id)? else { return Ok(()) };
+        if let Some(content) = self.read_as_it_is(&path)?
+            && parse(id, &content).is_none()
+        {
+            let aside = set_aside(&path)?;
+            let what = if is_later(&content) { "of a later version" } else { "damaged" };
+            self.notice(format!("the record of task {id} was {what}; it is kept as {}", aside.display()));
+        }
+        self.hand_back(id, lease)
     }
 
     /// What the task's record says, and nothing else does; `None` where it says nothing.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Lease, Store, StoreError,
     atomic::{Durability, replace},
-    if_there,
+    files,
     layout::RECORD_SUFFIX,
 };
 use crate::task::{RECORD_FORMAT, Retention, TaskId, TaskRecord};
@@ -107,7 +107,7 @@ impl Store {
     fn remove_files(&self, id: &TaskId) -> Result<(), StoreError> {
         let layout = &self.layout;
         for file in [layout.events(id), layout.log(id), layout.result(id), layout.record(id)] {
-            if_there(fs::remove_file(&file)).map_err(StoreError::at("remove", file))?;
+            files::remove(&file).map_err(StoreError::at("remove", file))?;
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Store {
     /// The task as its record has it, if this program ran it, and it has ended.
     fn ended_here(&self, id: &TaskId) -> Result<Option<Ended>, StoreError> {
         let path = self.layout.record(id);
-        let Some(content) = if_there(fs::read(&path)).map_err(StoreError::at("read", path))? else { return Ok(None) };
+        let Some(content) = self.read_as_it_is(&path)? else { return Ok(None) };
         let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(|record| {
             record.id == *id && record.format == RECORD_FORMAT && !record.from_original && record.status.is_final()
         });

@@ -84,6 +84,35 @@ fn a_damaged_record_is_kept_and_the_index_takes_its_place() {
     let read = store.read_record(&known.id).expect("it is readable").expect("the index knows it");
     assert_eq!(read.id, known.id);
     assert!(!store.record_path(&known.id).exists());
+    assert!(store.running_ids().expect("it is readable").is_empty(), "reading left a run directory behind");
+}
+
+#[test]
+fn reading_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
+    let (_dir, store) = store();
+    let id = TaskId::random();
+    let Ok(Claim::Taken(lease)) = store.claim(&id) else { panic!("a new id is free") };
+    store.request_cancel(&id).expect("it is writable");
+    drop(lease);
+    fs::write(store.record_path(&id), "{").expect("it is writable");
+    assert_eq!(store.read_record(&id).expect("it is readable"), None);
+    assert!(store.cancel_requested(&id), "what is needed to finalize it is gone");
+}
+
+#[test]
+fn one_task_that_cannot_be_read_hides_no_other() {
+    let (_dir, store) = store();
+    let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
+    for record in [&good, &bad] {
+        store.write_record(record).expect("it is writable");
+        store.index(record, LIMITS).expect("it is writable");
+    }
+    // A damaged record that cannot be set aside, because its lease cannot be made.
+    fs::write(store.record_path(&bad.id), "{\"format\": 1").expect("it is writable");
+    fs::write(store.data_dir().join("run").join(bad.id.as_str()), "in the way").expect("it is writable");
+    let listed = store.list(None, 10).expect("it is readable");
+    assert_eq!(listed.total, 2);
+    assert!(store.take_notices().iter().any(|notice| notice.contains(bad.id.as_str())));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{fs, time::SystemTime};
 use connector_testing::{McpServer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and};
+use crate::world::{PATIENCE, World, and, task_id};
 
 const FAULT: &str = "CONNECTOR_FAULT";
 const POINTS: &str = "CONNECTOR_FAULT_POINTS";
@@ -188,6 +188,38 @@ fn a_disk_that_stays_full_refuses_tasks_by_the_path_and_the_server_lives() {
         assert!(answer.is_error && answer.text.contains(&data), "{error}: {}", answer.text);
         let listed = server.call("codex_tasks", json!({}), |_| {});
         assert_eq!(listed.text, "No tasks found.", "{error}");
+    }
+}
+
+#[test]
+fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
+    // A full disk and one that is mounted read-only; and everything that can fail at once.
+    for fault in ["ENOSPC@begin", "EROFS@1-", "EIO@1-", "EMFILE@open"] {
+        let (world, _) = world();
+        let done = world.server().call("codex_agent", work(&world), |_| {});
+        let done = task_id(&done);
+        settle(&world);
+        leave_a_dead_task(&world);
+        let world = world.variable(FAULT, format!("serve:{fault}"));
+        let mut server = world.server();
+
+        let listed = server.call("codex_tasks", json!({}), |_| {});
+        let told = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        assert!(!listed.is_error && listed.text.contains(told), "{fault}: {}", listed.text);
+        assert!(listed.text.contains(&done) && listed.text.contains("0dead000"), "{fault}: {}", listed.text);
+        let filtered = server.call("codex_tasks", json!({"status": "completed"}), |_| {});
+        assert!(!filtered.is_error && filtered.text.contains(&done), "{fault}: {}", filtered.text);
+        let status = server.call("codex_status", json!({"taskId": "0dead000"}), |_| {});
+        assert!(!status.is_error && status.text.contains("running"), "{fault}: {}", status.text);
+        let status = server.call("codex_status", json!({"taskId": done}), |_| {});
+        assert!(!status.is_error && status.text.contains("completed"), "{fault}: {}", status.text);
+        let resources = server.request("resources/list", json!({})).to_string();
+        assert!(resources.contains(&done) && resources.contains("0dead000"), "{fault}: {resources}");
+
+        // With room again it is finalized.
+        let world = world.without(FAULT);
+        let listed = world.server().call("codex_tasks", json!({"status": "interrupted"}), |_| {});
+        assert!(listed.text.contains("0dead000"), "{fault}: {}", listed.text);
     }
 }
 
