@@ -1,11 +1,19 @@
 //! The arguments of a call, read one by one.
 //!
 //! rmcp does not compare arguments with a schema, and its own errors name no remedy. So what is wrong is found out
-//! here, before anything is created. `null` is as good as absent.
+//! here, before anything is created.
+//!
+//! Some hosts change what the model wrote before it gets here, and the model can do nothing about it. So these count as
+//! what was meant: `null`, and for an optional argument the empty string, as absent; the strings `"true"` and `"false"` as
+//! booleans; a string of digits as a number; and parameters that a host adds to every call are ignored.
 
 use serde_json::{Map, Value};
 
 use super::{answer::Refused, render::one_line};
+
+/// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
+/// note of some gateways.
+const ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
 
 /// What is left of a call's arguments.
 #[derive(Debug)]
@@ -25,7 +33,8 @@ pub(super) enum Whole {
 
 impl Arguments {
     /// The arguments of a call of `tool`. Fails when there is one that is not among `known`.
-    pub(super) fn new(tool: &'static str, given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
+    pub(super) fn new(tool: &'static str, mut given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
+        given.retain(|name, _| known.contains(&name.as_str()) || !ADDED_BY_HOSTS.contains(&name.as_str()));
         if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Refused {
                 problem: format!("`{tool}` has no parameter `{}`", quotable(unknown)),
@@ -37,7 +46,8 @@ impl Arguments {
 
     /// A text that has to be there and not be blank.
     pub(super) fn required_text(&mut self, name: &str) -> Result<String, Refused> {
-        match self.text(name)? {
+        let value = self.take(name);
+        match self.read_text(name, value)? {
             Some(text) => Ok(text),
             None => Err(self.refuse(format!("`{name}` is missing"), format!("with `{name}`, a string"))),
         }
@@ -45,7 +55,12 @@ impl Arguments {
 
     /// A text that is not blank.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
-        match self.take(name) {
+        let value = self.take_optional(name);
+        self.read_text(name, value)
+    }
+
+    fn read_text(&self, name: &str, value: Option<Value>) -> Result<Option<String>, Refused> {
+        match value {
             None => Ok(None),
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
             Some(Value::String(_)) => {
@@ -77,7 +92,7 @@ impl Arguments {
         find: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Refused> {
         let allowed = format!("`{}`", words.join("`, `"));
-        match self.take(name) {
+        match self.take_optional(name) {
             None => Ok(None),
             Some(Value::String(word)) => find(&word).map(Some).ok_or_else(|| {
                 let word = quotable(&word);
@@ -92,22 +107,30 @@ impl Arguments {
 
     /// Yes or no.
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Refused> {
-        match self.take(name) {
+        match self.take_optional(name) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Value::String(word)) if word == "true" => Ok(Some(true)),
+            Some(Value::String(word)) if word == "false" => Ok(Some(false)),
             Some(other) => Err(self.wrong_type(name, &other, "true or false")),
         }
     }
 
-    /// A whole number that is not below `least`. `50.0` is one.
+    /// A whole number that is not below `least`. `50.0` is one, and so is `"50"`.
     pub(super) fn whole(&mut self, name: &str, least: u64) -> Result<Option<Whole>, Refused> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.take_optional(name) else { return Ok(None) };
         let wanted = format!("a whole number, {least} or more");
-        let Value::Number(number) = &value else { return Err(self.wrong_type(name, &value, &wanted)) };
-        let whole = match (number.as_u64(), number.as_f64()) {
-            (Some(small), _) => Some(Whole::Small(small)),
-            (None, Some(float)) if float.is_finite() && float.fract() == 0.0 && float >= 0.0 => Some(of_float(float)),
-            (None, _) => None,
+        let whole = match &value {
+            Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+                (Some(small), _) => Some(Whole::Small(small)),
+                (None, Some(float)) => of_float(float),
+                (None, None) => None,
+            },
+            Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
+                Ok(small) => Some(Whole::Small(small)),
+                Err(_) => digits.parse().ok().and_then(of_float),
+            },
+            _ => return Err(self.wrong_type(name, &value, &wanted)),
         };
         match whole {
             Some(Whole::Small(small)) if small < least => Err(self.wrong_value(name, &value, &wanted)),
@@ -118,6 +141,11 @@ impl Arguments {
 
     fn take(&mut self, name: &str) -> Option<Value> {
         self.left.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    /// The same for an argument that may be absent: some hosts send the empty string in its place.
+    fn take_optional(&mut self, name: &str) -> Option<Value> {
+        self.take(name).filter(|value| value.as_str() != Some(""))
     }
 
     fn wrong_type(&self, name: &str, value: &Value, wanted: &str) -> Refused {
@@ -146,7 +174,10 @@ pub(super) fn quotable(word: &str) -> String {
     one_line(word, 60).replace('`', "'")
 }
 
-fn of_float(float: f64) -> Whole {
+fn of_float(float: f64) -> Option<Whole> {
+    if !float.is_finite() || float.fract() != 0.0 || float < 0.0 {
+        return None;
+    }
     // Floats beyond 2^53 are whole, and 2^63 is exact: below it the conversion loses nothing.
-    if float < 9_223_372_036_854_775_808.0 { Whole::Small(float as u64) } else { Whole::Huge(float) }
+    Some(if float < 9_223_372_036_854_775_808.0 { Whole::Small(float as u64) } else { Whole::Huge(float) })
 }

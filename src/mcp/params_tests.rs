@@ -91,7 +91,7 @@ fn what_cannot_be_a_task_id_is_no_task() {
 }
 
 /// Arguments that are wrong, and what the refusal has to name.
-const WRONG: [(&str, &str, &[&str]); 32] = [
+const WRONG: [(&str, &str, &[&str]); 34] = [
     ("codex_agent", r#"{}"#, &["`task` is missing", "a string"]),
     ("codex_agent", r#"{"task": "x"}"#, &["`workingDirectory` is missing"]),
     ("codex_agent", r#"{"task": null, "workingDirectory": "/p"}"#, &["`task` is missing"]),
@@ -111,19 +111,21 @@ const WRONG: [(&str, &str, &[&str]); 32] = [
         r#"{"task": "x", "workingDirectory": "/p", "sandbox": "full"}"#,
         &["`full`", "`danger-full-access`"],
     ),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "sandbox": ""}"#, &["`sandbox` is ``", "`read-only`"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "sandbox": " "}"#, &["which is none of its values", "`read-only`"]),
     (
         "codex_agent",
         r#"{"task": "x", "workingDirectory": "/p", "sandbox": true}"#,
         &["`sandbox` is a boolean", "`read-only`"],
     ),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": ""}"#, &["`model` is empty"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": " "}"#, &["`model` is empty"]),
     ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": {}}"#, &["`model` is an object"]),
     (
         "codex_agent",
-        r#"{"task": "x", "workingDirectory": "/p", "async": "true"}"#,
+        r#"{"task": "x", "workingDirectory": "/p", "async": "True"}"#,
         &["`async` is a string", "true or false"],
     ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "1e3"}"#, &["`timeoutMs` is a string"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "0"}"#, &["`tailLines` is \"0\"", "1 or more"]),
     ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "async": 1}"#, &["`async` is a number"]),
     ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1}"#, &["`timeoutMs` is -1", "0 or more"]),
     (
@@ -139,7 +141,7 @@ const WRONG: [(&str, &str, &[&str]); 32] = [
     ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 0}"#, &["`tailLines` is 0", "1 or more"]),
     ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": -5}"#, &["`tailLines` is -5"]),
     ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 1.5}"#, &["`tailLines` is 1.5"]),
-    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "50"}"#, &["`tailLines` is a string"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "+50"}"#, &["`tailLines` is a string"]),
     ("codex_tasks", r#"{"limit": 0}"#, &["`limit` is 0"]),
     ("codex_tasks", r#"{"status": "done"}"#, &["`done`", "`all`, `running`, `completed`, `failed`, `interrupted`"]),
     ("codex_tasks", r#"{"taskId": "1a2b3c4d"}"#, &["no parameter `taskId`", "`status`, `limit`"]),
@@ -156,6 +158,34 @@ fn what_is_wrong_is_refused_by_name_with_what_to_do() {
             assert!(refused.contains(part), "{part:?} is not in {refused:?}");
         }
     }
+}
+
+#[test]
+fn values_that_a_host_turned_into_strings_count_as_what_they_were() {
+    let call = agent(json!({"async": "true", "timeoutMs": "60000"})).expect("it is valid");
+    assert_eq!(call.answer_when, AnswerWhen::Started);
+    assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_secs(60)));
+    assert_eq!(agent(json!({"async": "false"})).expect("it is valid").answer_when, AnswerWhen::Ended);
+    let beyond_64_bits = agent(json!({"timeoutMs": "99999999999999999999999"})).expect("it is valid");
+    assert_eq!((beyond_64_bits.task.time_limit, beyond_64_bits.remarks.len()), (TimeLimit::None, 1));
+    let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": "007"}))).expect("it is valid");
+    assert_eq!(status.tail_lines, 7);
+}
+
+#[test]
+fn an_optional_argument_that_is_an_empty_string_counts_as_absent() {
+    let call = agent(json!({"sandbox": "", "model": "", "async": "", "timeoutMs": ""})).expect("it is valid");
+    assert_eq!((call.task.sandbox, call.task.model, call.task.time_limit), (None, None, TimeLimit::Default));
+    assert_eq!(call.answer_when, AnswerWhen::Ended);
+    let tasks = TasksCall::read(given(json!({"status": "", "limit": ""}))).expect("it is valid");
+    assert_eq!((tasks.status, tasks.limit), (None, 20));
+}
+
+#[test]
+fn parameters_that_hosts_add_to_every_call_are_ignored() {
+    let added = || given(json!({"random_string": "dummy", "task_progress": "- [ ] step 1"}));
+    assert_eq!(TasksCall::read(added()), TasksCall::read(Given::new()));
+    agent(Value::Object(added())).expect("it is valid");
 }
 
 #[test]

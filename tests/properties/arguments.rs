@@ -15,6 +15,7 @@ fn calls() -> Vec<Value> {
         json!({"task": "fix it", "workingDirectory": "/project", "timeoutMs": 1500.0}),
         json!({"taskId": "0123abcd", "tailLines": 10}),
         json!({"status": "failed", "limit": 20}),
+        json!({"task": "fix it", "workingDirectory": "/project", "async": "true", "timeoutMs": "60000", "model": ""}),
         json!({}),
     ]
 }
