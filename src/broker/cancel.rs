@@ -34,7 +34,7 @@ impl Broker {
     /// books are closed without it.
     pub async fn cancel(&self, id: &TaskId) -> Result<Cancelled, Refusal> {
         if let Some(record) = self.ended(id).await? {
-            return Ok(Cancelled::HadEnded(Box::new(record)));
+            return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
         }
         // The task's own grace: it may have been submitted under another configuration.
         let grace = self.store.read_policy(id).map_or(self.config.policy.grace, |policy| policy.grace);
@@ -44,14 +44,14 @@ impl Broker {
         }
         let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
         if let Some(record) = self.ends_within(id, patience).await? {
-            return Ok(Cancelled::Ended(Box::new(record)));
+            return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
         if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
             let was_killed = kill_supervisor(id, &supervisor);
             tracing::warn!(task = %id, was_killed, "its supervisor does not react");
         }
         let ended = self.ends_within(id, CLOSING).await?;
-        Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(record))))
+        Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
     async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {

@@ -54,7 +54,7 @@ impl Follow {
     pub async fn next(&mut self) -> Result<News, Refusal> {
         loop {
             if let Some(record) = self.broker.ended(&self.id).await? {
-                return Ok(News::Ended(Box::new(record)));
+                return Ok(News::Ended(Box::new(self.broker.clean(record))));
             }
             if let Some(event) = self.new_event() {
                 return Ok(News::Event(event));
@@ -82,7 +82,7 @@ impl Follow {
             return None;
         }
         self.last_event.clone_from(&event);
-        event
+        event.map(|event| self.broker.redactor.text(&event).into_owned())
     }
 }
 

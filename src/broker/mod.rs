@@ -1,7 +1,8 @@
 //! What can be done with tasks: submit, follow, view, list, cancel. The MCP layer and the command line call nothing
 //! else.
 //!
-//! The broker knows a task only through its files, so that it makes no difference which server submitted it.
+//! The broker knows a task only through its files, so that it makes no difference which server submitted it. What it tells
+//! of a task is without secrets: everything foreign in it is redacted here, before anyone puts it among words of ours.
 
 mod cancel;
 mod follow;
@@ -26,9 +27,10 @@ pub use view::TaskView;
 use crate::{
     config::Config,
     executor::{Executor, reconcile, reconcile_all},
+    redact::Redactor,
     registry::{BuildProblem, Registry},
     store::Store,
-    task::TaskId,
+    task::{TaskId, TaskRecord},
 };
 
 /// One configuration, one data directory, one place where supervisors run.
@@ -38,6 +40,7 @@ pub struct Broker {
     backends: BTreeMap<BackendName, Arc<dyn AgentBackend>>,
     store: Arc<Store>,
     executor: Arc<dyn Executor>,
+    redactor: Redactor,
 }
 
 /// The name of the program, where it is installed.
@@ -56,7 +59,28 @@ impl Broker {
     ) -> Result<Self, BuildProblem> {
         let built = config.backends.iter().map(|(name, frozen)| Ok((name.clone(), registry.build(frozen)?)));
         let backends = built.collect::<Result<_, BuildProblem>>()?;
-        Ok(Self { config: Arc::new(config), backends, store: Arc::new(store), executor })
+        let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
+        let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
+        Ok(Self { config: Arc::new(config), backends, store: Arc::new(store), executor, redactor })
+    }
+
+    /// For words of callers and agents that are not in a record. The names of our own files stay whole.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// The same for words in files of this task.
+    fn redactor_for(&self, record: &TaskRecord) -> Redactor {
+        self.redactor.sparing(&[&record.working_directory])
+    }
+
+    /// The record without secrets.
+    fn clean(&self, mut record: TaskRecord) -> TaskRecord {
+        let redactor = self.redactor_for(&record);
+        if !redactor.is_idle() {
+            record.foreign_texts().for_each(|text| redactor.redact(text));
+        }
+        record
     }
 
     /// The configuration.

@@ -36,19 +36,29 @@ impl Broker {
         if let Some(live) = &live {
             live.overlay(&mut record);
         }
-        let tail = self.store.tail_log(id, tail_lines)?;
-        let result = self.store.read_result(id, RESULT_SHOWN)?;
-        Ok(TaskView { record, live, tail, result })
+        let redactor = self.redactor_for(&record);
+        live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
+        let mut tail = self.store.tail_log(id, tail_lines)?;
+        tail.lines.iter_mut().for_each(|line| redactor.redact(line));
+        let result = self.result(&record)?;
+        Ok(TaskView { record: self.clean(record), live, tail, result })
     }
 
     /// The result of a task, its middle left out when it is long.
-    pub fn result(&self, id: &TaskId) -> Result<Option<ResultText>, Refusal> {
-        Ok(self.store.read_result(id, RESULT_SHOWN)?)
+    pub fn result(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
+        let mut result = self.store.read_result(&record.id, RESULT_SHOWN)?;
+        let redactor = self.redactor_for(record);
+        let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
+        texts.for_each(|text| redactor.redact(text));
+        Ok(result)
     }
 
     /// A piece of one of a task's files; none if there is no such file.
-    pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
-        Ok(self.store.piece(id, file, extent)?)
+    pub fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
+        let mut piece = self.store.piece(&record.id, file, extent)?;
+        let redactor = self.redactor_for(record);
+        piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
+        Ok(piece)
     }
 
     /// The size of one of a task's files, and when it was last written; none if there is no such file.
@@ -67,7 +77,9 @@ impl Broker {
         for record in self.store.list(Some(TaskStatus::Running), usize::MAX)?.records {
             self.ended_if_possible(&record.id).await;
         }
-        Ok(self.store.list(status, limit)?)
+        let mut listing = self.store.list(status, limit)?;
+        listing.records = listing.records.into_iter().map(|record| self.clean(record)).collect();
+        Ok(listing)
     }
 
     /// What limits keep from running now, in words for people.

@@ -160,7 +160,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
                     match serve::open_store(&config) {
-                        Ok(store) => notify::notify(&store, key, here),
+                        Ok(store) => notify::notify(&config, &store, key, here),
                         Err(problem) => fail(&problem),
                     }
                 }

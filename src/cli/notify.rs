@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use super::{fail, print};
 use crate::{
+    config::Config,
     mcp::ends,
+    redact::Redactor,
     store::{Store, StoreError},
     task::TaskRecord,
 };
@@ -30,18 +32,20 @@ const MOST_INPUT: u64 = 1 << 20;
 /// Tells of the tasks that ended since the last call with the same key, those below `here` alone if it is given.
 ///
 /// Without a key it is the session that the hook's input or the environment names.
-pub(super) fn notify(store: &Store, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
+pub(super) fn notify(config: &Config, store: &Store, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(session_of_hook);
-    match tell(store, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
+    let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
+    match tell(store, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
         Ok(printed) => printed,
         Err(problem) => fail(&problem.to_string()),
     }
 }
 
-fn tell(store: &Store, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
+fn tell(store: &Store, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
     let mut untold = store.untold(key)?;
     let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.working_directory, here));
     untold.records.retain(is_here);
+    untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));
     // Ends that could not be printed are printed the next time.
     if let Some(text) = ends(&untold.records)
         && print(&text) != ExitCode::SUCCESS

@@ -3,7 +3,7 @@
 //! Made to be run by Claude Code as a background command, which wakes it when the command ends. It needs no server, holds
 //! nothing, and ends with whoever reads its output.
 
-use std::{collections::BTreeSet, io, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
@@ -12,7 +12,6 @@ use super::{fail, print};
 use crate::{
     broker::{Broker, News, Refusal},
     mcp::brief,
-    redact::Redactor,
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -52,8 +51,6 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string()),
     };
-    let redactor = if broker.config().policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
-    let redactor = Arc::new(redactor);
     let waited = runtime.block_on(async {
         let up = async {
             match patience {
@@ -62,7 +59,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
             }
         };
         tokio::select! {
-            code = ends(broker, ids, until, &redactor) => code,
+            code = ends(broker, ids, until) => code,
             () = up => {
                 print("The time is up; what is not told above still runs.\n");
                 ExitCode::from(TIMED_OUT)
@@ -75,7 +72,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     waited
 }
 
-async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until, redactor: &Redactor) -> ExitCode {
+async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode {
     let mut waiting = JoinSet::new();
     for id in ids {
         let mut task = broker.follow(&id);
@@ -96,7 +93,7 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until, redactor: &R
             Err(refusal @ Refusal::NoSuchTask(_)) => return unknown(&format!("{refusal}\nnext: {}", refusal.next())),
             Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
         };
-        tell(broker, &record, redactor);
+        tell(broker, &record);
         code = match (code, record.status) {
             (FAILED, _) | (_, TaskStatus::Failed) => FAILED,
             (INTERRUPTED, _) | (_, TaskStatus::Interrupted) => INTERRUPTED,
@@ -109,11 +106,9 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until, redactor: &R
     ExitCode::from(code)
 }
 
-fn tell(broker: &Broker, record: &TaskRecord, redactor: &Redactor) {
-    let result = broker.result(&record.id).ok().flatten();
-    let mut text = brief(record, result);
-    redactor.redact(&mut text);
-    print(&format!("{text}\n\n"));
+fn tell(broker: &Broker, record: &TaskRecord) {
+    let result = broker.result(record).ok().flatten();
+    print(&format!("{}\n\n", brief(record, result)));
 }
 
 fn unknown(problem: &str) -> ExitCode {

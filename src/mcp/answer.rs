@@ -40,6 +40,15 @@ const REFUSAL_LINE: usize = 4_000;
 /// As much of the notices as is shown, in characters.
 const NOTICES_SHOWN: usize = 2_000;
 
+impl Refused {
+    /// Takes out the secrets that a caller or an agent may have put in, before anything is escaped.
+    #[must_use]
+    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
+        [&mut self.problem, &mut self.next].into_iter().for_each(|text| redactor.redact(text));
+        self
+    }
+}
+
 impl Answer {
     /// What was asked for.
     pub(super) fn served(text: String) -> Self {
@@ -63,10 +72,11 @@ impl Answer {
         self
     }
 
-    /// Takes out what is secret.
+    /// Takes the secrets out of the notices. The text was made of values that were redacted before: here it would be too
+    /// late.
     #[must_use]
-    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        std::iter::once(&mut self.text).chain(&mut self.notices).for_each(|text| redactor.redact(text));
+    pub(super) fn with_redacted_notices(mut self, redactor: &Redactor) -> Self {
+        self.notices.iter_mut().for_each(|notice| redactor.redact(notice));
         self
     }
 

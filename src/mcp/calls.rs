@@ -20,7 +20,6 @@ use super::{
 use crate::{
     broker::{Broker, Cancelled, NewTask, News, Refusal},
     config::{ExtraTool, OnCallEnd, TaskHandles},
-    redact::Redactor,
     store::ResultText,
     task::{TaskId, TaskRecord},
 };
@@ -53,14 +52,13 @@ pub(super) struct Caller {
     pub(super) listening: Listening,
     pub(super) looks: Looks,
     pub(super) channel: Channel,
-    pub(super) redactor: Redactor,
 }
 
 impl Caller {
     /// Tells the client when a task has ended for which no call waits, where it takes such messages.
     fn tell_the_end_of(&self, id: &TaskId, broker: &Broker) {
         if broker.config().serving.channel && self.connection == Connection::Stdio {
-            self.channel.tell_the_end_of(id, broker, self.context.peer.clone(), self.redactor.clone());
+            self.channel.tell_the_end_of(id, broker, self.context.peer.clone());
         }
     }
 }
@@ -89,7 +87,7 @@ impl Call {
             Self::Cancel(given) => cancel(broker, given).await,
             Self::Extra(tool, given) => extra::carry_out(tool, broker, given, caller).await,
         };
-        answer.unwrap_or_else(Answer::from)
+        answer.unwrap_or_else(|refused| Answer::from(refused.redacted(broker.redactor())))
     }
 }
 
@@ -168,7 +166,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
             () = hung_up(context, caller.connection) => return Ok(Waited::Withdrawn(Withdrawn::Unwanted)),
             news = task.next() => match news? {
                 News::Event(event) => if let Some(progress) = &mut progress {
-                    progress.event(&caller.redactor.text(&event));
+                    progress.event(&event);
                 },
                 News::Ended(record) => break record,
             },
@@ -178,7 +176,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
     if let Some(progress) = progress {
         progress.finish().await;
     }
-    let result = broker.result(id)?;
+    let result = broker.result(&ended)?;
     Ok(Waited::Ended(ended, result))
 }
 

@@ -12,10 +12,9 @@ use rmcp::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{answer::Answer, render};
+use super::render;
 use crate::{
     broker::{Broker, News},
-    redact::Redactor,
     task::TaskId,
 };
 
@@ -30,7 +29,7 @@ pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
 
 impl Channel {
     /// Tells the client when the task has ended.
-    pub(super) fn tell_the_end_of(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>, redactor: Redactor) {
+    pub(super) fn tell_the_end_of(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
         let mut task = broker.follow(id);
         let broker = broker.clone();
         let telling = async move {
@@ -41,8 +40,8 @@ impl Channel {
                     Err(refusal) => return tracing::warn!(%refusal, "the end of a task is not told"),
                 }
             };
-            let result = broker.result(&record.id).ok().flatten();
-            let text = Answer::served(render::brief(&record, result)).redacted(&redactor).whole_text();
+            let result = broker.result(&record).ok().flatten();
+            let text = render::brief(&record, result);
             let meta = json!({"task_id": record.id, "status": record.status});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
             if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {

@@ -13,7 +13,6 @@ use rmcp::model::{
 use super::{answer::Answer, render};
 use crate::{
     broker::{Broker, Refusal, TaskView},
-    redact::Redactor,
     task::{FailureReason, TaskId, TaskRecord},
 };
 
@@ -33,17 +32,16 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
 }
 
 /// `tasks/get`.
-pub(super) async fn get(broker: &Broker, id: &str, redactor: &Redactor) -> Result<GetTaskResult, ErrorData> {
+pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
     let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
     let created = render::moment(record.started_at);
     let updated = render::moment(record.completed_at.or(record.last_activity_at).unwrap_or(record.started_at));
-    let mut message = match (&record.failure_reason, live) {
+    let message = match (&record.failure_reason, live) {
         (Some(reason), _) => reason.clone(),
         (None, Some(live)) => live.last_event.unwrap_or(live.phase),
         (None, None) => record.status.to_string(),
     };
-    redactor.redact(&mut message);
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(render::one_line(&message, MESSAGE));
@@ -52,7 +50,7 @@ pub(super) async fn get(broker: &Broker, id: &str, redactor: &Redactor) -> Resul
     } else if is_cancelled(&record) {
         TaskPayload::Cancelled
     } else {
-        let answer = Answer::served(render::ended(&record, result)).redacted(redactor);
+        let answer = Answer::served(render::ended(&record, result));
         TaskPayload::Completed { result: answer_as_json(answer) }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::{icon::icon, render};
 use crate::{
     broker::{Broker, Refusal},
-    redact::Redactor,
     task::TaskId,
 };
 
@@ -73,12 +72,7 @@ pub(super) fn has_argument(prompt: &str, argument: &str) -> bool {
 }
 
 /// `prompts/get`.
-pub(super) async fn get(
-    broker: &Broker,
-    name: &str,
-    given: Option<JsonObject>,
-    redactor: &Redactor,
-) -> Result<GetPromptResult, ErrorData> {
+pub(super) async fn get(broker: &Broker, name: &str, given: Option<JsonObject>) -> Result<GetPromptResult, ErrorData> {
     let Some((name, _, about, arguments)) = PROMPTS.into_iter().find(|(known, ..)| *known == name) else {
         let known = PROMPTS.map(|(name, ..)| name).join(", ");
         return Err(ErrorData::invalid_params(format!("there is no such prompt; next: use one of {known}"), None));
@@ -87,7 +81,7 @@ pub(super) async fn get(
     let text = match name {
         "delegate" => delegate(&given),
         "review" => review(&given),
-        "rescue" => rescue(broker, &given, redactor).await?,
+        "rescue" => rescue(broker, &given).await?,
         _ => status(&given)?,
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).with_description(about))
@@ -129,11 +123,10 @@ fn review(given: &Given) -> String {
     )
 }
 
-async fn rescue(broker: &Broker, given: &Given, redactor: &Redactor) -> Result<String, ErrorData> {
+async fn rescue(broker: &Broker, given: &Given) -> Result<String, ErrorData> {
     let id = given.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
     let view = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let mut known = render::ended(&view.record, view.result);
-    redactor.redact(&mut known);
+    let known = render::ended(&view.record, view.result);
     let directory = render::one_line(&view.record.working_directory.display().to_string(), 500);
     let hint = given.get("hint").map(|hint| format!(" Do this differently: {hint}.")).unwrap_or_default();
     Ok(format!(

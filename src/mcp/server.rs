@@ -68,11 +68,10 @@ impl Server {
             Office::Open(broker) => further(broker.config()),
             Office::Closed(_) => Further::default(),
         };
-        let redacts = match &office {
-            Office::Open(broker) => broker.config().policy.redact,
-            Office::Closed(_) => true,
+        let redactor = match &office {
+            Office::Open(broker) => broker.redactor().clone(),
+            Office::Closed(_) => Redactor::of(std::env::vars_os()),
         };
-        let redactor = if redacts { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
         Self {
             office,
             connection,
@@ -103,13 +102,13 @@ impl Server {
         let answer = match &self.office {
             Office::Open(broker) => {
                 let listening = self.cancellations.listen(context.id.clone());
-                let (looks, channel, redactor) = (self.looks.clone(), self.channel.clone(), self.redactor.clone());
-                let caller = Caller { context, connection: self.connection, listening, looks, channel, redactor };
+                let (looks, channel) = (self.looks.clone(), self.channel.clone());
+                let caller = Caller { context, connection: self.connection, listening, looks, channel };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
-            Office::Closed(problem) => Answer::refused(problem.clone()),
+            Office::Closed(problem) => Answer::refused(self.redactor.text(problem).into_owned()),
         };
-        answer.redacted(&self.redactor)
+        answer.with_redacted_notices(&self.redactor)
     }
 }
 
@@ -162,7 +161,7 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        handles::get(self.broker()?, &request.task_id, &self.redactor).await
+        handles::get(self.broker()?, &request.task_id).await
     }
 
     async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
@@ -199,7 +198,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        Ok(resources::read(self.broker()?, &request.uri, &self.redactor).await?.into())
+        Ok(resources::read(self.broker()?, &request.uri).await?.into())
     }
 
     #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]
@@ -244,7 +243,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Ok(prompts::get(self.broker()?, &request.name, request.arguments, &self.redactor).await?.into())
+        Ok(prompts::get(self.broker()?, &request.name, request.arguments).await?.into())
     }
 
     async fn complete(

@@ -1,7 +1,6 @@
 //! Pieces of a task's files, however large these are.
 
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     time::SystemTime,
 };
@@ -58,7 +57,7 @@ impl Store {
     /// A piece of one of the task's files; none if there is no such file.
     pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, StoreError> {
         let path = self.task_file(id, file);
-        let read = files::open(&path).and_then(|file| piece(file, extent));
+        let read = files::open(&path).and_then(|file| piece(file.metadata()?.len(), file, extent));
         if_there(read).map_err(StoreError::at("read", path))
     }
 
@@ -88,8 +87,15 @@ fn facts(path: &std::path::Path) -> Option<FileFacts> {
     Some(FileFacts { size: found.len(), modified: found.modified().ok()? })
 }
 
-fn piece(mut file: File, extent: Extent) -> io::Result<Piece> {
-    let size = file.metadata()?.len();
+impl Piece {
+    /// A piece of a text that is no file.
+    pub fn of_text(text: &str, extent: Extent) -> Self {
+        let size = u64::try_from(text.len()).expect("a length fits into 64 bits");
+        piece(size, io::Cursor::new(text), extent).expect("memory can be read")
+    }
+}
+
+fn piece(size: u64, mut file: impl Read + Seek, extent: Extent) -> io::Result<Piece> {
     let offset = extent.offset.min(size);
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
@@ -147,6 +153,14 @@ mod tests {
                 offset = piece.next;
             }
             assert_eq!(joined, text, "in pieces of {length}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_like_a_file() {
+        let text = "one\ntwo\nthree\n";
+        for (offset, length) in [(0, 6), (4, 100), (99, 100), (5, 4)] {
+            assert_eq!(Piece::of_text(text, Extent { offset, length }), read(text.as_bytes(), offset, length));
         }
     }
 

@@ -107,7 +107,8 @@ impl Journal {
     pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
         let command = record.and_then(|record| record.command.as_deref()).unwrap_or("(not started)");
         let version = record.and_then(|record| record.agent_version.as_deref()).unwrap_or("unknown version");
-        let model = spec.request.model.as_deref().unwrap_or("(the agent's own default)");
+        let model = spec.request.model.as_deref().map(|model| self.redaction.text(model));
+        let model = model.as_deref().unwrap_or("(the agent's own default)");
         let timeout = spec.policy.timeout.map_or("none".to_owned(), |limit| format!("{}ms", limit.as_millis()));
         let header = format!(
             "TASK {}\nBackend: {} ({version})\nCommand: {command}\nWorking directory: {}\nSandbox: {}\nModel: {model}\n\
@@ -117,7 +118,7 @@ impl Journal {
             spec.request.working_directory.display(),
             spec.request.sandbox,
         );
-        self.entry(&header);
+        self.clean_entry(&header);
     }
 
     /// Writes an entry of our own.

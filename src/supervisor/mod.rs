@@ -82,7 +82,7 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
     let hints = Hints::open();
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
-    let redactor = redaction::redactor(&spec, registry);
+    let redactor = redaction::redactor(&spec, &assignment, registry);
     let begun = Task::begin(assignment, spec, redactor).inspect_err(|problem| hints.refuse(problem))?;
     let Some(mut task) = begun else {
         hints.readiness(&Readiness::InUse);

@@ -8,7 +8,7 @@ use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
 use connector_api::{AgentEvent, Outcome, Verdict, Warning};
 
-use super::journal::Stream;
+use super::{Assignment, journal::Stream};
 use crate::{
     process::Piece,
     redact::{self, Redactor},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What to look for: secrets of our own environment, and those that the agent is given besides.
-pub(super) fn redactor(spec: &TaskSpec, registry: &Registry) -> Redactor {
+pub(super) fn redactor(spec: &TaskSpec, assignment: &Assignment, registry: &Registry) -> Redactor {
     if !spec.policy.redact {
         return Redactor::default();
     }
@@ -26,7 +26,8 @@ pub(super) fn redactor(spec: &TaskSpec, registry: &Registry) -> Redactor {
     let given = given
         .flat_map(|backend| backend.environment().set.clone())
         .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Redactor::of(env::vars_os().chain(given))
+    let paths = [&spec.request.working_directory, &assignment.data_dir, &assignment.log_dir];
+    Redactor::of(env::vars_os().chain(given)).sparing(&paths.map(PathBuf::as_path))
 }
 
 /// A [`Piece`] of a line, without secrets.
@@ -122,21 +123,8 @@ pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
     texts.for_each(|text| redactor.redact(text));
 }
 
-/// Takes the secrets out of a record. The names of our own files stay: they have to lead there.
+/// Takes the secrets out of a record. The names of our own files, and of the working directory, stay: they have to lead
+/// there.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
-    let texts = [
-        &mut record.model,
-        &mut record.command,
-        &mut record.agent_version,
-        &mut record.failure_reason,
-        &mut record.agent_said,
-        &mut record.advice,
-        &mut record.result,
-        &mut record.session_id,
-    ];
-    texts.into_iter().flatten().chain([&mut record.task]).for_each(|text| redactor.redact(text));
-    let directory = record.working_directory.to_string_lossy();
-    if let Cow::Owned(redacted) = redactor.text(&directory) {
-        record.working_directory = PathBuf::from(redacted);
-    }
+    record.foreign_texts().for_each(|text| redactor.redact(text));
 }

@@ -2,7 +2,7 @@
 //!
 //! The JSON names are the documented ones; what the first version of the program did not write is optional when read.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, iter, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
@@ -145,6 +145,61 @@ pub struct TaskRecord {
 }
 
 impl TaskRecord {
+    /// The texts in it that may hold words of a caller or an agent. Not the working directory: it has to lead there.
+    ///
+    /// Every field is named here, so that a new one is not forgotten.
+    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let Self {
+            task,
+            model,
+            command,
+            agent_version,
+            failure_reason,
+            agent_said,
+            advice,
+            result,
+            session_id,
+            fell_back,
+            warnings,
+            // Ours, or numbers, times and names from a list.
+            format: _,
+            id: _,
+            backend: _,
+            sandbox: _,
+            working_directory: _,
+            status: _,
+            started_at: _,
+            completed_at: _,
+            pid: _,
+            environment: _,
+            stdout_bytes: _,
+            stderr_bytes: _,
+            last_activity_at: _,
+            last_activity_type: _,
+            heartbeat_count: _,
+            timeout_ms: _,
+            exit_code: _,
+            exit_signal: _,
+            duration: _,
+            duration_formatted: _,
+            resumed_from: _,
+            turn_completed: _,
+            usage: _,
+            session_usage: _,
+            from_original: _,
+            attempt: _,
+            supervisor: _,
+            agent: _,
+            log_file: _,
+            result_file: _,
+            debug_file: _,
+        } = self;
+        let optional = [model, command, agent_version, failure_reason, agent_said, advice, result, session_id];
+        let warnings =
+            warnings.iter_mut().flat_map(|warning| iter::once(&mut warning.message).chain(&mut warning.advice));
+        iter::once(task).chain(optional.into_iter().flatten()).chain(fell_back).chain(warnings)
+    }
+
     /// The first record of a task that begins at `now`.
     pub fn begun(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
         let now = now.trunc_subsecs(3);
@@ -277,6 +332,11 @@ pub struct LiveView {
 }
 
 impl LiveView {
+    /// The texts in it that may hold words of an agent.
+    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble)
+    }
+
     /// Brings a running task's record up to this moment.
     pub fn overlay(&self, record: &mut TaskRecord) {
         record.stdout_bytes = self.stdout_bytes;
@@ -288,55 +348,5 @@ impl LiveView {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_of_the_original_program_is_read() {
-        let record: TaskRecord = serde_json::from_value(serde_json::json!({
-            "id": "0123abcd", "task": "fix it", "status": "failed", "startedAt": "2024-01-15T10:30:00.000Z",
-            "sandbox": "workspace-write", "workingDirectory": "/project", "exitCode": 1, "durationFormatted": "2m 30s"
-        }))
-        .expect("the documented fields are enough");
-        assert_eq!((record.format, record.exit_code), (0, Some(1)));
-        assert_eq!((record.warnings.len(), record.turn_completed), (0, false));
-    }
-
-    #[test]
-    fn the_tokens_of_a_resumed_run_are_what_came_to_those_of_its_session() {
-        let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, ..Usage::default() };
-        let counted = |total: Option<Usage>, before: Option<Usage>| {
-            let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
-                "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z", "usage": total
-            }))
-            .expect("the documented fields are enough");
-            record.count_since(before);
-            (record.usage, record.session_usage, record.session_total())
-        };
-        let (first, second) = (Some(usage(1_000, 100)), Some(usage(1_050, 105)));
-        assert_eq!(counted(second, first), (Some(usage(50, 5)), second, second));
-        assert_eq!(counted(second, None), (None, second, second), "what was before is not known");
-        assert_eq!(counted(first, second), (None, first, first), "they do not belong together");
-        assert_eq!(counted(None, first), (None, None, None), "it told nothing");
-    }
-
-    #[test]
-    fn a_record_without_warnings_is_written_as_before_and_one_with_them_reads_back() {
-        let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
-            "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z"
-        }))
-        .expect("the documented fields are enough");
-        let written = serde_json::to_value(&record).expect("a record has only string keys");
-        assert!(
-            written.get("sessionUsage").is_none()
-                && written.get("warnings").is_none()
-                && written.get("turnCompleted").is_none(),
-            "{written}"
-        );
-        let advice = Some("look".to_owned());
-        record.warnings = vec![Warning::new("one"), Warning { message: "two".into(), advice }];
-        record.turn_completed = true;
-        let written = serde_json::to_string(&record).expect("a record has only string keys");
-        assert_eq!(serde_json::from_str::<TaskRecord>(&written).expect("what was written is read"), record);
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

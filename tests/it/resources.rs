@@ -91,6 +91,29 @@ fn pages_do_not_move_when_tasks_are_added() {
 }
 
 #[test]
+fn a_long_record_is_read_in_pieces() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let mut arguments = world.fake(json!([{"say": "x"}]));
+    let task = format!("{}{}", arguments["task"].as_str().expect("it is text"), " ".repeat(900_000));
+    arguments["task"] = json!(task);
+    let id = start(&mut server, arguments);
+    wait_for_end(&mut server, &id);
+    let (mut joined, mut pieces, mut next) = (String::new(), 0, Some(format!("task://{id}")));
+    while let Some(uri) = next {
+        let result = server.request("resources/read", json!({"uri": uri}));
+        let piece = result["contents"][0]["text"].as_str().expect("it is text");
+        assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
+        joined.push_str(piece);
+        pieces += 1;
+        next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
+    }
+    let record: Value = serde_json::from_str(&joined).expect("the pieces are a record");
+    assert!(record["task"] == json!(task) && pieces > 3, "{pieces} pieces");
+    assert_eq!(read(&mut server, &format!("task://{id}?offset=0&length=1")), "{");
+}
+
+#[test]
 fn a_long_log_is_read_in_pieces() {
     let world = World::with_fake_agent();
     let mut server = world.server();

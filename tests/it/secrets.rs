@@ -116,6 +116,59 @@ fn secrets_that_an_agent_prints_are_nowhere() {
 }
 
 #[test]
+fn our_own_words_and_paths_stay_whole_whatever_is_secret() {
+    let world = World::with_fake_agent();
+    let name = |path: &Path| path.file_name().expect("it has a name").to_string_lossy().into_owned();
+    let (project, home) = (name(world.project.path()), name(world.home()));
+    let (frame, key) = ("**Status:** completed", "sk-Frame-0123456789");
+    let world = world
+        .variable("PROJECT_PASSWORD", &project)
+        .variable("HOME_PASSWORD", &home)
+        .variable("FRAME_TOKEN", frame)
+        .variable("REAL_KEY", key);
+    let mut server = world.server();
+    let answer = server.call("codex_agent", world.fake(json!([{"say": format!("{frame}, {project}, {key}")}])), |_| {});
+    let id = task_id(&answer);
+    let directory = world.project.path().display().to_string();
+    let log = world.log_file(&id, "log").display().to_string();
+    let said = format!("[redacted:FRAME_TOKEN], {project}, [redacted:REAL_KEY]");
+    let wait = world.command(&["wait", &id]).output().expect("the program runs");
+    let wait = String::from_utf8_lossy(&wait.stdout).into_owned();
+    let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+    let prompt = server.request("prompts/get", json!({"name": "rescue", "arguments": {"taskId": id}}));
+    let prompt = prompt["messages"][0]["content"]["text"].as_str().expect("it is text").to_owned();
+    for text in [&answer.text, &status, &wait, &prompt] {
+        assert!(text.contains("**Status:** completed") && text.contains(&log) && text.contains(&said), "{text}");
+        assert!(!text.contains(key), "{text}");
+    }
+    for text in [&answer.text, &status, &prompt, &world.log(&id)] {
+        assert!(text.contains(&directory), "{text}");
+    }
+    assert_eq!(world.record(&id)["workingDirectory"], json!(directory));
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), said);
+    let listed = server.request("resources/read", json!({"uri": format!("task://{id}")}));
+    let listed = listed["contents"][0]["text"].as_str().expect("it is text");
+    assert!(listed.contains(&log) && listed.contains(&directory) && !listed.contains(key), "{listed}");
+}
+
+#[test]
+fn an_everyday_password_ruins_no_answer_and_no_result() {
+    let world = World::with_fake_agent().variable("POSTGRES_PASSWORD", "postgres");
+    let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
+    let printed = "POSTGRES_PASSWORD=postgres";
+    let steps = json!([{"command": {"cmd": "env", "output": printed, "exit": 0}}, {"say": text}]);
+    let answer = world.server().call("codex_agent", world.fake(steps), |_| {});
+    assert!(answer.text.contains(text), "{}", answer.text);
+    let id = task_id(&answer);
+    assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), text);
+    let log = world.log(&id);
+    assert!(
+        log.contains("POSTGRES_PASSWORD=[redacted:POSTGRES_PASSWORD]") && !log.contains(&format!("    {printed}\n")),
+        "{log}"
+    );
+}
+
+#[test]
 fn what_an_agent_says_about_its_failure_is_redacted() {
     let world = world();
     let mut server = world.server();

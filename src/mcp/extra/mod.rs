@@ -107,7 +107,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         progress.finish().await;
     }
     let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
-    let parts = ended.iter().map(|record| render::brief(record, broker.result(&record.id).ok().flatten()));
+    let parts = ended.iter().map(|record| render::brief(record, broker.result(record).ok().flatten()));
     let mut text = parts.collect::<Vec<_>>().join("\n\n");
     if !pending.is_empty() {
         let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
@@ -121,7 +121,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
 async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
-    let Some(piece) = broker.piece(&id, TaskFile::Result, Extent { offset, length })? else {
+    let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length })? else {
         return Ok(Answer::served(format!(
             "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
             record.status

@@ -50,6 +50,11 @@ fn escaped(line: &str, place: Place) -> String {
         if letter == '`' && before != Some('`') {
             ticks = 1 + after.len() - after.trim_start_matches('`').len();
         }
+        if letter == ']' && after.starts_with(':') && ends_redaction(&line[..at]) {
+            text.push(letter);
+            before = Some(letter);
+            continue;
+        }
         let is_code = letter == '`' && (place != Place::Sentence || ticks >= 3);
         if is_code || opener == Some(at) || is_active(letter, before, after, place) {
             text.push('\\');
@@ -58,6 +63,12 @@ fn escaped(line: &str, place: Place) -> String {
         before = Some(letter);
     }
     text
+}
+
+/// Whether a `]` after `before` ends what stands in the place of a secret, within a line: only at its beginning would a
+/// colon make it the target of a link.
+fn ends_redaction(before: &str) -> bool {
+    before.rfind('[').is_some_and(|start| start > 0 && before[start..].starts_with("[redacted:"))
 }
 
 /// Whether Markdown would act on `letter`, which is no backtick, between `before` and `after`.
@@ -115,6 +126,20 @@ mod tests {
             sentence("call `codex_status`: https://example.com/a_b"),
             "call `codex_status`: https://example.com/a_b"
         );
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_looks_as_it_is_within_a_line() {
+        for text in ["/no/such/[redacted:A_KEY]: does not exist", "a [redacted:A_KEY]. b"] {
+            assert_eq!((value(text), sentence(text)), (text.to_owned(), text.to_owned()));
+        }
+        for (text, shown) in [
+            ("[redacted:A_KEY]: x", "[redacted:A_KEY\\]: x"),
+            ("a [redacted:A_KEY](x)", "a [redacted:A_KEY\\](x)"),
+            ("a [redacted:A_KEY] [b]: x", "a [redacted:A_KEY] [b\\]: x"),
+        ] {
+            assert_eq!(value(text), shown);
+        }
     }
 
     #[test]

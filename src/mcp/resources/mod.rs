@@ -17,13 +17,15 @@ use self::uri::{Part, Range, TaskUri};
 use super::render;
 use crate::{
     broker::{Broker, Refusal},
-    redact::Redactor,
-    store::{Extent, FileFacts, Piece},
+    store::{Extent, FileFacts, Piece, Tail},
     task::{TaskId, TaskRecord},
 };
 
 /// The most bytes that one read returns.
 const MOST: u64 = 256 << 10;
+
+/// What one read returns when the name says no range.
+const WHOLE: Extent = Extent { offset: 0, length: MOST };
 
 /// The tasks on one page of the list.
 const PAGE: usize = 20;
@@ -99,9 +101,10 @@ fn changed(facts: FileFacts) -> Annotations {
 pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = |part: Part| {
         let (ranges, about) = match part {
-            Part::Record => {
-                ("", "All that is known of a task: status, times, counts, exit code, reason, command line.")
-            }
+            Part::Record => (
+                "{?offset,length}",
+                "All that is known of a task: status, times, counts, exit code, reason, command line. A range in bytes.",
+            ),
             Part::Log => ("{?offset,length,tail}", "All that happened in a task. A range in bytes, or the last lines."),
             Part::Result => ("{?offset,length}", "The agent's final message, whole. A range in bytes."),
             Part::Events => ("{?offset,length}", "The agent's raw event stream, where it is kept. A range in bytes."),
@@ -116,38 +119,30 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 }
 
 /// `resources/read`.
-pub(super) async fn read(broker: &Broker, uri: &str, redactor: &Redactor) -> Result<ReadResourceResult, ErrorData> {
+pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, bad.to_string()))?;
-    let piece = match (name.part, name.range) {
+    let (extent, lines) = match name.range {
+        Range::From { offset, length } => (Extent { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
+        Range::Whole => (WHOLE, None),
+        Range::Tail(lines) => (WHOLE, Some(lines.min(MOST_LINES))),
+    };
+    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(uri, &refusal))?;
+    let piece = match (name.part, lines) {
         (Part::Record, _) => {
-            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
-            whole(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n")
+            Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (Part::Diagnostics, _) => {
-            let view = broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
-            whole(render::diagnostics(&view.record) + "\n")
-        }
-        (Part::Log, Range::Tail(lines)) => {
-            let view =
-                broker.view(&name.id, lines.min(MOST_LINES)).await.map_err(|refusal| not_found(uri, &refusal))?;
-            whole(view.tail.lines.iter().map(|line| format!("{line}\n")).collect())
-        }
-        (part, range) => {
-            let (offset, length) = match range {
-                Range::From { offset, length } => (offset, length.unwrap_or(MOST).min(MOST)),
-                Range::Whole | Range::Tail(_) => (0, MOST),
-            };
-            // Whether there is such a task, and whether it still runs.
-            broker.view(&name.id, 1).await.map_err(|refusal| not_found(uri, &refusal))?;
-            let piece = broker.piece(&name.id, part.file(), Extent { offset, length });
+        (Part::Diagnostics, _) => Piece::of_text(&(render::diagnostics(&view.record) + "\n"), extent),
+        (Part::Log, Some(_)) => Piece::of_text(&last_lines(&view.tail), extent),
+        (part, _) => {
+            let piece = broker.piece(&view.record, part.file(), extent);
             let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
             piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
         }
     };
-    let mut text = piece.text;
-    redactor.redact(&mut text);
-    let next = piece.next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
-    let mut contents = ResourceContents::text(text, uri).with_mime_type(name.part.mime_type());
+    // The end of a log that grows has no next piece by bytes.
+    let next = piece.next.filter(|_| lines.is_none());
+    let next = next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
+    let mut contents = ResourceContents::text(piece.text, uri).with_mime_type(name.part.mime_type());
     if let Some(next) = next {
         let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
         contents = contents.with_meta(MetaObject::from(meta.as_object().cloned().unwrap_or_default()));
@@ -155,8 +150,16 @@ pub(super) async fn read(broker: &Broker, uri: &str, redactor: &Redactor) -> Res
     Ok(ReadResourceResult::new(vec![contents]))
 }
 
-fn whole(text: String) -> Piece {
-    Piece { size: text.len() as u64, text, next: None }
+/// The newest of these lines that one answer holds. Of a longer line than that there is the end.
+fn last_lines(tail: &Tail) -> String {
+    let mut text: String = tail.lines.iter().map(|line| format!("{line}\n")).collect();
+    let most = usize::try_from(MOST).expect("an answer fits into memory");
+    if let Some(over @ 1..) = text.len().checked_sub(most) {
+        let cut = (over..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let line_end = text.as_bytes()[cut - 1..text.len() - 1].iter().position(|byte| *byte == b'\n');
+        text.drain(..line_end.map_or(cut, |end| cut + end));
+    }
+    text
 }
 
 /// There is no such resource; clients look for its name in the data.
@@ -173,4 +176,26 @@ fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
 
 fn failed(refusal: &Refusal) -> ErrorData {
     ErrorData::internal_error(format!("{refusal}; next: {}", refusal.next()), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_log_are_as_many_as_one_answer_holds() {
+        let most = usize::try_from(MOST).expect("it is small");
+        let shown = |lines: &[String]| last_lines(&Tail { lines: lines.to_vec(), more: true });
+        assert_eq!(shown(&[]), "");
+        assert_eq!(shown(&["one".into(), "two".into()]), "one\ntwo\n");
+        let lines: Vec<_> = (0..10_000).map(|number| format!("{number} ä line of forty characters and more")).collect();
+        let text = shown(&lines);
+        assert!(text.len() <= most && text.len() > most - 100, "{}", text.len());
+        assert!(
+            text.ends_with(&format!("{}\n", lines[9_999]))
+                && lines.contains(&text.lines().next().map_or(String::new(), str::to_owned))
+        );
+        let long = shown(&["first".into(), "ä".repeat(most)]);
+        assert!(long.len() <= most && long.len() > most - 4 && long.ends_with("ä\n"), "{}", long.len());
+    }
 }

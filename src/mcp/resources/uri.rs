@@ -37,7 +37,7 @@ pub(super) enum Range {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0}; next: use `task://ID`, or with `/log`, `/result`, `/events` or `/diagnostics` after it, and after any but the \
-         first and the last `?offset=BYTES&length=BYTES`, or after the log `?tail=LINES`"
+         last `?offset=BYTES&length=BYTES`, or after the log `?tail=LINES`"
 )]
 pub(super) struct BadUri(String);
 
@@ -87,8 +87,8 @@ impl Part {
 
     fn has_ranges(self) -> bool {
         match self {
-            Self::Log | Self::Result | Self::Events => true,
-            Self::Record | Self::Diagnostics => false,
+            Self::Record | Self::Log | Self::Result | Self::Events => true,
+            Self::Diagnostics => false,
         }
     }
 }
@@ -163,6 +163,7 @@ mod tests {
         }
         for uri in [
             "task://1a2b3c4d/log?tail=20",
+            "task://1a2b3c4d?offset=5&length=7",
             "task://1a2b3c4d/result?offset=5",
             "task://1a2b3c4d/events?offset=0&length=7",
         ] {
@@ -185,8 +186,9 @@ mod tests {
             "task://1a2b3c4d/lease",
             "task://../../../etc/passwd",
             "file:///etc/passwd",
-            "task://1a2b3c4d?offset=1",
+            "task://1a2b3c4d?tail=1",
             "task://1a2b3c4d/diagnostics?tail=1",
+            "task://1a2b3c4d/diagnostics?offset=1",
             "task://1a2b3c4d/result?tail=1",
             "task://1a2b3c4d/log?tail=0",
             "task://1a2b3c4d/log?tail=-1",
