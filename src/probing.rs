@@ -1,11 +1,14 @@
 //! What an installed agent can do: asked once for each program file, kept on disk, understood anew each time.
 
-use std::{env, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use connector_api::{AgentBackend, Exit, Installed, ProbeAnswer, ProbeProblem};
 
 use crate::{
-    process::{ProbeError, ProgramProblem, find_program, probe},
+    process::{ProbeError, ProgramProblem, errno_of, find_program, probe},
     redact::Redactor,
     store::{ProbeKey, Store},
 };
@@ -29,23 +32,51 @@ pub async fn installed(
     freshness: Freshness,
 ) -> Result<(PathBuf, Installed), NotUsable> {
     let program = find_program(backend.program(), env::var_os("PATH").as_deref(), env::var_os("HOME").as_deref())?;
-    let key = ProbeKey::of(&program);
+    match understood(backend, store, freshness, &program).await {
+        Err(problem) if problem.names_an_install_script() || is_placeholder(&program) => {
+            Err(NotUsable::Placeholder { program })
+        }
+        found => found.map(|installed| (program, installed)),
+    }
+}
+
+async fn understood(
+    backend: &dyn AgentBackend,
+    store: &Store,
+    freshness: Freshness,
+    program: &Path,
+) -> Result<Installed, NotUsable> {
+    let key = ProbeKey::of(program);
     let questions: Vec<Vec<String>> = backend.probe().into_iter().map(|question| question.args).collect();
     let kept = key.as_ref().filter(|_| freshness == Freshness::Kept).and_then(|key| store.probed(key, &questions));
     if let Some(installed) = kept.and_then(|answers| backend.understand(&answers).ok()) {
-        return Ok((program, installed));
+        return Ok(installed);
     }
-    let answers = match ask(backend, &program).await {
+    let answers = match ask(backend, program).await {
         // The first run of a program of 400 MB on a busy machine can take that long; the second finds it in memory.
-        Err(ProbeError::NoAnswer { .. }) => ask(backend, &program).await?,
+        Err(ProbeError::NoAnswer { .. }) => ask(backend, program).await?,
         answers => answers?,
     };
     let installed = backend.understand(&answers)?;
     if let Some(key) = key {
         store.keep_probed(&key, &questions, &without_secrets(backend, answers));
     }
-    Ok((program, installed))
+    Ok(installed)
 }
+
+/// A placeholder is shorter than this, in bytes. Those of Claude Code 2.1.332 and OpenCode 1.18.33 have 500.
+const LONGEST_PLACEHOLDER: u64 = 4096;
+
+/// Whether this is the file that some npm packages ship in the place of the program that their install script would
+/// fetch: a few lines of shell, without an interpreter line, that say so.
+fn is_placeholder(program: &Path) -> bool {
+    let is_short = program.metadata().is_ok_and(|file| file.is_file() && file.len() < LONGEST_PLACEHOLDER);
+    let content = is_short.then(|| fs::read(program)).and_then(Result::ok).unwrap_or_default();
+    !content.starts_with(b"#!") && String::from_utf8_lossy(&content).contains(INSTALL_SCRIPT)
+}
+
+/// npm's name for a script that runs after a package is installed. Each placeholder names it.
+const INSTALL_SCRIPT: &str = "postinstall";
 
 /// Answers fit to be kept: some programs print the values of variables in their help.
 fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) -> Vec<ProbeAnswer> {
@@ -58,7 +89,7 @@ fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) ->
 }
 
 /// Asks the program everything its backend wants to know, all at once.
-async fn ask(backend: &dyn AgentBackend, program: &std::path::Path) -> Result<Vec<ProbeAnswer>, ProbeError> {
+async fn ask(backend: &dyn AgentBackend, program: &Path) -> Result<Vec<ProbeAnswer>, ProbeError> {
     let environment = backend.environment().apply(env::vars_os());
     let questions = backend.probe();
     let asked = questions.iter().map(|question| probe(program, question, &environment));
@@ -71,6 +102,12 @@ pub enum NotUsable {
     /// It is not there, or cannot be executed.
     #[error(transparent)]
     Program(#[from] ProgramProblem),
+    /// It is what npm leaves when it does not run install scripts.
+    #[error("{} is only a placeholder: npm did not run the install script of its package", program.display())]
+    Placeholder {
+        /// The program.
+        program: PathBuf,
+    },
     /// It did not answer.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -84,10 +121,104 @@ impl NotUsable {
     /// as a task that failed, with the documented reason.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Program(_) | Self::Probe(ProbeError::NotStarted { .. }) => false,
+            Self::Program(_) | Self::Placeholder { .. } | Self::Probe(ProbeError::NotStarted { .. }) => false,
             Self::Problem(ProbeProblem::NotUnderstood { exit, .. }) => *exit == Exit::Code(0),
             Self::Probe(ProbeError::NoAnswer { .. })
             | Self::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => true,
+        }
+    }
+
+    /// Whether the problem is gone in a moment, as while an update replaces the program.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Program(ProgramProblem::Dangling { .. }))
+    }
+
+    /// What to do about it.
+    pub fn next(&self, backend: &dyn AgentBackend) -> String {
+        let install = backend.install_hint();
+        let program = format!("set backends.{}.program", backend.name());
+        match self {
+            Self::Program(ProgramProblem::Dangling { .. }) => {
+                format!("wait until the update that replaces it is done, or {install}, or {program}")
+            }
+            Self::Placeholder { .. } => format!("{install}, and add `--ignore-scripts=false`, or {program}"),
+            Self::Probe(ProbeError::NotStarted { error, .. }) => {
+                advice_for(&errno_of(error)).map_or_else(|| format!("{install}, or {program}"), str::to_owned)
+            }
+            Self::Program(_) | Self::Probe(ProbeError::NoAnswer { .. }) | Self::Problem(_) => {
+                format!("{install}, or {program}")
+            }
+        }
+    }
+
+    /// Whether a program that was started by another one, such as a version manager, turned out to be a placeholder.
+    fn names_an_install_script(&self) -> bool {
+        matches!(self, Self::Problem(ProbeProblem::NotUnderstood { said, .. }) if said.contains(INSTALL_SCRIPT))
+    }
+}
+
+/// What to do when the operating system does not start a program, where installing it again would not help.
+pub fn advice_for(errno: &str) -> Option<&'static str> {
+    match errno {
+        "EAGAIN" | "ENOMEM" | "EMFILE" | "ENFILE" => {
+            Some("try again when the machine has processes, memory and open files to spare")
+        }
+        "E2BIG" => Some("make `task` shorter, or pass fewer and shorter environment variables to the agent"),
+        "ETXTBSY" => Some("try again when the update that writes the program is done"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// The beginnings of `bin/claude.exe` of 2.1.332 and of `bin/opencode.exe` of 1.18.33.
+    const PLACEHOLDERS: [&str; 2] = [
+        "echo \"Error: claude native binary not installed.\" >&2\necho \"\" >&2\n\
+         echo \"Either postinstall did not run (--ignore-scripts, some pnpm configs)\" >&2\nexit 1\n",
+        "echo \"Error: opencode-ai's postinstall script was not run.\" >&2\nexit 1\n",
+    ];
+
+    #[test]
+    fn a_placeholder_is_told_from_a_program() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        let is_one = |content: &str| {
+            fs::write(file.path(), content).expect("it is writable");
+            is_placeholder(file.path())
+        };
+        assert!(PLACEHOLDERS.into_iter().all(is_one));
+        let long = format!("{}{}", PLACEHOLDERS[0], "#".repeat(5_000));
+        for program in ["", "\x7fELF", "#!/bin/sh\necho postinstall\n", "echo 1.0\n", &long] {
+            assert!(!is_one(program), "{program:.30}");
+        }
+        assert!(!is_placeholder(Path::new("/no/such/file")) && !is_placeholder(Path::new("/")));
+    }
+
+    #[tokio::test]
+    async fn a_placeholder_is_reported_with_what_to_do() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+        let program = dir.path().join("agent");
+        let settings = serde_json::json!({"program": program});
+        let frozen = crate::task::FrozenBackend {
+            name: connector_api::BackendName::new("agent").expect("it is a name"),
+            kind: "claude".into(),
+            settings,
+        };
+        let mut registry = crate::registry::Registry::default();
+        registry.add::<connector_claude::Claude>();
+        let backend = registry.build(&frozen).expect("it is a known kind");
+        // As npm leaves it, and as it looks behind a version manager's own script.
+        for content in [PLACEHOLDERS[0].to_owned(), format!("#!/bin/sh\n{}", PLACEHOLDERS[0])] {
+            fs::write(&program, content).expect("the directory is writable");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+            let problem = installed(&*backend, &store, Freshness::Fresh).await.expect_err("it is no program");
+            assert!(matches!(problem, NotUsable::Placeholder { .. }), "{problem}");
+            let next = problem.next(&*backend);
+            assert!(next.contains("claude-code@latest") && next.contains("--ignore-scripts=false"), "{next}");
         }
     }
 }

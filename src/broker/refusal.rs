@@ -53,8 +53,8 @@ pub enum Refusal {
         backend: BackendName,
         /// What is wrong with its program.
         problem: NotUsable,
-        /// How to get one that works.
-        install: String,
+        /// What to do about it.
+        next: String,
     },
     /// There is no supervisor for the task.
     #[error(transparent)]
@@ -89,11 +89,11 @@ impl Refusal {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
             Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
-            Self::NotResumable { next, .. } => next.clone(),
+            Self::NotResumable { next, .. } | Self::NotUsable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),
             Self::Exposed(exposed) => exposed.next(),
             Self::Unsupported(unsupported) => unsupported.next(),
-            Self::NotUsable { install, .. } => install.clone(),
+
             Self::Start(_) => {
                 "run `codex-connector check`, and see that the data directory can be written to".to_owned()
             }

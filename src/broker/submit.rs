@@ -163,8 +163,8 @@ impl Broker {
                     Err(unsupported) => Refusal::Unsupported(unsupported),
                 },
                 Err(problem) if problem.is_refusal() => {
-                    let (backend, install) = (backend.name().clone(), backend.install_hint());
-                    return Err(Refusal::NotUsable { backend, problem, install });
+                    let (backend, next) = (backend.name().clone(), problem.next(backend));
+                    return Err(Refusal::NotUsable { backend, problem, next });
                 }
                 Err(_) => return Ok(()),
             };

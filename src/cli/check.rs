@@ -115,7 +115,7 @@ impl Report {
         let (program, installed) = match installed(backend, store, Freshness::Fresh).await {
             Ok(found) => found,
             Err(problem) => {
-                let text = format!("{problem}\nnext: {}", backend.install_hint());
+                let text = format!("{problem}\nnext: {}", problem.next(backend));
                 if is_default {
                     self.problem(label, &text)
                 } else {

@@ -104,14 +104,14 @@ pub enum KitProblem {
     #[error(transparent)]
     Build(#[from] BuildProblem),
     /// Its program cannot be used.
-    #[error("backend `{name}` cannot be used: {problem}\nnext: {install}")]
+    #[error("backend `{name}` cannot be used: {problem}\nnext: {next}")]
     NotUsable {
         /// The backend.
         name: BackendName,
         /// What is wrong with its program.
         problem: NotUsable,
         /// How to get one that works.
-        install: String,
+        next: String,
     },
     /// There is no place for the kit's files.
     #[error("cannot make the kit's directory in {}\nnext: make that directory writable, or choose another by --data-dir", path.display())]
@@ -162,7 +162,7 @@ impl Kit {
         let limit = limit.min(ceiling.timeout.unwrap_or(limit));
         let store = Store::open(&config.data_dir, &config.log_dir)?;
         let (program, installed) = installed(&*backend, &store, Freshness::Fresh).await.map_err(|problem| {
-            KitProblem::NotUsable { name: backend.name().clone(), problem, install: backend.install_hint() }
+            KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
         })?;
         let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
         let broker = Broker::new(config.clone(), registry, Store::open(&config.data_dir, &config.log_dir)?, executor)?;

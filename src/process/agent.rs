@@ -128,24 +128,29 @@ pub struct SpawnError(io::Error);
 impl SpawnError {
     /// The operating system's name for the error, such as `ENOENT`.
     pub fn errno(&self) -> String {
-        use rustix::io::Errno;
-        let Some(errno) = self.0.raw_os_error().map(Errno::from_raw_os_error) else { return "EINVAL".into() };
-        match errno {
-            Errno::NOENT => "ENOENT".into(),
-            Errno::ACCESS => "EACCES".into(),
-            Errno::NOEXEC => "ENOEXEC".into(),
-            Errno::TOOBIG => "E2BIG".into(),
-            Errno::NOMEM => "ENOMEM".into(),
-            Errno::AGAIN => "EAGAIN".into(),
-            Errno::MFILE => "EMFILE".into(),
-            Errno::NFILE => "ENFILE".into(),
-            Errno::NOTDIR => "ENOTDIR".into(),
-            Errno::ISDIR => "EISDIR".into(),
-            Errno::LOOP => "ELOOP".into(),
-            Errno::PERM => "EPERM".into(),
-            Errno::TXTBSY => "ETXTBSY".into(),
-            Errno::INVAL => "EINVAL".into(),
-            other => format!("errno {}", other.raw_os_error()),
-        }
+        errno_of(&self.0)
+    }
+}
+
+/// The operating system's name for an error, such as `ENOENT`.
+pub fn errno_of(error: &io::Error) -> String {
+    use rustix::io::Errno;
+    let Some(errno) = error.raw_os_error().map(Errno::from_raw_os_error) else { return "EINVAL".into() };
+    match errno {
+        Errno::NOENT => "ENOENT".into(),
+        Errno::ACCESS => "EACCES".into(),
+        Errno::NOEXEC => "ENOEXEC".into(),
+        Errno::TOOBIG => "E2BIG".into(),
+        Errno::NOMEM => "ENOMEM".into(),
+        Errno::AGAIN => "EAGAIN".into(),
+        Errno::MFILE => "EMFILE".into(),
+        Errno::NFILE => "ENFILE".into(),
+        Errno::NOTDIR => "ENOTDIR".into(),
+        Errno::ISDIR => "EISDIR".into(),
+        Errno::LOOP => "ELOOP".into(),
+        Errno::PERM => "EPERM".into(),
+        Errno::TXTBSY => "ETXTBSY".into(),
+        Errno::INVAL => "EINVAL".into(),
+        other => format!("errno {}", other.raw_os_error()),
     }
 }

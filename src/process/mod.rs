@@ -15,7 +15,7 @@ mod tree;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind};
+pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind, errno_of};
 pub use identity::{boot_id, identity_of, is_alive};
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::Limits;

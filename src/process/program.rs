@@ -1,6 +1,7 @@
 //! Finding an agent's program.
 
 use std::{
+    env,
     ffi::OsStr,
     path::{Path, PathBuf},
 };
@@ -14,16 +15,27 @@ pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -
         (Some(_) | None, _) => PathBuf::from(program),
     };
     if !program.contains('/') {
-        let found = which::which_in(program, path, "/");
-        return found.map_err(|_| ProgramProblem::NotOnPath { program: program.to_owned() });
+        return which::which_in(program, path, "/").map_err(|_| {
+            let places = env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(program));
+            let dangling = places.filter_map(|place| dangling_link(&place)).next();
+            dangling.unwrap_or_else(|| ProgramProblem::NotOnPath { program: program.to_owned() })
+        });
     }
     if program_path.is_relative() {
         return Err(ProgramProblem::Relative { program: program_path });
     }
     if !program_path.exists() {
-        return Err(ProgramProblem::NotThere { program: program_path });
+        let dangling = dangling_link(&program_path);
+        return Err(dangling.unwrap_or(ProgramProblem::NotThere { program: program_path }));
     }
     which::which_in(&program_path, path, "/").map_err(|_| ProgramProblem::NotExecutable { program: program_path })
+}
+
+/// The problem that a symbolic link on the way to this program leads nowhere, if that is so.
+fn dangling_link(program: &Path) -> Option<ProgramProblem> {
+    let dangles = |path: &&Path| path.is_symlink() && !path.exists();
+    let link = program.ancestors().filter(|path| path.is_absolute()).find(dangles)?.to_owned();
+    Some(ProgramProblem::Dangling { link })
 }
 
 /// Why a program cannot be used.
@@ -40,6 +52,13 @@ pub enum ProgramProblem {
     NotThere {
         /// The path.
         program: PathBuf,
+    },
+    /// The program, or a directory above it, is a symbolic link to something that does not exist. Package managers leave
+    /// such a link for a moment while they update an agent.
+    #[error("{} is a symbolic link to a file that does not exist", link.display())]
+    Dangling {
+        /// The link.
+        link: PathBuf,
     },
     /// A file or directory that cannot be executed.
     #[error("{} is not an executable file", program.display())]
@@ -59,7 +78,7 @@ impl ProgramProblem {
     /// The operating system's name for the problem.
     pub fn errno(&self) -> &'static str {
         match self {
-            Self::NotOnPath { .. } | Self::NotThere { .. } | Self::Relative { .. } => "ENOENT",
+            Self::NotOnPath { .. } | Self::NotThere { .. } | Self::Dangling { .. } | Self::Relative { .. } => "ENOENT",
             Self::NotExecutable { .. } => "EACCES",
         }
     }
@@ -86,5 +105,23 @@ mod tests {
         assert!(matches!(problem("/bin"), ProgramProblem::NotExecutable { .. }));
         assert!(matches!(problem("/etc/passwd"), ProgramProblem::NotExecutable { .. }));
         assert!(matches!(problem("./sh"), ProgramProblem::Relative { .. }));
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_told_from_a_program_that_is_not_installed() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let (link, path) = (dir.path().join("agent"), Some(dir.path().as_os_str()));
+        let problem = |program: &str| find_program(program, path, None).expect_err("it cannot be used");
+        let spelled = link.to_string_lossy().into_owned();
+        assert!(matches!(problem(&spelled), ProgramProblem::NotThere { .. }));
+        std::os::unix::fs::symlink("not-there", &link).expect("the directory is writable");
+        let dangling = ProgramProblem::Dangling { link: link.clone() };
+        for program in ["agent", &spelled, &format!("{spelled}/bin/agent")] {
+            assert_eq!(problem(program), dangling, "{program}");
+        }
+        assert!(matches!(problem("another"), ProgramProblem::NotOnPath { .. }));
+        std::fs::remove_file(&link).expect("it is there");
+        std::os::unix::fs::symlink("/bin/sh", &link).expect("the directory is writable");
+        assert_eq!(find_program("agent", path, None), Ok(link));
     }
 }

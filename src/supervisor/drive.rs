@@ -161,7 +161,7 @@ impl Run {
         let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let stopped = self.machine.stopped();
-        End { exit, verdict, warnings, has_completed, stopped, errno: None, is_forbidden: false }
+        End { exit, verdict, warnings, has_completed, stopped, not_started: None }
     }
 
     async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {

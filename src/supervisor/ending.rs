@@ -27,21 +27,58 @@ pub(super) struct End {
     pub(super) has_completed: bool,
     /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
-    /// The operating system's word, where the agent was never started.
-    pub(super) errno: Option<String>,
-    /// Whether it was not started because more was asked for than is allowed.
-    pub(super) is_forbidden: bool,
+    /// Why the agent was never started, if it was not.
+    pub(super) not_started: Option<NotStarted>,
+}
+
+/// Why an agent was never started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotStarted {
+    /// Its program cannot be used.
+    Unusable {
+        /// The operating system's name for why, such as `ENOENT`, or the closest one.
+        errno: String,
+    },
+    /// It cannot do exactly what is asked: enforce the sandbox, resume the session, or take the prompt.
+    Refused,
+    /// More is asked for than its ceiling allows.
+    Forbidden,
+    /// The working directory is gone, or may not be entered any more. No other agent could work there.
+    NoDirectory {
+        /// The operating system's name for why.
+        errno: String,
+    },
+}
+
+impl NotStarted {
+    /// The operating system's name for the reason, which is part of the documented failure reason.
+    fn errno(&self) -> &str {
+        match self {
+            Self::Unusable { errno } | Self::NoDirectory { errno } => errno,
+            Self::Refused => "ENOTSUP",
+            Self::Forbidden => "EACCES",
+        }
+    }
+}
+
+/// Why a backend did not do the task, where another one may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// It cannot work at all at the moment.
+    Unable(String),
+    /// It can work, but cannot do what is asked here.
+    Unsuitable(String),
 }
 
 impl End {
-    /// The end of a task whose agent was never started.
-    pub(super) fn not_started(errno: &str, said: String, advice: Option<String>) -> Self {
-        Self { errno: Some(errno.to_owned()), ..Self::failed(None, said, advice) }
+    /// The end of a task whose agent has a program that cannot be used.
+    pub(super) fn unusable(errno: &str, said: String, advice: Option<String>) -> Self {
+        Self::not_started(NotStarted::Unusable { errno: errno.to_owned() }, said, advice)
     }
 
-    /// The end of a task that asked for more than is allowed.
-    pub(super) fn forbidden(said: String, next: String) -> Self {
-        Self { is_forbidden: true, ..Self::not_started("EACCES", said, Some(next)) }
+    /// The end of a task whose agent was never started.
+    pub(super) fn not_started(why: NotStarted, said: String, advice: Option<String>) -> Self {
+        Self { not_started: Some(why), ..Self::failed(None, said, advice) }
     }
 
     /// The end of a task that was called off after `ran`, before there was an agent.
@@ -54,25 +91,30 @@ impl End {
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        Self { exit, verdict, warnings: vec![], has_completed: false, stopped: None, errno: None, is_forbidden: false }
+        Self { exit, verdict, warnings: vec![], has_completed: false, stopped: None, not_started: None }
     }
 
-    /// Why this agent could not work at all, so that another may, if that is so.
-    pub(super) fn unable(&self) -> Option<String> {
+    /// Why another backend may do the task, if that is so.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
         let (Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint)) = &self.verdict.outcome else {
             return None;
         };
-        // What is above the ceiling is above it for everyone.
-        let is_unable =
-            (self.errno.is_some() && !self.is_forbidden) || (complaint.cause.is_some() && !self.has_completed);
-        (is_unable && self.stopped.is_none_or(|(cause, _)| cause == StopCause::Finished))
-            .then(|| complaint.said.clone())
+        if self.stopped.is_some_and(|(cause, _)| cause != StopCause::Finished) {
+            return None;
+        }
+        match &self.not_started {
+            Some(NotStarted::NoDirectory { .. }) => None,
+            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(complaint.said.clone())),
+            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(complaint.said.clone())),
+            None if self.has_completed => None,
+            None => complaint.cause.map(|_| Obstacle::Unable(complaint.said.clone())),
+        }
     }
 
     /// The documented status and reason.
     fn conclusion(&self) -> (TaskStatus, Option<FailureReason>) {
-        if let Some(errno) = &self.errno {
-            return (TaskStatus::Failed, Some(FailureReason::SpawnFailed { errno: errno.clone() }));
+        if let Some(why) = &self.not_started {
+            return (TaskStatus::Failed, Some(FailureReason::SpawnFailed { errno: why.errno().to_owned() }));
         }
         match self.stopped {
             Some((StopCause::Cancelled, _)) => (TaskStatus::Failed, Some(FailureReason::Cancelled)),
@@ -108,7 +150,7 @@ impl End {
     fn failed_only_to_exit(&self) -> bool {
         let failed = !matches!(self.verdict.outcome, Outcome::Completed);
         let exited = matches!(self.exit, Some(Exit::Code(code)) if code != 0);
-        self.has_completed && failed && exited && self.stopped.is_none() && self.errno.is_none()
+        self.has_completed && failed && exited && self.stopped.is_none() && self.not_started.is_none()
     }
 
     /// Puts the end down in the record of a task that ran for `ran`. `trouble` is what the agent was last trying to get

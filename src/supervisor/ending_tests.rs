@@ -1,5 +1,7 @@
 //! What an end is called, and what stands in its record.
 
+use connector_api::Cause;
+
 use super::*;
 
 fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
@@ -59,9 +61,51 @@ fn why_we_stopped_it_decides_when_we_did() {
 
 #[test]
 fn an_agent_that_was_never_started_has_a_process_error() {
-    let (status, reason) = End::not_started("ENOENT", "no such program".into(), None).conclusion();
-    assert_eq!(status, TaskStatus::Failed);
-    assert_eq!(reason.map(|reason| reason.to_string()).as_deref(), Some("Process error: ENOENT (spawn failed)"));
+    for (why, errno) in [
+        (NotStarted::Unusable { errno: "ENOEXEC".into() }, "ENOEXEC"),
+        (NotStarted::Refused, "ENOTSUP"),
+        (NotStarted::Forbidden, "EACCES"),
+        (NotStarted::NoDirectory { errno: "ENOENT".into() }, "ENOENT"),
+    ] {
+        let (status, reason) = End::not_started(why, "no".into(), None).conclusion();
+        assert_eq!(status, TaskStatus::Failed);
+        let reason = reason.map(|reason| reason.to_string());
+        assert_eq!(reason, Some(format!("Process error: {errno} (spawn failed)")));
+    }
+}
+
+/// The end of a run that failed with this cause.
+fn caused(cause: Option<Cause>) -> End {
+    let outcome = Outcome::Failed(Complaint { cause, ..Complaint::new("no") });
+    let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+    End { exit: Some(Exit::Code(1)), verdict, ..clean() }
+}
+
+#[test]
+fn another_backend_may_do_what_this_one_cannot_and_nothing_else() {
+    let never = |why| End::not_started(why, "no".into(), None);
+    let (unable, unsuitable) = (Obstacle::Unable("no".into()), Obstacle::Unsuitable("no".into()));
+    for cause in [Cause::NotLoggedIn, Cause::OutOfQuota, Cause::Capacity] {
+        assert_eq!(caused(Some(cause)).obstacle(), Some(unable.clone()));
+    }
+    assert_eq!(never(NotStarted::Unusable { errno: "ENOENT".into() }).obstacle(), Some(unable));
+    assert_eq!(never(NotStarted::Refused).obstacle(), Some(unsuitable.clone()));
+    assert_eq!(never(NotStarted::Forbidden).obstacle(), Some(unsuitable));
+    assert_eq!(never(NotStarted::NoDirectory { errno: "ENOENT".into() }).obstacle(), None);
+    assert_eq!(caused(None).obstacle(), None, "it failed in some other way");
+}
+
+#[test]
+fn a_task_that_was_stopped_is_given_to_nobody_else() {
+    let limit = Duration::from_secs(300);
+    let stops =
+        [StopCause::Cancelled, StopCause::TimedOut { limit }, StopCause::Silent { limit }, StopCause::ServerGone];
+    for cause in stops {
+        let stopped = Some((cause, limit));
+        assert_eq!(End { stopped, ..caused(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
+        let never = End::unusable("ENOENT", "no".into(), None);
+        assert_eq!(End { stopped, ..never }.obstacle(), None, "{cause:?}");
+    }
 }
 
 #[test]
@@ -102,12 +146,8 @@ fn a_turn_that_was_complete_before_a_bad_exit_keeps_its_answer_and_reason_and_is
 
 #[test]
 fn a_complaint_after_a_completed_turn_gives_the_task_to_nobody_else() {
-    let cause = Some(connector_api::Cause::NotLoggedIn);
-    let outcome = Outcome::Failed(Complaint { said: "401".into(), advice: None, cause });
-    let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-    let end = |has_completed| End { exit: Some(Exit::Code(1)), verdict: verdict.clone(), has_completed, ..clean() };
-    assert_eq!(end(false).unable().as_deref(), Some("401"));
-    assert_eq!(end(true).unable(), None);
+    let end = |has_completed| End { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
+    assert!(end(false).obstacle().is_some() && end(true).obstacle().is_none());
 }
 
 #[test]

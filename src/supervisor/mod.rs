@@ -9,10 +9,12 @@
 //! - `queue` waits for the task's turn;
 //! - `sandbox` notices that nothing could run in the agent's sandbox;
 //! - `redaction` takes secrets out of what they write;
-//! - `prepare` makes a command line of a spec, `ending` a status of an end.
+//! - `prepare` makes a command line of a spec, `ending` a status of an end;
+//! - `fallback` chooses the backend that gets the task next.
 
 mod drive;
 mod ending;
+mod fallback;
 mod hints;
 mod journal;
 mod lifeline;
@@ -47,7 +49,6 @@ use journal::Journal;
 use machine::{Input, called_off};
 use outside::Outside;
 use prepare::Prepared;
-use render::first_line;
 
 use crate::{
     probing::Freshness,
@@ -55,7 +56,7 @@ use crate::{
     redact::Redactor,
     registry::Registry,
     store::{Claim, Lease, Place, Store},
-    task::{CgroupUse, Fallback, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
@@ -100,6 +101,17 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
 async fn join(work: Option<JoinHandle<()>>) {
     if let Some(work) = work {
         let _ = work.await;
+    }
+}
+
+/// Waits until this time limit is up; for ever, if there is none.
+async fn time_out(limit: Option<Duration>) -> StopCause {
+    match limit {
+        Some(limit) => {
+            sleep(limit).await;
+            StopCause::TimedOut { limit }
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -167,49 +179,15 @@ impl Task {
         }))
     }
 
-    /// Runs the task to its end, with another backend where one cannot work at all.
-    async fn run(&mut self, registry: &Registry, journal: &mut Journal, mut outside: Outside) -> End {
-        if let Err(cause) = self.wait_in_line(journal, &mut outside).await {
-            journal.header(&self.spec, None);
-            return End::called_off(cause, self.started.elapsed());
-        }
-        loop {
-            let end = self.run_backend(registry, journal, &mut outside).await;
-            let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
-            let Some(why) = end.unable().filter(|_| !journal.has_worked() && !called_off) else { return end };
-            if self.spec.fallbacks.is_empty() || self.store.cancel_requested(&self.spec.id) {
-                return end;
-            }
-            self.fall_back(&why, journal);
-        }
-    }
-
-    /// Gives the task to the next backend, because the one that had it cannot work at all.
-    fn fall_back(&mut self, why: &str, journal: &mut Journal) {
-        let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
-        let mut why = format!("{}: {}", self.spec.backend.name, first_line(why));
-        self.redactor.redact(&mut why);
-        journal.entry(&format!("FALLBACK: {why}; the task goes to {}", backend.name));
-        self.record.fell_back.push(why);
-        self.record.backend = Some(backend.name.clone());
-        self.record.model = None;
-        self.record.attempt += 1;
-        // The model is a word of the other agent.
-        self.spec.request.model = None;
-        self.spec.backend = backend;
-        self.spec.ceiling = ceiling;
-    }
-
     /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
     async fn run_backend(&mut self, registry: &Registry, journal: &mut Journal, outside: &mut Outside) -> End {
         let backend = match registry.build(&self.spec.backend) {
             Ok(backend) => backend,
-            Err(problem) => return End::not_started("EINVAL", problem.to_string(), None),
+            Err(problem) => return End::unusable("EINVAL", problem.to_string(), None),
         };
         let first = self.attempt(&*backend, Freshness::Kept, journal, outside).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
-        let called_off = outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some());
-        if first.stopped.is_some() || called_off {
+        if first.stopped.is_some() || self.is_called_off(outside) {
             return first;
         }
         journal.entry(&format!("COMMAND LINE REFUSED: {}; asking the program again what it takes", complaint.said));
@@ -225,9 +203,11 @@ impl Task {
     ) -> End {
         // It reaps every orphan but its own agent, and so it would take the exit status of the next one.
         join(self.gathering.take()).await;
+        let begun = Instant::now();
         let prepared = tokio::select! {
-            prepared = prepare::prepare(backend, &self.spec, &self.store, freshness) => prepared,
+            prepared = prepare::prepare(backend, &self.spec, &self.store, freshness, journal) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
+            cause = time_out(self.spec.policy.timeout) => Err(Box::new(End::called_off(cause, begun.elapsed()))),
         };
         let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
@@ -247,7 +227,7 @@ impl Task {
         command.group.clone_from(&self.group);
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
-            Err(error) => return End::not_started(&error.errno(), error.to_string(), Some(backend.install_hint())),
+            Err(error) => return prepare::not_spawned(&error, &request.working_directory, backend),
         };
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);
@@ -260,6 +240,11 @@ impl Task {
         }
         self.begin_indexing().await;
         run.drive(journal, outside, &self.store, &mut self.record).await
+    }
+
+    /// Whether something that already happened ends the task.
+    fn is_called_off(&self, outside: &Outside) -> bool {
+        outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some())
     }
 
     /// Waits until the task is not to go on, while there is no agent yet.

@@ -1,16 +1,28 @@
 //! From a spec to a command line.
 
-use std::{collections::BTreeMap, env, ffi::OsString, path::Path};
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use connector_api::{AgentBackend, AgentRequest, Launch, ProbeProblem, PromptDelivery, UsageScope};
+use connector_api::{AgentBackend, AgentRequest, Installed, Launch, ProbeProblem, PromptDelivery, UsageScope};
+use rustix::{fs::Access, io::Errno};
+use tokio::time::sleep;
 
-use super::ending::End;
+use super::{
+    ending::{End, NotStarted},
+    journal::Journal,
+};
 use crate::{
     exposure::Exposure,
-    probing::{Freshness, NotUsable, installed},
-    process::{AgentCommand, ProbeError, StdinKind, TASK_MARKER},
+    probing::{Freshness, NotUsable, advice_for, installed},
+    process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
     store::Store,
-    task::{Asked, ChosenBy, TaskId, TaskSpec},
+    task::{Asked, ChosenBy, TaskId, TaskSpec, span},
 };
 
 /// Everything that is known before an agent starts.
@@ -39,16 +51,19 @@ pub(super) async fn prepare(
     spec: &TaskSpec,
     store: &Store,
     freshness: Freshness,
+    journal: &mut Journal,
 ) -> Result<Prepared, Box<End>> {
-    let (program, installed) =
-        installed(backend, store, freshness).await.map_err(|problem| not_usable(problem, backend))?;
+    let found = installed_in_the_end(backend, store, freshness, journal).await;
+    let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let request = in_real_directory(below_ceiling(spec)?);
     if let Some(exposure) = Exposure::of(backend, &request, store) {
-        exposure.check().map_err(|exposed| Box::new(End::forbidden(exposed.to_string(), exposed.next())))?;
+        exposure.check().map_err(|exposed| {
+            Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
+        })?;
     }
-    let launch = backend
-        .launch(&request, &installed)
-        .map_err(|refusal| Box::new(End::not_started("ENOTSUP", refusal.to_string(), Some(backend.install_hint()))))?;
+    let launch = backend.launch(&request, &installed).map_err(|refusal| {
+        Box::new(End::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
+    })?;
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
     let mut environment = backend.environment().apply(ours.iter().cloned());
     let told = told(&ours, &environment);
@@ -64,6 +79,35 @@ pub(super) async fn prepare(
     Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
 }
 
+/// How long a program that is being replaced is waited for, and how often it is looked for.
+const UPDATE_PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
+async fn installed_in_the_end(
+    backend: &dyn AgentBackend,
+    store: &Store,
+    freshness: Freshness,
+    journal: &mut Journal,
+) -> Result<(PathBuf, Installed), NotUsable> {
+    let mut since = None;
+    loop {
+        match installed(backend, store, freshness).await {
+            Err(problem) if problem.may_pass() => {
+                if since.is_none() {
+                    journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));
+                    journal.flush();
+                }
+                if since.get_or_insert_with(Instant::now).elapsed() >= UPDATE_PATIENCE {
+                    return Err(problem);
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+            found => return found,
+        }
+    }
+}
+
 /// The request as the ceiling admits it. It was admitted at submit; since then a symbolic link in the path of its
 /// directory may have been turned elsewhere. From here on the directory is the one that was looked at.
 fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
@@ -71,7 +115,10 @@ fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
     let asked = Asked { request: &spec.request, sandbox_by: by, timeout: spec.policy.timeout, timeout_by: by };
     match spec.ceiling.admit(asked, Path::canonicalize) {
         Ok(working_directory) => Ok(AgentRequest { working_directory, ..spec.request.clone() }),
-        Err(above) => Err(Box::new(End::forbidden(above.to_string(), above.next()))),
+        Err(above) => Err(Box::new(
+            no_directory(&spec.request.working_directory)
+                .unwrap_or_else(|| End::not_started(NotStarted::Forbidden, above.to_string(), Some(above.next()))),
+        )),
     }
 }
 
@@ -84,23 +131,42 @@ fn in_real_directory(request: AgentRequest) -> AgentRequest {
     }
 }
 
+/// The end of a task whose directory cannot be worked in any more, if that is so. It was there at submit.
+fn no_directory(directory: &Path) -> Option<End> {
+    let error = match directory.metadata() {
+        Ok(file) if !file.is_dir() => Errno::NOTDIR.into(),
+        Ok(_) => rustix::fs::access(directory, Access::EXEC_OK).err()?.into(),
+        Err(error) => error,
+    };
+    let why = match error.kind() {
+        ErrorKind::NotFound => "no longer exists".to_owned(),
+        ErrorKind::NotADirectory => "is no longer a directory".to_owned(),
+        _ => format!("can no longer be entered: {error}"),
+    };
+    let said = format!("the working directory {} {why}", directory.display());
+    let advice = "start the task again with a `workingDirectory` that exists".to_owned();
+    Some(End::not_started(NotStarted::NoDirectory { errno: errno_of(&error) }, said, Some(advice)))
+}
+
+/// The end of a task whose agent the operating system did not start in `directory`.
+pub(super) fn not_spawned(error: &SpawnError, directory: &Path, backend: &dyn AgentBackend) -> End {
+    no_directory(directory).unwrap_or_else(|| {
+        let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
+        End::unusable(&error.errno(), error.to_string(), Some(advice))
+    })
+}
+
 fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {
     let said = format!("cannot start backend `{}`: {problem}", backend.name());
-    let advice = Some(format!("{}, or set backends.{}.program", backend.install_hint(), backend.name()));
+    let advice = Some(problem.next(backend));
     Box::new(match &problem {
-        NotUsable::Program(problem) => End::not_started(problem.errno(), said, advice),
-        NotUsable::Probe(ProbeError::NotStarted { error, .. }) => {
-            let errno = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => "EACCES",
-                std::io::ErrorKind::NotFound => "ENOENT",
-                _ => "ENOEXEC",
-            };
-            End::not_started(errno, said, advice)
-        }
-        NotUsable::Probe(ProbeError::NoAnswer { .. }) => End::not_started("ETIMEDOUT", said, advice),
+        NotUsable::Program(problem) => End::unusable(problem.errno(), said, advice),
+        NotUsable::Placeholder { .. } => End::unusable("ENOEXEC", said, advice),
+        NotUsable::Probe(ProbeError::NotStarted { error, .. }) => End::unusable(&errno_of(error), said, advice),
+        NotUsable::Probe(ProbeError::NoAnswer { .. }) => End::unusable("ETIMEDOUT", said, advice),
         NotUsable::Problem(ProbeProblem::NotUnderstood { exit, .. }) => End::failed(Some(*exit), said, advice),
         NotUsable::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => {
-            End::not_started("ENOTSUP", said, advice)
+            End::unusable("ENOTSUP", said, advice)
         }
     })
 }

@@ -1,10 +1,10 @@
 //! Backends that stand in for others.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::json;
 
-use crate::world::{World, and, field, task_id};
+use crate::world::{World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
 
@@ -62,11 +62,135 @@ fn one_that_is_not_logged_in_or_out_of_quota_is_stood_in_for_unless_it_has_worke
     }
 }
 
+/// A program in this directory that passes everything on to the fake agent, and pretends to have no sandbox if told so.
+fn wrapper(directory: &Path, has_sandbox: bool) {
+    let variable = if has_sandbox { "" } else { "export FAKE_CODEX_NO_SANDBOX=1\n" };
+    let script = format!("#!/bin/sh\n{variable}exec {AGENT} \"$@\"\n");
+    // Renamed into its place, as an update does it: a file that is being written cannot be executed.
+    let written = directory.join("written");
+    fs::write(&written, script).expect("the directory is writable");
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&written, directory.join("codex")).expect("the directory is writable");
+}
+
 #[test]
-fn a_sandbox_or_a_cancel_is_no_reason() {
-    let world = with_fallback(world(AGENT)).variable("FAKE_CODEX_NO_SANDBOX", "1");
-    let answer = world.server().call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
-    assert!(answer.is_error && answer.text.contains("cannot be enforced"), "{}", answer.text);
+fn a_sandbox_that_turns_out_not_to_be_enforced_is_no_reason_and_needs_no_installation() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    wrapper(directory.path(), true);
+    let world = with_fallback(world(&directory.path().join("codex").to_string_lossy()));
+    let world = world.configure("[limits]\nmax_running = 1\n");
+    let mut server = world.server();
+    let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &running, "MESSAGE: busy");
+    let read_only = and(world.fake(json!([{"say": "x"}])), json!({"sandbox": "read-only"}));
+    let queued = start(&mut server, read_only);
+    wait_for_log(&world, &queued, "QUEUED:");
+    wrapper(directory.path(), false);
+    server.call("codex_cancel", json!({"taskId": running}), |_| {});
+
+    let status = wait_for_end(&mut server, &queued);
+    assert_eq!(field(&status, "Failure reason"), Some("Process error: ENOTSUP (spawn failed)"), "{status}");
+    assert!(
+        status.contains("sandbox `read-only` cannot be enforced") && field(&status, "Fallback").is_none(),
+        "{status}"
+    );
+    assert!(status.contains("choose another `sandbox`") && !status.contains("npm install"), "{status}");
+}
+
+/// A backend that answers with its own name, and has these sandboxes.
+fn shell(name: &str, program: &str, sandboxes: &str, more: &str) -> String {
+    format!(
+        "[backends.{name}]\nkind = \"command\"\nprogram = {program:?}\nversion_args = []\nrequire_git = false\n\
+         args = [\"-c\", \"echo answered by {name}\"]\nsandboxes = {{ {sandboxes} }}\n{more}\n"
+    )
+}
+
+fn answer_of_chain(fallback: &str) -> String {
+    let (weak, both) = ("danger-full-access = []", "read-only = [\"-e\"], danger-full-access = []");
+    let backends = [
+        shell("first", "/no/such/program", both, &format!("fallback = {fallback}")),
+        shell("weak", "/bin/sh", weak, ""),
+        shell("last", "/bin/sh", both, ""),
+    ];
+    let world = World::with_codex(Path::new(AGENT)).configure(&backends.concat());
+    let task = and(world.task("x"), json!({"sandbox": "read-only", "model": "first/"}));
+    world.server().call("codex_agent", task, |_| {}).text
+}
+
+#[test]
+fn a_stand_in_that_cannot_enforce_the_sandbox_is_passed_over() {
+    let answer = answer_of_chain("[\"weak\", \"last\"]");
+    assert_eq!(field(&answer, "Status"), Some("completed successfully"), "{answer}");
+    assert!(answer.contains("answered by last") && !answer.contains("answered by weak"), "{answer}");
+    let fallback = field(&answer, "Fallback").expect("it is said");
+    assert!(fallback.contains("weak: sandbox") && fallback.contains("cannot be enforced"), "{fallback}");
+}
+
+#[test]
+fn when_no_stand_in_can_enforce_the_sandbox_the_task_fails_for_the_reason_of_the_first_backend() {
+    let answer = answer_of_chain("[\"weak\"]");
+    assert_eq!(field(&answer, "Status"), Some("failed"), "{answer}");
+    assert_eq!(field(&answer, "Failure reason"), Some("Process error: ENOENT (spawn failed)"), "{answer}");
+    assert_eq!(field(&answer, "Backend"), Some("first"), "{answer}");
+    assert!(answer.contains("no file /no/such/program") && answer.contains("install `/no/such/program`"), "{answer}");
+    assert!(!answer.contains("answered by weak") && !answer.contains("install `/bin/sh`"), "{answer}");
+    let fallback = field(&answer, "Fallback").expect("it is said");
+    assert!(fallback.contains("weak: sandbox") && fallback.contains("cannot be enforced"), "{fallback}");
+}
+
+#[test]
+fn a_task_that_is_cancelled_while_its_first_agent_runs_is_given_to_nobody_else() {
+    let world = with_fallback(world(AGENT));
+    let mut server = world.server();
+    let task = world.fake(json!([{"error": "401 Unauthorized"}, {"sleep": 300}]));
+    let id = start(&mut server, task);
+    wait_for_log(&world, &id, "401 Unauthorized");
+    let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {}).text;
+    assert!(answer.contains("Cancelled by user"), "{answer}");
+    assert!(!world.log(&id).contains("FALLBACK"), "{}", world.log(&id));
+    assert_eq!(world.record(&id)["backend"], "codex");
+}
+
+#[test]
+fn a_directory_that_vanished_while_its_task_was_queued_is_reported_as_that() {
+    let world = with_fallback(world(AGENT)).configure("[limits]\nmax_running = 1\n");
+    let mut server = world.server();
+    let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
+    wait_for_log(&world, &running, "MESSAGE: busy");
+    let gone = connector_testing::GitProject::new();
+    let task = and(world.fake(json!([{"say": "x"}])), json!({"workingDirectory": gone.path()}));
+    let queued = start(&mut server, task);
+    wait_for_log(&world, &queued, "QUEUED:");
+    fs::remove_dir_all(gone.path()).expect("it is ours");
+    server.call("codex_cancel", json!({"taskId": running}), |_| {});
+
+    let status = wait_for_end(&mut server, &queued);
+    assert_eq!(field(&status, "Failure reason"), Some("Process error: ENOENT (spawn failed)"), "{status}");
+    assert!(status.contains("no longer exists") && status.contains("`workingDirectory` that exists"), "{status}");
+    assert!(field(&status, "Fallback").is_none() && !status.contains("npm install"), "{status}");
+}
+
+#[test]
+fn a_program_that_an_update_replaces_is_waited_for_unless_the_task_is_stopped() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let link = directory.path().join("codex");
+    std::os::unix::fs::symlink("updated", &link).expect("the directory is writable");
+    let world = with_fallback(world(&link.to_string_lossy()));
+    let mut server = world.server();
+
+    let cancelled = start(&mut server, world.fake(json!([{"say": "never"}])));
+    wait_for_log(&world, &cancelled, "WAITING:");
+    let answer = server.call("codex_cancel", json!({"taskId": cancelled}), |_| {}).text;
+    assert!(answer.contains("Cancelled by user"), "{answer}");
+    let limited = and(world.fake(json!([{"say": "never"}])), json!({"timeoutMs": 1_000}));
+    let answer = server.call("codex_agent", limited, |_| {}).text;
+    assert!(field(&answer, "Failure reason").is_some_and(|reason| reason.starts_with("Timeout after")), "{answer}");
+
+    let patient = start(&mut server, world.fake(json!([{"say": "after the update"}])));
+    wait_for_log(&world, &patient, "WAITING:");
+    std::os::unix::fs::symlink(AGENT, directory.path().join("updated")).expect("the directory is writable");
+    let status = wait_for_end(&mut server, &patient);
+    assert!(status.contains("after the update") && field(&status, "Fallback").is_none(), "{status}");
 }
 
 #[test]

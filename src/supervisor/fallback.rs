@@ -1,0 +1,88 @@
+//! Which backend gets the task, and which one gets it next.
+//!
+//! | | the first backend | one that stands in |
+//! |---|---|---|
+//! | cannot work at all | the next one gets the task | the next one gets the task |
+//! | cannot do what is asked, or is limited by its ceiling | the task fails | is passed over |
+//!
+//! A task whose last stand-in was passed over fails for the reason of the first backend. The sandbox is never weakened.
+
+use super::{
+    Task,
+    ending::{End, Obstacle},
+    journal::Journal,
+    outside::Outside,
+    render::first_line,
+};
+use crate::{
+    registry::Registry,
+    task::{Fallback, FrozenBackend},
+};
+
+/// The backend that the task was submitted to, after it turned out to be unable to work.
+struct First {
+    end: End,
+    backend: FrozenBackend,
+    model: Option<String>,
+}
+
+impl Task {
+    /// Runs the task to its end, with another backend where one cannot work at all.
+    pub(super) async fn run(&mut self, registry: &Registry, journal: &mut Journal, mut outside: Outside) -> End {
+        if let Err(cause) = self.wait_in_line(journal, &mut outside).await {
+            journal.header(&self.spec, None);
+            return End::called_off(cause, self.started.elapsed());
+        }
+        let mut first = None;
+        loop {
+            let end = self.run_backend(registry, journal, &mut outside).await;
+            let Some(obstacle) = end.obstacle() else { return end };
+            if journal.has_worked() || self.is_called_off(&outside) || self.store.cancel_requested(&self.spec.id) {
+                return end;
+            }
+            let is_last = self.spec.fallbacks.is_empty();
+            match (obstacle, first.take()) {
+                (Obstacle::Unsuitable(_), None) => return end,
+                (Obstacle::Unable(_), _) if is_last => return end,
+                (Obstacle::Unsuitable(why), Some(first)) if is_last => return self.fail_as(first, &why, journal),
+                (Obstacle::Unable(why) | Obstacle::Unsuitable(why), earlier) => {
+                    let (backend, model) = (self.spec.backend.clone(), self.record.model.clone());
+                    first = Some(earlier.unwrap_or(First { end, backend, model }));
+                    self.fall_back(&why, journal);
+                }
+            }
+        }
+    }
+
+    /// Gives the task to the next backend.
+    fn fall_back(&mut self, why: &str, journal: &mut Journal) {
+        let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
+        let why = self.set_aside(why);
+        journal.entry(&format!("FALLBACK: {why}; the task goes to {}", backend.name));
+        self.record.backend = Some(backend.name.clone());
+        self.record.model = None;
+        self.record.attempt += 1;
+        // A model name means nothing to another agent.
+        self.spec.request.model = None;
+        self.spec.backend = backend;
+        self.spec.ceiling = ceiling;
+    }
+
+    /// The end of a task that no other backend can do either: that of the first.
+    fn fail_as(&mut self, first: First, why: &str, journal: &mut Journal) -> End {
+        let why = self.set_aside(why);
+        journal.entry(&format!("FALLBACK: {why}; no other backend is left"));
+        self.record.backend = Some(first.backend.name.clone());
+        self.record.model = first.model;
+        self.spec.backend = first.backend;
+        first.end
+    }
+
+    /// Records why the present backend does not do the task, and returns it in one line.
+    fn set_aside(&mut self, why: &str) -> String {
+        let mut why = format!("{}: {}", self.spec.backend.name, first_line(why));
+        self.redactor.redact(&mut why);
+        self.record.fell_back.push(why.clone());
+        why
+    }
+}
