@@ -225,3 +225,32 @@ fn codex_calls_our_tools_as_an_mcp_client() {
     let seen = model.requests().pop().expect("the model was asked").body.to_string();
     assert!(seen.contains("hello from the other side") && seen.contains("| completed |"), "{seen}");
 }
+
+/// A new Codex may word its failures differently, and is then no longer understood. These are its own texts of a spent or
+/// logged-out account; other than the provider's, they are in its binary.
+#[test]
+fn the_texts_of_a_spent_account_are_those_of_the_newest_codex() {
+    const TEXTS: [&str; 7] = [
+        "Selected model is at capacity.",
+        "To use Codex with your ChatGPT plan, upgrade to Plus",
+        "Your workspace is out of credits.",
+        "You hit your spend cap set in your workspace.",
+        "Your access token could not be refreshed. Please log out and sign in again.",
+        "Your access token could not be refreshed because you have since logged out or signed in to another account.",
+        "We\u{2019}re currently experiencing high demand",
+    ];
+    let shim = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
+    let packages =
+        shim.ancestors().find(|path| path.ends_with("node_modules")).expect("npm installs into node_modules");
+    // A search of 300 MB takes grep a tenth of what it takes a debug build.
+    let mut search = std::process::Command::new("grep");
+    search.args(["-r", "-a", "-o", "-h", "-F"]).args(TEXTS.map(|text| format!("--regexp={text}"))).arg(packages);
+    let output = search.env("LC_ALL", "C").output().expect("grep runs");
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    for text in TEXTS {
+        assert!(found.contains(text), "{text}");
+        let world = World::with_fake_agent();
+        let answer = world.server().call("codex_agent", world.fake(json!([{"fail": text}])), |_| {});
+        assert!(answer.text.contains("### What to do"), "{}", answer.text);
+    }
+}
