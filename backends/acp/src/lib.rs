@@ -51,7 +51,7 @@ impl AgentBackend for Acp {
     }
 
     fn install_hint(&self) -> String {
-        let otherwise = || format!("install `{}`, or set `program` in [backends.{}]", self.settings.program, self.name);
+        let otherwise = || format!("install `{}`", self.settings.program);
         self.settings.install_hint.clone().unwrap_or_else(otherwise)
     }
 

@@ -7,8 +7,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let [version, help] = answers else {
         return Err(ProbeProblem::NotAsked { command: "--version".into() });
     };
-    let is_it = version.exit == Exit::Code(0) && version.stdout.contains("Claude Code");
-    let number = version.stdout.split_whitespace().next().filter(|_| is_it).ok_or_else(|| version.not_understood())?;
+    let number = version_in(version).ok_or_else(|| version.not_understood())?;
     let features = options_in_help(&help.stdout);
     if help.exit != Exit::Code(0) || !features.contains("--output-format") {
         return Err(help.not_understood());
@@ -22,4 +21,38 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     };
     let sandboxes = Sandbox::ALL.into_iter().filter(enforced).collect();
     Ok(Installed { version: number.to_owned(), sandboxes, features })
+}
+
+/// The version in `2.1.332 (Claude Code)`, in whatever line that stands: wrappers print other lines, too.
+fn version_in(answer: &ProbeAnswer) -> Option<&str> {
+    let line = answer.stdout.lines().find(|line| line.contains("(Claude Code)") && begins_with_digit(line))?;
+    line.split_whitespace().next().filter(|_| answer.exit == Exit::Code(0))
+}
+
+fn begins_with_digit(line: &str) -> bool {
+    line.trim_start().starts_with(|first: char| first.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_behind_a_banner() {
+        let version = |stdout: &str| {
+            let stdout = stdout.to_owned();
+            let answer = ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout, stderr: String::new() };
+            version_in(&answer).map(str::to_owned)
+        };
+        for said in [
+            "2.1.332 (Claude Code)\n",
+            "Welcome to Claude Code!\n2.1.332 (Claude Code)\n",
+            "nix: 1.2.3\n 2.1.332 (Claude Code)",
+        ] {
+            assert_eq!(version(said).as_deref(), Some("2.1.332"), "{said}");
+        }
+        for said in ["", "2.1.332", "Welcome to Claude Code!", "1.2.3\nClaude Code"] {
+            assert_eq!(version(said), None, "{said}");
+        }
+    }
 }

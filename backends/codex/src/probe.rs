@@ -44,11 +44,25 @@ pub(crate) fn understand_login(answer: &ProbeAnswer) -> Login {
     }
 }
 
-/// The version in `codex-cli 0.169.0`, with whatever is appended to it.
+/// The version in `codex-cli 0.169.0`, in the first line that has one right behind a word such as `codex`, or else behind
+/// such a word at all. Wrappers print other lines first, and some begin with `codex`, too.
 fn version_in(answer: &ProbeAnswer) -> Option<&str> {
-    let line = answer.stdout.lines().map(str::trim).find(|line| line.starts_with("codex"))?;
-    let number = line.split_whitespace().last()?;
-    (answer.exit == Exit::Code(0) && major_and_minor(number).is_some()).then_some(number)
+    let lines = || answer.stdout.lines().map(|line| line.split_whitespace().skip_while(|word| !is_name(word)).skip(1));
+    let right_behind = lines().find_map(|mut words| words.next().and_then(version));
+    let number = right_behind.or_else(|| lines().find_map(|mut words| words.find_map(version)));
+    number.filter(|_| answer.exit == Exit::Code(0))
+}
+
+/// Whether this is what Codex calls itself: `codex-cli`, in every recorded version.
+fn is_name(word: &str) -> bool {
+    word == "codex" || word.starts_with("codex-")
+}
+
+/// The version that this word is, without a `v` or punctuation around it.
+fn version(word: &str) -> Option<&str> {
+    let word = word.trim_matches(['(', ')', ',', ';', ':']);
+    let number = word.strip_prefix('v').unwrap_or(word);
+    major_and_minor(number).map(|_| number)
 }
 
 /// A Codex that was built from source calls itself 0.0.0: its help alone decides.
@@ -163,8 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_found_behind_a_banner_and_before_a_suffix() {
+        for said in [
+            "codex devshell: profile work loaded\ncodex-cli 0.171.0\n",
+            "codex: node 22.1.0 is old\ncodex-cli 0.171.0\n",
+            "codex\ncodex-cli 0.171.0\n",
+            "codex-cli 0.171.0 (build 5f3e)\n",
+            "codex-cli v0.171.0\n",
+            "direnv: loading\n  codex 0.171.0, built with love\n",
+            "codex version: 0.171.0\n",
+            "\u{1f4e6} codex-cli (0.171.0)\n",
+        ] {
+            let installed = understood(said, HELP).unwrap_or_else(|problem| panic!("{said}: {problem}"));
+            assert_eq!(installed.version, "0.171.0", "{said}");
+        }
+    }
+
+    #[test]
     fn another_program_is_not_understood() {
-        for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next"] {
+        for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next", "codex devshell: loaded", "0.171.0 codex"] {
             assert!(matches!(understood(version, HELP), Err(ProbeProblem::NotUnderstood { .. })), "{version:?}");
         }
         let problem = understood("codex-cli 0.169.0", "Welcome!").expect_err("that is no help");
