@@ -57,7 +57,7 @@ pub(super) fn backend_fallback() -> Value {
         "type": "array",
         "items": {"type": "string"},
         "description": "The backends that get a task in this order when this one cannot work at all: its program does not \
-                        start, it is not logged in, or its account has no more to spend"
+                        start, it is not logged in, its account has no more to spend, or its provider has no capacity"
     })
 }
 

@@ -10,13 +10,26 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,
     FailureRow {
-        patterns: &[Words("out of extra usage"), Words("out of usage credits"), Words("credit balance .. too low")],
+        patterns: &[
+            Words("out of extra usage"),
+            Words("out of usage"),
+            Words("seat type doesn't include"),
+            Words("usage allocation has been disabled"),
+            Words("usage limit is set to"),
+            Words("requires usage credits"),
+            Words("credit balance .. too low"),
+        ],
         examples: &[
             "You're out of extra usage · resets 5pm",
-            "You're out of usage credits. Run /usage-credits to keep going",
+            "You're out of usage credits. See Usage in Settings",
+            "Your org is out of usage · contact your admin",
+            "Your seat type doesn't include usage credits",
+            "Your usage allocation has been disabled by your admin",
+            "Your group's usage limit is set to $0",
+            "Fable 5 requires usage credits",
             "Credit balance is too low",
         ],
-        advice: "wait until the limit is reset, or add credits to the account",
+        advice: "wait until the limit is reset, or add usage credits to the account, or ask its administrator to",
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -24,11 +37,12 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             Words("hit your .. limit"),
             Words("usage limit reached"),
             Words("limit reached .. resets"),
-            Words("reached your .. limit .. resets"),
+            Words("reached your .. limit"),
         ],
         examples: &[
             "You've hit your limit · resets 5pm (UTC)",
             "You've hit your weekly limit · resets Oct 6, 5pm",
+            "You've hit your monthly spend limit. See Usage in Settings",
             "Claude AI usage limit reached|1790000000",
             "5-hour limit reached ∙ resets 5pm",
             "You've reached your Opus limit · resets 5pm",
@@ -37,20 +51,33 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
-        patterns: &[Status(529), Words("overloaded_error")],
+        patterns: &[
+            Status(529),
+            Words("overloaded_error"),
+            Words("experiencing high demand"),
+            Words("server is temporarily limiting requests"),
+        ],
         examples: &[
             "API Error: Repeated 529 Overloaded errors",
+            "We are experiencing high demand for Opus 4.",
+            "API Error: Server is temporarily limiting requests (not your usage limit)",
             "API Error: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
         ],
         advice: "wait a while and try again, or name another `model`: Anthropic has no capacity for this one now",
         cause: Some(Cause::Capacity),
     },
     FailureRow {
-        patterns: &[Status(429), Words("rate_limit_error"), Words("rate limit exceeded")],
+        patterns: &[
+            Status(429),
+            Words("rate_limit_error"),
+            Words("rate limit exceeded"),
+            Words("request was rate limited"),
+        ],
         examples: &[
             "API Error: 429 {\"type\":\"error\",\"error\":{\"message\":\"slow down\"}}",
             "API Error: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\"}}",
             "Rate limit exceeded",
+            "the request was rate limited",
         ],
         advice: "wait a while and try again, or name another `model`",
         cause: Some(Cause::OutOfQuota),
@@ -86,6 +113,15 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
         patterns: &[Words("root/sudo privileges")],
         examples: &["--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons"],
         advice: "run it as another user, or ask for the sandbox workspace-write",
+        cause: None,
+    },
+    FailureRow {
+        patterns: &[Words("output token maximum")],
+        examples: &[
+            "API Error: Claude's response exceeded the 32000 output token maximum. To configure this behavior, set the \
+             CLAUDE_CODE_MAX_OUTPUT_TOKENS environment variable.",
+        ],
+        advice: "split `task` into smaller ones, or set CLAUDE_CODE_MAX_OUTPUT_TOKENS in `env.set` of this backend",
         cause: None,
     },
     FailureRow {

@@ -129,6 +129,12 @@ static FAILURES: FailureTable = FailureTable::new(&[
         cause: None,
     },
     FailureRow {
+        patterns: &[Words("most tokens that it may write")],
+        examples: &["the model's answer was cut off: it had reached the most tokens that it may write"],
+        advice: "split `task` into smaller ones",
+        cause: None,
+    },
+    FailureRow {
         patterns: &[Words("check server logs")],
         examples: &["Unexpected error, check server logs for details"],
         advice: "look into the newest file of ~/.local/share/opencode/log",
