@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
-    io,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -48,7 +48,14 @@ impl Store {
     /// What a supervisor that is gone wrote in its own log last: a fault of ours, most likely.
     pub fn last_words(&self, id: &TaskId) -> Option<String> {
         const MOST: usize = 2_000;
-        let log = String::from_utf8_lossy(&files::read(&self.layout.supervisor_log(id)).ok()?).into_owned();
+        // A character has four bytes at most.
+        const REACH: u64 = 4 * MOST as u64;
+        let mut file = files::open(&self.layout.supervisor_log(id)).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(REACH))).ok()?;
+        let mut end = Vec::new();
+        file.take(REACH).read_to_end(&mut end).ok()?;
+        let log = String::from_utf8_lossy(&end).into_owned();
         let begin = log.char_indices().rev().nth(MOST).map_or(0, |(at, _)| at);
         Some(log[begin..].trim().to_owned()).filter(|words| !words.is_empty())
     }

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    clock::Clock,
     ending::End,
     journal::{FLUSH_AFTER, Journal, Stream},
     machine::{Effect, Input, Machine},
@@ -46,7 +47,7 @@ pub(super) struct Run {
     watch: SandboxWatch,
     tree: Guarded,
     polite: Signal,
-    started: Instant,
+    clock: Clock,
     exit: Option<Exit>,
     /// When the session's own deadline passes.
     overdue_at: Option<Instant>,
@@ -83,7 +84,7 @@ impl Run {
                 PoliteSignal::Interrupt => Signal::INT,
                 PoliteSignal::Terminate => Signal::TERM,
             },
-            started: Instant::now(),
+            clock: Clock::start(),
             exit: None,
             overdue_at: None,
             last_raw: Vec::new(),
@@ -102,9 +103,12 @@ impl Run {
         let first = self.session.start();
         let mut inputs = self.carry_out(first, journal);
         inputs.extend(outside.heard());
-        let (mut cancel_at, mut flush_at) = (self.started, self.started);
+        let (mut cancel_at, mut flush_at) = (self.clock.started(), self.clock.started());
         loop {
             let now = Instant::now();
+            if let Some(suspended) = self.clock.take_suspended() {
+                journal.suspended(suspended);
+            }
             if now >= cancel_at {
                 cancel_at = now + CANCEL_POLL;
                 inputs.extend(store.cancel_requested(&self.id).then_some(Input::Cancel));
@@ -123,7 +127,7 @@ impl Run {
                 flush_at = now + FLUSH_AFTER;
                 journal.flush();
             }
-            let mut pause = wake_at.saturating_sub(self.started.elapsed()).min(cancel_at - now);
+            let mut pause = wake_at.saturating_sub(self.clock.elapsed()).min(cancel_at - now);
             if let Some(overdue_at) = self.overdue_at {
                 pause = pause.min(overdue_at.saturating_duration_since(now));
             }
@@ -176,7 +180,7 @@ impl Run {
 
     /// Gives one input to the machine and carries out what it says.
     fn step(&mut self, input: Input, journal: &mut Journal, store: &Store, record: &mut TaskRecord) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.clock.elapsed();
         for effect in self.machine.step(elapsed, input) {
             match effect {
                 Effect::Heartbeat { number } => {
@@ -296,7 +300,7 @@ impl Run {
             match step {
                 Step::Event(event) => {
                     self.watch.hear(&event);
-                    journal.event(event, self.started.elapsed());
+                    journal.event(event, self.clock.elapsed());
                 }
                 Step::Send(bytes) => self.stdin.send(bytes),
                 Step::CloseStdin => self.stdin.close(),

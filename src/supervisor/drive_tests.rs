@@ -1,6 +1,13 @@
-//! Sessions that talk with their program, which no backend that is built in does yet.
+//! The loop around the machine, with a session that talks with its program, as those of the kind `acp` do.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use connector_api::{
     AgentEvent, AgentRequest, AgentSession, BackendName, Exit, Interrupt, Launch, Line, Outcome, PoliteSignal,
@@ -13,7 +20,7 @@ use crate::{
     process::{Agent, AgentCommand, StdinKind},
     redact::Redactor,
     store::Store,
-    supervisor::{ending::End, hints::Hints, journal::Journal, outside::Outside},
+    supervisor::{clock::Clock, ending::End, hints::Hints, journal::Journal, outside::Outside},
     task::{
         Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
         StopCause, TaskId, TaskRecord, TaskSpec,
@@ -105,6 +112,11 @@ async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
 
 /// The same, under this spec, whose server may be gone already.
 async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+    drive_by(Clock::start(), spec, then, interrupt).await
+}
+
+/// The same, by this clock.
+async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
@@ -135,7 +147,8 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
         }
     };
     let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
-    let end = Run::new(agent, session, &launch, &spec).drive(&mut journal, &mut outside, &store, &mut record).await;
+    let run = Run { clock, ..Run::new(agent, session, &launch, &spec) };
+    let end = run.drive(&mut journal, &mut outside, &store, &mut record).await;
     drop(lifeline);
     journal.flush();
     let log = std::fs::read_to_string(store.log_path(&spec.id)).expect("there is a log");
@@ -187,4 +200,18 @@ async fn a_deadline_can_be_taken_back() {
     let then = vec![Step::Deadline(soon), Step::Deadline(None), Step::CloseStdin];
     let (end, _) = drive(then, Interrupt::Signal).await;
     assert_eq!((end.verdict.answer.as_deref(), end.stopped), (Some("hello"), None));
+}
+
+#[tokio::test]
+async fn a_night_in_which_the_machine_slept_is_told_and_counts_towards_no_limit() {
+    let looks = AtomicU64::new(0);
+    // Before the run, before its first look, and from then on a night later: as when the lid is closed meanwhile.
+    let clock = Clock::with(move || match looks.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Duration::ZERO,
+        _ => Duration::from_secs(8 * 60 * 60),
+    });
+    let (end, log) = drive_by(clock, spec(), vec![Step::CloseStdin], Interrupt::Signal).await;
+    assert_eq!((end.exit, end.stopped), (Some(Exit::Code(0)), None));
+    assert_eq!(log.matches("SUSPENDED: the machine slept for 8h 0m").count(), 1, "{log}");
+    assert!(!log.contains("HEARTBEAT") && !log.contains("WARNING"), "{log}");
 }

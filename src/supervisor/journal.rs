@@ -7,13 +7,14 @@ use std::{
     borrow::Cow,
     io::{self, Write},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use connector_api::AgentEvent;
 
 use super::{
+    failures::Failures,
     hints::{Hint, Hints},
     redaction::{Clean, Redaction},
     render::{Renderer, first_line, summary},
@@ -29,7 +30,7 @@ use crate::{
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
 /// Time between two live views.
-const LIVE_AFTER: TimeDelta = TimeDelta::seconds(1);
+const LIVE_AFTER: Duration = Duration::from_secs(1);
 
 /// As much as is shown of what the agent tries to get over.
 const MOST_TROUBLE: usize = 2_000;
@@ -60,11 +61,15 @@ pub(super) struct Journal {
     redaction: Redaction,
     renderer: Renderer,
     live: LiveView,
-    live_written: DateTime<Utc>,
+    /// By a clock that nobody sets: one that is set back must not freeze the view.
+    live_written: Option<Instant>,
+    last_activity: Instant,
     live_changed: bool,
     has_worked: bool,
     pending_hint: Option<String>,
     unflushed: bool,
+    log_gaps: Failures,
+    stale_views: Failures,
 }
 
 impl Journal {
@@ -95,11 +100,14 @@ impl Journal {
             redaction: Redaction::new(redactor),
             renderer: Renderer::default(),
             live,
-            live_written: DateTime::UNIX_EPOCH,
+            live_written: None,
+            last_activity: Instant::now(),
             has_worked: false,
             live_changed: true,
             pending_hint: None,
             unflushed: false,
+            log_gaps: Failures::of("the log has a gap"),
+            stale_views: Failures::of("the live view is not up to date"),
         }
     }
 
@@ -157,6 +165,7 @@ impl Journal {
     pub(super) fn working(&mut self) {
         self.live.phase = "working".to_owned();
         self.live.last_activity_at = Utc::now();
+        self.last_activity = Instant::now();
         self.live_changed = true;
     }
 
@@ -177,6 +186,7 @@ impl Journal {
             }
         }
         self.live.last_activity_at = now;
+        self.last_activity = Instant::now();
         self.live_changed = true;
     }
 
@@ -251,7 +261,7 @@ impl Journal {
         self.live.heartbeat_count = number;
         self.live_changed = true;
         let now = Utc::now();
-        let since = (now - self.live.last_activity_at).to_std().unwrap_or_default();
+        let since = self.last_activity.elapsed();
         let line = format!(
             "HEARTBEAT #{number}: elapsed={}, lastActivity={} ago ({}), stdout={}B, stderr={}B",
             span(elapsed),
@@ -266,6 +276,11 @@ impl Journal {
     /// A warning, in the documented form.
     pub(super) fn stall_warning(&mut self, silent: Duration) {
         self.entry(&format!("WARNING: No activity for {}", span(silent)));
+    }
+
+    /// The machine was suspended for so long.
+    pub(super) fn suspended(&mut self, time: Duration) {
+        self.entry(&format!("SUSPENDED: the machine slept for {}, which counts towards no limit", span(time)));
     }
 
     /// The agent is being stopped.
@@ -328,16 +343,16 @@ impl Journal {
         if let Some(events) = &mut self.events
             && let Err(error) = events.flush()
         {
-            tracing::error!(%error, "raw events are lost");
+            tracing::error!(%error, "raw events are no longer kept");
+            self.events = None;
         }
         if let Some(hint) = self.pending_hint.take() {
             self.hints.hint(&Hint::Event(hint));
         }
-        let now = Utc::now();
-        if self.live_changed && now - self.live_written >= LIVE_AFTER {
-            (self.live_changed, self.live_written) = (false, now);
+        if self.live_changed && self.live_written.is_none_or(|written| written.elapsed() >= LIVE_AFTER) {
+            (self.live_changed, self.live_written) = (false, Some(Instant::now()));
             if let Err(error) = self.store.write_live(&self.id, &self.live) {
-                tracing::warn!(%error, "the live view is not up to date");
+                self.stale_views.count(&error);
             }
         }
     }
@@ -351,7 +366,7 @@ impl Journal {
         let Some(log) = &mut self.log else { return };
         self.unflushed = true;
         if let Err(error) = write(log) {
-            tracing::error!(%error, "the log has a gap");
+            self.log_gaps.count(&error);
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! - `machine` decides, without I/O: what to do when, in [`crate::task::Policy`]'s terms;
 //! - `drive` is the loop that carries messages between the agent, the machine and the journal;
+//! - `clock` measures how long the agent could work, and `failures` keeps the supervisor's own log short;
 //! - `journal` writes what people and other processes see: log, live view, hints;
 //! - `queue` waits for the task's turn;
 //! - `sandbox` notices that nothing could run in the agent's sandbox;
@@ -12,8 +13,10 @@
 //! - `prepare` makes a command line of a spec, `ending` a status of an end;
 //! - `fallback` chooses the backend that gets the task next.
 
+mod clock;
 mod drive;
 mod ending;
+mod failures;
 mod fallback;
 mod hints;
 mod journal;

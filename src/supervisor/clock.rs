@@ -1,0 +1,93 @@
+//! The time that limits are measured in, and how long the machine was suspended.
+//!
+//! An [`Instant`] stands still while the machine is suspended (Linux `CLOCK_MONOTONIC`, macOS `CLOCK_UPTIME_RAW`). Time
+//! limits, heartbeats and silence are measured with it, and so they count only the time in which an agent could work. What
+//! was missed is the difference to Linux's `CLOCK_BOOTTIME`, which keeps running. Elsewhere nobody can be asked.
+
+use std::time::{Duration, Instant};
+
+/// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
+/// The clock of one run.
+pub(super) struct Clock {
+    started: Instant,
+    suspended_so_far: Box<dyn Fn() -> Duration + Send>,
+    /// As much of it as was told, or was before the run.
+    told: Duration,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub(super) fn start() -> Self {
+        Self::with(suspended_since_boot)
+    }
+
+    /// The same, with another measure of how long the machine was suspended.
+    pub(super) fn with(suspended_so_far: impl Fn() -> Duration + Send + 'static) -> Self {
+        Self { started: Instant::now(), told: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
+    }
+
+    /// When the run began.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// For how long the run has been awake.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// How long the machine was suspended since this last returned something, if it was.
+    pub(super) fn take_suspended(&mut self) -> Option<Duration> {
+        let so_far = (self.suspended_so_far)();
+        let new = so_far.saturating_sub(self.told);
+        (new >= WORTH_TELLING).then(|| {
+            self.told = so_far;
+            new
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn suspended_since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let read = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    // In this order a suspend between the two makes the difference too small for now, and never negative.
+    let boot = read(ClockId::Boottime);
+    boot.saturating_sub(read(ClockId::Monotonic))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn suspended_since_boot() -> Duration {
+    Duration::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_suspend_is_told_once_and_only_what_is_new() {
+        let seconds = Arc::new(AtomicU64::new(500));
+        let source = Arc::clone(&seconds);
+        let mut clock = Clock::with(move || Duration::from_secs(source.load(Ordering::Relaxed)));
+        assert_eq!(clock.take_suspended(), None, "what was before the run is none of its business");
+        seconds.store(3_500, Ordering::Relaxed);
+        assert_eq!(clock.take_suspended(), Some(Duration::from_secs(3_000)));
+        assert_eq!(clock.take_suspended(), None);
+        seconds.store(3_560, Ordering::Relaxed);
+        assert_eq!(clock.take_suspended(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_machine_that_stays_awake_has_nothing_to_tell() {
+        let mut clock = Clock::start();
+        assert_eq!(clock.take_suspended(), None);
+    }
+}
