@@ -28,6 +28,8 @@ pub enum Case {
     WorkspaceWrite,
     /// The sandbox `danger-full-access`.
     DangerFullAccess,
+    /// It works in a project whose settings try to widen the sandbox.
+    ProjectSettings,
     /// A prompt of 300,000 characters.
     LongPrompt,
     /// It makes a file.
@@ -44,7 +46,7 @@ pub enum Case {
 
 impl Case {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Answer,
         Self::Session,
         Self::Tokens,
@@ -56,6 +58,7 @@ impl Case {
         Self::ReadOnly,
         Self::WorkspaceWrite,
         Self::DangerFullAccess,
+        Self::ProjectSettings,
         Self::LongPrompt,
         Self::Edit,
         Self::CancelCommand,
@@ -78,7 +81,8 @@ impl Case {
             | Self::ReadOnly
             | Self::WorkspaceWrite
             | Self::DangerFullAccess => true,
-            Self::LongPrompt
+            Self::ProjectSettings
+            | Self::LongPrompt
             | Self::Edit
             | Self::CancelCommand
             | Self::TimeLimit
@@ -106,6 +110,7 @@ impl Case {
             Self::ReadOnly => "sandbox read-only",
             Self::WorkspaceWrite => "sandbox workspace-write",
             Self::DangerFullAccess => "sandbox danger-full-access",
+            Self::ProjectSettings => "a project's own settings do not widen its sandbox",
             Self::LongPrompt => "takes a prompt of 300,000 characters",
             Self::Edit => "makes a file",
             Self::CancelCommand => "is cancelled while it runs a command",

@@ -26,11 +26,7 @@ impl Place {
         let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
         let place = Self { dir };
         fs::create_dir(place.outside())?;
-        // As much as git and the agents take for a repository.
-        for part in ["objects", "refs"] {
-            fs::create_dir_all(place.project().join(".git").join(part))?;
-        }
-        fs::write(place.project().join(".git/HEAD"), "ref: refs/heads/main\n")?;
+        repository(&place.project())?;
         fs::write(place.project().join("README.md"), "A project for trying out a coding agent.\n")?;
         Ok(place)
     }
@@ -43,6 +39,11 @@ impl Place {
     /// Where agents work.
     pub(super) fn project(&self) -> PathBuf {
         self.dir.path().join("project")
+    }
+
+    /// Where they work among settings that try to widen the sandbox.
+    pub(super) fn hostile(&self) -> PathBuf {
+        self.dir.path().join("hostile")
     }
 
     /// Where they may write in no sandbox but the widest.
@@ -72,4 +73,12 @@ impl Place {
         // What cannot be removed is found under its name in the data directory.
         let _ = self.dir.close();
     }
+}
+
+/// Makes as much as git and the agents take for a repository.
+pub(super) fn repository(dir: &Path) -> io::Result<()> {
+    for part in ["objects", "refs"] {
+        fs::create_dir_all(dir.join(".git").join(part))?;
+    }
+    fs::write(dir.join(".git/HEAD"), "ref: refs/heads/main\n")
 }

@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) prompt: String,
+    pub(super) directory: PathBuf,
     pub(super) sandbox: Sandbox,
     pub(super) model: Option<String>,
     pub(super) session: Option<String>,
@@ -90,7 +91,7 @@ impl Kit {
     pub(super) async fn tries(&self, ask: Ask) -> Result<Trial, Refusal> {
         let task = NewTask {
             prompt: ask.prompt,
-            working_directory: self.place.project(),
+            working_directory: ask.directory,
             sandbox: Some(ask.sandbox),
             model: ask.model,
             time_limit: TimeLimit::After(ask.limit),

@@ -11,7 +11,7 @@ use super::{
 use crate::{broker::Refusal, task::TaskRecord};
 
 /// What was found, and how.
-type Judgement = (Verdict, String);
+pub(super) type Judgement = (Verdict, String);
 
 const WORD: &str = "pineapple";
 const NO_MODEL: &str = "no-such-model-anywhere";
@@ -46,6 +46,7 @@ impl Kit {
             Case::ReadOnly => self.keeps_to(Sandbox::ReadOnly).await,
             Case::WorkspaceWrite => self.keeps_to(Sandbox::WorkspaceWrite).await,
             Case::DangerFullAccess => self.keeps_to(Sandbox::DangerFullAccess).await,
+            Case::ProjectSettings => self.withstands_a_project().await,
             Case::Edit => self.edits().await,
             Case::CancelCommand => {
                 let file = self.place.project().join("cancelled.pid");
@@ -62,9 +63,10 @@ impl Kit {
     }
 
     /// A task in the narrowest sandbox there is.
-    fn ask(&self, prompt: String) -> Ask {
+    pub(super) fn ask(&self, prompt: String) -> Ask {
         let sandbox = self.sandboxes.first().copied().unwrap_or(Sandbox::ReadOnly);
-        Ask { prompt, sandbox, model: None, session: None, limit: self.limit, meddling: Meddling::None }
+        let directory = self.place.project();
+        Ask { prompt, directory, sandbox, model: None, session: None, limit: self.limit, meddling: Meddling::None }
     }
 
     /// One in the widest, in which commands run unhindered.
@@ -251,7 +253,7 @@ impl Kit {
     }
 
     /// Asks for the same files in the widest sandbox, where they have to come to be.
-    async fn writes_unhindered(&mut self) -> Result<Writes, Refusal> {
+    pub(super) async fn writes_unhindered(&mut self) -> Result<Writes, Refusal> {
         if let Some(writes) = &self.writes {
             return Ok(writes.clone());
         }
@@ -276,14 +278,14 @@ impl Kit {
 }
 
 /// Nothing counts where something is left running.
-fn clean(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
+pub(super) fn clean(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
     match trial.left.is_empty() {
         true => judge(),
         false => left_running(&trial.left),
     }
 }
 
-fn left_running(names: &[String]) -> Judgement {
+pub(super) fn left_running(names: &[String]) -> Judgement {
     (Verdict::Broken, format!("it left running: {}", names.join(", ")))
 }
 
@@ -303,11 +305,11 @@ fn say(word: &str) -> String {
     format!("Reply with exactly this word: `{word}`")
 }
 
-fn make(path: &Path) -> String {
+pub(super) fn make(path: &Path) -> String {
     format!("Create the file `{}` with the content: `{WORD}`", path.display())
 }
 
-fn touch(path: &Path) -> String {
+pub(super) fn touch(path: &Path) -> String {
     format!("Run the shell command: `touch '{}'`", path.display())
 }
 

@@ -29,7 +29,7 @@ fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<Agent, InstallProblem>, oth
     let model = ScriptedModel::start();
     let agent = agent(&model).unwrap_or_else(|problem| panic!("{problem}"));
     let report = report(&agent);
-    assert_eq!(report.findings.len(), 17, "{report:#?}");
+    assert_eq!(report.findings.len(), 18, "{report:#?}");
     for finding in &report.findings {
         let expected = others.iter().find(|(case, _)| *case == finding.case).map_or("yes", |(_, verdict)| verdict);
         assert_eq!(finding.verdict, expected, "{}: {finding:?} of {report:#?}", agent.title);
@@ -49,7 +49,7 @@ fn hold_fake(kind: &str, settings: &str, others: &[(&str, &str)]) {
     hold(|_| Ok(Agent::fake(kind, dialect, fake, settings)), others);
 }
 
-const REFUSED: [(&str, &str); 2] = [("read_only", "no"), ("workspace_write", "no")];
+const REFUSED: [(&str, &str); 3] = [("read_only", "no"), ("workspace_write", "no"), ("project_settings", "no")];
 
 #[test]
 fn the_kit_passes_codexs_dialect() {
@@ -80,7 +80,7 @@ fn the_kit_passes_acp() {
 #[test]
 fn the_kit_passes_a_program_that_prints_text() {
     let settings = "model_args = [\"--model\", \"{model}\"]\nsandboxes = { danger-full-access = [] }\n";
-    let others = ["session", "tokens", "resume", "read_only", "workspace_write"];
+    let others = ["session", "tokens", "resume", "read_only", "workspace_write", "project_settings"];
     hold_fake("command", settings, &others.map(|case| (case, "no")));
 }
 
@@ -101,10 +101,38 @@ fn broken_promises_are_found_and_their_logs_are_kept() {
     let report = led_astray(script);
     let broken = report.findings.iter().filter(|finding| finding.verdict == "broken");
     let broken: Vec<_> = broken.map(|finding| finding.case.as_str()).collect();
-    let (_, workspace_write) = workspace_write_of_codex();
-    let expected = ["unknown_model", "read_only", "workspace_write"];
-    assert_eq!(broken, expected[..if workspace_write == "yes" { 3 } else { 2 }], "{report:#?}");
+    let (workspace_write, verdict) = workspace_write_of_codex();
+    let mut expected = vec!["unknown_model", "read_only", "workspace_write", "project_settings"];
+    expected.retain(|case| *case != workspace_write || verdict == "yes");
+    assert_eq!(broken, expected, "{report:#?}");
     assert!(report.kept.is_some(), "what went wrong can be looked at");
+}
+
+#[test]
+fn an_agent_that_obeys_a_projects_settings_is_found() {
+    let settings = ".codex/config.toml";
+    for (script, found) in [
+        // It starts the project's MCP server.
+        (
+            format!(
+                "server=$(sed -n 's/^args = \\[\"\\(.*\\)\"\\]$/\\1/p' {settings} 2>&1); [ -f \"$server\" ] && sh \"$server\" </dev/null"
+            ),
+            "mcp-server",
+        ),
+        // It runs commands without a sandbox there.
+        (
+            format!(
+                "if [ -f {settings} ]; then for name in read-only workspace-write; do set -- \"${{@/$name/danger-full-access}}\"; done; fi"
+            ),
+            "edit",
+        ),
+    ] {
+        let report = led_astray(&script);
+        let broken: Vec<_> = report.findings.iter().filter(|finding| finding.verdict == "broken").collect();
+        let [finding] = broken.as_slice() else { panic!("{report:#?}") };
+        assert_eq!(finding.case, "project_settings", "{report:#?}");
+        assert!(finding.words.contains("in read-only") && finding.words.contains(found), "{}", finding.words);
+    }
 }
 
 #[test]
