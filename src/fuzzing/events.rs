@@ -100,9 +100,10 @@ fn sound(verdict: &Verdict, exit: Exit) {
 
 fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
     sound(verdict, exit);
-    let events = steps.iter().flatten().map(|step| match step {
-        Step::Event(event) => event,
-        Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => panic!("Codex is only listened to"),
+    let events = steps.iter().flatten().filter_map(|step| match step {
+        Step::Event(event) => Some(event),
+        Step::Deadline(_) => None,
+        Step::Send(_) | Step::CloseStdin | Step::Finished => panic!("Codex is only listened to"),
     });
     let (mut said, mut id) = (None, None);
     for event in events {

@@ -111,7 +111,11 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
         r#"{"task": "x", "workingDirectory": "/p", "sandbox": "full"}"#,
         &["`full`", "`danger-full-access`"],
     ),
-    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "sandbox": " "}"#, &["which is none of its values", "`read-only`"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "sandbox": " "}"#,
+        &["which is none of its values", "`read-only`"],
+    ),
     (
         "codex_agent",
         r#"{"task": "x", "workingDirectory": "/p", "sandbox": true}"#,

@@ -113,7 +113,7 @@ impl Run {
                 cancel_at = now + CANCEL_POLL;
                 inputs.extend(store.cancel_requested(&self.id).then_some(Input::Cancel));
             }
-            if self.overdue_at.is_some_and(|overdue_at| now >= overdue_at) {
+            if self.is_overdue(now) {
                 self.overdue_at = None;
                 let steps = self.session.overdue();
                 inputs.extend(self.carry_out(steps, journal));
@@ -140,6 +140,7 @@ impl Run {
                 Woken::Exit(exit) => {
                     // A child that cannot be waited for has been: nothing more is known of it.
                     self.exit = Some(exit.unwrap_or(Exit::Signal(0)));
+                    self.overdue_at = None;
                     vec![Input::Exited]
                 }
                 Woken::Outside(input) => vec![input],
@@ -166,6 +167,15 @@ impl Run {
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, not_started: None }
+    }
+
+    /// Whether what the session waits for did not come in time. An agent that has completed its turn and only has to exit
+    /// has until its limits: to reach one of them then is no failure.
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.overdue_at.is_some_and(|overdue_at| {
+            now >= overdue_at
+                || (self.session.has_completed() && self.machine.limit_reached(self.clock.elapsed()).is_some())
+        })
     }
 
     async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {
@@ -304,7 +314,10 @@ impl Run {
                 }
                 Step::Send(bytes) => self.stdin.send(bytes),
                 Step::CloseStdin => self.stdin.close(),
-                Step::Deadline(after) => self.overdue_at = after.map(|after| Instant::now() + after),
+                // Lines that are read after the exit begin no wait for it.
+                Step::Deadline(after) => {
+                    self.overdue_at = after.filter(|_| self.exit.is_none()).map(|after| Instant::now() + after);
+                }
                 Step::Finished => inputs.push(Input::SessionFinished),
             }
         }

@@ -57,6 +57,10 @@ impl AgentSession for Dialogue {
         self.interrupt.clone()
     }
 
+    fn has_completed(&self) -> bool {
+        !self.heard.is_empty()
+    }
+
     fn finish(self: Box<Self>, _: Exit) -> Verdict {
         Verdict { outcome: Outcome::Completed, answer: Some(self.heard.join("+")), session_id: None, usage: None }
     }
@@ -214,4 +218,17 @@ async fn a_night_in_which_the_machine_slept_is_told_and_counts_towards_no_limit(
     assert_eq!((end.exit, end.stopped), (Some(Exit::Code(0)), None));
     assert_eq!(log.matches("SUSPENDED: the machine slept for 8h 0m").count(), 1, "{log}");
     assert!(!log.contains("HEARTBEAT") && !log.contains("WARNING"), "{log}");
+}
+
+#[tokio::test]
+async fn an_agent_that_only_has_to_exit_does_not_fail_by_its_limits() {
+    let limit = Duration::from_millis(300);
+    for (timeout, stop_after_silence) in [(Some(limit), None), (Some(Duration::from_secs(30)), Some(limit))] {
+        let mut spec = spec();
+        spec.policy = Policy { timeout, stop_after_silence, ..spec.policy };
+        let then = vec![Step::Deadline(Some(Duration::from_secs(3_600)))];
+        let (end, _) = drive_under(spec, then, Interrupt::Signal).await;
+        assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
+        assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
+    }
 }

@@ -189,17 +189,19 @@ impl Machine {
                 called_off(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
             }
             Input::Exited => self.end(now),
-            Input::Tick => {
-                if let Some(limit) = self.policy.timeout.filter(|limit| now >= *limit) {
-                    return self.stop(now, StopCause::TimedOut { limit });
-                }
-                let silent = now.saturating_sub(self.last_output);
-                if let Some(limit) = self.policy.stop_after_silence.filter(|limit| silent >= *limit) {
-                    return self.stop(now, StopCause::Silent { limit });
-                }
-                self.heartbeat(now)
-            }
+            Input::Tick => match self.limit_reached(now) {
+                Some(cause) => self.stop(now, cause),
+                None => self.heartbeat(now),
+            },
         }
+    }
+
+    /// Which limit of an agent that still runs is reached.
+    pub(super) fn limit_reached(&self, now: Duration) -> Option<StopCause> {
+        let silent = now.saturating_sub(self.last_output);
+        let timeout = self.policy.timeout.filter(|limit| now >= *limit).map(|limit| StopCause::TimedOut { limit });
+        let silence = self.policy.stop_after_silence.filter(|limit| silent >= *limit);
+        timeout.or(silence.map(|limit| StopCause::Silent { limit })).filter(|_| self.state == State::Running)
     }
 
     fn stop(&mut self, now: Duration, cause: StopCause) -> Vec<Effect> {

@@ -218,6 +218,35 @@ pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind
     assert!(is_over || verdict(Exit::Signal(9)).0.outcome != Outcome::Completed, "killed, and yet a success");
 }
 
+/// An agent that has said its last word and does not exit is stopped, where a line says that a turn is over, and how it ends
+/// then makes no difference. New words of it make none either.
+pub fn an_agent_that_does_not_exit_has_ended_all_the_same<K: BackendKind>(subject: &Subject) {
+    let run = || {
+        let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
+        let mut steps = session.start();
+        for line in subject.success.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            steps.extend(session.stdout(Line::Whole(line)));
+        }
+        let deadline = steps.into_iter().filter_map(|step| match step {
+            Step::Deadline(deadline) => Some(deadline),
+            Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
+        });
+        (deadline.next_back().flatten(), session)
+    };
+    let (Some(_), mut session) = run() else { return };
+    assert!(session.overdue().contains(&Step::Finished), "it is waited for in vain");
+    for line in subject.success.split(|byte| *byte == b'\n') {
+        session.stdout(Line::Whole(line));
+    }
+    let expected = run().1.finish(Exit::Code(0));
+    for exit in [Exit::Code(1), Exit::Signal(2), Exit::Signal(9)] {
+        let (_, mut session) = run();
+        session.overdue();
+        assert_eq!(session.finish(exit), expected, "stopped, and ended with {exit}");
+    }
+    assert_eq!(session.finish(Exit::Signal(9)), expected, "stopped, and gone on");
+}
+
 /// A line of JSON that is read by few parsers says the same as a valid one: programs cut texts in the middle of a character,
 /// print `NaN`, and run behind wrappers that talk to a terminal.
 pub fn a_line_that_is_almost_json_still_counts<K: BackendKind>(subject: &Subject) {
@@ -257,6 +286,7 @@ macro_rules! contract_tests {
             settings_survive_freeze_and_thaw
             an_unknown_setting_is_refused_by_name
             no_line_makes_the_session_panic
+            an_agent_that_does_not_exit_has_ended_all_the_same
             a_line_that_is_almost_json_still_counts
             silence_is_a_failure_with_a_message
             success_is_what_the_agent_said_and_not_the_exit_code_alone

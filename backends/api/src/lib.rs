@@ -15,6 +15,7 @@ mod chunks;
 pub mod contract;
 mod environment;
 mod event;
+mod exit_deadline;
 mod failure;
 mod final_message;
 mod json_line;
@@ -33,6 +34,7 @@ pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea, SettingsPro
 pub use chunks::Chunks;
 pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
+pub use exit_deadline::ExitDeadline;
 pub use failure::{FailureRow, FailureTable, Pattern};
 pub use final_message::FinalMessage;
 pub use json_line::{Halves, JsonLine, JsonObject, JsonReader};

@@ -11,10 +11,10 @@ use std::{
 
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
-    Chunks, CommandStatus, Complaint, EnvRules, Exit, FailureRow, FailureTable, FileChange, FileChangeKind,
-    FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login, NamePattern,
-    OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
-    SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
+    Chunks, CommandStatus, Complaint, EnvRules, Exit, ExitDeadline, FailureRow, FailureTable, FileChange,
+    FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login,
+    NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
+    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
     contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command, why_no_model,
     without_colours,
 };
@@ -306,4 +306,13 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
     let mut reader = JsonReader::default();
     reader.read(b"{\"a\":1");
     assert!(reader.warning().is_some_and(|warning| warning.message.contains("could not be read")));
+}
+
+#[test]
+fn an_agent_that_does_not_exit_is_waited_for() {
+    let mut deadline = ExitDeadline::new("Agent", Duration::from_secs(1));
+    assert_eq!(deadline.begin(), Step::Deadline(Some(Duration::from_secs(1))));
+    assert_eq!(deadline.cancel(), Some(Step::Deadline(None)));
+    assert!(deadline.overdue().is_empty() && !deadline.has_passed());
+    assert_eq!(deadline.exit(Exit::Code(3)), Exit::Code(3));
 }

@@ -6,6 +6,7 @@
 //! directory, and neither gets a shell. A version whose help does not list the options for that is refused those sandboxes.
 
 mod advice;
+mod background;
 #[cfg(test)]
 mod contract;
 mod launch;

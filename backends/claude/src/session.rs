@@ -1,15 +1,20 @@
 //! Following one run of `claude -p --output-format stream-json`.
 
+use std::time::Duration;
+
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail, Usage,
-    Verdict, Warning,
+    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
+    Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::{advice::FAILURES, tools::Calls};
+use crate::{advice::FAILURES, background::BackgroundTasks, tools::Calls};
 
 /// The model of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
+
+/// How long Claude Code may take to exit after its `result`. It runs hooks then, and closes its MCP servers.
+const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -27,9 +32,13 @@ pub(crate) struct ClaudeSession {
     asked_model: bool,
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
+    /// Whether that line was the last one that was about work.
+    is_turn_over: bool,
     usage: Option<Usage>,
     has_spoken: bool,
     stderr: Tail,
+    background: BackgroundTasks,
+    exit_deadline: ExitDeadline,
 }
 
 impl ClaudeSession {
@@ -45,9 +54,12 @@ impl ClaudeSession {
             answer: FinalMessage::default(),
             asked_model: false,
             result: None,
+            is_turn_over: false,
             usage: None,
             has_spoken: false,
             stderr: Tail::of_complaints(),
+            background: BackgroundTasks::default(),
+            exit_deadline: ExitDeadline::new("Claude Code", EXIT_PATIENCE),
         }
     }
 
@@ -55,6 +67,8 @@ impl ClaudeSession {
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?.to_owned();
         self.has_spoken = true;
+        self.background.hear(&event);
+        self.is_turn_over = kind == "result" || (self.is_turn_over && !matches!(kind.as_str(), "assistant" | "user"));
         let other = |kind: String| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         Some(match (kind.as_str(), event["subtype"].as_str()) {
             ("system", Some("init")) => vec![self.began(&event)],
@@ -77,6 +91,16 @@ impl ClaudeSession {
             ("result", _) => self.ended(event),
             (_, subtype) => vec![other(format!("{kind} {}", subtype.unwrap_or_default()).trim().to_owned())],
         })
+    }
+
+    /// Whether to wait for the exit, now that an event came.
+    fn exit_wait(&mut self) -> Option<Step> {
+        // Background tasks go on after a turn, and their ends begin new turns. Claude Code limits how long itself.
+        if self.is_turn_over && self.background.is_empty() {
+            Some(self.exit_deadline.begin())
+        } else {
+            self.exit_deadline.cancel()
+        }
     }
 
     fn began(&mut self, event: &Value) -> AgentEvent {
@@ -180,6 +204,9 @@ impl AgentSession for ClaudeSession {
 
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(bytes) = line else { return vec![] };
+        if self.exit_deadline.has_passed() {
+            return vec![];
+        }
         let had_strayed = self.strayed.is_some();
         let line = self.reader.read(bytes);
         let remarks = line.remarks();
@@ -187,7 +214,12 @@ impl AgentSession for ClaudeSession {
         let events: Vec<_> = events.chain(remarks).collect();
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
-        events.into_iter().map(Step::Event).chain(stop).collect()
+        let wait = if events.is_empty() { None } else { self.exit_wait() };
+        events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        self.exit_deadline.overdue()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -205,7 +237,7 @@ impl AgentSession for ClaudeSession {
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
-        let outcome = self.outcome(exit);
+        let outcome = self.outcome(self.exit_deadline.exit(exit));
         let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }

@@ -204,3 +204,23 @@ fn a_prompt_that_the_session_has_to_write_is_written_and_stdin_is_closed() {
     assert_eq!(session.start(), [Step::Send(b" /help me".to_vec()), Step::CloseStdin]);
     assert_eq!(ClaudeSession::new(None, None).start(), []);
 }
+
+#[test]
+fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
+    let mut session = Box::new(ClaudeSession::new(None, None));
+    let mut hear = |line: Value| {
+        session.stdout(Line::Whole(line.to_string().as_bytes())).into_iter().rev().find_map(|step| match step {
+            Step::Deadline(deadline) => Some(deadline.is_some()),
+            Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
+        })
+    };
+    let task = |subtype: &str| json!({"type": "system", "subtype": subtype, "task_id": "b1", "status": "completed"});
+    assert_eq!(hear(init()), None);
+    assert_eq!(hear(task("task_started")), None);
+    assert_eq!(hear(result(json!({}))), None, "a task runs in the background");
+    assert_eq!(hear(task("task_notification")), Some(true));
+    assert_eq!(hear(says("the task has ended")), Some(false), "a new turn");
+    assert_eq!(hear(result(json!({}))), Some(true));
+    assert!(session.overdue().contains(&Step::Finished));
+    assert_eq!(session.finish(Exit::Signal(15)).outcome, Outcome::Completed);
+}

@@ -1,6 +1,6 @@
 //! Which message is the answer, and what is said about it.
 
-use connector_api::{AgentSession, Exit, Line, Outcome, Verdict};
+use connector_api::{AgentSession, Exit, Line, Outcome, Step, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
@@ -99,4 +99,31 @@ fn a_turn_that_was_not_complete_has_no_warnings_about_its_answer() {
         session.stdout(Line::Whole(json!({"type": "item.completed", "item": item}).to_string().as_bytes()));
     }
     assert_eq!((session.warnings(), session.has_completed()), (vec![], false));
+}
+
+#[test]
+fn codex_has_a_moment_to_exit_after_each_end_of_a_turn() {
+    let deadline = |steps: &[Step]| {
+        steps.iter().rev().find_map(|step| match step {
+            Step::Deadline(deadline) => Some(*deadline),
+            _ => None,
+        })
+    };
+    for end in
+        [json!({"type": "turn.completed", "usage": {}}), json!({"type": "turn.failed", "error": {"message": "no"}})]
+    {
+        let mut session = Box::new(CodexSession::default());
+        let mut hear = |line: Value| deadline(&session.stdout(Line::Whole(line.to_string().as_bytes())));
+        assert_eq!(hear(json!({"type": "turn.started"})), None);
+        assert!(hear(end.clone()).flatten().is_some(), "{end}");
+        assert_eq!(hear(json!({"type": "turn.started"})), Some(None), "a new turn");
+        assert_eq!(hear(json!({"type": "error", "message": "x"})), None, "an error and silence");
+        assert!(hear(end.clone()).flatten().is_some(), "{end}");
+        session.overdue();
+        let is_complete = session.finish(Exit::Signal(2)).outcome == Outcome::Completed;
+        assert_eq!(is_complete, end["type"] == "turn.completed");
+    }
+    let mut session = Box::new(CodexSession::default());
+    let head = br#"{"type":"turn.completed","usage":{"x":1"#;
+    assert!(deadline(&session.stdout(Line::TooLong { head, length: 9_000_000 })).flatten().is_some());
 }

@@ -1,8 +1,10 @@
 //! Following one run of `codex exec --json`.
 
+use std::time::Duration;
+
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChange, FileChangeKind, FinalMessage, JsonObject,
-    JsonReader, Line, Outcome, Step, Tail, TodoItem, Usage, Verdict, Warning,
+    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, ExitDeadline, FileChange, FileChangeKind, FinalMessage,
+    JsonObject, JsonReader, Line, Outcome, Step, Tail, TodoItem, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -12,6 +14,9 @@ use crate::{
     truncated::{self, Kinds},
     wire::{self, Event, Item},
 };
+
+/// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
+const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -28,6 +33,7 @@ pub(crate) struct CodexSession {
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
     stderr: Tail,
+    exit_deadline: ExitDeadline,
 }
 
 /// How far the last turn got.
@@ -53,12 +59,16 @@ impl Default for CodexSession {
             usage: None,
             notice: None,
             stderr,
+            exit_deadline: ExitDeadline::new("Codex", EXIT_PATIENCE),
         }
     }
 }
 
 impl AgentSession for CodexSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        if self.exit_deadline.has_passed() {
+            return vec![];
+        }
         let had_strayed = self.strayed.is_some();
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
@@ -72,7 +82,12 @@ impl AgentSession for CodexSession {
         };
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
-        events.into_iter().map(Step::Event).chain(stop).collect()
+        let wait = if events.is_empty() { None } else { self.exit_wait() };
+        events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        self.exit_deadline.overdue()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -92,7 +107,7 @@ impl AgentSession for CodexSession {
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
-        let outcome = self.outcome(exit);
+        let outcome = self.outcome(self.exit_deadline.exit(exit));
         // What it said in another conversation is no answer.
         let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
@@ -103,6 +118,14 @@ impl CodexSession {
     /// A run that goes on with this thread, if there is one.
     pub(crate) fn going_on_with(resumed: Option<String>) -> Self {
         Self { resumed, ..Self::default() }
+    }
+
+    /// Whether to wait for the exit, now that an event came.
+    fn exit_wait(&mut self) -> Option<Step> {
+        match self.turn {
+            Turn::Completed | Turn::Failed(_) => Some(self.exit_deadline.begin()),
+            Turn::Unheard | Turn::Running => self.exit_deadline.cancel(),
+        }
     }
 
     /// An event that is whole. `None` is for what is no event at all.

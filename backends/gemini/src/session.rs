@@ -1,8 +1,10 @@
 //! Following one run of `gemini --output-format=stream-json`.
 
+use std::time::Duration;
+
 use connector_api::{
-    AgentEvent, AgentSession, Chunks, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail,
-    Usage, Verdict, Warning,
+    AgentEvent, AgentSession, Chunks, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
+    Outcome, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -10,6 +12,9 @@ use crate::{advice, tools::Calls};
 
 /// Beginnings of lines on stderr that complain of nothing (0.61.0): they would hide why it failed.
 const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "Warning: ", "[STARTUP]", "    at "];
+
+/// How long Gemini CLI may take to exit after its `result`. It closes its MCP servers then, and sends its metrics.
+const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub(crate) struct GeminiSession {
     usage: Option<Usage>,
     has_spoken: bool,
     stderr: Tail,
+    exit_deadline: ExitDeadline,
 }
 
 impl GeminiSession {
@@ -51,6 +57,7 @@ impl GeminiSession {
             usage: None,
             has_spoken: false,
             stderr: Tail::of_complaints(),
+            exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_PATIENCE),
         }
     }
 
@@ -173,19 +180,28 @@ impl GeminiSession {
 impl AgentSession for GeminiSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(bytes) = line else { return vec![] };
+        if self.exit_deadline.has_passed() {
+            return vec![];
+        }
         let had_strayed = self.strayed.is_some();
         let line = self.reader.read(bytes);
         let remarks = line.remarks();
         let read: Vec<_> = line.objects.into_iter().filter_map(|object| self.read(object)).collect();
         let is_understood = !read.is_empty();
         let events: Vec<_> = read.into_iter().flatten().chain(remarks).collect();
-        if is_understood && events.is_empty() {
-            // A piece of a message, which is told whole when it has ended.
-            return vec![Step::Deadline(None)];
-        }
+        let wait = match &self.result {
+            Some(_) => Some(self.exit_deadline.begin()),
+            // A piece of a message, which is told whole when it has ended, is understood as well.
+            None => events.is_empty().then_some(Step::Deadline(None)),
+        };
+        let wait = wait.filter(|_| is_understood);
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
-        events.into_iter().map(Step::Event).chain(stop).collect()
+        events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        self.exit_deadline.overdue()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -213,7 +229,7 @@ impl AgentSession for GeminiSession {
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
         // What it was saying when it ended.
         let _ = self.said();
-        let outcome = self.outcome(exit);
+        let outcome = self.outcome(self.exit_deadline.exit(exit));
         let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }

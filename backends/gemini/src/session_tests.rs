@@ -294,3 +294,16 @@ fn a_message_without_end_takes_no_memory_without_end() {
     let answer = session.finish(Exit::Code(0)).answer.expect("the ends are kept");
     assert!(answer.len() < 2 << 20 && answer.contains("bytes left out"), "{} bytes", answer.len());
 }
+
+#[test]
+fn gemini_cli_has_a_moment_to_exit_after_its_result() {
+    for (status, is_complete) in [("success", true), ("error", false)] {
+        let mut session = Box::new(GeminiSession::new(None));
+        session.stdout(Line::Whole(delta("done").to_string().as_bytes()));
+        let result = json!({"type": "result", "status": status, "error": {"message": if is_complete { None } else { Some("no") }}});
+        let steps = session.stdout(Line::Whole(result.to_string().as_bytes()));
+        assert!(steps.iter().any(|step| matches!(step, Step::Deadline(Some(_)))), "{steps:?}");
+        assert!(session.overdue().contains(&Step::Finished));
+        assert_eq!(session.finish(Exit::Signal(15)).outcome == Outcome::Completed, is_complete);
+    }
+}

@@ -1,8 +1,10 @@
 //! Following one run of `opencode run --format json`.
 
+use std::time::Duration;
+
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail, Usage,
-    Verdict, Warning, without_colours,
+    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
+    Tail, Usage, Verdict, Warning, without_colours,
 };
 use serde_json::Value;
 
@@ -10,6 +12,10 @@ use crate::{advice, log::Entry, tools};
 
 /// Why the last step of a task ends, when the model has nothing left to do.
 const LAST_STEP: &str = "stop";
+
+/// How long OpenCode may take to exit after its last step, or to begin another one: none of its lines says that it will
+/// not.
+const EXIT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one run has said so far. No line of it says that the work is done: what has to be there is a text or a step that
 /// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
@@ -36,6 +42,7 @@ pub(crate) struct OpenCodeSession {
     has_spoken: bool,
     has_shown_help: bool,
     stderr: Tail,
+    exit_deadline: ExitDeadline,
 }
 
 #[derive(Debug)]
@@ -62,6 +69,7 @@ impl OpenCodeSession {
             has_spoken: false,
             has_shown_help: false,
             stderr: Tail::of_complaints(),
+            exit_deadline: ExitDeadline::new("OpenCode", EXIT_PATIENCE),
         }
     }
 
@@ -219,8 +227,11 @@ fn why_unfinished(reason: &str) -> Option<&'static str> {
 
 impl AgentSession for OpenCodeSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+        if self.exit_deadline.has_passed() {
+            return vec![];
+        }
         let had_strayed = self.strayed.is_some();
-        let events = match line {
+        let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
                 let remarks = line.remarks();
@@ -231,7 +242,16 @@ impl AgentSession for OpenCodeSession {
         };
         // Before it does anything in a conversation that knows of nothing.
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
-        events.into_iter().map(Step::Event).chain(stop).collect()
+        let wait = match self.step_ended.as_deref() {
+            _ if events.is_empty() => None,
+            Some(LAST_STEP) => Some(self.exit_deadline.begin()),
+            Some(_) | None => self.exit_deadline.cancel(),
+        };
+        events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
+    }
+
+    fn overdue(&mut self) -> Vec<Step> {
+        self.exit_deadline.overdue()
     }
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -274,7 +294,7 @@ impl AgentSession for OpenCodeSession {
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
-        let outcome = self.outcome(exit);
+        let outcome = self.outcome(self.exit_deadline.exit(exit));
         let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }

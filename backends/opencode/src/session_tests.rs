@@ -239,3 +239,21 @@ fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
     assert_eq!(complaint(&verdict).said, "OpenCode completed its turn, then ended with exit code 1");
     assert_eq!((complaint(&verdict).cause, verdict.answer.as_deref()), (None, Some("done")));
 }
+
+#[test]
+fn opencode_has_a_moment_to_exit_after_its_last_step() {
+    let mut session = Box::new(OpenCodeSession::new(None));
+    let mut hear = |line: String| {
+        session.stdout(Line::Whole(line.trim().as_bytes())).into_iter().rev().find_map(|step| match step {
+            Step::Deadline(deadline) => Some(deadline.is_some()),
+            Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
+        })
+    };
+    assert_eq!(hear(line("text", json!({"text": "done"}))), None);
+    assert_eq!(hear(line("step_finish", json!({"reason": "tool-calls"}))), None);
+    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert_eq!(hear(line("step_start", json!({}))), Some(false), "another step");
+    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert!(session.overdue().contains(&Step::Finished));
+    assert_eq!(session.finish(Exit::Signal(2)).outcome, Outcome::Completed);
+}
