@@ -22,7 +22,6 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
-    mcp,
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
@@ -143,7 +142,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
                 (None | Some(Verb::Serve { http: None, .. }), config) => {
-                    mcp::serve(serve::office(registry, supervisor, config.map_err(|problems| problems.to_string())))
+                    serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.to_string()))
                 }
                 (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
                     serve::over_http(registry, supervisor, config, address, allow_remote)

@@ -9,7 +9,7 @@ use crate::{
     executor::LocalExecutor,
     logging,
     mcp::{
-        Office,
+        self, Office, StartProblem,
         http::{self, Listening},
     },
     registry::Registry,
@@ -17,12 +17,21 @@ use crate::{
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
-pub(super) fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> Office {
+fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> Office {
     let office = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
         open(registry, supervisor, config)
     });
     office.map_or_else(Office::Closed, Office::Open)
+}
+
+/// Serves on stdin and stdout until the client goes.
+pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> ExitCode {
+    mcp::serve(office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
+}
+
+fn not_started(problem: &StartProblem) -> ExitCode {
+    fail(&format!("{problem}\nnext: {}", problem.next()))
 }
 
 /// Serves over HTTP until it is told to go. Says on stdout where, in one line.
@@ -52,10 +61,7 @@ pub(super) fn over_http(
     let tell = |address| {
         print(&format!("listening on http://{address}{}\n", http::PATH));
     };
-    match http::serve(office(registry, supervisor, Ok(config)), at, tell) {
-        Ok(code) => code,
-        Err(error) => fail(&format!("cannot listen on {address}: {error}\nnext: choose another port; 0 is any")),
-    }
+    http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
 }
 
 /// A broker on the data directory.

@@ -29,14 +29,15 @@ mod progress;
 mod prompts;
 mod render;
 mod resources;
+mod runtime;
 mod server;
+mod stdio;
 mod tools;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use rmcp::{ServiceExt, transport::io::stdio_pipes};
+use rmcp::{ServiceExt, transport::async_rw::AsyncRwTransport};
 use tokio::{
-    runtime::Builder,
     signal::unix::{SignalKind, signal},
     task::JoinHandle,
     time::sleep,
@@ -47,6 +48,7 @@ use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
 pub(crate) use render::{brief, ends};
 use server::{Connection, Server};
+use stdio::{Stdin, Stdout, pacing::Paced};
 
 /// What a server can do for its callers.
 #[derive(Debug, Clone)]
@@ -57,6 +59,34 @@ pub enum Office {
     Closed(String),
 }
 
+/// Why a server did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartProblem {
+    /// The operating system has no room for its threads.
+    #[error("cannot start the threads of the server: {0}")]
+    NoThreads(#[source] io::Error),
+    /// Its address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    NotListening {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+impl StartProblem {
+    /// What to do about it.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Self::NoThreads(_) => {
+                "raise the limit on processes (`ulimit -u`, or `pids.max` of the container), or end other processes"
+            }
+            Self::NotListening { .. } => "choose another port; 0 is any",
+        }
+    }
+}
+
 /// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
 /// owns it.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -64,36 +94,28 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long calls that are abandoned have to let go of what they started. Claude Code sends SIGTERM 100 ms after SIGINT.
 const LAST_CLEANING: Duration = Duration::from_millis(50);
 
-/// Calls run on these, so that a slow disk under one of them delays neither the others nor the end. A single thread
-/// would be half a mebibyte leaner.
-const WORKERS: usize = 2;
-
 /// Serves MCP on stdin and stdout until the client goes: until stdin ends, or SIGINT or SIGTERM comes.
 ///
-/// Returns the exit code of the process, which has to end then: a thread may still wait for stdin.
-pub fn serve(office: Office) -> ExitCode {
-    let runtime = match Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "cannot start the threads of the server");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(run(office));
-    // What is still under way is dropped, and with it what it started. A thread that waits for stdin or stdout cannot be
-    // joined.
+/// Returns the exit code of the process, which has to end then: a thread may still wait for stdin. It is a failure when
+/// stdin cannot be read. Fails when there is no room for the threads of a server.
+pub fn serve(office: Office) -> Result<ExitCode, StartProblem> {
+    let (stdin, stdout, ending) = stdio::open().map_err(StartProblem::NoThreads)?;
+    let runtime = runtime::start()?;
+    runtime.block_on(run(office, stdin, stdout));
+    // What is still under way is dropped, and with it what it started.
     runtime.shutdown_timeout(LAST_CLEANING);
-    ExitCode::SUCCESS
+    ending.drain(LAST_CLEANING);
+    Ok(if ending.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn run(office: Office) {
+async fn run(office: Office, stdin: Stdin, stdout: Stdout) {
     heed_file_limit();
-    let (stdin, stdout) = stdio_pipes();
     let gone = CancellationToken::new();
     let stdin = Input::new(stdin, gone.clone());
     let books = keep_books(&office);
     let serving = async {
-        match Server::new(office, Connection::Stdio).serve((stdin, stdout)).await {
+        let transport = Paced::new(AsyncRwTransport::new_server(stdin, stdout));
+        match Server::new(office, Connection::Stdio).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),
         }

@@ -32,6 +32,7 @@ mod reconcile;
 mod resources;
 mod retention;
 mod secrets;
+mod starved;
 mod supervise;
 mod text_program;
 mod transcripts;

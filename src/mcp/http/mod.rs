@@ -26,7 +26,7 @@ use tokio::{
 
 use self::guard::Guard;
 use super::{
-    LAST_CLEANING, LAST_WORDS, Office, WORKERS, keep_books,
+    LAST_CLEANING, LAST_WORDS, Office, StartProblem, keep_books, runtime,
     server::{Connection, Server},
     told_to_go,
 };
@@ -68,12 +68,13 @@ const TAKE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
 ///
-/// Fails when the address cannot be listened on.
-pub fn serve(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+/// Fails when the address cannot be listened on, or there is no room for the threads of a server.
+pub fn serve(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> Result<ExitCode, StartProblem> {
+    let runtime = runtime::start()?;
+    let address = at.address;
     let served = runtime.block_on(run(office, at, listening));
     runtime.shutdown_timeout(LAST_CLEANING);
-    served.map(|()| ExitCode::SUCCESS)
+    served.map(|()| ExitCode::SUCCESS).map_err(|error| StartProblem::NotListening { address, error })
 }
 
 async fn run(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {

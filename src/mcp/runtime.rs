@@ -1,0 +1,72 @@
+//! The threads of a server.
+//!
+//! All of them exist before the first request: a user's process limit can fill up later, for example with what an agent
+//! starts, and a server without threads to look at files could not even say so.
+
+use std::{
+    io::{self, Write},
+    panic::{set_hook, take_hook},
+    process::exit,
+    sync::mpsc::channel,
+    time::Duration,
+};
+
+use rustix::io::Errno;
+use tokio::runtime::{Builder, Runtime};
+
+use super::StartProblem;
+
+/// Calls run on these. Nothing that may block runs here; two, so that a call that computes for long delays no other.
+const WORKERS: usize = 2;
+
+/// Threads for blocking work that are there from the start. More are started when they are needed.
+const BLOCKING: usize = 2;
+
+/// How long a thread without work stays: as long as any server lives.
+const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// How long the threads may take to start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A runtime with all of its threads running. Ends the process, or fails, when there is no room for them.
+pub(super) fn start() -> Result<Runtime, StartProblem> {
+    // tokio panics when it cannot start a thread, and then waits for those that it has started, for good. So the process
+    // ends before the panic unwinds.
+    let hook = take_hook();
+    set_hook(Box::new(|_| {
+        let problem = no_room();
+        let _ = writeln!(io::stderr(), "{problem}\nnext: {}", problem.next());
+        exit(1)
+    }));
+    let started = build();
+    set_hook(hook);
+    started
+}
+
+fn build() -> Result<Runtime, StartProblem> {
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(WORKERS).thread_keep_alive(KEPT).enable_all().build();
+    let runtime = runtime.map_err(StartProblem::NoThreads)?;
+    let (begin, begun) = channel();
+    // Each holds its thread until all have one.
+    let (hold, held): (Vec<_>, Vec<_>) = (0..BLOCKING).map(|_| channel::<()>()).unzip();
+    for held in held {
+        let begin = begin.clone();
+        runtime.spawn_blocking(move || {
+            let _ = begin.send(());
+            let _ = held.recv();
+        });
+    }
+    let started = (0..BLOCKING).try_for_each(|_| begun.recv_timeout(PATIENCE));
+    drop(hold);
+    if started.is_err() {
+        // It waits for a thread that it could not have.
+        runtime.shutdown_background();
+        return Err(no_room());
+    }
+    Ok(runtime)
+}
+
+fn no_room() -> StartProblem {
+    StartProblem::NoThreads(Errno::AGAIN.into())
+}

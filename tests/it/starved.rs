@@ -1,0 +1,124 @@
+//! A server to which its user, its machine or its client gives little.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::{fs::chown, process::CommandExt},
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use connector_testing::{McpServer, eventually};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    pipe::{PipeFlags, pipe_with},
+};
+use serde_json::json;
+
+use crate::world::{PATIENCE, World};
+
+/// A user who has no processes.
+const NOBODY: u32 = 54_321;
+
+/// More threads than any server has from the start.
+const MOST_THREADS: u32 = 16;
+
+/// A server of a user who may have `processes` processes and threads.
+fn limited(world: &World, processes: u32) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nproc={processes}")).arg("--").arg(env!("CARGO_BIN_EXE_codex-connector"));
+    command.env_clear().env("HOME", world.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+/// Only root can become a user without processes, and is not limited itself.
+fn can_become_nobody(world: &World) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        return false;
+    }
+    for path in [world.home().to_owned(), world.data_dir(), world.data_dir().join("config.toml")] {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+    }
+    // Unless the program lies where nobody else may look.
+    let version = limited(world, MOST_THREADS).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every_call() {
+    let world = World::with_fake_agent();
+    if !can_become_nobody(&world) {
+        return;
+    }
+    for processes in 1..=MOST_THREADS {
+        let greet = || {
+            let mut server = McpServer::spawn(limited(&world, processes));
+            server.initialize();
+            server
+        };
+        if let Ok(mut server) = catch_unwind(AssertUnwindSafe(greet)) {
+            let answers = [
+                server.call("codex_tasks", json!({}), |_| {}),
+                server.call("codex_status", json!({"taskId": "1a2b3c4d"}), |_| {}),
+                server.call("codex_agent", json!({"task": "x", "workingDirectory": world.home()}), |_| {}),
+            ];
+            assert!(answers.iter().all(|answer| !answer.text.is_empty()), "{answers:?}");
+            return;
+        }
+        // Without a client it can have the place of the thread that reads.
+        let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let is_told = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        assert!(output.status.success() || output.status.code() == Some(1) && is_told, "{processes}: {output:?}");
+    }
+    panic!("it does not start with {MOST_THREADS} threads");
+}
+
+#[test]
+fn an_error_of_stdin_is_not_a_good_end() {
+    let world = World::with_fake_agent();
+    let directory = File::open(world.home()).expect("it is there");
+    let output = world.command(&[]).stdin(directory).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("stdin cannot be read"), "{output:?}");
+    let ended = world.command(&[]).stdin(Stdio::null()).output().expect("the program runs");
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_client_that_asks_and_does_not_read_has_to_wait() {
+    let world = World::with_fake_agent();
+    let (stdin, requests) = pipe_with(PipeFlags::CLOEXEC).expect("pipes can be made");
+    rustix::io::ioctl_fionbio(&requests, true).expect("a pipe can be non-blocking");
+    let mut command = world.command(&[]);
+    let mut server = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    drop(command);
+    let greeting = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+    let mut requests = File::from(requests);
+    requests.write_all(format!("{greeting}\n{initialized}\n").as_bytes()).expect("the pipe is empty");
+    // What the pipes, the buffers and the answers that may wait hold is far less.
+    let lines = format!("{ping}\n").repeat(40_000).into_bytes();
+    let mut sent = 0;
+    let moment = Timespec::try_from(Duration::from_secs(2)).expect("it is short");
+    while sent < lines.len() {
+        match requests.write(&lines[sent..]) {
+            Ok(written) => sent += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let mut end = [PollFd::new(&requests, PollFlags::OUT)];
+                if poll(&mut end, Some(&moment)).expect("a pipe can be polled") == 0 {
+                    break;
+                }
+            }
+            Err(error) => panic!("the server ended: {error}"),
+        }
+    }
+    assert!(sent < lines.len() / 4, "{sent} bytes were read");
+    // It ends as ever once its client is gone.
+    drop((requests, server.stdout.take()));
+    eventually("the end of the server", PATIENCE, || server.try_wait().ok().flatten());
+}
