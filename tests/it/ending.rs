@@ -1,11 +1,11 @@
 //! Each documented way in which a task ends, with a real process.
 
-use connector_testing::{eventually, processes::is_alive};
+use connector_testing::{McpServer, eventually, processes::is_alive};
 use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{PATIENCE, SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 /// Runs the fake agent with these steps and returns the task's documented reason.
 fn reason(world: &World, steps: serde_json::Value) -> String {
@@ -72,7 +72,8 @@ fn a_time_limit_is_kept_and_named() {
 fn a_task_that_ran_out_of_time_tells_what_its_agent_was_trying_to_get_over() {
     let world = World::with_fake_agent();
     let steps = json!([{"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
-    let answer = world.server().call("codex_agent", and(world.fake(steps), json!({"timeoutMs": 700})), |_| {});
+    let limited = and(world.fake(steps), json!({"timeoutMs": SLACK.as_millis()}));
+    let answer = world.server().call("codex_agent", limited, |_| {});
     assert_eq!(world.record(&task_id(&answer))["agentSaid"], "Reconnecting... waiting for network");
 }
 
@@ -171,8 +172,10 @@ fn what_an_agent_leaves_behind_can_be_left_alone() {
 
 #[test]
 fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
-    let intervals = "[tasks]\nheartbeat_interval = \"200ms\"\nstall_warning_after = \"500ms\"\n";
-    let world = World::with_fake_agent().configure(intervals);
+    // The agent's first line comes before the fifth heartbeat, and the warning at it.
+    let [heartbeat, stall] = [SLACK / 5, SLACK - SLACK / 4].map(|time| time.as_millis());
+    let intervals = format!("[tasks]\nheartbeat_interval = \"{heartbeat}ms\"\nstall_warning_after = \"{stall}ms\"\n");
+    let world = World::with_fake_agent().configure(&intervals);
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "x"}, {"sleep": 100}])));
     wait_for_log(&world, &id, "HEARTBEAT #5: ");
@@ -219,4 +222,25 @@ fn the_supervisor_is_gone_when_its_task_has_ended() {
     let supervisor: u32 = supervisor.expect("a record names its supervisor");
     eventually("the end of the supervisor", PATIENCE, || (!is_alive(supervisor)).then_some(()));
     assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory stays");
+}
+
+#[test]
+fn an_agent_is_asked_to_stop_politely_although_its_server_was_told_to_ignore_the_signal() {
+    let world = World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"60s\"\n");
+    // As a shell starts its background jobs, and `nohup` its program.
+    let plain = world.command(&[]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' INT QUIT HUP TERM; exec \"$0\""]).arg(plain.get_program()).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut server = McpServer::spawn(command);
+    server.initialize();
+    let id = start(&mut server, world.fake(json!([{"say": "ready"}, {"sleep": 300}])));
+    wait_for_log(&world, &id, "MESSAGE: ready");
+
+    server.call("codex_cancel", json!({"taskId": id}), |_| {});
+
+    let log = world.log(&id);
+    assert!(log.contains("Cancelled by user") && !log.contains("SIGTERM to every process"), "{log}");
+    server.signal(Signal::INT);
+    assert_eq!(server.wait(PATIENCE).code(), Some(0), "the server itself heeds the signal");
 }

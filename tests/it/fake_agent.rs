@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use connector_testing::eventually;
+use connector_testing::{eventually, signals::restore_for_children};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
 use crate::world::{PATIENCE, pid_in};
@@ -18,6 +18,7 @@ const OPENCODE: &[&str] = &["run", "--format", "json"];
 
 /// The agent of this dialect at work on `prompt` in `directory`, where it keeps its sessions as well.
 fn begin(dialect: &str, args: &[&str], prompt: &str, directory: &Path) -> Child {
+    restore_for_children();
     let mut agent = Command::new(env!("CARGO_BIN_EXE_fake-agent"))
         .args(args)
         .env("FAKE_AGENT", dialect)

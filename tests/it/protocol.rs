@@ -1,6 +1,6 @@
 //! MCP on real pipes.
 
-use std::{io::Write, process::Stdio, time::Duration};
+use std::{io::Write, process::Stdio};
 
 use connector_testing::{McpServer, PendingCall, eventually, processes::processes_with_env};
 use rustix::process::Signal;
@@ -37,7 +37,7 @@ fn the_first_progress_message_comes_at_once_and_names_the_task() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "one"}, {"sleep": 2}, {"say": "two"}])));
-    let first = eventually("progress", Duration::from_secs(10), || call.progress().into_iter().next());
+    let first = eventually("progress", PATIENCE, || call.progress().into_iter().next());
     let answer = call.wait(PATIENCE, |_| {});
     assert!(first.contains(&task_id(&answer)), "{first}");
     assert!(answer.progress.iter().any(|message| message.contains("one")), "{:?}", answer.progress);
@@ -126,7 +126,7 @@ fn sigint_and_sigterm_end_the_server_at_once_with_status_0() {
         let mut server = world.server();
         let id = start(&mut server, world.fake(json!([{"sleep": 100}])));
         server.signal(signal);
-        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(server.wait(PATIENCE).code(), Some(0));
         eventually("the end of the task", PATIENCE, || {
             processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
         });
@@ -138,13 +138,13 @@ fn the_end_of_stdin_ends_the_server_with_status_0() {
     let world = World::with_fake_agent();
     let mut idle = world.server();
     idle.close_stdin();
-    assert_eq!(idle.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(idle.wait(PATIENCE).code(), Some(0));
 
     let mut busy = world.server();
     let _call = busy.start_call("codex_agent", world.fake(json!([{"sleep": 100}])));
     eventually("a running task", PATIENCE, || world.data_dir().join("tasks.json").exists().then_some(()));
     busy.close_stdin();
-    assert_eq!(busy.wait(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(busy.wait(PATIENCE).code(), Some(0));
 }
 
 #[test]

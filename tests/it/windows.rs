@@ -1,7 +1,5 @@
 //! Several servers on one home, and servers that die.
 
-use std::time::Duration;
-
 use connector_testing::{eventually, processes::is_alive, processes::processes_with_env};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -70,7 +68,7 @@ fn a_server_that_is_killed_takes_its_tasks_with_it_and_the_next_one_says_so() {
 
     server.kill();
 
-    eventually("the end of the whole tree", Duration::from_secs(20), || {
+    eventually("the end of the whole tree", PATIENCE, || {
         (!is_alive(child) && processes_with_env(MARKER, &id).is_empty()).then_some(())
     });
     let status = wait_for_end(&mut world.server(), &id);

@@ -7,12 +7,16 @@ use std::{
     time::Duration,
 };
 
-use connector_testing::{GitProject, McpServer, ToolAnswer, eventually};
+use connector_testing::{GitProject, McpServer, ToolAnswer, eventually, signals::restore_for_children};
 use rustix::process::Pid;
 use serde_json::{Value, json};
 
 /// Long enough for anything that is going to happen on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A limit that is meant to be reached while the agent is at work, and not while it is being started: on a busy machine
+/// that alone takes a second or two.
+pub(crate) const SLACK: Duration = Duration::from_secs(4);
 
 /// Everything that one test has to itself.
 pub(crate) struct World {
@@ -29,6 +33,7 @@ impl World {
 
     /// A home whose `codex` is this program.
     pub(crate) fn with_codex(program: &Path) -> Self {
+        restore_for_children();
         // Not in the system's temporary directory: a data directory there is open to Codex's `workspace-write`.
         let home = tempfile::Builder::new().prefix("connector-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let home = home.expect("cargo's directory is writable");

@@ -50,6 +50,7 @@ pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
     let path: OsString = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path).env("HOME", agent.home());
     command.envs(agent.variables.iter().map(|(name, value)| (name, value)));
+    crate::signals::restore_for_children();
     let output = command.output().expect("the program is built");
     let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
         let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());

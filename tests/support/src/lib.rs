@@ -17,6 +17,7 @@ pub mod mcp;
 #[cfg(target_os = "linux")]
 pub mod processes;
 pub mod scripted_model;
+pub mod signals;
 pub mod wait;
 
 pub use git::GitProject;

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{LEGACY_VERSION, PendingCall, RpcError, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
-use crate::eventually;
+use crate::{eventually, signals::restore_for_children};
 
 /// How long an answer may take unless [`McpServer::set_patience`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +50,7 @@ impl McpServer {
     ///
     /// When it cannot be started.
     pub fn spawn(mut command: Command) -> McpServer {
+        restore_for_children();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|problem| panic!("cannot start {command:?}: {problem}"));
         let (inbox, stderr) = (Inbox::default(), Arc::default());
