@@ -1,6 +1,7 @@
 //! The layout that ARCHITECTURE.md describes, held against the code.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -50,10 +51,25 @@ fn module_of(file: &Path) -> Option<String> {
     (!["lib", "main"].contains(&module)).then(|| module.to_owned())
 }
 
-/// The modules of the library that a source text uses: the words after `crate::`, one by one or in braces.
-fn used(source: &str) -> Vec<String> {
+/// How many modules a file is below the root of the library: `src/store/told.rs` is 2, `src/store/mod.rs` 1.
+fn depth_of(file: &Path) -> usize {
+    let inside = file.strip_prefix(root().join("src")).map_or(0, |inside| inside.components().count());
+    if file.file_name().is_some_and(|name| name == "mod.rs") { inside - 1 } else { inside }
+}
+
+/// The modules of the library that a source text uses, in a file so deep: the words after `crate::`, or after as many
+/// `super::` as lead to the root, one by one or in braces. In a module inside the file one more leads there.
+fn used(source: &str, depth: usize) -> Vec<String> {
+    let root = "super::".repeat(depth);
+    let climbs = source.match_indices(&root).filter(|(at, _)| !source[..*at].ends_with("super::"));
+    let climbs = climbs.map(|(at, root)| at + root.len()).map(|end| match source[end..].strip_prefix("super::") {
+        Some(_) => end + "super::".len(),
+        None => end,
+    });
+    let starts: Vec<usize> =
+        source.match_indices("crate::").map(|(at, found)| at + found.len()).chain(climbs).collect();
     let mut used = Vec::new();
-    for (_, after) in source.match_indices("crate::").map(|(at, found)| source.split_at(at + found.len())) {
+    for after in starts.into_iter().map(|at| &source[at..]) {
         let names = match after.strip_prefix('{') {
             Some(list) => {
                 let mut depth = 0;
@@ -92,7 +108,7 @@ fn modules_import_downward_only() {
         let Some(module) = module_of(&file) else { continue };
         let ours = layer(&module).unwrap_or_else(|| panic!("`{module}` stands in no layer"));
         let source = fs::read_to_string(&file).expect("a source file is readable");
-        for other in used(&source).iter().filter(|other| **other != module) {
+        for other in used(&source, depth_of(&file)).iter().filter(|other| **other != module) {
             let Some(theirs) = layer(other) else { continue };
             assert!(theirs < ours, "{} imports `{other}`, which is not below `{module}`", file.display());
         }
@@ -101,6 +117,7 @@ fn modules_import_downward_only() {
 
 #[test]
 fn each_outside_library_stays_where_it_belongs() {
+    let mut seen = BTreeSet::new();
     for (library, homes) in [
         ("rmcp::", &["mcp"][..]),
         ("figment::", &["config"]),
@@ -110,14 +127,70 @@ fn each_outside_library_stays_where_it_belongs() {
         for file in rust_files(&root().join("src")) {
             let Some(module) = module_of(&file) else { continue };
             let source = fs::read_to_string(&file).expect("a source file is readable");
-            let product = source.split("#[cfg(test)]").next().unwrap_or_default();
+            if is_test(&file) {
+                continue;
+            }
+            let product = without_tests(&source);
+            if product.contains(library) {
+                seen.insert(library);
+            }
             assert!(
                 homes.contains(&module.as_str()) || !product.contains(library),
                 "{} mentions `{library}`, which belongs to {homes:?}",
                 file.display()
             );
         }
+        assert!(seen.contains(library), "`{library}` is nowhere, so that nothing is looked at");
     }
+}
+
+/// Files of ours are opened, and removed, where links, pipes and devices are looked out for and faults can be put.
+#[test]
+fn the_store_touches_files_in_one_place() {
+    let touching = [
+        "File::open",
+        "File::create",
+        "OpenOptions",
+        "fs::read(",
+        "fs::read_to_string",
+        "fs::write(",
+        "fs::remove_file",
+    ];
+    for file in rust_files(&root().join("src/store")) {
+        let is_the_place = ["files.rs", "fault.rs", "token.rs"].iter().any(|name| file.ends_with(name));
+        if is_the_place || is_test(&file) {
+            continue;
+        }
+        let source = fs::read_to_string(&file).expect("a source file is readable");
+        let product = without_tests(&source);
+        for name in touching {
+            assert!(
+                !product.contains(name),
+                "{} has `{name}`; src/store/files.rs has a function for it",
+                file.display()
+            );
+        }
+    }
+}
+
+/// Whether a file holds only tests.
+fn is_test(file: &Path) -> bool {
+    file.file_stem().and_then(|name| name.to_str()).is_some_and(|name| name == "tests" || name.ends_with("_tests"))
+}
+
+/// A source text without the items that are only there for tests.
+fn without_tests(source: &str) -> String {
+    let mut product = String::new();
+    let mut rest = source;
+    while let Some((before, after)) = rest.split_once("#[cfg(test)]") {
+        product.push_str(before);
+        // The item ends with its first `;` before any brace, or with the brace at the beginning of a line.
+        let semicolon = after.find(';').unwrap_or(after.len());
+        let brace = after.find('{').unwrap_or(after.len());
+        let end = if semicolon < brace { semicolon + 1 } else { after.find("\n}").map_or(after.len(), |at| at + 2) };
+        rest = &after[end..];
+    }
+    product + rest
 }
 
 #[test]
@@ -136,5 +209,21 @@ fn no_file_is_longer_than_four_hundred_lines() {
 #[test]
 fn the_test_of_imports_reads_nested_lists() {
     let source = "use crate::{a::{b, c}, d, e::f};\nuse crate::g::h;\nlet x = crate::i::j();";
-    assert_eq!(used(source), ["a", "d", "e", "g", "i"]);
+    assert_eq!(used(source, 1), ["a", "d", "e", "g", "i"]);
+}
+
+#[test]
+fn the_test_of_imports_climbs_to_the_root_and_no_further() {
+    let source = "use super::{near};\nuse super::super::{a::b, c};\nmod tests { use super::super::super::d; }";
+    assert_eq!(used(source, 2), ["a", "c", "d"]);
+    let file = |path: &str| depth_of(&root().join("src").join(path));
+    assert_eq!([file("cli.rs"), file("store/mod.rs"), file("store/told.rs"), file("mcp/http/guard.rs")], [1, 1, 2, 3]);
+}
+
+#[test]
+fn what_comes_after_an_early_item_for_tests_is_looked_at() {
+    let source =
+        "#[cfg(test)]\nmod tests;\nuse rmcp::a;\n#[cfg(test)]\nmod more {\n    use figment::b;\n}\nuse clap::c;\n";
+    let product = without_tests(source);
+    assert!(product.contains("rmcp::a") && product.contains("clap::c") && !product.contains("figment"), "{product}");
 }
