@@ -117,10 +117,7 @@ impl Broker {
         match self.ended(id).await {
             Ok(ended) => ended,
             Err(Refusal::Store(error)) => {
-                self.store.notice(format!(
-                    "task {id} has lost its supervisor and cannot be finalized now: {error}; \
-                     until then it is shown as its record says"
-                ));
+                self.store.notice_unfinalized(id, &error);
                 None
             }
             Err(problem) => {

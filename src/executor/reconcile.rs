@@ -31,7 +31,7 @@ pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError
     sweep_groups();
     for id in store.running_ids()? {
         if let Err(error) = reconcile(store, &id, index) {
-            tracing::warn!(%error, task = %id, "the books stay open");
+            store.notice_unfinalized(&id, &error);
         }
     }
     Ok(())
@@ -40,7 +40,7 @@ pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError
 /// Closes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`, or as cancelled
 /// if someone asked for that.
 ///
-/// Waits for processes to end and for the index, for at most about two seconds each.
+/// Waits for processes to end, for at most ten seconds, and for the index, for at most two.
 pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
     if store.is_leased(id)? {
         return Ok(Reconciled::Untouched);

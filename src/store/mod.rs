@@ -49,6 +49,7 @@ pub use records::ResultText;
 pub use tail::Tail;
 pub use told::Untold;
 
+use crate::task::TaskId;
 use layout::Layout;
 
 /// One data directory.
@@ -97,8 +98,15 @@ impl Store {
         self.notices.lock().map(|mut notices| std::mem::take(&mut *notices)).unwrap_or_default()
     }
 
+    /// Keeps a notice that a task whose supervisor is gone cannot be finalized now.
+    pub fn notice_unfinalized(&self, id: &TaskId, error: &StoreError) {
+        self.notice(format!(
+            "task {id} has lost its supervisor and cannot be finalized now: {error}; until then it is shown as its record says"
+        ));
+    }
+
     /// Keeps a sentence for [`take_notices`](Self::take_notices), once, and logs it.
-    pub fn notice(&self, notice: String) {
+    fn notice(&self, notice: String) {
         tracing::warn!(notice, "data directory");
         if let Ok(mut notices) = self.notices.lock()
             && !notices.contains(&notice)
