@@ -5,6 +5,8 @@
 
 mod local;
 mod reconcile;
+#[cfg(test)]
+mod released_tests;
 
 use std::{fmt, io};
 
