@@ -14,9 +14,11 @@ const FAULT: &str = "CONNECTOR_FAULT";
 const POINTS: &str = "CONNECTOR_FAULT_POINTS";
 const MARK: &str = "TEST_MARK";
 
-/// A world whose processes can all be found.
+/// A world whose processes can all be found, and in which every operation of the store comes to pass: tasks take tickets,
+/// logs are cut, and old tasks are removed.
 fn world() -> (World, String) {
-    let world = World::with_fake_agent();
+    let settings = "[limits]\nmax_running = 1\n[logs]\nmax_bytes = \"64KB\"\n[retention]\nmax_age = \"1d\"\n";
+    let world = World::with_fake_agent().configure(settings);
     let mark = world.home().to_string_lossy().into_owned();
     (world.variable(MARK, mark.clone()), mark)
 }
@@ -27,8 +29,12 @@ fn points_of(role: &str) -> usize {
     let told = world.home().join("points");
     let world = world.variable(POINTS, told.to_string_lossy());
     leave_a_dead_task(&world);
-    world.server().call("codex_agent", work(&world), |_| {});
+    leave_an_old_task(&world);
+    let mut server = world.server();
+    server.call("codex_agent", work(&world), |_| {});
     settle(&world);
+    wait_for_the_removal(&world);
+    drop(server);
     let told = fs::read_to_string(told).expect("points are told");
     let count = told.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
     assert!(count >= 10, "{role} passes only {count} points:\n{told}");
@@ -36,7 +42,8 @@ fn points_of(role: &str) -> usize {
 }
 
 fn work(world: &World) -> Value {
-    world.fake(json!([{"say": "one"}, {"stderr": "two"}, {"say": "done"}]))
+    let flood = json!({"lines": 1_000, "length": 100, "stream": "stdout"});
+    world.fake(json!([{"say": "one"}, {"stderr": "two"}, {"flood": flood}, {"say": "done"}]))
 }
 
 /// A task that ran when the machine went down: there is its record, and nobody holds its lease.
@@ -50,6 +57,33 @@ fn leave_a_dead_task(world: &World) {
         "agent": {"pid": 1, "startTime": 1, "bootId": "an earlier boot"}
     });
     fs::write(logs.join("0dead000.debug.json"), record.to_string()).expect("the home is writable");
+}
+
+/// A task that ended so long ago that it is to be removed.
+fn leave_an_old_task(world: &World) {
+    let logs = world.data_dir().join("logs");
+    fs::create_dir_all(&logs).expect("the home is writable");
+    let record = json!({
+        "format": 1, "id": "01d00000", "task": "x", "status": "completed", "startedAt": "2020-01-15T10:30:00Z",
+        "completedAt": "2020-01-15T10:31:00Z"
+    });
+    for (ending, content) in
+        [("log", "x"), ("result", "x"), ("events.jsonl", "{}"), ("debug.json", &record.to_string())]
+    {
+        fs::write(logs.join(format!("01d00000.{ending}")), content).expect("the home is writable");
+    }
+}
+
+/// Waits until nothing is left of it.
+fn wait_for_the_removal(world: &World) {
+    eventually("the removal of an old task", PATIENCE, || {
+        let mut names =
+            ["logs", "run"].into_iter().flat_map(|dir| fs::read_dir(world.data_dir().join(dir)).into_iter());
+        let is_there = names.any(|mut dir| {
+            dir.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("01d00000")))
+        });
+        (!is_there).then_some(())
+    });
 }
 
 /// Everything that is wrong with what is left, once a server without faults has looked at it.
@@ -109,7 +143,7 @@ fn call_and_let_go(world: &World, server: &mut McpServer, mark: &str) {
 fn statuses_anywhere(world: &World) -> bool {
     fs::read_dir(world.data_dir().join("logs")).into_iter().flatten().flatten().any(|file| {
         let name = file.file_name().to_string_lossy().into_owned();
-        let record = name.strip_suffix(".debug.json").filter(|id| *id != "0dead000");
+        let record = name.strip_suffix(".debug.json").filter(|id| !["0dead000", "01d00000"].contains(id));
         record.is_some_and(|id| world.record(id)["status"] != "running")
     })
 }
@@ -144,9 +178,13 @@ fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
     for point in 1..=points_of("serve") {
         let (world, mark) = world();
         leave_a_dead_task(&world);
+        leave_an_old_task(&world);
         let world = world.variable(FAULT, format!("serve:kill@{point}"));
         call_and_let_go(&world, &mut world.silent_server(), &mark);
         let world = world.without(FAULT);
+        settle(&world);
+        let _server = world.server();
+        wait_for_the_removal(&world);
         settle(&world);
         let found = statuses(&world);
         assert!(found.contains(&("0dead000".into(), "interrupted".into())), "point {point}: {found:?}");
