@@ -97,15 +97,20 @@ impl Broker {
         let patience = Instant::now() + CLOSING;
         loop {
             let is_leased = self.store.is_leased(id)?;
-            let record = self.store.read_record(id)?.ok_or_else(|| Refusal::NoSuchTask(id.to_string()))?;
+            let record = self.record(id)?;
             match (is_leased, record.status.is_final()) {
                 (true, false) => return Ok(None),
                 (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
-                    let settled = self.store.read_record(id)?;
-                    return Ok(settled.filter(|record| record.status.is_final()));
+                    let settled = self.store.read_record(id)?.filter(|record| record.status.is_final());
+                    match self.store.elsewhere(id)? {
+                        // Its end is known here once it is in the index.
+                        Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSING_POLL).await,
+                        Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
+                        Some(_) | None => return Ok(settled),
+                    }
                 }
             }
         }

@@ -88,7 +88,8 @@ impl Broker {
         &self.config
     }
 
-    /// A shell command that waits for the end of the task, with this program and on this data directory.
+    /// A shell command that waits for the end of the task, with this program and on this data directory. The shell need not
+    /// have the environment of this process: what comes from there, or from flags, is in the command.
     pub fn wait_command(&self, id: &TaskId) -> String {
         let own = std::env::current_exe().unwrap_or_else(|_| PROGRAM.into());
         let on_path = which::which(PROGRAM).ok().and_then(|found| found.canonicalize().ok());
@@ -103,6 +104,10 @@ impl Broker {
         if !is_default(&self.config.data_dir, "") {
             words.extend(["--data-dir".to_owned(), self.config.data_dir.display().to_string()]);
         }
+        if self.config.log_dir != self.config.data_dir.join("logs") {
+            words.extend(["--set".to_owned(), format!("log_dir={}", self.config.log_dir.display())]);
+        }
+        words.extend(self.config.passed_on.iter().flat_map(|assignment| ["--set".to_owned(), assignment.clone()]));
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| format!("{PROGRAM} wait {id}"))
     }
 

@@ -1,10 +1,16 @@
 //! Why a call came to nothing.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use connector_api::{BackendName, Unsupported, nearest};
 
-use crate::{executor::StartError, exposure::Exposed, probing::NotUsable, store::StoreError, task::AboveCeiling};
+use crate::{
+    executor::StartError,
+    exposure::Exposed,
+    probing::NotUsable,
+    store::StoreError,
+    task::{AboveCeiling, TaskId},
+};
 
 /// A call that was refused: nothing was created and nothing was changed.
 ///
@@ -14,6 +20,16 @@ pub enum Refusal {
     /// No task has this id.
     #[error("no such task: `{0}`")]
     NoSuchTask(String),
+    /// The task's files are not in our log directory.
+    #[error("the files of task {id} are in {}, and `log_dir` is {}", there.display(), here.display())]
+    Elsewhere {
+        /// The task.
+        id: TaskId,
+        /// The log directory that has them.
+        there: PathBuf,
+        /// Ours.
+        here: PathBuf,
+    },
     /// An earlier session cannot be gone on with now.
     #[error("{what} cannot be resumed: {why}")]
     NotResumable {
@@ -87,6 +103,11 @@ impl Refusal {
     pub fn next(&self) -> String {
         match self {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
+            Self::Elsewhere { there, .. } => {
+                let assignment = format!("log_dir={}", there.display());
+                let assignment = shlex::try_quote(&assignment).map(Cow::into_owned).unwrap_or(assignment);
+                format!("set `log_dir` to that directory in config.toml, or add `--set {assignment}`")
+            }
             Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),
             Self::WorkingDirectory { next, .. } => (*next).to_owned(),
             Self::NotResumable { next, .. } | Self::NotUsable { next, .. } => next.clone(),

@@ -1,5 +1,7 @@
 //! Looking at tasks.
 
+use std::path::PathBuf;
+
 use super::{Broker, Refusal};
 use crate::{
     store::{Extent, FileFacts, Listing, Piece, ResultText, Tail, TaskFile},
@@ -25,7 +27,7 @@ pub struct TaskView {
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
     pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
-        let mut record = self.store.read_record(id)?.ok_or_else(|| Refusal::NoSuchTask(id.to_string()))?;
+        let mut record = self.record(id)?;
         let mut live = None;
         if !record.status.is_final() || self.store.is_leased(id)? {
             match self.ended_if_possible(id).await {
@@ -42,6 +44,21 @@ impl Broker {
         tail.lines.iter_mut().for_each(|line| redactor.redact(line));
         let result = self.result(&record)?;
         Ok(TaskView { record: self.clean(record), live, tail, result })
+    }
+
+    /// The task's record as it is.
+    pub(super) fn record(&self, id: &TaskId) -> Result<TaskRecord, Refusal> {
+        if let Some(record) = self.store.read_record(id)? {
+            return Ok(record);
+        }
+        Err(match self.store.elsewhere(id)? {
+            Some(there) => self.elsewhere(id, there),
+            None => Refusal::NoSuchTask(id.to_string()),
+        })
+    }
+
+    pub(super) fn elsewhere(&self, id: &TaskId, there: PathBuf) -> Refusal {
+        Refusal::Elsewhere { id: id.clone(), there, here: self.config.log_dir.clone() }
     }
 
     /// The result of a task, its middle left out when it is long.

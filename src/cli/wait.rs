@@ -90,7 +90,9 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
     while let Some(ended) = waiting.join_next().await {
         let record = match ended.expect("following a task does not panic") {
             Ok(record) => record,
-            Err(refusal @ Refusal::NoSuchTask(_)) => return unknown(&format!("{refusal}\nnext: {}", refusal.next())),
+            Err(refusal @ (Refusal::NoSuchTask(_) | Refusal::Elsewhere { .. })) => {
+                return unknown(&format!("{refusal}\nnext: {}", refusal.next()));
+            }
             Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
         };
         tell(broker, &record);

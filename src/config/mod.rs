@@ -79,7 +79,13 @@ pub struct Config {
     pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
     /// Where the user's file is looked for, whether or not it exists.
     pub file: PathBuf,
+    /// Settings of the environment and of flags that a process on the same data directory has to share, as `KEY=VALUE`. The
+    /// two directories are not among them.
+    pub passed_on: Vec<String>,
 }
+
+/// The keys of [`Config::passed_on`]. None of their values can be a secret.
+const PASSED_ON: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -145,10 +151,17 @@ impl Config {
                 ceilings,
                 fallbacks,
                 file: file.path,
+                passed_on: passed_on(&settings),
             }),
             _ => Err(ConfigProblems(problems)),
         }
     }
+}
+
+fn passed_on(settings: &[Setting]) -> Vec<String> {
+    let set = PASSED_ON.iter().filter_map(|key| settings.iter().rev().find(|setting| setting.key() == *key));
+    let set = set.filter(|setting| setting.origin.is_of_this_process());
+    set.map(|setting| format!("{}={}", setting.key(), setting.value)).collect()
 }
 
 fn policy(sections: &Sections) -> Policy {

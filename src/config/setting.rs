@@ -44,6 +44,14 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
+    /// Whether another process of the same user does not have it by itself.
+    pub(super) fn is_of_this_process(&self) -> bool {
+        match self {
+            Self::Variable(_) | Self::Flag(_) => true,
+            Self::Defaults | Self::File(_) => false,
+        }
+    }
+
     /// How `key` is to be written here.
     pub(super) fn spelling(&self, key: &str) -> String {
         match self {

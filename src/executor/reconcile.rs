@@ -45,6 +45,10 @@ pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Recon
     if store.is_leased(id)? {
         return Ok(Reconciled::Untouched);
     }
+    // Whoever knows where its record is closes it.
+    if store.elsewhere(id)?.is_some() {
+        return Ok(Reconciled::Untouched);
+    }
     let record = store.read_record(id)?;
     let run_age = store.run_age(id);
     match &record {
@@ -164,6 +168,31 @@ mod tests {
         store.write_record(&record).expect("it is writable");
         assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it is readable"), Reconciled::Untouched);
         assert_eq!(store.read_record(&record.id).expect("it is readable"), Some(record));
+    }
+
+    #[test]
+    fn a_task_whose_files_are_in_another_log_directory_is_not_touched() {
+        let (dir, store) = store();
+        let wrong = Store::open(store.data_dir(), &dir.path().join("other")).expect("it is writable");
+        for is_indexed in [false, true] {
+            let id = TaskId::random();
+            let record = TaskRecord { debug_file: Some(store.record_path(&id)), id: id.clone(), ..running(1) };
+            drop(store.claim(&id).expect("a new id is free"));
+            store.write_log_dir(&id).expect("it is writable");
+            store.write_record(&record).expect("it is writable");
+            if is_indexed {
+                store.index(&record, LIMITS).expect("it is writable");
+            }
+            let run = store.data_dir().join("run").join(id.as_str());
+            // So old that its supervisor is not just beginning.
+            let long_ago = std::time::SystemTime::now() - BEGINNING * 2;
+            let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
+            touched.expect("it is ours");
+            assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+            assert!(run.exists() && !wrong.record_path(&id).exists());
+            assert_eq!(store.read_record(&id).expect("it is readable"), Some(record));
+            assert_eq!(reconcile(&store, &id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Layout {
         self.run(id).join("policy.json")
     }
 
+    /// Says where the task's log, result and record are.
+    pub(super) fn log_dir_of(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("log-dir")
+    }
+
     pub(super) fn group(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("cgroup")
     }

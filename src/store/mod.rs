@@ -13,6 +13,7 @@
 mod archive;
 mod atomic;
 mod capped;
+mod elsewhere;
 mod fault;
 mod files;
 mod index;

@@ -163,7 +163,8 @@ impl Task {
             ..TaskRecord::begun(&spec, Utc::now())
         };
         redaction::record(&redactor, &mut record);
-        if let Err(error) = store.write_policy(&spec.id, &spec.policy).and_then(|()| store.write_record(&record)) {
+        let noted = store.write_log_dir(&spec.id).and_then(|()| store.write_policy(&spec.id, &spec.policy));
+        if let Err(error) = noted.and_then(|()| store.write_record(&record)) {
             let _ = store.abandon(&spec.id, lease);
             return Err(error.to_string());
         }

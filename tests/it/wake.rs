@@ -31,8 +31,7 @@ fn the_answer_of_an_async_start_names_a_command_that_waits_for_the_end() {
     let mut arguments = world.fake(json!([{"await_file": release}, {"say": "all done"}]));
     arguments["async"] = json!(true);
     let answer = server.call("codex_agent", arguments, |_| {});
-    let (_, command) = answer.text.split_once("run `").expect("it names a command");
-    let (command, _) = command.split_once('`').expect("it ends");
+    let command = named(&answer.text);
     let environment = world.command(&[]);
     let mut bash = Command::new("bash");
     bash.args(["-c", command]).env_clear();
@@ -44,6 +43,53 @@ fn the_answer_of_an_async_start_names_a_command_that_waits_for_the_end() {
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("all done") && field(&text, "Status") == Some("completed successfully"), "{text}");
+}
+
+/// The command that an answer names for waiting.
+fn named(answer: &str) -> &str {
+    let (_, command) = answer.split_once("run `").expect("it names a command");
+    command.split_once('`').expect("it ends").0
+}
+
+#[test]
+fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
+    let world = World::with_fake_agent();
+    let logs = world.home().join("other logs");
+    let release = world.home().join("go");
+    let mut command = world.command(&["--set", "index.entries=2000"]);
+    command.env("CODEX_CONNECTOR_LOG_DIR", &logs).env("CODEX_CONNECTOR_DATA_DIR", world.home().join("data"));
+    let mut server = McpServer::spawn(command);
+    server.initialize();
+    let mut arguments = world.fake(json!([{"await_file": release}, {"say": "all done"}]));
+    arguments["async"] = json!(true);
+    let answer = server.call("codex_agent", arguments, |_| {});
+    let command = named(&answer.text);
+    assert!(command.contains("--set 'index.entries=2000'"), "{command}");
+    let mut bash = Command::new("bash");
+    bash.args(["-c", command]).env_clear();
+    bash.envs(world.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut waiting = begin(&mut bash);
+    // With the wrong log directory it is refused at once, or told from the index, and nothing is written.
+    let wrong = ["wait", &task_id(&answer), "--data-dir", &world.home().join("data").display().to_string()];
+    let refused = world.command(&[&wrong[..], &["--timeout", "1ms"]].concat()).output().expect("the program runs");
+    assert!(matches!(refused.status.code(), Some(4 | 124)), "{refused:?}");
+    if refused.status.code() == Some(4) {
+        let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(problem.contains(&logs.display().to_string()) && problem.contains("--set 'log_dir="), "{problem}");
+    }
+    assert!(waiting.try_wait().expect("it is our child").is_none(), "it waits");
+    fs::write(&release, "").expect("the home is writable");
+    let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
+    assert!(code == Some(0) && text.contains("all done"), "{text}");
+    let run = world.home().join("data/run");
+    eventually("its run directory to be gone", PATIENCE, || fs::read_dir(&run).ok()?.next().is_none().then_some(()));
+    let (text, code) = said(&world.command(&wrong).output().expect("the program runs"));
+    assert!(code == Some(0) && text.contains("completed successfully"), "{text}");
+    let records = |dir: &std::path::Path| {
+        let files = fs::read_dir(dir).expect("it is there").flatten();
+        files.filter(|file| file.file_name().to_string_lossy().ends_with(".debug.json")).count()
+    };
+    assert_eq!((records(&logs), records(&world.home().join("data/logs"))), (1, 0));
 }
 
 #[test]
