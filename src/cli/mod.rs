@@ -25,6 +25,7 @@ use crate::{
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
+    visible::visible,
 };
 
 /// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
@@ -129,8 +130,12 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     let command_line = match CommandLine::try_parse_from(args) {
         Ok(command_line) => command_line,
         Err(problem) => {
-            // Help and version are no errors, and clap knows which stream each belongs to.
-            let _ = problem.print();
+            // Help and version are no errors, and hold no words but ours. An error repeats arguments.
+            if problem.use_stderr() {
+                fail(problem.render().to_string().trim_end());
+            } else {
+                let _ = problem.print();
+            }
             return ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2));
         }
     };
@@ -195,7 +200,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     let code = match ended {
         Ok(()) => 0,
         Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
+            fail(&problem);
             1
         }
     };
@@ -203,14 +208,16 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     std::process::exit(code)
 }
 
+/// Prints a text, which may hold foreign words: nothing in it drives the terminal.
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+    match io::stdout().write_all(visible(text).as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
+/// The same of a problem, on stderr.
 fn fail(problem: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{problem}");
+    let _ = writeln!(io::stderr(), "{}", visible(problem));
     ExitCode::FAILURE
 }

@@ -1,6 +1,6 @@
 //! An agent that writes what would like to be ours, or to drive the terminal of whoever reads its log.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
 use serde_json::json;
 
@@ -65,4 +65,52 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let listed = server.call("codex_tasks", json!({}), |_| {});
     assert_eq!(listed.text.lines().count(), 3, "{}", listed.text);
+}
+
+#[test]
+fn nothing_foreign_drives_the_terminal_of_the_command_line() {
+    const DRIVING: &str = "\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}1m\u{202e}\r\u{8}";
+    let plain = World::with_fake_agent();
+    let script = plain.home().join("driving");
+    let fake = env!("CARGO_BIN_EXE_fake-agent");
+    let content = format!(
+        "#!/bin/sh\ncase \"$*\" in\n\
+         *login*) echo 'Logged in {DRIVING} as x' ;;\n\
+         *--version*) echo 'codex-cli 0.169.0'; echo '{DRIVING}' ;;\n\
+         *) exec '{fake}' \"$@\" ;;\nesac\n"
+    );
+    fs::write(&script, content).expect("the home is writable");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let world = World::with_codex(&script);
+    let shown = |args: &[&str]| {
+        let output = world.command(args).stdin(Stdio::null()).output().expect("the program runs");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).expect("what is printed is UTF-8");
+        let drives = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';
+        assert!(!text.contains(drives), "{args:?}: {text:?}");
+        text
+    };
+    assert!(shown(&["check"]).contains("Logged in \\x1b]0;title\\x07"));
+    let assignment = format!("{DRIVING}=1");
+    for args in [
+        &["--set", &assignment, "check"][..],
+        &["--set", &assignment, "notify", "--since-last", "--key", "x"],
+        &["--set", DRIVING, "wait", "00000000"],
+        &["--config", DRIVING, "check"],
+        &["--data-dir", &format!("/proc/{DRIVING}"), "check"],
+        &["wait", DRIVING],
+        &["check", "--deep", DRIVING],
+        &["supervise", DRIVING, "--log-dir", "/"],
+    ] {
+        assert!(shown(args).contains("\\x1b[31m"), "{args:?} repeats it as an escape");
+    }
+    // clap drops escape sequences itself, and not all of the rest.
+    for args in [
+        &["wait", "00000000", "--timeout", DRIVING][..],
+        &["serve", "--http", DRIVING],
+        &[DRIVING],
+        &[&format!("--{DRIVING}")],
+    ] {
+        assert!(shown(args).starts_with("error: "), "{args:?}");
+    }
 }
