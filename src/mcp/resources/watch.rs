@@ -79,7 +79,7 @@ impl Watcher {
 
     fn begin(&self, broker: &Broker, peer: &Peer<RoleServer>) {
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        if !watching.is_empty() {
+        if is_running(&mut watching) {
             return;
         }
         let (seen, broker, peer) = (Arc::clone(&self.seen), broker.clone(), peer.clone());
@@ -186,6 +186,31 @@ fn stamp(name: &TaskUri, broker: &Broker) -> Stamp {
     }
 }
 
+/// Whether somebody is at work. One whose message was not taken has stopped, and stays in the set until it is joined.
+fn is_running(watching: &mut JoinSet<()>) -> bool {
+    while watching.try_join_next().is_some() {}
+    !watching.is_empty()
+}
+
 fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_has_stopped_can_be_followed_by_another() {
+        let mut watching = JoinSet::new();
+        assert!(!is_running(&mut watching));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopping = watching.spawn(async move { drop(stopped.await) });
+        assert!(is_running(&mut watching));
+        drop(stop);
+        while !stopping.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!is_running(&mut watching));
+    }
 }
