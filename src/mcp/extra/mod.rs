@@ -107,8 +107,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         progress.finish().await;
     }
     let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
-    let parts = ended.iter().map(|record| render::brief(record, broker.result(record).ok().flatten()));
-    let mut text = parts.collect::<Vec<_>>().join("\n\n");
+    let mut text = render::all_ended(&ended, |record| broker.result(record).ok().flatten());
     if !pending.is_empty() {
         let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
         let separator = if text.is_empty() { "" } else { "\n\n" };

@@ -25,7 +25,7 @@ mod text;
 pub(crate) use ends::ends;
 pub(super) use markdown::sentence;
 pub(crate) use outcome::brief;
-pub(super) use outcome::{cancelled, ended, had_ended, started, stopping};
+pub(super) use outcome::{all_ended, cancelled, ended, had_ended, started, stopping};
 pub(super) use status::{diagnostics, moment, status};
 pub(super) use tasks::{sessions, tasks};
 pub(super) use text::fenced;
@@ -40,6 +40,9 @@ const RESULT_ROOM: usize = 20_000;
 
 /// Room for the result where it is told without being asked for.
 const BRIEF_ROOM: usize = 2_000;
+
+/// Room for what became of several tasks together.
+const TOGETHER_ROOM: usize = 30_000;
 
 /// Room for the result below a status.
 const STATUS_RESULT_ROOM: usize = 12_000;

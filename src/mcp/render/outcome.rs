@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::{
-    BRIEF_ROOM, RESULT_ROOM, SAID_ROOM,
+    BRIEF_ROOM, RESULT_ROOM, SAID_ROOM, TOGETHER_ROOM,
     fields::{Page, duration, exit_code},
     text::one_line,
 };
@@ -53,6 +53,31 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.explanation(record, BRIEF_ROOM / 2);
     page.result(record, result, BRIEF_ROOM);
     page.end()
+}
+
+/// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of the others their status.
+pub(in crate::mcp) fn all_ended(
+    records: &[Box<TaskRecord>],
+    result: impl Fn(&TaskRecord) -> Option<ResultText>,
+) -> String {
+    let mut parts = vec![];
+    let mut others = vec![];
+    let mut room = TOGETHER_ROOM;
+    for record in records {
+        let part = brief(record, result(record));
+        match room.checked_sub(part.chars().count()) {
+            Some(left) => {
+                room = left;
+                parts.push(part);
+            }
+            None => others.push(format!("{} {}", record.id, record.status)),
+        }
+    }
+    if !others.is_empty() {
+        let others = others.join(", ");
+        parts.push(format!("Also ended: {others}. Call `codex_status` with a task's id for its result."));
+    }
+    parts.join("\n\n")
 }
 
 /// A task has been stopped, or ended while it was being stopped.

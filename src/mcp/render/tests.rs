@@ -318,6 +318,18 @@ fn a_list_that_fits_no_answer_says_how_much_of_it_is_shown() {
 }
 
 #[test]
+fn of_tasks_that_ended_together_each_is_told_and_as_many_whole_as_there_is_room_for() {
+    let of = |records: &[Box<TaskRecord>]| all_ended(records, |_| result(&"x".repeat(5_000)));
+    assert_eq!(of(&[]), "");
+    let record = Box::new(completed());
+    assert_eq!(of(std::slice::from_ref(&record)), brief(&record, result(&"x".repeat(5_000))));
+    let text = of(&vec![record; 50]);
+    let whole = text.matches("## Task Ended").count();
+    assert!(whole > 10 && text.matches("1a2b3c4d").count() >= 50, "{whole} whole");
+    assert!(text.contains("\n\nAlso ended: 1a2b3c4d completed, 1a2b3c4d completed, "), "{text}");
+}
+
+#[test]
 fn a_cancelled_task_is_failed_by_the_user() {
     let record = TaskRecord { failure_reason: Some("Cancelled by user".into()), ..failed() };
     let answer = cancelled(&record);
@@ -345,7 +357,13 @@ fn no_answer_is_longer_than_clients_show() {
         };
         let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
-        for answer in [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)] {
+        let records = vec![record.clone(); 12];
+        let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
+        let together = all_ended(&boxed, |_| result(&text));
+        let listed = sessions(&vec![&record; 200], 200, began());
+        let told = ends(&records).expect("tasks have ended");
+        let single = [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)];
+        for answer in single.into_iter().chain([together, listed, told]) {
             assert!(answer.chars().count() < LONGEST - 2_500, "{} characters", answer.chars().count());
         }
     }
