@@ -201,3 +201,33 @@ fn without_redaction_everything_stands_as_it_was_printed() {
     supervise::supervise(&world, "0123abce", &format!("{spec}\n"));
     assert_eq!(world.record("0123abce")["result"], "[redacted:SOME_TOKEN]");
 }
+
+#[test]
+fn what_was_written_without_redaction_is_told_with_it() {
+    let world = world();
+    assert_eq!(world.command(&["notify", "--since-last", "--key", "k"]).output().expect("it runs").stdout, b"");
+    let id = "0123abcf";
+    let task = format!("FAKE{}", json!([{"stderr": KEY_LINE}, {"say": TOKEN}]));
+    let mut spec = supervise::spec(&world, id, &task, "continue");
+    spec["policy"]["redact"] = json!(false);
+    supervise::supervise(&world, id, &format!("{spec}\n"));
+    assert!(world.log(id).contains(KEY_LINE) && world.record(id)["result"] == TOKEN, "it is on disk");
+    let mut server = world.server();
+    let mut texts = vec![told(&mut server, id)];
+    for part in ["", "/log", "/log?tail=100", "/result", "/diagnostics"] {
+        let read = server.request("resources/read", json!({"uri": format!("task://{id}{part}")}));
+        texts.push(read["contents"][0]["text"].as_str().expect("it is text").to_owned());
+    }
+    texts.push(server.request("resources/list", json!({})).to_string());
+    texts.push(server.request("prompts/get", json!({"name": "rescue", "arguments": {"taskId": id}})).to_string());
+    texts.push(server.call("codex_cancel", json!({"taskId": id}), |_| {}).text);
+    for args in [&["wait", id][..], &["notify", "--since-last", "--key", "k"]] {
+        let output = world.command(args).output().expect("the program runs");
+        texts.push(String::from_utf8(output.stdout).expect("it prints text"));
+    }
+    for text in &texts {
+        assert!(!text.is_empty());
+        assert_absent("an answer", text.as_bytes(), &[TOKEN, KEY_LINE]);
+    }
+    assert!(texts[0].contains("[redacted:SOME_TOKEN]") && texts[0].contains("[redacted:SIGNING_KEY]"), "{}", texts[0]);
+}

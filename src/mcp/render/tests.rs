@@ -357,7 +357,7 @@ fn no_answer_is_longer_than_clients_show() {
         };
         let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
-        let records = vec![record.clone(); 12];
+        let records = vec![record.clone(); 3];
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
         let together = all_ended(&boxed, |_| result(&text));
         let listed = sessions(&vec![&record; 200], 200, began());
