@@ -227,11 +227,11 @@ pub fn an_agent_that_does_not_exit_has_ended_all_the_same<K: BackendKind>(subjec
         for line in subject.success.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             steps.extend(session.stdout(Line::Whole(line)));
         }
-        let deadline = steps.into_iter().filter_map(|step| match step {
+        let mut deadlines = steps.into_iter().filter_map(|step| match step {
             Step::Deadline(deadline) => Some(deadline),
             Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
         });
-        (deadline.next_back().flatten(), session)
+        (deadlines.next_back().flatten(), session)
     };
     let (Some(_), mut session) = run() else { return };
     assert!(session.overdue().contains(&Step::Finished), "it is waited for in vain");
