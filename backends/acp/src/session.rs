@@ -214,7 +214,10 @@ impl AcpSession {
 
     fn refused(&mut self, to: Request, error: &Value) -> Vec<Step> {
         let said = format!("`{}` was refused: {}", to.method(self.resumes()), messages::said(error));
-        let complaint = if error["code"] == AUTH_REQUIRED { LOGIN.complaint(said) } else { FAILURES.complaint(said) };
+        // Some agents use the code for every error of theirs, so the words decide first.
+        let by_code = (error["code"] == AUTH_REQUIRED).then_some(&LOGIN);
+        let row = FAILURES.find(&said).or(by_code);
+        let complaint = row.map_or_else(|| Complaint::new(said.as_str()), |row| row.complaint(said.as_str()));
         self.fail(complaint)
     }
 

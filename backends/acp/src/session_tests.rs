@@ -353,6 +353,24 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
 }
 
 #[test]
+fn a_refusal_is_explained_by_its_words_and_else_by_its_code() {
+    for (code, message, cause) in [
+        (-32000, "Authentication required", Some(Cause::NotLoggedIn)),
+        (-32000, "no", Some(Cause::NotLoggedIn)),
+        (-32000, "You've hit your usage limit.", Some(Cause::OutOfQuota)),
+        (-32603, "Selected model is at capacity. Please try a different model.", Some(Cause::Capacity)),
+        (-32603, "Internal error, request id 9c401d2e-429f", None),
+    ] {
+        let mut session = session(None, None);
+        session.start();
+        answer(&mut session, 1, json!({"protocolVersion": 1}));
+        hear(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
+        let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+        assert_eq!((complaint.cause, complaint.advice.is_some()), (cause, cause.is_some()), "{message}");
+    }
+}
+
+#[test]
 fn an_agent_that_is_not_logged_in_says_why() {
     let mut session = session(None, None);
     session.start();
