@@ -45,13 +45,16 @@ fn one_that_cannot_start_is_stood_in_for_and_that_is_said() {
 }
 
 #[test]
-fn one_that_is_not_logged_in_or_out_of_quota_is_stood_in_for_unless_it_has_worked() {
+fn an_agent_with_a_documented_cause_is_stood_in_for_unless_it_has_worked() {
     for (steps, falls_back) in [
         (json!([{"fail": "401 Unauthorized: bad key"}]), true),
         (json!([{"fail": "You've hit your usage limit."}]), true),
         (json!([{"say": "I begin"}, {"fail": "You've hit your usage limit."}]), false),
         (json!([{"command": {"cmd": "make"}}, {"fail": "401 Unauthorized"}]), false),
+        (json!([{"fail": "Selected model is at capacity. Please try a different model."}]), true),
         (json!([{"fail": "the model is confused"}]), false),
+        (json!([{"fail": "failed to write session file: Disk quota exceeded (os error 122)"}]), false),
+        (json!([{"fail": "Sorry, you have been blocked. Ray ID: 9c401d2e7f0ab1c2"}]), false),
         (json!([{"exit": 3}]), false),
     ] {
         let world = with_fallback(world(AGENT));
