@@ -14,7 +14,7 @@ pub struct Resume {
     pub session: String,
     /// The task that had it last, if it is known.
     pub task: Option<TaskId>,
-    /// Tokens that the session has used so far, if its newest task tells.
+    /// Tokens that the session has used so far, if its newest task reported them.
     pub used: Option<Usage>,
 }
 
@@ -55,7 +55,7 @@ impl Broker {
         Ok(resumable(session.to_owned(), newest.as_ref(), newest.as_ref()))
     }
 
-    /// The newest task that had this session.
+    /// The newest task of this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
         let had_it = |record: &TaskRecord| record.session_id.as_deref() == Some(session);
         Ok(self.list(None, usize::MAX).await?.records.into_iter().find(had_it))
@@ -77,7 +77,7 @@ impl Broker {
     }
 }
 
-/// The session of the task with this record; `newest` is the record of the newest task that had it.
+/// The session of the task with this record. `newest` is the record of the session's newest task.
 fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskRecord>) -> Resumable {
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {

@@ -139,7 +139,7 @@ impl Report {
             Err(error) => error.to_string(),
         };
         let broken = match backend.sandbox_probe() {
-            // That it has no such command says nothing about its sandbox.
+            // A program without this command may still have a working sandbox.
             Some(question) => probe(&program, &question, &environment).await.ok(),
             None => None,
         };

@@ -42,7 +42,7 @@ pub(super) struct Run {
     stderr: Option<LineReader<ChildStderr>>,
     session: Box<dyn AgentSession>,
     machine: Machine,
-    /// What the agent may touch, and whether it could run anything in there.
+    /// The agent's sandbox, and whether anything could run in it.
     sandbox: Sandbox,
     watch: SandboxWatch,
     tree: Guarded,

@@ -21,9 +21,9 @@ pub(super) struct End {
     pub(super) exit: Option<Exit>,
     /// What the session made of it.
     pub(super) verdict: Verdict,
-    /// What the user has to know besides the verdict.
+    /// Warnings from the session and from the supervisor.
     pub(super) warnings: Vec<Warning>,
-    /// Whether the agent said that its turn was complete.
+    /// Whether the agent reported that it completed its turn.
     pub(super) has_completed: bool,
     /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
@@ -146,7 +146,7 @@ impl End {
         }
     }
 
-    /// Whether the agent completed its turn by its own account, and then exited with another code than 0.
+    /// Whether the agent completed its turn and then exited with a non-zero code.
     fn failed_only_to_exit(&self) -> bool {
         let failed = !matches!(self.verdict.outcome, Outcome::Completed);
         let exited = matches!(self.exit, Some(Exit::Code(code)) if code != 0);
@@ -172,7 +172,7 @@ impl End {
             Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
                 // An agent that we stopped has nothing to say about it but what it was trying to get over.
                 match self.stopped {
-                    // What a program writes on its way out is not what its agent said.
+                    // The complaint is about the exit, not about the work.
                     None if record.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
                         record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
@@ -196,7 +196,7 @@ impl End {
 fn no_answer() -> Warning {
     Warning {
         message: "the agent ended without a final message".to_owned(),
-        advice: Some("look at the log for what it did, or resume the session and ask for a summary".to_owned()),
+        advice: Some("see the log for what it did, or resume the session and ask for a summary".to_owned()),
     }
 }
 

@@ -11,13 +11,13 @@ fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus,
     (status, reason.map(|reason| reason.to_string()))
 }
 
-/// An end of which every test says what matters to it.
+/// A successful end; each test changes what it is about.
 fn clean() -> End {
     let verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
     End { exit: Some(Exit::Code(0)), verdict, ..End::failed(None, String::new(), None) }
 }
 
-/// The record of a task that came to this end.
+/// The record of a task with this end.
 fn record(end: End) -> TaskRecord {
     let mut record = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
@@ -124,7 +124,7 @@ fn a_completed_task_without_an_answer_has_a_warning_and_a_failed_one_has_its_rea
 }
 
 #[test]
-fn a_turn_that_was_complete_before_a_bad_exit_keeps_its_answer_and_reason_and_is_told_apart() {
+fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     let of = |has_completed, exit, stopped: Option<StopCause>| {
         let verdict = Verdict { outcome: failed(), answer: Some("done".into()), session_id: None, usage: None };
         let stopped = stopped.map(|cause| (cause, Duration::from_secs(1)));
@@ -145,7 +145,7 @@ fn a_turn_that_was_complete_before_a_bad_exit_keeps_its_answer_and_reason_and_is
 }
 
 #[test]
-fn a_complaint_after_a_completed_turn_gives_the_task_to_nobody_else() {
+fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
     let end = |has_completed| End { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
     assert!(end(false).obstacle().is_some() && end(true).obstacle().is_none());
 }

@@ -117,7 +117,7 @@ pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
     verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));
 }
 
-/// Takes the secrets out of warnings, which may quote the agent.
+/// Redacts warnings, which may quote the agent.
 pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
     let texts = warnings.iter_mut().flat_map(|warning| [&mut warning.message].into_iter().chain(&mut warning.advice));
     texts.for_each(|text| redactor.redact(text));

@@ -1,24 +1,24 @@
-//! Whether an agent could run anything in its sandbox at all.
+//! Detects that nothing could run in the agent's sandbox.
 //!
-//! In a container without user namespaces every command of Codex fails before it begins, and so does every change of a
-//! file. The agent says something about it or does not, and ends its turn as if all were well.
+//! In a container without user namespaces, every command of Codex fails before it starts, and so does every file change.
+//! The agent may or may not mention it, and completes its turn either way.
 
 use connector_api::{AgentEvent, CommandStatus, Line, Sandbox, Warning, sandbox_failure};
 
-/// What an agent's commands and changes came to so far.
+/// The outcome of an agent's commands and file changes so far.
 #[derive(Debug, Default)]
 pub(super) struct SandboxWatch {
-    /// A command ran, whatever came of it.
+    /// Whether a command ran, successfully or not.
     has_run: bool,
     has_changed: bool,
-    /// Changes that were not made.
+    /// Number of file changes that failed.
     refused_changes: usize,
-    /// The first time that a sandbox could not start.
+    /// The first report of a sandbox that could not start.
     failure: Option<Warning>,
 }
 
 impl SandboxWatch {
-    /// Something that the agent did.
+    /// Takes note of an event.
     pub(super) fn hear(&mut self, event: &AgentEvent) {
         match event {
             AgentEvent::CommandFinished { status: CommandStatus::Failed, output, .. } => {
@@ -27,7 +27,7 @@ impl SandboxWatch {
                 self.failure = self.failure.take().or(failure);
             }
             AgentEvent::CommandFinished { status: CommandStatus::Completed, .. } => self.has_run = true,
-            // It was not allowed to.
+            // It was not allowed to run.
             AgentEvent::CommandFinished { status: CommandStatus::Declined, .. } => {}
             AgentEvent::FilesChanged { applied: true, .. } => self.has_changed = true,
             AgentEvent::FilesChanged { applied: false, .. } => self.refused_changes += 1,
@@ -45,14 +45,14 @@ impl SandboxWatch {
         }
     }
 
-    /// A line of stderr: Codex reports some failures of commands only there (0.105 to 0.171).
+    /// Takes note of a line on stderr, the only place where Codex reports some failed commands (0.105 to 0.171).
     pub(super) fn hear_stderr(&mut self, line: Line<'_>) {
         if !self.has_run && self.failure.is_none() {
             self.failure = sandbox_failure(&line.text());
         }
     }
 
-    /// What to tell the user, when nothing that the agent tried could run in its `sandbox`.
+    /// A warning if nothing that the agent tried could run in its `sandbox`.
     pub(super) fn warning(&self, sandbox: Sandbox) -> Option<Warning> {
         if sandbox == Sandbox::DangerFullAccess || self.has_run {
             return None;
@@ -61,8 +61,8 @@ impl SandboxWatch {
             return Some(Warning { message: format!("no command could run: {message}"), advice });
         }
         (self.refused_changes > 0 && !self.has_changed && sandbox == Sandbox::WorkspaceWrite).then(|| Warning {
-            message: format!("none of the agent's changes to files was made ({} failed)", self.refused_changes),
-            advice: Some("look at the log for the reason; the sandbox may not work on this machine".to_owned()),
+            message: format!("none of the agent's file changes were applied ({} failed)", self.refused_changes),
+            advice: Some("see the log for the reason; the sandbox may not work on this machine".to_owned()),
         })
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     const BWRAP: &str = "bwrap: setting up uid map: Permission denied\n";
 
     #[test]
-    fn a_sandbox_that_cannot_start_is_told_in_the_weaker_sandboxes() {
+    fn a_sandbox_that_cannot_start_is_reported_unless_there_is_none() {
         let failed = [command(CommandStatus::Failed, BWRAP), command(CommandStatus::Failed, BWRAP)];
         for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
             for message in [told(&failed, &[], sandbox), told(&[], &[BWRAP], sandbox)] {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn one_command_that_ran_is_enough_to_say_nothing() {
+    fn there_is_no_warning_if_any_command_ran() {
         let failed = command(CommandStatus::Failed, BWRAP);
         for ran in [command(CommandStatus::Completed, ""), command(CommandStatus::Failed, "make: *** [all] Error 2")] {
             assert_eq!(told(&[failed.clone(), ran], &[], Sandbox::WorkspaceWrite), None);
@@ -108,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_which_none_was_made_are_told_where_they_are_allowed() {
+    fn file_changes_that_all_failed_are_reported_where_changes_are_allowed() {
         let change = |applied| AgentEvent::FilesChanged { changes: vec![], applied };
         let refused = [change(false), change(false)];
         let message = told(&refused, &[], Sandbox::WorkspaceWrite).unwrap_or_default();
-        assert!(message.contains("none of the agent's changes") && message.contains("2 failed"), "{message}");
-        assert_eq!(told(&refused, &[], Sandbox::ReadOnly), None, "nothing else was to be expected");
+        assert!(message.contains("none of the agent's file changes") && message.contains("2 failed"), "{message}");
+        assert_eq!(told(&refused, &[], Sandbox::ReadOnly), None, "they are expected to fail");
         assert_eq!(told(&[change(false), change(true)], &[], Sandbox::WorkspaceWrite), None);
         assert_eq!(told(&[change(false), command(CommandStatus::Completed, "")], &[], Sandbox::WorkspaceWrite), None);
         let with_words = [change(false), command(CommandStatus::Failed, BWRAP)];

@@ -91,10 +91,10 @@ pub struct TaskRecord {
     /// What the user can do about the failure.
     #[serde(default)]
     pub advice: Option<String>,
-    /// Whether the agent said that its turn was complete, and only then ended badly.
+    /// Whether the agent completed its turn before it exited with an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub turn_completed: bool,
-    /// What the user has to know about the run besides its status.
+    /// Caveats about the run that its status does not show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     /// How long the task ran, in milliseconds.
@@ -118,7 +118,7 @@ pub struct TaskRecord {
     /// Tokens that this run used.
     #[serde(default)]
     pub usage: Option<Usage>,
-    /// Tokens that the resumed session has used so far, where the agent counts those.
+    /// Tokens that the resumed session has used so far, if the agent reports that total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_usage: Option<Usage>,
     /// Whether the original program ran it: then its files are the original's own.
@@ -249,15 +249,15 @@ impl TaskRecord {
         }
     }
 
-    /// Tokens that the session of this task has used so far, as far as its agent counts them.
+    /// Tokens that this task's session had used when it ended, for agents that report a total.
     ///
-    /// Up to 2.0.0 `usage` was that number, for agents that count so.
+    /// Up to version 2.0.0, `usage` held that total.
     pub fn session_total(&self) -> Option<Usage> {
         self.session_usage.or(self.usage)
     }
 
-    /// The agent counted the session so far, which had used `before` at the start of this run: makes `usage` what the run
-    /// used. Where `before` is not known, neither is that.
+    /// Splits a reported session total into the session's and this run's tokens. `before` is the total at the start of the
+    /// run; if it is unknown, so is the run's share.
     pub fn count_since(&mut self, before: Option<Usage>) {
         self.session_usage = self.usage;
         self.usage = self.usage.zip(before).and_then(|(total, before)| total.since(before));

@@ -14,7 +14,7 @@ fn a_record_of_the_original_program_is_read() {
 }
 
 #[test]
-fn the_tokens_of_a_resumed_run_are_what_came_to_those_of_its_session() {
+fn a_resumed_run_is_charged_only_for_its_own_tokens() {
     let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, ..Usage::default() };
     let counted = |total: Option<Usage>, before: Option<Usage>| {
         let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
@@ -26,13 +26,13 @@ fn the_tokens_of_a_resumed_run_are_what_came_to_those_of_its_session() {
     };
     let (first, second) = (Some(usage(1_000, 100)), Some(usage(1_050, 105)));
     assert_eq!(counted(second, first), (Some(usage(50, 5)), second, second));
-    assert_eq!(counted(second, None), (None, second, second), "what was before is not known");
-    assert_eq!(counted(first, second), (None, first, first), "they do not belong together");
-    assert_eq!(counted(None, first), (None, None, None), "it told nothing");
+    assert_eq!(counted(second, None), (None, second, second), "the earlier total is unknown");
+    assert_eq!(counted(first, second), (None, first, first), "the total has gone down");
+    assert_eq!(counted(None, first), (None, None, None), "the agent reported nothing");
 }
 
 #[test]
-fn a_record_without_warnings_is_written_as_before_and_one_with_them_reads_back() {
+fn a_record_without_warnings_is_written_as_before_and_one_with_warnings_reads_back() {
     let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z"
     }))

@@ -41,7 +41,7 @@ pub struct TaskSpec {
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
-    /// Tokens that the resumed session had used before, as its agent counts them; nothing where that is not known.
+    /// Tokens that the resumed session had used before this task, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_usage: Option<Usage>,
     /// Who gets the task, in this order, when the backend cannot work at all.

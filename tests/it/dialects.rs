@@ -228,7 +228,7 @@ fn a_silent_agent_of_any_kind_is_ended_by_its_time_limit() {
 }
 
 #[test]
-fn an_announcement_before_the_last_command_is_told_apart_from_an_answer() {
+fn an_announcement_before_the_last_command_gets_a_warning() {
     let ran = json!({"command": {"cmd": "make", "output": "ok\n"}});
     for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
         let ask = |steps: serde_json::Value| ask(&world, &format!("FAKE{steps}"));

@@ -53,7 +53,7 @@ fn the_agent_knows_what_was_said_and_the_sandbox_is_set_anew() {
         assert_eq!(field(&third.text, "Status"), Some("completed successfully"), "{version}: {}", third.text);
         assert_eq!(fs::read_to_string(&file).expect("it is there"), "first\nthird\n", "{version}");
 
-        // The third goes on with the first task's session, which the second has used since.
+        // The third task resumes the first one's session, which the second has used in the meantime.
         let tokens = [&first, &second, &third].map(|answer| world.record(&task_id(answer))["usage"].clone());
         assert!(tokens[0]["inputTokens"].as_u64().is_some_and(|count| count > 0), "{version}: {tokens:?}");
         assert_eq!((&tokens[0], &tokens[0]), (&tokens[1], &tokens[2]), "{version}: each run asked the model as often");

@@ -1,4 +1,4 @@
-//! What a user is told of a run besides its status, and where.
+//! Warnings about a run, and where they are shown.
 
 use std::{fs, fs::Permissions, os::unix::fs::PermissionsExt};
 
@@ -13,7 +13,7 @@ fn waited(world: &World, id: &str) -> String {
 }
 
 #[test]
-fn a_warning_stands_in_the_answer_the_status_the_record_the_log_and_in_wait() {
+fn a_warning_is_shown_by_the_answer_the_status_the_record_the_log_and_wait() {
     let ran = json!({"command": {"cmd": "make", "output": "ok\n"}});
     for (steps, words) in [
         (json!([ran]), "the agent ended without a final message"),
@@ -47,7 +47,7 @@ fn an_ordinary_answer_has_no_warning() {
 }
 
 #[test]
-fn a_sandbox_that_cannot_start_is_told_with_what_to_do_and_a_secret_in_its_words_is_not() {
+fn a_sandbox_that_cannot_start_is_reported_with_advice_and_without_secrets() {
     let world = World::with_fake_agent().variable("MY_API_KEY", "s3cr3t-of-mine-0123456789");
     let words = "bwrap: Can't mkdir /tmp/s3cr3t-of-mine-0123456789: No space in this namespace\n";
     let failed = json!({"command": {"cmd": "make", "output": words, "exit": 1}});
@@ -70,7 +70,7 @@ fn a_sandbox_that_cannot_start_is_told_with_what_to_do_and_a_secret_in_its_words
 }
 
 #[test]
-fn a_turn_that_was_complete_before_exit_code_1_keeps_its_answer_and_its_reason() {
+fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     let world = World::with_fake_agent();
     let completed = json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}).to_string();
     let stray = json!({"lines": 1, "length": 40, "stream": "stderr"});
@@ -84,7 +84,7 @@ fn a_turn_that_was_complete_before_exit_code_1_keeps_its_answer_and_its_reason()
 }
 
 #[test]
-fn check_says_that_a_sandbox_cannot_start_here() {
+fn check_reports_a_sandbox_that_cannot_start() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     for (exit, is_told) in
         [("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", true), ("exit 101", false)]

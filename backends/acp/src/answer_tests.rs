@@ -113,7 +113,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
 }
 
 #[test]
-fn a_message_before_the_last_work_has_a_warning_and_a_blank_one_replaces_nothing() {
+fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
     let call =
         json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "x", "status": "completed"});
     for ids in [[None, None], [Some("a"), Some("b")]] {

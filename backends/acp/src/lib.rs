@@ -87,10 +87,9 @@ impl AgentBackend for Acp {
             let why = "that is no id of a session".into();
             return Err(Unsupported::Resume { session: session.clone(), agent, why });
         }
-        // codex-acp 2.6.0 runs `/logout` and the like in place of asking its model, also behind blanks.
+        // codex-acp 2.6.0 runs `/logout` and the like instead of calling the model, also after white space.
         if slash_command(request.prompt.trim_start()).is_some() {
-            let why = "it begins with `/` and a word, which ACP agents read as a command of their own; begin with another \
-                       word";
+            let why = "it starts with `/` and a word, which ACP agents may run as a command; start with another word";
             return Err(Unsupported::Value { parameter: "task", why: why.into() });
         }
         if request.working_directory.to_str().is_none() {
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_that_an_agent_would_read_as_a_command_is_refused() {
+    fn a_task_that_looks_like_a_command_is_refused() {
         let name = BackendName::new("agent").expect("it follows the rule for names");
         let agent = Acp::build(name, json!({"program": "codex-acp"})).expect("good settings");
         let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
@@ -153,7 +152,7 @@ mod tests {
         };
         for prompt in ["/logout", " /status", "\n/review the parser"] {
             let refusal = launched(prompt).expect_err("it is a command");
-            assert!(refusal.to_string().contains("begin with another word"), "{refusal}");
+            assert!(refusal.to_string().contains("start with another word"), "{refusal}");
         }
         for prompt in ["/src/x.rs is broken", "// TODO", "run /logout"] {
             assert!(launched(prompt).is_ok(), "{prompt:?}");

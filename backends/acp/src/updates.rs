@@ -43,7 +43,7 @@ struct Answer {
     text: Chunks,
     /// Messages without an id that came after one with an id. They may be the model's as well.
     after: Chunks,
-    /// Whether work came after it.
+    /// Whether work followed it.
     place: FinalMessage,
 }
 
@@ -144,7 +144,7 @@ impl Updates {
         Some(answer).filter(|answer| !answer.trim().is_empty())
     }
 
-    /// What to tell whoever reads the answer.
+    /// A warning for the reader of the answer.
     pub(crate) fn warning(&self) -> Option<Warning> {
         self.answer.place.warning()
     }

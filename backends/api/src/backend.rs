@@ -50,14 +50,14 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
 
-    /// What the tokens are counted over that the installed program reports. It matters for a resumed session.
+    /// What the token counts of the installed program cover. This matters when a session is resumed.
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
         let _ = installed;
         UsageScope::Run
     }
 
-    /// A command of the program that does nothing in its own sandbox, to learn whether that can start on this machine, as
-    /// [`sandbox_failure`](crate::sandbox_failure) tells from what it prints.
+    /// A command that makes the program run nothing in its own sandbox, to find out whether the sandbox can start on this
+    /// machine. Its output is given to [`sandbox_failure`](crate::sandbox_failure).
     fn sandbox_probe(&self) -> Option<ProbeCommand> {
         None
     }

@@ -200,7 +200,7 @@ pub fn silence_is_a_failure_with_a_message<K: BackendKind>(subject: &Subject) {
     }
 }
 
-/// The recorded success is a success with an answer and nothing to warn about; the same words followed by a crash are not.
+/// The recorded success is a success with an answer and without warnings; the same words followed by a crash are not.
 pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind>(subject: &Subject) {
     let verdict = |exit| {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
@@ -208,7 +208,7 @@ pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind
         for line in subject.success.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             is_over |= session.stdout(Line::Whole(line)).contains(&Step::Finished);
         }
-        assert_eq!(session.warnings(), vec![], "a success without fault has warnings");
+        assert_eq!(session.warnings(), vec![], "the recorded success has warnings");
         (session.finish(exit), is_over)
     };
     let (good, is_over) = verdict(Exit::Code(0));

@@ -129,7 +129,7 @@ pub struct TodoItem {
     pub completed: bool,
 }
 
-/// Tokens that an agent used: in one run, or in all runs of a session so far, as its [`UsageScope`] says.
+/// Tokens that an agent used, in one run or in a session so far; see [`UsageScope`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Usage {
@@ -144,7 +144,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What came to this count since it was `earlier`. Nothing where it counts less than that: they do not belong together.
+    /// The tokens used since `earlier`. `None` if any count has gone down, because the two are then not of one session.
     pub fn since(self, earlier: Self) -> Option<Self> {
         Some(Self {
             input_tokens: self.input_tokens.checked_sub(earlier.input_tokens)?,
@@ -155,13 +155,13 @@ impl Usage {
     }
 }
 
-/// What the tokens are counted over that an agent reports at the end of a run.
+/// What the token counts that an agent reports at the end of a run cover.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UsageScope {
-    /// The run alone.
+    /// Only the run.
     #[default]
     Run,
-    /// The session so far, with every earlier run of it.
+    /// The session so far, including its earlier runs.
     Session,
 }
 
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_taken_from_a_larger_one_and_from_no_smaller_one() {
+    fn usage_is_subtracted_unless_a_count_has_gone_down() {
         let usage = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, ..Usage::default() };
         assert_eq!(usage(1_050, 105).since(usage(1_000, 100)), Some(usage(50, 5)));
         assert_eq!(usage(1_000, 100).since(usage(1_000, 100)), Some(usage(0, 0)));

@@ -1,11 +1,11 @@
-//! Which of an agent's messages is its answer.
+//! Selects an agent's answer from its messages.
 
 use crate::Warning;
 
-/// The last message that says something, and whether the agent went on working after it.
+/// The last message that is not blank, and whether the agent continued to work after it.
 ///
-/// An agent may announce what it is about to do, do it, and end its turn without another word; or end it with a message
-/// that is blank. The announcement is then all there is, and [`warning`](Self::warning) says that it is no summary.
+/// An agent may announce what it is about to do, do it, and end its turn without another message, or with a blank one. The
+/// announcement is then the only answer there is, and [`warning`](Self::warning) says that it is not a summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FinalMessage {
     text: Option<String>,
@@ -13,7 +13,7 @@ pub struct FinalMessage {
 }
 
 impl FinalMessage {
-    /// The agent said `text`. A blank text replaces nothing.
+    /// Records a message. A blank one is ignored.
     pub fn say(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !text.trim().is_empty() {
@@ -21,23 +21,23 @@ impl FinalMessage {
         }
     }
 
-    /// The agent ran a command, changed a file, or called another tool.
+    /// Records that the agent ran a command, changed a file, or called another tool.
     pub fn work(&mut self) {
         self.is_followed_by_work = true;
     }
 
-    /// The message, which is never blank.
+    /// The message; never blank.
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
-    /// The message, which is never blank.
+    /// The message; never blank.
     pub fn into_text(self) -> Option<String> {
         self.text
     }
 
-    /// What to tell whoever reads the message, now that the turn is over. Nothing when there is no message: that is
-    /// noticed of every agent.
+    /// A warning for the reader of the message, once the turn is over. `None` if there is no message at all, because the
+    /// supervisor warns about that for every agent.
     pub fn warning(&self) -> Option<Warning> {
         (self.text.is_some() && self.is_followed_by_work).then(|| Warning {
             message: "the agent ended without a final message: its last message came before its last command or tool \
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blank_text_replaces_nothing() {
+    fn a_blank_message_is_ignored() {
         let mut message = FinalMessage::default();
         message.say(" \n");
         assert_eq!(message.text(), None);
@@ -65,10 +65,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_before_the_last_work_has_a_warning_until_the_next_message() {
+    fn a_message_followed_by_work_gets_a_warning_until_the_next_message() {
         let mut message = FinalMessage::default();
         message.work();
-        assert_eq!(message.warning(), None, "that there is no message at all is somebody else's warning");
+        assert_eq!(message.warning(), None, "the supervisor warns about a missing message");
         message.say("I will look");
         message.work();
         message.say("  ");

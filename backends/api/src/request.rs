@@ -44,9 +44,9 @@ pub fn is_uuid(id: &str) -> bool {
     lengths.eq([8, 4, 4, 4, 12]) && id.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-')
 }
 
-/// The word behind the slash, where `prompt` begins like a command, such as `/review the parser`: many agents run commands
-/// of their own, of the user or of the project in place of asking their model. Paths such as `/etc/hosts` and comments
-/// such as `// TODO` begin none. An agent that ignores blanks at the beginning wants them trimmed before.
+/// The name of the slash command that `prompt` starts with, such as `review` in `/review the parser`. Many agents run such a
+/// command (their own, the user's or the project's) instead of passing the prompt to the model. Paths such as `/etc/hosts`
+/// and comments such as `// TODO` are not commands. Trim the prompt first if the agent ignores leading white space.
 pub fn slash_command(prompt: &str) -> Option<&str> {
     let rest = prompt.strip_prefix('/')?;
     let word = rest.split_whitespace().next().unwrap_or_default();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_and_a_word_begin_a_command_and_a_path_does_not() {
+    fn a_slash_and_a_word_are_a_command_and_a_path_is_not() {
         for (prompt, word) in [("/fix it", "fix"), ("/help", "help"), ("/git:commit\nnow", "git:commit"), ("/\n", "")] {
             assert_eq!(slash_command(prompt), Some(word), "{prompt:?}");
         }

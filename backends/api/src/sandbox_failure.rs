@@ -1,8 +1,8 @@
-//! How the programs that make a sandbox say that they cannot.
+//! Recognizes the output of a sandbox that could not start.
 
 use crate::Warning;
 
-/// Parts of what they print, in lower case: bubblewrap, Codex's own helper (0.44 to 0.171), and `sandbox-exec` of macOS.
+/// Parts of such output, in lower case: bubblewrap, Codex's own helper (0.44 to 0.171), and `sandbox-exec` of macOS.
 const CANNOT_START: [&str; 8] = [
     "bwrap: ",
     "bubblewrap is unavailable",
@@ -14,10 +14,10 @@ const CANNOT_START: [&str; 8] = [
     "sandbox_apply: operation not permitted",
 ];
 
-/// What a sandbox prints when it cannot start is short. In a longer text the words are somebody's output.
+/// Upper bound on its length, in bytes: a sandbox that cannot start prints a line or two.
 const LONGEST: usize = 2_000;
 
-/// What to tell the user, where `text` is the output of a sandbox that could not start; with the line that says so.
+/// A warning if `text` is the output of a sandbox that could not start. It quotes the line that says so.
 ///
 /// Agents sandbox their commands with the same few programs. In a container without user namespaces, every command of
 /// Codex fails in this way before it begins.
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_real_programs_printed_is_known_and_other_failures_are_not() {
+    fn the_output_of_real_sandboxes_is_recognized_and_other_failures_are_not() {
         for said in [
             "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)\n",
             "bwrap: No permissions to create a new namespace, likely because the kernel does not allow non-privileged \

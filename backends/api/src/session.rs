@@ -33,17 +33,16 @@ pub trait AgentSession: Send {
         Interrupt::Signal
     }
 
-    /// Whether the agent has said that it completed its turn. A program that then fails to exit cleanly has still done
-    /// its work: the supervisor says so next to the failure, in place of what it wrote to stderr on its way out.
+    /// Whether the agent has reported that it completed its turn. If the program then exits with an error, the work is
+    /// still done: the supervisor says so next to the failure reason, and ignores what the program wrote to stderr.
     fn has_completed(&self) -> bool {
         false
     }
 
-    /// What the user has to know about the run besides its verdict. Called once, after the last line and before
-    /// [`finish`](Self::finish).
+    /// Warnings about the run for the user. Called once, after the last line and before [`finish`](Self::finish).
     ///
-    /// That a completed run has no answer, and that no command could run because no sandbox could start, is noticed by
-    /// the supervisor, for every agent.
+    /// For every agent, the supervisor itself warns about a completed run without an answer, and about a sandbox that
+    /// could not start.
     fn warnings(&self) -> Vec<Warning> {
         vec![]
     }

@@ -47,8 +47,8 @@ pub(crate) fn launch(
     Ok(Launch { args, prompt, polite_signal: PoliteSignal::Interrupt })
 }
 
-/// What to write in place of `prompt`, where Claude Code would run a command: one of its own such as `/clear`, or one of the
-/// user or the project. Behind a blank it is plain text, and reaches the model as it stands there (2.1.197, 2.1.332).
+/// The text to send instead of `prompt` if Claude Code would take it for a slash command: a built-in one such as `/clear`,
+/// or one of the user or the project. With a leading space it is plain text for the model (2.1.197, 2.1.332).
 pub(crate) fn as_text(prompt: &str) -> Option<String> {
     slash_command(prompt).map(|_| format!(" {prompt}"))
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_that_begins_like_a_command_is_written_behind_a_blank_and_every_other_as_it_is() {
+    fn a_task_that_looks_like_a_command_gets_a_leading_space_and_every_other_task_is_unchanged() {
         for prompt in ["/clear the build", "/help", "/mine x", "/dir:mine", "/nosuch do it"] {
             assert_eq!(as_text(prompt), Some(format!(" {prompt}")));
         }

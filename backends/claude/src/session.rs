@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{advice::FAILURES, background::BackgroundTasks, tools::Calls};
 
-/// The model of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
+/// The `model` of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
 
 /// How long Claude Code may take to exit after its `result`. It runs hooks then, and closes its MCP servers.
@@ -20,7 +20,7 @@ const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct ClaudeSession {
     reader: JsonReader,
-    /// What to write to stdin, where the supervisor does not write the task itself.
+    /// The prompt, if the session rather than the supervisor writes it to stdin.
     prompt: Option<String>,
     /// The session that this run has to go on with.
     resumed: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct ClaudeSession {
     session_id: Option<String>,
     calls: Calls,
     answer: FinalMessage,
-    /// Whether a message came that its model wrote.
+    /// Whether a message from the model has come.
     asked_model: bool,
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
@@ -42,7 +42,7 @@ pub(crate) struct ClaudeSession {
 }
 
 impl ClaudeSession {
-    /// A run that goes on with the session `resumed`, if there is one, and that is told `prompt`, if the session has to.
+    /// A run that resumes the session `resumed`, if any, and writes `prompt` to stdin, if any.
     pub(crate) fn new(resumed: Option<String>, prompt: Option<String>) -> Self {
         Self {
             reader: JsonReader::default(),
@@ -142,7 +142,7 @@ impl ClaudeSession {
             events.push(AgentEvent::Warning { message });
         }
         if is_success(&event) {
-            // What was said before is no news: it stays where it was said.
+            // Usually it repeats the last message, which may have come before the last tool call.
             let last = event["result"].as_str().filter(|text| self.answer.text() != Some(text));
             self.answer.say(last.unwrap_or_default());
         } else {
@@ -156,7 +156,7 @@ impl ClaudeSession {
         events
     }
 
-    /// A command of Claude Code's own takes no turn of its model.
+    /// Claude Code's own commands take no turns of the model.
     fn has_asked_model(&self) -> bool {
         self.asked_model || self.result.as_ref().is_none_or(|result| result["num_turns"] != 0)
     }
@@ -173,12 +173,12 @@ impl ClaudeSession {
                 return Outcome::Failed(Complaint { advice: advice.map(str::to_owned).or(of.advice), ..of });
             }
             Some(_) if !self.has_asked_model() => {
-                let said = "Claude Code ran a command of its own in place of the task, and did not ask its model";
-                let advice = Some("begin `task` with a word that is no command".to_owned());
+                let said = "Claude Code ran one of its own commands instead of the task and never called the model";
+                let advice = Some("start `task` with another word".to_owned());
                 return Outcome::Failed(Complaint { advice, ..Complaint::new(said) });
             }
             Some(_) if exit == Exit::Code(0) => return Outcome::Completed,
-            // What stands on stderr then is about the way out, and not about the work.
+            // Whatever is on stderr is about the exit, not about the work.
             Some(_) => {
                 return Outcome::Failed(Complaint::new(format!(
                     "Claude Code completed its turn, then ended with {exit}"
@@ -243,12 +243,12 @@ impl AgentSession for ClaudeSession {
     }
 }
 
-/// Who speaks in an event.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaker {
-    /// The agent that was given the task.
+    /// The agent that works on the task.
     Agent,
-    /// One that it gave a part of it to. Its words are for the agent, and are no answer.
+    /// An agent that it started. Its messages are for that agent, not for the user.
     SubAgent,
 }
 
@@ -258,13 +258,13 @@ impl Speaker {
     }
 }
 
-/// Whether a line of type `result` tells of a success. `is_error` is false for `error_during_execution` and its like
+/// Whether a line of type `result` reports a success. `is_error` can be false for `error_during_execution` and the like
 /// (2.1.332).
 fn is_success(result: &Value) -> bool {
     result["subtype"] == "success" && result["is_error"] != true
 }
 
-/// Why it is no success, in the agent's own words where there are any.
+/// Why it is not a success, in the agent's own words if there are any.
 fn failure(result: &Value) -> Option<String> {
     let errors = result["errors"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let errors: Vec<_> = errors.filter_map(Value::as_str).filter(|error| !error.trim().is_empty()).collect();
@@ -275,7 +275,7 @@ fn failure(result: &Value) -> Option<String> {
     })
 }
 
-/// What to do about a result with this subtype, whatever its words are.
+/// Advice for the subtype of a result.
 fn advice(result: &Value) -> Option<&'static str> {
     match result["subtype"].as_str()? {
         "error_max_turns" => {

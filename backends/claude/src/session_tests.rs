@@ -110,7 +110,7 @@ fn reads(id: &str) -> Value {
     json!({"type": "assistant", "message": {"content": [call]}})
 }
 
-/// The answer after these lines and a success with this text, and whether it came before the last work.
+/// The answer after these lines and a success with this text, and whether work followed it.
 fn answered(lines: &[Value], last: &str) -> (Option<String>, bool) {
     let mut session = Box::new(ClaudeSession::new(None, None));
     for line in [&[init()], lines, &[result(json!({"result": last}))]].concat() {
@@ -124,7 +124,7 @@ fn answered(lines: &[Value], last: &str) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
     for blank in ["", " \n"] {
         assert_eq!(
             answered(&[says("three bugs"), says(blank)], blank),
@@ -144,7 +144,7 @@ fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_
 }
 
 #[test]
-fn what_a_sub_agent_says_is_no_answer_and_what_it_does_is_not_the_agent_s_work() {
+fn messages_and_work_of_a_sub_agent_do_not_count() {
     let sub = |mut line: Value| {
         line["parent_tool_use_id"] = "toolu_1".into();
         line
@@ -155,7 +155,7 @@ fn what_a_sub_agent_says_is_no_answer_and_what_it_does_is_not_the_agent_s_work()
 }
 
 #[test]
-fn a_result_is_a_success_only_when_it_says_so() {
+fn only_the_subtype_success_is_a_success() {
     for (subtype, is_error, errors, said, advice) in [
         ("error_during_execution", false, json!([]), "it ended with error_during_execution", None),
         ("error_max_turns", false, json!(["Reached 3 turns"]), "Reached 3 turns", Some("--max-turns")),
@@ -179,7 +179,7 @@ fn a_result_is_a_success_only_when_it_says_so() {
 }
 
 #[test]
-fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), says("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
     let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
     assert_eq!(complaint.said, "Claude Code completed its turn, then ended with exit code 1");
@@ -187,19 +187,19 @@ fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
 }
 
 #[test]
-fn a_command_of_its_own_is_no_success_because_it_asked_no_model() {
+fn a_built_in_command_is_a_failure_because_it_calls_no_model() {
     let mut help = says("/help isn't available in this environment");
     help["message"]["model"] = "<synthetic>".into();
     for lines in [vec![init(), help], vec![init()]] {
         let lines = [lines, vec![result(json!({"num_turns": 0, "result": ""}))]].concat();
         let (_, verdict) = run(None, &lines, "", Exit::Code(0));
         let Outcome::Failed(complaint) = verdict.outcome else { panic!("no model was asked") };
-        assert!(complaint.said.contains("did not ask its model") && complaint.advice.is_some(), "{complaint:?}");
+        assert!(complaint.said.contains("never called the model") && complaint.advice.is_some(), "{complaint:?}");
     }
 }
 
 #[test]
-fn a_prompt_that_the_session_has_to_write_is_written_and_stdin_is_closed() {
+fn the_session_writes_the_prompt_it_is_given_and_closes_stdin() {
     let mut session = ClaudeSession::new(None, Some(" /help me".into()));
     assert_eq!(session.start(), [Step::Send(b" /help me".to_vec()), Step::CloseStdin]);
     assert_eq!(ClaudeSession::new(None, None).start(), []);

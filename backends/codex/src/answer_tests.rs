@@ -1,4 +1,4 @@
-//! Which message is the answer, and what is said about it.
+//! Which message is the answer, and when it gets a warning.
 
 use connector_api::{AgentSession, Exit, Line, Outcome, Step, Verdict};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     session::CodexSession,
 };
 
-/// What comes of a turn with these items, and what its answer is warned about.
+/// The verdict on a turn with these items, and its warnings.
 fn turn(items: &[Value], exit: Exit) -> (Verdict, Vec<String>) {
     let mut session = Box::new(CodexSession::default());
     let mut hear = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
@@ -39,7 +39,7 @@ fn answer(items: &[Value]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_says_something_is_the_answer() {
+fn the_last_message_that_is_not_blank_is_the_answer() {
     for blank in ["", " ", "\n\t"] {
         assert_eq!(answer(&[says("three bugs"), says(blank)]), (Some("three bugs".into()), false), "{blank:?}");
         assert_eq!(answer(&[says(blank)]), (None, false), "{blank:?}");
@@ -50,7 +50,7 @@ fn the_last_message_that_says_something_is_the_answer() {
 }
 
 #[test]
-fn a_message_before_the_last_work_is_the_answer_with_a_warning() {
+fn an_answer_followed_by_work_gets_a_warning() {
     let changes = json!({"id": "f", "type": "file_change", "changes": [], "status": "completed"});
     let calls = json!({"id": "t", "type": "mcp_tool_call", "server": "s", "tool": "t", "status": "completed"});
     let unknown = json!({"id": "w", "type": "web_search", "query": "x"});
@@ -62,7 +62,7 @@ fn a_message_before_the_last_work_is_the_answer_with_a_warning() {
 }
 
 #[test]
-fn a_text_that_is_only_in_an_update_counts() {
+fn a_message_that_is_only_in_an_update_counts() {
     let update = |text: &str, stage: &str| json!({"id": "m", "type": "agent_message", "text": text, "stage": stage});
     assert_eq!(answer(&[runs("completed"), update("half", "updated")]), (Some("half".into()), false));
     assert_eq!(
@@ -73,7 +73,7 @@ fn a_text_that_is_only_in_an_update_counts() {
 }
 
 #[test]
-fn a_recorded_success_of_every_version_has_nothing_to_warn_about() {
+fn recorded_successes_have_no_warnings() {
     for version in VERSIONS {
         let mut session = CodexSession::default();
         for line in Recording::of(version).text("success.jsonl").lines() {
@@ -84,7 +84,7 @@ fn a_recorded_success_of_every_version_has_nothing_to_warn_about() {
 }
 
 #[test]
-fn a_turn_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+fn stderr_does_not_explain_a_completed_turn() {
     let (verdict, _) = turn(&[says("All tests pass.")], Exit::Code(1));
     let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
     assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
@@ -93,7 +93,7 @@ fn a_turn_that_was_complete_is_not_explained_by_what_came_on_stderr() {
 }
 
 #[test]
-fn a_turn_that_was_not_complete_has_no_warnings_about_its_answer() {
+fn an_incomplete_turn_has_no_warning_about_its_answer() {
     let mut session = CodexSession::default();
     for item in [says("I will look"), runs("completed")] {
         session.stdout(Line::Whole(json!({"type": "item.completed", "item": item}).to_string().as_bytes()));

@@ -96,8 +96,8 @@ impl AgentBackend for Codex {
         probe::usage_scope(&installed.version)
     }
 
-    /// `linux` is the name of a sandbox up to 0.125, and of a program that is not there in 0.171, which comes after the
-    /// sandbox has started or has not.
+    /// Up to 0.125, `linux` names a sandbox. 0.171 takes it for a program and does not find it, but only after it has
+    /// started the sandbox.
     fn sandbox_probe(&self) -> Option<ProbeCommand> {
         cfg!(target_os = "linux").then(|| ProbeCommand::new(["sandbox", "linux", "true"]))
     }

@@ -9,7 +9,7 @@ use crate::stderr;
 /// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
 const OLDEST: (u64, u64) = (0, 44);
 
-/// The first version that counts the tokens of the whole thread when it resumes one: 0.77.0 counts those of the run.
+/// The first version whose token counts cover the whole thread when it is resumed; those of 0.77.0 cover the run.
 const FIRST_TO_COUNT_THE_THREAD: (u64, u64) = (0, 79);
 
 /// Reads the answers to `--version` and `exec --help`.
@@ -70,7 +70,7 @@ fn is_too_old(number: &str) -> bool {
     major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
 }
 
-/// What the tokens are counted over that this version reports.
+/// What the token counts of this version cover.
 pub(crate) fn usage_scope(number: &str) -> UsageScope {
     match major_and_minor(number) {
         Some(version) if version < FIRST_TO_COUNT_THE_THREAD && number != "0.0.0" => UsageScope::Run,
@@ -112,7 +112,7 @@ fn takes_value(help: &str, flag: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_tokens_of_a_thread_are_counted_from_0_79_on() {
+    fn token_counts_cover_the_thread_from_0_79_on() {
         for (version, scope) in [
             ("0.47.0", UsageScope::Run),
             ("0.77.0", UsageScope::Run),

@@ -177,7 +177,7 @@ impl CodexSession {
         })
     }
 
-    /// An item that is under way. Its text may be all that comes of a message.
+    /// An item in progress. The agent may send the text of a message in no other event.
     fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
         self.notice_work(&item);
         match wire::tagged(item)? {
@@ -207,7 +207,7 @@ impl CodexSession {
         }
     }
 
-    /// Every item is work but what the agent says, thinks and plans, whatever later versions call it.
+    /// Every item counts as work except messages, reasoning, plans and warnings, so that unknown tools do too.
     fn notice_work(&mut self, item: &Value) {
         if !matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             self.answer.work();
@@ -287,7 +287,7 @@ impl CodexSession {
                 return Outcome::CommandLineRefused(complaint(&stderr.unwrap_or_default()));
             }
             (Turn::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
-            // What stands on stderr then is about the way out, and not about the work.
+            // Whatever is on stderr is about the exit, not about the work.
             (Turn::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };

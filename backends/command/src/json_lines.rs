@@ -135,7 +135,7 @@ impl JsonSession {
         }
         if let Some(text) = find(&self.rules.message, object).map(text) {
             match self.rules.answer {
-                // A message that says nothing takes the place of none.
+                // A blank message replaces nothing.
                 Answer::Last if self.answer.is_some() && text.trim().is_empty() => {}
                 Answer::Last => self.answer.insert(Chunks::default()).push(&text, halves),
                 Answer::Joined => self.answer.get_or_insert_default().push(&text, halves),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_message_takes_the_place_of_none_and_is_no_answer() {
+    fn a_blank_message_is_ignored() {
         for answer in ["last", "joined"] {
             let run = |texts: &[&str]| {
                 let lines: Vec<_> = texts.iter().map(|text| json!({"delta": text})).collect();

@@ -164,7 +164,7 @@ impl GeminiSession {
         let said = match &self.error {
             Some(error) => Some(error.clone()),
             None if ended_well && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
-            // What stands on stderr then is about the way out, and not about the work.
+            // Whatever is on stderr is about the exit, not about the work.
             None if ended_well && self.has_worked => {
                 Some(format!("Gemini CLI completed its turn, then ended with {exit}"))
             }

@@ -240,7 +240,7 @@ fn another_session_than_it_was_told_is_a_failure() {
     assert!(!steps.contains(&Step::Finished) && verdict.outcome == Outcome::Completed);
 }
 
-/// The answer after these lines and a success, and whether it came before the last work.
+/// The answer after these lines and a success, and whether work followed it.
 fn answered(lines: &[Value]) -> (Option<String>, bool) {
     let mut session = Box::new(GeminiSession::new(None));
     for line in [&[init()], lines, &[result(json!({}))]].concat() {
@@ -254,18 +254,18 @@ fn answered(lines: &[Value]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
     let work = [begin("a", "read_file", json!({"file_path": "/x"})), end("a", "x", None)];
     let after = |text: &str| answered(&[&[delta("I will look")], &work[..], &[delta(text)]].concat());
     assert_eq!(after("done"), (Some("done".into()), false));
     for blank in ["", " \n"] {
         assert_eq!(after(blank), (Some("I will look".into()), true), "{blank:?}");
     }
-    assert_eq!(answered(&work), (None, false), "that there is none is said of every agent");
+    assert_eq!(answered(&work), (None, false), "the supervisor warns about a missing message");
 }
 
 #[test]
-fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), delta("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
     assert_eq!(verdict.answer.as_deref(), Some("done"));
     let complaint = complaint(verdict);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{advice, log::Entry, tools};
 
-/// Why the last step of a task ends, when the model has nothing left to do.
+/// The reason for which the last step of a completed task ends.
 const LAST_STEP: &str = "stop";
 
 /// How long OpenCode may take to exit after its last step, or to begin another one: none of its lines says that it will
@@ -198,7 +198,7 @@ impl OpenCodeSession {
         let said = match (exit, self.answer.text(), unfinished) {
             (Exit::Code(0), Some(_), None) => return Outcome::Completed,
             (Exit::Code(0), None, None) if self.step_ended.as_deref() == Some(LAST_STEP) => return Outcome::Completed,
-            // What stands on stderr then is about the way out, and not about the work.
+            // Whatever is on stderr is about the exit, not about the work.
             (Exit::Code(_), _, _) if self.has_completed() => {
                 let said = format!("OpenCode completed its turn, then ended with {exit}");
                 return Outcome::Failed(Complaint::new(said));
@@ -283,7 +283,7 @@ impl AgentSession for OpenCodeSession {
         }
     }
 
-    /// No line says so: the last step ended as the last one of a task does.
+    /// OpenCode does not say so itself: its last step ended as that of a completed task does.
     fn has_completed(&self) -> bool {
         self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.strayed.is_none()
     }

@@ -206,7 +206,7 @@ fn what_is_new_is_kept_and_what_is_too_long_is_told_of() {
     assert!(verdict.outcome == Outcome::Completed && verdict.answer.is_some_and(|answer| answer.contains("log")));
 }
 
-/// What comes of these lines and exit code 0, and whether the answer came before the last work.
+/// The answer after these lines and exit code 0, and whether work followed it.
 fn completed(lines: &[String]) -> (Option<String>, bool) {
     let mut session = Box::new(OpenCodeSession::new(None));
     for line in lines {
@@ -220,7 +220,7 @@ fn completed(lines: &[String]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_has_a_warning() {
+fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
     let text = |text: &str| line("text", json!({"text": text}));
     let work = line("tool_use", json!({"tool": "read", "state": {"status": "completed"}}));
     let stop = line("step_finish", json!({"reason": "stop"}));
@@ -229,11 +229,11 @@ fn the_last_text_that_says_something_is_the_answer_and_one_before_the_last_work_
     for blank in ["", " \n"] {
         assert_eq!(after(blank), (Some("I will look".into()), true), "{blank:?}");
     }
-    assert_eq!(completed(&[work, stop]), (None, false), "that there is none is said of every agent");
+    assert_eq!(completed(&[work, stop]), (None, false), "the supervisor warns about a missing message");
 }
 
 #[test]
-fn a_run_that_was_complete_is_not_explained_by_what_came_on_stderr() {
+fn stderr_does_not_explain_a_completed_turn() {
     let stdout = [line("text", json!({"text": "done"})), line("step_finish", json!({"reason": "stop"}))].concat();
     let (_, verdict) = run(None, &stdout, "metrics: 401", Exit::Code(1));
     assert_eq!(complaint(&verdict).said, "OpenCode completed its turn, then ended with exit code 1");

@@ -18,7 +18,7 @@ const ADVICE: usize = 500;
 
 /// The most characters of a duration.
 pub(super) const DURATION: usize = 20;
-/// The most characters of a warning, and of all of them together.
+/// Maximum number of characters in one warning, and in all of them.
 const WARNING: usize = 400;
 pub(super) const WARNINGS: usize = 1_200;
 
@@ -76,14 +76,14 @@ impl Page {
         self.text
     }
 
-    /// An agent that completed its turn and then exited badly has done its work.
+    /// Explains a failure reason that is only about how the agent exited.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
         if let Some(code) = record.exit_code.filter(|_| record.turn_completed) {
             self.line(&format!("**Turn Status:** completed; the agent exited with code {code} afterwards"));
         }
     }
 
-    /// What the user has to know besides the status: one line each, as far as there is room.
+    /// The warnings, one per line, as far as there is room.
     pub(super) fn warnings(&mut self, record: &TaskRecord) {
         let mut room = WARNINGS;
         for (shown, warning) in record.warnings.iter().enumerate() {

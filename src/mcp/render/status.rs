@@ -112,7 +112,7 @@ impl Facts<'_> {
     }
 }
 
-/// The tokens of the run; those of its session, where only they are known, or besides.
+/// The tokens of the run and, for a resumed session, its total; only the total if the run's share is unknown.
 fn tokens(record: &TaskRecord) -> Option<String> {
     let count = |usage: Usage| {
         format!(

@@ -92,7 +92,7 @@ fn a_result_that_is_only_in_the_record_is_shown() {
 }
 
 #[test]
-fn a_warning_stands_in_every_answer_about_the_end_of_a_task() {
+fn every_answer_about_an_ended_task_shows_its_warnings() {
     let advice = Some("look\nfor yourself".to_owned());
     let warnings = vec![Warning { message: "no *final* message".into(), advice }, Warning::new("more")];
     let record = TaskRecord { warnings, ..completed() };
@@ -107,7 +107,7 @@ fn a_warning_stands_in_every_answer_about_the_end_of_a_task() {
 }
 
 #[test]
-fn tokens_are_those_of_the_run_or_said_to_be_those_of_the_session() {
+fn tokens_of_a_session_are_labelled_as_such() {
     let usage = |input_tokens, output_tokens| Some(Usage { input_tokens, output_tokens, ..Usage::default() });
     for (run, session, expected) in [
         (usage(50, 5), None, "input 50 (cached 0), output 5 (reasoning 0)\n"),
@@ -125,7 +125,7 @@ fn tokens_are_those_of_the_run_or_said_to_be_those_of_the_session() {
 }
 
 #[test]
-fn a_turn_that_was_complete_is_told_next_to_the_reason_of_the_failure() {
+fn a_completed_turn_is_shown_next_to_the_failure_reason() {
     let record = TaskRecord { turn_completed: true, agent_said: None, advice: None, ..failed() };
     let expected =
         "**Failure reason:** Exited with code 1\n**Turn Status:** completed; the agent exited with code 1 afterwards\n";
