@@ -134,6 +134,17 @@ fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
     }
 }
 
+#[test]
+fn a_call_that_ends_after_the_answer_began_before_it() {
+    let mut session = prompted();
+    let call = |kind: &str, status: &str| json!({"sessionUpdate": kind, "toolCallId": "c", "kind": "execute", "title": "make", "status": status});
+    for told in [call("tool_call", "pending"), piece_of(None, "done"), call("tool_call_update", "completed")] {
+        update(&mut session, told);
+    }
+    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    assert_eq!((session.has_completed(), session.warnings()), (true, vec![]));
+}
+
 /// A line with a piece of a message, whose text is written as it stands here.
 fn raw_piece(text: &str) -> String {
     let update = format!(

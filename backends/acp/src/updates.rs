@@ -94,7 +94,8 @@ impl Updates {
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
             self.is_broken = status == "systemError";
         }
-        if matches!(kind, "tool_call" | "tool_call_update") {
+        // Not its updates: a call that the agent does not wait for may end after the answer.
+        if kind == "tool_call" {
             self.answer.place.work();
         }
         events.push(match kind {

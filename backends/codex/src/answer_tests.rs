@@ -62,6 +62,14 @@ fn an_answer_followed_by_work_gets_a_warning() {
 }
 
 #[test]
+fn a_command_that_ends_after_the_answer_started_before_it() {
+    let items = [runs("started"), says("done"), runs("completed")];
+    assert_eq!(answer(&items), (Some("done".into()), false));
+    let again = [&items[..], &[runs("completed")]].concat();
+    assert_eq!(answer(&again), (Some("done".into()), true), "a second one started and ended after it");
+}
+
+#[test]
 fn a_message_that_is_only_in_an_update_counts() {
     let update = |text: &str, stage: &str| json!({"id": "m", "type": "agent_message", "text": text, "stage": stage});
     assert_eq!(answer(&[runs("completed"), update("half", "updated")]), (Some("half".into()), false));

@@ -1,5 +1,6 @@
 //! Following one run of `codex exec --json`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use connector_api::{
@@ -29,6 +30,8 @@ pub(crate) struct CodexSession {
     strayed: Option<String>,
     turn: Turn,
     answer: FinalMessage,
+    /// The ids of items that have started and not ended.
+    under_way: HashSet<String>,
     usage: Option<Usage>,
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
@@ -46,6 +49,13 @@ enum Turn {
     Failed(Option<String>),
 }
 
+/// The part of an item's life that an event reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Started,
+    Completed,
+}
+
 impl Default for CodexSession {
     fn default() -> Self {
         let stderr = Tail::of_complaints();
@@ -56,6 +66,7 @@ impl Default for CodexSession {
             strayed: None,
             turn: Turn::Unheard,
             answer: FinalMessage::default(),
+            under_way: HashSet::new(),
             usage: None,
             notice: None,
             stderr,
@@ -179,7 +190,7 @@ impl CodexSession {
 
     /// An item in progress. The agent may send the text of a message in no other event.
     fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item);
+        self.notice_work(&item, Stage::Started);
         match wire::tagged(item)? {
             Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
             Item::TodoList { items } => Some(todo_list(items)),
@@ -192,7 +203,6 @@ impl CodexSession {
     }
 
     fn updated_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item);
         match wire::tagged(item)? {
             Item::TodoList { items } => Some(todo_list(items)),
             Item::AgentMessage { text } => {
@@ -207,15 +217,25 @@ impl CodexSession {
         }
     }
 
-    /// Every item counts as work except messages, reasoning, plans and warnings, so that unknown tools do too.
-    fn notice_work(&mut self, item: &Value) {
-        if !matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+    /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
+    /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
+    fn notice_work(&mut self, item: &Value, stage: Stage) {
+        if matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+            return;
+        }
+        let id = item["id"].as_str().unwrap_or_default();
+        let is_new = match stage {
+            Stage::Started => self.under_way.insert(id.to_owned()),
+            // Some kinds of items, and all of some versions, are only reported when they end.
+            Stage::Completed => !self.under_way.remove(id),
+        };
+        if is_new {
             self.answer.work();
         }
     }
 
     fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item);
+        self.notice_work(&item, Stage::Completed);
         Some(match wire::tagged(item)? {
             Item::AgentMessage { text } => {
                 self.answer.say(text.as_str());
