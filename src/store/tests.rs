@@ -100,6 +100,19 @@ fn reading_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
 }
 
 #[test]
+fn the_last_words_of_a_supervisor_are_read_from_the_end_of_a_log_of_any_length() {
+    let (_dir, store) = store();
+    let id = TaskId::random();
+    let Ok(Claim::Taken(_lease)) = store.claim(&id) else { panic!("a new id is free") };
+    let mut log = store.supervisor_log(&id).expect("it is writable");
+    // Nearly all of it is a hole: reading it whole would need more memory than there is.
+    log.set_len(1 << 40).expect("it is writable");
+    std::io::Write::write_all(&mut log, "\nthe fault: ä".as_bytes()).expect("it is writable");
+    let words = store.last_words(&id).expect("there are some");
+    assert!(words.ends_with("\nthe fault: ä") && words.chars().count() <= 2_001, "{} characters", words.len());
+}
+
+#[test]
 fn one_task_that_cannot_be_read_hides_no_other() {
     let (_dir, store) = store();
     let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
