@@ -57,7 +57,7 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     }
 
     /// A command that makes the program run nothing in its own sandbox, to find out whether the sandbox can start on this
-    /// machine. Its output is given to [`sandbox_failure`](crate::sandbox_failure).
+    /// machine. Its output is given to [`sandbox_failure`](fn@crate::sandbox_failure).
     fn sandbox_probe(&self) -> Option<ProbeCommand> {
         None
     }
