@@ -146,6 +146,9 @@ fn our_own_words_and_paths_stay_whole_whatever_is_secret() {
     }
     assert_eq!(world.record(&id)["workingDirectory"], json!(directory));
     assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("it is there"), said);
+    let nowhere = world.home().join("nowhere").display().to_string();
+    let refused = server.call("codex_agent", json!({"task": "x", "workingDirectory": nowhere}), |_| {}).text;
+    assert!(refused.contains(&nowhere), "{refused}");
     let listed = server.request("resources/read", json!({"uri": format!("task://{id}")}));
     let listed = listed["contents"][0]["text"].as_str().expect("it is text");
     assert!(listed.contains(&log) && listed.contains(&directory) && !listed.contains(key), "{listed}");

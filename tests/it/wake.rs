@@ -64,7 +64,7 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
     arguments["async"] = json!(true);
     let answer = server.call("codex_agent", arguments, |_| {});
     let command = named(&answer.text);
-    assert!(command.contains("--set 'index.entries=2000'"), "{command}");
+    assert!(command.contains("--set 'index.entries=2000'") && command.contains("--set 'log_dir="), "{command}");
     let mut bash = Command::new("bash");
     bash.args(["-c", command]).env_clear();
     bash.envs(world.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
