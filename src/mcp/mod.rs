@@ -27,7 +27,9 @@ mod looks;
 mod params;
 mod progress;
 mod prompts;
+mod readable;
 mod render;
+mod repair;
 mod resources;
 mod runtime;
 mod server;
@@ -46,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{broker::Broker, process::heed_file_limit};
 use input::Input;
+use readable::{Answering, readable_lines};
 pub(crate) use render::{brief, ends};
 use server::{Connection, Server};
 use stdio::{Stdin, Stdout, pacing::Paced};
@@ -111,10 +114,10 @@ pub fn serve(office: Office) -> Result<ExitCode, StartProblem> {
 async fn run(office: Office, stdin: Stdin, stdout: Stdout) {
     heed_file_limit();
     let gone = CancellationToken::new();
-    let stdin = Input::new(stdin, gone.clone());
+    let (stdin, unreadable) = readable_lines(Input::new(stdin, gone.clone()));
+    let transport = Paced::new(Answering::new(AsyncRwTransport::new_server(stdin, stdout), unreadable));
     let books = keep_books(&office);
     let serving = async {
-        let transport = Paced::new(AsyncRwTransport::new_server(stdin, stdout));
         match Server::new(office, Connection::Stdio).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use connector_testing::ToolAnswer;
+use connector_testing::{ToolAnswer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{World, and, field};
+use crate::world::{PATIENCE, World, and, field};
 
 /// Asserts that the call was refused, that the answer holds all of `words`, and that no task came of it.
 fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
@@ -179,4 +179,32 @@ fn torn_strange_and_enormous_lines_break_nothing() {
     let log = fs::metadata(world.log_file(&id, "log")).expect("there is a log").len();
     assert!(log > 50 << 20, "the log has {log} bytes: the long line is not whole");
     assert!(world.log(&id).contains("brand.new"));
+}
+
+#[test]
+fn every_request_with_an_id_is_answered_however_it_is_written() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    let values: [&[u8]; 8] =
+        [b"\"\\ud83d\"", b"\"\\udc00x\"", b"\"\xe9\"", b"\"a\tb\"", b"1e999", b"NaN", b"1,", deep.as_bytes()];
+    let is_repaired = |number: usize| number < 4;
+    for (number, value) in values.iter().enumerate() {
+        let head = format!(r#"{{"jsonrpc":"2.0","id":"n{number}","method":"no/such/method","params":{{"x":"#);
+        server.send_raw(&[head.as_bytes(), value, b"}}\n"].concat()).expect("the server reads");
+    }
+    server.send_raw(b"{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":NaN}\n").expect("the server reads");
+    server.request("ping", json!({}));
+    let answers = eventually("an answer to each", PATIENCE, || {
+        let answers: Vec<_> = server.other_messages().into_iter().filter(|message| message["id"].is_string()).collect();
+        (answers.len() == values.len()).then_some(answers)
+    });
+    for (number, value) in values.iter().enumerate() {
+        let id = format!("n{number}");
+        let answer = answers.iter().find(|answer| answer["id"] == id).expect("each is answered");
+        let is_parse_error = answer["error"]["code"] == -32700;
+        assert_eq!(is_parse_error, !is_repaired(number), "{}: {answer}", value.escape_ascii());
+    }
+    let unasked = server.other_messages().into_iter().filter(|message| !message["id"].is_string());
+    assert_eq!(unasked.count(), 0, "a message without an id has no answer");
 }

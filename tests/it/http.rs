@@ -273,3 +273,24 @@ fn a_wrong_configuration_is_told() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("no_such_key"), "{said}");
 }
+
+#[test]
+fn a_message_that_is_almost_json_is_read_or_answered_with_a_parse_error() {
+    let world = World::with_fake_agent();
+    let server = HttpServer::start(&world);
+    let send = |text: &[u8]| {
+        let request = server.stateless(7, "ping", json!({"x": "@"}));
+        let at = String::from_utf8_lossy(&request.body).find("\"@\"").expect("it is there");
+        let body = [&request.body[..at], text, &request.body[at + 3..]].concat();
+        server.send(&HttpRequest { body, ..request })
+    };
+    for text in [&b"\"\\ud83d\""[..], b"\"\xe9\"", b"\"a\tb\""] {
+        let answer = send(text);
+        assert!(answer.messages()[0]["error"]["code"] != -32700 && answer.messages()[0]["id"] == 7, "{answer:?}");
+    }
+    for text in [&b"1e999"[..], b"NaN", b"1,", b"\"torn"] {
+        let answer = send(text);
+        assert_eq!((answer.status, &answer.messages()[0]["id"]), (400, &json!(7)), "{answer:?}");
+        assert_eq!(answer.messages()[0]["error"]["code"], -32700);
+    }
+}

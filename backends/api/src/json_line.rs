@@ -31,6 +31,8 @@ pub struct JsonLine<'a> {
     pub objects: Vec<JsonObject<'a>>,
     /// Why a part of the line that looks like an object could not be read.
     pub problem: Option<String>,
+    /// What is left of the line behind the last object that was read.
+    pub unread: &'a [u8],
     line: &'a [u8],
 }
 
@@ -62,15 +64,15 @@ impl<'a> JsonLine<'a> {
         match serde_json::from_slice(line) {
             Ok(value @ Value::Object(_)) => {
                 let object = JsonObject { value, text: line, is_incomplete: false, halves: Halves::default() };
-                Self { objects: vec![object], problem: None, line }
+                Self { objects: vec![object], problem: None, unread: &[], line }
             }
-            Ok(_) => Self { objects: vec![], problem: None, line },
+            Ok(_) => Self { objects: vec![], problem: None, unread: line, line },
             Err(_) => Self::read_leniently(line),
         }
     }
 
     fn read_leniently(line: &'a [u8]) -> Self {
-        let mut read = Self { objects: vec![], problem: None, line };
+        let mut read = Self { objects: vec![], problem: None, unread: line, line };
         let mut from = 0;
         while let Some(found) = scan::find_object(line, from) {
             // Behind words of another kind it may be anything, such as a snippet of code in a message.
@@ -85,12 +87,15 @@ impl<'a> JsonLine<'a> {
                 break;
             };
             match serde_json::from_slice(&copy.text) {
-                Ok(value) => read.objects.push(JsonObject {
-                    value,
-                    text: &line[found.start..copy.end],
-                    is_incomplete: copy.is_incomplete,
-                    halves: copy.halves,
-                }),
+                Ok(value) => {
+                    read.unread = &line[copy.end..];
+                    read.objects.push(JsonObject {
+                        value,
+                        text: &line[found.start..copy.end],
+                        is_incomplete: copy.is_incomplete,
+                        halves: copy.halves,
+                    });
+                }
                 Err(error) if is_expected => read.problem = Some(error.to_string()),
                 Err(_) => {}
             }

@@ -121,7 +121,8 @@ fn refuse(status: StatusCode, why: &str) -> Result<(), Box<Refused>> {
     Err(Box::new(refusal(status, why)))
 }
 
-fn refusal(status: StatusCode, why: &str) -> Refused {
+/// An answer in plain text.
+pub(super) fn refusal(status: StatusCode, why: &str) -> Refused {
     let mut response = Response::new(Full::new(Bytes::from(format!("{why}\n"))).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

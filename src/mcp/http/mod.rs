@@ -5,6 +5,7 @@
 //! a request of theirs whose connection is closed counts as withdrawn. All share the tasks, which end with this process as
 //! they do over stdio.
 
+mod body;
 mod guard;
 
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -149,7 +150,10 @@ fn connection(
         let (guard, service) = (Arc::clone(&guard), service.clone());
         async move {
             Ok::<_, std::convert::Infallible>(match guard.admit(&request).await {
-                Ok(()) => service.handle(request).await,
+                Ok(()) => match body::readable(request).await {
+                    Ok(request) => service.handle(request).await,
+                    Err(refused) => *refused,
+                },
                 Err(refused) => *refused,
             })
         }

@@ -1,0 +1,174 @@
+//! Messages of clients that are almost JSON-RPC.
+//!
+//! What rmcp cannot parse it drops, and the client waits for an answer that never comes. So a message is repaired before
+//! rmcp sees it, where that changes nothing but characters that no text can hold; and what cannot be repaired is answered
+//! with an error, where it has an id.
+
+use connector_api::JsonLine;
+use rmcp::{
+    RoleServer,
+    model::{ErrorData, JsonRpcMessage, RequestId},
+    service::TxJsonRpcMessage,
+};
+use serde_json::{Deserializer, Value};
+
+/// What becomes of the text of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Repair {
+    /// It is for rmcp as it is: valid, or nothing like a message.
+    None,
+    /// These stand in its place.
+    Done {
+        /// Messages that can be read.
+        messages: Vec<String>,
+        /// Those that cannot.
+        unreadable: Vec<Unreadable>,
+    },
+}
+
+/// A message that nobody will read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// The id that its sender waits for an answer to, if it can be read.
+    pub(super) id: Option<RequestId>,
+    problem: String,
+}
+
+impl Unreadable {
+    /// A message that begins with `text`.
+    pub(super) fn new(text: &[u8], problem: String) -> Self {
+        Self { id: id_of(text), problem }
+    }
+
+    /// The answer to it.
+    pub(super) fn answer(self) -> TxJsonRpcMessage<RoleServer> {
+        let Self { id, problem } = self;
+        let said = format!("Parse error: {problem}; next: send the request again as valid JSON");
+        JsonRpcMessage::error(ErrorData::parse_error(said, None), id)
+    }
+}
+
+/// Reads a message the way rmcp will, and repairs it where that fails.
+pub(super) fn repair(text: &[u8]) -> Repair {
+    if serde_json::from_slice::<Value>(text).is_ok() {
+        return Repair::None;
+    }
+    let line = JsonLine::read(text);
+    if line.objects.is_empty() && line.problem.is_none() {
+        return Repair::None;
+    }
+    let (mut messages, mut unreadable) = (vec![], vec![]);
+    for object in line.objects {
+        if object.is_incomplete {
+            // A number that is missing could be a limit: this is for the caller to correct.
+            let problem = "it has NaN, a number out of range, or too many levels of nesting".to_owned();
+            unreadable.push(Unreadable::new(object.text, problem));
+        } else {
+            messages.push(object.value.to_string());
+        }
+    }
+    unreadable.extend(line.problem.map(|problem| Unreadable::new(line.unread, problem)));
+    Repair::Done { messages, unreadable }
+}
+
+/// The id at the top level of a message, which may be torn or invalid elsewhere.
+fn id_of(text: &[u8]) -> Option<RequestId> {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_string(text, at)?;
+                let after = text[end..].trim_ascii_start();
+                if depth == 1 && &text[at..end] == b"\"id\"" && after.first() == Some(&b':') {
+                    return Deserializer::from_slice(&after[1..]).into_iter().next()?.ok();
+                }
+                at = end;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The end of the string that begins at `start`.
+fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreadable_ids(text: &[u8]) -> Vec<Option<RequestId>> {
+        match repair(text) {
+            Repair::None => vec![],
+            Repair::Done { unreadable, .. } => unreadable.into_iter().map(|unreadable| unreadable.id).collect(),
+        }
+    }
+
+    #[test]
+    fn characters_that_no_text_can_hold_are_replaced() {
+        for (task, repaired) in [
+            (&b"cut at \\ud83d"[..], "cut at \u{fffd}"),
+            (b"\\udc00\\udc00", "\u{fffd}\u{fffd}"),
+            (b"\xe9", "\u{fffd}"),
+            (b"a\tb", "a\\tb"),
+        ] {
+            let text =
+                [b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"x\",\"params\":{\"task\":\"", task, b"\"}}"].concat();
+            let expected = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"x","params":{{"task":"{repaired}"}}}}"#);
+            assert_eq!(repair(&text), Repair::Done { messages: vec![expected], unreadable: vec![] });
+        }
+    }
+
+    #[test]
+    fn what_is_valid_or_no_message_is_left_alone() {
+        for text in [&b"{\"id\":1,\"x\":\"\\ud83d\\ude00\"}"[..], b"[1]", b"", b"hello", b"{", b"12"] {
+            assert_eq!(repair(text), Repair::None, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_repaired_is_answered_by_its_id() {
+        let deep = format!(r#"{{"id":7,"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for text in [
+            r#"{"id":7,"x":NaN}"#,
+            r#"{"id":7,"timeoutMs":1e999}"#,
+            r#"{"id":7,"method":"ping""#,
+            r#"{"params":{"id":8,"x":"\"id\":9,"}, "id" : 7 ,}"#,
+            r#"{"x":"\"id\"","id":7,"y":"torn"#,
+            r#"{"y":"id","id":7,,}"#,
+            &deep,
+        ] {
+            assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::Number(7))], "{text}");
+        }
+        let named = RequestId::String("a".into());
+        assert_eq!(unreadable_ids(br#"{"id":"a","x":NaN}"#), [Some(named)]);
+        for text in [r#"{"x":NaN}"#, r#"{"id":{},"x":NaN}"#, r#"{"params":{"id":8},}"#, r#"{"id""#, r#"{"id":"#] {
+            assert_eq!(unreadable_ids(text.as_bytes()), [None], "{text}");
+        }
+    }
+
+    #[test]
+    fn one_of_two_messages_on_a_line_can_be_lost_without_the_other() {
+        let good = r#"{"id":1,"method":"ping"}"#.to_owned();
+        for bad in [r#"{"id":2,"x":NaN}"#, r#"{"id":2,"x":"#] {
+            let Repair::Done { messages, unreadable } = repair(format!("{good}{bad}").as_bytes()) else {
+                panic!("{bad}")
+            };
+            assert_eq!(messages, [good.as_str()]);
+            assert_eq!(unreadable.iter().map(|lost| lost.id.clone()).collect::<Vec<_>>(), [Some(RequestId::Number(2))]);
+        }
+    }
+}
