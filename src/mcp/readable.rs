@@ -94,14 +94,16 @@ impl<R> ReadableLines<R> {
     fn take(&mut self, mut bytes: &[u8]) {
         self.has_ended = bytes.is_empty();
         while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (rest, next) = bytes.split_at(end + 1);
-            bytes = next;
-            if std::mem::take(&mut self.is_skipping) {
-                continue;
+            self.append(&bytes[..=end]);
+            bytes = &bytes[end + 1..];
+            if !std::mem::take(&mut self.is_skipping) {
+                self.end_line();
             }
-            self.line.extend_from_slice(rest);
-            self.end_line();
         }
+        self.append(bytes);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
         if self.is_skipping {
             return;
         }
@@ -229,7 +231,8 @@ mod tests {
     async fn a_line_longer_than_is_taken_is_skipped_and_lost() {
         let text = "x".repeat(DEFAULT_MAX_LINE_LENGTH + 1);
         let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2}}\n");
-        assert_eq!(read_all(input.as_bytes()).await, ("{\"id\":2}\n".to_owned(), 1));
+        let (read, lost) = read_all(input.as_bytes()).await;
+        assert!(read == "{\"id\":2}\n" && lost == 1, "{} bytes, {lost} lost", read.len());
     }
 
     #[tokio::test]

@@ -45,6 +45,19 @@ impl HttpRequest {
         Self { body: message.to_string().into_bytes(), ..request }
     }
 
+    /// The same with the bytes `from` in its body replaced.
+    ///
+    /// # Panics
+    ///
+    /// When they are not there.
+    #[must_use]
+    pub fn replace(mut self, from: &str, to: &[u8]) -> Self {
+        let found = self.body.windows(from.len()).position(|window| window == from.as_bytes());
+        let at = found.unwrap_or_else(|| panic!("{from} is not in the body"));
+        self.body.splice(at..at + from.len(), to.iter().copied());
+        self
+    }
+
     /// Adds a header, or takes the place of one with this name.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
