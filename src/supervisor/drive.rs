@@ -22,7 +22,7 @@ use super::{
     outside::Outside,
     redaction::Clean,
     sandbox::SandboxWatch,
-    stdin::StdinWriter,
+    stdin::{DoesNotRead, StdinWriter},
 };
 use crate::{
     process::{Agent, AgentProcess, LineReader, Piece, Tree},
@@ -312,7 +312,13 @@ impl Run {
                     self.watch.hear(&event);
                     journal.event(event, self.clock.elapsed());
                 }
-                Step::Send(bytes) => self.stdin.send(bytes),
+                Step::Send(bytes) => {
+                    if self.stdin.send(bytes) == Err(DoesNotRead) {
+                        self.stdin.close();
+                        journal.entry("WARNING: the agent does not read what it asked for; it is being stopped");
+                        inputs.push(Input::SessionFinished);
+                    }
+                }
                 Step::CloseStdin => self.stdin.close(),
                 // Lines that are read after the exit begin no wait for it.
                 Step::Deadline(after) => {

@@ -232,3 +232,11 @@ async fn an_agent_that_only_has_to_exit_does_not_fail_by_its_limits() {
         assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
     }
 }
+
+#[tokio::test]
+async fn an_agent_that_does_not_read_its_answers_is_stopped() {
+    let flood = (0..100).map(|_| Step::Send(vec![b'\n'; 1 << 20])).collect();
+    let (end, log) = drive(flood, Interrupt::Signal).await;
+    assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
+    assert!(log.contains("does not read"), "{log}");
+}

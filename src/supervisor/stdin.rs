@@ -1,13 +1,30 @@
 //! Writing to an agent's stdin without waiting for an agent that does not read.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use connector_api::PromptDelivery;
 use tokio::{io::AsyncWriteExt, process::ChildStdin, sync::mpsc, task::JoinHandle};
+
+/// Upper bound on the bytes that wait to be written. One message may be longer.
+const MOST_WAITING: usize = 16 << 20;
+
+/// What a message takes besides its bytes, about.
+const OVERHEAD: usize = 64;
+
+/// The agent asks, and does not read the answers: no more of them are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DoesNotRead;
 
 /// Owns the agent's stdin. Stops writing when it is dropped.
 #[derive(Debug)]
 pub(super) struct StdinWriter {
     to_write: Option<mpsc::UnboundedSender<Vec<u8>>>,
     writing: Option<JoinHandle<()>>,
+    /// Bytes that wait to be written.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl StdinWriter {
@@ -25,17 +42,19 @@ impl StdinWriter {
             (stdin, PromptDelivery::Session | PromptDelivery::Argument) => stdin,
             (None, PromptDelivery::Stdin) => None,
         };
+        let waiting = Arc::default();
         let (to_write, writing) = match stdin {
             Some(stdin) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
-                (Some(sender), Some(tokio::spawn(write(stdin, receiver))))
+                (Some(sender), Some(tokio::spawn(write(stdin, receiver, Arc::clone(&waiting)))))
             }
             None => (None, None),
         };
-        let mut writer = Self { to_write, writing };
+        let mut writer = Self { to_write, writing, waiting };
         match delivery {
             PromptDelivery::Stdin => {
-                writer.send(prompt.to_vec());
+                // Nothing waits yet.
+                let _ = writer.send(prompt.to_vec());
                 writer.close();
             }
             PromptDelivery::Argument => writer.close(),
@@ -45,11 +64,19 @@ impl StdinWriter {
     }
 
     /// Writes these bytes after all others.
-    pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        if let Some(to_write) = &self.to_write {
-            // The other end is gone when the agent closed its stdin: it does not want to know.
-            let _ = to_write.send(bytes);
+    ///
+    /// Fails when too many wait already: an agent that is stuck, or that means harm, would fill our memory.
+    pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), DoesNotRead> {
+        let Some(to_write) = &self.to_write else { return Ok(()) };
+        let length = bytes.len() + OVERHEAD;
+        let before = self.waiting.load(Ordering::Relaxed);
+        if before > 0 && before + length > MOST_WAITING {
+            return Err(DoesNotRead);
         }
+        self.waiting.fetch_add(length, Ordering::Relaxed);
+        // The other end is gone when the agent closed its stdin: it does not want to know.
+        let _ = to_write.send(bytes);
+        Ok(())
     }
 
     /// Closes stdin once everything is written.
@@ -66,10 +93,11 @@ impl Drop for StdinWriter {
     }
 }
 
-async fn write(mut stdin: ChildStdin, mut to_write: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write(mut stdin: ChildStdin, mut to_write: mpsc::UnboundedReceiver<Vec<u8>>, waiting: Arc<AtomicUsize>) {
     while let Some(bytes) = to_write.recv().await {
         if stdin.write_all(&bytes).await.is_err() {
             return;
         }
+        waiting.fetch_sub(bytes.len() + OVERHEAD, Ordering::Relaxed);
     }
 }
