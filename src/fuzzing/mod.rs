@@ -8,12 +8,14 @@
 //! read and write the seeds.
 
 mod events;
+mod json;
 mod lines;
 mod settings;
 mod store;
 mod trickle;
 
 pub use events::event_lines;
+pub use json::json_line;
 pub use lines::line_reader;
 pub use settings::config;
 pub use store::{index, records};
@@ -24,8 +26,9 @@ pub use crate::mcp::fuzzing::tool_arguments;
 pub type Property = fn(&[u8]);
 
 /// Every parser by the name of its fuzz target, which is also that of the directory of its seeds.
-pub const TARGETS: [(&str, Property); 7] = [
+pub const TARGETS: [(&str, Property); 8] = [
     ("event_lines", event_lines),
+    ("json_line", json_line),
     ("line_reader", line_reader),
     ("records", records),
     ("index", index),

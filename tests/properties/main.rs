@@ -9,6 +9,7 @@ mod arguments;
 mod bytes;
 mod events;
 mod json;
+mod json_line;
 mod lines;
 mod seeds;
 mod settings;
