@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::{
     Overrides,
     problem::ConfigProblem,
+    read::read,
     setting::{Origin, PREFIX, Setting},
     shape,
 };
@@ -86,7 +87,7 @@ impl UserFile {
     /// The settings in the file: none when there is no file, and nobody named it.
     pub(super) fn settings(&self) -> Result<Vec<Setting>, ConfigProblem> {
         let path = &self.path;
-        let bytes = match (std::fs::read(path), &self.named_by) {
+        let bytes = match (read(path), &self.named_by) {
             (Ok(bytes), _) => bytes,
             (Err(error), None) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
             (Err(error), named_by) => {

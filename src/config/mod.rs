@@ -12,6 +12,7 @@ mod layers;
 mod length;
 mod nearest;
 mod problem;
+mod read;
 mod schema;
 mod sections;
 mod serving;

@@ -1,0 +1,67 @@
+//! Reading a file that a person has placed.
+//!
+//! It is read at every start, also by a hook before each turn of Claude Code, so nothing in its place may hold that up: a
+//! pipe is not waited for, and a device that never ends is not read. Symbolic links are followed: people keep their
+//! settings elsewhere and link to them.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, ErrorKind, Read},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use rustix::fs::OFlags;
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The content of a regular file of at most 1 MiB.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let refuse = |why| Err(io::Error::new(ErrorKind::InvalidData, why));
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("flags of open are small numbers");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return refuse("not a regular file");
+    }
+    let mut content = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        return refuse("larger than 1 MiB");
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_read_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "x = 1").expect("it is writable");
+        symlink("file", path("link")).expect("it is writable");
+        assert_eq!(read(&path("link")).expect("links are followed"), b"x = 1");
+
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("it is writable");
+        symlink("/dev/zero", path("zero")).expect("it is writable");
+        for (name, why) in [("pipe", "not a regular file"), ("zero", "not a regular file"), (".", "not a regular file")]
+        {
+            assert_eq!(read(&path(name)).expect_err(name).to_string(), why, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_1_mib_is_read_and_a_larger_one_is_not() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("file");
+        fs::write(&path, vec![b'#'; 1 << 20]).expect("it is writable");
+        assert_eq!(read(&path).expect("it is small enough").len(), 1 << 20);
+        fs::write(&path, vec![b'#'; (1 << 20) + 1]).expect("it is writable");
+        assert_eq!(read(&path).expect_err("it is too large").to_string(), "larger than 1 MiB");
+    }
+}
