@@ -9,6 +9,7 @@ use std::{
 };
 
 use chrono::Utc;
+use tempfile::NamedTempFile;
 
 use super::{
     StoreError, fault,
@@ -40,15 +41,7 @@ pub(super) fn replace_by(
 ) -> Result<(), StoreError> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let write = || {
-        fault::point("begin")?;
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
-        make_private(file.as_file())?;
-        content(file.as_file_mut())?;
-        fault::point("written")?;
-        match durability {
-            Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
-            Durability::Volatile => {}
-        }
+        let file = written(dir, durability, content)?;
         file.persist(path).map_err(|failed| failed.error)?;
         fault::point("named")?;
         match durability {
@@ -57,6 +50,34 @@ pub(super) fn replace_by(
         }
     };
     write().map_err(StoreError::at("write", path))
+}
+
+/// Makes a file with this `content` (0600) that survives a power cut, in one step. Fails with
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when there is one, which stays as it is.
+pub(super) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let file = written(dir, Durability::Durable, |file| file.write_all(content))?;
+    file.persist_noclobber(path).map_err(|failed| failed.error)?;
+    fault::point("named")?;
+    files::sync_names(dir)
+}
+
+/// A temporary file in `dir` with what `content` writes.
+fn written(
+    dir: &Path,
+    durability: Durability,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<NamedTempFile> {
+    fault::point("begin")?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+    make_private(file.as_file())?;
+    content(file.as_file_mut())?;
+    fault::point("written")?;
+    match durability {
+        Durability::Durable | Durability::Whole => file.as_file().sync_data()?,
+        Durability::Volatile => {}
+    }
+    Ok(file)
 }
 
 /// Removes the temporary files of writers that were killed, in directories of ours.

@@ -1,18 +1,21 @@
 //! The secret that HTTP clients have to know.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::PathBuf,
+    io::{self, ErrorKind},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, files};
+use super::{Store, StoreError, atomic, files, if_there};
 
 /// No token is as long, in bytes.
 const LONGEST: usize = 4_096;
+
+/// How long another server may take to make one.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// No token is as short: it could be guessed.
 const SHORTEST: usize = 16;
@@ -25,12 +28,21 @@ impl Store {
 
     /// The token, which is made when there is none: `http-token`, readable by its owner alone.
     ///
-    /// Fails when the file cannot be read or made, when it is no file of this user's alone, or when what is in it is no
-    /// token: a word of 16 characters at least.
+    /// Servers that start at the same time agree on one. An empty file counts as none: earlier versions left one behind
+    /// when they were ended at the wrong moment. Fails when the file cannot be read or made, when it is no file of this
+    /// user's alone, or when what is in it is no token: a word of 16 characters at least.
     pub fn http_token(&self) -> Result<String, StoreError> {
         let path = self.layout.http_token();
-        let content = match make(&path) {
-            Ok(made) => return Ok(made),
+        if is_empty(&path) {
+            // One at a time, or one would remove what another has just made.
+            let _lock = files::lock(&self.layout.index_lock(), PATIENCE)?;
+            if is_empty(&path) {
+                if_there(files::remove(&path)).map_err(StoreError::at("remove", &path))?;
+            }
+        }
+        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let content = match atomic::make(&path, format!("{token}\n").as_bytes()) {
+            Ok(()) => return Ok(token),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
             Err(error) => return Err(StoreError::at("make", path)(error)),
         };
@@ -38,16 +50,13 @@ impl Store {
     }
 }
 
-/// A new token in a new file.
-fn make(path: &std::path::Path) -> io::Result<String> {
-    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    files::make_private(&file)?;
-    file.write_all(format!("{token}\n").as_bytes())?;
-    Ok(token)
+/// Whether there is a file of ours without anything in it.
+fn is_empty(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|file| file.is_file() && file.len() == 0 && file.uid() == rustix::process::geteuid().as_raw())
 }
 
-fn read(path: &std::path::Path) -> io::Result<String> {
+fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
     let file = files::open(path)?.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
@@ -80,12 +89,31 @@ mod tests {
     }
 
     #[test]
+    fn servers_that_start_at_the_same_time_have_the_same_token() {
+        let (_dir, store) = store();
+        let make = || store.http_token().expect("it is made");
+        for _ in 0..20 {
+            // What a server of an earlier version that was ended at the wrong moment left behind.
+            fs::write(store.http_token_path(), "").expect("it is writable");
+            let tokens: Vec<_> = std::thread::scope(|scope| {
+                let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                makers.into_iter().map(|maker| maker.join().expect("it does not panic")).collect()
+            });
+            assert!(tokens.iter().all(|token| token.len() == 64 && *token == tokens[0]), "{tokens:?}");
+            fs::remove_file(store.http_token_path()).expect("it is ours");
+        }
+        assert_eq!(fs::read_dir(store.data_dir()).expect("it is there").flatten().filter(is_temporary).count(), 0);
+    }
+
+    fn is_temporary(file: &fs::DirEntry) -> bool {
+        file.file_name().to_string_lossy().starts_with('.')
+    }
+
+    #[test]
     fn what_is_no_secret_is_refused() {
         let (_dir, store) = store();
         let path = store.http_token_path();
-        for (content, mode) in
-            [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("", 0o600), ("two words of it all", 0o600)]
-        {
+        for (content, mode) in [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("two words of it all", 0o600)] {
             fs::write(&path, content).expect("it is writable");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
             let refusal = store.http_token().expect_err(content).to_string();
