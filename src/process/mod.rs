@@ -12,7 +12,7 @@ mod program;
 mod proof;
 mod tree;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind, errno_of};
@@ -32,6 +32,20 @@ pub use tree::{
 pub fn heed_file_limit() {
     // The handler stays when its stream is dropped, and a child begins without it.
     let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+}
+
+/// Raises the limit of open files to `wanted`, as far as this user may, and returns what it is then.
+///
+/// What this process starts has the same limit. It is not raised further than needed: some programs close every number up
+/// to the limit before they begin.
+pub fn raise_open_files(wanted: u64) -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current.filter(|current| *current < wanted) else { return wanted };
+    let raised = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }) {
+        Ok(()) => raised,
+        Err(_) => current,
+    }
 }
 
 /// The environment variable that every agent and its children carry: the ids of the tasks that they work for, outermost

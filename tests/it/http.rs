@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -28,11 +28,13 @@ struct HttpServer {
 
 impl HttpServer {
     fn start(world: &World) -> Self {
-        let mut process = world
-            .command(&["serve", "--http", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
+        Self::run(world, &mut world.command(&[]))
+    }
+
+    /// The server that `command` runs, which lacks the arguments.
+    fn run(world: &World, command: &mut Command) -> Self {
+        let command = command.args(["serve", "--http", "127.0.0.1:0"]).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the program runs");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("it tells where it listens");
@@ -189,20 +191,67 @@ fn an_address_that_others_reach_has_to_be_meant() {
     assert!(!refused.status.success() && said.contains("cannot listen on"), "{said}");
 }
 
+/// Opens connections that never show the token: half of them begin a request.
+fn strangers(server: &HttpServer, count: usize) -> Vec<TcpStream> {
+    let open = |_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}"));
+    let mut strangers: Vec<_> = (0..count).map(open).collect();
+    for stranger in strangers.iter_mut().step_by(2) {
+        // One that had to go does not hear it.
+        let _ = stranger.write_all(b"POST /mcp HTTP/1.1\r\nHost:");
+    }
+    strangers
+}
+
+/// A server with these limits of open files, soft and hard, which are not those of this process.
+fn with_open_files(world: &World, limits: &str) -> HttpServer {
+    let program = world.command(&[]);
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={limits}")).arg("--").arg(program.get_program());
+    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    HttpServer::run(world, &mut command)
+}
+
 #[test]
-fn a_thousand_idle_connections_keep_nobody_out() {
+fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
     setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");
-    let world = World::with_fake_agent();
+    let most = wanted.map_or(1_100, |wanted| usize::try_from(wanted / 2).unwrap_or(1_100).min(1_100));
+    for (limits, count) in [("1024:4096", most), ("128:128", 300)] {
+        let world = World::with_fake_agent();
+        let server = with_open_files(&world, limits);
+        let _strangers = strangers(&server, count);
+        let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
+        assert!(text.contains("room for one more"), "{limits}: {text}");
+    }
+}
+
+#[test]
+fn a_web_page_of_an_allowed_origin_can_call_and_read_the_answer() {
+    let world = World::with_fake_agent().configure("[server.http]\nallowed_origins = [\"https://app.example\"]\n");
     let server = HttpServer::start(&world);
-    let mut idle: Vec<TcpStream> = (0..1_000)
-        .map(|_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}")))
-        .collect();
-    // Half of them begin a request, and never end it.
-    idle.iter_mut().step_by(2).for_each(|stream| stream.write_all(b"POST /mcp HTTP/1.1\r\nHost:").expect("it is open"));
-    let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
-    assert!(text.contains("room for one more"), "{text}");
+    let question = HttpRequest::new("OPTIONS", "/mcp")
+        .header("Origin", "https://app.example")
+        .header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", "authorization, mcp-session-id");
+    let allowed = server.send(&question);
+    assert_eq!(allowed.status, 204, "{allowed:?}");
+    assert_eq!(allowed.header("access-control-allow-origin"), Some("https://app.example"));
+    assert_eq!(allowed.header("access-control-allow-headers"), Some("authorization, mcp-session-id"));
+    assert!(allowed.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
+    for origin in ["https://other.example", "null"] {
+        let refused = server.send(&question.clone().header("Origin", origin));
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None), "{refused:?}");
+    }
+
+    let list = server.stateless(1, "tools/list", json!({})).header("Origin", "https://app.example");
+    let listed = server.send(&list);
+    assert_eq!((listed.status, listed.header("access-control-allow-origin")), (200, Some("https://app.example")));
+    assert!(listed.header("access-control-expose-headers").is_some_and(|names| names.contains("Mcp-Session-Id")));
+    let refused = server.send(&list.header("Authorization", "Bearer of-the-wrong-token"));
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, Some("https://app.example")));
+    let no_page = server.send(&server.stateless(1, "tools/list", json!({})));
+    assert_eq!(no_page.header("access-control-allow-origin"), None);
 }
 
 #[test]

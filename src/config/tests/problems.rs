@@ -187,11 +187,11 @@ fn only_a_file_that_was_named_must_exist() {
     assert!(said.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
     case.overrides.config_file = Some("/".into());
     let said = case.bad();
-    assert!(said.starts_with("cannot read /, named by flag --config: Is a directory"), "{said}");
+    assert!(said.starts_with("cannot read /, named by flag --config: not a regular file"), "{said}");
 
     let case = Case::new();
     fs::create_dir_all(case.path()).expect("the test's directory is writable");
-    assert!(case.bad().starts_with("cannot read ~/.codex-connector/config.toml: Is a directory"));
+    assert!(case.bad().starts_with("cannot read ~/.codex-connector/config.toml: not a regular file"));
 }
 
 #[test]

@@ -1,58 +1,108 @@
-//! The body of a request, as JSON that rmcp can read.
+//! The body of a request, whole and in time.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
+    Request, StatusCode,
+    body::Body,
+    header::{CONNECTION, HeaderValue},
 };
+use tokio::time::timeout;
 
-use super::{
-    super::repair::{Repair, Unreadable, repair},
-    MAX_BODY,
-    guard::{Refused, refusal},
-};
+use super::guard::{Refused, refusal};
 
-/// A body, read or not.
-pub(super) type Body = Either<Incoming, Full<Bytes>>;
+/// The most bytes of a body.
+const LARGEST: usize = 4 << 20;
 
-/// Reads and repairs the message in a request that has one.
-pub(super) async fn readable(request: Request<Incoming>) -> Result<Request<Body>, Box<Refused>> {
-    if request.method() != Method::POST {
-        return Ok(request.map(Either::Left));
-    }
-    let (mut head, body) = request.into_parts();
-    let text = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-        Box::new(if error.is::<LengthLimitError>() {
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a message may have {MAX_BODY} bytes"))
-        } else {
-            refusal(StatusCode::BAD_REQUEST, "the message did not come whole; next: send it again")
-        })
-    })?;
-    let text = text.to_bytes();
-    let text = match repair(&text) {
-        Repair::None => text,
-        Repair::Done { messages, unreadable } => {
-            match (<[String; 1]>::try_from(messages), unreadable.into_iter().next()) {
-                (Ok([message]), None) => Bytes::from(message),
-                (_, Some(unreadable)) => return Err(Box::new(unreadable_answer(unreadable))),
-                (Err(_), None) => {
-                    let problem = "a body holds one message".to_owned();
-                    return Err(Box::new(unreadable_answer(Unreadable::new(&text, problem))));
-                }
-            }
-        }
-    };
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    Ok(Request::from_parts(head, Either::Right(Full::new(text))))
+/// How long a body may take: a client that stops in the middle of it would hold its place for good.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The request with its body; or why it cannot be taken. The connection has to be closed then, with the rest unread.
+pub(super) async fn received<B>(request: Request<B>) -> Result<Request<Bytes>, Box<Refused>>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
+    received_within(PATIENCE, request).await
 }
 
-/// The error as JSON-RPC: without an id where the message has none that can be read.
-fn unreadable_answer(unreadable: Unreadable) -> Refused {
-    let answer = serde_json::to_string(&unreadable.answer()).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(answer)).boxed());
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+async fn received_within<B>(patience: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<Refused>>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
+    if request.body().size_hint().lower() > LARGEST as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+    }
+    let (head, body) = request.into_parts();
+    match timeout(patience, Limited::new(body, LARGEST).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE),
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete; next: send the request again"),
+        Err(_) => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took longer than 30 seconds; next: send the request again, and all of it at once",
+        ),
+    }
+}
+
+const TOO_LARGE: &str = "the body is larger than 4 MiB; next: send a shorter message, such as one that names a file";
+
+fn refuse(status: StatusCode, why: &str) -> Result<Request<Bytes>, Box<Refused>> {
+    let mut refused = refusal(status, why);
+    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Err(Box::new(refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use hyper::body::Frame;
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    /// A body that says something, and then stops or breaks off.
+    struct Broken(Option<Bytes>, Option<io::Error>);
+
+    impl Body for Broken {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            match (self.0.take(), self.1.take()) {
+                (Some(said), error) => {
+                    self.1 = error;
+                    Poll::Ready(Some(Ok(Frame::data(said))))
+                }
+                (None, Some(error)) => Poll::Ready(Some(Err(error))),
+                (None, None) => Poll::Pending,
+            }
+        }
+    }
+
+    async fn status<B>(body: B) -> u16
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+    {
+        let received = received_within(Duration::from_millis(50), Request::new(body)).await;
+        received.map_or_else(|refused| refused.status().as_u16(), |_| 200)
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_whole_and_in_time_or_refused() {
+        let said = || Some(Bytes::from_static(b"{"));
+        assert_eq!(status(Full::new(Bytes::from_static(b"{}"))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST]))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST + 1]))).await, 413);
+        assert_eq!(status(Broken(Some(Bytes::from(vec![b' '; LARGEST + 1])), None)).await, 413, "without a length");
+        assert_eq!(status(Broken(said(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
+        assert_eq!(status(Broken(said(), None)).await, 408, "it stops in the middle");
+    }
 }

@@ -1,7 +1,8 @@
 //! Who is let in, decided by the head of a request.
 //!
-//! In this order: the endpoint, the name it was reached by, the web page it comes from, the token, and whether there is room
-//! for another session. The refusals are plain text that says what to do.
+//! In this order: the endpoint, the name it was reached by, the web page it comes from, whether it is only a browser's
+//! question (see `cors`), the token, and whether there is room for another session. The refusals are plain text that says
+//! what to do.
 
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
@@ -14,7 +15,7 @@ use hyper::{
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use subtle::ConstantTimeEq;
 
-use super::{Listening, MAX_SESSIONS, PATH};
+use super::{Listening, MAX_SESSIONS, PATH, cors};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
@@ -28,6 +29,7 @@ const STATELESS: &str = "2026-07-28";
 /// The names of this machine for itself.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// The answer to a request that is not let in.
 pub(super) type Refused = Response<BoxBody<Bytes, Infallible>>;
 
 /// What a request has to have.
@@ -55,6 +57,12 @@ impl Guard {
         &self.hosts
     }
 
+    /// The origin of the web page that the request comes from, if it is one of those that may call.
+    pub(super) fn allowed_origin<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
+        let origin = request.headers().get(ORIGIN)?;
+        origin.to_str().is_ok_and(|name| self.is_allowed(name)).then(|| origin.clone())
+    }
+
     /// Lets the request in, or says why not.
     pub(super) async fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<Refused>> {
         let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
@@ -71,6 +79,9 @@ impl Guard {
             let why =
                 "web pages of that origin may not call; next: add it to server.http.allowed_origins in config.toml";
             return refuse(StatusCode::FORBIDDEN, why);
+        }
+        if let Some(answer) = cors::preflight(request) {
+            return Err(Box::new(answer));
         }
         let token = header(AUTHORIZATION.as_str()).and_then(bearer).unwrap_or_default();
         if !bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
@@ -200,6 +211,19 @@ mod tests {
     async fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
         let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
         let host = ("host", "localhost");
+        let preflight = |origin: &'static str| {
+            let headers = [("host", "localhost"), ("origin", origin), ("access-control-request-method", "POST")];
+            let mut request = Request::builder().method("OPTIONS").uri(PATH);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            request.body(()).expect("it is a request")
+        };
+        for (origin, expected) in [("https://app.example", 204), ("https://evil.example", 403)] {
+            let answer = guard.admit(&preflight(origin)).await.expect_err("a question is answered");
+            assert_eq!(answer.status().as_u16(), expected, "{origin}");
+            assert_eq!(answer.headers().contains_key("access-control-allow-methods"), expected == 204, "{origin}");
+        }
         for (origin, expected) in [
             ("https://app.example", 200),
             ("https://app.example:1", 403),

@@ -6,10 +6,15 @@
 //! they do over stdio.
 
 mod body;
+mod cors;
 mod guard;
+mod places;
+mod readable;
 
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,17 +26,19 @@ use rmcp::transport::streamable_http_server::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use self::guard::Guard;
+use self::{
+    guard::{Guard, Refused},
+    places::{DESCRIPTORS, Dismissal, Place, Places},
+};
 use super::{
     LAST_CLEANING, LAST_WORDS, Office, StartProblem, keep_books, runtime,
     server::{Connection, Server},
     told_to_go,
 };
-use crate::process::heed_file_limit;
+use crate::process::{heed_file_limit, raise_open_files};
 
 /// Where and for whom to serve.
 #[derive(Debug, Clone)]
@@ -49,14 +56,8 @@ pub struct Listening {
 /// The path of the one endpoint.
 pub const PATH: &str = "/mcp";
 
-/// The most bytes of a request's body.
-const MAX_BODY: usize = 4 << 20;
-
 /// The most sessions at a time.
 const MAX_SESSIONS: usize = 200;
-
-/// The most connections at a time; more wait until others end.
-const MAX_CONNECTIONS: usize = 2_000;
 
 /// A session without a message either way for so long ends. Progress is a message.
 const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
@@ -66,6 +67,9 @@ const HEAD: Duration = Duration::from_secs(30);
 
 /// After a connection that could not be taken, such as for want of file descriptors.
 const TAKE_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often it is told that connections cannot be taken.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
 ///
@@ -86,9 +90,7 @@ async fn run(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) 
     let books = keep_books(&office);
     let sessions = Arc::new(sessions());
     let guard = Arc::new(Guard::new(&at, Arc::clone(&sessions)));
-    let config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts(guard.hosts().to_vec())
-        .with_max_request_body_bytes(MAX_BODY);
+    let config = StreamableHttpServerConfig::default().with_allowed_hosts(guard.hosts().to_vec());
     let service =
         StreamableHttpService::new(move || Ok(Server::new(office.clone(), Connection::Http)), sessions, config);
     let open = GracefulShutdown::new();
@@ -119,46 +121,67 @@ async fn take_connections(
     guard: &Arc<Guard>,
     service: &StreamableHttpService<Server, LocalSessionManager>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+    let places = Places::for_open_files(raise_open_files(DESCRIPTORS));
+    let mut told = None::<Instant>;
+    for number in 0.. {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection was not taken");
+                if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+                    told = Some(Instant::now());
+                    tracing::warn!(%error, "connections cannot be taken");
+                }
+                places.dismiss_oldest();
                 sleep(TAKE_AGAIN).await;
                 continue;
             }
         };
-        let connection = open.watch(connection(stream, Arc::clone(guard), service.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(place);
-        });
+        let (place, dismissal) = places.take(number).await;
+        let connection = open.watch(connection(stream, place, Arc::clone(guard), service.clone()));
+        tokio::spawn(carry(connection, dismissal));
     }
 }
 
-/// One connection, to its end.
+/// A connection until it ends or has to go.
+async fn carry(connection: impl Future<Output = Result<(), hyper::Error>>, dismissal: Dismissal) {
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = dismissal.heard() => tracing::debug!("a connection that showed no token made room for another"),
+    }
+}
+
+/// One connection, to its end. It holds its place for as long.
 fn connection(
     stream: TcpStream,
+    place: Place,
     guard: Arc<Guard>,
     service: StreamableHttpService<Server, LocalSessionManager>,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    let place = Arc::new(place);
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (guard, service) = (Arc::clone(&guard), service.clone());
+        let (place, guard, service) = (Arc::clone(&place), Arc::clone(&guard), service.clone());
         async move {
-            Ok::<_, std::convert::Infallible>(match guard.admit(&request).await {
-                Ok(()) => match body::readable(request).await {
-                    Ok(request) => service.handle(request).await,
-                    Err(refused) => *refused,
-                },
+            let origin = guard.allowed_origin(&request);
+            let mut response = match admit(&guard, &place, request).await {
+                Ok(request) => service.handle(request).await,
                 Err(refused) => *refused,
-            })
+            };
+            if let Some(origin) = origin {
+                cors::expose(response.headers_mut(), origin);
+            }
+            Ok::<_, std::convert::Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD);
     http.serve_connection(TokioIo::new(stream), answer)
+}
+
+/// Lets a request in by its head, and takes its body.
+async fn admit(guard: &Guard, place: &Place, request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Box<Refused>> {
+    guard.admit(&request).await?;
+    place.is_known();
+    readable::readable(body::received(request).await?)
 }
