@@ -225,22 +225,29 @@ fn the_supervisor_is_gone_when_its_task_has_ended() {
 }
 
 #[test]
-fn an_agent_is_asked_to_stop_politely_although_its_server_was_told_to_ignore_the_signal() {
-    let world = World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"60s\"\n");
+fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
+    // A program that inherits what is ignored, and sets no handlers of its own.
+    let world = World::with_fake_agent().configure(
+        "[tasks]\ndefault_backend = \"plain\"\n\
+         [backends.plain]\nkind = \"command\"\nprogram = \"sleep\"\nargs = [\"300\"]\nsandboxes.danger-full-access = []\n",
+    );
     // As a shell starts its background jobs, and `nohup` its program.
     let plain = world.command(&[]);
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", "trap '' INT QUIT HUP TERM; exec \"$0\""]).arg(plain.get_program()).env_clear();
+    command.args(["-c", "trap '' INT HUP TERM; exec \"$0\""]).arg(plain.get_program()).env_clear();
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut server = McpServer::spawn(command);
     server.initialize();
-    let id = start(&mut server, world.fake(json!([{"say": "ready"}, {"sleep": 300}])));
-    wait_for_log(&world, &id, "MESSAGE: ready");
+    let id = start(&mut server, world.task("x"));
+    let agent = eventually("an agent", PATIENCE, || world.record(&id)["pid"].as_u64());
 
+    let status = std::fs::read_to_string(format!("/proc/{agent}/status")).expect("it runs");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the kernel tells");
+    let ignored = u64::from_str_radix(ignored.trim(), 16).expect("a mask");
+    for signal in [Signal::INT, Signal::HUP, Signal::TERM] {
+        assert_eq!(ignored & 1 << (signal.as_raw() - 1), 0, "{signal:?} is ignored");
+    }
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
-
-    let log = world.log(&id);
-    assert!(log.contains("Cancelled by user") && !log.contains("SIGTERM to every process"), "{log}");
     server.signal(Signal::INT);
     assert_eq!(server.wait(PATIENCE).code(), Some(0), "the server itself heeds the signal");
 }
