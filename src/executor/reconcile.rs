@@ -78,12 +78,14 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
             if !alive.is_empty() {
                 tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
             }
-            end(store, &mut record, &killed);
+            end(store, &mut record);
             // The file of a task that the original program ran is its own.
             record.from_original |= record.format != RECORD_FORMAT;
             if !record.from_original {
                 store.write_record(&record)?;
             }
+            // Not before the record is written: where that fails, it is tried again at every look.
+            write_end(store, &record, &killed);
             store.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
             Reconciled::Closed
         }
@@ -97,7 +99,7 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
 }
 
 /// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that.
-fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
+fn end(store: &Store, record: &mut TaskRecord) {
     if let Some(live) = store.read_live(&record.id) {
         live.overlay(record);
     }
@@ -108,8 +110,13 @@ fn end(store: &Store, record: &mut TaskRecord, killed: &[Member]) {
     } else {
         (TaskStatus::Interrupted, FailureReason::ServerRestarted)
     };
-    let summary = format!("END: {status}\nFailure reason: {reason}");
     record.end(status, Some(reason), Utc::now(), ran);
+}
+
+/// Writes the end of such a task to its log.
+fn write_end(store: &Store, record: &TaskRecord, killed: &[Member]) {
+    let reason = record.failure_reason.as_deref().unwrap_or_default();
+    let summary = format!("END: {}\nFailure reason: {reason}", record.status);
     if let Ok(mut log) = store.open_log(&record.id, None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =

@@ -258,6 +258,7 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let resources = server.request("resources/list", json!({})).to_string();
         assert!(resources.contains(&done) && resources.contains("0dead000"), "{fault}: {resources}");
 
+        assert!(!world.log("0dead000").contains("END:"), "{fault}: its log says that it has ended");
         // With room again it is finalized.
         let world = world.without(FAULT);
         let mut server = world.server();
@@ -265,6 +266,8 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
             let listed = server.call("codex_tasks", json!({"status": "interrupted"}), |_| {});
             listed.text.contains("0dead000").then_some(())
         });
+        settle(&world);
+        assert_eq!(world.log("0dead000").matches("END: interrupted").count(), 1, "{fault}");
     }
 }
 
