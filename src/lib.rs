@@ -10,6 +10,7 @@ pub mod blocking;
 pub mod broker;
 mod cli;
 pub mod config;
+pub mod directory;
 pub mod executor;
 pub mod exposure;
 #[cfg(feature = "fuzzing")]

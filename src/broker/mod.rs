@@ -5,6 +5,7 @@
 //! of a task is without secrets: everything foreign in it is redacted here, before anyone puts it among words of ours.
 
 mod cancel;
+mod directory;
 mod follow;
 mod refusal;
 mod resume;

@@ -5,6 +5,7 @@ use std::{borrow::Cow, path::PathBuf};
 use connector_api::{BackendName, Unsupported, nearest};
 
 use crate::{
+    directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
     probing::NotUsable,
@@ -44,14 +45,12 @@ pub enum Refusal {
     #[error(transparent)]
     NoSuchBackend(#[from] NoSuchBackend),
     /// The working directory cannot be worked in.
-    #[error("`workingDirectory` {}: {why}", path.display())]
+    #[error("`workingDirectory` {}: {problem}", path.display())]
     WorkingDirectory {
         /// The path as given.
         path: PathBuf,
         /// What is wrong with it.
-        why: &'static str,
-        /// What to do about it.
-        next: &'static str,
+        problem: DirectoryProblem,
     },
     /// More is asked for than whoever runs this machine allows.
     #[error(transparent)]
@@ -109,7 +108,7 @@ impl Refusal {
                 format!("set `log_dir` to that directory in config.toml, or add `--set {assignment}`")
             }
             Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),
-            Self::WorkingDirectory { next, .. } => (*next).to_owned(),
+            Self::WorkingDirectory { problem, .. } => problem.next(),
             Self::NotResumable { next, .. } | Self::NotUsable { next, .. } => next.clone(),
             Self::AboveCeiling(above) => above.next(),
             Self::Exposed(exposed) => exposed.next(),

@@ -1,19 +1,18 @@
 //! Submitting a task: everything that can be refused is refused before there is one.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, NoSuchBackend, Refusal, Resume};
+use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions};
 use crate::{
+    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
+    directory::DirectoryProblem,
     executor::Started,
     exposure::Exposure,
     probing::{Freshness, installed},
-    task::{Asked, ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
+    task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
 
 /// A task as it is asked for.
@@ -21,7 +20,7 @@ use crate::{
 pub struct NewTask {
     /// What the agent is told.
     pub prompt: String,
-    /// Where it works: an absolute path.
+    /// Where it works: what [`absolute`](crate::directory::absolute) takes.
     pub working_directory: PathBuf,
     /// What it may touch; without one the configured default.
     pub sandbox: Option<Sandbox>,
@@ -69,7 +68,6 @@ impl Broker {
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
             return Err(NoSuchBackend::new(name.as_str(), self.backends.keys()).into());
         };
-        check_directory(&task.working_directory, backend.capabilities().requires_git)?;
         let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
         let request = AgentRequest {
             prompt: task.prompt,
@@ -84,8 +82,9 @@ impl Broker {
             TimeLimit::After(limit) => (Some(limit), ChosenBy::Call),
         };
         let ceiling = self.config.ceilings.get(&name).cloned().unwrap_or_default();
-        // Looked at again when the agent starts: a directory may be another one by then.
-        ceiling.admit(Asked { request: &request, sandbox_by, timeout, timeout_by }, Path::canonicalize)?;
+        let requires_git = backend.capabilities().requires_git;
+        let conditions = Conditions { ceiling: ceiling.clone(), sandbox_by, timeout, timeout_by, requires_git };
+        let request = conditions.check(request).await?;
         self.check_exposure(&**backend, &request).await?;
         self.rehearse(&**backend, &request).await?;
         let mut spec = TaskSpec {
@@ -150,8 +149,9 @@ impl Broker {
     /// Refuses a sandbox in which the agent could change our own files.
     async fn check_exposure(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
         let Some(exposure) = Exposure::of(backend, request, &self.store) else { return Ok(()) };
-        let checked = tokio::task::spawn_blocking(move || exposure.check()).await;
-        Ok(checked.expect("comparing paths does not panic")?)
+        let path = request.working_directory.clone();
+        let checked = CALLER_PATHS.run(PATH_DEADLINE, move || exposure.check()).await;
+        Ok(checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })??)
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
@@ -174,34 +174,4 @@ impl Broker {
         }
         Ok(())
     }
-}
-
-fn check_directory(path: &Path, requires_git: bool) -> Result<(), Refusal> {
-    let refuse = |why, next| Err(Refusal::WorkingDirectory { path: path.to_owned(), why, next });
-    if path.is_relative() {
-        return refuse("is not an absolute path", "give the absolute path of the project");
-    }
-    match path.metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return refuse("does not exist", "give the path of an existing directory, or create it first");
-        }
-        Err(_) => return refuse("cannot be looked at", "give a directory that this user may enter"),
-        Ok(file) if !file.is_dir() => return refuse("is not a directory", "give the directory that holds it"),
-        Ok(_) => {}
-    }
-    if requires_git && !path.ancestors().any(is_repository) {
-        return refuse(
-            "is not a git repository",
-            "run `git init` there, give a directory inside a repository, or set `require_git = false` for the backend in \
-             config.toml",
-        );
-    }
-    Ok(())
-}
-
-/// Whether git finds a repository here, without asking it: `.git` with a `HEAD` in it, or in a worktree a file. An empty
-/// `.git` is none; a killed sandbox of Codex leaves such directories behind.
-fn is_repository(dir: &Path) -> bool {
-    let git = dir.join(".git");
-    git.is_file() || git.join("HEAD").exists()
 }

@@ -1,12 +1,15 @@
 //! Starting an agent.
 
-use std::{collections::BTreeMap, ffi::OsString, io, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio};
+use std::{
+    collections::BTreeMap, ffi::OsString, io, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
+    sync::Arc,
+};
 
 use connector_api::Exit;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::{Cgroup, Tree, identity_of};
-use crate::task::ProcessIdentity;
+use crate::{directory::Directory, task::ProcessIdentity};
 
 /// A command line, ready to run.
 #[derive(Debug, Clone)]
@@ -16,7 +19,7 @@ pub struct AgentCommand {
     /// Its arguments.
     pub args: Vec<String>,
     /// Where it runs.
-    pub working_directory: PathBuf,
+    pub directory: Arc<Directory>,
     /// Its whole environment.
     pub environment: BTreeMap<OsString, OsString>,
     /// What its stdin is.
@@ -56,9 +59,9 @@ pub struct Agent {
 impl Agent {
     /// Starts the program. Fails with [`SpawnError`] when the operating system does not.
     pub fn spawn(command: &AgentCommand) -> Result<Self, SpawnError> {
-        let mut child = Command::new(&command.program)
+        let mut program = Command::new(&command.program);
+        program
             .args(&command.args)
-            .current_dir(&command.working_directory)
             .env_clear()
             .envs(&command.environment)
             .stdin(match command.stdin {
@@ -67,9 +70,9 @@ impl Agent {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(SpawnError)?;
+            .process_group(0);
+        // By its descriptor: a path could lead elsewhere by now.
+        let mut child = command.directory.as_current(|| program.spawn()).flatten().map_err(SpawnError)?;
         let pid = child.id().expect("a child that was not waited for has a pid");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");

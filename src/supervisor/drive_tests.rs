@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::Run;
 use crate::{
+    directory::Directory,
     process::{Agent, AgentCommand, StdinKind},
     redact::Redactor,
     store::Store,
@@ -129,7 +131,7 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     let command = AgentCommand {
         program: "/bin/cat".into(),
         args: vec![],
-        working_directory: "/".into(),
+        directory: Arc::new(Directory::open(Path::new("/")).expect("there is a root directory")),
         environment: BTreeMap::new(),
         stdin: StdinKind::Pipe,
         group: None,

@@ -221,6 +221,8 @@ impl Task {
             }
         };
         self.usage_scope = usage_scope;
+        self.spec.request.working_directory.clone_from(&request.working_directory);
+        self.record.working_directory.clone_from(&request.working_directory);
         self.record.command = Some(prepare::quoted(&command));
         self.record.agent_version = Some(version);
         self.record.environment = environment;
@@ -231,7 +233,7 @@ impl Task {
         command.group.clone_from(&self.group);
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
-            Err(error) => return prepare::not_spawned(&error, &request.working_directory, backend),
+            Err(error) => return prepare::not_spawned(&error, backend),
         };
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);

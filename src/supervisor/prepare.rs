@@ -4,13 +4,12 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use connector_api::{AgentBackend, AgentRequest, Installed, Launch, ProbeProblem, PromptDelivery, UsageScope};
-use rustix::{fs::Access, io::Errno};
 use tokio::time::sleep;
 
 use super::{
@@ -18,6 +17,8 @@ use super::{
     journal::Journal,
 };
 use crate::{
+    blocking::{CALLER_PATHS, PATH_DEADLINE},
+    directory::{Directory, DirectoryProblem},
     exposure::Exposure,
     probing::{Freshness, NotUsable, advice_for, installed},
     process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
@@ -55,7 +56,9 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Box<End>> {
     let found = installed_in_the_end(backend, store, freshness, journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
-    let request = in_real_directory(below_ceiling(spec)?);
+    let directory = below_ceiling(spec).await?;
+    // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
+    let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
     if let Some(exposure) = Exposure::of(backend, &request, store) {
         exposure.check().map_err(|exposed| {
             Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
@@ -72,9 +75,7 @@ pub(super) async fn prepare(
         PromptDelivery::Stdin | PromptDelivery::Session => StdinKind::Pipe,
         PromptDelivery::Argument => StdinKind::Empty,
     };
-    let working_directory = request.working_directory.clone();
-    let command =
-        AgentCommand { program, args: launch.args.clone(), working_directory, environment, stdin, group: None };
+    let command = AgentCommand { program, args: launch.args.clone(), directory, environment, stdin, group: None };
     let usage_scope = backend.usage_scope(&installed);
     Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
 }
@@ -108,52 +109,41 @@ async fn installed_in_the_end(
     }
 }
 
-/// The request as the ceiling admits it. It was admitted at submit; since then a symbolic link in the path of its
-/// directory may have been turned elsewhere. From here on the directory is the one that was looked at.
-fn below_ceiling(spec: &TaskSpec) -> Result<AgentRequest, Box<End>> {
-    let by = ChosenBy::Call;
-    let asked = Asked { request: &spec.request, sandbox_by: by, timeout: spec.policy.timeout, timeout_by: by };
-    match spec.ceiling.admit(asked, Path::canonicalize) {
-        Ok(working_directory) => Ok(AgentRequest { working_directory, ..spec.request.clone() }),
-        Err(above) => Err(Box::new(
-            no_directory(&spec.request.working_directory)
-                .unwrap_or_else(|| End::not_started(NotStarted::Forbidden, above.to_string(), Some(above.next()))),
-        )),
+/// The directory of the task, open, if the ceiling admits it. It was admitted at submit; since then its path may have come
+/// to lead elsewhere. From here on no path is looked up for it.
+async fn below_ceiling(spec: &TaskSpec) -> Result<Arc<Directory>, Box<End>> {
+    let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
+    let opened = CALLER_PATHS.run(PATH_DEADLINE, move || {
+        let directory = Directory::open(&request.working_directory)?;
+        let by = ChosenBy::Call;
+        let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let admitted = ceiling.admit(asked, directory.real_path(), Path::canonicalize);
+        Ok(admitted.map(|()| Arc::new(directory)))
+    });
+    match opened.await.unwrap_or(Err(DirectoryProblem::NoAnswer)) {
+        Ok(Ok(directory)) => Ok(directory),
+        Ok(Err(above)) => Err(Box::new(End::not_started(NotStarted::Forbidden, above.to_string(), Some(above.next())))),
+        Err(problem) => Err(Box::new(no_directory(&spec.request.working_directory, &problem))),
     }
 }
 
-/// The request with the path that the agent itself finds for its directory: what is said to it about that directory has
-/// to mean the same. One that cannot be found fails at the start, with better words.
-fn in_real_directory(request: AgentRequest) -> AgentRequest {
-    match request.working_directory.canonicalize() {
-        Ok(working_directory) => AgentRequest { working_directory, ..request },
-        Err(_) => request,
-    }
-}
-
-/// The end of a task whose directory cannot be worked in any more, if that is so. It was there at submit.
-fn no_directory(directory: &Path) -> Option<End> {
-    let error = match directory.metadata() {
-        Ok(file) if !file.is_dir() => Errno::NOTDIR.into(),
-        Ok(_) => rustix::fs::access(directory, Access::EXEC_OK).err()?.into(),
-        Err(error) => error,
-    };
-    let why = match error.kind() {
-        ErrorKind::NotFound => "no longer exists".to_owned(),
-        ErrorKind::NotADirectory => "is no longer a directory".to_owned(),
-        _ => format!("can no longer be entered: {error}"),
+/// The end of a task whose directory cannot be worked in any more. It was there at submit.
+fn no_directory(directory: &Path, problem: &DirectoryProblem) -> End {
+    let why = match problem {
+        DirectoryProblem::NotThere => "no longer exists".to_owned(),
+        DirectoryProblem::NotADirectory => "is no longer a directory".to_owned(),
+        DirectoryProblem::NotOpened(error) => format!("can no longer be entered: {error}"),
+        other => other.to_string(),
     };
     let said = format!("the working directory {} {why}", directory.display());
     let advice = "start the task again with a `workingDirectory` that exists".to_owned();
-    Some(End::not_started(NotStarted::NoDirectory { errno: errno_of(&error) }, said, Some(advice)))
+    End::not_started(NotStarted::NoDirectory { errno: problem.errno().to_owned() }, said, Some(advice))
 }
 
-/// The end of a task whose agent the operating system did not start in `directory`.
-pub(super) fn not_spawned(error: &SpawnError, directory: &Path, backend: &dyn AgentBackend) -> End {
-    no_directory(directory).unwrap_or_else(|| {
-        let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
-        End::unusable(&error.errno(), error.to_string(), Some(advice))
-    })
+/// The end of a task whose agent the operating system did not start.
+pub(super) fn not_spawned(error: &SpawnError, backend: &dyn AgentBackend) -> End {
+    let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
+    End::unusable(&error.errno(), error.to_string(), Some(advice))
 }
 
 fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {

@@ -52,15 +52,14 @@ pub enum AboveCeiling {
     /// The directory is in none of those that are allowed.
     #[error("`workingDirectory` {}{} is in none of the directories that are allowed: {roots} ({rule})", asked.display(),
         match real {
-            Some(real) if real == asked => String::new(),
-            Some(real) => format!(", which is {},", real.display()),
-            None => ", which leads nowhere,".to_owned(),
+            real if real == asked => String::new(),
+            real => format!(", which is {},", real.display()),
         })]
     Directory {
         /// What is asked for.
         asked: PathBuf,
-        /// Where that is, when it is anywhere.
-        real: Option<PathBuf>,
+        /// Where that really is.
+        real: PathBuf,
         /// What is allowed.
         roots: String,
         /// By which rule.

@@ -9,7 +9,7 @@ use std::{
 /// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
 const LAYERS: [&[&str]; 11] = [
     &["task", "visible", "redact", "blocking"],
-    &["registry", "store"],
+    &["directory", "registry", "store"],
     &["config", "process", "logging"],
     &["probing", "exposure"],
     &["supervisor"],

@@ -1,0 +1,48 @@
+//! Where a task is to work: the directory that a call names, as it is when the task is submitted.
+
+use std::{env, path::Path, time::Duration};
+
+use connector_api::AgentRequest;
+
+use super::Refusal;
+use crate::{
+    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
+    directory::{Directory, DirectoryProblem, absolute, check_repository},
+    task::{Asked, Ceiling, ChosenBy},
+};
+
+/// What has to hold for the directory of a request.
+pub(super) struct Conditions {
+    pub(super) ceiling: Ceiling,
+    pub(super) sandbox_by: ChosenBy,
+    pub(super) timeout: Option<Duration>,
+    pub(super) timeout_by: ChosenBy,
+    pub(super) requires_git: bool,
+}
+
+impl Conditions {
+    /// The request with the real path of its directory, if the ceiling admits all of it. The supervisor checks again, since
+    /// the path can lead elsewhere by then.
+    pub(super) async fn check(self, request: AgentRequest) -> Result<AgentRequest, Refusal> {
+        let path = request.working_directory.clone();
+        let checked = CALLER_PATHS.run(PATH_DEADLINE, move || self.check_now(request)).await;
+        checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })?
+    }
+
+    fn check_now(self, request: AgentRequest) -> Result<AgentRequest, Refusal> {
+        let refuse = |problem| Refusal::WorkingDirectory { path: request.working_directory.clone(), problem };
+        let path = absolute(&request.working_directory, env::var_os("HOME").as_deref()).map_err(refuse)?;
+        let directory = Directory::open(&path).map_err(refuse)?;
+        let asked = Asked {
+            request: &request,
+            sandbox_by: self.sandbox_by,
+            timeout: self.timeout,
+            timeout_by: self.timeout_by,
+        };
+        self.ceiling.admit(asked, directory.real_path(), Path::canonicalize)?;
+        if self.requires_git {
+            check_repository(directory.real_path()).map_err(refuse)?;
+        }
+        Ok(AgentRequest { working_directory: directory.real_path().to_owned(), ..request })
+    }
+}

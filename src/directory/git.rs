@@ -1,0 +1,183 @@
+//! Whether git could work in a directory: the same search that git does, without running git.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::DirectoryProblem;
+
+/// As much as is read of a file that holds one path.
+const LONGEST: u64 = 16 << 10;
+
+/// Succeeds if `directory`, a real path, is in the worktree of a git repository: only there can what an agent does be
+/// seen and undone.
+///
+/// Goes up like git: at each level first `.git` counts, then whether the level is itself a git directory. An empty `.git`
+/// directory does not count; a killed sandbox of Codex leaves such directories behind.
+pub fn check_repository(directory: &Path) -> Result<(), DirectoryProblem> {
+    for level in directory.ancestors() {
+        let git = level.join(".git");
+        if git.is_file() {
+            let git_dir = git_dir_named_in(&git);
+            return if is_complete(&git_dir) { Ok(()) } else { Err(DirectoryProblem::LostWorktree { git_dir }) };
+        }
+        if git.join("HEAD").exists() {
+            return Ok(());
+        }
+        if is_git_directory(level) {
+            let git_dir = level.to_owned();
+            return Err(match is_bare(level) {
+                true => DirectoryProblem::Bare { worktrees: worktrees_of(level) },
+                false => DirectoryProblem::GitDirectory { git_dir },
+            });
+        }
+    }
+    Err(DirectoryProblem::NoRepository)
+}
+
+/// Where a `.git` file leads, or the file itself if it does not say.
+fn git_dir_named_in(git: &Path) -> PathBuf {
+    let text = read(git).unwrap_or_default();
+    match (text.strip_prefix("gitdir:"), git.parent()) {
+        (Some(path), Some(level)) => level.join(path.trim()),
+        (None, _) | (_, None) => git.to_owned(),
+    }
+}
+
+/// Whether a git directory is there, and for a worktree also the repository that it belongs to.
+fn is_complete(git_dir: &Path) -> bool {
+    let common = read(&git_dir.join("commondir")).map(|path| git_dir.join(path.trim()));
+    git_dir.join("HEAD").exists() && common.is_none_or(|common| common.join("objects").is_dir())
+}
+
+/// Whether it looks to git like a directory of its own: a repository's, or that of one of its worktrees.
+fn is_git_directory(level: &Path) -> bool {
+    let has = |name: &str| level.join(name).exists();
+    has("HEAD") && ((has("objects") && has("refs")) || (has("commondir") && has("gitdir")))
+}
+
+/// Whether a git directory has no worktree around it, by its configuration.
+fn is_bare(git_dir: &Path) -> bool {
+    let config = read(&git_dir.join("config")).unwrap_or_default();
+    let setting = config.lines().find_map(|line| line.trim().strip_prefix("bare")?.trim_start().strip_prefix('='));
+    setting.is_some_and(|value| matches!(value.trim(), "true" | "yes" | "on" | "1"))
+}
+
+/// The worktrees of a repository that are there.
+fn worktrees_of(git_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(git_dir.join("worktrees")).into_iter().flatten().flatten();
+    let mut worktrees: Vec<_> = entries
+        .filter_map(|entry| {
+            let git = entry.path().join(read(&entry.path().join("gitdir"))?.trim());
+            git.is_file().then(|| git.parent().map(Path::to_owned)).flatten()
+        })
+        .collect();
+    worktrees.sort();
+    worktrees
+}
+
+/// A small regular file as text.
+fn read(path: &Path) -> Option<String> {
+    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
+    is_small.then(|| fs::read(path).ok()).flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs real git, with nothing of this machine's settings.
+    fn git(dir: &Path, args: &[&str]) {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]);
+        git.args(args).current_dir(dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        git.env("HOME", dir).env("GIT_CONFIG_NOSYSTEM", "1");
+        let done = git.output().expect("git is installed");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// A directory with a repository `main` with one commit, and its worktree `worktree`.
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let real = dir.path().canonicalize().expect("it is there");
+        git(&real, &["init", "-q", "main"]);
+        let main = real.join("main");
+        git(&main, &["commit", "-q", "--allow-empty", "-m", "base"]);
+        git(&main, &["worktree", "add", "-q", "../worktree"]);
+        (dir, real)
+    }
+
+    #[test]
+    fn a_worktree_is_found_from_anywhere_in_it() {
+        let (_dir, real) = scratch();
+        git(&real.join("main"), &["-c", "protocol.file.allow=always", "submodule", "add", "-q", "../main", "module"]);
+        for place in ["main", "main/src/deep", "worktree", "worktree/src", "main/module", "main/module/src"] {
+            fs::create_dir_all(real.join(place)).expect("it is writable");
+            assert_eq!(check_repository(&real.join(place)), Ok(()), "{place}");
+        }
+        fs::create_dir_all(real.join("main/src/.git")).expect("it is writable");
+        assert_eq!(check_repository(&real.join("main/src")), Ok(()), "an empty .git is passed over, as git does");
+    }
+
+    #[test]
+    fn a_worktree_that_lost_its_repository_is_not_one() {
+        let (_dir, real) = scratch();
+        let worktree = real.join("worktree");
+        let entry = real.join("main/.git/worktrees/worktree");
+        let lost = |git_dir: PathBuf| Err(DirectoryProblem::LostWorktree { git_dir });
+        fs::rename(&entry, real.join("kept")).expect("it is ours");
+        assert_eq!(check_repository(&worktree), lost(entry.clone()), "pruned");
+        fs::rename(real.join("kept"), &entry).expect("it is ours");
+        assert_eq!(check_repository(&worktree), Ok(()));
+        fs::rename(real.join("main"), real.join("moved")).expect("it is ours");
+        assert_eq!(check_repository(&worktree), lost(entry), "its repository was moved");
+        let moved = real.join("moved/.git/worktrees/worktree");
+        fs::write(worktree.join(".git"), format!("gitdir: {}\n", moved.display())).expect("it is writable");
+        assert_eq!(check_repository(&worktree), Ok(()), "repaired");
+        fs::remove_dir_all(real.join("moved/.git/objects")).expect("it is ours");
+        assert_eq!(check_repository(&worktree), lost(moved), "its repository has nothing in it");
+        fs::write(worktree.join(".git"), "nonsense").expect("it is writable");
+        assert_eq!(check_repository(&worktree), lost(worktree.join(".git")));
+    }
+
+    #[test]
+    fn the_directory_of_git_itself_is_no_place_to_work_in() {
+        let (_dir, real) = scratch();
+        let git_dir = real.join("main/.git");
+        for place in ["main/.git", "main/.git/refs/heads", "main/.git/hooks"] {
+            fs::create_dir_all(real.join(place)).expect("it is writable");
+            let expected = Err(DirectoryProblem::GitDirectory { git_dir: git_dir.clone() });
+            assert_eq!(check_repository(&real.join(place)), expected, "{place}");
+        }
+        let entry = git_dir.join("worktrees/worktree");
+        assert_eq!(check_repository(&entry), Err(DirectoryProblem::GitDirectory { git_dir: entry.clone() }));
+    }
+
+    #[test]
+    fn a_bare_repository_names_its_worktrees() {
+        let (_dir, real) = scratch();
+        git(&real, &["clone", "-q", "--bare", "main", "bare.git"]);
+        let bare = real.join("bare.git");
+        assert_eq!(check_repository(&bare), Err(DirectoryProblem::Bare { worktrees: vec![] }));
+        git(&bare, &["worktree", "add", "-q", "--detach", "../b"]);
+        git(&bare, &["worktree", "add", "-q", "--detach", "../a"]);
+        git(&bare, &["worktree", "add", "-q", "--detach", "../gone"]);
+        fs::remove_dir_all(real.join("gone")).expect("it is ours");
+        let problem = check_repository(&bare.join("refs")).expect_err("it has no files");
+        assert_eq!(problem, DirectoryProblem::Bare { worktrees: vec![real.join("a"), real.join("b")] });
+        let next = format!("give one of its worktrees: {0}/a, {0}/b", real.display());
+        assert_eq!(problem.next(), next);
+        assert_eq!(check_repository(&real.join("a")), Ok(()));
+    }
+
+    #[test]
+    fn outside_of_any_repository_there_is_none() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        fs::create_dir(dir.path().join(".git")).expect("it is writable");
+        fs::write(dir.path().join("HEAD"), "a file of this name does not make a repository").expect("it is writable");
+        assert_eq!(check_repository(dir.path()), Err(DirectoryProblem::NoRepository));
+    }
+}

@@ -1,0 +1,138 @@
+//! What a caller wrote for a path, and the path that it means.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+};
+
+use super::DirectoryProblem;
+
+/// The absolute path that `given` means: an absolute path itself, one below the home directory (`~/…`), or a `file:` URL,
+/// as editors write them.
+///
+/// Fails with [`DirectoryProblem`] when it is none of these. Nothing is looked up.
+pub fn absolute(given: &Path, home: Option<&OsStr>) -> Result<PathBuf, DirectoryProblem> {
+    let bytes = given.as_os_str().as_bytes();
+    if given.is_absolute() {
+        return Ok(given.to_owned());
+    }
+    if is_windows(bytes) {
+        return Err(DirectoryProblem::Windows);
+    }
+    if let Ok(below) = given.strip_prefix("~") {
+        let home = home.map(Path::new).filter(|home| home.is_absolute()).ok_or(DirectoryProblem::Home)?;
+        return Ok(home.join(below));
+    }
+    if bytes.starts_with(b"~") {
+        return Err(DirectoryProblem::Home);
+    }
+    if bytes.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"file:")) {
+        return of_url(&bytes[5..]);
+    }
+    Err(DirectoryProblem::Relative)
+}
+
+/// `C:\…`, `C:/…`, `C:`, or `\\server\share`.
+fn is_windows(bytes: &[u8]) -> bool {
+    let has_drive = match bytes {
+        [drive, b':'] | [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
+        _ => false,
+    };
+    has_drive || bytes.starts_with(b"\\\\")
+}
+
+/// The path in a `file:` URL (RFC 8089), from behind its scheme.
+fn of_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
+    let path = match rest.strip_prefix(b"//") {
+        Some(after) => {
+            let slash = after.iter().position(|byte| *byte == b'/').ok_or(DirectoryProblem::Url)?;
+            let (host, path) = after.split_at(slash);
+            if !host.is_empty() && !host.eq_ignore_ascii_case(b"localhost") {
+                return Err(DirectoryProblem::Url);
+            }
+            path
+        }
+        None => rest,
+    };
+    let path = percent_decoded(path).ok_or(DirectoryProblem::Url)?;
+    if path.first() != Some(&b'/') || path.contains(&0) {
+        return Err(DirectoryProblem::Url);
+    }
+    if is_windows(&path[1..]) {
+        return Err(DirectoryProblem::Windows);
+    }
+    Ok(PathBuf::from(OsString::from_vec(path)))
+}
+
+/// `%20` as the byte it stands for; `None` when a `%` is not followed by two hexadecimal digits.
+fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            decoded.push(*first);
+            continue;
+        }
+        let digits = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+        let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        decoded.push(byte);
+        rest = &rest[2..];
+    }
+    Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(given: &str) -> Result<PathBuf, DirectoryProblem> {
+        absolute(Path::new(given), Some(OsStr::new("/home/me")))
+    }
+
+    #[test]
+    fn a_path_is_found_in_what_editors_and_people_write() {
+        for (given, path) in [
+            ("/srv/project", "/srv/project"),
+            ("/srv/~/file:", "/srv/~/file:"),
+            ("~", "/home/me"),
+            ("~/", "/home/me"),
+            ("~/my project", "/home/me/my project"),
+            ("file:///srv/my%20project", "/srv/my project"),
+            ("file:///srv/100%25", "/srv/100%"),
+            ("file:///srv/%C3%A9t%c3%a9", "/srv/été"),
+            ("FILE://LocalHost/srv", "/srv"),
+            ("file:/srv/a", "/srv/a"),
+        ] {
+            assert_eq!(meant(given), Ok(PathBuf::from(path)), "{given}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_its_own_reason() {
+        for (given, problem) in [
+            ("", DirectoryProblem::Relative),
+            ("project", DirectoryProblem::Relative),
+            ("./~/project", DirectoryProblem::Relative),
+            ("~root/project", DirectoryProblem::Home),
+            (r"C:\Users\me\project", DirectoryProblem::Windows),
+            ("d:/project", DirectoryProblem::Windows),
+            (r"\\wsl$\Ubuntu\home", DirectoryProblem::Windows),
+            ("file:///C:/Users/me", DirectoryProblem::Windows),
+            ("file:///c%3A/Users/me", DirectoryProblem::Windows),
+            ("file://server/share", DirectoryProblem::Url),
+            ("file://", DirectoryProblem::Url),
+            ("file:project", DirectoryProblem::Url),
+            ("file:///srv/%zz", DirectoryProblem::Url),
+            ("file:///srv/%4", DirectoryProblem::Url),
+            ("file:///srv/%00", DirectoryProblem::Url),
+            ("https://example.org/", DirectoryProblem::Relative),
+        ] {
+            assert_eq!(meant(given), Err(problem), "{given}");
+        }
+        for home in [None, Some(""), Some("relative")] {
+            assert_eq!(absolute(Path::new("~/a"), home.map(OsStr::new)), Err(DirectoryProblem::Home), "{home:?}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A task's working directory: from the words of a call to an open descriptor.
+//!
+//! A path is only a name: whoever may write in a directory above can make it mean another directory at any moment. A
+//! directory that is checked by name and then used by name may be two directories. So it is opened once:
+//!
+//! ```text
+//! the caller's words ──given──▶ path ──open──▶ descriptor ──▶ real path ──▶ ceiling, git ──▶ recorded, reported
+//!                                                   └──────────────────────────────────────▶ the agent starts in it
+//! ```
+//!
+//! Checks apply to the *real path*, which the kernel reports for the descriptor, and the agent inherits the descriptor as
+//! its current directory. The submit and the start of the agent each do this for themselves, because they run in
+//! different processes. A directory that is renamed while an agent works in it stays the agent's directory.
+//!
+//! Everything here may block for as long as a dead mount holds a call, so it belongs on [`crate::blocking`] threads.
+
+mod git;
+mod given;
+mod problem;
+
+use std::{
+    fmt, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::{
+    fs::{AtFlags, Mode, OFlags, fstat, open, statat},
+    io::Errno,
+    process::fchdir,
+};
+
+pub use self::{git::check_repository, given::absolute, problem::DirectoryProblem};
+
+/// A directory that is open, whatever its path means by now.
+pub struct Directory {
+    descriptor: OwnedFd,
+    real_path: PathBuf,
+}
+
+/// On Linux neither reading nor writing is needed to enter a directory.
+#[cfg(target_os = "linux")]
+const OPENING: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const OPENING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A process has one current directory, which all its threads share.
+static CURRENT: Mutex<()> = Mutex::new(());
+
+impl Directory {
+    /// Opens the directory that `path` leads to now.
+    ///
+    /// Fails with [`DirectoryProblem`] when there is none, or when this user may not enter it.
+    pub fn open(path: &Path) -> Result<Self, DirectoryProblem> {
+        let descriptor = open(path, OPENING, Mode::empty()).map_err(problem)?;
+        // Looking up its own `.` takes the permission to enter it.
+        statat(&descriptor, ".", AtFlags::empty()).map_err(problem)?;
+        let real_path = real_path(&descriptor, path).map_err(problem)?;
+        if !real_path.is_absolute() || (fstat(&descriptor).map_err(problem)?.st_nlink == 0 && !real_path.exists()) {
+            return Err(DirectoryProblem::NotThere);
+        }
+        Ok(Self { descriptor, real_path })
+    }
+
+    /// The path that the kernel reported for it when it was opened: absolute and without symbolic links.
+    pub fn real_path(&self) -> &Path {
+        &self.real_path
+    }
+
+    /// Whether `path` leads to this directory now.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let (Ok(ours), Ok(theirs)) = (fstat(&self.descriptor), rustix::fs::stat(path)) else { return false };
+        (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+    }
+
+    /// Does `work` with this as the process's current directory. What `work` starts begins in it.
+    ///
+    /// The current directory belongs to all threads. Nothing else in a supervisor depends on it: every path that it uses is
+    /// absolute.
+    pub fn as_current<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
+        let _alone = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = open(".", OPENING, Mode::empty())?;
+        fchdir(&self.descriptor)?;
+        let result = work();
+        fchdir(&before)?;
+        Ok(result)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn real_path(descriptor: &OwnedFd, _: &Path) -> rustix::io::Result<PathBuf> {
+    use std::os::{fd::AsRawFd, unix::ffi::OsStringExt};
+    let link = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+    let path = rustix::fs::readlink(link, Vec::new())?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())))
+}
+
+#[cfg(target_vendor = "apple")]
+fn real_path(descriptor: &OwnedFd, _: &Path) -> rustix::io::Result<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let path = rustix::fs::getpath(descriptor)?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())))
+}
+
+/// Elsewhere the name is looked up again, and has to lead to the same directory.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn real_path(descriptor: &OwnedFd, path: &Path) -> rustix::io::Result<PathBuf> {
+    let real = path.canonicalize().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let (ours, theirs) = (fstat(descriptor)?, rustix::fs::stat(&real)?);
+    if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino) { Ok(real) } else { Err(Errno::NOENT) }
+}
+
+fn problem(errno: Errno) -> DirectoryProblem {
+    match errno {
+        Errno::NOENT => DirectoryProblem::NotThere,
+        Errno::NOTDIR => DirectoryProblem::NotADirectory,
+        other => DirectoryProblem::NotOpened(other),
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Directory").field(&self.real_path).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let real = dir.path().canonicalize().expect("it is there");
+        (dir, real)
+    }
+
+    #[test]
+    fn a_directory_is_known_by_where_it_really_is() {
+        let (_dir, real) = scratch();
+        fs::create_dir_all(real.join("a/b")).expect("it is writable");
+        symlink(real.join("a"), real.join("link")).expect("it is writable");
+        for words in ["a/b", "link/b", "a/../a/b/", "./link/./b"] {
+            let opened = Directory::open(&real.join(words)).expect("it is there");
+            assert_eq!(opened.real_path(), real.join("a/b"), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_directory_stays_the_same_when_its_name_means_another() {
+        let (_dir, real) = scratch();
+        for name in ["one", "two"] {
+            fs::create_dir(real.join(name)).expect("it is writable");
+        }
+        let opened = Directory::open(&real.join("one")).expect("it is there");
+        assert!(opened.is_at(&real.join("one")));
+        fs::rename(real.join("one"), real.join("moved")).expect("it is ours");
+        symlink(real.join("two"), real.join("one")).expect("it is writable");
+        assert!(!opened.is_at(&real.join("one")) && opened.is_at(&real.join("moved")));
+        let inside = opened.as_current(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
+        assert_eq!(inside, real.join("moved"));
+    }
+
+    #[test]
+    fn each_problem_has_its_own_words() {
+        let (_dir, real) = scratch();
+        fs::write(real.join("file"), "").expect("it is writable");
+        let refused = |name: &str| Directory::open(&real.join(name)).expect_err("it cannot be opened");
+        assert_eq!(refused("missing"), DirectoryProblem::NotThere);
+        assert_eq!(refused("file"), DirectoryProblem::NotADirectory);
+        assert_eq!(refused("file/below"), DirectoryProblem::NotADirectory);
+        symlink("loop", real.join("loop")).expect("it is writable");
+        assert!(matches!(refused("loop"), DirectoryProblem::NotOpened(_)));
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_is_not_there() {
+        let (_dir, real) = scratch();
+        fs::create_dir(real.join("gone")).expect("it is writable");
+        let opened = Directory::open(&real.join("gone")).expect("it is there");
+        fs::remove_dir(real.join("gone")).expect("it is empty");
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::fd::AsRawFd;
+            let by_descriptor = format!("/proc/self/fd/{}", opened.descriptor.as_raw_fd());
+            let found = Directory::open(Path::new(&by_descriptor)).map(|found| found.real_path);
+            assert_eq!(found, Err(DirectoryProblem::NotThere));
+        }
+        assert!(!opened.is_at(&real.join("gone")));
+    }
+}
