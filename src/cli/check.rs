@@ -42,6 +42,14 @@ impl Report {
     async fn everything(&mut self, config: &Config, registry: &Registry) {
         let there = if config.file.exists() { "" } else { " (not there: everything has its default)" };
         self.line("configuration", "ok", &format!("{}{there}", config.file.display()));
+        if !config.foreign_variables.is_empty() {
+            let names = config.foreign_variables.join(", ");
+            self.line(
+                "environment",
+                "ignored",
+                &format!("{names}\nnot settings; a setting of a section has two underscores"),
+            );
+        }
         let store = match Store::open(&config.data_dir, &config.log_dir) {
             Ok(store) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
                 self.line("data directory", "ok", &config.data_dir.display().to_string());

@@ -137,6 +137,24 @@ pub(super) fn in_environment(environment: &Environment, problems: &mut Vec<Confi
     found
 }
 
+/// Takes out the variables that are not settings, and names them: a Service called `codex-connector` makes Kubernetes set
+/// `CODEX_CONNECTOR_PORT` and others in every pod, and a Dockerfile may set `CODEX_CONNECTOR_VERSION`.
+///
+/// These have no `__`. A name that has one, or that only lacks it (`CODEX_CONNECTOR_CEILING_SANDBOX`), was meant as a setting
+/// and is not taken out: a limit that is misspelt must not be lost.
+pub(super) fn take_foreign(unread: &mut Vec<Unread>, shape: &Value) -> Vec<String> {
+    let keys = shape::keys(shape);
+    let mut foreign = vec![];
+    unread.retain(|unread| match (&unread.origin, &unread.path[..]) {
+        (Origin::Variable(name), [word]) if !keys.iter().any(|key| key.replace('.', "_") == *word) => {
+            foreign.push(name.clone());
+            false
+        }
+        (Origin::Variable(_) | Origin::Defaults | Origin::File(_) | Origin::Flag(_), _) => true,
+    });
+    foreign
+}
+
 /// The settings on the command line.
 pub(super) fn in_flags(overrides: &Overrides, problems: &mut Vec<ConfigProblem>) -> Vec<Unread> {
     let mut found = vec![];

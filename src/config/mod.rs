@@ -78,6 +78,8 @@ pub struct Config {
     pub ceilings: BTreeMap<BackendName, Ceiling>,
     /// The backends that get a task where another cannot work at all, in this order.
     pub fallbacks: BTreeMap<BackendName, Vec<BackendName>>,
+    /// Environment variables whose names begin like settings, and that are not.
+    pub foreign_variables: Vec<String>,
     /// Where the user's file is looked for, whether or not it exists.
     pub file: PathBuf,
     /// Settings of the environment and of flags that a process on the same data directory has to share, as `KEY=VALUE`. The
@@ -117,6 +119,7 @@ impl Config {
         unread.extend(layers::in_flags(overrides, &mut problems));
 
         let shape = backends::settle_kinds(&mut settings, &unread, registry);
+        let foreign_variables = layers::take_foreign(&mut unread, &shape);
         settings.extend(unread.into_iter().flat_map(|unread| unread.read(&shape)));
 
         let checker = Checker::new(shape, defaults::figment());
@@ -151,6 +154,7 @@ impl Config {
                 backends,
                 ceilings,
                 fallbacks,
+                foreign_variables,
                 file: file.path,
                 passed_on: passed_on(&settings),
             }),

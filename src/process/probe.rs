@@ -35,6 +35,7 @@ pub async fn probe(
         .env_clear()
         .envs(environment)
         .current_dir("/")
+        .env("PWD", "/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -69,6 +69,9 @@ pub(super) async fn prepare(
     })?;
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
     let mut environment = backend.environment().apply(ours.iter().cloned());
+    if !backend.environment().set.contains_key("PWD") {
+        environment.insert("PWD".into(), request.working_directory.clone().into());
+    }
     let told = told(&ours, &environment);
     environment.insert(TASK_MARKER.into(), marker(&spec.id));
     let stdin = match launch.prompt {

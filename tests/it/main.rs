@@ -11,6 +11,7 @@ mod ceiling;
 mod configuration;
 mod confinement;
 mod dialects;
+mod directory;
 mod ending;
 mod extra_tools;
 mod fake_agent;

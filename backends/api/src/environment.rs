@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 /// Rules that turn our own environment into the agent's.
 ///
-/// In this order: `pass`, when it is not empty, keeps only what it names; `remove` takes away, except what is in `admit`;
-/// `set` puts.
+/// In this order: `pass`, when it is not empty, keeps only what it names; variables that describe another process are
+/// removed, except those that `pass` names; `remove` takes away, except what is in `admit`; `set` puts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnvRules {
@@ -24,10 +24,59 @@ pub struct EnvRules {
     pub admit: Vec<NamePattern>,
 }
 
+/// Variables that are true only of the process that set them, or of what it was started for. An agent that inherits them
+/// works in another repository, under another date, or in a sandbox that is not its own. Everything that `git rev-parse
+/// --local-env-vars` lists is here: the call names the repository by its working directory.
+const ABOUT_ANOTHER_PROCESS: [&str; 34] = [
+    // Git, for hooks, aliases and `git rebase --exec`.
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_*",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_VALUE_*",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REFLOG_ACTION",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+    "GIT_*_DATE",
+    // Codex, for the commands that it runs: this may be below one.
+    "CODEX_INTERNAL*",
+    "CODEX_SANDBOX*",
+    "CODEX_THREAD_ID",
+    // Shells, and runners of scripts.
+    "INIT_CWD",
+    "OLDPWD",
+    "PWD",
+    "_VOLTA_TOOL_RECURSION",
+    "npm_command",
+    "npm_execpath",
+    "npm_lifecycle_*",
+    "npm_node_execpath",
+    "npm_package_*",
+];
+
+/// Nobody answers a question or closes an editor for an agent. Not added to a list of variables that `pass` makes.
+const WITHOUT_A_PERSON: [(&str, &str); 2] = [("GIT_EDITOR", "true"), ("GIT_TERMINAL_PROMPT", "0")];
+
 impl EnvRules {
     /// The agent's environment, made from `ours`. A name that is not UTF-8 is matched by its lossy form.
     pub fn apply(&self, ours: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
         let mut theirs: BTreeMap<OsString, OsString> = ours.into_iter().filter(|(name, _)| self.passes(name)).collect();
+        if self.pass.is_empty() {
+            theirs.extend(WITHOUT_A_PERSON.map(|(name, value)| (name.into(), value.into())));
+        }
         theirs.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
         theirs
     }
@@ -50,7 +99,9 @@ impl EnvRules {
     fn passes(&self, name: &OsString) -> bool {
         let name = name.to_string_lossy();
         let named_in = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        (self.pass.is_empty() || named_in(&self.pass)) && (!named_in(&self.remove) || named_in(&self.admit))
+        let is_ours_alone = || ABOUT_ANOTHER_PROCESS.iter().any(|pattern| matches(pattern, &name));
+        let passes = if self.pass.is_empty() { !is_ours_alone() } else { named_in(&self.pass) };
+        passes && (!named_in(&self.remove) || named_in(&self.admit))
     }
 }
 
@@ -77,17 +128,21 @@ pub struct NamePattern(pub String);
 impl NamePattern {
     /// Whether `name` is the name, or one that the pattern stands for.
     pub fn matches(&self, name: &str) -> bool {
-        let Some((beginning, rest)) = self.0.split_once('*') else { return name == self.0 };
-        let Some(mut name) = name.strip_prefix(beginning) else { return false };
-        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
-        for part in middle.split('*') {
-            match name.split_once(part) {
-                Some((_, after)) => name = after,
-                None => return false,
-            }
-        }
-        name.ends_with(end)
+        matches(&self.0, name)
     }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((beginning, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(mut name) = name.strip_prefix(beginning) else { return false };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        match name.split_once(part) {
+            Some((_, after)) => name = after,
+            None => return false,
+        }
+    }
+    name.ends_with(end)
 }
 
 #[cfg(test)]
@@ -102,8 +157,48 @@ mod tests {
         serde_json::from_value(value).expect("the rules of this test are well formed")
     }
 
+    /// The names, without those that are always there.
     fn names(environment: BTreeMap<OsString, OsString>) -> Vec<String> {
-        environment.into_keys().map(|name| name.to_string_lossy().into_owned()).collect()
+        let names = environment.into_keys().map(|name| name.to_string_lossy().into_owned());
+        names.filter(|name| WITHOUT_A_PERSON.iter().all(|(always, _)| name != always)).collect()
+    }
+
+    #[test]
+    fn nothing_that_git_calls_local_to_a_repository_is_inherited() {
+        let listed = std::process::Command::new("git").args(["rev-parse", "--local-env-vars"]).output();
+        let listed = String::from_utf8(listed.expect("git is installed").stdout).expect("they are names");
+        let listed: Vec<&str> = listed.lines().collect();
+        assert!(listed.contains(&"GIT_DIR"), "{listed:?}");
+        assert_eq!(names(EnvRules::default().apply(environment(&listed))), [""; 0]);
+    }
+
+    #[test]
+    fn what_describes_another_process_is_not_inherited_and_settings_are() {
+        let others =
+            ["PWD", "OLDPWD", "INIT_CWD", "GIT_AUTHOR_DATE", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"];
+        let settings =
+            ["CODEX_API_KEY", "CODEX_HOME", "GIT_AUTHOR_NAME", "GIT_SSH_COMMAND", "HTTPS_PROXY", "npm_config_cache"];
+        let more =
+            ["CODEX_INTERNAL_ORIGINATOR_OVERRIDE", "_VOLTA_TOOL_RECURSION", "npm_lifecycle_event", "npm_package_name"];
+        let ours = [&others[..], &more, &settings].concat();
+        assert_eq!(names(EnvRules::default().apply(environment(&ours))), settings);
+        let own_list = rules(serde_json::json!({"remove": []}));
+        assert_eq!(
+            names(own_list.apply(environment(&ours))),
+            settings,
+            "a `remove` of one's own does not bring them back"
+        );
+    }
+
+    #[test]
+    fn pass_and_set_bring_back_what_they_name() {
+        let passed = rules(serde_json::json!({"pass": ["GIT_*", "HOME"]}));
+        assert_eq!(names(passed.apply(environment(&["GIT_DIR", "HOME", "PWD"]))), ["GIT_DIR", "HOME"]);
+        let set = rules(serde_json::json!({"set": {"GIT_DIR": "theirs", "GIT_EDITOR": "ed"}}));
+        let theirs = set.apply(environment(&["GIT_DIR", "GIT_EDITOR", "GIT_TERMINAL_PROMPT"]));
+        for (name, value) in [("GIT_DIR", "theirs"), ("GIT_EDITOR", "ed"), ("GIT_TERMINAL_PROMPT", "0")] {
+            assert_eq!(theirs.get(&OsString::from(name)), Some(&OsString::from(value)), "{name}");
+        }
     }
 
     #[test]

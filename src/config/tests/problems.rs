@@ -205,6 +205,36 @@ fn a_variable_that_is_no_setting_is_a_problem_and_a_strangers_is_not() {
 }
 
 #[test]
+fn variables_of_a_kubernetes_service_are_ignored_and_reported() {
+    let of_a_service = [
+        "CODEX_CONNECTOR_PORT",
+        "CODEX_CONNECTOR_PORT_8080_TCP",
+        "CODEX_CONNECTOR_PORT_8080_TCP_ADDR",
+        "CODEX_CONNECTOR_SERVER_SERVICE_HOST",
+        "CODEX_CONNECTOR_SERVICE_HOST",
+        "CODEX_CONNECTOR_SERVICE_PORT",
+        "CODEX_CONNECTOR_SERVICE_PORT_HTTP",
+        "CODEX_CONNECTOR_VERSION",
+    ];
+    let case = of_a_service.iter().fold(Case::new(), |case, name| case.variable(name, "tcp://10.96.0.12:8080"));
+    let config =
+        Config::load(&case.overrides, &registry(), case.environment.iter().cloned()).expect("no setting is bad");
+    assert_eq!(config.foreign_variables, of_a_service);
+}
+
+#[test]
+fn a_misspelt_variable_is_still_a_problem() {
+    for name in [
+        "CODEX_CONNECTOR_TASK__KEEP_EVENTS",
+        "CODEX_CONNECTOR_CEILING_SANDBOX",
+        "CODEX_CONNECTOR_TASKS",
+        "CODEX_CONNECTOR_LOG_LEVEL",
+    ] {
+        assert!(Case::new().variable(name, "7").bad().contains(name), "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_text_or_no_assignment_is_refused() {
     use std::os::unix::ffi::OsStringExt;
 
