@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     clock::Clock,
+    directory_watch::DirectoryWatch,
     ending::End,
     journal::{FLUSH_AFTER, Journal, Stream},
     machine::{Effect, Input, Machine},
@@ -51,6 +52,8 @@ pub(super) struct Run {
     exit: Option<Exit>,
     /// When the session's own deadline passes.
     overdue_at: Option<Instant>,
+    /// Whether the directory is still at its path, where that matters.
+    directory: Option<DirectoryWatch>,
     /// The beginning of the last line that the session did not understand.
     last_raw: Vec<u8>,
 }
@@ -61,6 +64,8 @@ enum Woken {
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
     Outside(Input),
+    /// The agent's directory is no longer at its path.
+    Displaced,
     /// Someone left something in the task's files.
     Nudge,
     Time,
@@ -87,8 +92,16 @@ impl Run {
             clock: Clock::start(),
             exit: None,
             overdue_at: None,
+            directory: None,
             last_raw: Vec::new(),
         }
+    }
+
+    /// Stops the agent when its directory is no longer at its path: an agent that looks up the path again would work
+    /// elsewhere.
+    pub(super) fn held_to(mut self, directory: DirectoryWatch) -> Self {
+        self.directory = Some(directory);
+        self
     }
 
     /// Follows the agent to the end of its whole tree.
@@ -144,6 +157,10 @@ impl Run {
                     vec![Input::Exited]
                 }
                 Woken::Outside(input) => vec![input],
+                Woken::Displaced => {
+                    journal.entry("STOPPING: the working directory is no longer at its path");
+                    vec![Input::SessionFinished]
+                }
                 Woken::Nudge => {
                     cancel_at = now;
                     vec![]
@@ -164,7 +181,10 @@ impl Run {
         let exit = self.exit;
         let has_completed = self.session.has_completed();
         let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
-        let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
+        let mut verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
+        if let Some(directory) = &self.directory {
+            directory.judge(&mut verdict);
+        }
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, not_started: None }
     }
@@ -183,6 +203,7 @@ impl Run {
             read = fill(&mut self.stdout) => Woken::Stdout(read),
             read = fill(&mut self.stderr) => Woken::Stderr(read),
             exit = self.process.wait(), if self.exit.is_none() => Woken::Exit(exit),
+            () = displaced(&mut self.directory) => Woken::Displaced,
             input = outside.next() => input.map_or(Woken::Nudge, Woken::Outside),
             () = sleep(pause) => Woken::Time,
         }
@@ -361,6 +382,14 @@ impl Drop for Guarded {
         if self.is_watched {
             self.tree.kill();
         }
+    }
+}
+
+/// Waits until the directory is no longer where it has to stay; for ever where it may be anywhere.
+async fn displaced(directory: &mut Option<DirectoryWatch>) {
+    match directory {
+        Some(directory) => directory.lost().await,
+        None => std::future::pending().await,
     }
 }
 

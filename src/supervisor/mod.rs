@@ -10,10 +10,12 @@
 //! - `queue` waits for the task's turn;
 //! - `sandbox` notices that nothing could run in the agent's sandbox;
 //! - `redaction` takes secrets out of what they write;
+//! - `directory_watch` watches the working directory where `ceiling.roots` limits it;
 //! - `prepare` makes a command line of a spec, `ending` a status of an end;
 //! - `fallback` chooses the backend that gets the task next.
 
 mod clock;
+mod directory_watch;
 mod drive;
 mod ending;
 mod failures;
@@ -45,6 +47,7 @@ use tokio::{
 
 pub use hints::{Hint, Readiness};
 
+use directory_watch::DirectoryWatch;
 use drive::{CANCEL_POLL, Run};
 use ending::End;
 use hints::Hints;
@@ -238,7 +241,10 @@ impl Task {
         self.record.pid = Some(agent.pid);
         self.record.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
-        let run = Run::new(agent, backend.session(&request), &launch, &self.spec);
+        let mut run = Run::new(agent, backend.session(&request), &launch, &self.spec);
+        if !self.spec.ceiling.roots.is_empty() {
+            run = run.held_to(DirectoryWatch::watch(command.directory));
+        }
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.store.update_record(&self.record) {
