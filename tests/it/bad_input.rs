@@ -28,7 +28,7 @@ fn a_wrong_working_directory_is_named_and_told_what_to_do() {
     fs::write(&file, "x").expect("the project is writable");
     for (directory, words) in [
         (json!("some/where"), ["some/where", "absolute"]),
-        (json!("~/project"), ["~/project", "absolute"]),
+        (json!("~project"), ["~project", "absolute"]),
         (json!("/no/such/directory"), ["/no/such/directory", "does not exist"]),
         (json!(file), ["README.md", "not a directory"]),
         (json!(outside.path()), ["not a git repository", "git init"]),

@@ -15,7 +15,7 @@ use crate::world::{World, and, field};
 fn world_of_scripts(more: &str) -> World {
     World::with_fake_agent().configure(&format!(
         "{more}\n[tasks]\ndefault_backend = 'script'\n\
-         [backends.script]\nkind = 'command'\nprogram = 'sh'\nsandboxes = {{ danger-full-access = [] }}\n"
+         [backends.script]\nkind = 'command'\nprogram = 'sh'\nversion_args = []\nsandboxes = {{ danger-full-access = [] }}\n"
     ))
 }
 
@@ -45,6 +45,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
         thread,
+        time::Duration,
     };
 
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -59,17 +60,27 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
     symlink(&outside, &link).expect("the home is writable");
     let world = world.configure(&format!("[ceiling]\nroots = [{root:?}]\n"));
     let mut server = world.server();
+    /// Ends the exchanging, also when the test fails.
+    struct Ending<'a>(&'a AtomicBool);
+
+    impl Drop for Ending<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     let ended = AtomicBool::new(false);
     let completed = thread::scope(|scope| {
+        let _ending = Ending(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both are there");
-                thread::yield_now();
+                thread::sleep(Duration::from_micros(500));
             }
         });
         let mut completed = 0;
         for _ in 0..TASKS {
-            let answer = server.call("codex_agent", in_directory(&world, "touch by-agent", &sub), |_| {});
+            let answer = server.call("codex_agent", in_directory(&world, "touch by-agent; echo done", &sub), |_| {});
             if field(&answer.text, "Status") == Some("completed successfully") {
                 completed += 1;
                 let told = field(&answer.text, "Working directory").expect("it is told");
@@ -78,7 +89,6 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
                 assert!(answer.text.contains("`ceiling.roots`"), "{}", answer.text);
             }
         }
-        ended.store(true, Ordering::Relaxed);
         completed
     });
     assert!(!outside.join("by-agent").exists(), "an agent worked outside");
@@ -97,7 +107,7 @@ fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_serve
         .variable("GIT_INDEX_FILE", git_dir.join("index").to_string_lossy())
         .variable("GIT_WORK_TREE", other.to_string_lossy())
         .variable("GIT_AUTHOR_DATE", "2001-01-01T00:00:00Z");
-    let script = "echo new > made && git add made && git -c user.name=a -c user.email=a@b.c commit -qm 'by the agent'";
+    let script = "echo new > made && git add made && git -c user.name=a -c user.email=a@b.c commit -m 'by the agent'";
     let answer = world.server().call("codex_agent", world.task(script), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let ours = git(world.project.path(), &["log", "--format=%s %as"]);
@@ -110,7 +120,7 @@ fn an_agents_variables_are_about_its_own_directory() {
     let world = World::with_fake_agent()
         .configure(
             "[tasks]\ndefault_backend = 'env'\n\
-             [backends.env]\nkind = 'command'\nprogram = 'env'\nsandboxes = { danger-full-access = [] }\n",
+             [backends.env]\nkind = 'command'\nprogram = 'env'\nversion_args = []\nsandboxes = { danger-full-access = [] }\n",
         )
         .variable("PWD", "/somewhere/else")
         .variable("OLDPWD", "/somewhere")
@@ -146,6 +156,7 @@ fn a_directory_can_be_written_as_people_and_editors_write_it() {
         let answer = server.call("codex_agent", in_directory(&world, "pwd -P", written), |_| {});
         let real = project.display().to_string();
         assert_eq!(field(&answer.text, "Working directory"), Some(real.as_str()), "{written}: {}", answer.text);
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{written}: {}", answer.text);
     }
     for (written, why) in [
         ("project", "is not an absolute path"),
@@ -161,7 +172,7 @@ fn a_directory_can_be_written_as_people_and_editors_write_it() {
 #[test]
 fn a_service_of_kubernetes_refuses_no_call_and_check_names_its_variables() {
     let world = world_of_scripts("").variable("CODEX_CONNECTOR_PORT", "tcp://10.96.0.12:8080");
-    let answer = world.server().call("codex_agent", world.task("true"), |_| {});
+    let answer = world.server().call("codex_agent", world.task("echo done"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let check = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
