@@ -55,7 +55,7 @@ fn a_wrong_argument_is_named_with_what_is_allowed() {
         (json!({"sandbox": "none"}), vec!["sandbox", "read-only", "workspace-write", "danger-full-access"]),
         (json!({"sandbox": 1}), vec!["sandbox", "read-only"]),
         (json!({"timeoutMs": -1}), vec!["timeoutMs", "0"]),
-        (json!({"timeoutMs": "5"}), vec!["timeoutMs", "number"]),
+        (json!({"timeoutMs": "5s"}), vec!["timeoutMs", "number"]),
         (json!({"timeoutMs": 0.5}), vec!["timeoutMs"]),
         (json!({"async": "yes"}), vec!["async", "true"]),
         (json!({"model": 4}), vec!["model", "string"]),
