@@ -1,8 +1,9 @@
 //! Whether a sandboxed agent could change the files of codex-connector itself.
 //!
 //! Records and run directories decide which processes a later server stops, and results and logs are what it reports. An
-//! agent that can change them is no longer confined to its sandbox: it has others act for it. A task in `workspace-write`
-//! is therefore refused where the data or log directory is in a place that the sandbox leaves open.
+//! agent that can change them is no longer confined to its sandbox: it has others act for it. Where the data or log
+//! directory is in a place that `workspace-write` leaves open, that place is closed to the agent; where that is impossible,
+//! the task is refused.
 //!
 //! Files are looked at, so this blocks. Only what the kind of the backend says about its sandbox is known here: directories
 //! that users open in the agent's own settings are not.
@@ -12,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use connector_api::{AgentBackend, AgentRequest, OpenArea, Sandbox};
+use connector_api::{AgentBackend, AgentRequest, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
 
 use crate::store::Store;
 
@@ -23,6 +24,8 @@ pub struct Exposure {
     /// The temporary directories that the sandbox leaves open.
     temporary: Vec<PathBuf>,
     is_repository_open: bool,
+    /// The areas that the agent can be told to close.
+    closable: Vec<OpenArea>,
     own: [(&'static str, PathBuf); 2],
 }
 
@@ -63,34 +66,54 @@ impl Exposure {
             working_directory: directory.to_owned(),
             temporary: temporary.map(PathBuf::from).filter(|dir| dir.is_absolute()).collect(),
             is_repository_open: is_open(OpenArea::Repository),
+            closable: areas.iter().copied().filter(|area| backend.close_area(*area, nothing()).is_some()).collect(),
             own: [("data directory", store.data_dir().to_owned()), ("log directory", store.log_dir().to_owned())],
         }
     }
 
-    /// Compares real paths. Fails with the first directory of ours that the agent could write in.
-    pub fn check(&self) -> Result<(), Exposed> {
+    /// Compares real paths. Returns the areas that have to be closed to the agent.
+    ///
+    /// Fails with the first directory of ours that the agent could write in even so.
+    pub fn check(&self) -> Result<Vec<OpenArea>, Exposed> {
         let working = real(&self.working_directory);
+        let mut to_close = vec![];
         for (which, own) in &self.own {
-            let exposed = |place: String| Err(Exposed { which, own: own.clone(), place });
+            let exposed = |place: String| Exposed { which, own: own.clone(), place };
             let own = real(own);
             if own.starts_with(&working) {
-                return exposed(format!("is in the working directory, {}", working.display()));
+                return Err(exposed(format!("is in the working directory, {}", working.display())));
             }
             if working.starts_with(&own) {
-                return exposed(format!("contains the working directory, {}", working.display()));
+                return Err(exposed(format!("contains the working directory, {}", working.display())));
             }
-            if let Some(open) = self.temporary.iter().find(|open| own.starts_with(real(open))) {
-                return exposed(format!("is in {}, which this sandbox leaves open", open.display()));
-            }
-            if self.is_repository_open
-                && let Some(root) = working.ancestors().find(|dir| is_repository(dir))
-                && own.starts_with(root)
-            {
-                return exposed(format!("is in the working directory's repository, {}", root.display()));
+            let temporary = self.temporary.iter().find(|open| own.starts_with(real(open)));
+            let repository = working.ancestors().find(|dir| is_repository(dir)).filter(|root| own.starts_with(root));
+            let open = [
+                temporary.map(|open| {
+                    let place = format!("is in {}, which this sandbox leaves open", open.display());
+                    (OpenArea::Temporary, exposed(place))
+                }),
+                repository.filter(|_| self.is_repository_open).map(|root| {
+                    let place = format!("is in the working directory's repository, {}", root.display());
+                    (OpenArea::Repository, exposed(place))
+                }),
+            ];
+            for (area, exposed) in open.into_iter().flatten() {
+                if !self.closable.contains(&area) {
+                    return Err(exposed);
+                }
+                if !to_close.contains(&area) {
+                    to_close.push(area);
+                }
             }
         }
-        Ok(())
+        Ok(to_close)
     }
+}
+
+/// A launch to ask a backend about.
+fn nothing() -> Launch {
+    Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt }
 }
 
 /// An empty `.git` does not make a repository: a killed sandbox of Codex leaves such directories behind.
@@ -125,6 +148,7 @@ mod tests {
             working_directory: root.join(working),
             temporary: temporary.iter().map(|sub| root.join(sub)).collect(),
             is_repository_open,
+            closable: vec![],
             own: [("data directory", root.join(data)), ("log directory", root.join(data).join("logs"))],
         };
         exposure.check().err().map(|exposed| exposed.to_string())
@@ -161,12 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn an_area_that_the_agent_can_close_is_no_reason_to_refuse() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let exposure = |closable: &[OpenArea]| Exposure {
+            working_directory: dir.path().join("project"),
+            temporary: vec![dir.path().to_owned()],
+            is_repository_open: false,
+            closable: closable.to_owned(),
+            own: [("data directory", dir.path().join("data")), ("log directory", dir.path().join("data/logs"))],
+        };
+        assert_eq!(exposure(&[OpenArea::Temporary]).check(), Ok(vec![OpenArea::Temporary]));
+        assert!(exposure(&[OpenArea::Repository]).check().is_err());
+    }
+
+    #[test]
     fn a_log_directory_of_its_own_is_looked_at_too() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let exposure = Exposure {
             working_directory: dir.path().join("project"),
             temporary: vec![],
             is_repository_open: false,
+            closable: vec![OpenArea::Temporary],
             own: [("data directory", "/elsewhere".into()), ("log directory", dir.path().join("project/logs"))],
         };
         let exposed = exposure.check().expect_err("the logs are in the project");

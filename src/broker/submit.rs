@@ -151,7 +151,8 @@ impl Broker {
         let Some(exposure) = Exposure::of(backend, request, &self.store) else { return Ok(()) };
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || exposure.check()).await;
-        Ok(checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })??)
+        checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })??;
+        Ok(())
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.

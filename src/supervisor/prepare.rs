@@ -59,14 +59,15 @@ pub(super) async fn prepare(
     let directory = below_ceiling(spec).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
     let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
-    if let Some(exposure) = Exposure::of(backend, &request, store) {
-        exposure.check().map_err(|exposed| {
-            Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
-        })?;
-    }
+    let exposure = Exposure::of(backend, &request, store);
+    let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check()).map_err(|exposed| {
+        Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
+    })?;
     let launch = backend.launch(&request, &installed).map_err(|refusal| {
         Box::new(End::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
     })?;
+    let close = |launch, area| backend.close_area(area, launch).expect("an area that cannot be closed is refused");
+    let launch = to_close.into_iter().fold(launch, close);
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
     let mut environment = backend.environment().apply(ours.iter().cloned());
     if !backend.environment().set.contains_key("PWD") {

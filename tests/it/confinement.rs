@@ -25,21 +25,34 @@ fn server(world: &World, data_dir: &Path) -> McpServer {
 #[test]
 fn workspace_write_is_refused_where_it_would_open_the_data_directory() {
     let world = World::with_fake_agent();
+    let data_dir: PathBuf = world.project.path().join(".cc");
+    let mut server = server(&world, &data_dir);
+    let steps = json!([{"write": {"path": "was-here", "text": "x"}}]);
+    let call = |sandbox: &str| and(world.fake(steps.clone()), json!({"sandbox": sandbox}));
+    let refused = server.call("codex_agent", call("workspace-write"), |_| {});
+    assert!(refused.is_error && refused.text.contains("is in the working directory"), "{}", refused.text);
+    assert!(refused.text.contains("`data_dir`") && refused.text.contains("`read-only`"), "{}", refused.text);
+    assert!(world.project.read("was-here").is_none(), "an agent worked there");
+    for sandbox in ["read-only", "danger-full-access"] {
+        let answer = server.call("codex_agent", call(sandbox), |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    }
+}
+
+#[test]
+fn codex_is_told_to_close_a_temporary_directory_that_holds_the_data_directory() {
+    let world = World::with_fake_agent();
     let temporary = tempfile::tempdir_in("/tmp").expect("a temporary directory can be made");
-    let inside: PathBuf = world.project.path().join(".cc");
-    for (data_dir, why) in [(inside.as_path(), "is in the working directory"), (temporary.path(), "is in /tmp")] {
-        let mut server = server(&world, data_dir);
-        let steps = json!([{"write": {"path": "was-here", "text": "x"}}]);
-        let call = |sandbox: &str| and(world.fake(steps.clone()), json!({"sandbox": sandbox}));
-        let refused = server.call("codex_agent", call("workspace-write"), |_| {});
-        assert!(refused.is_error && refused.text.contains(why), "{}", refused.text);
-        assert!(refused.text.contains("`data_dir`") && refused.text.contains("`read-only`"), "{}", refused.text);
-        assert!(world.project.read("was-here").is_none(), "an agent worked there");
-        for sandbox in ["read-only", "danger-full-access"] {
-            let answer = server.call("codex_agent", call(sandbox), |_| {});
-            assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    let elsewhere = world.data_dir();
+    for (data_dir, is_closed) in [(temporary.path(), true), (elsewhere.as_path(), false)] {
+        let call = and(world.task("x"), json!({"sandbox": "workspace-write"}));
+        let answer = server(&world, data_dir).call("codex_agent", call, |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+        let id = field(&answer.text, "Task ID").expect("the answer names the task");
+        let record = fs::read_to_string(data_dir.join(format!("logs/{id}.debug.json"))).expect("it has a record");
+        for key in ["exclude_slash_tmp=true", "exclude_tmpdir_env_var=true"] {
+            assert_eq!(record.contains(key), is_closed, "{record}");
         }
-        fs::remove_file(world.project.path().join("was-here")).expect("the agent wrote it");
     }
 }
 

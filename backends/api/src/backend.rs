@@ -39,12 +39,19 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// Fails when the installed program cannot do exactly what is asked.
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported>;
 
-    /// What this agent's `workspace-write` may leave open besides the working directory. A task that could change the files
-    /// of codex-connector that way is refused.
+    /// What this agent's `workspace-write` may leave open besides the working directory. If the files of codex-connector are
+    /// in such an area, the area is [closed](Self::close_area), or else the task is refused.
     ///
     /// Without an answer everything is taken to be open.
     fn open_areas(&self) -> &'static [OpenArea] {
         &[OpenArea::Temporary, OpenArea::Repository]
+    }
+
+    /// The launch with this area closed to the agent, if the agent can be told to. Used where leaving it open would let the
+    /// agent change the files of codex-connector.
+    fn close_area(&self, area: OpenArea, launch: Launch) -> Option<Launch> {
+        let _ = (area, launch);
+        None
     }
 
     /// A new session, to follow the run of one launch.

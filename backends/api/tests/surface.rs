@@ -71,6 +71,9 @@ impl AgentBackend for Agent {
     fn open_areas(&self) -> &'static [OpenArea] {
         &[OpenArea::Temporary, OpenArea::Repository]
     }
+    fn close_area(&self, area: OpenArea, launch: Launch) -> Option<Launch> {
+        (area == OpenArea::Repository).then_some(launch)
+    }
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(Talk { prompt: request.prompt.clone(), said: Tail::new(10, 1_000), stderr: Tail::of_complaints() })
     }
@@ -270,7 +273,7 @@ fn names_rules_and_sandboxes_read_back() {
     };
     let ours = ["A", "SECRET_X", "SECRET_OF_MINE"].map(|name| (OsString::from(name), OsString::from("1")));
     let theirs: Vec<_> = rules.apply(ours).into_keys().collect();
-    assert_eq!(theirs, ["A", "B", "SECRET_OF_MINE"]);
+    assert_eq!(theirs, ["A", "B", "GIT_EDITOR", "GIT_TERMINAL_PROMPT", "SECRET_OF_MINE"]);
     assert_eq!(nearest("modle", &["model", "env"]), Some("model"));
     let problem = SettingsProblem { key: "k".into(), problem: "p".into() };
     assert_eq!((problem.to_string(), problem), ("p".to_owned(), SettingsProblem::new("k", "p")));

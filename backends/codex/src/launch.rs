@@ -59,6 +59,17 @@ pub(crate) fn launch(
     Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
 }
 
+/// The same launch, in which `workspace-write` does not include `/tmp` and `TMPDIR` (seen to hold in 0.47.0, 0.125.0 and
+/// 0.171.0).
+pub(crate) fn without_temporary(launch: Launch) -> Launch {
+    let keys = ["exclude_slash_tmp", "exclude_tmpdir_env_var"];
+    let added = keys.iter().flat_map(|key| ["-c".to_owned(), format!("sandbox_workspace_write.{key}=true")]);
+    let at = launch.args.iter().position(|arg| arg == "exec").map_or(0, |exec| exec + 1);
+    let mut args = launch.args;
+    args.splice(at..at, added);
+    Launch { args, ..launch }
+}
+
 /// `--full-auto` is passed, where it is listed, because it was once the only word for workspace-write in all its parts
 /// (no questions asked). It never stands with another sandbox: it would win over a weaker one. Both together run in
 /// 0.44.0 to 0.125.0; 0.142.0 still takes it and warns, without listing it; 0.147.0 does not take it.
@@ -213,6 +224,17 @@ mod tests {
         assert!(matches!(ask(&without(&["--model"]), Some("m")), Err(Unsupported::MissingFlag { .. })));
         let launch = ask(&without(&["--skip-git-repo-check"]), None).expect("the check is a convenience");
         assert_eq!(launch.args.join(" "), format!("exec --json --sandbox read-only{UNTRUSTED} -"));
+    }
+
+    #[test]
+    fn the_temporary_directories_can_be_closed() {
+        let request = request("x", Sandbox::WorkspaceWrite, None);
+        let open = launch(&Settings::default(), &request, &installed("0.169.0")).expect("an ordinary request");
+        let rest = open.args[1..].join(" ");
+        let closed = without_temporary(open).args.join(" ");
+        let keys =
+            "-c sandbox_workspace_write.exclude_slash_tmp=true -c sandbox_workspace_write.exclude_tmpdir_env_var=true";
+        assert_eq!(closed, format!("exec {keys} {rest}"));
     }
 
     #[test]

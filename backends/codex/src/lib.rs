@@ -88,6 +88,10 @@ impl AgentBackend for Codex {
         &[OpenArea::Temporary]
     }
 
+    fn close_area(&self, area: OpenArea, launch: Launch) -> Option<Launch> {
+        (area == OpenArea::Temporary).then(|| launch::without_temporary(launch))
+    }
+
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
         Box::new(CodexSession::going_on_with(request.resume.clone()))
     }
