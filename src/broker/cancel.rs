@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{Broker, Refusal};
 use crate::{
     process::{kill_supervisor, nudge},
-    task::{TaskId, TaskRecord},
+    task::{Grace, TaskId, TaskRecord},
 };
 
 /// What came of a wish to cancel.
@@ -22,10 +22,10 @@ pub enum Cancelled {
 }
 
 /// How long a supervisor has, beyond the grace periods, to close its books.
-const PATIENCE: Duration = Duration::from_secs(16);
+pub(super) const PATIENCE: Duration = Duration::from_secs(16);
 
 /// How long the books of a supervisor that was killed take to be closed.
-const CLOSING: Duration = Duration::from_secs(6);
+pub(super) const CLOSING: Duration = Duration::from_secs(6);
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -36,25 +36,46 @@ impl Broker {
         if let Some(record) = self.ended(id).await? {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
         }
-        // The task's own grace: it may have been submitted under another configuration.
-        let grace = self.store.read_policy(id).map_or(self.config.policy.grace, |policy| policy.grace);
-        self.store.request_cancel(id)?;
-        if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
-            nudge(id, &supervisor);
-        }
+        let grace = self.asked_to_stop(id).await?;
         let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
         if let Some(record) = self.ends_within(id, patience).await? {
             return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
-        if let Some(supervisor) = self.store.read_record(id)?.and_then(|record| record.supervisor) {
-            let was_killed = kill_supervisor(id, &supervisor);
-            tracing::warn!(task = %id, was_killed, "its supervisor does not react");
-        }
+        self.kill_supervisor_of(id).await?;
         let ended = self.ends_within(id, CLOSING).await?;
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
-    async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {
+    /// Asks the task's supervisor to stop it, and returns how patiently it does that.
+    async fn asked_to_stop(&self, id: &TaskId) -> Result<Grace, Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            // The task's own grace: it may have been submitted under another configuration.
+            let grace = broker.store.read_policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
+            broker.store.request_cancel(&id)?;
+            if let Some(supervisor) = broker.store.read_record(&id)?.and_then(|record| record.supervisor) {
+                nudge(&id, &supervisor);
+            }
+            Ok(grace)
+        })
+        .await?
+    }
+
+    /// Kills a supervisor that does not react, so that the task can be finalized without it.
+    pub(super) async fn kill_supervisor_of(&self, id: &TaskId) -> Result<(), Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            if let Some(supervisor) = broker.store.read_record(&id)?.and_then(|record| record.supervisor) {
+                let was_killed = kill_supervisor(&id, &supervisor);
+                tracing::warn!(task = %id, was_killed, "its supervisor does not react");
+            }
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Waits for the end of the task, for at most `patience`.
+    pub(super) async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {
         let asked = Instant::now();
         loop {
             let ended = self.ended(id).await?;

@@ -1,6 +1,6 @@
 //! Following a task to its end, whoever runs it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -56,7 +56,7 @@ impl Follow {
             if let Some(record) = self.broker.ended(&self.id).await? {
                 return Ok(News::Ended(Box::new(self.broker.clean(record))));
             }
-            if let Some(event) = self.new_event() {
+            if let Some(event) = self.new_event().await? {
                 return Ok(News::Event(event));
             }
             match &mut self.hints {
@@ -73,16 +73,21 @@ impl Follow {
         }
     }
 
-    fn new_event(&mut self) -> Option<String> {
-        let event = match &self.hints {
-            Some(hints) => hints.borrow().event.clone(),
-            None => self.broker.store.read_live(&self.id).and_then(|live| live.last_event),
+    async fn new_event(&mut self) -> Result<Option<String>, Refusal> {
+        let hinted = self.hints.as_ref().map(|hints| hints.borrow().event.clone());
+        let event = match hinted {
+            Some(event) => event,
+            None => {
+                let id = self.id.clone();
+                let live = self.broker.on_disk(move |broker| broker.store.read_live(&id)).await?;
+                live.and_then(|live| live.last_event)
+            }
         };
         if event.is_none() || event == self.last_event {
-            return None;
+            return Ok(None);
         }
         self.last_event.clone_from(&event);
-        event.map(|event| self.broker.redactor.text(&event).into_owned())
+        Ok(event.map(|event| self.broker.redactor.text(&event).into_owned()))
     }
 }
 
@@ -96,16 +101,15 @@ impl Broker {
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
         let patience = Instant::now() + CLOSING;
         loop {
-            let is_leased = self.store.is_leased(id)?;
-            let record = self.record(id)?;
+            let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.status.is_final()) {
                 (true, false) => return Ok(None),
                 (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
-                    let settled = self.store.read_record(id)?.filter(|record| record.status.is_final());
-                    match self.store.elsewhere(id)? {
+                    let (settled, elsewhere) = self.settled(id).await?;
+                    match elsewhere {
                         // Its end is known here once it is in the index.
                         Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSING_POLL).await,
                         Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
@@ -114,6 +118,22 @@ impl Broker {
                 }
             }
         }
+    }
+
+    /// Whether somebody holds the task's lease, and its record.
+    async fn state(&self, id: &TaskId) -> Result<(bool, TaskRecord), Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| Ok((broker.store.is_leased(&id)?, broker.record(&id)?))).await?
+    }
+
+    /// The final record of a task that was settled just now, and the log directory that has it, if it is another one.
+    async fn settled(&self, id: &TaskId) -> Result<(Option<TaskRecord>, Option<PathBuf>), Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| {
+            let record = broker.store.read_record(&id)?.filter(|record| record.status.is_final());
+            Ok((record, broker.store.elsewhere(&id)?))
+        })
+        .await?
     }
 
     /// The same as [`ended`](Self::ended) for whoever only wants to look. A task that cannot be finalized now, for example because the disk is

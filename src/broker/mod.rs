@@ -6,6 +6,7 @@
 
 mod cancel;
 mod directory;
+mod disk;
 mod follow;
 mod refusal;
 mod resume;
@@ -27,7 +28,7 @@ pub use view::TaskView;
 
 use crate::{
     config::Config,
-    executor::{Executor, reconcile, reconcile_all},
+    executor::{Executor, reconcile_all},
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::Store,
@@ -38,7 +39,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Broker {
     config: Arc<Config>,
-    backends: BTreeMap<BackendName, Arc<dyn AgentBackend>>,
+    backends: Arc<BTreeMap<BackendName, Arc<dyn AgentBackend>>>,
     store: Arc<Store>,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
@@ -62,7 +63,7 @@ impl Broker {
         let backends = built.collect::<Result<_, BuildProblem>>()?;
         let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
         let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
-        Ok(Self { config: Arc::new(config), backends, store: Arc::new(store), executor, redactor })
+        Ok(Self { config: Arc::new(config), backends: Arc::new(backends), store: Arc::new(store), executor, redactor })
     }
 
     /// For words of callers and agents that are not in a record. The names of our own files stay whole.
@@ -91,7 +92,15 @@ impl Broker {
 
     /// A shell command that waits for the end of the task, with this program and on this data directory. The shell need not
     /// have the environment of this process: what comes from there, or from flags, is in the command.
-    pub fn wait_command(&self, id: &TaskId) -> String {
+    ///
+    /// Looks at the directories on `PATH`, which can be anywhere: when they do not answer, the command has the plain name.
+    pub async fn wait_command(&self, id: &TaskId) -> String {
+        let plain = format!("{PROGRAM} wait {id}");
+        let id = id.clone();
+        self.on_disk(move |broker| broker.wait_command_now(&id)).await.unwrap_or(plain)
+    }
+
+    fn wait_command_now(&self, id: &TaskId) -> String {
         let own = std::env::current_exe().unwrap_or_else(|_| PROGRAM.into());
         let on_path = which::which(PROGRAM).ok().and_then(|found| found.canonicalize().ok());
         let is_on_path = on_path.is_some_and(|found| own.canonicalize().is_ok_and(|own| own == found));
@@ -118,9 +127,8 @@ impl Broker {
         self.reconcile().await;
         let rules = self.config.retention;
         loop {
-            let store = Arc::clone(&self.store);
-            let done = tokio::task::spawn_blocking(move || store.remove_old(rules, Utc::now())).await;
-            if let Ok(Err(error)) = done {
+            let done = self.in_background(move |broker| broker.store.remove_old(rules, Utc::now())).await;
+            if let Some(Err(error)) = done {
                 tracing::warn!(%error, "old tasks stay");
             }
             if rules.keeps_everything() {
@@ -132,18 +140,10 @@ impl Broker {
 
     /// Closes the books of all tasks whose supervisor is gone.
     async fn reconcile(&self) {
-        let (store, index) = (Arc::clone(&self.store), self.config.index);
-        let done = tokio::task::spawn_blocking(move || reconcile_all(&store, index)).await;
-        if let Ok(Err(error)) = done {
+        let index = self.config.index;
+        let done = self.in_background(move |broker| reconcile_all(&broker.store, index)).await;
+        if let Some(Err(error)) = done {
             tracing::warn!(%error, "interrupted tasks stay open");
         }
-    }
-
-    /// Closes the books of one task if its supervisor is gone.
-    async fn settle(&self, id: &TaskId) -> Result<(), Refusal> {
-        let (store, index, id) = (Arc::clone(&self.store), self.config.index, id.clone());
-        let done = tokio::task::spawn_blocking(move || reconcile(&store, &id, index)).await;
-        done.expect("closing the books does not panic").map_err(Refusal::Store)?;
-        Ok(())
     }
 }

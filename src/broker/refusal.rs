@@ -77,6 +77,12 @@ pub enum Refusal {
     /// The data directory is in trouble.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data directory is in more trouble.
+    #[error("the data directory {} does not answer", directory.display())]
+    NoAnswer {
+        /// The data directory.
+        directory: PathBuf,
+    },
 }
 
 /// No backend has this name.
@@ -116,6 +122,9 @@ impl Refusal {
 
             Self::Start(_) => {
                 "run `codex-connector check`, and see that the data directory can be written to".to_owned()
+            }
+            Self::NoAnswer { directory } => {
+                format!("see that the disk or the server that {} is on is there, and try again", directory.display())
             }
             Self::Store(error) => format!("see that {} can be read and written", error.path.display()),
         }

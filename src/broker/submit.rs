@@ -1,6 +1,6 @@
 //! Submitting a task: everything that can be refused is refused before there is one.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
@@ -11,7 +11,7 @@ use crate::{
     directory::DirectoryProblem,
     executor::Started,
     exposure::Exposure,
-    probing::{Freshness, installed},
+    probing::Freshness,
     task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
 
@@ -86,7 +86,7 @@ impl Broker {
         let conditions = Conditions { ceiling: ceiling.clone(), sandbox_by, timeout, timeout_by, requires_git };
         let request = conditions.check(request).await?;
         self.check_exposure(&**backend, &request).await?;
-        self.rehearse(&**backend, &request).await?;
+        self.rehearse(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
             id: TaskId::random(),
@@ -156,15 +156,15 @@ impl Broker {
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
-    async fn rehearse(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
+    async fn rehearse(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
         for freshness in [Freshness::Kept, Freshness::Fresh] {
-            let refusal = match installed(backend, &self.store, freshness).await {
-                Ok((_, installed)) => match backend.launch(request, &installed) {
+            let refusal = match self.probed(backend, freshness).await? {
+                Ok(installed) => match backend.launch(request, &installed) {
                     Ok(_) => return Ok(()),
                     Err(unsupported) => Refusal::Unsupported(unsupported),
                 },
                 Err(problem) if problem.is_refusal() => {
-                    let (backend, next) = (backend.name().clone(), problem.next(backend));
+                    let (backend, next) = (backend.name().clone(), problem.next(&**backend));
                     return Err(Refusal::NotUsable { backend, problem, next });
                 }
                 Err(_) => return Ok(()),

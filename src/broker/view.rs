@@ -27,22 +27,35 @@ pub struct TaskView {
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
     pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
-        let mut record = self.record(id)?;
-        let mut live = None;
-        if !record.status.is_final() || self.store.is_leased(id)? {
+        let looked_at = id.clone();
+        let (mut record, may_run) = self
+            .on_disk(move |broker| {
+                let record = broker.record(&looked_at)?;
+                let may_run = !record.status.is_final() || broker.store.is_leased(&looked_at)?;
+                Ok::<_, Refusal>((record, may_run))
+            })
+            .await??;
+        let mut runs = false;
+        if may_run {
             match self.ended_if_possible(id).await {
                 Some(ended) => record = ended,
-                None => live = self.store.read_live(id),
+                None => runs = true,
             }
         }
+        self.on_disk(move |broker| broker.view_of(record, runs, tail_lines)).await?
+    }
+
+    /// What there is to see of the task with this record, which runs or does not.
+    fn view_of(&self, mut record: TaskRecord, runs: bool, tail_lines: usize) -> Result<TaskView, Refusal> {
+        let mut live = if runs { self.store.read_live(&record.id) } else { None };
         if let Some(live) = &live {
             live.overlay(&mut record);
         }
         let redactor = self.redactor_for(&record);
         live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
-        let mut tail = self.store.tail_log(id, tail_lines)?;
+        let mut tail = self.store.tail_log(&record.id, tail_lines)?;
         tail.lines.iter_mut().for_each(|line| redactor.redact(line));
-        let result = self.result(&record)?;
+        let result = self.result_of(&record)?;
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
 
@@ -62,7 +75,12 @@ impl Broker {
     }
 
     /// The result of a task, its middle left out when it is long.
-    pub fn result(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
+    pub async fn result(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
+        let record = record.clone();
+        self.on_disk(move |broker| broker.result_of(&record)).await?
+    }
+
+    fn result_of(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
         let mut result = self.store.read_result(&record.id, RESULT_SHOWN)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
@@ -71,37 +89,46 @@ impl Broker {
     }
 
     /// A piece of one of a task's files; none if there is no such file.
-    pub fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
-        let mut piece = self.store.piece(&record.id, file, extent)?;
-        let redactor = self.redactor_for(record);
-        piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
-        Ok(piece)
+    pub async fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
+        let record = record.clone();
+        self.on_disk(move |broker| {
+            let mut piece = broker.store.piece(&record.id, file, extent)?;
+            let redactor = broker.redactor_for(&record);
+            piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
+            Ok(piece)
+        })
+        .await?
     }
 
-    /// The size of one of a task's files, and when it was last written; none if there is no such file.
-    pub fn file_facts(&self, id: &TaskId, file: TaskFile) -> Option<FileFacts> {
-        self.store.file_facts(id, file)
+    /// The sizes of files of tasks, and when they were last written, in the order asked for; none for a file that is not
+    /// there.
+    pub async fn file_facts(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileFacts>>, Refusal> {
+        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.store.file_facts(id, *file)).collect()).await
     }
 
     /// The same of the list of tasks, which changes with every task that begins or ends.
-    pub fn index_facts(&self) -> Option<FileFacts> {
-        self.store.index_facts()
+    pub async fn index_facts(&self) -> Result<Option<FileFacts>, Refusal> {
+        self.on_disk(|broker| broker.store.index_facts()).await
     }
 
     /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be
     /// finalized now; otherwise they are listed as their records say.
     pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
-        for record in self.store.list(Some(TaskStatus::Running), usize::MAX)?.records {
+        let running = self.on_disk(|broker| broker.store.list(Some(TaskStatus::Running), usize::MAX)).await??;
+        for record in running.records {
             self.ended_if_possible(&record.id).await;
         }
-        let mut listing = self.store.list(status, limit)?;
-        listing.records = listing.records.into_iter().map(|record| self.clean(record)).collect();
-        Ok(listing)
+        self.on_disk(move |broker| {
+            let mut listing = broker.store.list(status, limit)?;
+            listing.records = listing.records.into_iter().map(|record| broker.clean(record)).collect();
+            Ok(listing)
+        })
+        .await?
     }
 
     /// What limits keep from running now, in words for people.
-    pub fn limited(&self) -> Option<String> {
-        let waiting = self.store.waiting().unwrap_or_default();
+    pub async fn limited(&self) -> Option<String> {
+        let waiting = self.on_disk(|broker| broker.store.waiting()).await.ok()?.unwrap_or_default();
         let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();
         let more = if waiting.len() > named.len() { ", …" } else { "" };
         (!waiting.is_empty()).then(|| {

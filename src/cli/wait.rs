@@ -95,7 +95,7 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
             }
             Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
         };
-        tell(broker, &record);
+        tell(broker, &record).await;
         code = match (code, record.status) {
             (FAILED, _) | (_, TaskStatus::Failed) => FAILED,
             (INTERRUPTED, _) | (_, TaskStatus::Interrupted) => INTERRUPTED,
@@ -108,8 +108,8 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
     ExitCode::from(code)
 }
 
-fn tell(broker: &Broker, record: &TaskRecord) {
-    let result = broker.result(record).ok().flatten();
+async fn tell(broker: &Broker, record: &TaskRecord) {
+    let result = broker.result(record).await.ok().flatten();
     print(&format!("{}\n\n", brief(record, result)));
 }
 

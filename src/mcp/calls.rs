@@ -120,7 +120,7 @@ pub(super) async fn run(
     let text = match waited {
         Waited::Started => {
             caller.tell_the_end_of(&id, broker);
-            render::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id))
+            render::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
         }
         Waited::Handed => return Ok(Answer::handed(id)),
         Waited::Ended(record, result) => render::ended(&record, result),
@@ -176,7 +176,7 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
     if let Some(progress) = progress {
         progress.finish().await;
     }
-    let result = broker.result(&ended)?;
+    let result = broker.result(&ended).await?;
     Ok(Waited::Ended(ended, result))
 }
 
@@ -208,7 +208,7 @@ async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, 
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
     let listing = broker.list(status, limit).await?;
-    let limited = broker.limited().into_iter().collect();
+    let limited = broker.limited().await.into_iter().collect();
     Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 

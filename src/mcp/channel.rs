@@ -40,7 +40,7 @@ impl Channel {
                     Err(refusal) => return tracing::warn!(%refusal, "the end of a task is not told"),
                 }
             };
-            let result = broker.result(&record).ok().flatten();
+            let result = broker.result(&record).await.ok().flatten();
             let text = render::brief(&record, result);
             let meta = json!({"task_id": record.id, "status": record.status});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));

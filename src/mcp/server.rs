@@ -180,7 +180,7 @@ impl ServerHandler for Server {
         let cursor = request.and_then(|request| request.cursor);
         let listed = resources::list(self.broker()?, cursor.as_deref()).await?;
         if !is_stateless(&context) {
-            self.watcher.watch_list(self.broker()?, &context.peer);
+            self.watcher.watch_list(self.broker()?, &context.peer).await;
         }
         Ok(listed)
     }
@@ -207,7 +207,7 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.watcher.subscribe(&request.uri, self.broker()?, &context.peer)
+        self.watcher.subscribe(&request.uri, self.broker()?, &context.peer).await
     }
 
     #[allow(deprecated, reason = "clients up to 2025-11-25 know nothing else")]

@@ -227,3 +227,35 @@ fn what_comes_after_an_early_item_for_tests_is_looked_at() {
     let product = without_tests(source);
     assert!(product.contains("rmcp::a") && product.contains("clap::c") && !product.contains("figment"), "{product}");
 }
+
+/// What the store remembers in memory.
+const NO_FILE: [&str; 1] = ["notice_unfinalized"];
+
+/// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to
+/// `on_disk` has a `broker` of its own, and no `self`.
+fn held_up(source: &str) -> Vec<&str> {
+    let mut is_async = false;
+    let mut found = Vec::new();
+    for line in source.lines().map(str::trim) {
+        if let Some((before, _)) = line.split_once("fn ") {
+            is_async = before.contains("async");
+        }
+        let calls = line.match_indices(".store.").map(|(at, dot)| &line[at + dot.len()..]);
+        let is_file = |call: &str| !NO_FILE.iter().any(|name| call.starts_with(name));
+        let is_ours = line.contains("self.store.") || line.contains("self.broker.store.");
+        if is_async && is_ours && calls.into_iter().any(is_file) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_broker_waits_for_no_file_on_a_thread_that_serves_others() {
+    for file in rust_files(&root().join("src/broker")) {
+        let source = fs::read_to_string(&file).expect("a source file is text");
+        assert_eq!(held_up(&source), Vec::<&str>::new(), "{}", file.display());
+    }
+    let wrong = "async fn look(&self) {\n    self.store.list();\n}\nfn other(&self) {\n    self.store.list()\n}";
+    assert_eq!(held_up(wrong), ["self.store.list();"]);
+}

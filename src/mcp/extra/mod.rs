@@ -6,7 +6,10 @@
 mod params;
 mod schemas;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::Utc;
 use rmcp::model::Tool;
@@ -107,7 +110,11 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         progress.finish().await;
     }
     let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
-    let mut text = render::all_ended(&ended, |record| broker.result(record).ok().flatten());
+    let mut results = BTreeMap::new();
+    for record in &ended {
+        results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
+    }
+    let mut text = render::all_ended(&ended, |record| results.get(&record.id).cloned().flatten());
     if !pending.is_empty() {
         let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
         let separator = if text.is_empty() { "" } else { "\n\n" };
@@ -120,7 +127,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
 async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
-    let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length })? else {
+    let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
         return Ok(Answer::served(format!(
             "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
             record.status

@@ -42,7 +42,10 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
     let mut records =
         records.into_iter().filter(|record| after.as_ref().is_none_or(|after| Cursor::of(record) < *after));
     let page: Vec<_> = records.by_ref().take(PAGE).collect();
-    let resources = page.iter().flat_map(|record| of_task(broker, record)).collect();
+    let mut resources = Vec::new();
+    for record in &page {
+        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(&refusal))?);
+    }
     let mut result = ListResourcesResult::with_all_items(resources);
     result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
     Ok(result)
@@ -74,9 +77,10 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-fn of_task(broker: &Broker, record: &TaskRecord) -> Vec<Resource> {
-    let resource = |part: Part| {
-        let facts = broker.file_facts(&record.id, part.file())?;
+async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, Refusal> {
+    let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
+    let resource = |(part, facts): (Part, Option<FileFacts>)| {
+        let facts = facts?;
         let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.task, 60));
         let description = format!("{}, {}", record.status, render::one_line(&record.task, 200));
         let resource =
@@ -88,7 +92,7 @@ fn of_task(broker: &Broker, record: &TaskRecord) -> Vec<Resource> {
         // What is made of a file has another size than the file.
         Some(if part == Part::Diagnostics { resource } else { resource.with_size(facts.size) })
     };
-    Part::ALL.into_iter().filter_map(resource).collect()
+    Ok(Part::ALL.into_iter().zip(facts).filter_map(resource).collect())
 }
 
 fn changed(facts: FileFacts) -> Annotations {
@@ -134,7 +138,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (Part::Diagnostics, _) => Piece::of_text(&(render::diagnostics(&view.record) + "\n"), extent),
         (Part::Log, Some(_)) => Piece::of_text(&last_lines(&view.tail), extent),
         (part, _) => {
-            let piece = broker.piece(&view.record, part.file(), extent);
+            let piece = broker.piece(&view.record, part.file(), extent).await;
             let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
             piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
         }

@@ -20,7 +20,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use super::uri::{Part, Range, TaskUri};
 use crate::{
-    broker::Broker,
+    broker::{Broker, Refusal},
     store::{FileFacts, TaskFile},
 };
 
@@ -49,13 +49,14 @@ pub(in crate::mcp) struct Watcher {
 
 impl Watcher {
     /// Watches a resource from now on. Fails when there is no such name, or no such task, or too many are watched.
-    pub(in crate::mcp) fn subscribe(
+    pub(in crate::mcp) async fn subscribe(
         &self,
         uri: &str,
         broker: &Broker,
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let stamp = watchable(uri, broker)
+        let stamp = stamp(uri, broker)
+            .await
             .ok_or_else(|| super::no_resource(uri, "there is no such resource to subscribe to".to_owned()))?;
         let mut seen = locked(&self.seen);
         if seen.resources.len() >= MOST && !seen.resources.contains_key(uri) {
@@ -72,8 +73,9 @@ impl Watcher {
     }
 
     /// Watches the list from now on.
-    pub(in crate::mcp) fn watch_list(&self, broker: &Broker, peer: &Peer<RoleServer>) {
-        locked(&self.seen).list = Some(broker.index_facts());
+    pub(in crate::mcp) async fn watch_list(&self, broker: &Broker, peer: &Peer<RoleServer>) {
+        let list = broker.index_facts().await.ok().flatten();
+        locked(&self.seen).list = Some(list);
         self.begin(broker, peer);
     }
 
@@ -86,7 +88,7 @@ impl Watcher {
         watching.spawn(async move {
             loop {
                 sleep(LOOK).await;
-                let News { list, resources } = locked(&seen).look(&broker);
+                let News { list, resources } = look(&seen, &broker).await;
                 if list && peer.notify_resource_list_changed().await.is_err() {
                     return;
                 }
@@ -107,7 +109,7 @@ pub(in crate::mcp) fn accepted(requested: &SubscriptionFilter, broker: &Broker) 
     accepted.resource_subscriptions = requested
         .resource_subscriptions
         .as_ref()
-        .map(|uris| uris.iter().filter(|uri| watchable(uri, broker).is_some()).take(MOST).cloned().collect());
+        .map(|uris| uris.iter().filter(|uri| exists(uri, broker)).take(MOST).cloned().collect());
     accepted
 }
 
@@ -115,20 +117,21 @@ pub(in crate::mcp) fn accepted(requested: &SubscriptionFilter, broker: &Broker) 
 pub(in crate::mcp) async fn listen(context: &SubscriptionContext, broker: &Broker) {
     let mut seen = Seen::default();
     if context.accepted().resources_list_changed == Some(true) {
-        seen.list = Some(broker.index_facts());
+        seen.list = Some(broker.index_facts().await.ok().flatten());
     }
     for uri in context.accepted().resource_subscriptions.iter().flatten() {
-        if let Some(stamp) = watchable(uri, broker) {
+        if let Some(stamp) = stamp(uri, broker).await {
             seen.resources.insert(uri.clone(), stamp);
         }
     }
     if seen.list.is_none() && seen.resources.is_empty() {
         return context.cancelled().await;
     }
+    let seen = Mutex::new(seen);
     let telling = async {
         loop {
             sleep(LOOK).await;
-            let News { list, resources } = seen.look(broker);
+            let News { list, resources } = look(&seen, broker).await;
             if list && context.sink().notify_resource_list_changed().await.is_err() {
                 return;
             }
@@ -151,39 +154,57 @@ struct News {
     resources: Vec<String>,
 }
 
-impl Seen {
-    /// Looks again.
-    fn look(&mut self, broker: &Broker) -> News {
-        let mut resources = Vec::new();
-        for (uri, seen) in &mut self.resources {
-            // A task that was removed has no files, and that is news once.
-            let now = TaskUri::parse(uri).map_or([None, None], |name| stamp(&name, broker));
-            if std::mem::replace(seen, now) != now {
-                resources.push(uri.clone());
-            }
+/// Looks again. A data directory that does not answer is no news.
+async fn look(seen: &Mutex<Seen>, broker: &Broker) -> News {
+    let Seen { resources: before, list: watches_list } = locked(seen).clone();
+    let mut resources = Vec::new();
+    for (uri, was) in before {
+        let Ok(now) = now(&uri, broker).await else { continue };
+        // It may have been unsubscribed meanwhile.
+        if now != was && locked(seen).resources.get_mut(&uri).map(|seen| *seen = now).is_some() {
+            resources.push(uri);
         }
-        let list = self.list.as_mut().is_some_and(|seen| {
-            let now = broker.index_facts();
-            std::mem::replace(seen, now) != now
-        });
-        News { list, resources }
     }
+    let list = match watches_list {
+        Some(was) => match broker.index_facts().await {
+            Ok(now) => {
+                locked(seen).list = Some(now);
+                now != was
+            }
+            Err(_) => false,
+        },
+        None => false,
+    };
+    News { list, resources }
 }
 
-/// The stamp of a resource that can be watched: the whole of a part of a task that exists.
-fn watchable(uri: &str, broker: &Broker) -> Option<Stamp> {
-    let name = TaskUri::parse(uri).ok().filter(|name| name.range == Range::Whole)?;
-    broker.file_facts(&name.id, TaskFile::Record)?;
-    Some(stamp(&name, broker))
+/// A resource that can be watched: the whole of a part of a task.
+fn watchable(uri: &str) -> Option<TaskUri> {
+    TaskUri::parse(uri).ok().filter(|name| name.range == Range::Whole)
 }
 
-fn stamp(name: &TaskUri, broker: &Broker) -> Stamp {
-    let facts = |file| broker.file_facts(&name.id, file);
-    match name.part {
+/// Whether there is such a task.
+fn exists(uri: &str, broker: &Broker) -> bool {
+    watchable(uri).is_some_and(|name| broker.has_record(&name.id))
+}
+
+/// The stamp of a resource that can be watched, of a task that exists.
+async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
+    let name = watchable(uri)?;
+    broker.file_facts(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
+    now(uri, broker).await.ok()
+}
+
+/// The stamp of a resource. A task that was removed has no files, and that is news once.
+async fn now(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
+    let Some(TaskUri { id, part, .. }) = watchable(uri) else { return Ok([None, None]) };
+    let files = match part {
         // Between two writes of the record the live view says what has changed.
-        Part::Record | Part::Diagnostics => [facts(TaskFile::Record), facts(TaskFile::Live)],
-        Part::Log | Part::Result | Part::Events => [facts(name.part.file()), None],
-    }
+        Part::Record | Part::Diagnostics => vec![TaskFile::Record, TaskFile::Live],
+        Part::Log | Part::Result | Part::Events => vec![part.file()],
+    };
+    let facts = broker.file_facts(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
+    Ok([facts.first().copied().flatten(), facts.get(1).copied().flatten()])
 }
 
 /// Whether somebody is at work. One whose message was not taken has stopped, and stays in the set until it is joined.

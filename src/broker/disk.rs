@@ -1,0 +1,98 @@
+//! The data directory, looked at on threads of its own.
+//!
+//! It can be on a disk that is slow, or on a mount that does not answer. Whoever calls the broker runs on a thread that
+//! serves others too, so everything that reads or writes there goes through [`Broker::on_disk`].
+
+use std::{sync::Arc, time::Duration};
+
+use connector_api::{AgentBackend, Installed};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::{block_in_place, spawn_blocking},
+};
+
+use super::{Broker, Refusal};
+use crate::{
+    blocking::{Lane, NoAnswer},
+    executor::reconcile,
+    probing::{Freshness, NotUsable, installed},
+    store::TaskFile,
+    task::TaskId,
+};
+
+/// Threads for asking programs what they can do. It is rarely necessary, and takes as long as the program takes.
+static PROBES: Lane = Lane::new(8);
+
+/// How long that may take in all; each question has a deadline of its own.
+const PROBING: Duration = Duration::from_secs(180);
+
+/// Threads for the data directory. Most of its calls take less than a millisecond.
+static DISK: Lane = Lane::new(16);
+
+/// How long the data directory may take to answer. An index that many servers write to is waited for, for 2 seconds.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long it may take to finalize a task whose supervisor is gone: what is left of the agent is killed first.
+const SETTLING: Duration = Duration::from_secs(60);
+
+impl Broker {
+    /// Does `work` beside everything else, and waits for it. Fails when the data directory does not answer.
+    pub(super) async fn on_disk<T, F>(&self, work: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> T + Send + 'static,
+    {
+        self.on_disk_within(DEADLINE, work).await
+    }
+
+    async fn on_disk_within<T, F>(&self, deadline: Duration, work: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> T + Send + 'static,
+    {
+        let broker = self.clone();
+        let done = DISK.run(deadline, move || work(&broker)).await;
+        done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
+    }
+
+    /// What the backend's program can do. Looking for it can take long as well: `PATH` can lead anywhere.
+    pub(super) async fn probed(
+        &self,
+        backend: &Arc<dyn AgentBackend>,
+        freshness: Freshness,
+    ) -> Result<Result<Installed, NotUsable>, Refusal> {
+        let (broker, backend, runtime) = (self.clone(), Arc::clone(backend), Handle::current());
+        let probed =
+            PROBES.run(PROBING, move || runtime.block_on(installed(&*backend, &broker.store, freshness))).await;
+        let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
+        Ok(probed.map(|(_, installed)| installed))
+    }
+
+    /// Whether there is a record of this task, for a caller that cannot wait for it in any other way.
+    pub fn has_record(&self, id: &TaskId) -> bool {
+        let look = || self.store.file_facts(id, TaskFile::Record).is_some();
+        match Handle::current().runtime_flavor() {
+            // Another thread takes over what this one has to do.
+            RuntimeFlavor::MultiThread => block_in_place(look),
+            _ => look(),
+        }
+    }
+
+    /// Finalizes one task if its supervisor is gone.
+    pub(super) async fn settle(&self, id: &TaskId) -> Result<(), Refusal> {
+        let (id, index) = (id.clone(), self.config.index);
+        self.on_disk_within(SETTLING, move |broker| reconcile(&broker.store, &id, index)).await??;
+        Ok(())
+    }
+
+    /// For work that takes as long as it takes, and that nobody waits for.
+    pub(super) async fn in_background<T, F>(&self, work: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> T + Send + 'static,
+    {
+        let broker = self.clone();
+        spawn_blocking(move || work(&broker)).await.ok()
+    }
+}
