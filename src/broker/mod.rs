@@ -8,6 +8,7 @@ mod cancel;
 mod directory;
 mod disk;
 mod follow;
+mod overdue;
 mod refusal;
 mod resume;
 mod submit;

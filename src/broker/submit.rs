@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions};
+use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions, overdue};
 use crate::{
     blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
     directory::DirectoryProblem,
@@ -105,7 +105,7 @@ impl Broker {
         for _ in 0..MOST_TRIES {
             match self.executor.start(&spec).await? {
                 Started::Task => {
-                    self.watch_over(&spec.id);
+                    self.watch_over(&spec);
                     return Ok(spec.id);
                 }
                 Started::IdInUse => spec.id = TaskId::random(),
@@ -134,12 +134,25 @@ impl Broker {
         }
     }
 
-    /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent.
-    fn watch_over(&self, id: &TaskId) {
-        let Some(mut hints) = self.executor.hints(id) else { return };
-        let (broker, id) = (self.clone(), id.clone());
+    /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent. Nor does
+    /// one that is stopped.
+    fn watch_over(&self, spec: &TaskSpec) {
+        let Some(mut hints) = self.executor.hints(&spec.id) else { return };
+        let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::TimeLimit::of(spec));
         tokio::spawn(async move {
-            while !hints.borrow().ended && hints.changed().await.is_ok() {}
+            let gone = async { while !hints.borrow().ended && hints.changed().await.is_ok() {} };
+            let overdue = async {
+                match limit {
+                    Some(limit) => broker.enforce(limit, &id).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = gone => {}
+                done = overdue => if let Err(problem) = done {
+                    tracing::warn!(%problem, task = %id, "its time limit cannot be enforced");
+                }
+            }
             if let Err(problem) = broker.ended(&id).await {
                 tracing::warn!(%problem, task = %id, "the books stay open");
             }

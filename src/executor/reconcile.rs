@@ -98,17 +98,19 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
     Ok(closed)
 }
 
-/// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that.
+/// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that, and as timed out, if
+/// it was ended for that.
 fn end(store: &Store, record: &mut TaskRecord) {
     if let Some(live) = store.read_live(&record.id) {
         live.overlay(record);
     }
     let last_sign = record.last_activity_at.unwrap_or(record.started_at);
     let ran = (last_sign - record.started_at).to_std().unwrap_or_default();
-    let (status, reason) = if store.cancel_requested(&record.id) {
-        (TaskStatus::Failed, FailureReason::Cancelled)
-    } else {
-        (TaskStatus::Interrupted, FailureReason::ServerRestarted)
+    let overdue = || store.read_policy(&record.id)?.timeout.filter(|_| store.is_overdue(&record.id));
+    let (status, reason) = match overdue() {
+        _ if store.cancel_requested(&record.id) => (TaskStatus::Failed, FailureReason::Cancelled),
+        Some(limit) => (TaskStatus::Failed, FailureReason::Timeout { elapsed: ran.max(limit), limit }),
+        None => (TaskStatus::Interrupted, FailureReason::ServerRestarted),
     };
     record.end(status, Some(reason), Utc::now(), ran);
 }
@@ -227,6 +229,30 @@ mod tests {
         reconcile(&store, &record.id, LIMITS).expect("it can be closed");
         let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
         assert_eq!((closed.status, closed.failure_reason.as_deref()), (TaskStatus::Failed, Some("Cancelled by user")));
+    }
+
+    #[test]
+    fn a_task_whose_supervisor_let_its_time_limit_pass_is_closed_as_timed_out() {
+        let (_dir, store) = store();
+        for (limit, ended) in [
+            (Some(Duration::from_secs(3)), (TaskStatus::Failed, "Timeout after 5.0s (limit: 3.0s)")),
+            (None, (TaskStatus::Interrupted, "Server restarted while task was running")),
+        ] {
+            let record = running(1);
+            drop(store.claim(&record.id).expect("a new id is free"));
+            store.write_record(&record).expect("it is writable");
+            let policy = serde_json::from_value(serde_json::json!({
+                "timeout": limit.map(|limit| limit.as_millis()), "heartbeat": 1, "stallWarning": 1, "stopAfterSilence": null,
+                "grace": {"interrupt": 1, "terminate": 1}, "onServerExit": "interrupt", "onAgentExit": "kill",
+                "keepEvents": false
+            }))
+            .expect("these fields are enough");
+            store.write_policy(&record.id, &policy).expect("it is writable");
+            store.mark_overdue(&record.id).expect("it is writable");
+            reconcile(&store, &record.id, LIMITS).expect("it can be closed");
+            let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+            assert_eq!((closed.status, closed.failure_reason.as_deref()), (ended.0, Some(ended.1)));
+        }
     }
 
     #[test]

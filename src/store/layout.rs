@@ -98,6 +98,11 @@ impl Layout {
         self.run(id).join("cancel")
     }
 
+    /// There when the task's time limit has passed and its supervisor did not end it.
+    pub(super) fn overdue(&self, id: &TaskId) -> PathBuf {
+        self.run(id).join("overdue")
+    }
+
     pub(super) fn live(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("live.json")
     }

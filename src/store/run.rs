@@ -83,6 +83,19 @@ impl Store {
         self.layout.cancel(id).exists()
     }
 
+    /// Puts down that the task's time limit has passed and its supervisor did not end it. A task without a run directory has
+    /// ended.
+    pub fn mark_overdue(&self, id: &TaskId) -> Result<(), StoreError> {
+        let path = self.layout.overdue(id);
+        if_there(files::write(&path)).map_err(StoreError::at("write", path))?;
+        Ok(())
+    }
+
+    /// Whether that was put down.
+    pub fn is_overdue(&self, id: &TaskId) -> bool {
+        self.layout.overdue(id).exists()
+    }
+
     /// The tasks that have a run directory: those that live, and those whose supervisor died.
     pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();

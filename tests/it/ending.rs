@@ -48,6 +48,26 @@ fn a_signal_is_named() {
 }
 
 #[test]
+fn a_supervisor_that_is_stopped_keeps_neither_the_time_limit_nor_a_cancel_from_taking_effect() {
+    let world =
+        World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n");
+    let mut server = world.server();
+    let mut stopped = |more: serde_json::Value| {
+        let id = start(&mut server, and(world.fake(json!([{"say": "here"}, {"sleep": 600}])), more));
+        wait_for_log(&world, &id, "MESSAGE: here");
+        kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
+        id
+    };
+    let limited = stopped(json!({"timeoutMs": 1_000}));
+    let cancelled = stopped(json!({}));
+    let answer = server.call("codex_cancel", json!({"taskId": cancelled}), |_| {});
+    assert_eq!(field(&answer.text, "Failure reason"), Some("Cancelled by user"), "{}", answer.text);
+    let status = wait_for_end(&mut server, &limited);
+    assert_eq!(field(&status, "Status"), Some("failed"), "{status}");
+    assert!(status.contains("Timeout after"), "{status}");
+}
+
+#[test]
 fn an_agent_that_is_killed_from_outside_ends_its_task() {
     let world = World::with_fake_agent();
     let mut server = world.server();

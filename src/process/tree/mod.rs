@@ -171,11 +171,12 @@ pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
     is_one
 }
 
-/// Tells the recorded supervisor of a task to look at its files now, if it is there. One that does not listen yet is not
-/// disturbed: the signal ([`NUDGE`]) is ignored by default.
+/// Tells the recorded supervisor of a task to look at its files now, if it is there, and wakes it if it is stopped. One that
+/// does not listen yet is not disturbed: the signal ([`NUDGE`]) is ignored by default.
 pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
     if proof::supervises(process.pid, id) {
         signal_exactly(process, Signal::WINCH);
+        signal_exactly(process, Signal::CONT);
     }
 }
 
