@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     exposure::Exposure,
     probing::{Freshness, installed},
-    process::{parent_group, probe},
+    process::{check_proc, parent_group, probe},
     registry::Registry,
     store::Store,
     task::CgroupUse,
@@ -50,7 +50,11 @@ impl Report {
                 &format!("{names}\nnot settings; a setting of a section has two underscores"),
             );
         }
-        let store = match Store::open(&config.data_dir, &config.log_dir) {
+        if let Err(problem) = check_proc() {
+            self.problem("processes", &format!("{problem}\nnext: {}", problem.next()));
+        }
+        let opened = Store::open(&config.data_dir, &config.log_dir);
+        let store = match opened.and_then(|store| store.check_locks().map(|()| store)) {
             Ok(store) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
                 self.line("data directory", "ok", &config.data_dir.display().to_string());
                 Some(store)

@@ -1,6 +1,6 @@
 //! The server's role: on stdin and stdout, or over HTTP.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{fail, print};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         self, Office, StartProblem,
         http::{self, Listening},
     },
+    process::check_proc,
     registry::Registry,
     store::Store,
 };
@@ -66,6 +67,7 @@ pub(super) fn over_http(
 
 /// A broker on the data directory.
 pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
+    check_proc().map_err(|problem| format!("{problem}\nnext: {}", problem.next()))?;
     let store = open_store(&config)?;
     let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
     Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
@@ -73,7 +75,12 @@ pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Con
 
 /// The data directory.
 pub(super) fn open_store(config: &Config) -> Result<Store, String> {
-    Store::open(&config.data_dir, &config.log_dir).map_err(|error| {
-        format!("{error}\nnext: make that directory writable, or set `data_dir` in {}", config.file.display())
+    let opened = Store::open(&config.data_dir, &config.log_dir);
+    opened.and_then(|store| store.check_locks().map(|()| store)).map_err(|error| {
+        let next = match error.source.kind() {
+            ErrorKind::Unsupported => "set `data_dir` to a directory on a local disk,",
+            _ => "make that directory writable, or set `data_dir`",
+        };
+        format!("{error}\nnext: {next} in {}", config.file.display())
     })
 }

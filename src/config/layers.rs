@@ -37,6 +37,10 @@ impl Environment {
         let Ok(below_home) = path.strip_prefix("~") else { return Ok(path.to_owned()) };
         let home = self.0.get(&OsString::from("HOME")).map(PathBuf::from).filter(|home| home.is_absolute());
         let home = home.ok_or_else(|| ConfigProblem::NoHome { needed_by: needed_by.to_owned() })?;
+        // Paths below it are written into records and specs, which are JSON.
+        if home.to_str().is_none() {
+            return Err(ConfigProblem::HomeNotUtf8 { home, needed_by: needed_by.to_owned() });
+        }
         Ok(home.join(below_home))
     }
 }

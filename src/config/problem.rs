@@ -66,6 +66,14 @@ pub enum ConfigProblem {
         /// What needs it.
         needed_by: String,
     },
+    /// The home directory's name is not text.
+    #[error("the home directory, {home}, cannot be used for {needed_by}: its name is not UTF-8\nnext: set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)", home = home.display())]
+    HomeNotUtf8 {
+        /// The home directory.
+        home: PathBuf,
+        /// What needs it.
+        needed_by: String,
+    },
     /// There is no such key.
     #[error("{origin}: `{key}` is no key{did_you_mean}\nnext: {next}", did_you_mean = meant.as_ref().map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default())]
     UnknownKey {

@@ -10,6 +10,7 @@ mod lines;
 mod probe;
 mod program;
 mod proof;
+mod system;
 mod tree;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -22,6 +23,7 @@ pub(crate) use lines::Limits;
 pub use lines::{HELD, LineReader, Piece};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
+pub use system::{NoProc, check_proc};
 pub use tree::{
     Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, nudge, parent_group,
     sweep_groups,

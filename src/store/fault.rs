@@ -99,6 +99,7 @@ mod faulty {
             "EMFILE" => What::Fail(Errno::MFILE),
             "EDQUOT" => What::Fail(Errno::DQUOT),
             "EIO" => What::Fail(Errno::IO),
+            "ENOLCK" => What::Fail(Errno::NOLCK),
             _ => return None,
         };
         let place = match (place.parse(), place.strip_suffix('-').map(str::parse)) {

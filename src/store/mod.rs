@@ -19,6 +19,7 @@ mod files;
 mod index;
 mod layout;
 mod lease;
+mod locks;
 mod log;
 mod pieces;
 mod probes;

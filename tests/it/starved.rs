@@ -122,3 +122,14 @@ fn a_client_that_asks_and_does_not_read_has_to_wait() {
     drop((requests, server.stdout.take()));
     eventually("the end of the server", PATIENCE, || server.try_wait().ok().flatten());
 }
+
+#[test]
+fn a_data_directory_without_file_locks_is_told_at_the_start_and_by_check() {
+    let world = World::with_fake_agent().variable("CONNECTOR_FAULT", "serve:ENOLCK@lock");
+    let said = world.server().call("codex_tasks", json!({}), |_| {});
+    assert!(said.is_error && said.text.contains("has no file locks"), "{}", said.text);
+    assert!(said.text.contains("next: set `data_dir` to a directory on a local disk"), "{}", said.text);
+    let checked = world.command(&["check"]).output().expect("the program runs");
+    let report = String::from_utf8_lossy(&checked.stdout);
+    assert!(!checked.status.success() && report.contains("has no file locks"), "{report}");
+}

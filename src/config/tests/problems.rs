@@ -261,3 +261,14 @@ fn without_a_home_directory_only_absolute_paths_will_do() {
     case.overrides.data_dir = Some("/data".into());
     assert_eq!(case.good().log_dir, Path::new("/data/logs"));
 }
+
+#[test]
+fn a_home_directory_whose_name_is_not_text_is_refused_where_it_is_needed() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut case = Case::new().file("");
+    case.environment = vec![("HOME".into(), std::ffi::OsString::from_vec(b"/home/m\xfcller".to_vec()))];
+    case.overrides.config_file = Some(case.path());
+    assert!(case.bad().contains("cannot be used for `data_dir`: its name is not UTF-8"), "{}", case.bad());
+    case.overrides.data_dir = Some("/data".into());
+    case.good();
+}

@@ -1,0 +1,70 @@
+//! Whether the data directory is on a file system with locks.
+//!
+//! Who may write a task's record, and whether its supervisor lives, is decided by locks on files. Some network and user-space
+//! file systems have none: no task could begin there, and without this each call would find that out for itself.
+
+use std::{
+    fs::TryLockError,
+    io::{self, ErrorKind},
+};
+
+use rustix::io::Errno;
+
+use super::{Store, StoreError, fault};
+
+impl Store {
+    /// Fails with [`ErrorKind::Unsupported`] when files in the data directory cannot be locked. Leaves nothing behind.
+    ///
+    /// Other troubles of the directory are told where they matter.
+    pub fn check_locks(&self) -> Result<(), StoreError> {
+        match self.lock_something() {
+            Err(error) if is_unsupported(&error) => {
+                let why = format!("its file system has no file locks ({error})");
+                let dir = self.data_dir();
+                Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::Unsupported, why)))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn lock_something(&self) -> io::Result<()> {
+        fault::point("lock")?;
+        match tempfile::tempfile_in(self.data_dir())?.try_lock() {
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store;
+
+    #[test]
+    fn an_ordinary_directory_has_locks_and_stays_as_it_is() {
+        let (_dir, store) = store();
+        let files = || std::fs::read_dir(store.data_dir()).map(Iterator::count).unwrap_or_default();
+        let before = files();
+        store.check_locks().expect("the test's directory has locks");
+        assert_eq!(files(), before);
+    }
+
+    #[test]
+    fn only_what_says_that_there_are_no_locks_counts() {
+        for (errno, counts) in [
+            (Errno::NOLCK, true),
+            (Errno::OPNOTSUPP, true),
+            (Errno::NOSYS, true),
+            (Errno::NOSPC, false),
+            (Errno::MFILE, false),
+        ] {
+            assert_eq!(is_unsupported(&errno.into()), counts, "{errno}");
+        }
+    }
+}
