@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
+    process::as_first_process,
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
@@ -143,6 +144,11 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     match command_line.verb {
         Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
         verb => {
+            if matches!(verb, None | Some(Verb::Serve { .. }))
+                && let Some(code) = as_first_process()
+            {
+                return code;
+            }
             let overrides = Overrides { config_file: config, data_dir, set };
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {

@@ -6,6 +6,7 @@
 
 mod agent;
 mod identity;
+mod init;
 mod lines;
 mod probe;
 mod program;
@@ -18,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind, errno_of};
 pub use identity::{boot_id, identity_of, is_alive};
+pub use init::as_first_process;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::Limits;
 pub use lines::{HELD, LineReader, Piece};

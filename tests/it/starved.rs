@@ -9,14 +9,15 @@ use std::{
     time::Duration,
 };
 
-use connector_testing::{McpServer, eventually};
+use connector_testing::{McpServer, eventually, processes::descendants};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     pipe::{PipeFlags, pipe_with},
+    process::{Pid, Signal, kill_process},
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, World, start, wait_for_end, wait_for_log};
 
 /// A user who has no processes.
 const NOBODY: u32 = 54_321;
@@ -132,4 +133,57 @@ fn a_data_directory_without_file_locks_is_told_at_the_start_and_by_check() {
     let checked = world.command(&["check"]).output().expect("the program runs");
     let report = String::from_utf8_lossy(&checked.stdout);
     assert!(!checked.status.success() && report.contains("has no file locks"), "{report}");
+}
+
+/// A server that is process 1, as in a container. Only root can make one without further ado.
+fn as_first_process(world: &World) -> Option<McpServer> {
+    let program = world.command(&[]);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    let can = rustix::process::geteuid().is_root()
+        && Command::new("unshare")
+            .args(["--pid", "--fork", "--mount-proc", "true"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+    can.then(|| {
+        command.arg(program.get_program()).env_clear();
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut server = McpServer::spawn(command);
+        server.initialize();
+        server
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_is_the_first_process_of_a_container_leaves_no_zombies() {
+    let world = World::with_fake_agent();
+    let Some(mut server) = as_first_process(&world) else { return };
+    let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});
+    assert!(answer.text.contains("hello"), "{}", answer.text);
+    let id = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 600}])));
+    wait_for_log(&world, &id, "MESSAGE: here");
+    let of = |what: &str| {
+        let processes = descendants(server.pid()).into_iter();
+        processes.filter(|pid| is_called(*pid, what)).collect::<Vec<_>>()
+    };
+    let supervisor = of("supervise").first().copied().expect("a running task has a supervisor");
+    let supervisor = Pid::from_raw(i32::try_from(supervisor).expect("a pid is small")).expect("it is not 0");
+    kill_process(supervisor, Signal::KILL).expect("it is ours");
+    let status = wait_for_end(&mut server, &id);
+    assert!(status.contains("interrupted"), "{status}");
+    eventually("no zombies", PATIENCE, || {
+        let zombies = descendants(server.pid()).into_iter().filter(|pid| is_zombie(*pid));
+        (zombies.count() == 0).then_some(())
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn is_called(pid: u32, what: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&format!("\0{what}\0")))
+}
+
+#[cfg(target_os = "linux")]
+fn is_zombie(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }
