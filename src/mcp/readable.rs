@@ -186,9 +186,14 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rmcp::transport::async_rw::AsyncRwTransport;
     use serde_json::{Value, json};
-    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -251,7 +256,9 @@ mod tests {
             received
         });
         let mut answer = String::new();
-        BufReader::new(&mut client).read_line(&mut answer).await.expect("it is answered");
+        let mut client_reader = BufReader::new(&mut client);
+        let reading = timeout(Duration::from_secs(60), client_reader.read_line(&mut answer));
+        reading.await.expect("in time").expect("it is answered");
         let answer: Value = serde_json::from_str(&answer).expect("it is JSON");
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &json!(-32700)));
         drop(client);
