@@ -18,6 +18,7 @@ use super::{
     clock::Clock,
     directory_watch::DirectoryWatch,
     ending::End,
+    guarded::Guarded,
     journal::{FLUSH_AFTER, Journal, Stream},
     machine::{Effect, Input, Machine},
     outside::Outside,
@@ -26,7 +27,7 @@ use super::{
     stdin::{DoesNotRead, StdinWriter},
 };
 use crate::{
-    process::{Agent, AgentProcess, LineReader, Piece, Tree},
+    process::{Agent, AgentProcess, LineReader, Piece},
     store::Store,
     task::{TaskId, TaskRecord, TaskSpec},
 };
@@ -349,39 +350,6 @@ impl Run {
             }
         }
         inputs
-    }
-}
-
-/// A tree that is killed when its supervisor fails: nobody else knows it as well.
-struct Guarded {
-    tree: Tree,
-    is_watched: bool,
-}
-
-impl Guarded {
-    fn new(tree: Tree) -> Self {
-        Self { tree, is_watched: true }
-    }
-
-    /// What could be ended has been, and what is left is left on purpose.
-    fn let_go(&mut self) {
-        self.is_watched = false;
-    }
-}
-
-impl std::ops::Deref for Guarded {
-    type Target = Tree;
-
-    fn deref(&self) -> &Tree {
-        &self.tree
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        if self.is_watched {
-            self.tree.kill();
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod drive;
 mod ending;
 mod failures;
 mod fallback;
+mod guarded;
 mod hints;
 mod journal;
 mod lifeline;
