@@ -16,6 +16,8 @@
 
 mod git;
 mod given;
+#[cfg(target_os = "linux")]
+mod moves;
 mod problem;
 
 use std::{
@@ -31,6 +33,8 @@ use rustix::{
     process::fchdir,
 };
 
+#[cfg(target_os = "linux")]
+pub use self::moves::Moves;
 pub use self::{git::check_repository, given::absolute, problem::DirectoryProblem};
 
 /// A directory that is open, whatever its path means by now.
@@ -72,6 +76,14 @@ impl Directory {
     pub fn is_at(&self, path: &Path) -> bool {
         let (Ok(ours), Ok(theirs)) = (fstat(&self.descriptor), rustix::fs::stat(path)) else { return false };
         (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+    }
+
+    /// Watches from now on whether this directory, or one above it, is moved.
+    ///
+    /// Fails when the kernel has no room for another watch.
+    #[cfg(target_os = "linux")]
+    pub fn moves(&self) -> io::Result<Moves> {
+        Ok(Moves::of(self)?)
     }
 
     /// Does `work` with this as the process's current directory. What `work` starts begins in it.

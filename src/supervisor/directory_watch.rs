@@ -3,17 +3,20 @@
 //! The agent starts in the directory that was checked, but many agents ask for its path and look that path up again: Codex
 //! does for each command and for its sandbox, and an agent that gets its directory in an argument or a message knows
 //! nothing but the path. Where `ceiling.roots` limits the directories, the path must therefore keep leading to the
-//! directory. This cannot prevent that an agent works elsewhere for a moment, but it ends it.
+//! directory from before the agent starts until it has ended, and whatever moves it ends the agent at once. On Linux the
+//! kernel reports each move; elsewhere, and for what the kernel does not report (a mount), the path is looked up ten times
+//! a second.
+//!
+//! An agent can have done something in the moment between the move and its end, which is some milliseconds on Linux.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use connector_api::{Complaint, Outcome, Verdict};
-use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
+use tokio::sync::oneshot;
 
-use crate::{
-    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
-    directory::Directory,
-};
+use crate::directory::Directory;
+#[cfg(target_os = "linux")]
+use crate::directory::Moves;
 
 /// How often the path is looked up.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -21,42 +24,48 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A directory that has to stay where it is.
 pub(super) struct DirectoryWatch {
     directory: Arc<Directory>,
+    moved: Arc<Moved>,
     lost: oneshot::Receiver<()>,
     is_lost: bool,
-    /// Looks the path up. It is a task of its own, because waiting for [`lost`](Self::lost) is often interrupted.
-    watcher: JoinHandle<()>,
 }
 
 impl DirectoryWatch {
     /// Watches from now on.
     pub(super) fn watch(directory: Arc<Directory>) -> Self {
         let (tell, lost) = oneshot::channel();
-        let watched = Arc::clone(&directory);
-        let watcher = tokio::spawn(async move {
-            loop {
-                let looked_up = Arc::clone(&watched);
-                match CALLER_PATHS.run(PATH_DEADLINE, move || looked_up.is_at(looked_up.real_path())).await {
-                    Ok(true) | Err(NoAnswer) => sleep(LOOK_EVERY).await,
-                    Ok(false) => break,
+        let moved = Arc::new(Moved::watch(&directory));
+        let (watched, moves) = (Arc::clone(&directory), Arc::clone(&moved));
+        // A thread of its own: to look a path up can take as long as a dead mount likes.
+        let watcher = thread::Builder::new().name("directory".into()).spawn(move || {
+            while !tell.is_closed() {
+                if !watched.is_at(watched.real_path()) || moves.any_within(LOOK_EVERY) {
+                    // Nobody listens once the agent has ended.
+                    let _ = tell.send(());
+                    return;
                 }
             }
-            // Nobody listens once the agent has ended.
-            let _ = tell.send(());
         });
-        Self { directory, lost, is_lost: false, watcher }
+        if let Err(error) = watcher {
+            // The agent is stopped: the channel has lost its other end.
+            tracing::error!(%error, "the working directory cannot be watched");
+        }
+        Self { directory, moved, lost, is_lost: false }
     }
 
     /// Returns once, when the path leads elsewhere. Can be dropped while it waits.
     pub(super) async fn lost(&mut self) {
-        if self.is_lost || (&mut self.lost).await.is_err() {
+        if self.is_lost {
             std::future::pending::<()>().await;
         }
+        // The other end is only gone without a word if nothing watches.
+        let _ = (&mut self.lost).await;
         self.is_lost = true;
     }
 
-    /// Makes a failure of the verdict on an agent that was stopped for this.
+    /// Makes a failure of the verdict on an agent whose directory did not stay where it was.
     pub(super) fn judge(&self, verdict: &mut Verdict) {
-        if self.is_lost {
+        // Also what moved it just before the agent ended counts.
+        if self.is_lost || self.moved.any_within(Duration::ZERO) {
             let said = format!(
                 "the working directory {} was moved or replaced while the agent worked, and `ceiling.roots` limits where \
                  agents work; it may have worked elsewhere for a moment",
@@ -68,9 +77,34 @@ impl DirectoryWatch {
     }
 }
 
-impl Drop for DirectoryWatch {
-    fn drop(&mut self) {
-        self.watcher.abort();
+/// What the kernel reports of the directory and those above it.
+struct Moved {
+    #[cfg(target_os = "linux")]
+    moves: Option<Moves>,
+}
+
+impl Moved {
+    #[cfg(target_os = "linux")]
+    fn watch(directory: &Directory) -> Self {
+        let moves = directory.moves().inspect_err(|error| {
+            tracing::warn!(%error, "the kernel reports no moves of the working directory; its path is looked up instead");
+        });
+        Self { moves: moves.ok() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn watch(_: &Directory) -> Self {
+        Self {}
+    }
+
+    /// Waits so long, or until something has moved. Returns whether it has.
+    fn any_within(&self, patience: Duration) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(moves) = &self.moves {
+            return moves.any_within(patience);
+        }
+        thread::sleep(patience);
+        false
     }
 }
 
@@ -102,6 +136,23 @@ mod tests {
             }
             timeout(GENEROUS, watch.lost()).await.expect(change);
             assert!(timeout(LOOK_EVERY * 2, watch.lost()).await.is_err(), "{change}: it is reported once");
+        }
+    }
+
+    /// As in a race: the path leads to the directory again before anyone has looked.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_move_that_is_taken_back_at_once_is_noticed_wherever_it_is() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        for moved in ["above", "above/working"] {
+            let path = dir.path().join("above/working");
+            fs::create_dir_all(&path).expect("it is writable");
+            let directory = Arc::new(Directory::open(&path).expect("it is there"));
+            let mut watch = DirectoryWatch::watch(directory);
+            let (here, there) = (dir.path().join(moved), dir.path().join("elsewhere"));
+            fs::rename(&here, &there).expect("it is ours");
+            fs::rename(&there, &here).expect("it is ours");
+            timeout(GENEROUS, watch.lost()).await.expect(moved);
         }
     }
 }

@@ -65,7 +65,7 @@ enum Woken {
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
     Outside(Input),
-    /// The agent's directory is no longer at its path.
+    /// The agent's directory did not stay at its path.
     Displaced,
     /// Someone left something in the task's files.
     Nudge,
@@ -159,8 +159,8 @@ impl Run {
                 }
                 Woken::Outside(input) => vec![input],
                 Woken::Displaced => {
-                    journal.entry("STOPPING: the working directory is no longer at its path");
-                    vec![Input::SessionFinished]
+                    journal.entry("STOPPING: SIGKILL to every process of the task, whose working directory was moved");
+                    vec![Input::Forbidden]
                 }
                 Woken::Nudge => {
                     cancel_at = now;

@@ -25,6 +25,8 @@ pub(super) enum Input {
     Output,
     /// The session says that the work is done.
     SessionFinished,
+    /// The agent may not do anything any more.
+    Forbidden,
     /// Someone wants the task stopped.
     Cancel,
     /// The server that submitted the task is gone.
@@ -123,6 +125,7 @@ pub(super) fn called_off(policy: &Policy, input: Input) -> Option<StopCause> {
         (
             Input::Output
             | Input::SessionFinished
+            | Input::Forbidden
             | Input::Exited
             | Input::PipesClosed
             | Input::Survivors(_)
@@ -185,6 +188,10 @@ impl Machine {
         match input {
             Input::Output | Input::PipesClosed | Input::Survivors(_) => vec![],
             Input::SessionFinished => self.stop(now, StopCause::Finished),
+            Input::Forbidden => {
+                self.stopped = Some((StopCause::Finished, now));
+                self.kill(now)
+            }
             Input::Cancel | Input::ServerGone | Input::ToldToGo => {
                 called_off(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
             }
@@ -211,15 +218,22 @@ impl Machine {
         vec![Effect::Interrupt(cause)]
     }
 
+    fn kill(&mut self, now: Duration) -> Vec<Effect> {
+        self.state = State::Stopping { force: Force::Killed { first: now }, until: now + LOOK_AGAIN };
+        vec![Effect::Kill]
+    }
+
     fn step_stopping(&mut self, now: Duration, input: Input, force: Force, until: Duration) -> Vec<Effect> {
         match input {
             Input::Exited => return self.end_stopped(now, force, until),
+            Input::Forbidden if !matches!(force, Force::Killed { .. }) => return self.kill(now),
             Input::Tick if now >= until => {}
             // Asked in its own protocol, it has stopped its work; the program itself was not asked to go.
             Input::SessionFinished if force == Force::Interrupted && self.is_stopped_early() => {}
             Input::Tick => return self.heartbeat(now),
             Input::Output
             | Input::SessionFinished
+            | Input::Forbidden
             | Input::Cancel
             | Input::ServerGone
             | Input::ToldToGo
@@ -230,7 +244,7 @@ impl Machine {
             Force::Interrupted => {
                 (Force::Terminated, now.saturating_add(self.policy.grace.terminate), Effect::Terminate)
             }
-            Force::Terminated => (Force::Killed { first: now }, now + LOOK_AGAIN, Effect::Kill),
+            Force::Terminated => return self.kill(now),
             Force::Killed { first } if now >= first + GIVE_UP => {
                 self.state = State::Closed;
                 return vec![Effect::Close];
@@ -271,6 +285,7 @@ impl Machine {
             Input::Tick | Input::PipesClosed => return self.look_or_close(now, clearing),
             Input::Output
             | Input::SessionFinished
+            | Input::Forbidden
             | Input::Cancel
             | Input::ServerGone
             | Input::ToldToGo

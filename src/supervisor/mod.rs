@@ -235,6 +235,9 @@ impl Task {
         Tree::adopt_orphans();
         self.make_group();
         command.group.clone_from(&self.group);
+        // From before the agent starts: nothing may happen to its directory from now on.
+        let is_limited = !self.spec.ceiling.roots.is_empty();
+        let watch = is_limited.then(|| DirectoryWatch::watch(Arc::clone(&command.directory)));
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),
@@ -243,8 +246,8 @@ impl Task {
         self.record.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
         let mut run = Run::new(agent, backend.session(&request), &launch, &self.spec);
-        if !self.spec.ceiling.roots.is_empty() {
-            run = run.held_to(DirectoryWatch::watch(command.directory));
+        if let Some(watch) = watch {
+            run = run.held_to(watch);
         }
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.

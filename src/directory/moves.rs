@@ -1,0 +1,55 @@
+//! Whether a directory, or one above it, is moved: what an open directory cannot tell by itself.
+//!
+//! The kernel reports every rename, also one that is taken back at once, which a look at the path from time to time misses.
+
+use std::{
+    os::fd::{AsRawFd, OwnedFd},
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, fstat, inotify, openat},
+    io::Result,
+};
+
+use super::{Directory, OPENING};
+
+/// The renames of one directory and of those above it, from the moment at which this was made.
+#[derive(Debug)]
+pub struct Moves {
+    inotify: OwnedFd,
+}
+
+impl Moves {
+    /// Begins to watch. A directory above that this user may not read is left out.
+    ///
+    /// Fails when the kernel has no room for another watch.
+    pub(super) fn of(directory: &Directory) -> Result<Self> {
+        let inotify = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+        let watch = |watched: &OwnedFd| {
+            // The descriptor, and not its name: that may lead elsewhere by now.
+            let link = format!("/proc/self/fd/{}", watched.as_raw_fd());
+            inotify::add_watch(&inotify, link, inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF)
+        };
+        let mut watched = openat(&directory.descriptor, ".", OPENING, Mode::empty())?;
+        watch(&watched)?;
+        // Above the root is the root again.
+        while let Ok(above) = openat(&watched, "..", OPENING, Mode::empty()) {
+            let (here, there) = (fstat(&watched)?, fstat(&above)?);
+            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) {
+                break;
+            }
+            let _ = watch(&above);
+            watched = above;
+        }
+        Ok(Self { inotify })
+    }
+
+    /// Waits so long, or until something has moved. Returns whether it has; it stays true.
+    pub fn any_within(&self, patience: Duration) -> bool {
+        let patience = Timespec::try_from(patience).ok();
+        // An interrupted wait is a short one.
+        poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], patience.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+}
