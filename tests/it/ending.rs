@@ -65,6 +65,9 @@ fn a_supervisor_that_is_stopped_keeps_neither_the_time_limit_nor_a_cancel_from_t
     let status = wait_for_end(&mut server, &limited);
     assert_eq!(field(&status, "Status"), Some("failed"), "{status}");
     assert!(status.contains("Timeout after"), "{status}");
+    for id in [limited, cancelled] {
+        assert!(!world.log(&id).contains("The supervisor was gone"), "it was killed, where waking it is enough");
+    }
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every
                 server.call("codex_status", json!({"taskId": "1a2b3c4d"}), |_| {}),
                 server.call("codex_agent", json!({"task": "x", "workingDirectory": world.home()}), |_| {}),
             ];
-            assert!(answers.iter().all(|answer| !answer.text.is_empty()), "{answers:?}");
+            let is_answered = |text: &str| !text.is_empty() && !text.contains("a fault in codex-connector");
+            assert!(answers.iter().all(|answer| is_answered(&answer.text)), "{answers:?}");
             return;
         }
         // Without a client it can have the place of the thread that reads.
