@@ -91,8 +91,12 @@ mod tests {
     #[test]
     fn servers_that_start_at_the_same_time_have_the_same_token() {
         let (_dir, store) = store();
-        let make = || store.http_token().expect("it is made");
-        for _ in 0..20 {
+        let together = std::sync::Barrier::new(4);
+        let make = || {
+            together.wait();
+            store.http_token().expect("it is made")
+        };
+        for _ in 0..100 {
             // What a server of an earlier version that was ended at the wrong moment left behind.
             fs::write(store.http_token_path(), "").expect("it is writable");
             let tokens: Vec<_> = std::thread::scope(|scope| {
