@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use connector_testing::{
@@ -221,8 +221,11 @@ fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
         let world = World::with_fake_agent();
         let server = with_open_files(&world, limits);
         let _strangers = strangers(&server, count);
+        let begun = Instant::now();
         let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
         assert!(text.contains("room for one more"), "{limits}: {text}");
+        // After 30 seconds each of them is closed anyway.
+        assert!(begun.elapsed() < Duration::from_secs(25), "{limits}: it had to wait until they were closed");
     }
 }
 

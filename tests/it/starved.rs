@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use connector_testing::{McpServer, eventually, processes::descendants};
+use connector_testing::{
+    McpServer, eventually,
+    processes::{descendants, zombies},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     pipe::{PipeFlags, pipe_with},
@@ -173,18 +176,10 @@ fn a_server_that_is_the_first_process_of_a_container_leaves_no_zombies() {
     kill_process(supervisor, Signal::KILL).expect("it is ours");
     let status = wait_for_end(&mut server, &id);
     assert!(status.contains("interrupted"), "{status}");
-    eventually("no zombies", PATIENCE, || {
-        let zombies = descendants(server.pid()).into_iter().filter(|pid| is_zombie(*pid));
-        (zombies.count() == 0).then_some(())
-    });
+    eventually("no zombies", PATIENCE, || zombies(server.pid()).is_empty().then_some(()));
 }
 
 #[cfg(target_os = "linux")]
 fn is_called(pid: u32, what: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&format!("\0{what}\0")))
-}
-
-#[cfg(target_os = "linux")]
-fn is_zombie(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
 }

@@ -29,6 +29,16 @@ pub fn descendants(pid: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
+/// The children of `pid` and of its [`descendants`] that have ended and were not waited for.
+pub fn zombies(pid: u32) -> Vec<u32> {
+    let mut parents = descendants(pid);
+    parents.push(pid);
+    let is_zombie = |status: Status| status.state == 'Z' && parents.contains(&status.parent);
+    let mut found = pids();
+    found.retain(|pid| status(*pid).is_some_and(is_zombie));
+    found
+}
+
 struct Status {
     state: char,
     parent: u32,
