@@ -121,7 +121,9 @@ impl Refusal {
             Self::Unsupported(unsupported) => unsupported.next(),
 
             Self::Start(_) => {
-                "run `codex-connector check`, and see that the data directory can be written to".to_owned()
+                "run `codex-connector check`; see that the data directory can be written to, and that the limits on \
+                 processes and memory leave room for a supervisor and its agent"
+                    .to_owned()
             }
             Self::NoAnswer { directory } => {
                 format!("see that the disk or the server that {} is on is there, and try again", directory.display())

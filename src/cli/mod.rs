@@ -18,6 +18,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::{
     config::{self, Config, Overrides},
@@ -189,6 +190,10 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
+/// How long a supervisor keeps threads that have nothing to do: when its agent fills the process limit, no new one could be
+/// started. Longer than any task takes.
+const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
@@ -199,7 +204,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     // process leads a group already, as under a shell.
     let _ = rustix::process::setsid();
     // One thread is enough for one agent, and keeps an idle supervisor small.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).build();
     let ended = runtime
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(supervise(assignment, registry)));

@@ -1,12 +1,10 @@
 //! The supervisor's stdin: one line of spec, then nothing until its end, which means that the server is gone.
 
-use std::{
-    io::{BufRead, BufReader, ErrorKind, Read},
-    thread,
-};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 use tokio::sync::oneshot;
 
+use super::threads;
 use crate::task::{TaskId, TaskSpec};
 
 /// A spec holds a prompt, which Codex limits to 1 Mi characters; this leaves room for every way to write them.
@@ -14,7 +12,7 @@ const LONGEST_SPEC: u64 = 64 << 20;
 
 /// Reads the spec, and returns with it a receiver that is told of the end of stdin.
 ///
-/// Fails with a message when the first line is no spec.
+/// Fails with a message when the first line is no spec, or there is no room for another thread.
 pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), String> {
     let mut stdin = BufReader::new(std::io::stdin());
     let mut line = Vec::new();
@@ -25,7 +23,7 @@ pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), Str
     })?;
     let (gone, lifeline) = oneshot::channel();
     // A thread, because stdin may be a file or a terminal, for which the runtime cannot wait. It ends with the process.
-    thread::spawn(move || {
+    threads::begin(move || {
         let mut rest = [0; 512];
         loop {
             match stdin.read(&mut rest) {
@@ -36,6 +34,6 @@ pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), Str
             }
         }
         let _ = gone.send(());
-    });
+    })?;
     Ok((spec, lifeline))
 }

@@ -32,6 +32,7 @@ mod redaction;
 mod render;
 mod sandbox;
 mod stdin;
+mod threads;
 
 use std::{
     path::PathBuf,
@@ -89,6 +90,7 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     heed_file_limit();
     std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
     let hints = Hints::open();
+    threads::begin_blocking().inspect_err(|problem| hints.refuse(problem))?;
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
     let redactor = redaction::redactor(&spec, &assignment, registry);
     let begun = Task::begin(assignment, spec, redactor).inspect_err(|problem| hints.refuse(problem))?;
