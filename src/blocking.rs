@@ -10,7 +10,11 @@
 //!
 //! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     sync::Semaphore,
@@ -35,6 +39,20 @@ pub struct Lane {
 #[error("does not answer")]
 pub struct NoAnswer;
 
+/// Whether this process can have no thread but its first: then work is done where it is asked for.
+static ALONE: AtomicBool = AtomicBool::new(false);
+
+/// Starts a thread for blocking work, for a process that serves nobody else. Called inside a runtime that keeps its threads.
+///
+/// Where there is no room for a thread, such a process can do without: it only delays itself.
+pub fn begin_or_do_without() {
+    match thread::Builder::new().spawn(|| ()) {
+        Ok(_) => drop(spawn_blocking(|| ())),
+        // tokio would panic.
+        Err(_) => ALONE.store(true, Ordering::Relaxed),
+    }
+}
+
 impl Lane {
     /// A lane that holds at most `threads` threads at a time.
     pub const fn new(threads: usize) -> Self {
@@ -50,6 +68,9 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
+        if ALONE.load(Ordering::Relaxed) {
+            return Ok(work());
+        }
         let until = Instant::now() + deadline;
         let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| NoAnswer)?;
         let thread = thread.expect("the semaphore of a lane is never closed");

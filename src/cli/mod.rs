@@ -190,8 +190,8 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
-/// How long a supervisor keeps threads that have nothing to do: when its agent fills the process limit, no new one could be
-/// started. Longer than any task takes.
+/// How long threads that have nothing to do are kept: when an agent fills the process limit, no new one can be started.
+/// Longer than any task takes.
 const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {

@@ -6,10 +6,11 @@
 use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{runtime::Builder, task::JoinSet, time::sleep};
 
-use super::{fail, print};
+use super::{KEPT, fail, print};
 use crate::{
+    blocking::begin_or_do_without,
     broker::{Broker, News, Refusal},
     mcp::brief,
     task::{TaskId, TaskRecord, TaskStatus},
@@ -47,11 +48,12 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
             Err(problem) => return unknown(&problem.to_string()),
         }
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string()),
     };
     let waited = runtime.block_on(async {
+        begin_or_do_without();
         let up = async {
             match patience {
                 Some(patience) => sleep(patience).await,

@@ -20,7 +20,7 @@ use rustix::{
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, start, wait_for_end, wait_for_log};
+use crate::world::{PATIENCE, World, start, task_id, wait_for_end, wait_for_log};
 
 /// A user who has no processes.
 const NOBODY: u32 = 54_321;
@@ -79,6 +79,20 @@ fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every
         assert!(output.status.success() || output.status.code() == Some(1) && is_told, "{processes}: {output:?}");
     }
     panic!("it does not start with {MOST_THREADS} threads");
+}
+
+#[test]
+fn the_end_of_a_task_can_be_waited_for_without_room_for_a_thread() {
+    let world = World::with_fake_agent();
+    let done = world.server().call("codex_agent", world.fake(json!([{"say": "done before"}])), |_| {});
+    let id = task_id(&done);
+    let chown_all = Command::new("chown").arg("-R").arg(NOBODY.to_string()).arg(world.home()).status();
+    if !can_become_nobody(&world) || !chown_all.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let output = limited(&world, 1).args(["wait", &id]).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("done before"), "{output:?}");
 }
 
 #[test]
