@@ -7,17 +7,13 @@ use std::{sync::Arc, time::Duration};
 
 use connector_api::{AgentBackend, Installed};
 
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    task::{block_in_place, spawn_blocking},
-};
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{Broker, Refusal};
 use crate::{
     blocking::{Lane, NoAnswer},
     executor::reconcile,
     probing::{Freshness, NotUsable, installed},
-    store::TaskFile,
     task::TaskId,
 };
 
@@ -67,16 +63,6 @@ impl Broker {
             PROBES.run(PROBING, move || runtime.block_on(installed(&*backend, &broker.store, freshness))).await;
         let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
-    }
-
-    /// Whether there is a record of this task, for a caller that cannot wait for it in any other way.
-    pub fn has_record(&self, id: &TaskId) -> bool {
-        let look = || self.store.file_facts(id, TaskFile::Record).is_some();
-        match Handle::current().runtime_flavor() {
-            // Another thread takes over what this one has to do.
-            RuntimeFlavor::MultiThread => block_in_place(look),
-            _ => look(),
-        }
     }
 
     /// Finalizes one task if its supervisor is gone.

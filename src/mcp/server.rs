@@ -26,7 +26,7 @@ use super::{
     icon::icon,
     looks::Looks,
     prompts, resources,
-    resources::watch::{self, Watcher},
+    resources::watch::Watcher,
     tools::{self, Defaults, INSTRUCTIONS, tools},
 };
 use crate::{
@@ -222,11 +222,11 @@ impl ServerHandler for Server {
 
     /// Takes what can be told, and no more.
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(self.broker().map_or_else(|_| SubscriptionFilter::new(), |broker| watch::accepted(requested, broker)))
+        Some(self.broker().map_or_else(|_| SubscriptionFilter::new(), |broker| self.watcher.accept(requested, broker)))
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        watch::listen(&context, self.broker()?).await;
+        self.watcher.listen(&context, self.broker()?).await;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 //! with it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,7 +16,11 @@ use rmcp::{
     model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter},
     service::SubscriptionContext,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    runtime::Handle,
+    task::{JoinSet, block_in_place},
+    time::sleep,
+};
 
 use super::uri::{Part, Range, TaskUri};
 use crate::{
@@ -29,6 +33,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The most resources that one client can watch.
 const MOST: usize = 200;
+
+/// The most requests to listen that were accepted and that nobody listens to yet.
+const MOST_ACCEPTED: usize = 16;
 
 /// What the files were when they were last looked at.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +52,8 @@ type Stamp = [Option<FileFacts>; 2];
 pub(in crate::mcp) struct Watcher {
     seen: Arc<Mutex<Seen>>,
     watching: Arc<Mutex<JoinSet<()>>>,
+    /// What was accepted, and what the files were then, until somebody listens.
+    accepted: Arc<Mutex<VecDeque<(SubscriptionFilter, Seen)>>>,
 }
 
 impl Watcher {
@@ -102,28 +111,63 @@ impl Watcher {
     }
 }
 
-/// The part of a request to listen that can be served.
-pub(in crate::mcp) fn accepted(requested: &SubscriptionFilter, broker: &Broker) -> SubscriptionFilter {
-    let mut accepted = SubscriptionFilter::new();
-    accepted.resources_list_changed = requested.resources_list_changed;
-    accepted.resource_subscriptions = requested
-        .resource_subscriptions
-        .as_ref()
-        .map(|uris| uris.iter().filter(|uri| exists(uri, broker)).take(MOST).cloned().collect());
-    accepted
+/// What a client of the newer versions watches.
+impl Watcher {
+    /// The part of a request to listen that can be served. Whatever changes from now on will be news: the client is told that
+    /// this was accepted before anybody [listens](Self::listen).
+    ///
+    /// To be called on a runtime with several threads, in a callback that cannot wait in any other way.
+    pub(in crate::mcp) fn accept(&self, requested: &SubscriptionFilter, broker: &Broker) -> SubscriptionFilter {
+        // Another thread takes over what this one has to do.
+        let seen = block_in_place(|| Handle::current().block_on(look_first(requested, broker)));
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resources_list_changed = requested.resources_list_changed;
+        accepted.resource_subscriptions = requested
+            .resource_subscriptions
+            .as_ref()
+            .map(|uris| uris.iter().filter(|uri| seen.resources.contains_key(*uri)).cloned().collect());
+        let mut waiting = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() == MOST_ACCEPTED {
+            waiting.pop_front();
+        }
+        waiting.push_back((accepted.clone(), seen));
+        accepted
+    }
+
+    /// Serves `subscriptions/listen` until it is cancelled.
+    pub(in crate::mcp) async fn listen(&self, context: &SubscriptionContext, broker: &Broker) {
+        let seen = match self.take_accepted(context.accepted()) {
+            Some(seen) => seen,
+            None => look_first(context.accepted(), broker).await,
+        };
+        tell(seen, context, broker).await;
+    }
+
+    fn take_accepted(&self, accepted: &SubscriptionFilter) -> Option<Seen> {
+        let mut waiting = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = waiting.iter().position(|(waiting, _)| waiting == accepted)?;
+        waiting.remove(at).map(|(_, seen)| seen)
+    }
 }
 
-/// Serves `subscriptions/listen` until it is cancelled.
-pub(in crate::mcp) async fn listen(context: &SubscriptionContext, broker: &Broker) {
+/// What the files of a request are now. A resource that cannot be watched is left out.
+async fn look_first(requested: &SubscriptionFilter, broker: &Broker) -> Seen {
     let mut seen = Seen::default();
-    if context.accepted().resources_list_changed == Some(true) {
+    if requested.resources_list_changed == Some(true) {
         seen.list = Some(broker.index_facts().await.ok().flatten());
     }
-    for uri in context.accepted().resource_subscriptions.iter().flatten() {
+    for uri in requested.resource_subscriptions.iter().flatten() {
+        if seen.resources.len() == MOST {
+            break;
+        }
         if let Some(stamp) = stamp(uri, broker).await {
             seen.resources.insert(uri.clone(), stamp);
         }
     }
+    seen
+}
+
+async fn tell(seen: Seen, context: &SubscriptionContext, broker: &Broker) {
     if seen.list.is_none() && seen.resources.is_empty() {
         return context.cancelled().await;
     }
@@ -181,11 +225,6 @@ async fn look(seen: &Mutex<Seen>, broker: &Broker) -> News {
 /// A resource that can be watched: the whole of a part of a task.
 fn watchable(uri: &str) -> Option<TaskUri> {
     TaskUri::parse(uri).ok().filter(|name| name.range == Range::Whole)
-}
-
-/// Whether there is such a task.
-fn exists(uri: &str, broker: &Broker) -> bool {
-    watchable(uri).is_some_and(|name| broker.has_record(&name.id))
 }
 
 /// The stamp of a resource that can be watched, of a task that exists.
