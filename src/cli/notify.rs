@@ -23,8 +23,8 @@ use crate::{
     task::TaskRecord,
 };
 
-/// How long the hook's input is waited for. Claude Code writes it at once.
-const INPUT: Duration = Duration::from_millis(300);
+/// How long the input of the hook is waited for. Claude Code writes it at once, but a busy machine can delay it.
+const INPUT: Duration = Duration::from_secs(3);
 
 /// The most of it that is read, in bytes.
 const MOST_INPUT: u64 = 1 << 20;
