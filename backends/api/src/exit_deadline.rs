@@ -29,10 +29,12 @@ impl ExitDeadline {
         Self { agent, patience, state: State::Idle }
     }
 
-    /// The turn is over: begins the wait, or begins it anew.
-    pub fn begin(&mut self) -> Step {
-        self.state = State::Waiting;
-        Step::Deadline(Some(self.patience))
+    /// The turn is over: begins the wait, unless it has begun already. What an agent only says meanwhile gives it no more time.
+    pub fn begin(&mut self) -> Option<Step> {
+        (self.state == State::Idle).then(|| {
+            self.state = State::Waiting;
+            Step::Deadline(Some(self.patience))
+        })
     }
 
     /// The agent works again: nothing is waited for.
@@ -73,7 +75,8 @@ mod tests {
     #[test]
     fn an_agent_that_does_not_exit_is_stopped_and_its_exit_does_not_count() {
         let mut deadline = ExitDeadline::new("Agent", PATIENCE);
-        assert_eq!(deadline.begin(), Step::Deadline(Some(PATIENCE)));
+        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(PATIENCE))));
+        assert_eq!(deadline.begin(), None, "it has begun");
         assert_eq!(deadline.exit(Exit::Signal(2)), Exit::Signal(2));
         let steps = deadline.overdue();
         assert!(
@@ -90,5 +93,6 @@ mod tests {
         deadline.begin();
         assert_eq!(deadline.cancel(), Some(Step::Deadline(None)));
         assert_eq!((deadline.overdue(), deadline.has_passed()), (vec![], false));
+        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(PATIENCE))), "after its next turn");
     }
 }

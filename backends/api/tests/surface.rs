@@ -314,7 +314,7 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
 #[test]
 fn an_agent_that_does_not_exit_is_waited_for() {
     let mut deadline = ExitDeadline::new("Agent", Duration::from_secs(1));
-    assert_eq!(deadline.begin(), Step::Deadline(Some(Duration::from_secs(1))));
+    assert_eq!(deadline.begin(), Some(Step::Deadline(Some(Duration::from_secs(1)))));
     assert_eq!(deadline.cancel(), Some(Step::Deadline(None)));
     assert!(deadline.overdue().is_empty() && !deadline.has_passed());
     assert_eq!(deadline.exit(Exit::Code(3)), Exit::Code(3));

@@ -97,7 +97,7 @@ impl ClaudeSession {
     fn exit_wait(&mut self) -> Option<Step> {
         // Background tasks go on after a turn, and their ends begin new turns. Claude Code limits how long itself.
         if self.is_turn_over && self.background.is_empty() {
-            Some(self.exit_deadline.begin())
+            self.exit_deadline.begin()
         } else {
             self.exit_deadline.cancel()
         }

@@ -134,7 +134,7 @@ impl CodexSession {
     /// Whether to wait for the exit, now that an event came.
     fn exit_wait(&mut self) -> Option<Step> {
         match self.turn {
-            Turn::Completed | Turn::Failed(_) => Some(self.exit_deadline.begin()),
+            Turn::Completed | Turn::Failed(_) => self.exit_deadline.begin(),
             Turn::Unheard | Turn::Running => self.exit_deadline.cancel(),
         }
     }

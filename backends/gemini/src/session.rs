@@ -190,7 +190,7 @@ impl AgentSession for GeminiSession {
         let is_understood = !read.is_empty();
         let events: Vec<_> = read.into_iter().flatten().chain(remarks).collect();
         let wait = match &self.result {
-            Some(_) => Some(self.exit_deadline.begin()),
+            Some(_) => self.exit_deadline.begin(),
             // A piece of a message, which is told whole when it has ended, is understood as well.
             None => events.is_empty().then_some(Step::Deadline(None)),
         };

@@ -244,7 +244,7 @@ impl AgentSession for OpenCodeSession {
         let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
         let wait = match self.step_ended.as_deref() {
             _ if events.is_empty() => None,
-            Some(LAST_STEP) => Some(self.exit_deadline.begin()),
+            Some(LAST_STEP) => self.exit_deadline.begin(),
             Some(_) | None => self.exit_deadline.cancel(),
         };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
