@@ -78,6 +78,12 @@ impl Directory {
         (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
     }
 
+    /// Where it is now; nothing where it was removed or the operating system does not tell.
+    pub fn path_now(&self) -> Option<PathBuf> {
+        let is_removed = fstat(&self.descriptor).is_ok_and(|facts| facts.st_nlink == 0);
+        real_path(&self.descriptor, &self.real_path).ok().filter(|_| !is_removed)
+    }
+
     /// Watches from now on whether this directory, or one above it, is moved.
     ///
     /// Fails when the kernel has no room for another watch.

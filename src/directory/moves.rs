@@ -46,10 +46,20 @@ impl Moves {
         Ok(Self { inotify })
     }
 
-    /// Waits so long, or until something has moved. Returns whether it has; it stays true.
-    pub fn any_within(&self, patience: Duration) -> bool {
+    /// Waits so long, or until something has moved since it was last [taken](Self::take).
+    pub fn wait(&self, patience: Duration) {
         let patience = Timespec::try_from(patience).ok();
         // An interrupted wait is a short one.
-        poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], patience.as_ref()).is_ok_and(|ready| ready > 0)
+        let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], patience.as_ref());
+    }
+
+    /// Whether something has moved since the last call.
+    pub fn take(&self) -> bool {
+        let mut events = [0; 4096];
+        let mut has_moved = false;
+        while rustix::io::read(&self.inotify, &mut events).is_ok_and(|length| length > 0) {
+            has_moved = true;
+        }
+        has_moved
     }
 }

@@ -2,14 +2,26 @@
 //!
 //! The agent starts in the directory that was checked, but many agents ask for its path and look that path up again: Codex
 //! does for each command and for its sandbox, and an agent that gets its directory in an argument or a message knows
-//! nothing but the path. Where `ceiling.roots` limits the directories, the path must therefore keep leading to the
-//! directory from before the agent starts until it has ended, and whatever moves it ends the agent at once. On Linux the
-//! kernel reports each move; elsewhere, and for what the kernel does not report (a mount), the path is looked up ten times
-//! a second.
+//! nothing but the path. Where `ceiling.roots` limits the directories, neither the directory nor its path may lead out of
+//! the roots from before the agent starts until it has ended:
 //!
-//! An agent can have done something in the moment between the move and its end, which is some milliseconds on Linux.
+//! | the path leads to | e.g. | the agent |
+//! |---|---|---|
+//! | the same directory, which never moved | | works on |
+//! | the same directory, which was moved and moved back | a race: what was there in between is unknown | is killed |
+//! | something outside the roots | a symbolic link in its place | is killed |
+//! | nothing, or another directory in the roots | `git checkout` of a branch without it, `git worktree move` | works on |
+//!
+//! On Linux the kernel reports each move; elsewhere, and for what the kernel does not report (a mount), the path is looked
+//! up ten times a second, and more often once something has moved. An agent can have done something in the moment between
+//! the move and its end, which is some milliseconds on Linux.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use connector_api::{Complaint, Outcome, Verdict};
 use tokio::sync::oneshot;
@@ -18,41 +30,44 @@ use crate::directory::Directory;
 #[cfg(target_os = "linux")]
 use crate::directory::Moves;
 
-/// How often the path is looked up.
+/// How often the path is looked up while nothing has moved.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A directory that has to stay where it is.
+/// How often it is looked up while it leads to nothing, or to another directory.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
-    directory: Arc<Directory>,
-    moved: Arc<Moved>,
+    place: Arc<Place>,
     lost: oneshot::Receiver<()>,
     is_lost: bool,
 }
 
 impl DirectoryWatch {
-    /// Watches from now on.
-    pub(super) fn watch(directory: Arc<Directory>) -> Self {
+    /// Watches from now on. `roots` are those of the ceiling.
+    pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
         let (tell, lost) = oneshot::channel();
-        let moved = Arc::new(Moved::watch(&directory));
-        let (watched, moves) = (Arc::clone(&directory), Arc::clone(&moved));
+        let place = Arc::new(Place::new(directory, roots));
+        let watched = Arc::clone(&place);
         // A thread of its own: to look a path up can take as long as a dead mount likes.
         let watcher = thread::Builder::new().name("directory".into()).spawn(move || {
             while !tell.is_closed() {
-                if !watched.is_at(watched.real_path()) || moves.any_within(LOOK_EVERY) {
+                let Some(pause) = watched.look() else {
                     // Nobody listens once the agent has ended.
                     let _ = tell.send(());
                     return;
-                }
+                };
+                watched.wait(pause);
             }
         });
         if let Err(error) = watcher {
             // The agent is stopped: the channel has lost its other end.
             tracing::error!(%error, "the working directory cannot be watched");
         }
-        Self { directory, moved, lost, is_lost: false }
+        Self { place, lost, is_lost: false }
     }
 
-    /// Returns once, when the path leads elsewhere. Can be dropped while it waits.
+    /// Returns once, when the agent may not work on. Can be dropped while it waits.
     pub(super) async fn lost(&mut self) {
         if self.is_lost {
             std::future::pending::<()>().await;
@@ -62,14 +77,14 @@ impl DirectoryWatch {
         self.is_lost = true;
     }
 
-    /// Makes a failure of the verdict on an agent whose directory did not stay where it was.
+    /// Makes a failure of the verdict on an agent whose directory led out of the roots.
     pub(super) fn judge(&self, verdict: &mut Verdict) {
-        // Also what moved it just before the agent ended counts.
-        if self.is_lost || self.moved.any_within(Duration::ZERO) {
+        // Also what happened just before the agent ended counts.
+        if self.is_lost || self.place.look().is_none() {
             let said = format!(
                 "the working directory {} was moved or replaced while the agent worked, and `ceiling.roots` limits where \
                  agents work; it may have worked elsewhere for a moment",
-                self.directory.real_path().display()
+                self.place.directory.real_path().display()
             );
             let advice = "see what moved it and what the agent changed; then start the task again".to_owned();
             verdict.outcome = Outcome::Failed(Complaint { said, advice: Some(advice), cause: None });
@@ -77,34 +92,69 @@ impl DirectoryWatch {
     }
 }
 
-/// What the kernel reports of the directory and those above it.
-struct Moved {
+/// The directory, its path, and the roots.
+struct Place {
+    directory: Arc<Directory>,
+    roots: Vec<PathBuf>,
     #[cfg(target_os = "linux")]
     moves: Option<Moves>,
+    /// Whether it was ever seen to lead out of the roots. Who looks holds the lock, so that no move is taken twice.
+    is_lost: Mutex<bool>,
 }
 
-impl Moved {
-    #[cfg(target_os = "linux")]
-    fn watch(directory: &Directory) -> Self {
+impl Place {
+    fn new(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
+        #[cfg(target_os = "linux")]
         let moves = directory.moves().inspect_err(|error| {
             tracing::warn!(%error, "the kernel reports no moves of the working directory; its path is looked up instead");
         });
-        Self { moves: moves.ok() }
+        Self {
+            directory,
+            // One that cannot be found limits nothing, as in the ceiling.
+            roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
+            #[cfg(target_os = "linux")]
+            moves: moves.ok(),
+            is_lost: Mutex::new(false),
+        }
+    }
+
+    /// How long to wait before the next look; nothing if it leads, or may have led, out of the roots.
+    fn look(&self) -> Option<Duration> {
+        let mut is_lost = self.is_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_moved = self.take_moves();
+        let path = self.directory.real_path();
+        let is_home = self.directory.is_at(path);
+        let leads_out = path.canonicalize().is_ok_and(|real| !self.is_inside(&real));
+        let is_out = self.directory.path_now().is_some_and(|now| !self.is_inside(&now));
+        *is_lost |= leads_out || is_out || (is_home && has_moved);
+        match (*is_lost, is_home) {
+            (true, _) => None,
+            (false, true) => Some(LOOK_EVERY),
+            (false, false) => Some(LOOK_AGAIN),
+        }
+    }
+
+    fn is_inside(&self, real: &Path) -> bool {
+        self.roots.iter().any(|root| real.starts_with(root))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn take_moves(&self) -> bool {
+        self.moves.as_ref().is_some_and(Moves::take)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn watch(_: &Directory) -> Self {
-        Self {}
+    fn take_moves(&self) -> bool {
+        false
     }
 
-    /// Waits so long, or until something has moved. Returns whether it has.
-    fn any_within(&self, patience: Duration) -> bool {
+    /// Waits so long, or until something has moved.
+    fn wait(&self, patience: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(moves) = &self.moves {
-            return moves.any_within(patience);
+            return moves.wait(patience);
         }
         thread::sleep(patience);
-        false
     }
 }
 
@@ -118,24 +168,58 @@ mod tests {
 
     const GENEROUS: Duration = Duration::from_secs(60);
 
+    struct Roots {
+        _dir: tempfile::TempDir,
+        root: PathBuf,
+        outside: PathBuf,
+    }
+
+    impl Roots {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            let (root, outside) = (dir.path().join("root"), dir.path().join("outside"));
+            for made in [&root.join("above/working"), &outside] {
+                fs::create_dir_all(made).expect("it is writable");
+            }
+            Self { _dir: dir, root, outside }
+        }
+
+        fn working(&self) -> PathBuf {
+            self.root.join("above/working")
+        }
+
+        fn watch(&self) -> DirectoryWatch {
+            let directory = Directory::open(&self.working()).expect("it is there");
+            DirectoryWatch::watch(Arc::new(directory), std::slice::from_ref(&self.root))
+        }
+    }
+
     #[tokio::test]
-    async fn a_directory_whose_path_leads_elsewhere_is_lost_once() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        for change in ["moved", "replaced", "removed"] {
-            let path = dir.path().join(change);
-            fs::create_dir(&path).expect("it is writable");
-            let directory = Arc::new(Directory::open(&path).expect("it is there"));
-            let mut watch = DirectoryWatch::watch(directory);
-            assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{change}: nothing has happened yet");
-            match change {
-                "removed" => fs::remove_dir(&path).expect("it is empty"),
-                _ => fs::rename(&path, dir.path().join(format!("{change} elsewhere"))).expect("it is ours"),
-            }
-            if change == "replaced" {
-                symlink("/", &path).expect("it is writable");
-            }
-            timeout(GENEROUS, watch.lost()).await.expect(change);
-            assert!(timeout(LOOK_EVERY * 2, watch.lost()).await.is_err(), "{change}: it is reported once");
+    async fn a_directory_that_leads_out_of_the_roots_is_lost_once() {
+        type Change = fn(&Roots);
+        let changes: [(&str, Change); 4] = [
+            ("replaced by a link", |roots| {
+                fs::rename(roots.working(), roots.root.join("x")).expect("it is ours");
+                symlink(&roots.outside, roots.working()).expect("it is writable");
+            }),
+            ("below a link", |roots| {
+                fs::create_dir(roots.outside.join("working")).expect("it is writable");
+                fs::rename(roots.root.join("above"), roots.root.join("x")).expect("it is ours");
+                symlink(&roots.outside, roots.root.join("above")).expect("it is writable");
+            }),
+            ("moved out", |roots| fs::rename(roots.working(), roots.outside.join("x")).expect("it is ours")),
+            ("removed, and a link in its place", |roots| {
+                fs::remove_dir(roots.working()).expect("it is empty");
+                symlink(&roots.outside, roots.working()).expect("it is writable");
+            }),
+        ];
+        for (name, change) in changes {
+            let roots = Roots::new();
+            let mut watch = roots.watch();
+            assert!(timeout(LOOK_EVERY * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
+            change(&roots);
+            timeout(GENEROUS, watch.lost()).await.expect(name);
+            assert!(timeout(LOOK_EVERY, watch.lost()).await.is_err(), "{name}: it is reported once");
         }
     }
 
@@ -143,16 +227,35 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_move_that_is_taken_back_at_once_is_noticed_wherever_it_is() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
         for moved in ["above", "above/working"] {
-            let path = dir.path().join("above/working");
-            fs::create_dir_all(&path).expect("it is writable");
-            let directory = Arc::new(Directory::open(&path).expect("it is there"));
-            let mut watch = DirectoryWatch::watch(directory);
-            let (here, there) = (dir.path().join(moved), dir.path().join("elsewhere"));
+            let roots = Roots::new();
+            let mut watch = roots.watch();
+            let (here, there) = (roots.root.join(moved), roots.root.join("elsewhere"));
             fs::rename(&here, &there).expect("it is ours");
             fs::rename(&there, &here).expect("it is ours");
             timeout(GENEROUS, watch.lost()).await.expect(moved);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_agent_does_with_its_directory_inside_the_roots_is_its_own_business() {
+        type Change = fn(&Roots);
+        let changes: [(&str, Change); 3] = [
+            ("removed", |roots| fs::remove_dir(roots.working()).expect("it is empty")),
+            ("removed and made anew", |roots| {
+                fs::remove_dir(roots.working()).expect("it is empty");
+                fs::create_dir(roots.working()).expect("it is writable");
+            }),
+            ("renamed", |roots| fs::rename(roots.working(), roots.root.join("x")).expect("it is ours")),
+        ];
+        for (name, change) in changes {
+            let roots = Roots::new();
+            let mut watch = roots.watch();
+            change(&roots);
+            assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{name}");
+            let mut verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
+            watch.judge(&mut verdict);
+            assert_eq!(verdict.outcome, Outcome::Completed, "{name}");
         }
     }
 }

@@ -237,9 +237,9 @@ impl Task {
         Tree::adopt_orphans();
         self.make_group();
         command.group.clone_from(&self.group);
-        // From before the agent starts: nothing may happen to its directory from now on.
-        let is_limited = !self.spec.ceiling.roots.is_empty();
-        let watch = is_limited.then(|| DirectoryWatch::watch(Arc::clone(&command.directory)));
+        // From before the agent starts: its directory may not lead out of the roots from now on.
+        let roots = &self.spec.ceiling.roots;
+        let watch = (!roots.is_empty()).then(|| DirectoryWatch::watch(Arc::clone(&command.directory), roots));
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),
