@@ -10,6 +10,12 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,
     FailureRow {
+        patterns: &[Words("mcp server")],
+        examples: &["MCP server github: 401 Unauthorized"],
+        advice: "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed",
+        cause: None,
+    },
+    FailureRow {
         patterns: &[
             Words("out of extra usage"),
             Words("out of usage"),

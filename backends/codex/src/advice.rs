@@ -10,6 +10,22 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow::DISK_FULL,
     FailureRow::DISK_QUOTA,
     FailureRow {
+        patterns: &[
+            Words("mcp servers failed"),
+            Words("mcp server failed"),
+            Words("mcp server .. not logged in"),
+            Words("mcp login"),
+        ],
+        examples: &[
+            "required MCP servers failed to initialize: github: UnexpectedServerResponse(\"HTTP 401: \")",
+            "MCP server failed to start: 429 Too Many Requests",
+            "The MCP server github is not logged in.",
+            "Run `codex mcp login github`.",
+        ],
+        advice: "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed",
+        cause: None,
+    },
+    FailureRow {
         patterns: &[Words("reason content_filter"), Words("content policy violation"), Words("flagged for possible")],
         examples: &[
             "stream disconnected before completion: Incomplete response returned, reason: content_filter",
