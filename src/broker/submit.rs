@@ -142,16 +142,16 @@ impl Broker {
         tokio::spawn(async move {
             let gone = async { while !hints.borrow().ended && hints.changed().await.is_ok() {} };
             let overdue = async {
-                match limit {
-                    Some(limit) => broker.enforce(limit, &id).await,
-                    None => std::future::pending().await,
+                let Some(limit) = limit else { return std::future::pending().await };
+                if let Err(problem) = broker.enforce(limit, &id).await {
+                    tracing::warn!(%problem, task = %id, "its time limit cannot be enforced");
+                    // The end of its supervisor still has to be noticed.
+                    std::future::pending().await
                 }
             };
             tokio::select! {
                 () = gone => {}
-                done = overdue => if let Err(problem) = done {
-                    tracing::warn!(%problem, task = %id, "its time limit cannot be enforced");
-                }
+                () = overdue => {}
             }
             if let Err(problem) = broker.ended(&id).await {
                 tracing::warn!(%problem, task = %id, "the books stay open");

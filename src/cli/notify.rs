@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use connector_api::JsonLine;
 
 use super::{fail, print};
 use crate::{
@@ -68,11 +68,13 @@ fn session_of_hook() -> Option<String> {
     }
     let (tell, told) = mpsc::channel();
     // It may wait for ever for a pipe that nobody closes; it ends with the process.
-    thread::spawn(move || {
+    let reading = thread::Builder::new().spawn(move || {
         let mut input = Vec::new();
         let _ = io::stdin().take(MOST_INPUT).read_to_end(&mut input);
         let _ = tell.send(input);
     });
-    let input: Value = serde_json::from_slice(&told.recv_timeout(INPUT).ok()?).ok()?;
-    input["session_id"].as_str().map(str::to_owned)
+    reading.ok()?;
+    let input = told.recv_timeout(INPUT).ok()?;
+    let line = JsonLine::read(&input);
+    line.objects.first()?.value["session_id"].as_str().map(str::to_owned)
 }

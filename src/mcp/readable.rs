@@ -120,7 +120,15 @@ impl<R> ReadableLines<R> {
         match repair(line.trim_ascii_end()) {
             Repair::None => self.readable.extend(&line),
             Repair::Done { messages, unreadable } => {
-                messages.iter().for_each(|message| self.readable.extend(format!("{message}\n").as_bytes()));
+                for message in messages {
+                    // A repaired character can be longer than what it stands for.
+                    if message.len() < DEFAULT_MAX_LINE_LENGTH {
+                        self.readable.extend(format!("{message}\n").as_bytes());
+                    } else {
+                        let problem = format!("it is longer than {DEFAULT_MAX_LINE_LENGTH} bytes");
+                        self.lose(Unreadable::new(message.as_bytes(), problem));
+                    }
+                }
                 unreadable.into_iter().for_each(|unreadable| self.lose(unreadable));
             }
         }

@@ -18,7 +18,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How often it is looked up while it leads to nothing, or to another directory.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// How long the look at the end of a run may take.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
@@ -77,10 +80,18 @@ impl DirectoryWatch {
         self.is_lost = true;
     }
 
+    /// One last look, which a dead mount cannot hold up for long.
+    fn is_lost_by_now(&self) -> bool {
+        let (tell, told) = mpsc::channel();
+        let place = Arc::clone(&self.place);
+        let looking = thread::Builder::new().spawn(move || tell.send(place.look().is_none()));
+        looking.is_ok() && told.recv_timeout(LAST_LOOK).unwrap_or(false)
+    }
+
     /// Makes a failure of the verdict on an agent whose directory led out of the roots.
     pub(super) fn judge(&self, verdict: &mut Verdict) {
         // Also what happened just before the agent ended counts.
-        if self.is_lost || self.place.look().is_none() {
+        if self.is_lost || self.is_lost_by_now() {
             let said = format!(
                 "the working directory {} was moved or replaced while the agent worked, and `ceiling.roots` limits where \
                  agents work; it may have worked elsewhere for a moment",

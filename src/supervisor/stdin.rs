@@ -75,7 +75,9 @@ impl StdinWriter {
         }
         self.waiting.fetch_add(length, Ordering::Relaxed);
         // The other end is gone when the agent closed its stdin: it does not want to know.
-        let _ = to_write.send(bytes);
+        if to_write.send(bytes).is_err() {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+        }
         Ok(())
     }
 
