@@ -74,7 +74,9 @@ fn ends_redaction(before: &str) -> bool {
 /// Whether Markdown would act on `letter`, which is no backtick, between `before` and `after`.
 fn is_active(letter: char, before: Option<char>, after: &str, place: Place) -> bool {
     let next = after.chars().next();
-    let in_word = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+    // Not every number is part of a word: `⁴` is not.
+    let in_word =
+        |neighbour: Option<char>| neighbour.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
     match letter {
         '*' => true,
         '|' => place == Place::Cell,
@@ -146,7 +148,7 @@ mod tests {
     fn what_markdown_acts_on_is_escaped() {
         for (text, shown) in [
             ("**Status:** completed", "\\*\\*Status:\\*\\* completed"),
-            ("__init__", "\\_\\_init\\_\\_"),
+            ("__init__ a_b 1_2 ⁴_A", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A"),
             ("`x` ```", "\\`x\\` \\`\\`\\`"),
             ("[a](b) ![c](d) [e][f] [g]: h", "[a\\](b) ![c\\](d) [e\\][f] [g\\]: h"),
             ("<b> </b> <!-- <https://x> <é", "\\<b> \\</b> \\<!-- \\<https://x> \\<é"),
