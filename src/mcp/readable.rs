@@ -229,23 +229,24 @@ mod tests {
     #[tokio::test]
     async fn lines_are_repaired_and_everything_else_is_passed_on() {
         let input =
-            b"{\"id\":1}\n\nhello\n{\"id\":2,\"x\":\"\\ud83d\"}\r\n{\"id\":3,\"x\":NaN}\n{\"x\":NaN}\n{\"id\":4}\n";
-        let expected = "{\"id\":1}\n\nhello\n{\"id\":2,\"x\":\"\u{fffd}\"}\n{\"id\":4}\n";
+            b"{\"id\":1,\"result\":0}\n\nhello\n{\"id\":2,\"result\":\"\\ud83d\"}\r\n{\"id\":3,\"x\":NaN}\n{\"x\":NaN}\n{\"id\":4,\"result\":0}\n";
+        let expected =
+            "{\"id\":1,\"result\":0}\n\nhello\n{\"id\":2,\"result\":\"\u{fffd}\"}\n{\"id\":4,\"result\":0}\n";
         assert_eq!(read_all(input).await, (expected.to_owned(), 1));
     }
 
     #[tokio::test]
     async fn any_number_of_lines_can_be_unreadable() {
-        let input = "{\"id\":1,\"x\":NaN}\n".repeat(10_000) + "{\"id\":2}\n";
-        assert_eq!(read_all(input.as_bytes()).await, ("{\"id\":2}\n".to_owned(), 10_000));
+        let input = "{\"id\":1,\"x\":NaN}\n".repeat(10_000) + "{\"id\":2,\"result\":0}\n";
+        assert_eq!(read_all(input.as_bytes()).await, ("{\"id\":2,\"result\":0}\n".to_owned(), 10_000));
     }
 
     #[tokio::test]
     async fn a_line_longer_than_is_taken_is_skipped_and_lost() {
         let text = "x".repeat(DEFAULT_MAX_LINE_LENGTH + 1);
-        let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2}}\n");
+        let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2,\"result\":0}}\n");
         let (read, lost) = read_all(input.as_bytes()).await;
-        assert!(read == "{\"id\":2}\n" && lost == 1, "{} bytes, {lost} lost", read.len());
+        assert!(read == "{\"id\":2,\"result\":0}\n" && lost == 1, "{} bytes, {lost} lost", read.len());
     }
 
     #[tokio::test]

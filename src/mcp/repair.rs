@@ -8,12 +8,12 @@ use connector_api::JsonLine;
 use rmcp::{
     RoleServer,
     model::{ErrorData, JsonRpcMessage, RequestId},
-    service::TxJsonRpcMessage,
+    service::{RxJsonRpcMessage, TxJsonRpcMessage},
 };
 use serde_json::{Deserializer, Value};
 
 /// What becomes of the text of a message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Repair {
     /// It is for rmcp as it is: valid, or nothing like a message.
     None,
@@ -27,31 +27,41 @@ pub(super) enum Repair {
 }
 
 /// A message that nobody will read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unreadable {
     /// The id that its sender waits for an answer to, if it can be read.
     pub(super) id: Option<RequestId>,
-    problem: String,
+    error: ErrorData,
 }
 
 impl Unreadable {
-    /// A message that begins with `text`.
+    /// A message that begins with `text` and is not JSON.
     pub(super) fn new(text: &[u8], problem: String) -> Self {
-        Self { id: id_of(text), problem }
+        let said = format!("Parse error: {problem}; next: send the request again as valid JSON");
+        Self { id: id_of(text), error: ErrorData::parse_error(said, None) }
+    }
+
+    /// JSON that is not a request.
+    fn invalid_request(text: &[u8]) -> Self {
+        let said = "Invalid request; next: send a JSON-RPC 2.0 request, with `jsonrpc`, `id`, `method`, and `params` as an \
+                    object";
+        Self { id: id_of(text), error: ErrorData::invalid_request(said, None) }
     }
 
     /// The answer to it.
     pub(super) fn answer(self) -> TxJsonRpcMessage<RoleServer> {
-        let Self { id, problem } = self;
-        let said = format!("Parse error: {problem}; next: send the request again as valid JSON");
-        JsonRpcMessage::error(ErrorData::parse_error(said, None), id)
+        JsonRpcMessage::error(self.error, self.id)
     }
 }
 
 /// Reads a message the way rmcp will, and repairs it where that fails.
 pub(super) fn repair(text: &[u8]) -> Repair {
-    if serde_json::from_slice::<Value>(text).is_ok() {
+    if serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok() {
         return Repair::None;
+    }
+    if let Ok(value) = serde_json::from_slice(text) {
+        let invalid = invalid_request(text, &value);
+        return invalid.map_or(Repair::None, |invalid| Repair::Done { messages: vec![], unreadable: vec![invalid] });
     }
     let line = JsonLine::read(text);
     if line.objects.is_empty() && line.problem.is_none() {
@@ -64,11 +74,22 @@ pub(super) fn repair(text: &[u8]) -> Repair {
             let problem = "it has NaN, a number out of range, or too many levels of nesting".to_owned();
             unreadable.push(Unreadable::new(object.text, problem));
         } else {
-            messages.push(object.value.to_string());
+            let message = object.value.to_string();
+            match invalid_request(message.as_bytes(), &object.value) {
+                Some(invalid) => unreadable.push(invalid),
+                None => messages.push(message),
+            }
         }
     }
     unreadable.extend(line.problem.map(|problem| Unreadable::new(line.unread, problem)));
     Repair::Done { messages, unreadable }
+}
+
+/// The request with an id that rmcp would answer without it. Responses of the client are not answered.
+fn invalid_request(text: &[u8], value: &Value) -> Option<Unreadable> {
+    let is_response = value.get("result").or(value.get("error")).is_some();
+    let is_valid = || serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok();
+    Some(Unreadable::invalid_request(text)).filter(|invalid| invalid.id.is_some() && !is_response && !is_valid())
 }
 
 /// The id at the top level of a message, which may be torn or invalid elsewhere.
@@ -134,8 +155,27 @@ mod tests {
 
     #[test]
     fn what_is_valid_or_no_message_is_left_alone() {
-        for text in [&b"{\"id\":1,\"x\":\"\\ud83d\\ude00\"}"[..], b"[1]", b"", b"hello", b"{", b"12"] {
+        let valid = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\ud83d\ude00"}}"#;
+        let response = br#"{"id":1,"result":5}"#;
+        for text in [&valid[..], response, b"[1]", b"", b"hello", b"{", b"12"] {
             assert_eq!(repair(text), Repair::None, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn json_that_is_no_request_is_answered_by_its_id() {
+        for text in [
+            r#"{"id":7,"method":"ping"}"#,
+            r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":7}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":5}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":5}"#,
+            r#"{"jsonrpc":"2.0","id":7,"id":7,"method":"ping"}"#,
+        ] {
+            assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::Number(7))], "{text}");
+        }
+        for text in [r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, r#"[{"id":7,"method":"ping"}]"#] {
+            assert_eq!(repair(text.as_bytes()), Repair::None, "{text}");
         }
     }
 
@@ -162,7 +202,7 @@ mod tests {
 
     #[test]
     fn one_of_two_messages_on_a_line_can_be_lost_without_the_other() {
-        let good = r#"{"id":1,"method":"ping"}"#.to_owned();
+        let good = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned();
         for bad in [r#"{"id":2,"x":NaN}"#, r#"{"id":2,"x":"#] {
             let Repair::Done { messages, unreadable } = repair(format!("{good}{bad}").as_bytes()) else {
                 panic!("{bad}")
