@@ -79,7 +79,12 @@ impl ClaudeSession {
                 vec![AgentEvent::TransientError { message }]
             }
             ("assistant", _) => {
-                self.asked_model |= event["message"]["model"] != SYNTHETIC;
+                if event["message"]["model"] == SYNTHETIC {
+                    // Claude Code speaks itself, such as about a missing login: that is no work, and no answer.
+                    let texts = blocks(&event).iter().filter_map(|block| block["text"].as_str());
+                    return Some(texts.map(|text| AgentEvent::Warning { message: text.to_owned() }).collect());
+                }
+                self.asked_model = true;
                 let speaker = Speaker::of(&event);
                 blocks(&event).iter().map(|block| self.said(block, speaker)).collect()
             }

@@ -224,3 +224,16 @@ fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
     assert!(session.overdue().contains(&Step::Finished));
     assert_eq!(session.finish(Exit::Signal(15)).outcome, Outcome::Completed);
 }
+
+#[test]
+fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
+    let words = "Not logged in · Please run /login";
+    let mut notice = says(words);
+    notice["message"]["model"] = "<synthetic>".into();
+    let (events, verdict) =
+        run(None, &[init(), notice, result(json!({"is_error": true, "result": words}))], "", Exit::Code(1));
+    assert!(!events.iter().any(|event| matches!(event, Step::Event(AgentEvent::Message { .. }))), "{events:?}");
+    assert_eq!(verdict.answer, None);
+    let Outcome::Failed(complaint) = verdict.outcome else { panic!("it is not logged in") };
+    assert_eq!((complaint.said.as_str(), complaint.cause), (words, Some(Cause::NotLoggedIn)));
+}
