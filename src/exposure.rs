@@ -17,7 +17,7 @@ use connector_api::{AgentBackend, AgentRequest, Launch, OpenArea, PoliteSignal, 
 
 use crate::store::Store;
 
-/// What has to be looked at for one task in `workspace-write`.
+/// The paths to compare for one task in `workspace-write`.
 #[derive(Debug, Clone)]
 pub struct Exposure {
     working_directory: PathBuf,
@@ -39,7 +39,7 @@ pub struct Exposed {
 }
 
 impl Exposed {
-    /// What to do about it.
+    /// How to fix it.
     pub fn next(&self) -> String {
         "move it elsewhere, such as ~/.codex-connector (`data_dir` and `log_dir` in config.toml, or --data-dir and \
          --log-dir), or ask for `read-only`"
@@ -48,7 +48,7 @@ impl Exposed {
 }
 
 impl Exposure {
-    /// What to look at before `request` is given to `backend`; nothing where its sandbox lets it write nowhere, or anywhere.
+    /// The check to make before `backend` gets `request`; none if its sandbox lets it write nowhere, or anywhere.
     pub fn of(backend: &dyn AgentBackend, request: &AgentRequest, store: &Store) -> Option<Self> {
         match request.sandbox {
             Sandbox::WorkspaceWrite => Some(Self::in_directory(&request.working_directory, backend, store)),
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said about a task in `working`, with the data directory at `data`, both below a directory of the test.
+    /// The message about a task in `working` with the data directory at `data`, both below a directory of the test.
     fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path();

@@ -157,7 +157,7 @@ impl NotUsable {
     }
 }
 
-/// What to do when the operating system does not start a program, where installing it again would not help.
+/// Advice for when the operating system cannot start a program and installing it again would not help.
 pub fn advice_for(errno: &str) -> Option<&'static str> {
     match errno {
         "EAGAIN" | "ENOMEM" | "EMFILE" | "ENFILE" => {

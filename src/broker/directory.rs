@@ -11,7 +11,7 @@ use crate::{
     task::{Asked, Ceiling, ChosenBy},
 };
 
-/// What has to hold for the directory of a request.
+/// The requirements on the directory of a request.
 pub(super) struct Conditions {
     pub(super) ceiling: Ceiling,
     pub(super) sandbox_by: ChosenBy,

@@ -52,7 +52,7 @@ impl Broker {
         done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
     }
 
-    /// What the backend's program can do. Looking for it can take long as well: `PATH` can lead anywhere.
+    /// The abilities of the backend's program. Looking for it can take long, too, because `PATH` can lead anywhere.
     pub(super) async fn probed(
         &self,
         backend: &Arc<dyn AgentBackend>,

@@ -45,7 +45,7 @@ impl Broker {
         self.on_disk(move |broker| broker.view_of(record, runs, tail_lines)).await?
     }
 
-    /// What there is to see of the task with this record, which runs or does not.
+    /// A view of the task with this record, running or not.
     fn view_of(&self, mut record: TaskRecord, runs: bool, tail_lines: usize) -> Result<TaskView, Refusal> {
         let mut live = if runs { self.store.read_live(&record.id) } else { None };
         if let Some(live) = &live {

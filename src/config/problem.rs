@@ -63,7 +63,7 @@ pub enum ConfigProblem {
         "no home directory for {needed_by}: the environment variable HOME is not set to an absolute path\nnext: set HOME, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)"
     )]
     NoHome {
-        /// What needs it.
+        /// The path that needs it.
         needed_by: String,
     },
     /// The home directory's name is not text.
@@ -71,7 +71,7 @@ pub enum ConfigProblem {
     HomeNotUtf8 {
         /// The home directory.
         home: PathBuf,
-        /// What needs it.
+        /// The path that needs it.
         needed_by: String,
     },
     /// There is no such key.

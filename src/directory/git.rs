@@ -7,7 +7,7 @@ use std::{
 
 use super::DirectoryProblem;
 
-/// As much as is read of a file that holds one path.
+/// Upper bound on the part that is read of a file that holds one path, in bytes.
 const LONGEST: u64 = 16 << 10;
 
 /// Succeeds if `directory`, a real path, is in the worktree of a git repository: only there can what an agent does be

@@ -1,4 +1,4 @@
-//! What a caller wrote for a path, and the path that it means.
+//! From a path as a caller wrote it to the absolute path that it means.
 
 use std::{
     ffi::{OsStr, OsString},

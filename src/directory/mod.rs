@@ -10,7 +10,8 @@
 //!
 //! Checks apply to the *real path*, which the kernel reports for the descriptor, and the agent inherits the descriptor as
 //! its current directory. The submit and the start of the agent each do this for themselves, because they run in
-//! different processes. A directory that is renamed while an agent works in it stays the agent's directory.
+//! different processes. A directory that is renamed while an agent works in it stays the
+//! agent's directory, unless `ceiling.roots` is set: see `supervisor::directory_watch`.
 //!
 //! Everything here may block for as long as a dead mount holds a call, so it belongs on [`crate::blocking`] threads.
 

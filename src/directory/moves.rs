@@ -46,7 +46,7 @@ impl Moves {
         Ok(Self { inotify })
     }
 
-    /// Waits so long, or until something has moved since it was last [taken](Self::take).
+    /// Waits until something has moved since the last [`take`](Self::take), for at most `patience`.
     pub fn wait(&self, patience: Duration) {
         let patience = Timespec::try_from(patience).ok();
         // An interrupted wait is a short one.

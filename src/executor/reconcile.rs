@@ -45,7 +45,7 @@ pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Recon
     if store.is_leased(id)? {
         return Ok(Reconciled::Untouched);
     }
-    // Whoever knows where its record is closes it.
+    // A server that knows where the record is will finalize it.
     if store.elsewhere(id)?.is_some() {
         return Ok(Reconciled::Untouched);
     }

@@ -30,7 +30,7 @@ pub fn json_line(line: &[u8]) {
     assert_eq!(!read.remarks().is_empty(), is_remarkable, "what was lost is told, and nothing else");
 }
 
-/// What stands around a valid object makes no difference.
+/// Text around a valid object makes no difference.
 fn surrounded(line: &[u8], value: &Value) {
     for (before, after) in [("\u{1b}[?2004h", "\u{1b}[?2004l"), ("\u{1b}]0;x\u{7}", "\r"), ("busy \r", " done")] {
         let whole = [before.as_bytes(), line, after.as_bytes()].concat();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::broker::Refusal;
 
-/// What a project can have started. Each is a script, and each has a trace.
+/// The scripts that a project can get started. Each leaves a trace.
 const STARTED: [&str; 6] = ["mcp-server", "hook", "notifier", "helper", "skill", "plugin"];
 
 /// The traps, and where they report to.
@@ -77,7 +77,7 @@ impl Hostile {
         self.outside.join(format!("trace-of-{name}"))
     }
 
-    /// What got out of the sandbox.
+    /// Everything that escaped from the sandbox.
     fn traces(&self) -> Vec<&'static str> {
         let names = STARTED.into_iter().chain(["edit", "command"]);
         names.filter(|name| self.trace(name).exists()).collect()

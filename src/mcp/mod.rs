@@ -105,7 +105,7 @@ pub fn serve(office: Office) -> Result<ExitCode, StartProblem> {
     let (stdin, stdout, ending) = stdio::open().map_err(StartProblem::NoThreads)?;
     let runtime = runtime::start()?;
     runtime.block_on(run(office, stdin, stdout));
-    // What is still under way is dropped, and with it what it started.
+    // Calls that are still running are dropped, together with anything they started.
     runtime.shutdown_timeout(LAST_CLEANING);
     ending.drain(LAST_CLEANING);
     Ok(if ending.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -12,12 +12,12 @@ use rmcp::{
 };
 use serde_json::{Deserializer, Value};
 
-/// What becomes of the text of a message.
+/// The result of reading the text of a message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Repair {
     /// It is for rmcp as it is: valid, or nothing like a message.
     None,
-    /// These stand in its place.
+    /// It is replaced by these.
     Done {
         /// Messages that can be read.
         messages: Vec<String>,

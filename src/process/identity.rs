@@ -59,7 +59,7 @@ fn is_zombie(pid: u32) -> bool {
     answer_of("ps", &["-o", "state=", "-p", &pid.to_string()]).is_none_or(|state| state.starts_with('Z'))
 }
 
-/// What a program of the system prints, in the same language and time zone for every process that asks.
+/// The output of a system program, in the same language and time zone for every process that asks.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn answer_of(program: &str, args: &[&str]) -> Option<String> {
     let mut command = std::process::Command::new(program);

@@ -1,4 +1,4 @@
-//! What the operating system has to offer for any of this to work.
+//! The features of the operating system that this program cannot work without.
 
 /// `/proc` is not there.
 #[derive(Debug, thiserror::Error)]

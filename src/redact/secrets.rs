@@ -26,7 +26,7 @@ const OPEN: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABAS
 const WORD: usize = 15;
 const FEW: usize = 3;
 
-/// What may stand between a variable's name and its value, in `env`, shell, YAML, JSON, and JSON inside JSON.
+/// Separators between a variable's name and its value, in `env`, shell, YAML, JSON, and JSON inside JSON.
 const BESIDE: [&str; 11] =
     ["=", "=\"", "='", "=\\\"", ": ", ": \"", ": '", "\":\"", "\": \"", "\\\":\\\"", "\\\": \\\""];
 
@@ -113,7 +113,7 @@ enum Place {
 }
 
 impl Secret {
-    /// What to look for, and what to write in its place.
+    /// The texts to look for, each with its replacement.
     pub(super) fn needles(&self) -> Vec<(Vec<u8>, String)> {
         let Self { variable, value, place } = self;
         let replacement = format!("[redacted:{}]", shown(variable));

@@ -44,7 +44,7 @@ impl Layout {
         self.data.join("http-token")
     }
 
-    /// What `notify` of version 2.0.0 has told.
+    /// The ends that `notify` of version 2.0.0 reported.
     pub(super) fn told(&self) -> PathBuf {
         self.data.join("told.json")
     }

@@ -118,7 +118,7 @@ impl Store {
     }
 }
 
-/// What was found of the free places.
+/// The result of looking for free places.
 struct Free {
     /// The lowest, locked.
     lowest: Option<File>,

@@ -97,7 +97,7 @@ mod tests {
             store.http_token().expect("it is made")
         };
         for _ in 0..100 {
-            // What a server of an earlier version that was ended at the wrong moment left behind.
+            // Left behind by a server of an earlier version that was stopped at the wrong moment.
             fs::write(store.http_token_path(), "").expect("it is writable");
             let tokens: Vec<_> = std::thread::scope(|scope| {
                 let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();

@@ -58,7 +58,7 @@ struct Told {
     swept: usize,
 }
 
-/// What one session has been told.
+/// The ends that one session has been told about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Session {
     /// How much of [`Told::ended`].
@@ -73,7 +73,7 @@ pub struct Untold<'a> {
     store: &'a Store,
     /// The tasks, in the order in which they were seen to have ended.
     pub records: Vec<TaskRecord>,
-    /// What to write once the session has been told; none if the file says so already.
+    /// The new content of the file, to be written once the session has been told; none if it is up to date.
     told: Option<Told>,
     _lock: File,
 }

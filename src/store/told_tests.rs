@@ -33,7 +33,7 @@ fn end(store: &Store, began: i64, ended: i64) -> TaskId {
     put(store, &record(began, ended))
 }
 
-/// What a session is told.
+/// The ends that are reported to a session.
 fn tell(store: &Store, key: &str) -> Vec<TaskId> {
     let untold = store.untold(key).expect("the files are ours");
     let ids = untold.records.iter().map(|record| record.id.clone()).collect();

@@ -13,7 +13,7 @@ const WORTH_TELLING: Duration = Duration::from_secs(1);
 pub(super) struct Clock {
     started: Instant,
     suspended_so_far: Box<dyn Fn() -> Duration + Send>,
-    /// As much of it as was told, or was before the run.
+    /// The part of it that was reported already, or that was before the run.
     told: Duration,
 }
 

@@ -159,7 +159,7 @@ impl Place {
         false
     }
 
-    /// Waits so long, or until something has moved.
+    /// Waits until something has moved, for at most `patience`.
     fn wait(&self, patience: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(moves) = &self.moves {

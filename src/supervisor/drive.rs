@@ -65,7 +65,7 @@ enum Woken {
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
     Outside(Input),
-    /// The agent's directory did not stay at its path.
+    /// The agent's directory, or its path, leads out of the roots.
     Displaced,
     /// Someone left something in the task's files.
     Nudge,
@@ -98,8 +98,7 @@ impl Run {
         }
     }
 
-    /// Stops the agent when its directory is no longer at its path: an agent that looks up the path again would work
-    /// elsewhere.
+    /// Kills the agent when its directory, or the directory's path, leads out of `ceiling.roots`.
     pub(super) fn held_to(mut self, directory: DirectoryWatch) -> Self {
         self.directory = Some(directory);
         self
@@ -353,7 +352,7 @@ impl Run {
     }
 }
 
-/// Waits until the directory is no longer where it has to stay; for ever where it may be anywhere.
+/// Waits until the directory leads out of the roots; for ever if there are none.
 async fn displaced(directory: &mut Option<DirectoryWatch>) {
     match directory {
         Some(directory) => directory.lost().await,

@@ -1,4 +1,4 @@
-//! What an end is called, and what stands in its record.
+//! The status and reason of each end, and the fields of its record.
 
 use connector_api::Cause;
 

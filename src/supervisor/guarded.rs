@@ -14,7 +14,7 @@ impl Guarded {
         Self { tree, is_watched: true }
     }
 
-    /// What could be ended has been, and what is left is left on purpose.
+    /// Everything that could be stopped has been; the rest is left running on purpose.
     pub(super) fn let_go(&mut self) {
         self.is_watched = false;
     }

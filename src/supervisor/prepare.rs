@@ -34,7 +34,7 @@ pub(super) struct Prepared {
     pub(super) command: AgentCommand,
     pub(super) launch: Launch,
     pub(super) version: String,
-    /// What the tokens are counted over that the agent reports.
+    /// The scope of the agent's token counts.
     pub(super) usage_scope: UsageScope,
     /// Names of variables, and whether they are set. Never a value.
     pub(super) environment: BTreeMap<String, String>,
@@ -114,7 +114,7 @@ async fn installed_in_the_end(
 }
 
 /// The directory of the task, open, if the ceiling admits it. It was admitted at submit; since then its path may have come
-/// to lead elsewhere. From here on no path is looked up for it.
+/// to lead elsewhere. The agent starts in what is opened here.
 async fn below_ceiling(spec: &TaskSpec) -> Result<Arc<Directory>, Box<End>> {
     let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
     let opened = CALLER_PATHS.run(PATH_DEADLINE, move || {

@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt, process::ChildStdin, sync::mpsc, task::JoinHandle
 /// Upper bound on the bytes that wait to be written. One message may be longer.
 const MOST_WAITING: usize = 16 << 20;
 
-/// What a message takes besides its bytes, about.
+/// Approximate memory overhead of a queued message, in bytes.
 const OVERHEAD: usize = 64;
 
 /// The agent asks, and does not read the answers: no more of them are kept.

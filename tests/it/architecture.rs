@@ -228,7 +228,7 @@ fn what_comes_after_an_early_item_for_tests_is_looked_at() {
     assert!(product.contains("rmcp::a") && product.contains("clap::c") && !product.contains("figment"), "{product}");
 }
 
-/// What the store remembers in memory.
+/// State that the store keeps in memory.
 const NO_FILE: [&str; 1] = ["notice_unfinalized"];
 
 /// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to

@@ -86,7 +86,7 @@ fn a_directory_that_leads_to_another_tasks_processes_is_no_cgroup() {
     let world = World::with_fake_agent();
     let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
     let group = world.home().join("codex-connector-00000001");
-    // What a real group looks like to somebody who only reads names, and a link to it.
+    // A directory with the name of a real cgroup, and a link to it.
     let target = world.home().join("target");
     fs::create_dir(&target).expect("the home is writable");
     fs::write(target.join("cgroup.procs"), format!("{}\n", bystander.id())).expect("the home is writable");

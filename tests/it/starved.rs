@@ -120,7 +120,7 @@ fn a_client_that_asks_and_does_not_read_has_to_wait() {
     let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     let mut requests = File::from(requests);
     requests.write_all(format!("{greeting}\n{initialized}\n").as_bytes()).expect("the pipe is empty");
-    // What the pipes, the buffers and the answers that may wait hold is far less.
+    // The pipes, the buffers and the pending answers hold far less.
     let lines = format!("{ping}\n").repeat(40_000).into_bytes();
     let mut sent = 0;
     let moment = Timespec::try_from(Duration::from_secs(2)).expect("it is short");

@@ -1,4 +1,4 @@
-//! What an agent's refusal means, whichever agent it is.
+//! The meaning of the refusals that any ACP agent may send.
 
 use connector_api::{
     Cause, FailureRow, FailureTable,

@@ -309,7 +309,7 @@ impl AgentSession for AcpSession {
         let is_lost_answer = line.problem.is_some() && messages::looks_like_answer(bytes);
         let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
         if is_lost_answer && self.waiting.is_some() {
-            // What was owed will not come again.
+            // The agent will not repeat an answer that it owed us.
             steps.extend(self.fail(Complaint::new("it sent an answer that could not be read")));
         }
         steps

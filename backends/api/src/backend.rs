@@ -57,7 +57,7 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// A new session, to follow the run of one launch.
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession>;
 
-    /// What the token counts of the installed program cover. This matters when a session is resumed.
+    /// The scope of the token counts of the installed program. This matters when a session is resumed.
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
         let _ = installed;
         UsageScope::Run

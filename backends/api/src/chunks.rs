@@ -13,7 +13,7 @@ const LONGEST: usize = 1 << 20;
 pub struct Chunks {
     /// The beginning, up to half of [`LONGEST`].
     head: String,
-    /// What came after that; of a long text its end.
+    /// The rest of the text; if that is long, only its end.
     tail: String,
     /// Bytes left out between the two.
     left_out: usize,

@@ -155,7 +155,7 @@ impl Usage {
     }
 }
 
-/// What the token counts that an agent reports at the end of a run cover.
+/// The scope of the token counts that an agent reports at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UsageScope {
     /// Only the run.

@@ -45,7 +45,7 @@ impl ExitDeadline {
         })
     }
 
-    /// What to do when the wait is over. For [`AgentSession::overdue`](crate::AgentSession::overdue).
+    /// The steps to take when the wait is over, for [`AgentSession::overdue`](crate::AgentSession::overdue).
     pub fn overdue(&mut self) -> Vec<Step> {
         if self.state != State::Waiting {
             return vec![];

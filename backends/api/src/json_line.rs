@@ -31,7 +31,7 @@ pub struct JsonLine<'a> {
     pub objects: Vec<JsonObject<'a>>,
     /// Why a part of the line that looks like an object could not be read.
     pub problem: Option<String>,
-    /// What is left of the line behind the last object that was read.
+    /// The rest of the line after the last object that was read.
     pub unread: &'a [u8],
     line: &'a [u8],
 }
@@ -41,7 +41,7 @@ pub struct JsonLine<'a> {
 pub struct JsonObject<'a> {
     /// The object.
     pub value: Value,
-    /// What was printed for it.
+    /// Its text as the agent printed it.
     pub text: &'a [u8],
     /// Whether a value that has no JSON form (`NaN`, an infinite number, nesting deeper than 127 levels) is null here.
     pub is_incomplete: bool,
@@ -82,7 +82,7 @@ impl<'a> JsonLine<'a> {
                 break;
             }
             let Some(copy) = scan::copy_object(line, found.start) else {
-                // What stands inside an object without an end is not an object of its own.
+                // An object nested in an unfinished one does not count as an object of its own.
                 read.problem = is_expected.then(|| "it ends in the middle of an object".to_owned()).or(read.problem);
                 break;
             };

@@ -89,7 +89,7 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
-    /// What the caller can do about it. Installing the agent again rarely helps.
+    /// Advice for the caller. Installing the agent again rarely helps.
     pub fn next(&self) -> String {
         match self {
             Self::Sandbox { .. } => {

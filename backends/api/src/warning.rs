@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Warning {
     /// One sentence without a full stop.
     pub message: String,
-    /// What the user can do about it, if known.
+    /// Advice for the user, if there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What Claude Code's failures mean, and what a user can do about them.
+//! The meaning of Claude Code's failure messages, and advice for its users.
 
 use connector_api::{
     Cause, FailureRow, FailureTable,

@@ -70,7 +70,7 @@ fn is_too_old(number: &str) -> bool {
     major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
 }
 
-/// What the token counts of this version cover.
+/// The scope of this version's token counts.
 pub(crate) fn usage_scope(number: &str) -> UsageScope {
     match major_and_minor(number) {
         Some(version) if version < FIRST_TO_COUNT_THE_THREAD && number != "0.0.0" => UsageScope::Run,

@@ -19,12 +19,12 @@ pub(crate) struct Settings {
     pub(crate) env: EnvRules,
     /// Whether the working directory must be inside a git repository.
     pub(crate) require_git: bool,
-    /// What becomes of a project's own Codex settings in `read-only` and `workspace-write`: `ignore` never reads them, and
-    /// `trust` leaves that to the trust that you gave the project in Codex.
+    /// Whether a project's own Codex settings count in `read-only` and `workspace-write`: `ignore` never reads them, and
+    /// `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
 }
 
-/// What becomes of the settings, MCP servers, hooks and rules in a project's `.codex` directory when a task is sandboxed.
+/// How the settings, MCP servers, hooks and rules in a project's `.codex` directory are treated in a sandboxed task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]

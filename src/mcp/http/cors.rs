@@ -1,4 +1,4 @@
-//! What browsers want to know before they let a web page call, and before they show it an answer (CORS).
+//! Cross-origin resource sharing (CORS): the headers that let a web page call, and read the answer.
 //!
 //! Only a page of an allowed origin is told anything. A browser asks beforehand, without the token, whether the page may
 //! send one: that question is answered and does nothing else.

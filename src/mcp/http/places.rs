@@ -2,8 +2,8 @@
 //!
 //! Anyone on this machine can open connections, and a client shows the token only in the head of its first request. Until
 //! then it is a stranger. There is room for few strangers, and when there are more, the one that has been silent for
-//! longest has to go: so strangers never use up the places of clients, and a client, which sends its request at once, is
-//! not kept out by any number of them.
+//! longest has to go: so strangers never use up the places of clients. A client that pauses before its first request can
+//! be dismissed, too, if strangers connect faster than that.
 //!
 //! ```text
 //! accepted ──▶ stranger ── shows the token ──▶ client ──▶ closed
@@ -50,7 +50,7 @@ pub(super) struct Place {
 pub(super) struct Dismissal(oneshot::Receiver<()>);
 
 impl Places {
-    /// As many as there may be for a process that can have this many open files.
+    /// Limits for a process that may have this many open files.
     pub(super) fn for_open_files(limit: u64) -> Self {
         let most = usize::try_from(limit / 2).map_or(MOST, |half| half.clamp(1, MOST));
         Self::new(most, MOST_STRANGERS.min(most.div_ceil(4)))

@@ -24,7 +24,7 @@ use crate::{
 /// The most bytes that one read returns.
 const MOST: u64 = 256 << 10;
 
-/// What one read returns when the name says no range.
+/// The size of one read if the name has no range.
 const WHOLE: Extent = Extent { offset: 0, length: MOST };
 
 /// The tasks on one page of the list.

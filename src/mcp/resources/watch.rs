@@ -52,7 +52,7 @@ type Stamp = [Option<FileFacts>; 2];
 pub(in crate::mcp) struct Watcher {
     seen: Arc<Mutex<Seen>>,
     watching: Arc<Mutex<JoinSet<()>>>,
-    /// What was accepted, and what the files were then, until somebody listens.
+    /// Requests that were accepted, and the state of their files at that time, until someone listens.
     accepted: Arc<Mutex<VecDeque<(SubscriptionFilter, Seen)>>>,
 }
 
@@ -111,7 +111,7 @@ impl Watcher {
     }
 }
 
-/// What a client of the newer versions watches.
+/// Subscriptions of clients of the newer versions.
 impl Watcher {
     /// The part of a request to listen that can be served. Whatever changes from now on will be news: the client is told that
     /// this was accepted before anybody [listens](Self::listen).
@@ -150,7 +150,7 @@ impl Watcher {
     }
 }
 
-/// What the files of a request are now. A resource that cannot be watched is left out.
+/// The current state of the files of a request. A resource that cannot be watched is left out.
 async fn look_first(requested: &SubscriptionFilter, broker: &Broker) -> Seen {
     let mut seen = Seen::default();
     if requested.resources_list_changed == Some(true) {

@@ -46,7 +46,7 @@ const CHUNK: usize = 16 << 10;
 /// The threads need no more: they call the operating system and nothing else.
 const STACK: usize = 128 << 10;
 
-/// What is read from stdin.
+/// The bytes read from stdin.
 #[derive(Debug)]
 pub(super) struct Stdin {
     chunks: mpsc::Receiver<io::Result<Bytes>>,
@@ -54,7 +54,7 @@ pub(super) struct Stdin {
     failed: Arc<AtomicBool>,
 }
 
-/// What is to be written to stdout. Its thread ends when this is dropped and everything is written.
+/// The bytes to write to stdout. Its thread ends when this is dropped and everything is written.
 #[derive(Debug)]
 pub(super) struct Stdout {
     chunks: PollSender<Bytes>,

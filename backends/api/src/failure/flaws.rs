@@ -36,7 +36,7 @@ const WITH_ID: [&str; 8] = [
 const CODES: [&str; 6] = ["401", "402", "413", "429", "503", "529"];
 
 impl FailureTable {
-    /// What is wrong with this table; nothing, if it can be relied on. For tests.
+    /// Mistakes in this table; none if it can be relied on. For tests.
     ///
     /// Each example must be explained by its own row, each pattern must match an example of its row, the advice must be
     /// one line, and no row with a cause may match messages that only contain ids or look similar.

@@ -1,4 +1,4 @@
-//! What a failure message means: why the agent failed, and what its user can do about it.
+//! The meaning of a failure message: why the agent failed, and how its user can fix it.
 //!
 //! Each backend has one [`FailureTable`]. A row lists the [patterns](Pattern) that identify a failure and keeps the real
 //! messages that it was written for; [`FailureTable::flaws`] checks the one against the other, so that a table can be
@@ -26,7 +26,7 @@ pub struct FailureRow {
     pub patterns: &'static [Pattern],
     /// Real messages. Each pattern matches at least one of them.
     pub examples: &'static [&'static str],
-    /// What the user can do, on one line. Names a command, a configuration key or a parameter.
+    /// Advice for the user, on one line. Names a command, a configuration key or a parameter.
     pub advice: &'static str,
     /// Why another agent might do better, if it might.
     pub cause: Option<Cause>,

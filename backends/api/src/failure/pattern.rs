@@ -3,7 +3,7 @@
 //! A message is split into tokens and sentences. Identifiers, paths, host names, version numbers and URLs are one token
 //! each, so that nothing matches inside them; nothing matches across the end of a sentence or of a line.
 
-/// What a message is searched for.
+/// A pattern that is looked for in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
     /// These words, next to each other and in this order, regardless of case and of punctuation between them. ` .. `
