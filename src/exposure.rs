@@ -15,7 +15,7 @@ use std::{
 
 use connector_api::{AgentBackend, AgentRequest, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
 
-use crate::store::Store;
+use crate::{directory::is_repository, store::Store};
 
 /// The paths to compare for one task in `workspace-write`.
 #[derive(Debug, Clone)]
@@ -114,12 +114,6 @@ impl Exposure {
 /// A launch to ask a backend about.
 fn nothing() -> Launch {
     Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt }
-}
-
-/// An empty `.git` does not make a repository: a killed sandbox of Codex leaves such directories behind.
-fn is_repository(dir: &Path) -> bool {
-    let git = dir.join(".git");
-    git.is_file() || git.join("HEAD").exists()
 }
 
 /// The path without symbolic links, as far as it exists.

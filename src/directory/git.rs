@@ -36,6 +36,12 @@ pub fn check_repository(directory: &Path) -> Result<(), DirectoryProblem> {
     Err(DirectoryProblem::NoRepository)
 }
 
+/// Whether `level` has a repository of its own, or is a worktree of one. An empty `.git` directory does not count.
+pub fn is_repository(level: &Path) -> bool {
+    let git = level.join(".git");
+    git.is_file() || git.join("HEAD").exists()
+}
+
 /// Where a `.git` file leads, or the file itself if it does not say.
 fn git_dir_named_in(git: &Path) -> PathBuf {
     let text = read(git).unwrap_or_default();

@@ -36,7 +36,11 @@ use rustix::{
 
 #[cfg(target_os = "linux")]
 pub use self::moves::Moves;
-pub use self::{git::check_repository, given::absolute, problem::DirectoryProblem};
+pub use self::{
+    git::{check_repository, is_repository},
+    given::absolute,
+    problem::DirectoryProblem,
+};
 
 /// A directory that is open, whatever its path means by now.
 pub struct Directory {

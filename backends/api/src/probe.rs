@@ -35,6 +35,16 @@ pub struct ProbeAnswer {
 }
 
 impl ProbeAnswer {
+    /// The version, if the run succeeded and printed it on a line of its own. Wrappers print other lines, too.
+    pub fn bare_version(&self) -> Option<&str> {
+        let is_version = |line: &&str| {
+            line.starts_with(|first: char| first.is_ascii_digit())
+                && line.contains('.')
+                && !line.contains(char::is_whitespace)
+        };
+        self.stdout.lines().map(str::trim).find(is_version).filter(|_| self.exit == Exit::Code(0))
+    }
+
     /// The problem that the agent would not have answered like this, with the beginning of what was said.
     pub fn not_understood(&self) -> ProbeProblem {
         let said = [&self.stdout, &self.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
@@ -142,6 +152,23 @@ pub enum Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_is_found_behind_a_banner() {
+        let answer = |exit, stdout: &str| ProbeAnswer {
+            args: vec![],
+            exit: Exit::Code(exit),
+            stdout: stdout.to_owned(),
+            stderr: String::new(),
+        };
+        for text in ["1.18.33\n", "devshell 1.0: loaded\n1.18.33\n", "\n 1.18.33 \nbye\n"] {
+            assert_eq!(answer(0, text).bare_version(), Some("1.18.33"), "{text}");
+            assert_eq!(answer(1, text).bare_version(), None, "{text}");
+        }
+        for text in ["", "other 1.0", "1.0 other", "2026"] {
+            assert_eq!(answer(0, text).bare_version(), None, "{text}");
+        }
+    }
 
     #[test]
     fn an_option_is_where_options_begin_and_not_where_a_description_goes_on() {

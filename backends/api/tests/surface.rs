@@ -44,7 +44,9 @@ impl AgentBackend for Agent {
     }
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
         match answers {
-            [answer, ..] if answer.exit == Exit::Code(70) => Err(answer.not_understood()),
+            [answer, ..] if answer.exit == Exit::Code(70) && answer.bare_version().is_none() => {
+                Err(answer.not_understood())
+            }
             [ProbeAnswer { args, exit, stdout, stderr }, ..] if *exit != Exit::Code(0) => {
                 let said = without_colours(&format!("{stdout}{stderr}"));
                 Err(ProbeProblem::NotUnderstood { command: args.join(" "), exit: *exit, said })

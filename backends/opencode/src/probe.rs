@@ -7,7 +7,7 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let [version, help] = answers else {
         return Err(ProbeProblem::NotAsked { command: "--version".into() });
     };
-    let number = version_in(version).ok_or_else(|| version.not_understood())?;
+    let number = version.bare_version().ok_or_else(|| version.not_understood())?;
     // 1.18.33 writes it to stderr where stdout is no terminal.
     let text = format!("{}\n{}", help.stdout, help.stderr);
     let features = options_in_help(&text);
@@ -17,16 +17,6 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     }
     let sandboxes = if features.contains("--auto") { vec![Sandbox::DangerFullAccess] } else { vec![] };
     Ok(Installed { version: number.to_owned(), sandboxes, features })
-}
-
-/// The version, which is a line of its own: wrappers print other lines, too.
-fn version_in(answer: &ProbeAnswer) -> Option<&str> {
-    let is_number = |line: &&str| {
-        line.starts_with(|first: char| first.is_ascii_digit())
-            && line.contains('.')
-            && !line.contains(char::is_whitespace)
-    };
-    answer.stdout.lines().map(str::trim).find(is_number).filter(|_| answer.exit == Exit::Code(0))
 }
 
 #[cfg(test)]
@@ -64,18 +54,5 @@ mod tests {
         let help = HELP.lines().filter(|line| !line.contains("--auto")).collect::<Vec<_>>().join("\n");
         let installed = understand(&[answer("--version", 0, "1.18.33\n", ""), answer("run", 0, &help, "")]);
         assert_eq!(installed.expect("it is OpenCode").sandboxes, []);
-    }
-
-    #[test]
-    fn the_version_is_found_behind_a_banner() {
-        let said = |stdout: &str| {
-            let stdout = stdout.to_owned();
-            version_in(&ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout, stderr: String::new() })
-                .map(str::to_owned)
-        };
-        for text in ["1.18.33\n", "devshell 1.0: loaded\n1.18.33\n", "\n 1.18.33 \nbye\n"] {
-            assert_eq!(said(text).as_deref(), Some("1.18.33"), "{text}");
-        }
-        assert!(["", "other 1.0", "1.0 other", "2026"].into_iter().all(|text| said(text).is_none()));
     }
 }
