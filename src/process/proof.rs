@@ -8,7 +8,7 @@
 use std::fs;
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
-use super::{TASK_MARKER, tree};
+use super::TASK_MARKER;
 use crate::task::TaskId;
 
 /// Whether the process carries the marker of this task: it is the task's agent, or was started by it.
@@ -18,9 +18,9 @@ pub(super) fn works_for(pid: u32, id: &TaskId) -> bool {
 
 /// Whether the process is the supervisor of this task.
 pub(super) fn supervises(pid: u32, id: &TaskId) -> bool {
-    let Some(process) = tree::pid(pid) else { return false };
-    let leads_its_session = rustix::process::getsid(Some(process)).is_ok_and(|leader| leader == process);
-    leads_its_session && runs_this_program(pid) && arguments(pid).is_some_and(|words| is_told_to_supervise(&words, id))
+    leads_its_session(pid)
+        && runs_this_program(pid)
+        && arguments(pid).is_some_and(|words| is_told_to_supervise(&words, id))
 }
 
 /// `variables` are separated by NUL bytes, or by blanks where the system prints them so.
@@ -62,6 +62,11 @@ fn arguments(pid: u32) -> Option<Vec<u8>> {
 }
 
 #[cfg(target_os = "linux")]
+fn leads_its_session(pid: u32) -> bool {
+    super::tree::stat(pid).is_some_and(|stat| stat.session == pid)
+}
+
+#[cfg(target_os = "linux")]
 fn runs_this_program(pid: u32) -> bool {
     let program = |process: &str| fs::read_link(format!("/proc/{process}/exe"));
     let (Ok(theirs), Ok(ours)) = (program(&pid.to_string()), program("self")) else { return false };
@@ -81,6 +86,12 @@ fn environment(pid: u32) -> Option<Vec<u8>> {
 #[cfg(not(target_os = "linux"))]
 fn arguments(pid: u32) -> Option<Vec<u8>> {
     super::identity::answer_of("ps", &["-ww", "-o", "command=", "-p", &pid.to_string()]).map(String::into_bytes)
+}
+
+/// `ps` marks the leader of a session with an `s` among its state flags.
+#[cfg(not(target_os = "linux"))]
+fn leads_its_session(pid: u32) -> bool {
+    super::identity::answer_of("ps", &["-o", "stat=", "-p", &pid.to_string()]).is_some_and(|flags| flags.contains('s'))
 }
 
 /// Its arguments have to do.
