@@ -15,7 +15,7 @@ use std::{
 
 use connector_api::{AgentBackend, AgentRequest, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
 
-use crate::{directory::is_repository, store::Store};
+use crate::{directory::is_repository, store::Reader};
 
 /// The paths to compare for one task in `workspace-write`.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Exposed {
 
 impl Exposure {
     /// The check to make before `backend` gets `request`; none if its sandbox lets it write nowhere, or anywhere.
-    pub fn of(backend: &dyn AgentBackend, request: &AgentRequest, store: &Store) -> Option<Self> {
+    pub fn of(backend: &dyn AgentBackend, request: &AgentRequest, store: &Reader) -> Option<Self> {
         match request.sandbox {
             Sandbox::WorkspaceWrite => Some(Self::in_directory(&request.working_directory, backend, store)),
             Sandbox::ReadOnly | Sandbox::DangerFullAccess => None,
@@ -57,7 +57,7 @@ impl Exposure {
     }
 
     /// The same for any task of `backend` in this directory.
-    pub fn in_directory(directory: &Path, backend: &dyn AgentBackend, store: &Store) -> Self {
+    pub fn in_directory(directory: &Path, backend: &dyn AgentBackend, store: &Reader) -> Self {
         let areas = backend.open_areas();
         let is_open = |area| areas.contains(&area);
         let theirs = backend.environment().apply(env::vars_os()).remove(std::ffi::OsStr::new("TMPDIR"));

@@ -10,7 +10,7 @@ use connector_api::{AgentBackend, Exit, Installed, ProbeAnswer, ProbeProblem};
 use crate::{
     process::{ProbeError, ProgramProblem, errno_of, find_program, probe},
     redact::Redactor,
-    store::{ProbeKey, Store},
+    store::{ProbeCache, ProbeKey},
 };
 
 /// Whether answers from an earlier run will do.
@@ -28,11 +28,11 @@ pub enum Freshness {
 /// [`NotUsable`].
 pub async fn installed(
     backend: &dyn AgentBackend,
-    store: &Store,
+    cache: &ProbeCache,
     freshness: Freshness,
 ) -> Result<(PathBuf, Installed), NotUsable> {
     let program = find_program(backend.program(), env::var_os("PATH").as_deref(), env::var_os("HOME").as_deref())?;
-    match understood(backend, store, freshness, &program).await {
+    match understood(backend, cache, freshness, &program).await {
         Err(problem) if problem.names_an_install_script() || is_placeholder(&program) => {
             Err(NotUsable::Placeholder { program })
         }
@@ -42,13 +42,13 @@ pub async fn installed(
 
 async fn understood(
     backend: &dyn AgentBackend,
-    store: &Store,
+    cache: &ProbeCache,
     freshness: Freshness,
     program: &Path,
 ) -> Result<Installed, NotUsable> {
     let key = ProbeKey::of(program);
     let questions: Vec<Vec<String>> = backend.probe().into_iter().map(|question| question.args).collect();
-    let kept = key.as_ref().filter(|_| freshness == Freshness::Kept).and_then(|key| store.probed(key, &questions));
+    let kept = key.as_ref().filter(|_| freshness == Freshness::Kept).and_then(|key| cache.answers(key, &questions));
     if let Some(installed) = kept.and_then(|answers| backend.understand(&answers).ok()) {
         return Ok(installed);
     }
@@ -59,7 +59,7 @@ async fn understood(
     };
     let installed = backend.understand(&answers)?;
     if let Some(key) = key {
-        store.keep_probed(&key, &questions, &without_secrets(backend, answers));
+        cache.keep(&key, &questions, &without_secrets(backend, answers));
     }
     Ok(installed)
 }
@@ -174,6 +174,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::store::Upkeep;
 
     /// The beginnings of `bin/claude.exe` of 2.1.332 and of `bin/opencode.exe` of 1.18.33.
     const PLACEHOLDERS: [&str; 2] = [
@@ -200,7 +201,8 @@ mod tests {
     #[tokio::test]
     async fn a_placeholder_is_reported_with_what_to_do() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+        let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+        let cache = ProbeCache::of(&upkeep);
         let program = dir.path().join("agent");
         let settings = serde_json::json!({"program": program});
         let frozen = crate::task::FrozenBackend {
@@ -215,7 +217,7 @@ mod tests {
         for content in [PLACEHOLDERS[0].to_owned(), format!("#!/bin/sh\n{}", PLACEHOLDERS[0])] {
             fs::write(&program, content).expect("the directory is writable");
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
-            let problem = installed(&*backend, &store, Freshness::Fresh).await.expect_err("it is no program");
+            let problem = installed(&*backend, &cache, Freshness::Fresh).await.expect_err("it is no program");
             assert!(matches!(problem, NotUsable::Placeholder { .. }), "{problem}");
             let next = problem.next(&*backend);
             assert!(next.contains("claude-code@latest") && next.contains("--ignore-scripts=false"), "{next}");

@@ -51,9 +51,9 @@ impl Broker {
         let id = id.clone();
         self.on_disk(move |broker| {
             // The task's own grace: it may have been submitted under another configuration.
-            let grace = broker.store.read_policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
-            broker.store.request_cancel(&id)?;
-            if let Some(supervisor) = broker.store.read_record(&id)?.and_then(|record| record.supervisor) {
+            let grace = broker.reader.policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
+            broker.requests.cancel(&id)?;
+            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
                 nudge(&id, &supervisor);
             }
             Ok(grace)
@@ -65,7 +65,7 @@ impl Broker {
     pub(super) async fn kill_supervisor_of(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
-            if let Some(supervisor) = broker.store.read_record(&id)?.and_then(|record| record.supervisor) {
+            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
                 let was_killed = kill_supervisor(&id, &supervisor);
                 tracing::warn!(task = %id, was_killed, "its supervisor does not react");
             }

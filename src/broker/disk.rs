@@ -33,7 +33,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_secs(60);
 
 impl Broker {
-    /// Does `work` beside everything else, and waits for it. Fails when the data directory does not answer.
+    /// Does `work` beside everything else, and waits for it. Damaged files that it comes across are set aside. Fails when
+    /// the data directory does not answer.
     pub(super) async fn on_disk<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
@@ -48,7 +49,12 @@ impl Broker {
         F: FnOnce(&Self) -> T + Send + 'static,
     {
         let broker = self.clone();
-        let done = DISK.run(deadline, move || work(&broker)).await;
+        let work = move || {
+            let done = work(&broker);
+            broker.upkeep.repair();
+            done
+        };
+        let done = DISK.run(deadline, work).await;
         done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
     }
 
@@ -60,7 +66,7 @@ impl Broker {
     ) -> Result<Result<Installed, NotUsable>, Refusal> {
         let (broker, backend, runtime) = (self.clone(), Arc::clone(backend), Handle::current());
         let probed =
-            PROBES.run(PROBING, move || runtime.block_on(installed(&*backend, &broker.store, freshness))).await;
+            PROBES.run(PROBING, move || runtime.block_on(installed(&*backend, &broker.probes, freshness))).await;
         let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
     }
@@ -68,7 +74,7 @@ impl Broker {
     /// Finalizes one task if its supervisor is gone.
     pub(super) async fn settle(&self, id: &TaskId) -> Result<(), Refusal> {
         let (id, index) = (id.clone(), self.config.index);
-        self.on_disk_within(SETTLING, move |broker| reconcile(&broker.store, &id, index)).await??;
+        self.on_disk_within(SETTLING, move |broker| reconcile(&broker.upkeep, &id, index)).await??;
         Ok(())
     }
 

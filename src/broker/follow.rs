@@ -79,7 +79,7 @@ impl Follow {
             Some(event) => event,
             None => {
                 let id = self.id.clone();
-                let live = self.broker.on_disk(move |broker| broker.store.read_live(&id)).await?;
+                let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
                 live.and_then(|live| live.last_event)
             }
         };
@@ -123,15 +123,15 @@ impl Broker {
     /// Whether somebody holds the task's lease, and its record.
     async fn state(&self, id: &TaskId) -> Result<(bool, TaskRecord), Refusal> {
         let id = id.clone();
-        self.on_disk(move |broker| Ok((broker.store.is_leased(&id)?, broker.record(&id)?))).await?
+        self.on_disk(move |broker| Ok((broker.reader.is_leased(&id)?, broker.record(&id)?))).await?
     }
 
     /// The final record of a task that was settled just now, and the log directory that has it, if it is another one.
     async fn settled(&self, id: &TaskId) -> Result<(Option<TaskRecord>, Option<PathBuf>), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
-            let record = broker.store.read_record(&id)?.filter(|record| record.status.is_final());
-            Ok((record, broker.store.elsewhere(&id)?))
+            let record = broker.reader.record(&id)?.filter(|record| record.status.is_final());
+            Ok((record, broker.reader.elsewhere(&id)?))
         })
         .await?
     }
@@ -142,7 +142,7 @@ impl Broker {
         match self.ended(id).await {
             Ok(ended) => ended,
             Err(Refusal::Store(error)) => {
-                self.store.notice_unfinalized(id, &error);
+                self.reader.notices().add_unfinalized(id, &error);
                 None
             }
             Err(problem) => {

@@ -32,7 +32,7 @@ use crate::{
     executor::{Executor, reconcile_all},
     redact::Redactor,
     registry::{BuildProblem, Registry},
-    store::Store,
+    store::{ProbeCache, Reader, Requests, Upkeep},
     task::{TaskId, TaskRecord},
 };
 
@@ -41,7 +41,10 @@ use crate::{
 pub struct Broker {
     config: Arc<Config>,
     backends: Arc<BTreeMap<BackendName, Arc<dyn AgentBackend>>>,
-    store: Arc<Store>,
+    reader: Reader,
+    upkeep: Upkeep,
+    requests: Requests,
+    probes: ProbeCache,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
 }
@@ -53,18 +56,27 @@ const PROGRAM: &str = "codex-connector";
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(60 * 60);
 
 impl Broker {
-    /// A broker over an open store. Fails when a configured backend cannot be built.
+    /// A broker over an open data directory. Fails when a configured backend cannot be built.
     pub fn new(
         config: Config,
         registry: &Registry,
-        store: Store,
+        upkeep: Upkeep,
         executor: Arc<dyn Executor>,
     ) -> Result<Self, BuildProblem> {
         let built = config.backends.iter().map(|(name, frozen)| Ok((name.clone(), registry.build(frozen)?)));
         let backends = built.collect::<Result<_, BuildProblem>>()?;
         let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
         let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
-        Ok(Self { config: Arc::new(config), backends: Arc::new(backends), store: Arc::new(store), executor, redactor })
+        Ok(Self {
+            config: Arc::new(config),
+            backends: Arc::new(backends),
+            reader: upkeep.reader().clone(),
+            requests: Requests::of(&upkeep),
+            probes: ProbeCache::of(&upkeep),
+            upkeep,
+            executor,
+            redactor,
+        })
     }
 
     /// For words of callers and agents that are not in a record. The names of our own files stay whole.
@@ -128,7 +140,7 @@ impl Broker {
         self.reconcile().await;
         let rules = self.config.retention;
         loop {
-            let done = self.in_background(move |broker| broker.store.remove_old(rules, Utc::now())).await;
+            let done = self.in_background(move |broker| broker.upkeep.remove_old(rules, Utc::now())).await;
             if let Some(Err(error)) = done {
                 tracing::warn!(%error, "old tasks stay");
             }
@@ -142,7 +154,7 @@ impl Broker {
     /// Closes the books of all tasks whose supervisor is gone.
     async fn reconcile(&self) {
         let index = self.config.index;
-        let done = self.in_background(move |broker| reconcile_all(&broker.store, index)).await;
+        let done = self.in_background(move |broker| reconcile_all(&broker.upkeep, index)).await;
         if let Some(Err(error)) = done {
             tracing::warn!(%error, "interrupted tasks stay open");
         }

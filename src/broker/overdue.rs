@@ -86,8 +86,8 @@ impl Broker {
     async fn mark_overdue(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
-            broker.store.mark_overdue(&id)?;
-            if let Some(supervisor) = broker.store.read_record(&id)?.and_then(|record| record.supervisor) {
+            broker.requests.mark_overdue(&id)?;
+            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
                 nudge(&id, &supervisor);
             }
             Ok(())

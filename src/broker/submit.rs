@@ -161,7 +161,7 @@ impl Broker {
 
     /// Refuses a sandbox in which the agent could change our own files.
     async fn check_exposure(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
-        let Some(exposure) = Exposure::of(backend, request, &self.store) else { return Ok(()) };
+        let Some(exposure) = Exposure::of(backend, request, &self.reader) else { return Ok(()) };
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || exposure.check()).await;
         checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })??;

@@ -31,7 +31,7 @@ impl Broker {
         let (mut record, may_run) = self
             .on_disk(move |broker| {
                 let record = broker.record(&looked_at)?;
-                let may_run = !record.status.is_final() || broker.store.is_leased(&looked_at)?;
+                let may_run = !record.status.is_final() || broker.reader.is_leased(&looked_at)?;
                 Ok::<_, Refusal>((record, may_run))
             })
             .await??;
@@ -47,13 +47,13 @@ impl Broker {
 
     /// A view of the task with this record, running or not.
     fn view_of(&self, mut record: TaskRecord, runs: bool, tail_lines: usize) -> Result<TaskView, Refusal> {
-        let mut live = if runs { self.store.read_live(&record.id) } else { None };
+        let mut live = if runs { self.reader.live(&record.id) } else { None };
         if let Some(live) = &live {
             live.overlay(&mut record);
         }
         let redactor = self.redactor_for(&record);
         live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
-        let mut tail = self.store.tail_log(&record.id, tail_lines)?;
+        let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
         tail.lines.iter_mut().for_each(|line| redactor.redact(line));
         let result = self.result_of(&record)?;
         Ok(TaskView { record: self.clean(record), live, tail, result })
@@ -61,10 +61,10 @@ impl Broker {
 
     /// The task's record as it is.
     pub(super) fn record(&self, id: &TaskId) -> Result<TaskRecord, Refusal> {
-        if let Some(record) = self.store.read_record(id)? {
+        if let Some(record) = self.reader.record(id)? {
             return Ok(record);
         }
-        Err(match self.store.elsewhere(id)? {
+        Err(match self.reader.elsewhere(id)? {
             Some(there) => self.elsewhere(id, there),
             None => Refusal::NoSuchTask(id.to_string()),
         })
@@ -81,7 +81,7 @@ impl Broker {
     }
 
     fn result_of(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
-        let mut result = self.store.read_result(&record.id, RESULT_SHOWN)?;
+        let mut result = self.reader.result(&record.id, RESULT_SHOWN)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
         texts.for_each(|text| redactor.redact(text));
@@ -92,7 +92,7 @@ impl Broker {
     pub async fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
         let record = record.clone();
         self.on_disk(move |broker| {
-            let mut piece = broker.store.piece(&record.id, file, extent)?;
+            let mut piece = broker.reader.piece(&record.id, file, extent)?;
             let redactor = broker.redactor_for(&record);
             piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
             Ok(piece)
@@ -103,23 +103,23 @@ impl Broker {
     /// The sizes of files of tasks, and when they were last written, in the order asked for; none for a file that is not
     /// there.
     pub async fn file_facts(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileFacts>>, Refusal> {
-        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.store.file_facts(id, *file)).collect()).await
+        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_facts(id, *file)).collect()).await
     }
 
     /// The same of the list of tasks, which changes with every task that begins or ends.
     pub async fn index_facts(&self) -> Result<Option<FileFacts>, Refusal> {
-        self.on_disk(|broker| broker.store.index_facts()).await
+        self.on_disk(|broker| broker.reader.index_facts()).await
     }
 
     /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be
     /// finalized now; otherwise they are listed as their records say.
     pub async fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, Refusal> {
-        let running = self.on_disk(|broker| broker.store.list(Some(TaskStatus::Running), usize::MAX)).await??;
+        let running = self.on_disk(|broker| broker.reader.list(Some(TaskStatus::Running), usize::MAX)).await??;
         for record in running.records {
             self.ended_if_possible(&record.id).await;
         }
         self.on_disk(move |broker| {
-            let mut listing = broker.store.list(status, limit)?;
+            let mut listing = broker.reader.list(status, limit)?;
             listing.records = listing.records.into_iter().map(|record| broker.clean(record)).collect();
             Ok(listing)
         })
@@ -128,7 +128,7 @@ impl Broker {
 
     /// What limits keep from running now, in words for people.
     pub async fn limited(&self) -> Option<String> {
-        let waiting = self.on_disk(|broker| broker.store.waiting()).await.ok()?.unwrap_or_default();
+        let waiting = self.on_disk(|broker| broker.reader.waiting()).await.ok()?.unwrap_or_default();
         let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();
         let more = if waiting.len() > named.len() { ", …" } else { "" };
         (!waiting.is_empty()).then(|| {
@@ -143,6 +143,6 @@ impl Broker {
 
     /// What was found damaged or out of date in the data directory since the last call, in words for people.
     pub fn notices(&self) -> Vec<String> {
-        self.store.take_notices()
+        self.reader.notices().take()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
     registry::Registry,
-    store::Store,
+    store::{ProbeCache, Reader, Upkeep},
     task::CgroupUse,
 };
 
@@ -53,11 +53,11 @@ impl Report {
         if let Err(problem) = check_proc() {
             self.problem("processes", &format!("{problem}\nnext: {}", problem.next()));
         }
-        let opened = Store::open(&config.data_dir, &config.log_dir);
-        let store = match opened.and_then(|store| store.check_locks().map(|()| store)) {
-            Ok(store) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
+        let opened = Upkeep::open(&config.data_dir, &config.log_dir);
+        let upkeep = match opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)) {
+            Ok(upkeep) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
                 self.line("data directory", "ok", &config.data_dir.display().to_string());
-                Some(store)
+                Some(upkeep)
             }
             Ok(_) => {
                 self.problem("data directory", &format!("{} cannot be written to", config.data_dir.display()));
@@ -72,11 +72,11 @@ impl Report {
         self.limits(config);
         for (name, frozen) in &config.backends {
             let label = format!("backend {name}");
-            match (registry.build(frozen), &store) {
+            match (registry.build(frozen), &upkeep) {
                 (Err(problem), _) => self.problem(&label, &problem.to_string()),
                 (Ok(_), None) => self.line(&label, "?", "not looked at without a data directory"),
-                (Ok(backend), Some(store)) => {
-                    self.backend(&label, &*backend, store, *name == config.default_backend).await
+                (Ok(backend), Some(upkeep)) => {
+                    self.backend(&label, &*backend, upkeep, *name == config.default_backend).await
                 }
             }
         }
@@ -123,8 +123,8 @@ impl Report {
         }
     }
 
-    async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, store: &Store, is_default: bool) {
-        let (program, installed) = match installed(backend, store, Freshness::Fresh).await {
+    async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, upkeep: &Upkeep, is_default: bool) {
+        let (program, installed) = match installed(backend, &ProbeCache::of(upkeep), Freshness::Fresh).await {
             Ok(found) => found,
             Err(problem) => {
                 let text = format!("{problem}\nnext: {}", problem.next(backend));
@@ -158,7 +158,8 @@ impl Report {
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
         let broken = broken.map(|found| format!("\n{}\nnext: {}", found.message, found.advice.unwrap_or_default()));
-        let open = installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, store)).flatten();
+        let open =
+            installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, upkeep.reader())).flatten();
         let default = if is_default { " (the default)" } else { "" };
         let text = format!(
             "{} at {}{default}\nsandboxes: {}{}{}\nlogin: {login}",
@@ -184,9 +185,9 @@ impl Report {
 }
 
 /// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
-fn exposed(backend: &dyn AgentBackend, store: &Store) -> Option<String> {
+fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
     let here = env::current_dir().ok()?;
-    let exposed = Exposure::in_directory(&here, backend, store).check().err()?;
+    let exposed = Exposure::in_directory(&here, backend, reader).check().err()?;
     Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
 }
 

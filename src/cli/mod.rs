@@ -170,8 +170,8 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
                     let project = std::env::var_os("CLAUDE_PROJECT_DIR").map(PathBuf::from);
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
-                    match serve::open_store(&config) {
-                        Ok(store) => notify::notify(&config, &store, key, here),
+                    match serve::open_data_dir(&config) {
+                        Ok(upkeep) => notify::notify(&config, &upkeep, key, here),
                         Err(problem) => fail(&problem),
                     }
                 }

@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     mcp::ends,
     redact::Redactor,
-    store::{Store, StoreError},
+    store::{NotifiedEnds, StoreError, Upkeep},
     task::TaskRecord,
 };
 
@@ -32,17 +32,19 @@ const MOST_INPUT: u64 = 1 << 20;
 /// Tells of the tasks that ended since the last call with the same key, those below `here` alone if it is given.
 ///
 /// Without a key it is the session that the hook's input or the environment names.
-pub(super) fn notify(config: &Config, store: &Store, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
+pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
     let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(session_of_hook);
     let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
-    match tell(store, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
+    match tell(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
         Ok(printed) => printed,
         Err(problem) => fail(&problem.to_string()),
     }
 }
 
-fn tell(store: &Store, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
-    let mut untold = store.untold(key)?;
+fn tell(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
+    let notified = NotifiedEnds::of(upkeep);
+    let mut untold = notified.untold(key)?;
+    upkeep.repair();
     let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.working_directory, here));
     untold.records.retain(is_here);
     untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));

@@ -14,7 +14,7 @@ use crate::{
     },
     process::check_proc,
     registry::Registry,
-    store::Store,
+    store::{HttpToken, Upkeep},
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
@@ -49,9 +49,10 @@ pub(super) fn over_http(
              next: use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it"
         ));
     }
-    let token = open_store(&config).and_then(|store| {
-        let how = |problem| format!("{problem}\nnext: remove {}", store.http_token_path().display());
-        store.http_token().map_err(how)
+    let token = open_data_dir(&config).and_then(|upkeep| {
+        let file = HttpToken::of(&upkeep);
+        let how = |problem| format!("{problem}\nnext: remove {}", file.path().display());
+        file.read_or_make().map_err(how)
     });
     let token = match token {
         Ok(token) => token,
@@ -68,15 +69,15 @@ pub(super) fn over_http(
 /// A broker on the data directory.
 pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
     check_proc().map_err(|problem| format!("{problem}\nnext: {}", problem.next()))?;
-    let store = open_store(&config)?;
+    let upkeep = open_data_dir(&config)?;
     let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
-    Broker::new(config, registry, store, executor).map_err(|problem| problem.to_string())
+    Broker::new(config, registry, upkeep, executor).map_err(|problem| problem.to_string())
 }
 
 /// The data directory.
-pub(super) fn open_store(config: &Config) -> Result<Store, String> {
-    let opened = Store::open(&config.data_dir, &config.log_dir);
-    opened.and_then(|store| store.check_locks().map(|()| store)).map_err(|error| {
+pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, String> {
+    let opened = Upkeep::open(&config.data_dir, &config.log_dir);
+    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| {
         let next = match error.source.kind() {
             ErrorKind::Unsupported => "set `data_dir` to a directory on a local disk,",
             _ => "make that directory writable, or set `data_dir`",

@@ -9,7 +9,7 @@ use chrono::Utc;
 use crate::{
     process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
     redact::Redactor,
-    store::{Lease, Store, StoreError},
+    store::{OpenTask, Reader, StoreError, Upkeep},
     task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
 };
 
@@ -25,51 +25,55 @@ pub enum Reconciled {
     Closed,
 }
 
-/// Closes every task whose supervisor is gone. A task that cannot be closed now is left for the next time.
-pub fn reconcile_all(store: &Store, index: IndexLimits) -> Result<(), StoreError> {
-    store.remove_leftovers();
+/// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next time.
+pub fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
+    upkeep.remove_leftovers();
     sweep_groups();
-    for id in store.running_ids()? {
-        if let Err(error) = reconcile(store, &id, index) {
-            store.notice_unfinalized(&id, &error);
+    for id in upkeep.candidates()? {
+        if let Err(error) = reconcile(upkeep, &id, index) {
+            upkeep.notices().add_unfinalized(&id, &error);
         }
     }
     Ok(())
 }
 
-/// Closes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`, or as cancelled
+/// Finalizes one task if its supervisor is gone: stops what it left behind, and ends it as `interrupted`, or as cancelled
 /// if someone asked for that.
 ///
 /// Waits for processes to end, for at most ten seconds, and for the index, for at most two.
-pub fn reconcile(store: &Store, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
-    if store.is_leased(id)? {
+pub fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
+    let reader = upkeep.reader();
+    if reader.is_leased(id)? {
         return Ok(Reconciled::Untouched);
     }
     // A server that knows where the record is will finalize it.
-    if store.elsewhere(id)?.is_some() {
+    if reader.elsewhere(id)?.is_some() {
         return Ok(Reconciled::Untouched);
     }
-    let record = store.read_record(id)?;
-    let run_age = store.run_age(id);
+    let record = reader.record(id)?;
+    let run_age = reader.run_age(id);
     match &record {
         None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Reconciled::Untouched),
         Some(record) if record.status.is_final() && run_age.is_none() => return Ok(Reconciled::Untouched),
         None | Some(_) => {}
     }
-    let Some(lease) = store.take_over(id)? else { return Ok(Reconciled::Untouched) };
-    close(store, id, index, lease)
-}
-
-fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result<Reconciled, StoreError> {
-    if store.is_being_removed(id) {
-        store.finish_removal(id, lease)?;
+    let Some(task) = upkeep.take_over(id)? else { return Ok(Reconciled::Untouched) };
+    if reader.is_being_removed(id) {
+        upkeep.finish_removal(task)?;
         return Ok(Reconciled::Untouched);
     }
-    let group = store.read_group(id).and_then(|dir| Cgroup::of(id, dir));
+    finalize(task, reader, index)
+}
+
+fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Reconciled, StoreError> {
+    let id = task.id();
+    let group = reader.cgroup(id).and_then(|dir| Cgroup::of(id, dir));
+    // Before a new record takes its place.
+    task.set_damaged_record_aside()?;
     // Read again: the supervisor may have ended in good order before its lease was ours.
-    let closed = match store.read_record(id)? {
+    let reconciled = match reader.record(id)? {
         Some(record) if record.status.is_final() => {
-            store.index(&record, index)?;
+            task.index(&record, index)?;
             Reconciled::Untouched
         }
         Some(mut record) => {
@@ -78,15 +82,15 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
             if !alive.is_empty() {
                 tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
             }
-            end(store, &mut record);
+            end(reader, &mut record);
             // The file of a task that the original program ran is its own.
             record.from_original |= record.format != RECORD_FORMAT;
             if !record.from_original {
-                store.write_record(&record)?;
+                task.write_record(&record)?;
             }
             // Not before the record is written: where that fails, it is tried again at every look.
-            write_end(store, &record, &killed);
-            store.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
+            write_end(&task, reader, &record, &killed);
+            task.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
             Reconciled::Closed
         }
         None => Reconciled::Untouched,
@@ -94,21 +98,21 @@ fn close(store: &Store, id: &TaskId, index: IndexLimits, lease: Lease) -> Result
     if let Some(group) = group {
         group.remove();
     }
-    store.close(id, lease)?;
-    Ok(closed)
+    task.close()?;
+    Ok(reconciled)
 }
 
 /// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that, and as timed out, if
 /// it was ended for that.
-fn end(store: &Store, record: &mut TaskRecord) {
-    if let Some(live) = store.read_live(&record.id) {
+fn end(reader: &Reader, record: &mut TaskRecord) {
+    if let Some(live) = reader.live(&record.id) {
         live.overlay(record);
     }
     let last_sign = record.last_activity_at.unwrap_or(record.started_at);
     let ran = (last_sign - record.started_at).to_std().unwrap_or_default();
-    let overdue = || store.read_policy(&record.id)?.timeout.filter(|_| store.is_overdue(&record.id));
+    let overdue = || reader.policy(&record.id)?.timeout.filter(|_| reader.is_overdue(&record.id));
     let (status, reason) = match overdue() {
-        _ if store.cancel_requested(&record.id) => (TaskStatus::Failed, FailureReason::Cancelled),
+        _ if reader.is_cancel_requested(&record.id) => (TaskStatus::Failed, FailureReason::Cancelled),
         Some(limit) => (TaskStatus::Failed, FailureReason::Timeout { elapsed: ran.max(limit), limit }),
         None => (TaskStatus::Interrupted, FailureReason::ServerRestarted),
     };
@@ -116,14 +120,14 @@ fn end(store: &Store, record: &mut TaskRecord) {
 }
 
 /// Writes the end of such a task to its log.
-fn write_end(store: &Store, record: &TaskRecord, killed: &[Member]) {
+fn write_end(task: &OpenTask, reader: &Reader, record: &TaskRecord, killed: &[Member]) {
     let reason = record.failure_reason.as_deref().unwrap_or_default();
     let summary = format!("END: {}\nFailure reason: {reason}", record.status);
-    if let Ok(mut log) = store.open_log(&record.id, None) {
+    if let Ok(mut log) = task.open_log(None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
             if names.is_empty() { "nothing was left of it".into() } else { format!("stopped {}", names.join(", ")) };
-        let own_words = store.last_words(&record.id).map_or(String::new(), |words| {
+        let own_words = reader.last_words(&record.id).map_or(String::new(), |words| {
             format!("\nIts last words: {}", Redactor::of(std::env::vars_os()).text(&words))
         });
         let entry = format!("{summary}\nThe supervisor was gone; {stopped}{own_words}");
@@ -134,14 +138,24 @@ fn write_end(store: &Store, record: &TaskRecord, killed: &[Member]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Claim;
+    use crate::store::{Claim, Requests};
 
     const LIMITS: IndexLimits = IndexLimits { entries: 10, text: 100 };
 
-    fn store() -> (tempfile::TempDir, Store) {
+    fn upkeep() -> (tempfile::TempDir, Upkeep) {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let store = Store::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
-        (dir, store)
+        let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
+        (dir, upkeep)
+    }
+
+    fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
+        let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+        task
+    }
+
+    /// Leaves a task as a supervisor does that is killed.
+    fn left_running(upkeep: &Upkeep, record: &TaskRecord) {
+        claimed(upkeep, &record.id).write_record(record).expect("it is writable");
     }
 
     fn running(format: u32) -> TaskRecord {
@@ -154,139 +168,140 @@ mod tests {
 
     #[test]
     fn a_task_whose_supervisor_is_gone_is_closed_once() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let record = running(1);
-        drop(store.claim(&record.id).expect("a new id is free"));
-        store.write_record(&record).expect("it is writable");
+        left_running(&upkeep, &record);
 
-        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
-        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it is closed"), Reconciled::Untouched);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is closed"), Reconciled::Untouched);
 
-        let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
         assert_eq!(closed.status, TaskStatus::Interrupted);
         assert_eq!(closed.failure_reason.as_deref(), Some("Server restarted while task was running"));
         assert_eq!(closed.duration_formatted.as_deref(), Some("5.0s"));
-        assert!(store.running_ids().expect("it is readable").is_empty());
+        assert!(upkeep.reader().running_ids().expect("it is readable").is_empty());
     }
 
     #[test]
     fn a_task_whose_supervisor_lives_is_not_touched() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let record = running(1);
-        let Ok(Claim::Taken(_lease)) = store.claim(&record.id) else { panic!("a new id is free") };
-        store.write_record(&record).expect("it is writable");
-        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it is readable"), Reconciled::Untouched);
-        assert_eq!(store.read_record(&record.id).expect("it is readable"), Some(record));
+        let task = claimed(&upkeep, &record.id);
+        task.write_record(&record).expect("it is writable");
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(upkeep.reader().record(&record.id).expect("it is readable"), Some(record));
     }
 
     #[test]
     fn a_task_whose_files_are_in_another_log_directory_is_not_touched() {
-        let (dir, store) = store();
-        let wrong = Store::open(store.data_dir(), &dir.path().join("other")).expect("it is writable");
+        let (dir, upkeep) = upkeep();
+        let wrong = Upkeep::open(upkeep.reader().data_dir(), &dir.path().join("other")).expect("it is writable");
         for is_indexed in [false, true] {
             let id = TaskId::random();
-            let record = TaskRecord { debug_file: Some(store.record_path(&id)), id: id.clone(), ..running(1) };
-            drop(store.claim(&id).expect("a new id is free"));
-            store.write_log_dir(&id).expect("it is writable");
-            store.write_record(&record).expect("it is writable");
+            let record =
+                TaskRecord { debug_file: Some(upkeep.reader().record_path(&id)), id: id.clone(), ..running(1) };
+            let task = claimed(&upkeep, &id);
+            task.write_log_dir().expect("it is writable");
+            task.write_record(&record).expect("it is writable");
             if is_indexed {
-                store.index(&record, LIMITS).expect("it is writable");
+                task.index(&record, LIMITS).expect("it is writable");
             }
-            let run = store.data_dir().join("run").join(id.as_str());
+            drop(task);
+            let run = upkeep.reader().data_dir().join("run").join(id.as_str());
             // So old that its supervisor is not just beginning.
             let long_ago = std::time::SystemTime::now() - BEGINNING * 2;
             let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
             touched.expect("it is ours");
             assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
-            assert!(run.exists() && !wrong.record_path(&id).exists());
-            assert_eq!(store.read_record(&id).expect("it is readable"), Some(record));
-            assert_eq!(reconcile(&store, &id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+            assert!(run.exists() && !wrong.reader().record_path(&id).exists());
+            assert_eq!(upkeep.reader().record(&id).expect("it is readable"), Some(record));
+            assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it can be closed"), Reconciled::Closed);
         }
     }
 
     #[test]
     fn a_running_task_of_the_original_program_is_closed_and_its_own_file_stays() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let record = running(0);
         let index = serde_json::json!({ record.id.as_str(): record });
-        std::fs::write(store.data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
-        std::fs::write(store.record_path(&record.id), "{\"some\": \"thing\"}").expect("it is writable");
+        std::fs::write(upkeep.reader().data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
+        std::fs::write(upkeep.reader().record_path(&record.id), "{\"some\": \"thing\"}").expect("it is writable");
 
-        assert_eq!(reconcile(&store, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
-        let listed = store.list(None, 10).expect("it is readable").records;
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        let listed = upkeep.reader().list(None, 10).expect("it is readable").records;
         assert_eq!(listed[0].status, TaskStatus::Interrupted);
-        let own = std::fs::read_to_string(store.record_path(&record.id)).expect("it is there");
+        let own = std::fs::read_to_string(upkeep.reader().record_path(&record.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
 
     #[test]
     fn a_task_that_was_to_be_cancelled_is_closed_as_cancelled() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let record = running(1);
-        drop(store.claim(&record.id).expect("a new id is free"));
-        store.write_record(&record).expect("it is writable");
-        store.request_cancel(&record.id).expect("it is writable");
-        reconcile(&store, &record.id, LIMITS).expect("it can be closed");
-        let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+        left_running(&upkeep, &record);
+        Requests::of(&upkeep).cancel(&record.id).expect("it is writable");
+        reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
         assert_eq!((closed.status, closed.failure_reason.as_deref()), (TaskStatus::Failed, Some("Cancelled by user")));
     }
 
     #[test]
     fn a_task_whose_supervisor_let_its_time_limit_pass_is_closed_as_timed_out() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         for (limit, ended) in [
             (Some(Duration::from_secs(3)), (TaskStatus::Failed, "Timeout after 5.0s (limit: 3.0s)")),
             (None, (TaskStatus::Interrupted, "Server restarted while task was running")),
         ] {
             let record = running(1);
-            drop(store.claim(&record.id).expect("a new id is free"));
-            store.write_record(&record).expect("it is writable");
+            let task = claimed(&upkeep, &record.id);
+            task.write_record(&record).expect("it is writable");
             let policy = serde_json::from_value(serde_json::json!({
                 "timeout": limit.map(|limit| limit.as_millis()), "heartbeat": 1, "stallWarning": 1, "stopAfterSilence": null,
                 "grace": {"interrupt": 1, "terminate": 1}, "onServerExit": "interrupt", "onAgentExit": "kill",
                 "keepEvents": false
             }))
             .expect("these fields are enough");
-            store.write_policy(&record.id, &policy).expect("it is writable");
-            store.mark_overdue(&record.id).expect("it is writable");
-            reconcile(&store, &record.id, LIMITS).expect("it can be closed");
-            let closed = store.read_record(&record.id).expect("it is readable").expect("it is there");
+            task.write_policy(&policy).expect("it is writable");
+            drop(task);
+            Requests::of(&upkeep).mark_overdue(&record.id).expect("it is writable");
+            reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
+            let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
             assert_eq!((closed.status, closed.failure_reason.as_deref()), (ended.0, Some(ended.1)));
         }
     }
 
     #[test]
     fn the_files_of_the_original_program_are_its_own_after_its_index_was_archived_too() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let (old, new) = (running(0), running(1));
         let index = serde_json::json!({ old.id.as_str(): old });
-        std::fs::write(store.data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
-        std::fs::write(store.record_path(&old.id), "{\"some\": \"thing\"}").expect("it is writable");
-        store.index(&new, LIMITS).expect("it is writable");
+        std::fs::write(upkeep.reader().data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
+        std::fs::write(upkeep.reader().record_path(&old.id), "{\"some\": \"thing\"}").expect("it is writable");
+        claimed(&upkeep, &new.id).index(&new, LIMITS).expect("it is writable");
 
-        assert_eq!(reconcile(&store, &old.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
-        let own = std::fs::read_to_string(store.record_path(&old.id)).expect("it is there");
+        assert_eq!(reconcile(&upkeep, &old.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        let own = std::fs::read_to_string(upkeep.reader().record_path(&old.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
 
     #[test]
     fn a_task_that_was_being_removed_does_not_come_back() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let record = TaskRecord { status: TaskStatus::Completed, ..running(1) };
-        drop(store.claim(&record.id).expect("a new id is free"));
-        store.write_record(&record).expect("it is writable");
-        std::fs::write(store.data_dir().join(format!("run/{}/removing", record.id)), "").expect("it is writable");
-        reconcile(&store, &record.id, LIMITS).expect("it can be finished");
-        assert_eq!(store.read_record(&record.id).expect("it is readable"), None);
-        assert!(store.running_ids().expect("it is readable").is_empty());
+        left_running(&upkeep, &record);
+        std::fs::write(upkeep.reader().data_dir().join(format!("run/{}/removing", record.id)), "")
+            .expect("it is writable");
+        reconcile(&upkeep, &record.id, LIMITS).expect("it can be finished");
+        assert_eq!(upkeep.reader().record(&record.id).expect("it is readable"), None);
+        assert!(upkeep.reader().running_ids().expect("it is readable").is_empty());
     }
 
     #[test]
     fn a_supervisor_that_is_just_beginning_is_left_in_peace() {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
-        drop(store.claim(&id).expect("a new id is free"));
-        assert_eq!(reconcile(&store, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
-        assert_eq!(store.running_ids().expect("it is readable"), [id]);
+        drop(claimed(&upkeep, &id));
+        assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(upkeep.reader().running_ids().expect("it is readable"), [id]);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::reconcile_all;
 use crate::{
-    store::Store,
+    store::{Reader, Upkeep},
     task::{IndexLimits, OnServerExit, TaskId, TaskStatus},
 };
 
@@ -29,13 +29,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn opened(fixture: &Path, data: &Path) -> Store {
+fn opened(fixture: &Path, data: &Path) -> Upkeep {
     copy(fixture, data);
-    Store::open(data, &data.join("logs")).expect("it is writable")
+    Upkeep::open(data, &data.join("logs")).expect("it is writable")
 }
 
-fn statuses(store: &Store) -> Vec<(String, TaskStatus)> {
-    let records = store.list(None, 10).expect("it is readable").records;
+fn statuses(reader: &Reader) -> Vec<(String, TaskStatus)> {
+    let records = reader.list(None, 10).expect("it is readable").records;
     records.into_iter().map(|record| (record.id.to_string(), record.status)).collect()
 }
 
@@ -46,27 +46,33 @@ fn id(id: &str) -> TaskId {
 #[test]
 fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
-    let store = opened(&fixtures().join("release-2.0.0"), dir.path());
+    let upkeep = opened(&fixtures().join("release-2.0.0"), dir.path());
     let (done, failed, died) = (id("dadfb5cb"), id("63da724e"), id("49f81622"));
 
-    assert_eq!(statuses(&store).len(), 3);
-    let record = store.read_record(&failed).expect("it is readable").expect("it is there");
+    assert_eq!(statuses(upkeep.reader()).len(), 3);
+    let record = upkeep.reader().record(&failed).expect("it is readable").expect("it is there");
     assert_eq!((record.status, record.exit_code), (TaskStatus::Failed, Some(3)));
     assert_eq!(record.agent_said.as_deref(), Some("a complaint"));
-    let result = store.read_result(&done, 1_000).expect("it is readable").expect("it is there");
+    let result = upkeep.reader().result(&done, 1_000).expect("it is readable").expect("it is there");
     assert_eq!(result.head, "did it: Write it");
     assert!(
-        store.tail_log(&done, 50).expect("it is readable").lines.iter().any(|line| line.contains("END: completed"))
+        upkeep
+            .reader()
+            .tail_log(&done, 50)
+            .expect("it is readable")
+            .lines
+            .iter()
+            .any(|line| line.contains("END: completed"))
     );
-    let policy = store.read_policy(&died).expect("its policy is understood");
+    let policy = upkeep.reader().policy(&died).expect("its policy is understood");
     assert_eq!(policy.on_server_exit, OnServerExit::Interrupt);
-    assert!(store.read_live(&died).is_some(), "its live view is understood");
+    assert!(upkeep.reader().live(&died).is_some(), "its live view is understood");
 
-    reconcile_all(&store, LIMITS).expect("it is writable");
+    reconcile_all(&upkeep, LIMITS).expect("it is writable");
 
     let expected = [(&died, TaskStatus::Interrupted), (&failed, TaskStatus::Failed), (&done, TaskStatus::Completed)];
-    assert_eq!(statuses(&store), expected.map(|(id, status)| (id.to_string(), status)));
-    assert_eq!(store.take_notices(), Vec::<String>::new());
+    assert_eq!(statuses(upkeep.reader()), expected.map(|(id, status)| (id.to_string(), status)));
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new());
 }
 
 #[test]
@@ -76,8 +82,8 @@ fn the_index_without_its_records_and_the_records_without_their_index_are_enough(
         copy(&fixtures().join("release-2.0.0"), dir.path());
         let path = dir.path().join(lost);
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("it is ours");
-        let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-        assert_eq!(statuses(&store).len(), 3, "without {lost}");
+        let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+        assert_eq!(statuses(upkeep.reader()).len(), 3, "without {lost}");
     }
 }
 
@@ -85,10 +91,10 @@ fn the_index_without_its_records_and_the_records_without_their_index_are_enough(
 fn what_the_original_program_left_opens() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     fs::copy(fixtures().join("original-tasks.json"), dir.path().join("tasks.json")).expect("it is writable");
-    let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-    let listed = statuses(&store);
+    let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+    let listed = statuses(upkeep.reader());
     for (task, status) in [("3f9a1c07", TaskStatus::Completed), ("b81d22e4", TaskStatus::Failed)] {
         assert!(listed.contains(&(task.to_owned(), status)), "{task}: {listed:?}");
     }
-    assert_eq!(store.take_notices(), Vec::<String>::new());
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new());
 }

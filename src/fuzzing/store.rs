@@ -11,7 +11,7 @@ use serde_json::{json, value::RawValue};
 
 use super::parts;
 use crate::{
-    store::{Claim, Store},
+    store::{Claim, OpenTask, Reader, Upkeep},
     task::{IndexLimits, TaskId, TaskRecord, TaskStatus},
 };
 
@@ -33,27 +33,29 @@ const OTHERS: [&str; 3] = ["fffffff0", "fffffff1", "fffffff2"];
 /// stands in the way of no new one. The task is itself, wherever it was found, and looking changes nothing but once.
 pub fn records(input: &[u8]) {
     let [content, index] = parts(input);
-    in_a_store(|store| {
+    in_a_data_dir(|upkeep| {
+        let reader = upkeep.reader();
         let id = TaskId::parse(TASK).expect("it is an id");
-        write(&store.record_path(&id), content);
-        write(&store.data_dir().join("tasks.json"), index);
-        let read = store.read_record(&id).expect("every file can be read");
+        write(&reader.record_path(&id), content);
+        write(&reader.data_dir().join("tasks.json"), index);
+        let read = reader.record(&id).expect("every file can be read");
+        upkeep.repair();
         assert!(read.as_ref().is_none_or(|record| record.id == id), "another task's record");
-        assert!(is_kept(content, store.log_dir()), "the record is lost");
+        assert!(is_kept(content, reader.log_dir()), "the record is lost");
         match serde_json::from_slice::<TaskRecord>(content) {
             Ok(good) if good.id == id => assert_eq!(read.as_ref(), Some(&good), "the record is not what it says"),
             Ok(_) => {}
             Err(_) => {
                 let is_json = serde_json::from_slice::<&RawValue>(content).is_ok();
-                assert!(is_json || !store.record_path(&id).exists(), "what is no record is taken for one");
+                assert!(is_json || !reader.record_path(&id).exists(), "what is no record is taken for one");
             }
         }
-        assert_eq!(store.read_record(&id).expect("every file can be read"), read, "another look shows another record");
-        assert!(store.take_notices().len() <= 2, "too much is said about two files");
+        assert_eq!(reader.record(&id).expect("every file can be read"), read, "another look shows another record");
+        assert!(upkeep.notices().take().len() <= 2, "too much is said about two files");
 
         if let Some(record) = read {
-            store.write_record(&record).expect("the directory is writable");
-            assert_eq!(store.read_record(&id).expect("it can be read"), Some(record), "a record does not read back");
+            opened(upkeep, &id).write_record(&record).expect("the directory is writable");
+            assert_eq!(reader.record(&id).expect("it can be read"), Some(record), "a record does not read back");
         }
     });
 }
@@ -67,30 +69,34 @@ pub fn index(input: &[u8]) {
     if OTHERS.iter().any(|other| memchr::memmem::find(input, other.as_bytes()).is_some()) {
         return;
     }
-    in_a_store(|store| {
-        let file = store.data_dir().join("tasks.json");
+    in_a_data_dir(|upkeep| {
+        let reader = upkeep.reader();
+        let file = reader.data_dir().join("tasks.json");
         write(&file, content);
-        write(&store.record_path(&TaskId::parse(TASK).expect("it is an id")), record);
+        write(&reader.record_path(&TaskId::parse(TASK).expect("it is an id")), record);
         let before: Option<BTreeMap<String, Box<RawValue>>> = serde_json::from_slice(content).ok();
-        let listed = list(store);
+        let listed = list(reader);
+        upkeep.repair();
 
         for id in before.iter().flatten().filter_map(|(id, _)| TaskId::parse(id).ok()).take(4) {
-            let known = store.read_record(&id).expect("every file can be read");
+            let known = reader.record(&id).expect("every file can be read");
             assert!(known.is_none_or(|known| known.id == id), "another task's record");
             // One that is damaged, or of a later version, is out of the way by now, and its ids are free.
             let index = fs::read(&file).unwrap_or_default();
             let is_plain = memchr::memmem::find(&index, id.as_str().as_bytes()).is_some();
-            let claimed = store.claim(&id).expect("the directory is writable");
+            let claimed = upkeep.claim(&id).expect("the directory is writable");
             assert!(!is_plain || matches!(claimed, Claim::InUse), "an id is given away twice");
         }
 
         let mut expected = listed;
         for (at, other) in OTHERS.into_iter().enumerate() {
             let limits = if at < 2 { ROOMY } else { TIGHT };
-            store.index(&completed(other), limits).expect("the directory is writable");
+            let task = opened(upkeep, &TaskId::parse(other).expect("it is an id"));
+            task.index(&completed(other), limits).and_then(|()| task.close()).expect("the directory is writable");
             expected.insert(TaskId::parse(other).expect("it is an id"));
             if at < 2 {
-                let now = list(store);
+                let now = list(reader);
+                upkeep.repair();
                 assert!(now.is_superset(&expected), "{:?} are listed no more", expected.difference(&now));
             }
             let written = fs::read(&file).expect("the index was written");
@@ -99,21 +105,25 @@ pub fn index(input: &[u8]) {
             let all_stay = before.as_ref().is_some_and(|before| {
                 before.iter().all(|(id, raw)| after.get(id).is_some_and(|now| now.get() == raw.get()))
             });
-            assert!(at == 2 || all_stay || is_kept(content, store.data_dir()), "entries of the index are lost");
+            assert!(at == 2 || all_stay || is_kept(content, reader.data_dir()), "entries of the index are lost");
         }
-        assert!(copies(content, store.data_dir()) <= 1, "the same file is kept twice");
-        assert!(store.take_notices().len() <= 2, "too much is said about one file");
+        assert!(copies(content, reader.data_dir()) <= 1, "the same file is kept twice");
+        assert!(upkeep.notices().take().len() <= 2, "too much is said about one file");
     });
 }
 
 /// The ids of all tasks that are listed.
-fn list(store: &Store) -> BTreeSet<TaskId> {
-    let all = store.list(None, usize::MAX).expect("whatever the index is, there is a list");
+fn list(reader: &Reader) -> BTreeSet<TaskId> {
+    let all = reader.list(None, usize::MAX).expect("whatever the index is, there is a list");
     assert_eq!(all.records.len(), all.total, "all tasks are all tasks");
     assert!(all.records.is_sorted_by_key(|record| std::cmp::Reverse(record.started_at)), "the newest come first");
     let ids: BTreeSet<_> = all.records.into_iter().map(|record| record.id).collect();
     assert_eq!(ids.len(), all.total, "a task is listed twice");
     ids
+}
+
+fn opened(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
+    upkeep.take_over(id).expect("the directory is writable").expect("nobody else has it open")
 }
 
 fn completed(id: &str) -> TaskRecord {
@@ -156,7 +166,9 @@ pub(super) fn in_a_directory(test: impl FnOnce(&Path)) {
     SCRATCH.with_borrow(|scratch| {
         let dir = scratch.path().join("data");
         match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("the last store stays: {error}"),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                panic!("the last data directory stays: {error}")
+            }
             Ok(()) | Err(_) => {}
         }
         fs::create_dir(&dir).expect("a temporary directory is writable");
@@ -164,9 +176,9 @@ pub(super) fn in_a_directory(test: impl FnOnce(&Path)) {
     });
 }
 
-fn in_a_store(test: impl FnOnce(&Store)) {
+fn in_a_data_dir(test: impl FnOnce(&Upkeep)) {
     in_a_directory(|dir| {
-        let store = Store::open(dir, &dir.join("logs")).expect("a temporary directory is writable");
-        test(&store);
+        let upkeep = Upkeep::open(dir, &dir.join("logs")).expect("a temporary directory is writable");
+        test(&upkeep);
     });
 }

@@ -27,7 +27,7 @@ use crate::{
     executor::LocalExecutor,
     probing::{Freshness, NotUsable, installed},
     registry::{BuildProblem, Registry},
-    store::{Store, StoreError},
+    store::{ProbeCache, Reader, StoreError, Upkeep},
     task::{OnAgentExit, OnServerExit, Retention, TaskStatus},
 };
 
@@ -69,7 +69,7 @@ pub struct Finding {
 #[derive(Debug)]
 pub struct Kit {
     broker: Broker,
-    store: Store,
+    reader: Reader,
     backend: Arc<dyn AgentBackend>,
     installed: Installed,
     /// Those of its sandboxes that the ceiling admits, narrowest first.
@@ -161,15 +161,17 @@ impl Kit {
         }
         let ceiling = config.ceilings.get(backend.name()).cloned().unwrap_or_default();
         let limit = limit.min(ceiling.timeout.unwrap_or(limit));
-        let store = Store::open(&config.data_dir, &config.log_dir)?;
-        let (program, installed) = installed(&*backend, &store, Freshness::Fresh).await.map_err(|problem| {
-            KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
-        })?;
+        let upkeep = Upkeep::open(&config.data_dir, &config.log_dir)?;
+        let (program, installed) =
+            installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh).await.map_err(|problem| {
+                KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
+            })?;
         let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
-        let broker = Broker::new(config.clone(), registry, Store::open(&config.data_dir, &config.log_dir)?, executor)?;
+        let reader = upkeep.reader().clone();
+        let broker = Broker::new(config.clone(), registry, upkeep, executor)?;
         let sandboxes = installed.sandboxes.iter().copied().filter(|sandbox| *sandbox <= ceiling.sandbox).collect();
         let (answered, writes) = (None, None);
-        Ok(Self { broker, store, backend, installed, sandboxes, program, place, extent, limit, answered, writes })
+        Ok(Self { broker, reader, backend, installed, sandboxes, program, place, extent, limit, answered, writes })
     }
 
     /// The version of the agent, as it writes it.

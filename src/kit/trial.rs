@@ -168,7 +168,7 @@ impl Kit {
     }
 
     fn has_spoken(&self, id: &TaskId) -> bool {
-        self.store.read_live(id).is_some_and(|live| live.last_event.is_some())
+        self.reader.live(id).is_some_and(|live| live.last_event.is_some())
     }
 
     /// Until `is_so`, or the task has ended.

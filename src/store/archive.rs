@@ -5,28 +5,29 @@ use std::{collections::BTreeMap, fs};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Store, files, layout::ARCHIVE_PREFIX};
+use super::{
+    files,
+    layout::{ARCHIVE_PREFIX, Layout},
+};
 use crate::task::{FailureReason, TaskId, TaskRecord, TaskStatus};
 
-impl Store {
-    /// A task that only an archived index knows.
-    pub(super) fn archived(&self, id: &TaskId) -> Option<TaskRecord> {
-        self.archives().find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?)).map(closed)
-    }
+/// A task that only an archived index knows.
+pub(super) fn archived(layout: &Layout, id: &TaskId) -> Option<TaskRecord> {
+    archives(layout).find_map(|entries| understand(id.as_str(), entries.get(id.as_str())?)).map(closed)
+}
 
-    /// Every task that archived indexes know.
-    pub(super) fn all_archived(&self) -> impl Iterator<Item = TaskRecord> {
-        self.archives().flat_map(|entries| {
-            entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed)).collect::<Vec<_>>()
-        })
-    }
+/// Every task that archived indexes know.
+pub(super) fn all_archived(layout: &Layout) -> impl Iterator<Item = TaskRecord> {
+    archives(layout).flat_map(|entries| {
+        entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed)).collect::<Vec<_>>()
+    })
+}
 
-    fn archives(&self) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
-        let files = fs::read_dir(&self.layout.data).into_iter().flatten().flatten();
-        files
-            .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
-            .filter_map(|file| serde_json::from_slice(&files::read(&file.path()).ok()?).ok())
-    }
+fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
+    let files = fs::read_dir(&layout.data).into_iter().flatten().flatten();
+    files
+        .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
+        .filter_map(|file| serde_json::from_slice(&files::read(&file.path()).ok()?).ok())
 }
 
 /// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.

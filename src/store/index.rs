@@ -2,12 +2,16 @@
 //!
 //! The index is never the truth: each entry is a record with its long texts cut, and the whole can be rebuilt. It is
 //! replaced under a lock that is held for one read and one write, and that nobody waits for longer than two seconds.
+//!
+//! Reading it changes nothing. A reader that finds it damaged reports that, and shows the records; the next writer, or an
+//! [`Upkeep`](super::Upkeep), sets the damaged file aside.
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     fs::{self, File},
     io::{BufWriter, Write},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,21 +20,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Store, StoreError, archive,
+    archive,
     atomic::{Durability, replace, replace_by, set_aside},
+    error::{StoreError, if_there},
     fault, files,
-    layout::RECORD_SUFFIX,
+    layout::{Layout, RECORD_SUFFIX},
+    notices::{Damage, Notices},
+    records,
 };
 use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
-
-/// Tasks in the order in which they began, newest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
-    /// As many as were asked for.
-    pub records: Vec<TaskRecord>,
-    /// How many there are.
-    pub total: usize,
-}
 
 /// Who holds the lock longer than this is stopped, or worse: the writer goes on without the index.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -56,24 +54,36 @@ struct Head {
     started_at: Option<DateTime<Utc>>,
 }
 
-impl Store {
+/// The index of one data directory.
+#[derive(Debug, Clone)]
+pub(super) struct Index {
+    layout: Arc<Layout>,
+    notices: Notices,
+}
+
+impl Index {
+    pub(super) fn new(layout: Arc<Layout>, notices: Notices) -> Self {
+        Self { layout, notices }
+    }
+
     /// Puts a record into the index, in the place of an older one of the same task.
     ///
     /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer mends it.
-    pub fn index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
-        let Some(_lock) = self.lock_index(LOCK_PATIENCE)? else {
+    pub(super) fn upsert(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+        let Some(_lock) = self.lock(LOCK_PATIENCE)? else {
             self.mark_dirty()?;
-            self.notice("tasks.json is locked by a process that does not let go; it is out of date for now".to_owned());
+            self.notices
+                .add("tasks.json is locked by a process that does not let go; it is out of date for now".to_owned());
             return Ok(());
         };
-        self.put_into_index(record, limits).inspect_err(|_| {
+        self.put(record, limits).inspect_err(|_| {
             // The next writer mends what this one could not, unless not even a mark can be written.
             let _ = self.mark_dirty();
         })
     }
 
     /// Does it, under the lock. What the index lacks is taken from the records, and nothing that it has is dropped.
-    fn put_into_index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+    fn put(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
         let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
         if dirty.symlink_metadata().is_ok() {
@@ -81,10 +91,10 @@ impl Store {
             files::mark(&mending)?;
             files::unmark(&dirty)?;
         }
-        let content = self.read_index()?;
+        let content = self.read()?;
         let on_disk = content.as_deref().and_then(parse);
         if content.is_some() && on_disk.is_none() {
-            self.set_index_aside()?;
+            self.set_aside()?;
         }
         let lacks = on_disk.is_none() || mending.exists();
         let mut entries = on_disk.unwrap_or_default();
@@ -93,17 +103,17 @@ impl Store {
             entries.extend(self.rebuilt(limits.text)?);
         }
         // A running task may have ended while its entry waited for the lock, and another may have told so already.
-        let ended = if record.status.is_final() { None } else { self.own_record(&record.id)? };
+        let ended = if record.status.is_final() { None } else { records::own(&self.layout, &record.id)? };
         let record = ended.as_ref().filter(|ended| ended.status.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
         bound(&mut entries, limits.entries);
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
-        self.write_index(&entries)?;
+        self.write(&entries)?;
         files::unmark(&mending)
     }
 
-    fn write_index(&self, entries: &Entries<'_>) -> Result<(), StoreError> {
+    fn write(&self, entries: &Entries<'_>) -> Result<(), StoreError> {
         replace_by(&self.layout.index(), Durability::Volatile, |file| {
             let mut file = BufWriter::with_capacity(BLOCK, file);
             serde_json::to_writer(&mut file, entries)?;
@@ -112,15 +122,15 @@ impl Store {
     }
 
     /// Takes tasks out of the index whose records are gone. `false`: the lock cannot be had in time, and they stay.
-    pub(super) fn drop_from_index(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
-        let Some(_lock) = self.lock_index(LOCK_PATIENCE)? else { return Ok(false) };
+    pub(super) fn remove(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
+        let Some(_lock) = self.lock(LOCK_PATIENCE)? else { return Ok(false) };
         // A damaged index is rebuilt from the records, and so without them.
-        let content = self.read_index()?.unwrap_or_default();
+        let content = self.read()?.unwrap_or_default();
         let Some(mut entries) = parse(&content) else { return Ok(true) };
         let dropped = ids.iter().filter(|id| entries.remove(id.as_str()).is_some()).count();
         if dropped > 0 {
             self.archive_the_original(&mut entries)?;
-            self.write_index(&entries)?;
+            self.write(&entries)?;
         }
         Ok(true)
     }
@@ -129,96 +139,79 @@ impl Store {
         files::mark(&self.layout.index_dirty()).map(drop)
     }
 
-    /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
-    pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
-        let mut records = BTreeMap::new();
-        let content = self.read_index()?;
-        let mut entries = match content.as_deref().map(parse) {
-            Some(Some(entries)) => entries,
-            Some(None) => {
-                self.notice_damage();
-                self.rebuilt(CUT)?
-            }
-            None => self.rebuilt(CUT)?,
+    /// All tasks that the index knows, or that the records have and it lacks.
+    pub(super) fn list(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
+        let content = self.read()?;
+        let known = content.as_deref().map(parse);
+        if matches!(known, Some(None)) {
+            self.notices.report(Damage::Index);
+        }
+        let mut entries = match known.flatten() {
+            Some(entries) => entries,
+            None => self.shown_instead()?,
         };
         if self.layout.index_dirty().exists() || self.layout.index_mending().exists() {
-            self.notice("tasks.json is out of date; the records of the tasks are shown instead".to_owned());
-            entries.extend(self.rebuilt(CUT)?);
+            self.notices.add("tasks.json is out of date; the records of the tasks are shown instead".to_owned());
+            entries.extend(self.shown_instead()?);
         }
-        for (id, raw) in entries {
-            if let Some(record) = archive::understand(&id, &raw) {
-                records.insert(record.id.clone(), record);
-            }
-        }
-        let unsettled: Vec<TaskId> =
-            records.values().filter(|record| !record.status.is_final()).map(|record| record.id.clone()).collect();
-        for id in self.running_ids()?.into_iter().chain(unsettled) {
-            match self.read_record(&id) {
-                Ok(Some(record)) => {
-                    records.insert(id, record);
-                }
-                Ok(None) => {}
-                // The others are listed all the same, and this one as the index knows it.
-                Err(error) => self.notice(format!("task {id} is listed as the index knows it: {error}")),
-            }
-        }
-        let wanted = |record: &TaskRecord| status.is_none_or(|status| record.status == status);
-        for record in self.all_archived() {
-            records.entry(record.id.clone()).or_insert(record);
-        }
-        let mut records: Vec<_> = records.into_values().filter(wanted).collect();
-        records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
-        let total = records.len();
-        records.truncate(limit);
-        Ok(Listing { records, total })
+        let records = entries.into_iter().filter_map(|(id, raw)| archive::understand(&id, &raw));
+        Ok(records.map(|record| (record.id.clone(), record)).collect())
+    }
+
+    /// The entries as the records have them, for a reader: a log directory that does not exist has none.
+    fn shown_instead(&self) -> Result<Entries<'static>, StoreError> {
+        let logs = &self.layout.logs;
+        let found = if_there(logs.metadata()).map_err(StoreError::at("read", logs))?;
+        if found.is_some() { self.rebuilt(CUT) } else { Ok(Entries::new()) }
     }
 
     /// What the index knows of one task.
-    pub(super) fn index_entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let Some(content) = self.read_index()? else { return Ok(None) };
+    pub(super) fn entry(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let Some(content) = self.read()? else { return Ok(None) };
         match parse(&content) {
             Some(entries) => Ok(entries.get(id.as_str()).and_then(|raw| archive::understand(id.as_str(), raw))),
             None => {
-                self.notice_damage();
+                self.notices.report(Damage::Index);
                 Ok(None)
             }
         }
     }
 
     /// Whether the index has an entry of this id, or says the id anywhere else, which is all the same to a new task.
-    pub(super) fn index_mentions(&self, id: &TaskId) -> Result<bool, StoreError> {
-        let content = self.read_index()?.unwrap_or_default();
+    pub(super) fn mentions(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let content = self.read()?.unwrap_or_default();
         Ok(memchr::memmem::find(&content, format!("\"{id}\"").as_bytes()).is_some())
     }
 
     /// The file as it is; `None` when there is none.
-    fn read_index(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read_as_it_is(&self.layout.index())
+    fn read(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        records::read_as_it_is(&self.layout.index())
     }
 
-    /// Sets a damaged index aside, unless someone is about to. Only under the lock is it certain that this, and not a good
-    /// one, is set aside.
-    fn notice_damage(&self) {
+    /// Sets a damaged index aside, unless another process holds its lock and is about to. Only under the lock is it certain
+    /// that this, and not a good one, is set aside.
+    pub(super) fn repair(&self) {
         let set_aside = || {
-            let Some(_lock) = self.lock_index(Duration::ZERO)? else { return Ok(()) };
-            match self.read_index()? {
-                Some(content) if parse(&content).is_none() => self.set_index_aside(),
+            let Some(_lock) = self.lock(Duration::ZERO)? else { return Ok(()) };
+            match self.read()? {
+                Some(content) if parse(&content).is_none() => self.set_aside(),
                 Some(_) | None => Ok(()),
             }
         };
-        // A reader needs it not: it has the records.
+        // Readers manage without it: they have the records.
         if let Err(error) = set_aside() {
-            self.notice(format!("tasks.json is damaged, and cannot be set aside: {error}"));
+            self.notices.add(format!("tasks.json is damaged, and cannot be set aside: {error}"));
         }
     }
 
     /// Does it, under the lock.
-    fn set_index_aside(&self) -> Result<(), StoreError> {
+    fn set_aside(&self) -> Result<(), StoreError> {
         let aside = set_aside(&self.layout.index())?;
-        self.notice(format!(
+        let notice = format!(
             "tasks.json was damaged, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
             aside.display()
-        ));
+        );
+        self.notices.add_repaired(&Damage::Index, notice);
         Ok(())
     }
 
@@ -262,7 +255,7 @@ impl Store {
         Ok(())
     }
 
-    fn lock_index(&self, patience: Duration) -> Result<Option<File>, StoreError> {
+    fn lock(&self, patience: Duration) -> Result<Option<File>, StoreError> {
         files::lock(&self.layout.index_lock(), patience)
     }
 }

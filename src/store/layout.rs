@@ -1,18 +1,24 @@
 //! The names of all files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use crate::task::TaskId;
 
-#[derive(Debug, Clone)]
+/// The paths of one data directory.
+#[derive(Debug)]
 pub(super) struct Layout {
     pub(super) data: PathBuf,
     pub(super) logs: PathBuf,
 }
 
 impl Layout {
+    /// Both paths are absolute.
+    pub(super) fn new(data_dir: &Path, log_dir: &Path) -> Self {
+        Self { data: data_dir.to_owned(), logs: log_dir.to_owned() }
+    }
+
     pub(super) fn index(&self) -> PathBuf {
         self.data.join("tasks.json")
     }

@@ -12,11 +12,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError, capped::CappedFile, files};
-use crate::{
-    task::TaskId,
-    visible::{torn_end, write_visible},
-};
+use super::{capped::CappedFile, error::StoreError, files};
+use crate::visible::{torn_end, write_visible};
 
 /// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
 const BUFFER: usize = 256 << 10;
@@ -35,21 +32,27 @@ pub struct LogWriter<W: Write = CappedFile> {
     stamp: String,
 }
 
-impl Store {
-    /// Opens the log of a task, to append to it, until it has so many bytes. A longer one loses its middle.
-    pub fn open_log(&self, id: &TaskId, most: Option<u64>) -> Result<LogWriter, StoreError> {
+impl LogWriter {
+    /// Opens a log, to append to it, until it has so many bytes. A longer one loses its middle.
+    pub(super) fn open(path: PathBuf, most: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| {
             let now = Utc::now().format(STAMP);
             format!("{now}LEFT OUT: {left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
         };
-        Ok(LogWriter::to(capped(self.layout.log(id), most, line)?))
+        Ok(Self::to(capped(path, most, line)?))
     }
+}
 
-    /// Opens the file of raw events of a task, to append to it, until it has so many bytes.
-    pub fn open_events(&self, id: &TaskId, most: Option<u64>) -> Result<EventsWriter, StoreError> {
+/// Appends raw events.
+#[derive(Debug)]
+pub struct EventsWriter(BufWriter<CappedFile>);
+
+impl EventsWriter {
+    /// Opens a file of raw events, to append to it, until it has so many bytes.
+    pub(super) fn open(path: PathBuf, most: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| format!("{{\"type\":\"codex-connector.left_out\",\"bytes\":{left_out:>20}}}\n");
-        let file = capped(self.layout.events(id), most, line)?;
-        Ok(EventsWriter(BufWriter::with_capacity(BUFFER, file)))
+        let file = capped(path, most, line)?;
+        Ok(Self(BufWriter::with_capacity(BUFFER, file)))
     }
 }
 
@@ -57,10 +60,6 @@ fn capped(path: PathBuf, most: Option<u64>, line: fn(u64) -> String) -> Result<C
     let opened = files::read_and_write(&path).and_then(|file| CappedFile::new(file, most, line));
     opened.map_err(StoreError::at("open", path))
 }
-
-/// Appends raw events.
-#[derive(Debug)]
-pub struct EventsWriter(BufWriter<CappedFile>);
 
 impl Write for EventsWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -142,19 +141,18 @@ impl<W: Write> LogWriter<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
 
     #[test]
     fn entries_are_stamped_and_further_lines_are_indented() {
-        let (_dir, store) = store();
-        let id = TaskId::random();
-        let mut log = store.open_log(&id, None).expect("the log directory is writable");
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("log");
+        let mut log = LogWriter::open(path.clone(), None).expect("the directory is writable");
         let now = DateTime::from_timestamp_millis(1_705_314_600_007).expect("a valid time");
         log.entry(now, "one\n[2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged").expect("it can be written");
         log.line(now, "STDERR: ", b"two \xff").expect("it can be written");
         log.flush().expect("it can be written");
         assert_eq!(
-            std::fs::read(store.log_path(&id)).expect("it is there"),
+            std::fs::read(path).expect("it is there"),
             b"[2024-01-15T10:30:00.007Z] one\n    [2024-01-15T10:30:00.000Z] HEARTBEAT #1: forged\n\
               [2024-01-15T10:30:00.007Z] STDERR: two \\xff\n"
         );

@@ -7,15 +7,17 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use connector_api::ProbeAnswer;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store,
     atomic::{Durability, replace},
     files,
+    layout::Layout,
+    upkeep::Upkeep,
 };
 
 /// Which file was asked. A program that is replaced by another has another key, except behind a version manager whose
@@ -53,28 +55,39 @@ struct Probed {
     answers: Vec<ProbeAnswer>,
 }
 
-impl Store {
+/// The kept answers of installed programs.
+#[derive(Debug, Clone)]
+pub struct ProbeCache {
+    layout: Arc<Layout>,
+}
+
+impl ProbeCache {
+    /// The cache in this data directory.
+    pub fn of(upkeep: &Upkeep) -> Self {
+        Self { layout: Arc::clone(upkeep.layout()) }
+    }
+
     /// The kept answers of this program to exactly these questions.
-    pub fn probed(&self, key: &ProbeKey, questions: &[Vec<String>]) -> Option<Vec<ProbeAnswer>> {
-        let probed = self.read_probes().remove(&name(key, questions))?;
+    pub fn answers(&self, key: &ProbeKey, questions: &[Vec<String>]) -> Option<Vec<ProbeAnswer>> {
+        let probed = self.read().remove(&name(key, questions))?;
         (probed.key == *key && probed.answers.iter().map(|answer| &answer.args).eq(questions)).then_some(probed.answers)
     }
 
     /// Keeps the answers of this program in the place of older ones. Failing to is no failure: it is asked again then.
-    pub fn keep_probed(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
-        let mut probes = self.read_probes();
+    pub fn keep(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
+        let mut probes = self.read();
         probes.insert(name(key, questions), Probed { key: key.clone(), answers: answers.to_vec() });
-        self.write_probes(&probes);
+        self.write(&probes);
     }
 
-    fn read_probes(&self) -> BTreeMap<String, Probed> {
+    fn read(&self) -> BTreeMap<String, Probed> {
         files::read(&self.layout.probes())
             .ok()
             .and_then(|content| serde_json::from_slice(&content).ok())
             .unwrap_or_default()
     }
 
-    fn write_probes(&self, probes: &BTreeMap<String, Probed>) {
+    fn write(&self, probes: &BTreeMap<String, Probed>) {
         let content = serde_json::to_vec(probes).expect("probes have only string keys");
         if let Err(error) = replace(&self.layout.probes(), &content, Durability::Volatile) {
             tracing::warn!(%error, "the answers of a program are not kept");

@@ -1,6 +1,6 @@
 //! The store as a whole.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -8,16 +8,39 @@ use serde_json::{Value, json};
 use super::*;
 use crate::task::{IndexLimits, TaskId, TaskRecord, TaskStatus};
 
-const LIMITS: IndexLimits = IndexLimits { entries: 3, text: 20 };
+pub(super) const LIMITS: IndexLimits = IndexLimits { entries: 3, text: 20 };
 
-/// A store in a directory of its own, which goes with the guard.
-pub(super) fn store() -> (tempfile::TempDir, Store) {
+/// A new data directory, which is removed with the guard.
+pub(super) fn upkeep() -> (tempfile::TempDir, Upkeep) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
-    let store = Store::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
-    (dir, store)
+    let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is writable");
+    (dir, upkeep)
 }
 
-fn record(second: i64, status: TaskStatus) -> TaskRecord {
+/// A reader of such a directory.
+pub(super) fn reader() -> (tempfile::TempDir, Reader) {
+    let (dir, upkeep) = upkeep();
+    (dir, upkeep.reader().clone())
+}
+
+/// A task that begins under a new id.
+pub(super) fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
+    let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+    task
+}
+
+/// Writes the record of a task that nobody has open.
+pub(super) fn write(upkeep: &Upkeep, record: &TaskRecord) {
+    let task = upkeep.take_over(&record.id).expect("it can be tried").expect("nobody has it");
+    task.write_record(record).and_then(|()| task.close()).expect("it is writable");
+}
+
+/// Puts such a record into the index.
+pub(super) fn index(upkeep: &Upkeep, record: &TaskRecord) {
+    upkeep.index().upsert(record, LIMITS).expect("the index is written, or skipped");
+}
+
+pub(super) fn record(second: i64, status: TaskStatus) -> TaskRecord {
     let started = DateTime::<Utc>::from_timestamp(1_800_000_000 + second, 0).expect("a valid time");
     serde_json::from_value(json!({
         "format": 1, "id": TaskId::random(), "task": format!("task number {second}"), "status": status,
@@ -26,160 +49,167 @@ fn record(second: i64, status: TaskStatus) -> TaskRecord {
     .expect("these fields are enough")
 }
 
-fn index_on_disk(store: &Store) -> Value {
-    let content = fs::read(store.data_dir().join("tasks.json")).expect("the index is there");
+fn index_on_disk(upkeep: &Upkeep) -> Value {
+    let content = fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("the index is there");
     serde_json::from_slice(&content).expect("the index is JSON")
 }
 
 #[test]
 fn the_index_keeps_the_newest_and_all_that_run() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let old_but_running = record(0, TaskStatus::Running);
-    store.index(&old_but_running, LIMITS).expect("it is writable");
+    index(&upkeep, &old_but_running);
     for second in 1..=5 {
-        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+        index(&upkeep, &record(second, TaskStatus::Completed));
     }
-    let index = index_on_disk(&store);
+    let index = index_on_disk(&upkeep);
     assert_eq!(index.as_object().map(serde_json::Map::len), Some(4));
     assert!(index.get(old_but_running.id.as_str()).is_some());
 }
 
 #[test]
 fn long_texts_are_cut_in_the_index_and_whole_in_the_record() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let record = TaskRecord { task: "x".repeat(5_000), ..record(0, TaskStatus::Completed) };
-    store.write_record(&record).expect("it is writable");
-    store.index(&record, LIMITS).expect("it is writable");
-    let cut = index_on_disk(&store)[record.id.as_str()]["task"].as_str().expect("a string").len();
+    write(&upkeep, &record);
+    index(&upkeep, &record);
+    let cut = index_on_disk(&upkeep)[record.id.as_str()]["task"].as_str().expect("a string").len();
     assert!(cut < 100, "{cut} characters");
-    assert_eq!(store.read_record(&record.id).expect("it is readable"), Some(record));
+    assert_eq!(upkeep.reader().record(&record.id).expect("it is readable"), Some(record));
 }
 
 #[test]
 fn a_damaged_index_is_kept_and_rebuilt_from_the_records() {
     for damage in ["", "{\"0123abcd\": {\"id\"", "[1, 2]", "garbage"] {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let known = record(0, TaskStatus::Completed);
-        store.write_record(&known).expect("it is writable");
-        fs::write(store.data_dir().join("tasks.json"), damage).expect("it is writable");
+        write(&upkeep, &known);
+        fs::write(upkeep.reader().data_dir().join("tasks.json"), damage).expect("it is writable");
 
-        assert_eq!(store.list(None, 10).expect("it is readable").records[0].id, known.id, "{damage:?}");
-        store.index(&record(1, TaskStatus::Completed), LIMITS).expect("it is writable");
-        assert_eq!(store.list(None, 10).expect("it is readable").total, 2, "{damage:?}");
+        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records[0].id, known.id, "{damage:?}");
+        index(&upkeep, &record(1, TaskStatus::Completed));
+        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2, "{damage:?}");
 
-        let aside = fs::read_dir(store.data_dir()).expect("it is there").flatten().find_map(|file| {
+        let aside = fs::read_dir(upkeep.reader().data_dir()).expect("it is there").flatten().find_map(|file| {
             file.file_name().to_string_lossy().starts_with("tasks-damaged-").then(|| fs::read_to_string(file.path()))
         });
         assert_eq!(aside.expect("it was set aside").expect("it is readable"), damage);
-        assert_eq!(store.take_notices().len(), 1);
+        assert_eq!(upkeep.notices().take().len(), 1);
     }
 }
 
 #[test]
 fn a_damaged_record_is_kept_and_the_index_takes_its_place() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let known = record(0, TaskStatus::Completed);
-    store.index(&known, LIMITS).expect("it is writable");
-    fs::write(store.record_path(&known.id), "{\"format\": 1, \"id\"").expect("it is writable");
-    let read = store.read_record(&known.id).expect("it is readable").expect("the index knows it");
+    index(&upkeep, &known);
+    fs::write(upkeep.reader().record_path(&known.id), "{\"format\": 1, \"id\"").expect("it is writable");
+    let read = upkeep.reader().record(&known.id).expect("it is readable").expect("the index knows it");
     assert_eq!(read.id, known.id);
-    assert!(!store.record_path(&known.id).exists());
-    assert!(store.running_ids().expect("it is readable").is_empty(), "reading left a run directory behind");
+    upkeep.repair();
+    assert!(!upkeep.reader().record_path(&known.id).exists());
+    assert!(
+        upkeep.reader().running_ids().expect("it is readable").is_empty(),
+        "the repair left a run directory behind"
+    );
 }
 
 #[test]
-fn reading_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
-    let (_dir, store) = store();
+fn repairing_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
+    let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
-    let Ok(Claim::Taken(lease)) = store.claim(&id) else { panic!("a new id is free") };
-    store.request_cancel(&id).expect("it is writable");
-    drop(lease);
-    fs::write(store.record_path(&id), "{").expect("it is writable");
-    assert_eq!(store.read_record(&id).expect("it is readable"), None);
-    assert!(store.cancel_requested(&id), "what is needed to finalize it is gone");
+    let task = claimed(&upkeep, &id);
+    Requests::of(&upkeep).cancel(&id).expect("it is writable");
+    drop(task);
+    fs::write(upkeep.reader().record_path(&id), "{").expect("it is writable");
+    assert_eq!(upkeep.reader().record(&id).expect("it is readable"), None);
+    upkeep.repair();
+    assert!(upkeep.reader().is_cancel_requested(&id), "what is needed to finalize it is gone");
 }
 
 #[test]
 fn the_last_words_of_a_supervisor_are_read_from_the_end_of_a_log_of_any_length() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
-    let Ok(Claim::Taken(_lease)) = store.claim(&id) else { panic!("a new id is free") };
-    let mut log = store.supervisor_log(&id).expect("it is writable");
+    let task = claimed(&upkeep, &id);
+    let mut log = task.open_supervisor_log().expect("it is writable");
     // Nearly all of it is a hole: reading it whole would need more memory than there is.
     log.set_len(1 << 40).expect("it is writable");
     std::io::Write::write_all(&mut log, "\nthe fault: ä".as_bytes()).expect("it is writable");
-    let words = store.last_words(&id).expect("there are some");
+    let words = upkeep.reader().last_words(&id).expect("there are some");
     assert!(words.ends_with("\nthe fault: ä") && words.chars().count() <= 2_001, "{} characters", words.len());
 }
 
 #[test]
 fn one_task_that_cannot_be_read_hides_no_other() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
     for record in [&good, &bad] {
-        store.write_record(record).expect("it is writable");
-        store.index(record, LIMITS).expect("it is writable");
+        write(&upkeep, record);
+        index(&upkeep, record);
     }
     // A damaged record that cannot be set aside, because its lease cannot be made.
-    fs::write(store.record_path(&bad.id), "{\"format\": 1").expect("it is writable");
-    fs::write(store.data_dir().join("run").join(bad.id.as_str()), "in the way").expect("it is writable");
-    let listed = store.list(None, 10).expect("it is readable");
+    fs::write(upkeep.reader().record_path(&bad.id), "{\"format\": 1").expect("it is writable");
+    fs::write(upkeep.reader().data_dir().join("run").join(bad.id.as_str()), "in the way").expect("it is writable");
+    let listed = upkeep.reader().list(None, 10).expect("it is readable");
     assert_eq!(listed.total, 2);
-    assert!(store.take_notices().iter().any(|notice| notice.contains(bad.id.as_str())));
+    upkeep.repair();
+    assert!(upkeep.notices().take().iter().any(|notice| notice.contains(bad.id.as_str())));
 }
 
 #[test]
 fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let original = original_index(10);
-    fs::write(store.data_dir().join("tasks.json"), &original).expect("it is writable");
+    fs::write(upkeep.reader().data_dir().join("tasks.json"), &original).expect("it is writable");
 
-    assert_eq!(store.list(None, 100).expect("it is readable").total, 10);
+    assert_eq!(upkeep.reader().list(None, 100).expect("it is readable").total, 10);
     for second in 0..2 {
-        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+        index(&upkeep, &record(second, TaskStatus::Completed));
     }
 
-    let archives: Vec<_> = fs::read_dir(store.data_dir())
+    let archives: Vec<_> = fs::read_dir(upkeep.reader().data_dir())
         .expect("it is there")
         .flatten()
         .filter(|file| file.file_name().to_string_lossy().starts_with("tasks-archive-"))
         .collect();
     assert_eq!(archives.len(), 1, "the original is archived once");
     assert_eq!(fs::read_to_string(archives[0].path()).expect("it is readable"), original);
-    assert_eq!(store.list(None, 100).expect("it is readable").total, 12);
+    assert_eq!(upkeep.reader().list(None, 100).expect("it is readable").total, 12);
     let oldest = TaskId::parse("00000000").expect("a valid id");
-    assert_eq!(store.read_record(&oldest).expect("it is readable").map(|old| old.task), Some("old 0".to_owned()));
+    assert_eq!(upkeep.reader().record(&oldest).expect("it is readable").map(|old| old.task), Some("old 0".to_owned()));
 }
 
 #[test]
 fn a_writer_does_not_wait_for_ever_for_the_index_and_the_next_one_mends_it() {
-    let (_dir, store) = store();
-    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    let (_dir, upkeep) = upkeep();
+    let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
     lock.lock().expect("nobody else holds it");
     let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
-    store.write_record(&skipped).expect("it is writable");
-    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
-    assert!(!store.take_notices().is_empty());
+    write(&upkeep, &skipped);
+    index(&upkeep, &skipped);
+    assert!(!upkeep.notices().take().is_empty());
     drop(lock);
 
-    store.index(&next, LIMITS).expect("it is writable");
-    assert!(index_on_disk(&store).get(skipped.id.as_str()).is_some(), "the next writer did not mend the index");
+    index(&upkeep, &next);
+    assert!(index_on_disk(&upkeep).get(skipped.id.as_str()).is_some(), "the next writer did not mend the index");
 }
 
 #[test]
 fn an_old_task_keeps_its_id() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let known = record(0, TaskStatus::Completed);
-    store.write_record(&known).expect("it is writable");
-    assert!(matches!(store.claim(&known.id), Ok(Claim::InUse)));
+    write(&upkeep, &known);
+    assert!(matches!(upkeep.claim(&known.id), Ok(Claim::InUse)));
 }
 
 #[test]
 fn a_long_result_is_read_by_its_ends() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
-    store.write_result(&id, &format!("head{}tail", "é".repeat(1_000))).expect("it is writable");
-    let read = store.read_result(&id, 101).expect("it is readable").expect("it is there");
+    let task = claimed(&upkeep, &id);
+    task.write_result(&format!("head{}tail", "é".repeat(1_000))).expect("it is writable");
+    let read = upkeep.reader().result(&id, 101).expect("it is readable").expect("it is there");
     assert!(read.head.starts_with("head") && read.tail.ends_with("tail") && read.left_out > 1_800, "{read:?}");
 }
 
@@ -198,46 +228,54 @@ fn original_index(tasks: usize) -> String {
 
 #[test]
 fn an_original_index_survives_a_first_write_that_had_to_be_skipped() {
-    let (_dir, store) = store();
-    fs::write(store.data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
-    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    let (_dir, upkeep) = upkeep();
+    fs::write(upkeep.reader().data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
+    let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
     lock.lock().expect("nobody else holds it");
     let (skipped, next) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
-    store.write_record(&skipped).expect("it is writable");
-    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
+    write(&upkeep, &skipped);
+    index(&upkeep, &skipped);
     drop(lock);
-    store.index(&next, LIMITS).expect("it is writable");
-    assert_eq!(store.list(None, 100).expect("it is readable").total, 12);
+    index(&upkeep, &next);
+    assert_eq!(upkeep.reader().list(None, 100).expect("it is readable").total, 12);
 }
 
 #[test]
 fn what_the_original_left_running_is_interrupted_even_when_the_index_has_no_room_for_it() {
-    let (_dir, store) = store();
-    fs::write(store.data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
+    let (_dir, upkeep) = upkeep();
+    fs::write(upkeep.reader().data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
     for second in 0..3 {
-        store.index(&record(second, TaskStatus::Completed), LIMITS).expect("it is writable");
+        index(&upkeep, &record(second, TaskStatus::Completed));
     }
     let id = TaskId::parse("00000000").expect("a valid id");
-    let mut running = store.read_record(&id).expect("it is readable").expect("the index holds all that run");
+    let mut running = upkeep.reader().record(&id).expect("it is readable").expect("the index holds all that run");
     assert_eq!(running.status, TaskStatus::Running);
 
     running.status = TaskStatus::Interrupted;
-    store.index(&running, LIMITS).expect("it is writable");
+    index(&upkeep, &running);
 
-    assert!(index_on_disk(&store).get(id.as_str()).is_none(), "there is room for it");
-    let closed = store.read_record(&id).expect("it is readable").expect("the archive knows it");
+    assert!(index_on_disk(&upkeep).get(id.as_str()).is_none(), "there is room for it");
+    let closed = upkeep.reader().record(&id).expect("it is readable").expect("the archive knows it");
     assert_eq!(closed.status, TaskStatus::Interrupted);
 }
 
 #[test]
 fn many_readers_of_a_damaged_index_all_get_an_answer() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let known = record(0, TaskStatus::Completed);
-    store.write_record(&known).expect("it is writable");
+    write(&upkeep, &known);
     for _ in 0..20 {
-        fs::write(store.data_dir().join("tasks.json"), "garbage").expect("it is writable");
+        fs::write(upkeep.reader().data_dir().join("tasks.json"), "garbage").expect("it is writable");
         std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| store.list(None, 10))).collect();
+            let readers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let listed = upkeep.reader().list(None, 10);
+                        upkeep.repair();
+                        listed
+                    })
+                })
+                .collect();
             for reader in readers {
                 let listed = reader.join().expect("a reader does not panic").expect("each reader is answered");
                 assert_eq!(listed.total, 1);
@@ -248,21 +286,22 @@ fn many_readers_of_a_damaged_index_all_get_an_answer() {
 
 #[test]
 fn long_command_lines_are_cut_in_the_index_too() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let long = TaskRecord { command: Some("x".repeat(100_000)), ..record(0, TaskStatus::Completed) };
-    store.index(&long, LIMITS).expect("it is writable");
-    assert!(fs::read(store.data_dir().join("tasks.json")).expect("it is there").len() < 2_000);
+    index(&upkeep, &long);
+    assert!(fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("it is there").len() < 2_000);
 }
 
 #[test]
 fn a_record_of_a_later_version_is_kept_under_another_name() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let later = format!("{{\"format\": 99, \"id\": \"{id}\", \"everything\": \"else\"}}");
-    fs::write(store.record_path(&id), &later).expect("it is writable");
-    assert_eq!(store.read_record(&id).expect("it is readable"), None);
-    assert_eq!(set_aside_in(store.log_dir()), [later.into_bytes()]);
-    assert!(store.take_notices()[0].contains("of a later version"));
+    fs::write(upkeep.reader().record_path(&id), &later).expect("it is writable");
+    assert_eq!(upkeep.reader().record(&id).expect("it is readable"), None);
+    upkeep.repair();
+    assert_eq!(set_aside_in(upkeep.reader().log_dir()), [later.into_bytes()]);
+    assert!(upkeep.notices().take()[0].contains("of a later version"));
 }
 
 /// What was set aside in `dir`.
@@ -276,15 +315,16 @@ fn set_aside_in(dir: &Path) -> Vec<Vec<u8>> {
 fn whatever_lies_where_the_index_should_be_is_kept_and_the_tasks_stay_listed() {
     let later = json!({"0123abcd": {"format": 99, "id": "0123abcd"}}).to_string();
     for content in ["", "{", "null", "[]", "3", "{\"0123abcd\": ", "\u{0}\u{0}", &later] {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let known = record(0, TaskStatus::Completed);
-        store.write_record(&known).expect("it is writable");
-        fs::write(store.data_dir().join("tasks.json"), content).expect("it is writable");
-        assert_eq!(store.list(None, 10).expect("it is readable").records.len(), 1, "with {content:?}");
-        assert_eq!(set_aside_in(store.data_dir()), [content.as_bytes()], "with {content:?}");
-        assert!(store.take_notices()[0].contains("tasks-damaged-"), "with {content:?}");
-        store.index(&record(1, TaskStatus::Completed), LIMITS).expect("it is writable");
-        assert_eq!(index_on_disk(&store).as_object().map(serde_json::Map::len), Some(2), "with {content:?}");
+        write(&upkeep, &known);
+        fs::write(upkeep.reader().data_dir().join("tasks.json"), content).expect("it is writable");
+        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records.len(), 1, "with {content:?}");
+        upkeep.repair();
+        assert_eq!(set_aside_in(upkeep.reader().data_dir()), [content.as_bytes()], "with {content:?}");
+        assert!(upkeep.notices().take()[0].contains("tasks-damaged-"), "with {content:?}");
+        index(&upkeep, &record(1, TaskStatus::Completed));
+        assert_eq!(index_on_disk(&upkeep).as_object().map(serde_json::Map::len), Some(2), "with {content:?}");
     }
 }
 
@@ -299,48 +339,50 @@ fn what_is_no_file_where_one_should_be_is_moved_out_of_the_way() {
         },
     ];
     for plant in plant {
-        let (_dir, store) = store();
+        let (_dir, upkeep) = upkeep();
         let (known, other) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Completed));
-        store.index(&known, LIMITS).expect("it is writable");
-        plant(&store.record_path(&known.id));
-        assert_eq!(store.read_record(&known.id).expect("it is readable").map(|read| read.id), Some(known.id));
+        index(&upkeep, &known);
+        plant(&upkeep.reader().record_path(&known.id));
+        assert_eq!(upkeep.reader().record(&known.id).expect("it is readable").map(|read| read.id), Some(known.id));
+        upkeep.repair();
         for name in ["tasks.lock", "tasks.dirty"] {
-            let _ = fs::remove_file(store.data_dir().join(name));
-            plant(&store.data_dir().join(name));
+            let _ = fs::remove_file(upkeep.reader().data_dir().join(name));
+            plant(&upkeep.reader().data_dir().join(name));
         }
-        store.write_record(&other).expect("it is writable");
-        store.index(&other, LIMITS).expect("it is writable");
-        fs::remove_file(store.data_dir().join("tasks.json")).expect("it is there");
-        plant(&store.data_dir().join("tasks.json"));
-        assert_eq!(store.list(None, 10).expect("it is readable").records.len(), 1);
-        store.index(&other, LIMITS).expect("it is writable");
-        assert!(index_on_disk(&store).get(other.id.as_str()).is_some());
+        write(&upkeep, &other);
+        index(&upkeep, &other);
+        fs::remove_file(upkeep.reader().data_dir().join("tasks.json")).expect("it is there");
+        plant(&upkeep.reader().data_dir().join("tasks.json"));
+        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records.len(), 1);
+        upkeep.repair();
+        index(&upkeep, &other);
+        assert!(index_on_disk(&upkeep).get(other.id.as_str()).is_some());
     }
 }
 
 #[test]
 fn a_reader_shows_what_the_index_lacks() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let (indexed, skipped) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Failed));
-    store.index(&indexed, LIMITS).expect("it is writable");
-    let lock = fs::File::create(store.data_dir().join("tasks.lock")).expect("it is writable");
+    index(&upkeep, &indexed);
+    let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
     lock.lock().expect("nobody else holds it");
     for record in [&indexed, &skipped] {
-        store.write_record(record).expect("it is writable");
+        write(&upkeep, record);
     }
-    store.index(&skipped, LIMITS).expect("a skipped index is no failure");
-    let _ = store.take_notices();
-    assert_eq!(store.list(None, 10).expect("it is readable").total, 2);
-    assert!(store.take_notices()[0].contains("out of date"));
+    index(&upkeep, &skipped);
+    let _ = upkeep.notices().take();
+    assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2);
+    assert!(upkeep.notices().take()[0].contains("out of date"));
 }
 
 #[test]
 fn an_entry_of_a_running_task_that_comes_late_does_not_undo_its_end() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
     let ended = TaskRecord { status: TaskStatus::Completed, ..running.clone() };
-    store.write_record(&ended).expect("it is writable");
-    store.index(&ended, LIMITS).expect("it is writable");
-    store.index(&running, LIMITS).expect("it is writable");
-    assert_eq!(index_on_disk(&store)[running.id.as_str()]["status"], "completed");
+    write(&upkeep, &ended);
+    index(&upkeep, &ended);
+    index(&upkeep, &running);
+    assert_eq!(index_on_disk(&upkeep)[running.id.as_str()]["status"], "completed");
 }

@@ -4,12 +4,19 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, atomic, files, if_there};
+use super::{
+    atomic,
+    error::{StoreError, if_there},
+    files,
+    layout::Layout,
+    upkeep::Upkeep,
+};
 
 /// No token is as long, in bytes.
 const LONGEST: usize = 4_096;
@@ -20,9 +27,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// No token is as short: it could be guessed.
 const SHORTEST: usize = 16;
 
-impl Store {
+/// The file of the token.
+#[derive(Debug)]
+pub struct HttpToken {
+    layout: Arc<Layout>,
+}
+
+impl HttpToken {
+    /// The token of this data directory.
+    pub fn of(upkeep: &Upkeep) -> Self {
+        Self { layout: Arc::clone(upkeep.layout()) }
+    }
+
     /// Where the token is.
-    pub fn http_token_path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.layout.http_token()
     }
 
@@ -31,7 +49,7 @@ impl Store {
     /// Servers that start at the same time agree on one. An empty file counts as none: earlier versions left one behind
     /// when they were ended at the wrong moment. Fails when the file cannot be read or made, when it is no file of this
     /// user's alone, or when what is in it is no token: a word of 16 characters at least.
-    pub fn http_token(&self) -> Result<String, StoreError> {
+    pub fn read_or_make(&self) -> Result<String, StoreError> {
         let path = self.layout.http_token();
         if is_empty(&path) {
             // One at a time, or one would remove what another has just made.
@@ -77,36 +95,42 @@ mod tests {
         os::unix::fs::{PermissionsExt, symlink},
     };
 
-    use crate::store::tests::store;
+    use super::HttpToken;
+    use crate::store::tests::upkeep;
+
+    fn token() -> (tempfile::TempDir, HttpToken) {
+        let (dir, upkeep) = upkeep();
+        (dir, HttpToken::of(&upkeep))
+    }
 
     #[test]
     fn a_token_is_made_once_for_its_owner_alone() {
-        let (_dir, store) = store();
-        let token = store.http_token().expect("it is made");
-        assert_eq!((token.len(), store.http_token().expect("it is there")), (64, token));
-        let mode = fs::metadata(store.http_token_path()).expect("it is there").permissions().mode();
+        let (_dir, file) = token();
+        let token = file.read_or_make().expect("it is made");
+        assert_eq!((token.len(), file.read_or_make().expect("it is there")), (64, token));
+        let mode = fs::metadata(file.path()).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
     fn servers_that_start_at_the_same_time_have_the_same_token() {
-        let (_dir, store) = store();
+        let (_dir, file) = token();
         let together = std::sync::Barrier::new(4);
         let make = || {
             together.wait();
-            store.http_token().expect("it is made")
+            file.read_or_make().expect("it is made")
         };
         for _ in 0..100 {
             // Left behind by a server of an earlier version that was stopped at the wrong moment.
-            fs::write(store.http_token_path(), "").expect("it is writable");
+            fs::write(file.path(), "").expect("it is writable");
             let tokens: Vec<_> = std::thread::scope(|scope| {
                 let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
                 makers.into_iter().map(|maker| maker.join().expect("it does not panic")).collect()
             });
             assert!(tokens.iter().all(|token| token.len() == 64 && *token == tokens[0]), "{tokens:?}");
-            fs::remove_file(store.http_token_path()).expect("it is ours");
+            fs::remove_file(file.path()).expect("it is ours");
         }
-        assert_eq!(fs::read_dir(store.data_dir()).expect("it is there").flatten().filter(is_temporary).count(), 0);
+        assert_eq!(fs::read_dir(&file.layout.data).expect("it is there").flatten().filter(is_temporary).count(), 0);
     }
 
     fn is_temporary(file: &fs::DirEntry) -> bool {
@@ -115,18 +139,18 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused() {
-        let (_dir, store) = store();
-        let path = store.http_token_path();
+        let (_dir, file) = token();
+        let path = file.path();
         for (content, mode) in [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("two words of it all", 0o600)] {
             fs::write(&path, content).expect("it is writable");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
-            let refusal = store.http_token().expect_err(content).to_string();
+            let refusal = file.read_or_make().expect_err(content).to_string();
             assert!(refusal.contains("remove it"), "{refusal}");
         }
         fs::remove_file(&path).expect("it is ours");
-        let elsewhere = store.data_dir().join("elsewhere");
+        let elsewhere = file.layout.data.join("elsewhere");
         fs::write(&elsewhere, "a-word-of-twenty-char").expect("it is writable");
         symlink(&elsewhere, &path).expect("it is writable");
-        store.http_token().expect_err("a link is not followed");
+        file.read_or_make().expect_err("a link is not followed");
     }
 }

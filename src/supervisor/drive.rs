@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     process::{Agent, AgentProcess, LineReader, Piece},
-    store::Store,
-    task::{TaskId, TaskRecord, TaskSpec},
+    store::OpenTask,
+    task::{TaskRecord, TaskSpec},
 };
 
 /// How often a request to cancel is looked for.
@@ -37,7 +37,6 @@ pub(super) const CANCEL_POLL: Duration = Duration::from_millis(200);
 
 /// One run of an agent.
 pub(super) struct Run {
-    id: TaskId,
     process: AgentProcess,
     stdin: StdinWriter,
     stdout: Option<LineReader<ChildStdout>>,
@@ -76,7 +75,6 @@ impl Run {
     /// A run of an agent that was started just now.
     pub(super) fn new(agent: Agent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
         Self {
-            id: spec.id.clone(),
             tree: Guarded::new(agent.tree),
             process: agent.process,
             stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
@@ -109,7 +107,7 @@ impl Run {
         mut self,
         journal: &mut Journal,
         outside: &mut Outside,
-        store: &Store,
+        task: &OpenTask,
         record: &mut TaskRecord,
     ) -> End {
         journal.working();
@@ -124,7 +122,7 @@ impl Run {
             }
             if now >= cancel_at {
                 cancel_at = now + CANCEL_POLL;
-                inputs.extend(store.cancel_requested(&self.id).then_some(Input::Cancel));
+                inputs.extend(task.is_cancel_requested().then_some(Input::Cancel));
             }
             if self.is_overdue(now) {
                 self.overdue_at = None;
@@ -133,7 +131,7 @@ impl Run {
             }
             inputs.push(Input::Tick);
             for input in inputs.drain(..) {
-                self.step(input, journal, store, record);
+                self.step(input, journal, task, record);
             }
             let Some(wake_at) = self.machine.wake_at() else { break };
             if now >= flush_at && journal.is_unflushed() {
@@ -210,14 +208,14 @@ impl Run {
     }
 
     /// Gives one input to the machine and carries out what it says.
-    fn step(&mut self, input: Input, journal: &mut Journal, store: &Store, record: &mut TaskRecord) {
+    fn step(&mut self, input: Input, journal: &mut Journal, task: &OpenTask, record: &mut TaskRecord) {
         let elapsed = self.clock.elapsed();
         for effect in self.machine.step(elapsed, input) {
             match effect {
                 Effect::Heartbeat { number } => {
                     journal.heartbeat(number, elapsed);
                     journal.count_into(record);
-                    if let Err(error) = store.update_record(record) {
+                    if let Err(error) = task.update_record(record) {
                         tracing::warn!(%error, "the record is not up to date");
                     }
                 }
@@ -241,7 +239,7 @@ impl Run {
                 Effect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
                 Effect::LookForSurvivors => {
                     let survivors = self.tree.survivors().len();
-                    self.step(Input::Survivors(survivors), journal, store, record);
+                    self.step(Input::Survivors(survivors), journal, task, record);
                 }
                 Effect::Close => {}
             }

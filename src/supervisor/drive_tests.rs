@@ -21,7 +21,7 @@ use crate::{
     directory::Directory,
     process::{Agent, AgentCommand, StdinKind},
     redact::Redactor,
-    store::Store,
+    store::{Claim, Upkeep},
     supervisor::{clock::Clock, ending::End, hints::Hints, journal::Journal, outside::Outside},
     task::{
         Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
@@ -125,9 +125,8 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
 async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
-    let store = Store::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-    let store = Arc::new(store);
-    drop(store.claim(&spec.id).expect("a new id is free"));
+    let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+    let Ok(Claim::Taken(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
     let command = AgentCommand {
         program: "/bin/cat".into(),
         args: vec![],
@@ -143,7 +142,7 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     let mut outside = Outside::watch(gone);
     let agent = Agent::spawn(&command).expect("`cat` is everywhere");
     let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], heard: vec![], interrupt });
-    let mut journal = Journal::open(&store, &spec, Hints::none(), Redactor::default());
+    let mut journal = Journal::open(&task, &spec, Hints::none(), Redactor::default());
     let lifeline = match spec.policy.on_server_exit {
         OnServerExit::Continue => Some(lifeline),
         OnServerExit::Interrupt => {
@@ -154,10 +153,10 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     };
     let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
     let run = Run { clock, ..Run::new(agent, session, &launch, &spec) };
-    let end = run.drive(&mut journal, &mut outside, &store, &mut record).await;
+    let end = run.drive(&mut journal, &mut outside, &task, &mut record).await;
     drop(lifeline);
     journal.flush();
-    let log = std::fs::read_to_string(store.log_path(&spec.id)).expect("there is a log");
+    let log = std::fs::read_to_string(upkeep.reader().log_path(&spec.id)).expect("there is a log");
     (end, log)
 }
 

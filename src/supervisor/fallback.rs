@@ -37,7 +37,7 @@ impl Task {
         loop {
             let end = self.run_backend(registry, journal, &mut outside).await;
             let Some(obstacle) = end.obstacle() else { return end };
-            if journal.has_worked() || self.is_called_off(&outside) || self.store.cancel_requested(&self.spec.id) {
+            if journal.has_worked() || self.is_called_off(&outside) || self.files.is_cancel_requested() {
                 return end;
             }
             let is_last = self.spec.fallbacks.is_empty();

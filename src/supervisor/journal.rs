@@ -6,7 +6,6 @@
 use std::{
     borrow::Cow,
     io::{self, Write},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,8 +21,8 @@ use super::{
 use crate::{
     process::{Member, Piece},
     redact::Redactor,
-    store::{EventsWriter, LogWriter, Store, StoreError},
-    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, cut_middle, span},
+    store::{EventsWriter, LiveWriter, LogWriter, OpenTask, StoreError},
+    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskRecord, TaskSpec, cut_middle, span},
 };
 
 /// A line is in the log after this long.
@@ -53,8 +52,7 @@ impl Stream {
 
 /// Writes down everything that happens to one task.
 pub(super) struct Journal {
-    id: TaskId,
-    store: Arc<Store>,
+    live_view: LiveWriter,
     log: Option<LogWriter>,
     events: Option<EventsWriter>,
     hints: Hints,
@@ -74,7 +72,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
-    pub(super) fn open(store: &Arc<Store>, spec: &TaskSpec, hints: Hints, redactor: Redactor) -> Self {
+    pub(super) fn open(files: &OpenTask, spec: &TaskSpec, hints: Hints, redactor: Redactor) -> Self {
         let complain = |error| tracing::error!(%error, "a task goes on without this file");
         let now = Utc::now();
         let live = LiveView {
@@ -89,12 +87,10 @@ impl Journal {
             heartbeat_count: 0,
         };
         let most = spec.policy.log_bytes;
-        let events =
-            spec.policy.keep_events.then(|| store.open_events(&spec.id, most).map_err(complain).ok()).flatten();
+        let events = spec.policy.keep_events.then(|| files.open_events(most).map_err(complain).ok()).flatten();
         Self {
-            id: spec.id.clone(),
-            store: Arc::clone(store),
-            log: store.open_log(&spec.id, most).map_err(complain).ok(),
+            live_view: files.live_view(),
+            log: files.open_log(most).map_err(complain).ok(),
             events,
             hints,
             redaction: Redaction::new(redactor),
@@ -351,7 +347,7 @@ impl Journal {
         }
         if self.live_changed && self.live_written.is_none_or(|written| written.elapsed() >= LIVE_AFTER) {
             (self.live_changed, self.live_written) = (false, Some(Instant::now()));
-            if let Err(error) = self.store.write_live(&self.id, &self.live) {
+            if let Err(error) = self.live_view.write(&self.live) {
                 self.stale_views.count(&error);
             }
         }

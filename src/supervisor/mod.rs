@@ -63,7 +63,7 @@ use crate::{
     process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, Lease, Place, Store},
+    store::{Claim, OpenTask, Place, ProbeCache, Reader, Upkeep},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
 };
 
@@ -99,7 +99,7 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
         return Ok(());
     };
     hints.readiness(&Readiness::Ready);
-    let mut journal = Journal::open(&task.store, &task.spec, hints, task.redactor.clone());
+    let mut journal = Journal::open(&task.files, &task.spec, hints, task.redactor.clone());
     let outside = Outside::watch(lifeline);
     let end = task.run(registry, &mut journal, outside).await;
     task.close(end, journal).await;
@@ -127,8 +127,9 @@ async fn time_out(limit: Option<Duration>) -> StopCause {
 /// A task that exists: its record says `running`, and its lease is ours.
 struct Task {
     spec: TaskSpec,
-    store: Arc<Store>,
-    lease: Lease,
+    /// The task's own files, and with them its lease.
+    files: OpenTask,
+    data: DataDirectory,
     record: TaskRecord,
     redactor: Redactor,
     started: Instant,
@@ -144,6 +145,12 @@ struct Task {
     place: Option<Place>,
 }
 
+/// Other files of the data directory that matter to the task.
+struct DataDirectory {
+    reader: Reader,
+    probes: ProbeCache,
+}
+
 impl Task {
     /// Claims the id and puts down the first record. `None`: the id is in use.
     fn begin(assignment: Assignment, spec: TaskSpec, redactor: Redactor) -> Result<Option<Self>, String> {
@@ -153,31 +160,32 @@ impl Task {
                 spec.id, spec.format, assignment.id
             ));
         }
-        let store = Store::open(&assignment.data_dir, &assignment.log_dir).map_err(|error| error.to_string())?;
-        let lease = match store.claim(&spec.id).map_err(|error| error.to_string())? {
-            Claim::Taken(lease) => lease,
+        let upkeep = Upkeep::open(&assignment.data_dir, &assignment.log_dir).map_err(|error| error.to_string())?;
+        let files = match upkeep.claim(&spec.id).map_err(|error| error.to_string())? {
+            Claim::Taken(files) => files,
             Claim::InUse => return Ok(None),
         };
-        if let Ok(log) = store.supervisor_log(&spec.id) {
+        let data = DataDirectory { reader: upkeep.reader().clone(), probes: ProbeCache::of(&upkeep) };
+        if let Ok(log) = files.open_supervisor_log() {
             crate::logging::to_file(log);
         }
         let mut record = TaskRecord {
             supervisor: identity_of(std::process::id()),
-            log_file: Some(store.log_path(&spec.id)),
-            result_file: Some(store.result_path(&spec.id)),
-            debug_file: Some(store.record_path(&spec.id)),
+            log_file: Some(data.reader.log_path(&spec.id)),
+            result_file: Some(data.reader.result_path(&spec.id)),
+            debug_file: Some(data.reader.record_path(&spec.id)),
             ..TaskRecord::begun(&spec, Utc::now())
         };
         redaction::record(&redactor, &mut record);
-        let noted = store.write_log_dir(&spec.id).and_then(|()| store.write_policy(&spec.id, &spec.policy));
-        if let Err(error) = noted.and_then(|()| store.write_record(&record)) {
-            let _ = store.abandon(&spec.id, lease);
+        let noted = files.write_log_dir().and_then(|()| files.write_policy(&spec.policy));
+        if let Err(error) = noted.and_then(|()| files.write_record(&record)) {
+            let _ = files.abandon();
             return Err(error.to_string());
         }
         Ok(Some(Self {
             spec,
-            store: Arc::new(store),
-            lease,
+            files,
+            data,
             record,
             redactor,
             started: Instant::now(),
@@ -215,7 +223,7 @@ impl Task {
         join(self.gathering.take()).await;
         let begun = Instant::now();
         let prepared = tokio::select! {
-            prepared = prepare::prepare(backend, &self.spec, &self.store, freshness, journal) => prepared,
+            prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal) => prepared,
             cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
             cause = time_out(self.spec.policy.timeout) => Err(Box::new(End::called_off(cause, begun.elapsed()))),
         };
@@ -253,11 +261,11 @@ impl Task {
         }
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
-        if let Err(error) = self.store.update_record(&self.record) {
+        if let Err(error) = self.files.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
         }
         self.begin_indexing().await;
-        run.drive(journal, outside, &self.store, &mut self.record).await
+        run.drive(journal, outside, &self.files, &mut self.record).await
     }
 
     /// Whether something that already happened ends the task.
@@ -280,7 +288,7 @@ impl Task {
 
     /// Why the task is not to go on, by what was heard just now or by a request to cancel.
     fn asked_to_stop(&self, heard: Option<Input>) -> Option<StopCause> {
-        let cancel = self.store.cancel_requested(&self.spec.id).then_some(Input::Cancel);
+        let cancel = self.files.is_cancel_requested().then_some(Input::Cancel);
         heard.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
     }
 
@@ -290,7 +298,7 @@ impl Task {
             return;
         }
         let Some(group) = Cgroup::make(&self.spec.id) else { return };
-        match self.store.write_group(&self.spec.id, group.dir()) {
+        match self.files.write_cgroup(group.dir()) {
             Ok(()) => self.group = Some(group),
             Err(error) => {
                 tracing::warn!(%error, "the agent is in no control group");
@@ -306,10 +314,9 @@ impl Task {
     async fn close(mut self, mut end: End, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
-        let id = self.spec.id.clone();
         let patience = Instant::now() + CLOSING_PATIENCE;
         if let Some(answer) = &end.verdict.answer {
-            while let Err(error) = self.store.write_result(&id, answer) {
+            while let Err(error) = self.files.write_result(answer) {
                 journal.stuck(&error);
                 if Instant::now() > patience {
                     break;
@@ -323,7 +330,7 @@ impl Task {
             self.record.count_since(self.spec.session_usage);
         }
         journal.summary(&self.record);
-        while let Err(error) = self.store.write_record(&self.record) {
+        while let Err(error) = self.files.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
             journal.stuck(&error);
             if Instant::now() > patience {
@@ -333,7 +340,7 @@ impl Task {
         }
         // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
         // not waited for: with a long history it takes longer than all the rest.
-        drop(self.lease);
+        let released = self.files.release();
         drop(self.place);
         journal.ended();
         join(self.indexing.take()).await;
@@ -341,7 +348,7 @@ impl Task {
         if let Some(group) = self.group.take() {
             group.remove();
         }
-        if let Err(error) = self.store.index(&self.record, self.spec.index).and_then(|()| self.store.clear(&id)) {
+        if let Err(error) = released.clear_up(&self.record, self.spec.index) {
             tracing::error!(%error, "the run directory stays");
         }
     }
@@ -350,9 +357,9 @@ impl Task {
     async fn begin_indexing(&mut self) {
         // One after the other: an older record must not come after a newer one.
         join(self.indexing.take()).await;
-        let (store, record, limits) = (Arc::clone(&self.store), self.record.clone(), self.spec.index);
+        let index = self.files.indexing(self.record.clone(), self.spec.index);
         self.indexing = Some(spawn_blocking(move || {
-            if let Err(error) = store.index(&record, limits) {
+            if let Err(error) = index() {
                 tracing::error!(%error, "the index is not up to date");
             }
         }));

@@ -13,6 +13,7 @@ use connector_api::{AgentBackend, AgentRequest, Installed, Launch, ProbeProblem,
 use tokio::time::sleep;
 
 use super::{
+    DataDirectory,
     ending::{End, NotStarted},
     journal::Journal,
 };
@@ -22,7 +23,7 @@ use crate::{
     exposure::Exposure,
     probing::{Freshness, NotUsable, advice_for, installed},
     process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
-    store::Store,
+    store::ProbeCache,
     task::{Asked, ChosenBy, TaskId, TaskSpec, span},
 };
 
@@ -50,16 +51,16 @@ const OFTEN_ASKED_FOR: [&str; 8] =
 pub(super) async fn prepare(
     backend: &dyn AgentBackend,
     spec: &TaskSpec,
-    store: &Store,
+    data: &DataDirectory,
     freshness: Freshness,
     journal: &mut Journal,
 ) -> Result<Prepared, Box<End>> {
-    let found = installed_in_the_end(backend, store, freshness, journal).await;
+    let found = installed_in_the_end(backend, &data.probes, freshness, journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let directory = below_ceiling(spec).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
     let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
-    let exposure = Exposure::of(backend, &request, store);
+    let exposure = Exposure::of(backend, &request, &data.reader);
     let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check()).map_err(|exposed| {
         Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
     })?;
@@ -91,13 +92,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
 async fn installed_in_the_end(
     backend: &dyn AgentBackend,
-    store: &Store,
+    probes: &ProbeCache,
     freshness: Freshness,
     journal: &mut Journal,
 ) -> Result<(PathBuf, Installed), NotUsable> {
     let mut since = None;
     loop {
-        match installed(backend, store, freshness).await {
+        match installed(backend, probes, freshness).await {
             Err(problem) if problem.may_pass() => {
                 if since.is_none() {
                     journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));

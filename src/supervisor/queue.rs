@@ -28,13 +28,13 @@ impl Task {
         if self.spec.max_running == 0 {
             return Ok(());
         }
-        if let Err(error) = self.store.take_ticket(&self.spec.id, Utc::now()) {
+        if let Err(error) = self.files.take_ticket(Utc::now()) {
             out_of_line(journal, &error);
             return Ok(());
         }
         let (mut passed_over, mut suspect) = (BTreeSet::new(), None::<(TaskId, Instant)>);
         loop {
-            match self.store.take_place(&self.spec.id, self.spec.max_running, &passed_over) {
+            match self.files.take_place(self.spec.max_running, &passed_over) {
                 Err(error) => {
                     out_of_line(journal, &error);
                     return Ok(());

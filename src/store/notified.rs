@@ -14,6 +14,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fs::{self, File},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,10 +22,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, StoreError,
     atomic::{Durability, replace, set_aside},
-    files, if_there,
-    layout::RECORD_SUFFIX,
+    error::{StoreError, if_there},
+    files,
+    layout::{Layout, RECORD_SUFFIX},
+    reader::Reader,
+    records,
+    upkeep::Upkeep,
 };
 use crate::task::{TaskId, TaskRecord};
 
@@ -54,7 +58,7 @@ struct Told {
     sessions: BTreeMap<String, Session>,
     /// How many signs of life sessions have given, which is the clock that [`Session::sign`] is read from.
     signs: u64,
-    /// How long `ended` was when it was last [swept](Store::sweep).
+    /// How long `ended` was when it was last [swept](NotifiedEnds::sweep).
     swept: usize,
 }
 
@@ -70,7 +74,7 @@ struct Session {
 /// The ends that a session has not been told of yet. Nobody else is told anything until this is dropped.
 #[derive(Debug)]
 pub struct Untold<'a> {
-    store: &'a Store,
+    layout: &'a Layout,
     /// The tasks, in the order in which they were seen to have ended.
     pub records: Vec<TaskRecord>,
     /// The new content of the file, to be written once the session has been told; none if it is up to date.
@@ -82,7 +86,7 @@ impl Untold<'_> {
     /// The session has been told. Until this is called, the next call for the session gets the same ends again.
     pub fn confirm(self) -> Result<(), StoreError> {
         let Some(told) = &self.told else { return Ok(()) };
-        let path = self.store.layout.notified();
+        let path = self.layout.notified();
         let content = serde_json::to_vec(told).expect("ids and session names are strings");
         if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
             set_aside(&path)?;
@@ -91,7 +95,19 @@ impl Untold<'_> {
     }
 }
 
-impl Store {
+/// Remembers which ends each session has been told of, in `notified.json`.
+#[derive(Debug)]
+pub struct NotifiedEnds {
+    layout: Arc<Layout>,
+    reader: Reader,
+}
+
+impl NotifiedEnds {
+    /// The ends in this data directory.
+    pub fn of(upkeep: &Upkeep) -> Self {
+        Self { layout: Arc::clone(upkeep.layout()), reader: upkeep.reader().clone() }
+    }
+
     /// The tasks that ended since the session `key` was last told, and none at its first call.
     ///
     /// Fails when the files cannot be read, or another process holds the lock for longer than two seconds.
@@ -102,7 +118,7 @@ impl Store {
         };
         let key: String = key.chars().take(KEY).collect();
         let known = self.read_told()?;
-        let records = self.list(None, usize::MAX)?.records;
+        let records = self.reader.list(None, usize::MAX)?.records;
         let (ended, running): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.status.is_final());
         let mut visible: Visible = ended.into_iter().map(|record| (record.id.clone(), record)).collect();
         let running = running.into_iter().map(|record| record.id).collect();
@@ -117,13 +133,13 @@ impl Store {
         told.append_new(&visible);
         let all = told.ended.len();
         // One that the index has dropped since another session was told of it is found by its record.
-        let find = |id| visible.remove(id).or_else(|| self.read_record(id).ok().flatten());
+        let find = |id| visible.remove(id).or_else(|| self.reader.record(id).ok().flatten());
         let place = told.sessions.get(&key).map_or(all, |session| session.told.min(all));
         let records = told.ended[place..].iter().filter_map(find).collect();
         told.sees(key, all);
         self.sweep(&mut told);
         let told = (known.as_ref() != Some(&told)).then_some(told);
-        Ok(Untold { store: self, records, told, _lock: lock })
+        Ok(Untold { layout: &self.layout, records, told, _lock: lock })
     }
 
     /// Looks after the tasks that were running at the last look and are not listed any more: the index may have no room for
@@ -136,7 +152,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let unlisted = told.running.iter().filter(|id| !visible.contains_key(id) && !running.contains(id));
         for id in unlisted.cloned().collect::<Vec<_>>() {
-            match self.read_record(&id)? {
+            match self.reader.record(&id)? {
                 Some(record) if record.status.is_final() => drop(visible.insert(id, record)),
                 Some(_) => drop(running.insert(id)),
                 // It has been removed.
@@ -174,12 +190,12 @@ impl Store {
     /// The file; `None` when there is none yet, or a damaged one, which is set aside.
     fn read_told(&self) -> Result<Option<Told>, StoreError> {
         let path = self.layout.notified();
-        let Some(content) = self.read_as_it_is(&path)? else { return Ok(None) };
+        let Some(content) = records::read_as_it_is(&path)? else { return Ok(None) };
         match serde_json::from_slice::<Told>(&content) {
             Ok(told) if told.format == FORMAT => Ok(Some(told)),
             Ok(_) | Err(_) => {
                 let aside = set_aside(&path)?;
-                self.notice(format!(
+                self.reader.notices().add(format!(
                     "notified.json was damaged, or of a later version; it is kept as {}, and sessions begin anew",
                     aside.display()
                 ));
@@ -244,5 +260,5 @@ impl Told {
 }
 
 #[cfg(test)]
-#[path = "told_tests.rs"]
+#[path = "notified_tests.rs"]
 mod tests;

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    store::{Claim, tests::store},
+    store::{
+        Claim,
+        tests::{upkeep, write},
+    },
     task::{IndexLimits, TaskStatus},
 };
 
@@ -17,13 +20,15 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 /// A task that ended then, with all the files that it can have, in the index too.
-fn ended(store: &Store, second: i64) -> TaskId {
+fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
     let record = record(second, TaskStatus::Completed);
-    for file in [store.layout.log(&record.id), store.layout.result(&record.id), store.layout.events(&record.id)] {
+    for file in
+        [upkeep.layout().log(&record.id), upkeep.layout().result(&record.id), upkeep.layout().events(&record.id)]
+    {
         fs::write(file, "x".repeat(1_000)).expect("it is writable");
     }
-    store.write_record(&record).expect("it is writable");
-    store.index(&record, LIMITS).expect("it is writable");
+    write(upkeep, &record);
+    upkeep.index().upsert(&record, LIMITS).expect("it is writable");
     record.id
 }
 
@@ -45,16 +50,17 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-fn in_index(store: &Store, id: &TaskId) -> bool {
-    store.index_entry(id).expect("it is readable").is_some()
+fn in_index(upkeep: &Upkeep, id: &TaskId) -> bool {
+    upkeep.index().entry(id).expect("it is readable").is_some()
 }
 
 /// Nothing speaks of the task any more.
-fn assert_gone(store: &Store, id: &TaskId) {
-    let left: Vec<_> = names(store.log_dir()).into_iter().filter(|name| name.starts_with(id.as_str())).collect();
+fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
+    let left: Vec<_> =
+        names(upkeep.reader().log_dir()).into_iter().filter(|name| name.starts_with(id.as_str())).collect();
     assert_eq!(left, Vec::<String>::new());
-    assert!(!in_index(store, id) && !store.layout.run(id).exists());
-    assert_eq!(store.read_record(id).expect("it is readable"), None);
+    assert!(!in_index(upkeep, id) && !upkeep.layout().run(id).exists());
+    assert_eq!(upkeep.reader().record(id).expect("it is readable"), None);
 }
 
 #[test]
@@ -86,42 +92,42 @@ fn each_rule_takes_the_oldest() {
 
 #[test]
 fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
-    let (_dir, store) = store();
-    let (old, new) = (ended(&store, 0), ended(&store, 10));
-    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
-    assert_gone(&store, &old);
-    assert_eq!(names(store.log_dir()).len(), 4);
-    assert!(in_index(&store, &new));
-    assert_eq!(store.take_notices(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
+    let (_dir, upkeep) = upkeep();
+    let (old, new) = (ended(&upkeep, 0), ended(&upkeep, 10));
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    assert_gone(&upkeep, &old);
+    assert_eq!(names(upkeep.reader().log_dir()).len(), 4);
+    assert!(in_index(&upkeep, &new));
+    assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
 
-    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
-    assert!(store.take_notices().is_empty() && matches!(store.claim(&old), Ok(Claim::Taken(_))));
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
+    assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Taken(_))));
 }
 
 #[test]
 fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
-    store.write_record(&running).expect("it is writable");
-    let (closing, theirs, later) = (ended(&store, 1), ended(&store, 2), ended(&store, 3));
-    fs::create_dir(store.layout.run(&closing)).expect("it is writable");
+    write(&upkeep, &running);
+    let (closing, theirs, later) = (ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
+    fs::create_dir(upkeep.layout().run(&closing)).expect("it is writable");
     for (id, format) in [(&theirs, 0), (&later, 99)] {
-        let content = fs::read(store.record_path(id)).expect("it is there");
+        let content = fs::read(upkeep.reader().record_path(id)).expect("it is there");
         let mut record: Value = serde_json::from_slice(&content).expect("a record is JSON");
         record["format"] = json!(format);
-        fs::write(store.record_path(id), record.to_string()).expect("it is writable");
+        fs::write(upkeep.reader().record_path(id), record.to_string()).expect("it is writable");
     }
-    let (data, logs) = (store.data_dir(), store.log_dir());
+    let (data, logs) = (upkeep.reader().data_dir(), upkeep.reader().log_dir());
     fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
-    let doomed = ended(&store, 4);
+    let doomed = ended(&upkeep, 4);
     for beside in [format!("{doomed}.debug-damaged-2026.json"), format!("{doomed}.log.bak"), "notes.log".to_owned()] {
         fs::write(logs.join(beside), "").expect("it is writable");
     }
-    let newest = ended(&store, 5);
+    let newest = ended(&upkeep, 5);
 
-    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
     for id in [&running.id, &closing, &theirs, &later, &newest] {
-        assert!(store.record_path(id).exists(), "{id}");
+        assert!(upkeep.reader().record_path(id).exists(), "{id}");
     }
     let names = names(logs);
     let beside: Vec<_> = names.iter().filter(|name| name.starts_with(doomed.as_str())).collect();
@@ -131,106 +137,105 @@ fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
 
 #[test]
 fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
-    let (_dir, store) = store();
+    let (_dir, upkeep) = upkeep();
     // Announced; and some or all of its files gone.
     for files_gone in 0..=4 {
-        let id = ended(&store, 0);
-        let lease = store.take_over(&id).expect("it can be taken");
-        fs::write(store.layout.removing(&id), "").expect("it is writable");
-        let layout = &store.layout;
-        let files = [layout.events(&id), layout.log(&id), layout.result(&id), layout.record(&id)];
+        let id = ended(&upkeep, 0);
+        let lease = upkeep.take_over(&id).expect("it can be taken");
+        fs::write(upkeep.layout().removing(&id), "").expect("it is writable");
+        let files = records::files_of(upkeep.layout(), &id);
         files.iter().take(files_gone).for_each(|file| fs::remove_file(file).expect("it is there"));
         drop(lease);
 
-        store.remove_old(Retention::default(), at(20)).expect("it can be finished");
-        assert_gone(&store, &id);
+        upkeep.remove_old(Retention::default(), at(20)).expect("it can be finished");
+        assert_gone(&upkeep, &id);
     }
 }
 
 #[test]
 fn one_that_is_being_removed_by_another_is_left_to_it() {
-    let (_dir, store) = store();
-    let id = ended(&store, 0);
-    let _lease = store.take_over(&id).expect("it can be taken").expect("it is free");
-    fs::write(store.layout.removing(&id), "").expect("it is writable");
-    assert_eq!(store.remove_old(Retention::default(), at(20)).expect("it can be read"), 0);
-    assert!(store.record_path(&id).exists());
+    let (_dir, upkeep) = upkeep();
+    let id = ended(&upkeep, 0);
+    let _lease = upkeep.take_over(&id).expect("it can be taken").expect("it is free");
+    fs::write(upkeep.layout().removing(&id), "").expect("it is writable");
+    assert_eq!(upkeep.remove_old(Retention::default(), at(20)).expect("it can be read"), 0);
+    assert!(upkeep.reader().record_path(&id).exists());
 }
 
 #[test]
 fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
-    let (_dir, store) = store();
-    let id = ended(&store, 0);
-    let lease = store.begin_removal(&id).expect("it can be begun").expect("it is there");
-    store.finish_removal(&id, lease).expect("it can be finished");
-    assert!(store.begin_removal(&id).expect("it can be tried").is_none());
-    assert_gone(&store, &id);
+    let (_dir, upkeep) = upkeep();
+    let id = ended(&upkeep, 0);
+    let task = upkeep.begin_removal(&id).expect("it can be begun").expect("it is there");
+    upkeep.finish_removal(task).expect("it can be finished");
+    assert!(upkeep.begin_removal(&id).expect("it can be tried").is_none());
+    assert_gone(&upkeep, &id);
 }
 
 #[test]
 fn one_that_cannot_be_removed_does_not_keep_the_others() {
-    let (_dir, store) = store();
-    let (stuck, old, newer, _newest) = (ended(&store, 0), ended(&store, 1), ended(&store, 2), ended(&store, 3));
-    fs::remove_file(store.layout.events(&stuck)).expect("it is there");
-    fs::create_dir(store.layout.events(&stuck)).expect("it is writable");
-    assert_eq!(store.remove_old(at_most(2), at(20)).expect("it can be removed"), 1);
-    assert_gone(&store, &old);
-    assert!(store.record_path(&stuck).exists(), "the record goes last");
-    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
-    assert_gone(&store, &newer);
+    let (_dir, upkeep) = upkeep();
+    let (stuck, old, newer, _newest) = (ended(&upkeep, 0), ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
+    fs::remove_file(upkeep.layout().events(&stuck)).expect("it is there");
+    fs::create_dir(upkeep.layout().events(&stuck)).expect("it is writable");
+    assert_eq!(upkeep.remove_old(at_most(2), at(20)).expect("it can be removed"), 1);
+    assert_gone(&upkeep, &old);
+    assert!(upkeep.reader().record_path(&stuck).exists(), "the record goes last");
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
+    assert_gone(&upkeep, &newer);
 }
 
 #[test]
 fn without_the_index_a_removal_stays_announced() {
-    let (_dir, store) = store();
-    let (old, _new) = (ended(&store, 0), ended(&store, 10));
-    let lock = fs::File::create(store.layout.index_lock()).expect("it is writable");
+    let (_dir, upkeep) = upkeep();
+    let (old, _new) = (ended(&upkeep, 0), ended(&upkeep, 10));
+    let lock = fs::File::create(upkeep.layout().index_lock()).expect("it is writable");
     lock.lock().expect("nobody else holds it");
-    assert_eq!(store.remove_old(at_most(1), at(20)).expect("it can be tried"), 0);
-    assert!(store.is_being_removed(&old) && in_index(&store, &old));
+    assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be tried"), 0);
+    assert!(upkeep.reader().is_being_removed(&old) && in_index(&upkeep, &old));
     drop(lock);
-    store.remove_old(at_most(1), at(20)).expect("it can be finished");
-    assert_gone(&store, &old);
+    upkeep.remove_old(at_most(1), at(20)).expect("it can be finished");
+    assert_gone(&upkeep, &old);
 }
 
 #[test]
 fn what_only_has_the_name_of_a_record_neither_blocks_nor_goes() {
-    let (_dir, store) = store();
-    let (old, new) = (ended(&store, 1), ended(&store, 2));
+    let (_dir, upkeep) = upkeep();
+    let (old, new) = (ended(&upkeep, 1), ended(&upkeep, 2));
     let ids: Vec<_> = (0..4).map(|_| TaskId::random()).collect();
-    let [pipe, link, device, dir] = [0, 1, 2, 3].map(|at: usize| store.layout.record(&ids[at]));
+    let [pipe, link, device, dir] = [0, 1, 2, 3].map(|at: usize| upkeep.layout().record(&ids[at]));
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("it is writable");
-    symlink(store.layout.record(&old), &link).expect("it is writable");
+    symlink(upkeep.layout().record(&old), &link).expect("it is writable");
     symlink("/dev/zero", &device).expect("it is writable");
     fs::create_dir(&dir).expect("it is writable");
 
-    assert_eq!(store.remove_old(at_most(1), at(10)).expect("it can be removed"), 1);
+    assert_eq!(upkeep.remove_old(at_most(1), at(10)).expect("it can be removed"), 1);
 
-    assert_gone(&store, &old);
-    assert!(store.record_path(&new).exists());
+    assert_gone(&upkeep, &old);
+    assert!(upkeep.reader().record_path(&new).exists());
     assert!([pipe, link, device, dir].iter().all(|file| file.symlink_metadata().is_ok()));
-    assert_eq!(store.list(None, 10).expect("it is readable").total, 1);
+    assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 1);
 }
 
 #[test]
 fn five_at_once_remove_each_task_once() {
-    let (_dir, first) = store();
+    let (_dir, first) = upkeep();
     let old: Vec<_> = (0..100).map(|second| ended(&first, second)).collect();
     let new = ended(&first, 1_000);
     let removed: usize = thread::scope(|scope| {
         let servers: Vec<_> = (0..5)
             .map(|_| {
-                let store = Store::open(first.data_dir(), first.log_dir()).expect("it is there");
-                scope.spawn(move || store.remove_old(at_most(1), at(2_000)).expect("it can be removed"))
+                let other = Upkeep::open(first.reader().data_dir(), first.reader().log_dir()).expect("it is there");
+                scope.spawn(move || other.remove_old(at_most(1), at(2_000)).expect("it can be removed"))
             })
             .collect();
         servers.into_iter().map(|server| server.join().expect("it does not panic")).sum()
     });
     // What one of them left announced, because others held the index for so long, is not counted.
-    let announced = first.running_ids().expect("it is readable").len();
+    let announced = first.reader().running_ids().expect("it is readable").len();
     assert_eq!(removed + announced, 100, "a task was counted twice, or not at all");
     first.remove_old(at_most(1), at(2_000)).expect("it can be removed");
     old.iter().for_each(|id| assert_gone(&first, id));
-    assert!(first.record_path(&new).exists() && in_index(&first, &new));
-    assert_eq!(first.running_ids().expect("it is readable"), []);
+    assert!(first.reader().record_path(&new).exists() && in_index(&first, &new));
+    assert_eq!(first.reader().running_ids().expect("it is readable"), []);
 }

@@ -5,8 +5,14 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Store, StoreError, files, if_there};
-use crate::task::TaskId;
+use super::Reader;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+    },
+    task::TaskId,
+};
 
 /// Which of a task's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +59,7 @@ pub struct FileFacts {
     pub modified: SystemTime,
 }
 
-impl Store {
+impl Reader {
     /// A piece of one of the task's files; none if there is no such file.
     pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, StoreError> {
         let path = self.task_file(id, file);
@@ -122,13 +128,13 @@ fn piece(size: u64, mut file: impl Read + Seek, extent: Extent) -> io::Result<Pi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::reader;
 
     fn read(content: &[u8], offset: u64, length: u64) -> Piece {
-        let (_dir, store) = store();
+        let (_dir, reader) = reader();
         let id = TaskId::random();
-        std::fs::write(store.log_path(&id), content).expect("the log directory is writable");
-        let piece = store.piece(&id, TaskFile::Log, Extent { offset, length }).expect("it can be read");
+        std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
+        let piece = reader.piece(&id, TaskFile::Log, Extent { offset, length }).expect("it can be read");
         piece.expect("it is there")
     }
 
@@ -166,9 +172,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_has_no_piece() {
-        let (_dir, store) = store();
+        let (_dir, reader) = reader();
         let id = TaskId::random();
-        assert_eq!(store.piece(&id, TaskFile::Events, Extent { offset: 0, length: 1 }).expect("no error"), None);
-        assert_eq!(store.file_facts(&id, TaskFile::Events), None);
+        assert_eq!(reader.piece(&id, TaskFile::Events, Extent { offset: 0, length: 1 }).expect("no error"), None);
+        assert_eq!(reader.file_facts(&id, TaskFile::Events), None);
     }
 }

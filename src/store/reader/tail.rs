@@ -5,8 +5,14 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
-use super::{Store, StoreError, files, if_there};
-use crate::task::TaskId;
+use super::Reader;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+    },
+    task::TaskId,
+};
 
 /// The end of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +27,7 @@ pub struct Tail {
 const REACH: u64 = 1 << 20;
 const BLOCK: u64 = 64 << 10;
 
-impl Store {
+impl Reader {
     /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
     pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
         let path = self.layout.log(id);
@@ -60,13 +66,13 @@ fn tail(mut file: File, most: usize) -> io::Result<Tail> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::reader;
 
     fn tail_of(content: &str, most: usize) -> Tail {
-        let (_dir, store) = store();
+        let (_dir, reader) = reader();
         let id = TaskId::random();
-        std::fs::write(store.log_path(&id), content).expect("the log directory is writable");
-        store.tail_log(&id, most).expect("it can be read")
+        std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
+        reader.tail_log(&id, most).expect("it can be read")
     }
 
     #[test]

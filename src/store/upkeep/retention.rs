@@ -8,13 +8,18 @@ use std::fs;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Lease, Store, StoreError,
-    atomic::{Durability, replace},
-    files,
-    layout::RECORD_SUFFIX,
+use super::Upkeep;
+use crate::{
+    store::{
+        atomic::{Durability, replace},
+        error::StoreError,
+        files,
+        layout::RECORD_SUFFIX,
+        open_task::OpenTask,
+        records,
+    },
+    task::{RECORD_FORMAT, Retention, TaskId, TaskRecord},
 };
-use crate::task::{RECORD_FORMAT, Retention, TaskId, TaskRecord};
 
 /// So many tasks are removed together, with one look at the index.
 const AT_ONCE: usize = 64;
@@ -35,14 +40,14 @@ enum Rule {
     Size,
 }
 
-impl Store {
+impl Upkeep {
     /// Removes the tasks that have ended and that `rules` do not keep, the oldest first, and leaves a notice of it. What
     /// the original program left, and what was set aside, stays. A task that cannot be removed now is left for the next
     /// time. Gives the number of tasks that were removed.
     pub fn remove_old(&self, rules: Retention, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        for id in self.running_ids()?.into_iter().filter(|id| self.is_being_removed(id)) {
-            let finished = self.take_over(&id).and_then(|lease| match lease {
-                Some(lease) => self.finish_removal(&id, lease),
+        for id in self.candidates()?.into_iter().filter(|id| self.reader.is_being_removed(id)) {
+            let finished = self.take_over(&id).and_then(|task| match task {
+                Some(task) => self.finish_removal(task),
                 None => Ok(()),
             });
             complain(&id, finished);
@@ -54,59 +59,53 @@ impl Store {
         for some in doomed(self.all_ended()?, rules, now).chunks(AT_ONCE) {
             let mut begun = Vec::new();
             for (id, rule) in some {
-                let lease = complain(id, self.begin_removal(id)).flatten();
-                begun.extend(lease.map(|lease| (id.clone(), lease, *rule)));
+                let task = complain(id, self.begin_removal(id)).flatten();
+                begun.extend(task.map(|task| (task, *rule)));
             }
-            let ids: Vec<_> = begun.iter().map(|(id, ..)| id.clone()).collect();
+            let ids: Vec<_> = begun.iter().map(|(task, _)| task.id().clone()).collect();
             // Without the index their run directories stay, announced as they are.
-            if !self.drop_from_index(&ids)? {
+            if !self.index.remove(&ids)? {
                 continue;
             }
-            for (id, lease, rule) in begun {
-                complain(&id, self.close(&id, lease));
+            for ((task, rule), id) in begun.into_iter().zip(ids) {
+                complain(&id, task.close());
                 removed.push(rule);
             }
         }
         if !removed.is_empty() {
-            self.notice(told(&removed));
+            self.notices.add(told(&removed));
         }
         Ok(removed.len())
     }
 
-    /// Whether the task is on its way out: its files go, and nothing of it is to be mended.
-    pub fn is_being_removed(&self, id: &TaskId) -> bool {
-        self.layout.removing(id).exists()
-    }
-
     /// Finishes a removal whose process is gone.
-    pub fn finish_removal(&self, id: &TaskId, lease: Lease) -> Result<(), StoreError> {
+    pub fn finish_removal(&self, task: OpenTask) -> Result<(), StoreError> {
         // Another may have finished it before the lease was ours: then the directory is empty, and of our making.
-        if self.is_being_removed(id) {
-            self.remove_files(id)?;
-            if !self.drop_from_index(std::slice::from_ref(id))? {
+        if self.reader.is_being_removed(task.id()) {
+            self.remove_files(&task)?;
+            if !self.index.remove(std::slice::from_ref(task.id()))? {
                 return Ok(());
             }
         }
-        self.close(id, lease)
+        task.close()
     }
 
     /// Takes the files of a task that has ended. `None`: somebody else is at it, or was.
-    fn begin_removal(&self, id: &TaskId) -> Result<Option<Lease>, StoreError> {
-        let Some(lease) = self.take_over(id)? else { return Ok(None) };
+    fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
+        let Some(task) = self.take_over(id)? else { return Ok(None) };
         // Only now is it certain that it is still there, and that nobody writes it.
         if self.ended_here(id)?.is_none() {
-            self.close(id, lease)?;
+            task.close()?;
             return Ok(None);
         }
         replace(&self.layout.removing(id), b"", Durability::Durable)?;
-        self.remove_files(id)?;
-        Ok(Some(lease))
+        self.remove_files(&task)?;
+        Ok(Some(task))
     }
 
     /// Removes what is ours of the task, its record last.
-    fn remove_files(&self, id: &TaskId) -> Result<(), StoreError> {
-        let layout = &self.layout;
-        for file in [layout.events(id), layout.log(id), layout.result(id), layout.record(id)] {
+    fn remove_files(&self, task: &OpenTask) -> Result<(), StoreError> {
+        for file in records::files_of(&self.layout, task.id()) {
             files::remove(&file).map_err(StoreError::at("remove", file))?;
         }
         Ok(())
@@ -129,8 +128,7 @@ impl Store {
 
     /// The task as its record has it, if this program ran it, and it has ended.
     fn ended_here(&self, id: &TaskId) -> Result<Option<Ended>, StoreError> {
-        let path = self.layout.record(id);
-        let Some(content) = self.read_as_it_is(&path)? else { return Ok(None) };
+        let Some(content) = records::read_as_it_is(&self.layout.record(id))? else { return Ok(None) };
         let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(|record| {
             record.id == *id && record.format == RECORD_FORMAT && !record.from_original && record.status.is_final()
         });
@@ -142,8 +140,7 @@ impl Store {
     }
 
     fn bytes_of(&self, id: &TaskId) -> u64 {
-        let layout = &self.layout;
-        let files = [layout.events(id), layout.log(id), layout.result(id), layout.record(id)];
+        let files = records::files_of(&self.layout, id);
         files.iter().filter_map(|file| fs::symlink_metadata(file).ok()).map(|file| file.len()).sum()
     }
 }

@@ -6,23 +6,17 @@
 
 use std::{
     ffi::OsString,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
 
-use super::{
-    Store, StoreError,
-    atomic::{Durability, replace},
-    files,
+use super::Reader;
+use crate::{
+    store::{error::StoreError, files},
+    task::TaskId,
 };
-use crate::task::TaskId;
 
-impl Store {
-    /// Notes in the run directory of a task that begins where its files are.
-    pub fn write_log_dir(&self, id: &TaskId) -> Result<(), StoreError> {
-        replace(&self.layout.log_dir_of(id), self.layout.logs.as_os_str().as_bytes(), Durability::Volatile)
-    }
-
+impl Reader {
     /// The log directory that has the files of the task, if it is not ours.
     ///
     /// While a task lives its run directory says so. 2.0.0 wrote no such note, but the index names the record's file.
@@ -32,7 +26,7 @@ impl Store {
         }
         let noted = files::read(&self.layout.log_dir_of(id)).ok().map(|path| PathBuf::from(OsString::from_vec(path)));
         let of_record = || -> Result<Option<PathBuf>, StoreError> {
-            let entry = self.index_entry(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
+            let entry = self.index.entry(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
             let record = entry.and_then(|entry| entry.debug_file);
             Ok(record.as_deref().and_then(Path::parent).map(Path::to_owned))
         };
@@ -56,11 +50,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        store::{Claim, tests::store},
+        store::tests::{claimed, upkeep},
         task::{IndexLimits, TaskRecord},
     };
 
-    fn running(store: &Store) -> TaskRecord {
+    fn running(store: &Reader) -> TaskRecord {
         let id = TaskId::random();
         let record = store.record_path(&id);
         serde_json::from_value(json!({
@@ -71,28 +65,30 @@ mod tests {
 
     #[test]
     fn a_task_is_elsewhere_if_its_run_directory_or_the_index_says_so() {
-        let (dir, right) = store();
-        let wrong = Store::open(right.data_dir(), &dir.path().join("other")).expect("it is writable");
+        let (dir, upkeep) = upkeep();
+        let right = upkeep.reader();
+        let wrong = Reader::new(right.data_dir(), &dir.path().join("other"));
         let limits = IndexLimits { entries: 10, text: 100 };
-        let elsewhere = |store: &Store, id: &TaskId| store.elsewhere(id).expect("it is readable");
+        let elsewhere = |store: &Reader, id: &TaskId| store.elsewhere(id).expect("it is readable");
 
-        let noted = running(&right);
-        let Ok(Claim::Taken(_lease)) = right.claim(&noted.id) else { panic!("a new id is free") };
+        let noted = running(right);
+        let task = claimed(&upkeep, &noted.id);
         assert_eq!(elsewhere(&wrong, &noted.id), None, "nothing is known of it yet");
-        right.write_log_dir(&noted.id).expect("it is writable");
+        task.write_log_dir().expect("it is writable");
         assert_eq!(elsewhere(&wrong, &noted.id).as_deref(), Some(right.log_dir()));
-        assert_eq!(elsewhere(&right, &noted.id), None);
+        assert_eq!(elsewhere(right, &noted.id), None);
 
-        let indexed = running(&right);
-        right.write_record(&indexed).expect("it is writable");
-        right.index(&indexed, limits).expect("it is writable");
+        let indexed = running(right);
+        let task = claimed(&upkeep, &indexed.id);
+        task.write_record(&indexed).expect("it is writable");
+        task.index(&indexed, limits).expect("it is writable");
         assert_eq!(elsewhere(&wrong, &indexed.id).as_deref(), Some(right.log_dir()));
-        assert_eq!(elsewhere(&right, &indexed.id), None);
+        assert_eq!(elsewhere(right, &indexed.id), None);
 
         assert_eq!(elsewhere(&wrong, &TaskId::random()), None);
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(right.log_dir(), &link).expect("it is writable");
-        let linked = Store::open(right.data_dir(), &link).expect("it is the same directory");
+        let linked = Reader::new(right.data_dir(), &link);
         assert_eq!((elsewhere(&linked, &noted.id), elsewhere(&linked, &indexed.id)), (None, None));
     }
 }

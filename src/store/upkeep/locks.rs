@@ -10,9 +10,10 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::{Store, StoreError, fault};
+use super::Upkeep;
+use crate::store::{error::StoreError, fault};
 
-impl Store {
+impl Upkeep {
     /// Fails with [`ErrorKind::Unsupported`] when files in the data directory cannot be locked. Leaves nothing behind.
     ///
     /// Other troubles of the directory are told where they matter.
@@ -20,7 +21,7 @@ impl Store {
         match self.lock_something() {
             Err(error) if is_unsupported(&error) => {
                 let why = format!("its file system has no file locks ({error})");
-                let dir = self.data_dir();
+                let dir = self.reader().data_dir();
                 Err(StoreError::at("use", dir)(io::Error::new(ErrorKind::Unsupported, why)))
             }
             Ok(()) | Err(_) => Ok(()),
@@ -29,7 +30,7 @@ impl Store {
 
     fn lock_something(&self) -> io::Result<()> {
         fault::point("lock")?;
-        match tempfile::tempfile_in(self.data_dir())?.try_lock() {
+        match tempfile::tempfile_in(self.reader().data_dir())?.try_lock() {
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -44,14 +45,14 @@ fn is_unsupported(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::upkeep;
 
     #[test]
     fn an_ordinary_directory_has_locks_and_stays_as_it_is() {
-        let (_dir, store) = store();
-        let files = || std::fs::read_dir(store.data_dir()).map(Iterator::count).unwrap_or_default();
+        let (_dir, upkeep) = upkeep();
+        let files = || std::fs::read_dir(upkeep.reader().data_dir()).map(Iterator::count).unwrap_or_default();
         let before = files();
-        store.check_locks().expect("the test's directory has locks");
+        upkeep.check_locks().expect("the test's directory has locks");
         assert_eq!(files(), before);
     }
 

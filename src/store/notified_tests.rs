@@ -1,0 +1,210 @@
+//! Ends that become visible late, out of order, or with strange times; and files of other versions.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    store::tests::{claimed, upkeep, write},
+    task::{IndexLimits, TaskStatus},
+};
+
+const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + second)
+}
+
+/// A task that began and ended then, by whatever clock.
+fn record(began: i64, ended: i64) -> TaskRecord {
+    serde_json::from_value(json!({
+        "format": 1, "id": TaskId::random(), "status": "completed", "startedAt": at(began), "completedAt": at(ended)
+    }))
+    .expect("these fields are enough")
+}
+
+fn put(upkeep: &Upkeep, record: &TaskRecord) -> TaskId {
+    write(upkeep, record);
+    upkeep.index().upsert(record, LIMITS).expect("it is writable");
+    record.id.clone()
+}
+
+fn end(upkeep: &Upkeep, began: i64, ended: i64) -> TaskId {
+    put(upkeep, &record(began, ended))
+}
+
+/// The ends that are reported to a session.
+fn tell(upkeep: &Upkeep, key: &str) -> Vec<TaskId> {
+    let notified = NotifiedEnds::of(upkeep);
+    let untold = notified.untold(key).expect("the files are ours");
+    let ids = untold.records.iter().map(|record| record.id.clone()).collect();
+    untold.confirm().expect("it is writable");
+    ids
+}
+
+#[test]
+fn each_session_is_told_of_each_end_after_its_first_call_once() {
+    let (_dir, upkeep) = upkeep();
+    end(&upkeep, 1, 2);
+    assert_eq!(tell(&upkeep, "a"), [], "it ended before the session began");
+    let (second, third) = (end(&upkeep, 3, 4), end(&upkeep, 3, 5));
+    assert_eq!(tell(&upkeep, "b"), []);
+    let fourth = end(&upkeep, 3, 6);
+    assert_eq!(tell(&upkeep, "a"), [second, third, fourth.clone()]);
+    assert_eq!((tell(&upkeep, "b"), tell(&upkeep, "a"), tell(&upkeep, "b")), (vec![fourth], vec![], vec![]));
+}
+
+#[test]
+fn an_end_that_becomes_visible_late_is_told_whatever_its_time() {
+    let (_dir, upkeep) = upkeep();
+    tell(&upkeep, "a");
+    end(&upkeep, 10, 20);
+    assert_eq!(tell(&upkeep, "a").len(), 1);
+    // Its time was taken before the other's, and its record was written after that was told. Clocks are set back, too.
+    for time in [15, 20, -1_000_000, 1_000_000, 21] {
+        let late = end(&upkeep, time - 5, time);
+        assert_eq!(tell(&upkeep, "a"), [late], "at {time}");
+    }
+    assert_eq!(tell(&upkeep, "a"), []);
+}
+
+#[test]
+fn an_end_is_told_although_the_index_has_no_room_for_it() {
+    let (_dir, upkeep) = upkeep();
+    let running = TaskRecord { status: TaskStatus::Running, completed_at: None, ..record(0, 0) };
+    let task = claimed(&upkeep, &running.id);
+    let put = |record: &TaskRecord| {
+        task.write_record(record).and_then(|()| task.index(record, LIMITS)).expect("it is writable");
+    };
+    put(&running);
+    tell(&upkeep, "a");
+    tell(&upkeep, "b");
+    let newer: Vec<_> = (1..=150).map(|second| end(&upkeep, second, second)).collect();
+    let ended = TaskRecord { status: TaskStatus::Completed, completed_at: Some(at(200)), ..running };
+    put(&ended);
+    task.close().expect("it is writable");
+    assert_eq!(upkeep.index().entry(&ended.id).expect("it is readable"), None, "the index has dropped it");
+    for key in ["a", "b"] {
+        let told = tell(&upkeep, key);
+        assert!(told.contains(&ended.id), "{key}");
+        // The oldest of the newer ones were never seen by anyone while the index had them.
+        assert_eq!(told.len(), 1 + LIMITS.entries.min(newer.len()), "{key}");
+        assert_eq!(tell(&upkeep, key), []);
+    }
+}
+
+#[test]
+fn an_index_that_is_rebuilt_makes_nothing_new() {
+    let (_dir, upkeep) = upkeep();
+    for second in 0..150 {
+        end(&upkeep, second, second);
+    }
+    tell(&upkeep, "a");
+    fs::remove_file(upkeep.layout().index()).expect("it is there");
+    assert_eq!(upkeep.reader().list(None, usize::MAX).expect("it is readable").total, 150);
+    assert_eq!(tell(&upkeep, "a"), []);
+    upkeep.index().mark_dirty().expect("it is writable");
+    assert_eq!(tell(&upkeep, "a"), []);
+}
+
+#[test]
+fn what_was_not_confirmed_is_told_again() {
+    let (_dir, upkeep) = upkeep();
+    tell(&upkeep, "a");
+    let id = end(&upkeep, 1, 2);
+    drop(NotifiedEnds::of(&upkeep).untold("a").expect("the files are ours"));
+    assert_eq!(tell(&upkeep, "a"), [id]);
+}
+
+#[test]
+fn calls_that_find_nothing_new_write_nothing() {
+    let (_dir, upkeep) = upkeep();
+    end(&upkeep, 1, 2);
+    tell(&upkeep, "a");
+    let facts = || fs::metadata(upkeep.layout().notified()).and_then(|file| file.modified()).expect("it is there");
+    let before = facts();
+    for _ in 0..3 {
+        assert_eq!(tell(&upkeep, "a"), []);
+    }
+    assert_eq!(facts(), before);
+}
+
+#[test]
+fn of_many_sessions_those_that_still_ask_are_remembered() {
+    let (_dir, upkeep) = upkeep();
+    tell(&upkeep, "silent");
+    tell(&upkeep, "asking");
+    for session in 0..2 * REMEMBERED {
+        tell(&upkeep, &format!("session {session}"));
+        assert_eq!(tell(&upkeep, "asking"), []);
+    }
+    let id = end(&upkeep, 1, 2);
+    assert_eq!((tell(&upkeep, "silent"), tell(&upkeep, "asking")), (vec![], vec![id]));
+    let told = NotifiedEnds::of(&upkeep).read_told().expect("it is readable").expect("it is there");
+    assert_eq!(told.sessions.len(), REMEMBERED);
+}
+
+#[test]
+fn a_session_of_the_version_before_is_told_what_ended_since() {
+    let (_dir, upkeep) = upkeep();
+    let ids: Vec<_> = (1..=4).map(|second| end(&upkeep, 0, second)).collect();
+    let written = json!({"a": at(2), "b": at(3), "future": at(1_000_000)});
+    fs::write(upkeep.layout().told(), written.to_string()).expect("it is writable");
+    assert_eq!(tell(&upkeep, "a"), ids[2..]);
+    let later = end(&upkeep, 0, 5);
+    assert_eq!(tell(&upkeep, "b"), [ids[3].clone(), later.clone()]);
+    assert_eq!(
+        tell(&upkeep, "future"),
+        std::slice::from_ref(&later),
+        "a time in the future holds back nothing from now on"
+    );
+    assert_eq!(tell(&upkeep, "a"), [later]);
+    assert_eq!(tell(&upkeep, "new"), []);
+    assert_eq!(fs::read_to_string(upkeep.layout().told()).expect("it stays"), written.to_string());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_kept_and_begun_anew() {
+    for content in ["{torn", "", "[]", r#"{"format":2,"later":true}"#, r#"{"a":"2024-01-15T10:30:00Z"}"#] {
+        let (_dir, upkeep) = upkeep();
+        end(&upkeep, 1, 2);
+        fs::write(upkeep.layout().notified(), content).expect("it is writable");
+        assert_eq!(tell(&upkeep, "a"), [], "{content}");
+        assert_eq!(upkeep.notices().take().len(), 1, "{content}");
+        let id = end(&upkeep, 1, 3);
+        assert_eq!(tell(&upkeep, "a"), [id], "{content}");
+    }
+}
+
+#[test]
+fn tasks_that_are_gone_are_forgotten_and_no_session_loses_its_place() {
+    let ids: Vec<_> = (0..6).map(|_| TaskId::random()).collect();
+    let session = |told| Session { told, sign: 1 };
+    let sessions = (0..=6).map(|told| (format!("told {told}"), session(told))).collect();
+    let mut told = Told { format: FORMAT, ended: ids.clone(), running: BTreeSet::new(), sessions, signs: 1, swept: 0 };
+    told.keep(&[false, true, false, false, true, true]);
+    assert_eq!((told.ended, told.swept), (vec![ids[1].clone(), ids[4].clone(), ids[5].clone()], 3));
+    let places: Vec<_> = told.sessions.values().map(|session| session.told).collect();
+    assert_eq!(places, [0, 0, 1, 1, 1, 2, 3]);
+}
+
+#[test]
+fn a_second_call_waits_until_the_first_has_told() {
+    let (dir, upkeep) = upkeep();
+    tell(&upkeep, "a");
+    let id = end(&upkeep, 1, 2);
+    let notified = NotifiedEnds::of(&upkeep);
+    let first = notified.untold("a").expect("the files are ours");
+    assert_eq!(first.records.iter().map(|record| &record.id).collect::<Vec<_>>(), [&id]);
+    std::thread::scope(|scope| {
+        let (answer, answered) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            let upkeep = Upkeep::open(&dir.path().join("data"), &dir.path().join("data/logs")).expect("it is ours");
+            answer.send(tell(&upkeep, "a"))
+        });
+        // Without the lock it takes a few milliseconds.
+        assert!(answered.recv_timeout(Duration::from_millis(300)).is_err(), "it waits");
+        first.confirm().expect("it is writable");
+        assert_eq!(answered.recv_timeout(Duration::from_secs(30)), Ok(vec![]));
+    });
+}

@@ -1,0 +1,133 @@
+//! Getting a task's lease.
+
+use std::{
+    fs::TryLockError,
+    io,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::OpenTask;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+        index::Index,
+        layout::Layout,
+        notices::Notices,
+        records,
+    },
+    task::TaskId,
+};
+
+/// The result of trying to begin a task under an id.
+#[derive(Debug)]
+pub enum Claim {
+    /// The id is ours, and so is the lease.
+    Taken(OpenTask),
+    /// Another task has, or had, this id.
+    InUse,
+}
+
+/// A reader that asks whether a lease is held holds it for a moment itself; a claim outwaits that.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+
+impl OpenTask {
+    /// Begins a task: makes its run directory, exclusively, and takes its lease.
+    pub(in crate::store) fn claim(layout: &Arc<Layout>, notices: &Notices, id: &TaskId) -> Result<Claim, StoreError> {
+        let run = layout.run(id);
+        match files::make_new_dir(&run) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Claim::InUse),
+            made => made.map_err(StoreError::at("make", &run))?,
+        }
+        if is_known(layout, notices, id)? {
+            files::remove_dir(&run).map_err(StoreError::at("remove", &run))?;
+            return Ok(Claim::InUse);
+        }
+        let path = layout.lease(id);
+        let file = files::write(&path).map_err(StoreError::at("make", &path))?;
+        let patience = Instant::now() + CLAIM_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Claim::Taken(Self::new(id, layout, notices, file))),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(5)),
+                Err(TryLockError::WouldBlock) => return Ok(Claim::InUse),
+                Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", &path)(error)),
+            }
+        }
+    }
+
+    /// Takes over the lease of a task whose holder is gone. `None`: somebody holds it.
+    ///
+    /// A task without a run directory gets one, so that two processes never finalize the same task at once.
+    pub(in crate::store) fn take_over(
+        layout: &Arc<Layout>,
+        notices: &Notices,
+        id: &TaskId,
+    ) -> Result<Option<Self>, StoreError> {
+        let path = layout.lease(id);
+        let run = layout.run(id);
+        files::make_private_dir(&run)?;
+        // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
+        let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
+        match file.try_lock() {
+            // Whoever held it may have removed it between our opening and our locking.
+            Ok(()) if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
+                Ok(Some(Self::new(id, layout, notices, file)))
+            }
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
+        }
+    }
+}
+
+/// Whether any file speaks of a task with this id.
+fn is_known(layout: &Arc<Layout>, notices: &Notices, id: &TaskId) -> Result<bool, StoreError> {
+    // Whatever it is that has the name.
+    let has = |path: PathBuf| path.symlink_metadata().is_ok();
+    let index = Index::new(Arc::clone(layout), notices.clone());
+    Ok(records::files_of(layout, id).into_iter().any(has) || index.mentions(id)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{claimed, upkeep};
+
+    #[test]
+    fn an_id_is_claimed_once_and_leased_until_it_is_closed() {
+        let (_dir, upkeep) = upkeep();
+        let id = TaskId::random();
+        let task = claimed(&upkeep, &id);
+        assert!(matches!(upkeep.claim(&id), Ok(Claim::InUse)));
+        let is_leased = || upkeep.reader().is_leased(&id).expect("the lease can be read");
+        assert!(is_leased());
+        assert!(upkeep.take_over(&id).expect("the lease can be tried").is_none());
+        task.close().expect("the run directory can be removed");
+        assert!(!is_leased());
+    }
+
+    #[test]
+    fn a_lease_whose_holder_is_gone_can_be_taken_over() {
+        let (_dir, upkeep) = upkeep();
+        let id = TaskId::random();
+        drop(claimed(&upkeep, &id));
+        assert!(upkeep.take_over(&id).expect("the lease can be tried").is_some());
+    }
+
+    #[test]
+    fn a_released_task_keeps_its_run_directory_until_it_is_cleared_up() {
+        let (_dir, upkeep) = upkeep();
+        let record = crate::store::tests::record(0, crate::task::TaskStatus::Completed);
+        let task = claimed(&upkeep, &record.id);
+        task.write_record(&record).expect("it is writable");
+        let released = task.release();
+        assert!(!upkeep.reader().is_leased(&record.id).expect("the lease can be read"));
+        assert_eq!(upkeep.reader().running_ids().expect("it is readable"), std::slice::from_ref(&record.id));
+        released.clear_up(&record, crate::store::tests::LIMITS).expect("it is writable");
+        assert_eq!(upkeep.reader().running_ids().expect("it is readable"), []);
+    }
+}

@@ -1,0 +1,55 @@
+//! The agent's final message, however long it is.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+};
+
+use super::Reader;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+    },
+    task::TaskId,
+};
+
+/// The agent's final message, with its middle left out when it is long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultText {
+    /// The whole message, or its beginning.
+    pub head: String,
+    /// Bytes between `head` and `tail`.
+    pub left_out: u64,
+    /// The end of a long message.
+    pub tail: String,
+}
+
+impl Reader {
+    /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how
+    /// many bytes are left out between them. `None` when there is no result.
+    pub fn result(&self, id: &TaskId, most: u64) -> Result<Option<ResultText>, StoreError> {
+        let path = self.layout.result(id);
+        if_there(files::open(&path).and_then(|file| shortened(file, most))).map_err(StoreError::at("read", path))
+    }
+}
+
+fn shortened(mut file: fs::File, most: u64) -> io::Result<ResultText> {
+    let length = file.metadata()?.len();
+    let mut head = Vec::new();
+    if length <= most {
+        file.read_to_end(&mut head)?;
+        return Ok(ResultText { head: lossy(head), left_out: 0, tail: String::new() });
+    }
+    let half = most / 2;
+    (&mut file).take(half).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(length - half))?;
+    let mut tail = Vec::new();
+    file.take(half).read_to_end(&mut tail)?;
+    Ok(ResultText { head: lossy(head), left_out: length - 2 * half, tail: lossy(tail) })
+}
+
+/// Text cut at any byte: what is left of a character at either end goes.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).trim_matches(char::REPLACEMENT_CHARACTER).to_owned()
+}

@@ -1,0 +1,118 @@
+//! The run directory of a task: who runs it, what it is doing, and what others asked of it.
+
+use std::{
+    ffi::OsString,
+    fs::{self, TryLockError},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::ffi::OsStringExt,
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::Reader;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+    },
+    task::{LiveView, Policy, TaskId},
+};
+
+impl Reader {
+    /// The tasks that have a run directory: those that live, and those whose supervisor died.
+    pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
+        let root = self.layout.run_root();
+        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        Ok(names
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok())
+            .collect())
+    }
+
+    /// Whether somebody holds the task's lease at this moment.
+    pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let path = self.layout.lease(id);
+        let file = match if_there(files::open(&path)) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(false),
+            // Whatever it is, it is nothing that a supervisor locks.
+            Err(error) if files::is_foreign(&error) => return Ok(false),
+            Err(error) => return Err(StoreError::at("open", path)(error)),
+        };
+        // The system can only be asked by trying. The lock is gone with this function, and a claim waits for that long.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
+        }
+    }
+
+    /// The tasks that wait for their turn, those that came first at the front.
+    pub fn waiting(&self) -> Result<Vec<TaskId>, StoreError> {
+        let mut tickets: Vec<(i64, TaskId)> = Vec::new();
+        for id in self.running_ids()? {
+            let since = files::read(&self.layout.ticket(&id)).ok().and_then(|ticket| String::from_utf8(ticket).ok());
+            // The ticket of one that died counts for nothing.
+            if let Some(since) = since.and_then(|since| since.parse().ok())
+                && self.is_leased(&id)?
+            {
+                tickets.push((since, id));
+            }
+        }
+        tickets.sort();
+        Ok(tickets.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// The rules of a task that lives.
+    pub fn policy(&self, id: &TaskId) -> Option<Policy> {
+        serde_json::from_slice(&files::read(&self.layout.policy(id)).ok()?).ok()
+    }
+
+    /// Where the task's cgroup is, or was.
+    pub fn cgroup(&self, id: &TaskId) -> Option<PathBuf> {
+        Some(PathBuf::from(OsString::from_vec(files::read(&self.layout.group(id)).ok()?)))
+    }
+
+    /// Where a running task stands; `None` when it does not run, or has not said yet.
+    pub fn live(&self, id: &TaskId) -> Option<LiveView> {
+        serde_json::from_slice(&files::read(&self.layout.live(id)).ok()?).ok()
+    }
+
+    /// The end of the supervisor's own log. Of a supervisor that is gone it shows a fault of ours, most likely.
+    pub fn last_words(&self, id: &TaskId) -> Option<String> {
+        const MOST: usize = 2_000;
+        // A character has four bytes at most.
+        const REACH: u64 = 4 * MOST as u64;
+        let mut file = files::open(&self.layout.supervisor_log(id)).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(REACH))).ok()?;
+        let mut end = Vec::new();
+        file.take(REACH).read_to_end(&mut end).ok()?;
+        let log = String::from_utf8_lossy(&end).into_owned();
+        let begin = log.char_indices().rev().nth(MOST).map_or(0, |(at, _)| at);
+        Some(log[begin..].trim().to_owned()).filter(|words| !words.is_empty())
+    }
+
+    /// Whether somebody asked for the task to be stopped.
+    pub fn is_cancel_requested(&self, id: &TaskId) -> bool {
+        self.layout.cancel(id).exists()
+    }
+
+    /// Whether somebody recorded that the task's time limit has passed and its supervisor did not end it.
+    pub fn is_overdue(&self, id: &TaskId) -> bool {
+        self.layout.overdue(id).exists()
+    }
+
+    /// Whether the task is being removed: its files go, and nothing of it is to be finalized.
+    pub fn is_being_removed(&self, id: &TaskId) -> bool {
+        self.layout.removing(id).exists()
+    }
+
+    /// How long ago the run directory was made or last changed; `None` when there is none.
+    pub fn run_age(&self, id: &TaskId) -> Option<Duration> {
+        let modified: io::Result<_> = fs::metadata(self.layout.run(id)).and_then(|meta| meta.modified());
+        modified.ok()?.elapsed().ok()
+    }
+}

@@ -1,0 +1,33 @@
+//! Requests to a task's supervisor, left as files in the task's run directory. Anyone may leave one.
+
+use std::sync::Arc;
+
+use super::{error::StoreError, error::if_there, files, layout::Layout, upkeep::Upkeep};
+use crate::task::TaskId;
+
+/// Leaves requests. A task without a run directory has ended, so a request to it is dropped.
+#[derive(Debug, Clone)]
+pub struct Requests {
+    layout: Arc<Layout>,
+}
+
+impl Requests {
+    /// Requests in this data directory.
+    pub fn of(upkeep: &Upkeep) -> Self {
+        Self { layout: Arc::clone(upkeep.layout()) }
+    }
+
+    /// Asks the task's supervisor to stop it, durably.
+    pub fn cancel(&self, id: &TaskId) -> Result<(), StoreError> {
+        let path = self.layout.cancel(id);
+        if_there(files::write(&path).and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
+        Ok(())
+    }
+
+    /// Records that the task's time limit has passed and its supervisor did not end it.
+    pub fn mark_overdue(&self, id: &TaskId) -> Result<(), StoreError> {
+        let path = self.layout.overdue(id);
+        if_there(files::write(&path)).map_err(StoreError::at("write", path))?;
+        Ok(())
+    }
+}
