@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{Broker, Refusal};
-use crate::{
-    process::{kill_supervisor, nudge},
-    task::{Grace, TaskId, TaskRecord},
-};
+use crate::task::{Grace, TaskId, TaskRecord};
 
 /// What came of a wish to cancel.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,17 +18,17 @@ pub enum Cancelled {
     Stopping,
 }
 
-/// How long a supervisor has, beyond the grace periods, to close its books.
+/// How long a supervisor has, beyond the grace periods, to finalize its task.
 pub(super) const PATIENCE: Duration = Duration::from_secs(16);
 
-/// How long the books of a supervisor that was killed take to be closed.
+/// How long it takes to finalize the task of a supervisor that was killed.
 pub(super) const CLOSING: Duration = Duration::from_secs(6);
 
 const POLL: Duration = Duration::from_millis(20);
 
 impl Broker {
     /// Asks for the task to be stopped, and waits until it is. A supervisor that does not react is killed, and the
-    /// books are closed without it.
+    /// task is finalized without it.
     pub async fn cancel(&self, id: &TaskId) -> Result<Cancelled, Refusal> {
         if let Some(record) = self.ended(id).await? {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
@@ -41,7 +38,7 @@ impl Broker {
         if let Some(record) = self.ends_within(id, patience).await? {
             return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
-        self.kill_supervisor_of(id).await?;
+        self.force_stop(id).await?;
         let ended = self.ends_within(id, CLOSING).await?;
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
@@ -49,29 +46,27 @@ impl Broker {
     /// Asks the task's supervisor to stop it, and returns how patiently it does that.
     async fn asked_to_stop(&self, id: &TaskId) -> Result<Grace, Refusal> {
         let id = id.clone();
-        self.on_disk(move |broker| {
-            // The task's own grace: it may have been submitted under another configuration.
-            let grace = broker.reader.policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
-            broker.requests.cancel(&id)?;
-            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
-                nudge(&id, &supervisor);
-            }
-            Ok(grace)
-        })
-        .await?
+        let (grace, record) = self
+            .on_disk(move |broker| {
+                // The task's own grace: it may have been submitted under another configuration.
+                let grace = broker.reader.policy(&id).map_or(broker.config.policy.grace, |policy| policy.grace);
+                broker.requests.cancel(&id)?;
+                Ok::<_, Refusal>((grace, broker.reader.record(&id)?))
+            })
+            .await??;
+        if let Some(record) = record {
+            self.executor.ask_to_stop(&record).await;
+        }
+        Ok(grace)
     }
 
-    /// Kills a supervisor that does not react, so that the task can be finalized without it.
-    pub(super) async fn kill_supervisor_of(&self, id: &TaskId) -> Result<(), Refusal> {
+    /// Ends a supervisor that does not react, so that the task can be finalized without it.
+    pub(super) async fn force_stop(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
-        self.on_disk(move |broker| {
-            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
-                let was_killed = kill_supervisor(&id, &supervisor);
-                tracing::warn!(task = %id, was_killed, "its supervisor does not react");
-            }
-            Ok(())
-        })
-        .await?
+        if let Some(record) = self.on_disk(move |broker| broker.reader.record(&id)).await?? {
+            self.executor.force_stop(&record).await;
+        }
+        Ok(())
     }
 
     /// Waits for the end of the task, for at most `patience`.

@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use super::{Broker, Refusal};
 use crate::{
     blocking::{Lane, NoAnswer},
-    executor::reconcile,
+    executor::{SettleError, Settled},
     probing::{Freshness, NotUsable, installed},
     task::TaskId,
 };
@@ -29,21 +29,10 @@ static DISK: Lane = Lane::new(16);
 /// How long the data directory may take to answer. An index that many servers write to is waited for, for 2 seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How long it may take to finalize a task whose supervisor is gone: what is left of the agent is killed first.
-const SETTLING: Duration = Duration::from_secs(60);
-
 impl Broker {
     /// Does `work` beside everything else, and waits for it. Damaged files that it comes across are set aside. Fails when
     /// the data directory does not answer.
     pub(super) async fn on_disk<T, F>(&self, work: F) -> Result<T, Refusal>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Self) -> T + Send + 'static,
-    {
-        self.on_disk_within(DEADLINE, work).await
-    }
-
-    async fn on_disk_within<T, F>(&self, deadline: Duration, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
         F: FnOnce(&Self) -> T + Send + 'static,
@@ -54,7 +43,7 @@ impl Broker {
             broker.upkeep.repair();
             done
         };
-        let done = DISK.run(deadline, work).await;
+        let done = DISK.run(DEADLINE, work).await;
         done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
     }
 
@@ -71,11 +60,13 @@ impl Broker {
         Ok(probed.map(|(_, installed)| installed))
     }
 
-    /// Finalizes one task if its supervisor is gone.
+    /// Finalizes one task if nobody runs it any more.
     pub(super) async fn settle(&self, id: &TaskId) -> Result<(), Refusal> {
-        let (id, index) = (id.clone(), self.config.index);
-        self.on_disk_within(SETTLING, move |broker| reconcile(&broker.upkeep, &id, index)).await??;
-        Ok(())
+        match self.executor.settle(id).await {
+            Ok(Settled::Untouched | Settled::Finalized) => Ok(()),
+            Err(SettleError::Store(error)) => Err(Refusal::Store(error)),
+            Err(SettleError::NoAnswer(NoAnswer)) => Err(Refusal::NoAnswer { directory: self.config.data_dir.clone() }),
+        }
     }
 
     /// For work that takes as long as it takes, and that nobody waits for.

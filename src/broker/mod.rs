@@ -7,11 +7,15 @@
 mod cancel;
 mod directory;
 mod disk;
+#[cfg(test)]
+mod fake_executor;
 mod follow;
 mod overdue;
 mod refusal;
 mod resume;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
@@ -29,14 +33,14 @@ pub use view::TaskView;
 
 use crate::{
     config::Config,
-    executor::{Executor, reconcile_all},
+    executor::Executor,
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
     task::{TaskId, TaskRecord},
 };
 
-/// One configuration, one data directory, one place where supervisors run.
+/// One configuration, one data directory, one place where tasks run.
 #[derive(Debug, Clone)]
 pub struct Broker {
     config: Arc<Config>,
@@ -134,10 +138,12 @@ impl Broker {
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| format!("{PROGRAM} wait {id}"))
     }
 
-    /// Closes the books of all tasks whose supervisor is gone; then, and once an hour, removes old tasks, if any are to be
+    /// Finalizes all tasks whose supervisor is gone; then, and once an hour, removes old tasks, if any are to be
     /// removed. Begun when a server starts, off its start path, and dropped when it ends.
     pub async fn keep_house(&self) {
-        self.reconcile().await;
+        if let Err(error) = self.executor.settle_all().await {
+            tracing::warn!(%error, "interrupted tasks stay open");
+        }
         let rules = self.config.retention;
         loop {
             let done = self.in_background(move |broker| broker.upkeep.remove_old(rules, Utc::now())).await;
@@ -148,15 +154,6 @@ impl Broker {
                 return;
             }
             sleep(BETWEEN_REMOVALS).await;
-        }
-    }
-
-    /// Closes the books of all tasks whose supervisor is gone.
-    async fn reconcile(&self) {
-        let index = self.config.index;
-        let done = self.in_background(move |broker| reconcile_all(&broker.upkeep, index)).await;
-        if let Some(Err(error)) = done {
-            tracing::warn!(%error, "interrupted tasks stay open");
         }
     }
 }

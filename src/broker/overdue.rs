@@ -20,10 +20,7 @@ use super::{
     Broker, Refusal,
     cancel::{CLOSING, PATIENCE},
 };
-use crate::{
-    process::nudge,
-    task::{TaskId, TaskSpec},
-};
+use crate::task::{TaskId, TaskSpec};
 
 /// How much later than its supervisor a task counts as overdue.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -66,7 +63,7 @@ impl Broker {
         tracing::warn!(task = %id, "it is overdue: its supervisor is woken");
         self.mark_overdue(id).await?;
         if self.ends_within(id, PATIENCE.saturating_add(limit.graces)).await?.is_none() {
-            self.kill_supervisor_of(id).await?;
+            self.force_stop(id).await?;
             self.ends_within(id, CLOSING).await?;
         }
         Ok(())
@@ -85,13 +82,13 @@ impl Broker {
     /// Puts down that the time is up, for whoever finalizes the task, and wakes the supervisor.
     async fn mark_overdue(&self, id: &TaskId) -> Result<(), Refusal> {
         let id = id.clone();
-        self.on_disk(move |broker| {
+        let marked = self.on_disk(move |broker| {
             broker.requests.mark_overdue(&id)?;
-            if let Some(supervisor) = broker.reader.record(&id)?.and_then(|record| record.supervisor) {
-                nudge(&id, &supervisor);
-            }
-            Ok(())
-        })
-        .await?
+            broker.reader.record(&id)
+        });
+        if let Some(record) = marked.await?? {
+            self.executor.ask_to_stop(&record).await;
+        }
+        Ok(())
     }
 }

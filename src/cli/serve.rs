@@ -70,7 +70,7 @@ pub(super) fn over_http(
 pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
     check_proc().map_err(|problem| format!("{problem}\nnext: {}", problem.next()))?;
     let upkeep = open_data_dir(&config)?;
-    let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+    let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));
     Broker::new(config, registry, upkeep, executor).map_err(|problem| problem.to_string())
 }
 

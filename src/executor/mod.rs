@@ -1,12 +1,14 @@
-//! Where supervisors run.
+//! Where tasks run.
 //!
-//! The broker decides, the executor places, the supervisor runs. Today there is one executor, which starts supervisors
-//! on this machine; one that hands specs to workers elsewhere would stand beside it.
+//! The broker decides what is to happen to a task, and an [`Executor`] makes it happen: it starts whatever runs the task,
+//! passes on its hints, makes it stop, and finalizes the task when it is gone. Only an executor knows processes and
+//! signals. Nobody else needs to know where a task runs, because its files are always local.
+//!
+//! [`LocalExecutor`] runs each task in a supervisor process on this machine. An executor for workers on other machines
+//! stands next to it: whoever mirrors a remote task holds the task's local lease and writes its local files, so that all
+//! readers work unchanged, and [`settle`](Executor::settle) attaches a new mirror where the old one is gone.
 
 mod local;
-mod reconcile;
-#[cfg(test)]
-mod released_tests;
 
 use std::{fmt, io};
 
@@ -14,22 +16,51 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use local::LocalExecutor;
-pub use reconcile::{Reconciled, reconcile, reconcile_all};
 
-use crate::task::{TaskId, TaskSpec};
+use crate::{
+    blocking::NoAnswer,
+    store::StoreError,
+    task::{TaskId, TaskRecord, TaskSpec},
+};
 
-/// Starts supervisors.
+/// Runs tasks.
+///
+/// Everything that takes time is async, and can be dropped while it waits: work that has begun is then completed in the
+/// background. Nothing here blocks the calling thread.
 #[async_trait]
 pub trait Executor: fmt::Debug + Send + Sync {
-    /// Starts a supervisor for this task, and returns when the task exists, or does not.
+    /// Starts whatever will run this task. Returns when the task exists, and does not wait for its agent.
+    ///
+    /// Fails with a [`StartError`] when there is no task.
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError>;
 
-    /// What the supervisor of a task tells on the way, if it was started here and still runs. Hints only: what is true
-    /// is in the files.
+    /// The hints of a task that was started here and still runs; none for any other. They only make progress faster: the
+    /// truth is in the files.
     fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>>;
+
+    /// Finalizes one task if nobody runs it any more: stops what is left of its agent, and ends it as interrupted, as
+    /// cancelled if that was requested, or as timed out if it was marked overdue. Does nothing to a task that runs.
+    ///
+    /// Safe to call from any number of processes at once. Takes as long as the processes of the task need to end.
+    async fn settle(&self, id: &TaskId) -> Result<Settled, SettleError>;
+
+    /// Does the same for every task of the data directory, and removes what killed processes left behind. A task that
+    /// cannot be finalized now stays as it is and leaves a notice.
+    async fn settle_all(&self) -> Result<(), SettleError>;
+
+    /// Makes whoever runs the task act on the [requests](crate::store::Requests) in its run directory now, and resumes it
+    /// if it was suspended. `record` is the task's record.
+    ///
+    /// This is an accelerator. Requests are found without it as well, but only after a moment, and not by a supervisor
+    /// that is suspended. It is no error if nobody runs the task.
+    async fn ask_to_stop(&self, record: &TaskRecord);
+
+    /// Ends whoever runs the task, without giving it a chance to react. The task is finalized by the next
+    /// [`settle`](Self::settle). `record` is the task's record.
+    async fn force_stop(&self, record: &TaskRecord);
 }
 
-/// What came of starting a supervisor.
+/// The result of starting a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
     /// The task exists.
@@ -38,7 +69,16 @@ pub enum Started {
     IdInUse,
 }
 
-/// What a supervisor told last.
+/// The result of settling a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The task runs, or had been finalized before.
+    Untouched,
+    /// The task was finalized just now.
+    Finalized,
+}
+
+/// What the task's supervisor reported last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
     /// The last thing that the agent did, in one line.
@@ -47,10 +87,10 @@ pub struct Hints {
     pub ended: bool,
 }
 
-/// Why there is no supervisor.
+/// Why there is no task.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The operating system did not start it.
+    /// The operating system did not start a supervisor.
     #[error("cannot start a supervisor ({program}): {error}")]
     NotStarted {
         /// The program that was to be the supervisor.
@@ -64,4 +104,15 @@ pub enum StartError {
     /// It was started, and ended without a word.
     #[error("the supervisor ended before the task began")]
     Silent,
+}
+
+/// Why a task cannot be settled now.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The files of the task are in trouble.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data directory does not answer.
+    #[error("the data directory {0}")]
+    NoAnswer(#[from] NoAnswer),
 }

@@ -166,7 +166,7 @@ impl Kit {
             installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh).await.map_err(|problem| {
                 KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
             })?;
-        let executor = Arc::new(LocalExecutor::new(supervisor, &config.data_dir, &config.log_dir));
+        let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));
         let reader = upkeep.reader().clone();
         let broker = Broker::new(config.clone(), registry, upkeep, executor)?;
         let sandboxes = installed.sandboxes.iter().copied().filter(|sandbox| *sandbox <= ceiling.sandbox).collect();

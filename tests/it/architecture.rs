@@ -173,6 +173,30 @@ fn the_store_touches_files_in_one_place() {
     }
 }
 
+/// Only an executor knows where a task runs, and by which processes.
+#[test]
+fn the_broker_knows_no_processes_and_no_signals() {
+    for file in rust_files(&root().join("src/broker")) {
+        let source = fs::read_to_string(&file).expect("a source file is readable");
+        assert!(
+            !used(&source, depth_of(&file)).contains(&"process".to_owned()),
+            "{} imports `process`",
+            file.display()
+        );
+        for name in ["rustix", "std::process", "tokio::process", "tokio::signal"] {
+            assert!(!source.contains(name), "{} mentions `{name}`", file.display());
+        }
+    }
+    for file in rust_files(&root().join("src")).iter().filter(|file| !is_test(file)) {
+        let source = without_tests(&fs::read_to_string(file).expect("a source file is readable"));
+        let module = module_of(file).unwrap_or_default();
+        for name in ["nudge(", "kill_supervisor(", "kill_left_behind("] {
+            let is_home = ["process", "executor"].contains(&module.as_str());
+            assert!(is_home || !source.contains(name), "{} calls `{name}`, as only an executor does", file.display());
+        }
+    }
+}
+
 /// A reader also serves where nothing may be written.
 #[test]
 fn a_reader_has_no_code_that_writes() {

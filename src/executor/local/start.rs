@@ -1,4 +1,4 @@
-//! Supervisors on this machine: this very program, run again in another role.
+//! Starting supervisors.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -16,8 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Executor, Hints, StartError, Started};
 use crate::{
+    executor::{Hints, StartError, Started},
     supervisor::{Hint, Readiness},
     task::{TaskId, TaskSpec},
 };
@@ -25,12 +24,12 @@ use crate::{
 /// A supervisor says at once whether it has its task; only a machine in trouble takes longer.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Starts supervisors as children of this process, each in a session of its own.
+/// The supervisors that this process started, as its children, each in a session of its own.
 ///
 /// Holds the write end of each supervisor's stdin, its lifeline: when this process ends, however it does, the kernel
 /// closes it.
 #[derive(Debug)]
-pub struct LocalExecutor {
+pub(super) struct Supervisors {
     program: PathBuf,
     data_dir: PathBuf,
     log_dir: PathBuf,
@@ -43,9 +42,9 @@ struct Supervised {
     hints: watch::Receiver<Hints>,
 }
 
-impl LocalExecutor {
+impl Supervisors {
     /// Starts `program` as supervisor, or without one this very program.
-    pub fn new(program: Option<PathBuf>, data_dir: &Path, log_dir: &Path) -> Self {
+    pub(super) fn new(program: Option<PathBuf>, data_dir: &Path, log_dir: &Path) -> Self {
         let program = program.unwrap_or_else(this_program);
         Self { program, data_dir: data_dir.to_owned(), log_dir: log_dir.to_owned(), children: Arc::default() }
     }
@@ -60,11 +59,9 @@ impl LocalExecutor {
         let program = || self.program.display().to_string();
         command.spawn().map_err(|error| StartError::NotStarted { program: program(), error })
     }
-}
 
-#[async_trait]
-impl Executor for LocalExecutor {
-    async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
+    /// Starts a supervisor for this task, and returns when the task exists, or does not.
+    pub(super) async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
         let mut child = self.spawn(&spec.id)?;
         let mut lifeline = child.stdin.take().expect("stdin is piped");
         let mut told = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
@@ -92,12 +89,13 @@ impl Executor for LocalExecutor {
             }
             Ok(None) | Err(_) => {}
         }
-        // It has no task yet, or the task ends with it: the books are closed by whoever looks at it next.
+        // It has no task yet, or the task ends with it, and is finalized by the next one to look at it.
         let _ = child.kill().await;
         Err(StartError::Silent)
     }
 
-    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    /// The hints of one of them that still runs.
+    pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
         locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::reconcile_all;
+use super::reconcile::reconcile_all;
 use crate::{
     store::{Reader, Upkeep},
     task::{IndexLimits, OnServerExit, TaskId, TaskStatus},

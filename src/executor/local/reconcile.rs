@@ -1,12 +1,13 @@
-//! Closing the books of tasks whose supervisor is gone.
+//! Finalizing tasks whose supervisor is gone.
 //!
-//! Safe for any number of processes at once: whoever gets the lease closes, and the others find it closed.
+//! Safe for any number of processes at once: the one that gets the lease finalizes, and the others find it done.
 
 use std::time::Duration;
 
 use chrono::Utc;
 
 use crate::{
+    executor::Settled,
     process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
@@ -16,17 +17,8 @@ use crate::{
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
 const BEGINNING: Duration = Duration::from_secs(5);
 
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reconciled {
-    /// A supervisor lives, or there is nothing to close.
-    Untouched,
-    /// The task was closed just now.
-    Closed,
-}
-
 /// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next time.
-pub fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
+pub(super) fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
     upkeep.remove_leftovers();
     sweep_groups();
     for id in upkeep.candidates()? {
@@ -41,40 +33,40 @@ pub fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreErr
 /// if someone asked for that.
 ///
 /// Waits for processes to end, for at most ten seconds, and for the index, for at most two.
-pub fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Result<Reconciled, StoreError> {
+pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Result<Settled, StoreError> {
     let reader = upkeep.reader();
     if reader.is_leased(id)? {
-        return Ok(Reconciled::Untouched);
+        return Ok(Settled::Untouched);
     }
     // A server that knows where the record is will finalize it.
     if reader.elsewhere(id)?.is_some() {
-        return Ok(Reconciled::Untouched);
+        return Ok(Settled::Untouched);
     }
     let record = reader.record(id)?;
     let run_age = reader.run_age(id);
     match &record {
-        None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Reconciled::Untouched),
-        Some(record) if record.status.is_final() && run_age.is_none() => return Ok(Reconciled::Untouched),
+        None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Settled::Untouched),
+        Some(record) if record.status.is_final() && run_age.is_none() => return Ok(Settled::Untouched),
         None | Some(_) => {}
     }
-    let Some(task) = upkeep.take_over(id)? else { return Ok(Reconciled::Untouched) };
+    let Some(task) = upkeep.take_over(id)? else { return Ok(Settled::Untouched) };
     if reader.is_being_removed(id) {
         upkeep.finish_removal(task)?;
-        return Ok(Reconciled::Untouched);
+        return Ok(Settled::Untouched);
     }
     finalize(task, reader, index)
 }
 
-fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Reconciled, StoreError> {
+fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settled, StoreError> {
     let id = task.id();
     let group = reader.cgroup(id).and_then(|dir| Cgroup::of(id, dir));
     // Before a new record takes its place.
     task.set_damaged_record_aside()?;
     // Read again: the supervisor may have ended in good order before its lease was ours.
-    let reconciled = match reader.record(id)? {
+    let settled = match reader.record(id)? {
         Some(record) if record.status.is_final() => {
             task.index(&record, index)?;
-            Reconciled::Untouched
+            Settled::Untouched
         }
         Some(mut record) => {
             let killed = kill_left_behind(id, record.agent.as_ref(), group.as_ref());
@@ -91,15 +83,15 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Recon
             // Not before the record is written: where that fails, it is tried again at every look.
             write_end(&task, reader, &record, &killed);
             task.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
-            Reconciled::Closed
+            Settled::Finalized
         }
-        None => Reconciled::Untouched,
+        None => Settled::Untouched,
     };
     if let Some(group) = group {
         group.remove();
     }
     task.close()?;
-    Ok(reconciled)
+    Ok(settled)
 }
 
 /// Ends a task that nobody has seen since its last sign of life: as cancelled, if someone asked for that, and as timed out, if
@@ -172,8 +164,8 @@ mod tests {
         let record = running(1);
         left_running(&upkeep, &record);
 
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is closed"), Reconciled::Untouched);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is closed"), Settled::Untouched);
 
         let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
         assert_eq!(closed.status, TaskStatus::Interrupted);
@@ -188,7 +180,7 @@ mod tests {
         let record = running(1);
         let task = claimed(&upkeep, &record.id);
         task.write_record(&record).expect("it is writable");
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is readable"), Settled::Untouched);
         assert_eq!(upkeep.reader().record(&record.id).expect("it is readable"), Some(record));
     }
 
@@ -212,10 +204,10 @@ mod tests {
             let long_ago = std::time::SystemTime::now() - BEGINNING * 2;
             let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
             touched.expect("it is ours");
-            assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+            assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Settled::Untouched);
             assert!(run.exists() && !wrong.reader().record_path(&id).exists());
             assert_eq!(upkeep.reader().record(&id).expect("it is readable"), Some(record));
-            assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+            assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it can be closed"), Settled::Finalized);
         }
     }
 
@@ -227,7 +219,7 @@ mod tests {
         std::fs::write(upkeep.reader().data_dir().join("tasks.json"), index.to_string()).expect("it is writable");
         std::fs::write(upkeep.reader().record_path(&record.id), "{\"some\": \"thing\"}").expect("it is writable");
 
-        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
         let listed = upkeep.reader().list(None, 10).expect("it is readable").records;
         assert_eq!(listed[0].status, TaskStatus::Interrupted);
         let own = std::fs::read_to_string(upkeep.reader().record_path(&record.id)).expect("it is there");
@@ -279,7 +271,7 @@ mod tests {
         std::fs::write(upkeep.reader().record_path(&old.id), "{\"some\": \"thing\"}").expect("it is writable");
         claimed(&upkeep, &new.id).index(&new, LIMITS).expect("it is writable");
 
-        assert_eq!(reconcile(&upkeep, &old.id, LIMITS).expect("it can be closed"), Reconciled::Closed);
+        assert_eq!(reconcile(&upkeep, &old.id, LIMITS).expect("it can be closed"), Settled::Finalized);
         let own = std::fs::read_to_string(upkeep.reader().record_path(&old.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
@@ -301,7 +293,7 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));
-        assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it is readable"), Reconciled::Untouched);
+        assert_eq!(reconcile(&upkeep, &id, LIMITS).expect("it is readable"), Settled::Untouched);
         assert_eq!(upkeep.reader().running_ids().expect("it is readable"), [id]);
     }
 }

@@ -1,0 +1,202 @@
+//! An executor without processes, so that the broker's policy is tested in milliseconds.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::Utc;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    executor::{Executor, Hints, SettleError, Settled, StartError, Started},
+    store::{Claim, OpenTask, StoreError, Upkeep},
+    task::{FailureReason, IndexLimits, TaskId, TaskRecord, TaskSpec, TaskStatus},
+};
+
+const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
+
+/// When a fake task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Once it is asked to.
+    WhenAsked,
+    /// Once it is forced to.
+    WhenForced,
+    /// Whatever is done, only by [`FakeExecutor::end`].
+    OnlyByItself,
+}
+
+/// What the broker told the executor to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Start,
+    AskToStop,
+    ForceStop,
+}
+
+/// Runs tasks by holding their leases.
+#[derive(Debug)]
+pub(super) struct FakeExecutor {
+    data: Upkeep,
+    ends: Ends,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    begun: Instant,
+    running: BTreeMap<TaskId, (OpenTask, watch::Sender<Hints>)>,
+    calls: Vec<(Call, Duration)>,
+    /// How many more ids are in use.
+    in_use: usize,
+    ids: BTreeSet<TaskId>,
+    unsettleable: BTreeSet<TaskId>,
+}
+
+impl FakeExecutor {
+    pub(super) fn new(data: Upkeep, ends: Ends) -> Self {
+        let state = State {
+            begun: Instant::now(),
+            running: BTreeMap::new(),
+            calls: vec![],
+            in_use: 0,
+            ids: BTreeSet::new(),
+            unsettleable: BTreeSet::new(),
+        };
+        Self { data, ends, state: Mutex::new(state) }
+    }
+
+    /// The next `count` ids are in use.
+    pub(super) fn refuse_ids(&self, count: usize) {
+        self.state().in_use = count;
+    }
+
+    /// How many ids were tried.
+    pub(super) fn ids_tried(&self) -> usize {
+        self.state().ids.len()
+    }
+
+    /// The task cannot be finalized, as if the disk was full.
+    pub(super) fn make_unsettleable(&self, id: &TaskId) {
+        self.state().unsettleable.insert(id.clone());
+    }
+
+    /// Everything that was asked for, in order.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.state().calls.iter().map(|(call, _)| *call).collect()
+    }
+
+    /// When this was asked for, since the executor was made; none if it was not.
+    pub(super) fn time_of(&self, wanted: Call) -> Option<Duration> {
+        self.state().calls.iter().find(|(call, _)| *call == wanted).map(|(_, at)| *at)
+    }
+
+    /// The task completes.
+    pub(super) fn end(&self, id: &TaskId) {
+        let Some((task, hints)) = self.state().running.remove(id) else { return };
+        finalize(task, &self.data, Some((TaskStatus::Completed, None))).expect("it is writable");
+        hints.send_modify(|hints| hints.ended = true);
+    }
+
+    /// Whatever runs the task is gone all of a sudden.
+    pub(super) fn lose(&self, id: &TaskId) {
+        let Some((task, hints)) = self.state().running.remove(id) else { return };
+        drop(task);
+        hints.send_modify(|hints| hints.ended = true);
+    }
+
+    fn note(&self, call: Call) {
+        let mut state = self.state();
+        let at = state.begun.elapsed();
+        state.calls.push((call, at));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Executor for FakeExecutor {
+    async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
+        self.note(Call::Start);
+        let mut state = self.state();
+        state.ids.insert(spec.id.clone());
+        if state.in_use > 0 {
+            state.in_use -= 1;
+            return Ok(Started::IdInUse);
+        }
+        let refused = |error: StoreError| StartError::Refused(error.to_string());
+        let Claim::Taken(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
+        let record = TaskRecord { pid: Some(1), ..TaskRecord::begun(spec, Utc::now()) };
+        task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;
+        task.index(&record, LIMITS).map_err(refused)?;
+        state.running.insert(spec.id.clone(), (task, watch::channel(Hints::default()).0));
+        Ok(Started::Task)
+    }
+
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+        self.state().running.get(id).map(|(_, hints)| hints.subscribe())
+    }
+
+    async fn settle(&self, id: &TaskId) -> Result<Settled, SettleError> {
+        if self.state().unsettleable.contains(id) {
+            let full = io::Error::from(io::ErrorKind::StorageFull);
+            return Err(StoreError { doing: "write", path: "/full".into(), source: full }.into());
+        }
+        match self.data.take_over(id)? {
+            Some(task) => Ok(finalize(task, &self.data, None)?),
+            None => Ok(Settled::Untouched),
+        }
+    }
+
+    async fn settle_all(&self) -> Result<(), SettleError> {
+        for id in self.data.candidates()? {
+            self.settle(&id).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask_to_stop(&self, record: &TaskRecord) {
+        self.note(Call::AskToStop);
+        if self.ends == Ends::WhenAsked {
+            self.lose(&record.id);
+        }
+    }
+
+    async fn force_stop(&self, record: &TaskRecord) {
+        self.note(Call::ForceStop);
+        if self.ends != Ends::OnlyByItself {
+            self.lose(&record.id);
+        }
+    }
+}
+
+/// Ends a task that still runs: so, or as was asked for in its run directory.
+fn finalize(
+    task: OpenTask,
+    data: &Upkeep,
+    how: Option<(TaskStatus, Option<FailureReason>)>,
+) -> Result<Settled, StoreError> {
+    let (reader, id) = (task.reader(), task.id());
+    let Some(mut record) = data.reader().record(id)?.filter(|record| !record.status.is_final()) else {
+        task.close()?;
+        return Ok(Settled::Untouched);
+    };
+    let (elapsed, limit) = (Duration::from_secs(1), Duration::from_secs(1));
+    let (status, reason) = match how {
+        Some(how) => how,
+        None if reader.is_cancel_requested(id) => (TaskStatus::Failed, Some(FailureReason::Cancelled)),
+        None if reader.is_overdue(id) => (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed, limit })),
+        None => (TaskStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+    };
+    record.end(status, reason, Utc::now(), elapsed);
+    task.write_record(&record)?;
+    task.index(&record, LIMITS)?;
+    task.close()?;
+    Ok(Settled::Finalized)
+}

@@ -1,0 +1,253 @@
+//! The broker's policy, with tasks that have no processes. Time is paused: it jumps to the next timer when nothing runs.
+
+use std::{sync::Arc, time::Duration};
+
+use connector_api::Sandbox;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Broker, Cancelled, NewTask, Refusal, TimeLimit,
+    fake_executor::{Call, Ends, FakeExecutor},
+};
+use crate::{
+    config::{Config, Overrides},
+    registry::Registry,
+    store::Upkeep,
+    task::{TaskId, TaskRecord, TaskStatus},
+};
+
+/// A broker on a data directory of its own.
+struct World {
+    dir: tempfile::TempDir,
+    broker: Broker,
+    executor: Arc<FakeExecutor>,
+}
+
+impl World {
+    fn new(ends: Ends) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut registry = Registry::default();
+        registry.add::<connector_claude::Claude>();
+        let set = ["kind=claude", "program=/no/such/program", "require_git=false"];
+        let set = set.map(|setting| format!("backends.claude.{setting}"));
+        let overrides = Overrides {
+            data_dir: Some(dir.path().join("data")),
+            set: set.into_iter().chain(["tasks.default_backend=claude".to_owned()]).collect(),
+            ..Overrides::default()
+        };
+        let home = [("HOME".into(), dir.path().into())];
+        let config = Config::load(&overrides, &registry, home.into_iter()).expect("the settings are good");
+        let upkeep = Upkeep::open(&config.data_dir, &config.log_dir).expect("it is writable");
+        let executor = Arc::new(FakeExecutor::new(upkeep.clone(), ends));
+        let broker = Broker::new(config, &registry, upkeep, Arc::clone(&executor) as _).expect("it can be built");
+        Self { dir, broker, executor }
+    }
+
+    fn task(&self, time_limit: TimeLimit) -> NewTask {
+        NewTask {
+            prompt: "do it".to_owned(),
+            working_directory: self.dir.path().to_owned(),
+            sandbox: Some(Sandbox::ReadOnly),
+            model: None,
+            time_limit,
+            backend: None,
+            resume: None,
+        }
+    }
+
+    async fn submit(&self, time_limit: TimeLimit) -> TaskId {
+        self.broker.submit(self.task(time_limit)).await.expect("it can be started")
+    }
+
+    async fn record(&self, id: &TaskId) -> TaskRecord {
+        self.broker.view(id, 1).await.expect("it is there").record
+    }
+
+    /// The record of the task once it has ended.
+    async fn end_of(&self, id: &TaskId) -> TaskRecord {
+        let begun = Instant::now();
+        loop {
+            let record = self.record(id).await;
+            if record.status.is_final() {
+                return record;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(3_600), "it does not end");
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn reason(record: &TaskRecord) -> &str {
+    record.failure_reason.as_deref().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_reacts_is_cancelled_without_force() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
+    assert_eq!((record.status, reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
+    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_does_not_react_is_forced_once_its_grace_and_our_patience_are_over() {
+    let world = World::new(Ends::WhenForced);
+    let id = world.submit(TimeLimit::None).await;
+    let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
+    assert_eq!(reason(&record), "Cancelled by user");
+    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    let waited = world.executor.time_of(Call::ForceStop).zip(world.executor.time_of(Call::AskToStop));
+    let waited = waited.map(|(forced, asked)| forced - asked).expect("both were called");
+    let grace = world.broker.config().policy.grace;
+    let least = super::cancel::PATIENCE + grace.interrupt + 2 * grace.terminate;
+    assert!((least..least + Duration::from_secs(1)).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_nothing_ends_is_reported_as_being_stopped() {
+    let world = World::new(Ends::OnlyByItself);
+    let id = world.submit(TimeLimit::None).await;
+    assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
+    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    assert_eq!(world.record(&id).await.status, TaskStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_has_ended_is_not_asked_to_stop() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    world.executor.end(&id);
+    let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
+    assert_eq!(record.status, TaskStatus::Completed);
+    assert_eq!(world.executor.calls(), [Call::Start]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_nobody_runs_any_more_is_finalized_instead_of_cancelled() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    world.executor.lose(&id);
+    let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
+    assert_eq!(record.status, TaskStatus::Interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_does_not_exist_cannot_be_cancelled() {
+    let world = World::new(Ends::WhenAsked);
+    let refusal = world.broker.cancel(&TaskId::random()).await.expect_err("there is no such task");
+    assert!(matches!(refusal, Refusal::NoSuchTask(_)), "{refusal}");
+    assert_eq!(world.executor.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_in_use_is_replaced_by_another() {
+    let world = World::new(Ends::WhenAsked);
+    world.executor.refuse_ids(2);
+    let id = world.submit(TimeLimit::None).await;
+    assert_eq!((world.executor.ids_tried(), world.record(&id).await.status), (3, TaskStatus::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_are_not_tried_for_ever() {
+    let world = World::new(Ends::WhenAsked);
+    world.executor.refuse_ids(usize::MAX);
+    let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no id is free");
+    assert!(matches!(refusal, Refusal::Start(_)), "{refusal}");
+    assert_eq!(world.executor.ids_tried(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_refused_is_not_started() {
+    let world = World::new(Ends::WhenAsked);
+    let unknown = NewTask { model: Some("nobody/".to_owned()), ..world.task(TimeLimit::None) };
+    let nowhere = NewTask { working_directory: "/no/such/directory".into(), ..world.task(TimeLimit::None) };
+    for task in [unknown, nowhere] {
+        world.broker.submit(task).await.expect_err("it cannot be done as asked");
+    }
+    assert_eq!(world.executor.calls(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    world.executor.lose(&id);
+    // Read as it is: to look at it through the broker would finalize it.
+    let reader = world.broker.upkeep.reader();
+    for _ in 0..1_000 {
+        if reader.record(&id).expect("it is readable").is_some_and(|record| record.status.is_final()) {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is not finalized");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overdue_task_is_asked_first_and_forced_later() {
+    let world = World::new(Ends::WhenForced);
+    let limit = Duration::from_secs(60);
+    let id = world.submit(TimeLimit::After(limit)).await;
+    let record = world.end_of(&id).await;
+    assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
+    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    let grace = world.broker.config().policy.grace;
+    let graces = grace.interrupt + 2 * grace.terminate;
+    let (asked, forced) = (world.executor.time_of(Call::AskToStop), world.executor.time_of(Call::ForceStop));
+    let (asked, forced) = asked.zip(forced).expect("both were called");
+    assert!(asked >= limit + graces, "{asked:?}: the supervisor has its own time first");
+    assert!(forced - asked >= super::cancel::PATIENCE + graces, "{:?}: it has time to react", forced - asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overdue_task_that_reacts_is_not_forced() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
+    let record = world.end_of(&id).await;
+    assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
+    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_ends_in_time_is_left_alone() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
+    sleep(Duration::from_secs(59)).await;
+    world.executor.end(&id);
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.record(&id).await.status, TaskStatus::Completed);
+    assert_eq!(world.executor.calls(), [Call::Start]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as_running() {
+    let world = World::new(Ends::WhenAsked);
+    let (alive, dead, stuck) =
+        (world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await);
+    world.executor.make_unsettleable(&stuck);
+    for id in [&dead, &stuck] {
+        world.executor.lose(id);
+    }
+    let listing = world.broker.list(None, 10).await.expect("the others do not matter");
+    let status = |id: &TaskId| listing.records.iter().find(|record| record.id == *id).map(|record| record.status);
+    assert_eq!(
+        [status(&alive), status(&dead), status(&stuck)],
+        [Some(TaskStatus::Running), Some(TaskStatus::Interrupted), Some(TaskStatus::Running)]
+    );
+    let notices = world.broker.notices();
+    assert!(notices.len() == 1 && notices[0].contains(stuck.as_str()), "{notices:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    let index = world.dir.path().join("data/tasks.json");
+    std::fs::write(&index, "garbage").expect("it is writable");
+    let listing = world.broker.list(None, 10).await.expect("the records are listed");
+    assert_eq!(listing.records.iter().map(|record| &record.id).collect::<Vec<_>>(), [&id]);
+    assert!(!index.exists());
+    let notices = world.broker.notices();
+    assert!(notices.len() == 1 && notices[0].contains("tasks-damaged-"), "{notices:?}");
+}
