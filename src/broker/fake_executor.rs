@@ -14,7 +14,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     executor::{Executor, Hints, SettleError, Settled, StartError, Started},
     store::{Claim, OpenTask, StoreError, Upkeep},
-    task::{FailureReason, IndexLimits, TaskId, TaskRecord, TaskSpec, TaskStatus},
+    task::{EndStatus, FailureReason, IndexLimits, TaskEnd, TaskId, TaskRecord, TaskSpec},
 };
 
 const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
@@ -98,7 +98,7 @@ impl FakeExecutor {
     /// The task completes.
     pub(super) fn end(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
-        finalize(task, &self.data, Some((TaskStatus::Completed, None))).expect("it is writable");
+        finalize(task, &self.data, Some((EndStatus::Completed, None))).expect("it is writable");
         hints.send_modify(|hints| hints.ended = true);
     }
 
@@ -132,7 +132,8 @@ impl Executor for FakeExecutor {
         }
         let refused = |error: StoreError| StartError::Refused(error.to_string());
         let Claim::Taken(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
-        let record = TaskRecord { pid: Some(1), ..TaskRecord::begun(spec, Utc::now()) };
+        let mut record = TaskRecord::begun(spec, Utc::now());
+        record.progress.pid = Some(1);
         task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;
         task.index(&record, LIMITS).map_err(refused)?;
         state.running.insert(spec.id.clone(), (task, watch::channel(Hints::default()).0));
@@ -180,21 +181,21 @@ impl Executor for FakeExecutor {
 fn finalize(
     task: OpenTask,
     data: &Upkeep,
-    how: Option<(TaskStatus, Option<FailureReason>)>,
+    how: Option<(EndStatus, Option<FailureReason>)>,
 ) -> Result<Settled, StoreError> {
     let (reader, id) = (task.reader(), task.id());
-    let Some(mut record) = data.reader().record(id)?.filter(|record| !record.status.is_final()) else {
+    let Some(mut record) = data.reader().record(id)?.filter(|record| !record.is_final()) else {
         task.close()?;
         return Ok(Settled::Untouched);
     };
     let (elapsed, limit) = (Duration::from_secs(1), Duration::from_secs(1));
     let (status, reason) = match how {
         Some(how) => how,
-        None if reader.is_cancel_requested(id) => (TaskStatus::Failed, Some(FailureReason::Cancelled)),
-        None if reader.is_overdue(id) => (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed, limit })),
-        None => (TaskStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+        None if reader.is_cancel_requested(id) => (EndStatus::Failed, Some(FailureReason::Cancelled)),
+        None if reader.is_overdue(id) => (EndStatus::Failed, Some(FailureReason::Timeout { elapsed, limit })),
+        None => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
     };
-    record.end(status, reason, Utc::now(), elapsed);
+    record.end = Some(TaskEnd::new(status, reason, Utc::now(), elapsed));
     task.write_record(&record)?;
     task.index(&record, LIMITS)?;
     task.close()?;

@@ -102,7 +102,7 @@ impl Broker {
         let patience = Instant::now() + CLOSING;
         loop {
             let (is_leased, record) = self.state(id).await?;
-            match (is_leased, record.status.is_final()) {
+            match (is_leased, record.is_final()) {
                 (true, false) => return Ok(None),
                 (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
                 (_, true) => return Ok(Some(record)),
@@ -130,7 +130,7 @@ impl Broker {
     async fn settled(&self, id: &TaskId) -> Result<(Option<TaskRecord>, Option<PathBuf>), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
-            let record = broker.reader.record(&id)?.filter(|record| record.status.is_final());
+            let record = broker.reader.record(&id)?.filter(|record| record.is_final());
             Ok((record, broker.reader.elsewhere(&id)?))
         })
         .await?

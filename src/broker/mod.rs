@@ -90,7 +90,7 @@ impl Broker {
 
     /// The same for words in files of this task.
     fn redactor_for(&self, record: &TaskRecord) -> Redactor {
-        self.redactor.sparing(&[&record.working_directory])
+        self.redactor.sparing(&[&record.progress.working_directory])
     }
 
     /// The record without secrets.

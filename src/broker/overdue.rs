@@ -74,7 +74,7 @@ impl Broker {
         let id = id.clone();
         self.on_disk(move |broker| {
             let record = broker.record(&id)?;
-            Ok(record.pid.is_some() || record.status.is_final())
+            Ok(record.progress.pid.is_some() || record.is_final())
         })
         .await?
     }

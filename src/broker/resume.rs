@@ -35,10 +35,10 @@ impl Broker {
         let record = self.view(id, 1).await?.record;
         let refuse =
             |why: &str, next: String| Err(Refusal::NotResumable { what: format!("task {id}"), why: why.into(), next });
-        if !record.status.is_final() {
+        if !record.is_final() {
             return refuse("it still runs", format!("wait for its end, or call `codex_cancel` with `taskId` {id}"));
         }
-        let Some(session) = record.session_id.clone() else {
+        let Some(session) = record.progress.session_id.clone() else {
             let why = "its agent named no session, as happens when it never came to work";
             return refuse(why, "start a new task, with all it has to know in `task`".to_owned());
         };
@@ -57,14 +57,14 @@ impl Broker {
 
     /// The newest task of this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
-        let had_it = |record: &TaskRecord| record.session_id.as_deref() == Some(session);
+        let had_it = |record: &TaskRecord| record.progress.session_id.as_deref() == Some(session);
         Ok(self.list(None, usize::MAX).await?.records.into_iter().find(had_it))
     }
 
     /// Two agents in one session would write over each other.
     async fn check_free(&self, session: &str) -> Result<(), Refusal> {
         for record in self.list(Some(TaskStatus::Running), usize::MAX).await?.records {
-            if record.session_id.as_deref() == Some(session) {
+            if record.progress.session_id.as_deref() == Some(session) {
                 let id = &record.id;
                 return Err(Refusal::NotResumable {
                     what: format!("session {session}"),
@@ -82,7 +82,7 @@ fn resumable(session: String, record: Option<&TaskRecord>, newest: Option<&TaskR
     let used = newest.and_then(TaskRecord::session_total);
     Resumable {
         resume: Resume { session, task: record.map(|record| record.id.clone()), used },
-        working_directory: record.map(|record| record.working_directory.clone()),
-        backend: record.and_then(|record| record.backend.clone()),
+        working_directory: record.map(|record| record.progress.working_directory.clone()),
+        backend: record.and_then(|record| record.progress.backend.clone()),
     }
 }

@@ -68,7 +68,7 @@ impl World {
         let begun = Instant::now();
         loop {
             let record = self.record(id).await;
-            if record.status.is_final() {
+            if record.is_final() {
                 return record;
             }
             assert!(begun.elapsed() < Duration::from_secs(3_600), "it does not end");
@@ -78,7 +78,7 @@ impl World {
 }
 
 fn reason(record: &TaskRecord) -> &str {
-    record.failure_reason.as_deref().unwrap_or_default()
+    record.failure_reason().unwrap_or_default()
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn a_task_that_reacts_is_cancelled_without_force() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
-    assert_eq!((record.status, reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
+    assert_eq!((record.status(), reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
     assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
 }
 
@@ -110,7 +110,7 @@ async fn a_task_that_nothing_ends_is_reported_as_being_stopped() {
     let id = world.submit(TimeLimit::None).await;
     assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
     assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
-    assert_eq!(world.record(&id).await.status, TaskStatus::Running);
+    assert_eq!(world.record(&id).await.status(), TaskStatus::Running);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +119,7 @@ async fn a_task_that_has_ended_is_not_asked_to_stop() {
     let id = world.submit(TimeLimit::None).await;
     world.executor.end(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
-    assert_eq!(record.status, TaskStatus::Completed);
+    assert_eq!(record.status(), TaskStatus::Completed);
     assert_eq!(world.executor.calls(), [Call::Start]);
 }
 
@@ -129,7 +129,7 @@ async fn a_task_that_nobody_runs_any_more_is_finalized_instead_of_cancelled() {
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
-    assert_eq!(record.status, TaskStatus::Interrupted);
+    assert_eq!(record.status(), TaskStatus::Interrupted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +145,7 @@ async fn an_id_that_is_in_use_is_replaced_by_another() {
     let world = World::new(Ends::WhenAsked);
     world.executor.refuse_ids(2);
     let id = world.submit(TimeLimit::None).await;
-    assert_eq!((world.executor.ids_tried(), world.record(&id).await.status), (3, TaskStatus::Running));
+    assert_eq!((world.executor.ids_tried(), world.record(&id).await.status()), (3, TaskStatus::Running));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
     // Read as it is: to look at it through the broker would finalize it.
     let reader = world.broker.upkeep.reader();
     for _ in 0..1_000 {
-        if reader.record(&id).expect("it is readable").is_some_and(|record| record.status.is_final()) {
+        if reader.record(&id).expect("it is readable").is_some_and(|record| record.is_final()) {
             return;
         }
         sleep(Duration::from_millis(10)).await;
@@ -216,7 +216,7 @@ async fn a_task_that_ends_in_time_is_left_alone() {
     sleep(Duration::from_secs(59)).await;
     world.executor.end(&id);
     sleep(Duration::from_secs(600)).await;
-    assert_eq!(world.record(&id).await.status, TaskStatus::Completed);
+    assert_eq!(world.record(&id).await.status(), TaskStatus::Completed);
     assert_eq!(world.executor.calls(), [Call::Start]);
 }
 
@@ -230,7 +230,7 @@ async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as
         world.executor.lose(id);
     }
     let listing = world.broker.list(None, 10).await.expect("the others do not matter");
-    let status = |id: &TaskId| listing.records.iter().find(|record| record.id == *id).map(|record| record.status);
+    let status = |id: &TaskId| listing.records.iter().find(|record| record.id == *id).map(|record| record.status());
     assert_eq!(
         [status(&alive), status(&dead), status(&stuck)],
         [Some(TaskStatus::Running), Some(TaskStatus::Interrupted), Some(TaskStatus::Running)]

@@ -31,7 +31,7 @@ impl Broker {
         let (mut record, may_run) = self
             .on_disk(move |broker| {
                 let record = broker.record(&looked_at)?;
-                let may_run = !record.status.is_final() || broker.reader.is_leased(&looked_at)?;
+                let may_run = !record.is_final() || broker.reader.is_leased(&looked_at)?;
                 Ok::<_, Refusal>((record, may_run))
             })
             .await??;

@@ -45,7 +45,7 @@ fn tell(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) ->
     let notified = NotifiedEnds::of(upkeep);
     let mut untold = notified.untold(key)?;
     upkeep.repair();
-    let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.working_directory, here));
+    let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.progress.working_directory, here));
     untold.records.retain(is_here);
     untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));
     // Ends that could not be printed are printed the next time.

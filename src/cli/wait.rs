@@ -98,7 +98,7 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
             Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
         };
         tell(broker, &record).await;
-        code = match (code, record.status) {
+        code = match (code, record.status()) {
             (FAILED, _) | (_, TaskStatus::Failed) => FAILED,
             (INTERRUPTED, _) | (_, TaskStatus::Interrupted) => INTERRUPTED,
             (_, TaskStatus::Completed | TaskStatus::Running) => COMPLETED,

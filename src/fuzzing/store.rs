@@ -116,7 +116,7 @@ pub fn index(input: &[u8]) {
 fn list(reader: &Reader) -> BTreeSet<TaskId> {
     let all = reader.list(None, usize::MAX).expect("whatever the index is, there is a list");
     assert_eq!(all.records.len(), all.total, "all tasks are all tasks");
-    assert!(all.records.is_sorted_by_key(|record| std::cmp::Reverse(record.started_at)), "the newest come first");
+    assert!(all.records.is_sorted_by_key(|record| std::cmp::Reverse(record.start.started_at)), "the newest come first");
     let ids: BTreeSet<_> = all.records.into_iter().map(|record| record.id).collect();
     assert_eq!(ids.len(), all.total, "a task is listed twice");
     ids

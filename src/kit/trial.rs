@@ -61,28 +61,28 @@ const FADING: Duration = Duration::from_secs(1);
 
 impl Trial {
     pub(super) fn completed(&self) -> bool {
-        self.record.status == TaskStatus::Completed
+        self.record.status() == TaskStatus::Completed
     }
 
     /// How it ended, in a few words.
     pub(super) fn words(&self) -> String {
-        let said = self.record.agent_said.as_deref().unwrap_or_default().lines().next().unwrap_or_default();
+        let said = self.record.agent_said().unwrap_or_default().lines().next().unwrap_or_default();
         let said: String = said.chars().take(160).collect();
-        match (&self.record.failure_reason, said.is_empty()) {
+        match (self.record.failure_reason(), said.is_empty()) {
             (None, _) => "completed".to_owned(),
-            (Some(reason), true) => reason.clone(),
+            (Some(reason), true) => reason.to_owned(),
             (Some(reason), false) => format!("{reason}: {said}"),
         }
     }
 
     /// Whether its end says nothing about the agent: its time was up, or it lost its server.
     pub(super) fn is_cut_short(&self) -> bool {
-        self.failed_by("Timeout after") || self.record.status == TaskStatus::Interrupted
+        self.failed_by("Timeout after") || self.record.status() == TaskStatus::Interrupted
     }
 
     /// Whether it failed for this documented reason, or for one that begins like it.
     pub(super) fn failed_by(&self, reason: &str) -> bool {
-        self.record.failure_reason.as_deref().is_some_and(|found| found.starts_with(reason))
+        self.record.failure_reason().is_some_and(|found| found.starts_with(reason))
     }
 }
 
@@ -133,7 +133,7 @@ impl Kit {
     async fn left_by(&self, record: &TaskRecord) -> Vec<String> {
         let until = Instant::now() + FADING;
         loop {
-            let left = left_behind(&record.id, record.agent.as_ref(), None);
+            let left = left_behind(&record.id, record.progress.agent.as_ref(), None);
             if left.is_empty() || Instant::now() >= until {
                 return left.into_iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
             }
@@ -154,10 +154,10 @@ impl Kit {
             }
         }
         let record = self.broker.view(id, 1).await?.record;
-        if record.status.is_final() {
+        if record.is_final() {
             return Ok(false);
         }
-        match (meddling, record.agent) {
+        match (meddling, record.progress.agent) {
             (Meddling::KillOnce(_), Some(agent)) => kill_agent(id, &agent),
             (Meddling::KillOnce(_), None) | (Meddling::None, _) => return Ok(false),
             (Meddling::CancelOnceItWorks | Meddling::CancelOnce(_), _) => {
@@ -173,7 +173,7 @@ impl Kit {
 
     /// Until `is_so`, or the task has ended.
     async fn wait(&self, id: &TaskId, is_so: impl Fn(&Self) -> bool) -> Result<(), Refusal> {
-        while !is_so(self) && !self.broker.view(id, 1).await?.record.status.is_final() {
+        while !is_so(self) && !self.broker.view(id, 1).await?.record.is_final() {
             sleep(POLL).await;
         }
         Ok(())

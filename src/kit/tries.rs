@@ -26,9 +26,12 @@ impl Kit {
     pub(super) async fn judge(&mut self, case: Case) -> Judgement {
         let judged = match case {
             Case::Answer => self.answers().await,
-            Case::Session => Ok(self.told(|record| record.session_id.clone(), "it names none")),
+            Case::Session => Ok(self.told(|record| record.progress.session_id.clone(), "it names none")),
             Case::Tokens => Ok(self.told(
-                |record| record.usage.map(|usage| format!("{} in, {} out", usage.input_tokens, usage.output_tokens)),
+                |record| {
+                    let usage = record.end.as_ref()?.usage?;
+                    Some(format!("{} in, {} out", usage.input_tokens, usage.output_tokens))
+                },
                 "it does not tell",
             )),
             Case::HyphenPrompt => self.says_the_word(format!("--help {}", say(WORD))).await,
@@ -78,7 +81,13 @@ impl Kit {
     async fn answers(&mut self) -> Result<Judgement, Refusal> {
         let trial = self.tries(self.ask(say(WORD))).await?;
         if !trial.completed() {
-            let advice = trial.record.advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            let advice = trial
+                .record
+                .end
+                .as_ref()
+                .and_then(|end| end.advice.as_deref())
+                .map(|advice| format!("; {advice}"))
+                .unwrap_or_default();
             return Ok(clean(&trial, || (Verdict::Unknown, format!("{}{advice}", trial.words()))));
         }
         let judged = word(&trial, WORD);
@@ -121,7 +130,7 @@ impl Kit {
             let verdict = if trial.is_cut_short() { Verdict::Unknown } else { Verdict::No };
             return Ok(clean(&trial, || (verdict, trial.words())));
         }
-        if trial.record.session_id.as_ref() != Some(&session) {
+        if trial.record.progress.session_id.as_ref() != Some(&session) {
             return Ok((Verdict::Broken, "it went on in another session, and did not fail".to_owned()));
         }
         Ok(word(&trial, WORD))
@@ -133,7 +142,7 @@ impl Kit {
     }
 
     fn session(&self) -> Option<String> {
-        self.answered.as_ref().and_then(|trial| trial.record.session_id.clone())
+        self.answered.as_ref().and_then(|trial| trial.record.progress.session_id.clone())
     }
 
     async fn is_cancelled(&self, prompt: String, meddling: Meddling) -> Result<Judgement, Refusal> {
@@ -160,7 +169,7 @@ impl Kit {
 
     async fn tells_a_failure(&self) -> Result<Judgement, Refusal> {
         let trial = self.tries(self.ask(format!("Fail with this message: `{FAILURE}`"))).await?;
-        let said = trial.record.agent_said.as_deref().unwrap_or_default();
+        let said = trial.record.agent_said().unwrap_or_default();
         Ok(clean(&trial, || match (trial.completed(), said.contains(FAILURE)) {
             (true, _) => (Verdict::Unknown, "the model did not fail".to_owned()),
             (false, false) if trial.is_cut_short() => (Verdict::Unknown, trial.words()),
@@ -272,7 +281,7 @@ impl Kit {
 
     /// How long the first task took.
     fn time_to_answer(&self) -> Duration {
-        let millis = self.answered.as_ref().and_then(|trial| trial.record.duration).unwrap_or_default();
+        let millis = self.answered.as_ref().and_then(|trial| trial.record.end.as_ref()?.duration).unwrap_or_default();
         Duration::from_millis(millis)
     }
 }

@@ -1,9 +1,8 @@
 //! What a reader of Markdown makes of an answer, and answers to read: for tests of what foreign texts can do.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
-use connector_api::Warning;
 use regex::Regex;
 use serde_json::json;
 
@@ -161,34 +160,14 @@ pub(super) fn now() -> DateTime<Utc> {
 
 /// A record with `text` wherever a damaged or foreign one may have it.
 pub(super) fn record(status: &str, text: &str) -> TaskRecord {
-    let text = Some(text.to_owned());
-    let path = text.clone().map(PathBuf::from);
-    let record: TaskRecord = serde_json::from_value(json!({
-        "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex"
+    serde_json::from_value(json!({
+        "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex", "task": text,
+        "workingDirectory": text, "model": text, "command": text, "agentVersion": text, "exitSignal": text,
+        "failureReason": text, "agentSaid": text, "advice": text, "durationFormatted": text, "result": text,
+        "sessionId": text, "warnings": [{"message": text, "advice": text}], "turnCompleted": true, "exitCode": 1,
+        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text
     }))
-    .expect("it is a record");
-    TaskRecord {
-        task: text.clone().unwrap_or_default(),
-        working_directory: path.clone().unwrap_or_default(),
-        model: text.clone(),
-        command: text.clone(),
-        agent_version: text.clone(),
-        exit_signal: text.clone(),
-        failure_reason: text.clone(),
-        agent_said: text.clone(),
-        advice: text.clone(),
-        duration_formatted: text.clone(),
-        result: text.clone(),
-        session_id: text.clone(),
-        warnings: text.iter().map(|text| Warning { message: text.clone(), advice: Some(text.clone()) }).collect(),
-        turn_completed: true,
-        exit_code: Some(1),
-        fell_back: text.into_iter().collect(),
-        log_file: path.clone(),
-        result_file: path.clone(),
-        debug_file: path,
-        ..record
-    }
+    .expect("it is a record")
 }
 
 /// A running task that says `text` wherever it can.

@@ -42,7 +42,7 @@ impl Channel {
             };
             let result = broker.result(&record).await.ok().flatten();
             let text = render::brief(&record, result);
-            let meta = json!({"task_id": record.id, "status": record.status});
+            let meta = json!({"task_id": record.id, "status": record.status()});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
             if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {
                 tracing::debug!(%error, "the end of a task was not told");

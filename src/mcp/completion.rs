@@ -50,7 +50,7 @@ async fn models(broker: &Broker) -> Vec<String> {
         .values()
         .filter_map(|backend| Some(backend.settings.get("model")?.as_str()?.to_owned()));
     let seen = broker.list(None, LOOKED_AT).await.map(|listing| listing.records).unwrap_or_default();
-    let seen = seen.into_iter().filter_map(|record| record.model);
+    let seen = seen.into_iter().filter_map(|record| record.progress.model);
     configured.chain(seen).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

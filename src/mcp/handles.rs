@@ -35,17 +35,18 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
 pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
     let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let created = render::moment(record.started_at);
-    let updated = render::moment(record.completed_at.or(record.last_activity_at).unwrap_or(record.started_at));
-    let message = match (&record.failure_reason, live) {
-        (Some(reason), _) => reason.clone(),
+    let created = render::moment(record.start.started_at);
+    let updated =
+        render::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
+    let message = match (record.failure_reason(), live) {
+        (Some(reason), _) => reason.to_owned(),
         (None, Some(live)) => live.last_event.unwrap_or(live.phase),
-        (None, None) => record.status.to_string(),
+        (None, None) => record.status().to_string(),
     };
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(render::one_line(&message, MESSAGE));
-    let payload = if !record.status.is_final() {
+    let payload = if !record.is_final() {
         TaskPayload::Working
     } else if is_cancelled(&record) {
         TaskPayload::Cancelled
@@ -78,7 +79,7 @@ pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 }
 
 fn is_cancelled(record: &TaskRecord) -> bool {
-    record.failure_reason == Some(FailureReason::Cancelled.to_string())
+    record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str())
 }
 
 fn answer_as_json(answer: Answer) -> JsonObject {

@@ -38,8 +38,8 @@ impl Look {
         let record = &view.record;
         Self {
             at: now,
-            status: record.status,
-            output: record.stdout_bytes + record.stderr_bytes,
+            status: record.status(),
+            output: record.progress.stdout_bytes + record.progress.stderr_bytes,
             last_line: view.tail.lines.last().cloned(),
         }
     }

@@ -127,7 +127,7 @@ async fn rescue(broker: &Broker, given: &Given) -> Result<String, ErrorData> {
     let id = given.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
     let view = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
     let known = render::ended(&view.record, view.result);
-    let directory = render::one_line(&view.record.working_directory.display().to_string(), 500);
+    let directory = render::one_line(&view.record.progress.working_directory.display().to_string(), 500);
     let hint = given.get("hint").map(|hint| format!(" Do this differently: {hint}.")).unwrap_or_default();
     Ok(format!(
         "A task of the coding agent did not come to a good end. This is known of it:\n\n{known}\n\n\

@@ -9,7 +9,7 @@ use super::{
     files,
     layout::{ARCHIVE_PREFIX, Layout},
 };
-use crate::task::{FailureReason, TaskId, TaskRecord, TaskStatus};
+use crate::task::{EndStatus, FailureReason, TaskEnd, TaskId, TaskRecord};
 
 /// A task that only an archived index knows.
 pub(super) fn archived(layout: &Layout, id: &TaskId) -> Option<TaskRecord> {
@@ -32,10 +32,10 @@ fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawVal
 
 /// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.
 fn closed(mut record: TaskRecord) -> TaskRecord {
-    if !record.status.is_final() {
-        record.status = TaskStatus::Interrupted;
-        record.failure_reason = Some(FailureReason::ServerRestarted.to_string());
-    }
+    record.end.get_or_insert_with(|| TaskEnd {
+        failure_reason: Some(FailureReason::ServerRestarted.to_string()),
+        ..TaskEnd::bare(EndStatus::Interrupted)
+    });
     record
 }
 
@@ -87,9 +87,12 @@ mod tests {
             "task": "fix it", "exitCode": 0
         }));
         let record = understand("0123abcd", &entry).expect("status and start are there");
-        assert_eq!((record.status, record.task.as_str(), record.exit_code), (TaskStatus::Completed, "fix it", Some(0)));
-        assert_eq!((record.sandbox, record.pid), (None, None));
-        assert_eq!(record.started_at.timestamp(), 1_705_314_600);
+        assert_eq!(
+            (record.start.task.as_str(), record.end.map(|end| (end.status, end.exit_code))),
+            ("fix it", Some((EndStatus::Completed, Some(0))))
+        );
+        assert_eq!((record.start.sandbox, record.progress.pid), (None, None));
+        assert_eq!(record.start.started_at.timestamp(), 1_705_314_600);
     }
 
     #[test]

@@ -103,8 +103,8 @@ impl Index {
             entries.extend(self.rebuilt(limits.text)?);
         }
         // A running task may have ended while its entry waited for the lock, and another may have told so already.
-        let ended = if record.status.is_final() { None } else { records::own(&self.layout, &record.id)? };
-        let record = ended.as_ref().filter(|ended| ended.status.is_final()).unwrap_or(record);
+        let ended = if record.is_final() { None } else { records::own(&self.layout, &record.id)? };
+        let record = ended.as_ref().filter(|ended| ended.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
         bound(&mut entries, limits.entries);
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
@@ -278,11 +278,12 @@ fn parse(content: &[u8]) -> Option<Entries<'_>> {
 /// A record as it stands in the index, its texts cut to `text` characters.
 fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
-    record.task = cut_middle(&record.task, text);
-    for long in [&mut record.command, &mut record.model, &mut record.result, &mut record.agent_said] {
+    record.start.task = cut_middle(&record.start.task, text);
+    let of_end = record.end.iter_mut().flat_map(|end| [&mut end.result, &mut end.agent_said]);
+    for long in [&mut record.progress.command, &mut record.progress.model].into_iter().chain(of_end) {
         *long = long.take().map(|long| cut_middle(&long, text));
     }
-    record.environment.clear();
+    record.progress.environment.clear();
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")
 }
 

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | [`Reader`] | read. It creates nothing, not even the data directory, and repairs nothing | everyone |
 //! | [`OpenTask`] | write the files of one task. It holds the task's lease, and ends with it | the task's supervisor, and whoever finalizes the task when its supervisor is gone |
-//! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers |
+//! | [`Upkeep`] | create the data directory, open tasks, repair damaged files, remove old tasks | servers, and supervisors that begin |
 //!
 //! Some files belong to no task or may be written by anyone. Each of them has a small type of its own: [`Requests`] that a
 //! task be stopped, the [`ProbeCache`], the [`HttpToken`], and [`NotifiedEnds`]. All of them are made of an [`Upkeep`],

@@ -119,7 +119,7 @@ impl NotifiedEnds {
         let key: String = key.chars().take(KEY).collect();
         let known = self.read_told()?;
         let records = self.reader.list(None, usize::MAX)?.records;
-        let (ended, running): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.status.is_final());
+        let (ended, running): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.is_final());
         let mut visible: Visible = ended.into_iter().map(|record| (record.id.clone(), record)).collect();
         let running = running.into_iter().map(|record| record.id).collect();
         let mut told = match &known {
@@ -153,7 +153,7 @@ impl NotifiedEnds {
         let unlisted = told.running.iter().filter(|id| !visible.contains_key(id) && !running.contains(id));
         for id in unlisted.cloned().collect::<Vec<_>>() {
             match self.reader.record(&id)? {
-                Some(record) if record.status.is_final() => drop(visible.insert(id, record)),
+                Some(record) if record.is_final() => drop(visible.insert(id, record)),
                 Some(_) => drop(running.insert(id)),
                 // It has been removed.
                 None => {}
@@ -181,7 +181,7 @@ impl NotifiedEnds {
         before.sort_by_key(|(_, at)| *at);
         for (key, at) in before {
             let was_told =
-                |id: &&TaskId| visible.get(id).is_none_or(|record| record.completed_at.is_none_or(|end| end <= at));
+                |id: &&TaskId| visible.get(id).and_then(TaskRecord::completed_at).is_none_or(|end| end <= at);
             told.sees(key, told.ended.iter().take_while(was_told).count());
         }
         Ok(told)
@@ -222,7 +222,7 @@ impl Told {
         for id in &self.ended {
             new.remove(id);
         }
-        let mut new: Vec<_> = new.into_iter().map(|id| (visible[id].completed_at, id.clone())).collect();
+        let mut new: Vec<_> = new.into_iter().map(|id| (visible[id].completed_at(), id.clone())).collect();
         new.sort();
         self.ended.extend(new.into_iter().map(|(_, id)| id));
     }

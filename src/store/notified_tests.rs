@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     store::tests::{claimed, upkeep, write},
-    task::{IndexLimits, TaskStatus},
+    task::IndexLimits,
 };
 
 const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
@@ -71,7 +71,7 @@ fn an_end_that_becomes_visible_late_is_told_whatever_its_time() {
 #[test]
 fn an_end_is_told_although_the_index_has_no_room_for_it() {
     let (_dir, upkeep) = upkeep();
-    let running = TaskRecord { status: TaskStatus::Running, completed_at: None, ..record(0, 0) };
+    let running = record(0, 0).with(json!({"status": "running", "completedAt": null}));
     let task = claimed(&upkeep, &running.id);
     let put = |record: &TaskRecord| {
         task.write_record(record).and_then(|()| task.index(record, LIMITS)).expect("it is writable");
@@ -80,7 +80,7 @@ fn an_end_is_told_although_the_index_has_no_room_for_it() {
     tell(&upkeep, "a");
     tell(&upkeep, "b");
     let newer: Vec<_> = (1..=150).map(|second| end(&upkeep, second, second)).collect();
-    let ended = TaskRecord { status: TaskStatus::Completed, completed_at: Some(at(200)), ..running };
+    let ended = running.with(json!({"status": "completed", "completedAt": at(200)}));
     put(&ended);
     task.close().expect("it is writable");
     assert_eq!(upkeep.index().entry(&ended.id).expect("it is readable"), None, "the index has dropped it");

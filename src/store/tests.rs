@@ -70,7 +70,7 @@ fn the_index_keeps_the_newest_and_all_that_run() {
 #[test]
 fn long_texts_are_cut_in_the_index_and_whole_in_the_record() {
     let (_dir, upkeep) = upkeep();
-    let record = TaskRecord { task: "x".repeat(5_000), ..record(0, TaskStatus::Completed) };
+    let record = record(0, TaskStatus::Completed).with(json!({"task": "x".repeat(5_000)}));
     write(&upkeep, &record);
     index(&upkeep, &record);
     let cut = index_on_disk(&upkeep)[record.id.as_str()]["task"].as_str().expect("a string").len();
@@ -177,7 +177,10 @@ fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
     assert_eq!(fs::read_to_string(archives[0].path()).expect("it is readable"), original);
     assert_eq!(upkeep.reader().list(None, 100).expect("it is readable").total, 12);
     let oldest = TaskId::parse("00000000").expect("a valid id");
-    assert_eq!(upkeep.reader().record(&oldest).expect("it is readable").map(|old| old.task), Some("old 0".to_owned()));
+    assert_eq!(
+        upkeep.reader().record(&oldest).expect("it is readable").map(|old| old.start.task),
+        Some("old 0".to_owned())
+    );
 }
 
 #[test]
@@ -249,14 +252,14 @@ fn what_the_original_left_running_is_interrupted_even_when_the_index_has_no_room
     }
     let id = TaskId::parse("00000000").expect("a valid id");
     let mut running = upkeep.reader().record(&id).expect("it is readable").expect("the index holds all that run");
-    assert_eq!(running.status, TaskStatus::Running);
+    assert_eq!(running.status(), TaskStatus::Running);
 
-    running.status = TaskStatus::Interrupted;
+    running.end = Some(crate::task::TaskEnd::bare(crate::task::EndStatus::Interrupted));
     index(&upkeep, &running);
 
     assert!(index_on_disk(&upkeep).get(id.as_str()).is_none(), "there is room for it");
     let closed = upkeep.reader().record(&id).expect("it is readable").expect("the archive knows it");
-    assert_eq!(closed.status, TaskStatus::Interrupted);
+    assert_eq!(closed.status(), TaskStatus::Interrupted);
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn many_readers_of_a_damaged_index_all_get_an_answer() {
 #[test]
 fn long_command_lines_are_cut_in_the_index_too() {
     let (_dir, upkeep) = upkeep();
-    let long = TaskRecord { command: Some("x".repeat(100_000)), ..record(0, TaskStatus::Completed) };
+    let long = record(0, TaskStatus::Completed).with(json!({"command": "x".repeat(100_000)}));
     index(&upkeep, &long);
     assert!(fs::read(upkeep.reader().data_dir().join("tasks.json")).expect("it is there").len() < 2_000);
 }
@@ -380,7 +383,7 @@ fn a_reader_shows_what_the_index_lacks() {
 fn an_entry_of_a_running_task_that_comes_late_does_not_undo_its_end() {
     let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
-    let ended = TaskRecord { status: TaskStatus::Completed, ..running.clone() };
+    let ended = running.clone().with(json!({"status": "completed"}));
     write(&upkeep, &ended);
     index(&upkeep, &ended);
     index(&upkeep, &running);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use connector_api::{Complaint, Exit, Outcome, Verdict, Warning};
 
-use crate::task::{FailureReason, StopCause, TaskRecord, TaskStatus, cut_middle, signal_name};
+use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, cut_middle, signal_name};
 
 /// As much of an answer, or of an agent's complaint, as its record holds.
 const MOST_TEXT: usize = 40_000;
@@ -112,35 +112,35 @@ impl End {
     }
 
     /// The documented status and reason.
-    fn conclusion(&self) -> (TaskStatus, Option<FailureReason>) {
+    fn conclusion(&self) -> (EndStatus, Option<FailureReason>) {
         if let Some(why) = &self.not_started {
-            return (TaskStatus::Failed, Some(FailureReason::SpawnFailed { errno: why.errno().to_owned() }));
+            return (EndStatus::Failed, Some(FailureReason::SpawnFailed { errno: why.errno().to_owned() }));
         }
         match self.stopped {
-            Some((StopCause::Cancelled, _)) => (TaskStatus::Failed, Some(FailureReason::Cancelled)),
+            Some((StopCause::Cancelled, _)) => (EndStatus::Failed, Some(FailureReason::Cancelled)),
             Some((StopCause::TimedOut { limit }, elapsed)) => {
-                (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed, limit }))
+                (EndStatus::Failed, Some(FailureReason::Timeout { elapsed, limit }))
             }
             Some((StopCause::Silent { limit }, _)) => {
-                (TaskStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
+                (EndStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
-            Some((StopCause::ServerGone, _)) => (TaskStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+            Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
-                Outcome::Completed => (TaskStatus::Completed, None),
+                Outcome::Completed => (EndStatus::Completed, None),
                 // That we ended the program afterwards is not why.
                 Outcome::Failed(_) | Outcome::CommandLineRefused(_) => {
-                    (TaskStatus::Failed, Some(FailureReason::AgentFailed))
+                    (EndStatus::Failed, Some(FailureReason::AgentFailed))
                 }
             },
             None => match (&self.verdict.outcome, self.exit) {
                 // What it left behind may have gone on to speak, and was being stopped meanwhile.
-                (_, Some(Exit::Signal(signal))) => (TaskStatus::Failed, Some(FailureReason::KilledBy { signal })),
-                (Outcome::Completed, _) => (TaskStatus::Completed, None),
+                (_, Some(Exit::Signal(signal))) => (EndStatus::Failed, Some(FailureReason::KilledBy { signal })),
+                (Outcome::Completed, _) => (EndStatus::Completed, None),
                 (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Code(code))) => {
-                    (TaskStatus::Failed, Some(FailureReason::ExitedWith { code }))
+                    (EndStatus::Failed, Some(FailureReason::ExitedWith { code }))
                 }
                 (Outcome::Failed(_) | Outcome::CommandLineRefused(_), None) => {
-                    (TaskStatus::Failed, Some(FailureReason::KilledBy { signal: 9 }))
+                    (EndStatus::Failed, Some(FailureReason::KilledBy { signal: 9 }))
                 }
             },
         }
@@ -157,13 +157,13 @@ impl End {
     /// over.
     pub(super) fn put_down(self, record: &mut TaskRecord, trouble: Option<String>, now: DateTime<Utc>, ran: Duration) {
         let (status, reason) = self.conclusion();
-        record.end(status, reason, now, ran);
-        record.turn_completed = self.failed_only_to_exit();
-        record.exit_code = self.exit.and_then(|exit| match exit {
+        let mut end = TaskEnd::new(status, reason, now, ran);
+        end.turn_completed = self.failed_only_to_exit();
+        end.exit_code = self.exit.and_then(|exit| match exit {
             Exit::Code(code) => Some(code),
             Exit::Signal(_) => None,
         });
-        record.exit_signal = self.exit.and_then(|exit| match exit {
+        end.exit_signal = self.exit.and_then(|exit| match exit {
             Exit::Code(_) => None,
             Exit::Signal(signal) => Some(signal_name(signal)),
         });
@@ -173,23 +173,24 @@ impl End {
                 // An agent that we stopped has nothing to say about it but what it was trying to get over.
                 match self.stopped {
                     // The complaint is about the exit, not about the work.
-                    None if record.turn_completed => {}
+                    None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        record.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
-                        record.advice = complaint.advice;
+                        end.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
+                        end.advice = complaint.advice;
                     }
-                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => record.agent_said = trouble,
+                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => end.agent_said = trouble,
                     Some((StopCause::Cancelled | StopCause::ServerGone, _)) => {}
                 }
             }
         }
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
-        let no_answer = (!has_answer && (status == TaskStatus::Completed || record.turn_completed)).then(no_answer);
+        let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
         let warnings = no_answer.into_iter().chain(self.warnings).take(MOST_WARNINGS);
-        record.warnings = warnings.map(bounded).collect();
-        record.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
-        record.session_id = self.verdict.session_id;
-        record.usage = self.verdict.usage;
+        end.warnings = warnings.map(bounded).collect();
+        end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
+        record.progress.session_id = self.verdict.session_id;
+        end.usage = self.verdict.usage;
+        record.end = Some(end);
     }
 }
 

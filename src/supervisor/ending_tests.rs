@@ -4,7 +4,7 @@ use connector_api::Cause;
 
 use super::*;
 
-fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (TaskStatus, Option<String>) {
+fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (EndStatus, Option<String>) {
     let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
     let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
     let (status, reason) = End { exit: Some(exit), verdict, stopped, ..clean() }.conclusion();
@@ -17,14 +17,14 @@ fn clean() -> End {
     End { exit: Some(Exit::Code(0)), verdict, ..End::failed(None, String::new(), None) }
 }
 
-/// The record of a task with this end.
-fn record(end: End) -> TaskRecord {
-    let mut record = serde_json::from_value(serde_json::json!({
+/// The end in the record of a task that ended so.
+fn recorded(end: End) -> TaskEnd {
+    let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
     }))
     .expect("the documented fields are enough");
     end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
-    record
+    record.end.expect("it has ended")
 }
 
 fn failed() -> Outcome {
@@ -33,7 +33,7 @@ fn failed() -> Outcome {
 
 #[test]
 fn the_verdict_decides_when_the_agent_ended_by_itself() {
-    use TaskStatus::{Completed, Failed};
+    use EndStatus::{Completed, Failed};
     assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));
     assert_eq!(end(failed(), Exit::Code(1), None), (Failed, Some("Exited with code 1".into())));
     assert_eq!(end(failed(), Exit::Code(0), None), (Failed, Some("Exited with code 0".into())));
@@ -47,7 +47,7 @@ fn the_verdict_decides_when_the_agent_ended_by_itself() {
 
 #[test]
 fn why_we_stopped_it_decides_when_we_did() {
-    use TaskStatus::{Failed, Interrupted};
+    use EndStatus::{Failed, Interrupted};
     let limit = Duration::from_secs(300);
     for outcome in [Outcome::Completed, failed()] {
         let stopped = |cause| end(outcome.clone(), Exit::Code(0), Some(cause));
@@ -68,7 +68,7 @@ fn an_agent_that_was_never_started_has_a_process_error() {
         (NotStarted::NoDirectory { errno: "ENOENT".into() }, "ENOENT"),
     ] {
         let (status, reason) = End::not_started(why, "no".into(), None).conclusion();
-        assert_eq!(status, TaskStatus::Failed);
+        assert_eq!(status, EndStatus::Failed);
         let reason = reason.map(|reason| reason.to_string());
         assert_eq!(reason, Some(format!("Process error: {errno} (spawn failed)")));
     }
@@ -112,12 +112,12 @@ fn a_task_that_was_stopped_is_given_to_nobody_else() {
 fn a_completed_task_without_an_answer_has_a_warning_and_a_failed_one_has_its_reason() {
     let of = |answer: Option<&str>, outcome: Outcome, exit| {
         let verdict = Verdict { outcome, answer: answer.map(str::to_owned), session_id: None, usage: None };
-        record(End { exit: Some(exit), verdict, ..clean() })
+        recorded(End { exit: Some(exit), verdict, ..clean() })
     };
     for blank in [None, Some(""), Some(" \n")] {
-        let record = of(blank, Outcome::Completed, Exit::Code(0));
-        assert_eq!(record.status, TaskStatus::Completed);
-        assert!(record.warnings[0].message.contains("without a final message"), "{:?}", record.warnings);
+        let end = of(blank, Outcome::Completed, Exit::Code(0));
+        assert_eq!(end.status, EndStatus::Completed);
+        assert!(end.warnings[0].message.contains("without a final message"), "{:?}", end.warnings);
         assert_eq!(of(blank, failed(), Exit::Code(1)).warnings, []);
     }
     assert_eq!(of(Some("done"), Outcome::Completed, Exit::Code(0)).warnings, []);
@@ -128,11 +128,11 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     let of = |has_completed, exit, stopped: Option<StopCause>| {
         let verdict = Verdict { outcome: failed(), answer: Some("done".into()), session_id: None, usage: None };
         let stopped = stopped.map(|cause| (cause, Duration::from_secs(1)));
-        record(End { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
+        recorded(End { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
     };
-    let record = of(true, Exit::Code(1), None);
-    assert_eq!(record.failure_reason.as_deref(), Some("Exited with code 1"));
-    assert_eq!((record.turn_completed, record.agent_said, record.result.as_deref()), (true, None, Some("done")));
+    let end = of(true, Exit::Code(1), None);
+    assert_eq!(end.failure_reason.as_deref(), Some("Exited with code 1"));
+    assert_eq!((end.turn_completed, end.agent_said, end.result.as_deref()), (true, None, Some("done")));
     for (has_completed, exit, stopped) in [
         (false, Exit::Code(1), None),
         (true, Exit::Signal(9), None),
@@ -153,8 +153,8 @@ fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
 #[test]
 fn warnings_are_bounded() {
     let warnings = vec![Warning { message: "x".repeat(9_000), advice: Some("y".repeat(9_000)) }; 100];
-    let record = record(End { warnings, ..clean() });
-    assert_eq!(record.warnings.len(), MOST_WARNINGS);
+    let end = recorded(End { warnings, ..clean() });
+    assert_eq!(end.warnings.len(), MOST_WARNINGS);
     let length = |warning: &Warning| warning.message.len() + warning.advice.as_ref().map_or(0, String::len);
-    assert!(record.warnings.iter().all(|warning| length(warning) < 2 * MOST_WARNING + 200));
+    assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MOST_WARNING + 200));
 }

@@ -46,7 +46,7 @@ impl Task {
                 (Obstacle::Unable(_), _) if is_last => return end,
                 (Obstacle::Unsuitable(why), Some(first)) if is_last => return self.fail_as(first, &why, journal),
                 (Obstacle::Unable(why) | Obstacle::Unsuitable(why), earlier) => {
-                    let (backend, model) = (self.spec.backend.clone(), self.record.model.clone());
+                    let (backend, model) = (self.spec.backend.clone(), self.record.progress.model.clone());
                     first = Some(earlier.unwrap_or(First { end, backend, model }));
                     self.fall_back(&why, journal);
                 }
@@ -59,9 +59,9 @@ impl Task {
         let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
         let why = self.set_aside(why);
         journal.entry(&format!("FALLBACK: {why}; the task goes to {}", backend.name));
-        self.record.backend = Some(backend.name.clone());
-        self.record.model = None;
-        self.record.attempt += 1;
+        self.record.progress.backend = Some(backend.name.clone());
+        self.record.progress.model = None;
+        self.record.progress.attempt += 1;
         // A model name means nothing to another agent.
         self.spec.request.model = None;
         self.spec.backend = backend;
@@ -72,8 +72,8 @@ impl Task {
     fn fail_as(&mut self, first: First, why: &str, journal: &mut Journal) -> End {
         let why = self.set_aside(why);
         journal.entry(&format!("FALLBACK: {why}; no other backend is left"));
-        self.record.backend = Some(first.backend.name.clone());
-        self.record.model = first.model;
+        self.record.progress.backend = Some(first.backend.name.clone());
+        self.record.progress.model = first.model;
         self.spec.backend = first.backend;
         first.end
     }
@@ -82,7 +82,7 @@ impl Task {
     fn set_aside(&mut self, why: &str) -> String {
         let mut why = format!("{}: {}", self.spec.backend.name, first_line(why));
         self.redactor.redact(&mut why);
-        self.record.fell_back.push(why.clone());
+        self.record.progress.fell_back.push(why.clone());
         why
     }
 }

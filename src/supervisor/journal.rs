@@ -109,8 +109,8 @@ impl Journal {
 
     /// The beginning of the log.
     pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
-        let command = record.and_then(|record| record.command.as_deref()).unwrap_or("(not started)");
-        let version = record.and_then(|record| record.agent_version.as_deref()).unwrap_or("unknown version");
+        let command = record.and_then(|record| record.progress.command.as_deref()).unwrap_or("(not started)");
+        let version = record.and_then(|record| record.progress.agent_version.as_deref()).unwrap_or("unknown version");
         let model = spec.request.model.as_deref().map(|model| self.redaction.text(model));
         let model = model.as_deref().unwrap_or("(the agent's own default)");
         let timeout = spec.policy.timeout.map_or("none".to_owned(), |limit| format!("{}ms", limit.as_millis()));

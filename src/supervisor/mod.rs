@@ -64,7 +64,7 @@ use crate::{
     redact::Redactor,
     registry::Registry,
     store::{Claim, OpenTask, Place, ProbeCache, Reader, Upkeep},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, TaskStart},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
@@ -169,12 +169,13 @@ impl Task {
         if let Ok(log) = files.open_supervisor_log() {
             crate::logging::to_file(log);
         }
-        let mut record = TaskRecord {
+        let mut record = TaskRecord::begun(&spec, Utc::now());
+        record.start = TaskStart {
             supervisor: identity_of(std::process::id()),
             log_file: Some(data.reader.log_path(&spec.id)),
             result_file: Some(data.reader.result_path(&spec.id)),
             debug_file: Some(data.reader.record_path(&spec.id)),
-            ..TaskRecord::begun(&spec, Utc::now())
+            ..record.start
         };
         redaction::record(&redactor, &mut record);
         let noted = files.write_log_dir().and_then(|()| files.write_policy(&spec.policy));
@@ -236,10 +237,10 @@ impl Task {
         };
         self.usage_scope = usage_scope;
         self.spec.request.working_directory.clone_from(&request.working_directory);
-        self.record.working_directory.clone_from(&request.working_directory);
-        self.record.command = Some(prepare::quoted(&command));
-        self.record.agent_version = Some(version);
-        self.record.environment = environment;
+        self.record.progress.working_directory.clone_from(&request.working_directory);
+        self.record.progress.command = Some(prepare::quoted(&command));
+        self.record.progress.agent_version = Some(version);
+        self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
         Tree::adopt_orphans();
@@ -252,8 +253,8 @@ impl Task {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),
         };
-        self.record.pid = Some(agent.pid);
-        self.record.agent.clone_from(&agent.identity);
+        self.record.progress.pid = Some(agent.pid);
+        self.record.progress.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
         let mut run = Run::new(agent, backend.session(&request), &launch, &self.spec);
         if let Some(watch) = watch {
@@ -326,8 +327,11 @@ impl Task {
         }
         journal.count_into(&mut self.record);
         end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
-        if self.usage_scope == UsageScope::Session && self.spec.request.resume.is_some() {
-            self.record.count_since(self.spec.session_usage);
+        if self.usage_scope == UsageScope::Session
+            && self.spec.request.resume.is_some()
+            && let Some(end) = &mut self.record.end
+        {
+            end.count_since(self.spec.session_usage);
         }
         journal.summary(&self.record);
         while let Err(error) = self.files.write_record(&self.record) {

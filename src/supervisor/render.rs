@@ -67,35 +67,33 @@ fn tokens(usage: &Usage) -> String {
 
 /// The end of a log.
 pub(super) fn summary(record: &TaskRecord) -> String {
+    let Some(end) = &record.end else { return format!("END: {}", record.status()) };
     let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
     let mut lines = format!(
         "END: {}\nExit code: {}\nExit signal: {}\nDuration: {}\nStdout: {}B\nStderr: {}B",
-        record.status,
-        or_none(record.exit_code.map(|code| code.to_string())),
-        or_none(record.exit_signal.clone()),
-        or_none(record.duration_formatted.clone()),
-        record.stdout_bytes,
-        record.stderr_bytes
+        record.status(),
+        or_none(end.exit_code.map(|code| code.to_string())),
+        or_none(end.exit_signal.clone()),
+        or_none(end.duration_formatted.clone()),
+        record.progress.stdout_bytes,
+        record.progress.stderr_bytes
     );
-    let more = [
-        ("Failure reason", &record.failure_reason),
-        ("The agent said", &record.agent_said),
-        ("What to do", &record.advice),
-    ];
+    let more =
+        [("Failure reason", &end.failure_reason), ("The agent said", &end.agent_said), ("What to do", &end.advice)];
     for (label, text) in more {
         if let Some(text) = text {
             lines.push_str(&format!("\n{label}: {text}"));
         }
     }
-    match (record.usage, record.session_usage) {
+    match (end.usage, end.session_usage) {
         (Some(run), Some(_)) => lines.push_str(&format!("\nTokens of this run: {}", tokens(&run))),
         (None, Some(session)) => lines.push_str(&format!("\nTokens of the session so far: {}", tokens(&session))),
         (_, None) => {}
     }
-    if record.turn_completed {
+    if end.turn_completed {
         lines.push_str("\nTurn status: completed; the agent exited afterwards");
     }
-    for warning in &record.warnings {
+    for warning in &end.warnings {
         lines.push_str(&format!("\nWarning: {}", warning.message));
         if let Some(advice) = &warning.advice {
             lines.push_str(&format!("; what to do: {advice}"));

@@ -32,11 +32,39 @@ impl TaskStatus {
         }
     }
 
+    /// The same for a task that has ended; none for one that runs.
+    pub fn end(self) -> Option<EndStatus> {
+        match self {
+            Self::Running => None,
+            Self::Completed => Some(EndStatus::Completed),
+            Self::Failed => Some(EndStatus::Failed),
+            Self::Interrupted => Some(EndStatus::Interrupted),
+        }
+    }
+
     /// Whether nothing more will happen.
     pub fn is_final(self) -> bool {
-        match self {
-            Self::Running => false,
-            Self::Completed | Self::Failed | Self::Interrupted => true,
+        self.end().is_some()
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndStatus {
+    /// The agent did the work.
+    Completed,
+    /// The agent failed, or was cancelled, or ran out of time.
+    Failed,
+    /// The task lost its server, its supervisor or its machine.
+    Interrupted,
+}
+
+impl From<EndStatus> for TaskStatus {
+    fn from(status: EndStatus) -> Self {
+        match status {
+            EndStatus::Completed => Self::Completed,
+            EndStatus::Failed => Self::Failed,
+            EndStatus::Interrupted => Self::Interrupted,
         }
     }
 }

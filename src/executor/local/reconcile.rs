@@ -11,7 +11,7 @@ use crate::{
     process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
-    task::{FailureReason, IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus},
+    task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord},
 };
 
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
@@ -46,7 +46,7 @@ pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Res
     let run_age = reader.run_age(id);
     match &record {
         None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Settled::Untouched),
-        Some(record) if record.status.is_final() && run_age.is_none() => return Ok(Settled::Untouched),
+        Some(record) if record.is_final() && run_age.is_none() => return Ok(Settled::Untouched),
         None | Some(_) => {}
     }
     let Some(task) = upkeep.take_over(id)? else { return Ok(Settled::Untouched) };
@@ -64,13 +64,13 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
     task.set_damaged_record_aside()?;
     // Read again: the supervisor may have ended in good order before its lease was ours.
     let settled = match reader.record(id)? {
-        Some(record) if record.status.is_final() => {
+        Some(record) if record.is_final() => {
             task.index(&record, index)?;
             Settled::Untouched
         }
         Some(mut record) => {
-            let killed = kill_left_behind(id, record.agent.as_ref(), group.as_ref());
-            let alive = left_behind(id, record.agent.as_ref(), group.as_ref());
+            let killed = kill_left_behind(id, record.progress.agent.as_ref(), group.as_ref());
+            let alive = left_behind(id, record.progress.agent.as_ref(), group.as_ref());
             if !alive.is_empty() {
                 tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
             }
@@ -100,21 +100,21 @@ fn end(reader: &Reader, record: &mut TaskRecord) {
     if let Some(live) = reader.live(&record.id) {
         live.overlay(record);
     }
-    let last_sign = record.last_activity_at.unwrap_or(record.started_at);
-    let ran = (last_sign - record.started_at).to_std().unwrap_or_default();
+    let last_sign = record.progress.last_activity_at.unwrap_or(record.start.started_at);
+    let ran = (last_sign - record.start.started_at).to_std().unwrap_or_default();
     let overdue = || reader.policy(&record.id)?.timeout.filter(|_| reader.is_overdue(&record.id));
     let (status, reason) = match overdue() {
-        _ if reader.is_cancel_requested(&record.id) => (TaskStatus::Failed, FailureReason::Cancelled),
-        Some(limit) => (TaskStatus::Failed, FailureReason::Timeout { elapsed: ran.max(limit), limit }),
-        None => (TaskStatus::Interrupted, FailureReason::ServerRestarted),
+        _ if reader.is_cancel_requested(&record.id) => (EndStatus::Failed, FailureReason::Cancelled),
+        Some(limit) => (EndStatus::Failed, FailureReason::Timeout { elapsed: ran.max(limit), limit }),
+        None => (EndStatus::Interrupted, FailureReason::ServerRestarted),
     };
-    record.end(status, Some(reason), Utc::now(), ran);
+    record.end = Some(TaskEnd::new(status, Some(reason), Utc::now(), ran));
 }
 
 /// Writes the end of such a task to its log.
 fn write_end(task: &OpenTask, reader: &Reader, record: &TaskRecord, killed: &[Member]) {
-    let reason = record.failure_reason.as_deref().unwrap_or_default();
-    let summary = format!("END: {}\nFailure reason: {reason}", record.status);
+    let reason = record.failure_reason().unwrap_or_default();
+    let summary = format!("END: {}\nFailure reason: {reason}", record.status());
     if let Ok(mut log) = task.open_log(None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
         let stopped =
@@ -130,7 +130,10 @@ fn write_end(task: &OpenTask, reader: &Reader, record: &TaskRecord, killed: &[Me
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Claim, Requests};
+    use crate::{
+        store::{Claim, Requests},
+        task::TaskStatus,
+    };
 
     const LIMITS: IndexLimits = IndexLimits { entries: 10, text: 100 };
 
@@ -168,9 +171,9 @@ mod tests {
         assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it is closed"), Settled::Untouched);
 
         let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
-        assert_eq!(closed.status, TaskStatus::Interrupted);
-        assert_eq!(closed.failure_reason.as_deref(), Some("Server restarted while task was running"));
-        assert_eq!(closed.duration_formatted.as_deref(), Some("5.0s"));
+        assert_eq!(closed.status(), TaskStatus::Interrupted);
+        assert_eq!(closed.failure_reason(), Some("Server restarted while task was running"));
+        assert_eq!(closed.end.and_then(|end| end.duration_formatted).as_deref(), Some("5.0s"));
         assert!(upkeep.reader().running_ids().expect("it is readable").is_empty());
     }
 
@@ -190,8 +193,7 @@ mod tests {
         let wrong = Upkeep::open(upkeep.reader().data_dir(), &dir.path().join("other")).expect("it is writable");
         for is_indexed in [false, true] {
             let id = TaskId::random();
-            let record =
-                TaskRecord { debug_file: Some(upkeep.reader().record_path(&id)), id: id.clone(), ..running(1) };
+            let record = running(1).with(serde_json::json!({"id": id, "debugFile": upkeep.reader().record_path(&id)}));
             let task = claimed(&upkeep, &id);
             task.write_log_dir().expect("it is writable");
             task.write_record(&record).expect("it is writable");
@@ -221,7 +223,7 @@ mod tests {
 
         assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
         let listed = upkeep.reader().list(None, 10).expect("it is readable").records;
-        assert_eq!(listed[0].status, TaskStatus::Interrupted);
+        assert_eq!(listed[0].status(), TaskStatus::Interrupted);
         let own = std::fs::read_to_string(upkeep.reader().record_path(&record.id)).expect("it is there");
         assert_eq!(own, "{\"some\": \"thing\"}");
     }
@@ -234,7 +236,7 @@ mod tests {
         Requests::of(&upkeep).cancel(&record.id).expect("it is writable");
         reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
         let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
-        assert_eq!((closed.status, closed.failure_reason.as_deref()), (TaskStatus::Failed, Some("Cancelled by user")));
+        assert_eq!((closed.status(), closed.failure_reason()), (TaskStatus::Failed, Some("Cancelled by user")));
     }
 
     #[test]
@@ -258,7 +260,7 @@ mod tests {
             Requests::of(&upkeep).mark_overdue(&record.id).expect("it is writable");
             reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
             let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
-            assert_eq!((closed.status, closed.failure_reason.as_deref()), (ended.0, Some(ended.1)));
+            assert_eq!((closed.status(), closed.failure_reason()), (ended.0, Some(ended.1)));
         }
     }
 
@@ -279,7 +281,7 @@ mod tests {
     #[test]
     fn a_task_that_was_being_removed_does_not_come_back() {
         let (_dir, upkeep) = upkeep();
-        let record = TaskRecord { status: TaskStatus::Completed, ..running(1) };
+        let record = running(1).with(serde_json::json!({"status": "completed"}));
         left_running(&upkeep, &record);
         std::fs::write(upkeep.reader().data_dir().join(format!("run/{}/removing", record.id)), "")
             .expect("it is writable");

@@ -36,7 +36,7 @@ fn opened(fixture: &Path, data: &Path) -> Upkeep {
 
 fn statuses(reader: &Reader) -> Vec<(String, TaskStatus)> {
     let records = reader.list(None, 10).expect("it is readable").records;
-    records.into_iter().map(|record| (record.id.to_string(), record.status)).collect()
+    records.into_iter().map(|record| (record.id.to_string(), record.status())).collect()
 }
 
 fn id(id: &str) -> TaskId {
@@ -51,8 +51,8 @@ fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
 
     assert_eq!(statuses(upkeep.reader()).len(), 3);
     let record = upkeep.reader().record(&failed).expect("it is readable").expect("it is there");
-    assert_eq!((record.status, record.exit_code), (TaskStatus::Failed, Some(3)));
-    assert_eq!(record.agent_said.as_deref(), Some("a complaint"));
+    assert_eq!((record.status(), record.end.as_ref().and_then(|end| end.exit_code)), (TaskStatus::Failed, Some(3)));
+    assert_eq!(record.agent_said(), Some("a complaint"));
     let result = upkeep.reader().result(&done, 1_000).expect("it is readable").expect("it is there");
     assert_eq!(result.head, "did it: Write it");
     assert!(

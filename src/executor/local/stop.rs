@@ -10,14 +10,14 @@ use crate::{
 
 /// Makes the supervisor look at its task's files now, and resumes it if it is stopped.
 pub(super) fn ask(record: &TaskRecord) {
-    if let Some(supervisor) = &record.supervisor {
+    if let Some(supervisor) = &record.start.supervisor {
         nudge(&record.id, supervisor);
     }
 }
 
 /// Kills the supervisor.
 pub(super) fn force(record: &TaskRecord) {
-    if let Some(supervisor) = &record.supervisor {
+    if let Some(supervisor) = &record.start.supervisor {
         let was_killed = kill_supervisor(&record.id, supervisor);
         tracing::warn!(task = %record.id, was_killed, "its supervisor does not react");
     }

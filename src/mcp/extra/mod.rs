@@ -95,7 +95,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
                 Some(record) => {
                     let record = record.expect("following a task does not panic")?;
                     if let Some(progress) = &mut progress {
-                        progress.event(&format!("task {} {}", record.id, record.status));
+                        progress.event(&format!("task {} {}", record.id, record.status()));
                     }
                     ended.push(record);
                 }
@@ -130,7 +130,7 @@ async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
         return Ok(Answer::served(format!(
             "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
-            record.status
+            record.status()
         )));
     };
     let from = offset.min(piece.size);
@@ -152,7 +152,7 @@ async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
 }
 
 fn is_resumable(record: &TaskRecord) -> bool {
-    record.session_id.is_some() && record.status.is_final()
+    record.progress.session_id.is_some() && record.is_final()
 }
 
 /// `codex_resume`: a new task in the session of an earlier one.

@@ -28,11 +28,18 @@ pub(crate) fn ends(records: &[TaskRecord]) -> Option<String> {
 
 fn line(record: &TaskRecord) -> String {
     let foreign = |text: &str, most| markdown::value(&one_line(text, most));
-    let reason = match record.status {
-        TaskStatus::Failed | TaskStatus::Interrupted => record.failure_reason.as_deref(),
+    let reason = match record.status() {
+        TaskStatus::Failed | TaskStatus::Interrupted => record.failure_reason(),
         TaskStatus::Completed | TaskStatus::Running => None,
     };
     let reason = reason.map(|reason| format!(", {}", foreign(reason, REASON))).unwrap_or_default();
-    let took = record.duration_formatted.as_deref().map(|took| format!(" after {}", foreign(took, fields::DURATION)));
-    format!("- {} {}{reason}{}: {}\n", record.id, record.status, took.unwrap_or_default(), foreign(&record.task, TASK))
+    let took = record.end.as_ref().and_then(|end| end.duration_formatted.as_deref());
+    let took = took.map(|took| format!(" after {}", foreign(took, fields::DURATION)));
+    format!(
+        "- {} {}{reason}{}: {}\n",
+        record.id,
+        record.status(),
+        took.unwrap_or_default(),
+        foreign(&record.start.task, TASK)
+    )
 }

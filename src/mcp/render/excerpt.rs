@@ -27,7 +27,7 @@ pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> S
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
-    let whole = record.result_file.as_deref().map_or(String::new(), |file| {
+    let whole = record.start.result_file.as_deref().map_or(String::new(), |file| {
         format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
     });
     format!("{whole}{}", fenced(&cut_to_fit(cut, room)))

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{excerpt, markdown, text::one_line};
 use crate::{
     store::ResultText,
-    task::{TaskRecord, span},
+    task::{TaskEnd, TaskRecord, span},
 };
 
 /// The most characters of a value that stands on one line.
@@ -78,7 +78,8 @@ impl Page {
 
     /// Explains a failure reason that is only about how the agent exited.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
-        if let Some(code) = record.exit_code.filter(|_| record.turn_completed) {
+        let code = record.end.as_ref().filter(|end| end.turn_completed).and_then(|end| end.exit_code);
+        if let Some(code) = code {
             self.line(&format!("**Turn Status:** completed; the agent exited with code {code} afterwards"));
         }
     }
@@ -86,7 +87,8 @@ impl Page {
     /// The warnings, one per line, as far as there is room.
     pub(super) fn warnings(&mut self, record: &TaskRecord) {
         let mut room = WARNINGS;
-        for (shown, warning) in record.warnings.iter().enumerate() {
+        let warnings = record.end.as_ref().map_or(&[][..], |end| &end.warnings);
+        for (shown, warning) in warnings.iter().enumerate() {
             let message = markdown::value(&one_line(&warning.message, WARNING));
             let advice = warning.advice.as_ref().map_or(String::new(), |advice| {
                 format!(". What to do: {}", markdown::sentence(&one_line(advice, WARNING)))
@@ -94,7 +96,7 @@ impl Page {
             let line = format!("**Warning:** {message}{advice}");
             let length = line.chars().count();
             if length > room {
-                let left = record.warnings.len() - shown;
+                let left = warnings.len() - shown;
                 return self.line(&format!("**Warning:** {left} more in the log"));
             }
             room -= length;
@@ -104,12 +106,13 @@ impl Page {
 
     /// What the agent said about its end, and what to do, in about `room` characters.
     pub(super) fn explanation(&mut self, record: &TaskRecord, room: usize) {
-        let advice = record.advice.as_ref().map(|advice| {
+        let Some(end) = &record.end else { return };
+        let advice = end.advice.as_ref().map(|advice| {
             let advice = |most| markdown::sentence(&one_line(advice, most));
             let whole = advice(ADVICE);
             if whole.chars().count() <= room * 2 / 3 { whole } else { advice(room / 3) }
         });
-        if let Some(said) = &record.agent_said {
+        if let Some(said) = &end.agent_said {
             let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
             self.part(&format!("### What the agent said\n{}", excerpt::said(said, left.max(LEAST_SAID))));
         }
@@ -121,20 +124,22 @@ impl Page {
     /// The agent's final message, if there is one.
     pub(super) fn result(&mut self, record: &TaskRecord, result: Option<ResultText>, room: usize) {
         // Of a task of the original program there may be no more than its record.
-        let kept = || record.result.clone().map(|head| ResultText { head, left_out: 0, tail: String::new() });
+        let kept = || record.end.as_ref()?.result.clone();
+        let kept = || kept().map(|head| ResultText { head, left_out: 0, tail: String::new() });
         if let Some(result) = result.or_else(kept) {
             self.part(&format!("### Result\n{}", excerpt::result(&result, record, room)));
         }
     }
 
     pub(super) fn backend(&mut self, record: &TaskRecord) {
-        if let Some(backend) = &record.backend {
-            let version = record.agent_version.as_ref().map_or(String::new(), |version| format!(" ({version})"));
+        if let Some(backend) = &record.progress.backend {
+            let version =
+                record.progress.agent_version.as_ref().map_or(String::new(), |version| format!(" ({version})"));
             self.field("Backend", &format!("{backend}{version}"));
         }
-        self.field_if("Model", record.model.as_ref());
-        let fell_back =
-            (!record.fell_back.is_empty()).then(|| format!("could not work: {}", record.fell_back.join("; ")));
+        self.field_if("Model", record.progress.model.as_ref());
+        let fell_back = (!record.progress.fell_back.is_empty())
+            .then(|| format!("could not work: {}", record.progress.fell_back.join("; ")));
         self.field_if("Fallback", fell_back);
     }
 
@@ -145,24 +150,26 @@ impl Page {
 
 /// How long the task ran, or has run.
 pub(super) fn duration(record: &TaskRecord, now: DateTime<Utc>) -> String {
-    if let Some(formatted) = record.duration_formatted.as_ref().filter(|_| record.status.is_final()) {
+    if let Some(formatted) = record.end.as_ref().and_then(|end| end.duration_formatted.as_ref()) {
         return formatted.clone();
     }
-    let end = record.completed_at.unwrap_or(now);
-    span((end - record.started_at).to_std().unwrap_or(Duration::ZERO))
+    let end = record.completed_at().unwrap_or(now);
+    span((end - record.start.started_at).to_std().unwrap_or(Duration::ZERO))
 }
 
 /// The exit code, `none`, or `(running)`.
 pub(super) fn exit_code(record: &TaskRecord) -> String {
-    known(record, record.exit_code.map(|code| code.to_string()))
+    known(record, |end| end.exit_code.map(|code| code.to_string()))
 }
 
 /// The exit signal, `none`, or `(running)`.
 pub(super) fn exit_signal(record: &TaskRecord) -> String {
-    known(record, record.exit_signal.clone())
+    known(record, |end| end.exit_signal.clone())
 }
 
-fn known(record: &TaskRecord, value: Option<String>) -> String {
-    let unknown = if record.status.is_final() { "none" } else { "(running)" };
-    value.unwrap_or_else(|| unknown.to_owned())
+fn known(record: &TaskRecord, value: impl FnOnce(&TaskEnd) -> Option<String>) -> String {
+    match &record.end {
+        Some(end) => value(end).unwrap_or_else(|| "none".to_owned()),
+        None => "(running)".to_owned(),
+    }
 }

@@ -34,10 +34,10 @@ pub(in crate::mcp) fn ended(record: &TaskRecord, result: Option<ResultText>) -> 
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.backend(record);
-    page.field("Working directory", &record.working_directory.display().to_string());
-    page.path("Log", record.log_file.as_deref());
-    page.part(&format!("Stdout: {} bytes", record.stdout_bytes));
-    page.line(&format!("Stderr: {} bytes", record.stderr_bytes));
+    page.field("Working directory", &record.progress.working_directory.display().to_string());
+    page.path("Log", record.start.log_file.as_deref());
+    page.part(&format!("Stdout: {} bytes", record.progress.stdout_bytes));
+    page.line(&format!("Stderr: {} bytes", record.progress.stderr_bytes));
     page.explanation(record, SAID_ROOM);
     page.result(record, result, RESULT_ROOM);
     page.end()
@@ -48,8 +48,8 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     let mut page = Page::begin("Task Ended");
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
-    page.field("Task", &one_line(&record.task, 100));
-    page.path("Log", record.log_file.as_deref());
+    page.field("Task", &one_line(&record.start.task, 100));
+    page.path("Log", record.start.log_file.as_deref());
     page.explanation(record, BRIEF_ROOM / 2);
     page.result(record, result, BRIEF_ROOM);
     page.end()
@@ -70,7 +70,7 @@ pub(in crate::mcp) fn all_ended(
                 room = left;
                 parts.push(part);
             }
-            None => others.push(format!("{} {}", record.id, record.status)),
+            None => others.push(format!("{} {}", record.id, record.status())),
         }
     }
     if !others.is_empty() {
@@ -82,12 +82,12 @@ pub(in crate::mcp) fn all_ended(
 
 /// A task has been stopped, or ended while it was being stopped.
 pub(in crate::mcp) fn cancelled(record: &TaskRecord) -> String {
-    let was_cancelled = record.failure_reason == Some(FailureReason::Cancelled.to_string());
+    let was_cancelled = record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str());
     let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
     page.backend(record);
-    page.path("Log", record.log_file.as_deref());
+    page.path("Log", record.start.log_file.as_deref());
     page.part(if was_cancelled {
         "What the agent had changed in files stays as it is."
     } else {
@@ -122,15 +122,15 @@ pub(in crate::mcp) fn stopping(id: &TaskId) -> String {
 fn end_of(page: &mut Page, record: &TaskRecord) {
     page.field(
         "Status",
-        match record.status {
+        match record.status() {
             TaskStatus::Completed => "completed successfully",
-            TaskStatus::Running | TaskStatus::Failed | TaskStatus::Interrupted => record.status.as_str(),
+            TaskStatus::Running | TaskStatus::Failed | TaskStatus::Interrupted => record.status().as_str(),
         },
     );
     page.field("Duration", &duration(record, Utc::now()));
     page.field("Exit code", &exit_code(record));
-    page.field_if("Exit signal", record.exit_signal.as_ref());
-    page.field_if("Failure reason", record.failure_reason.as_ref());
+    page.field_if("Exit signal", record.end.as_ref().and_then(|end| end.exit_signal.as_ref()));
+    page.field_if("Failure reason", record.failure_reason());
     page.turn_status(record);
     page.warnings(record);
 }

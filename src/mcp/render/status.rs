@@ -48,7 +48,7 @@ pub(in crate::mcp) fn status(view: TaskView, before: Option<&Look>, now: DateTim
     page.warnings(&record);
     page.explanation(&record, ROOM.saturating_sub(facts.chars().count() + files.chars().count()));
     page.part(&diagnostics(&record));
-    page.part(&excerpt::log(&tail, new_lines, record.log_file.as_deref(), LOG_ROOM));
+    page.part(&excerpt::log(&tail, new_lines, record.start.log_file.as_deref(), LOG_ROOM));
     let was_told = before.is_some_and(|before| before.status.is_final());
     page.result(&record, result, if was_told { RESULT_AGAIN_ROOM } else { STATUS_RESULT_ROOM });
     page.part(&files);
@@ -58,13 +58,13 @@ pub(in crate::mcp) fn status(view: TaskView, before: Option<&Look>, now: DateTim
 /// What is new since the look `before`.
 fn news(before: &Look, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
     let mut news = vec![];
-    if before.status != record.status {
+    if before.status != record.status() {
         news.push(format!("the status, which was {}", before.status));
     }
     if lines > 0 {
         news.push(format!("{lines} log line{}", if lines == 1 { "" } else { "s" }));
     }
-    let output = (record.stdout_bytes + record.stderr_bytes).saturating_sub(before.output);
+    let output = (record.progress.stdout_bytes + record.progress.stderr_bytes).saturating_sub(before.output);
     if output > 0 {
         news.push(format!("{output} bytes of output"));
     }
@@ -86,27 +86,27 @@ impl Facts<'_> {
         let Self { cap, record, live, news } = *self;
         let mut page = Page::begin("Task Status").with_values_of(cap);
         page.field("Task ID", record.id.as_str());
-        page.field("Status", record.status.as_str());
+        page.field("Status", record.status().as_str());
         page.field_if("New", news);
         if let Some(live) = live {
             doing(&mut page, live);
         }
-        page.field_if("Failure reason", record.failure_reason.as_ref());
+        page.field_if("Failure reason", record.failure_reason());
         page.turn_status(record);
-        let length = if record.status.is_final() { "Duration" } else { "Elapsed" };
+        let length = if record.is_final() { "Duration" } else { "Elapsed" };
         page.field(length, &duration(record, now));
-        page.line(&format!("**Started:** {}", moment(record.started_at)));
-        let activity = record.last_activity_at.map(|at| match record.last_activity_type {
+        page.line(&format!("**Started:** {}", moment(record.start.started_at)));
+        let activity = record.progress.last_activity_at.map(|at| match record.progress.last_activity_type {
             Some(kind) => format!("{} ({kind})", moment(at)),
             None => moment(at),
         });
         page.line(&format!("**Last activity:** {}", activity.as_deref().unwrap_or("none")));
-        page.field("Heartbeats", &record.heartbeat_count.to_string());
-        page.field("Task", &one_line(&record.task, 100));
-        page.field("Working directory", &record.working_directory.display().to_string());
+        page.field("Heartbeats", &record.progress.heartbeat_count.to_string());
+        page.field("Task", &one_line(&record.start.task, 100));
+        page.field("Working directory", &record.progress.working_directory.display().to_string());
         page.backend(record);
-        page.field_if("Sandbox", record.sandbox.map(|sandbox| sandbox.as_str()));
-        page.field_if("Session ID", record.session_id.as_ref());
+        page.field_if("Sandbox", record.start.sandbox.map(|sandbox| sandbox.as_str()));
+        page.field_if("Session ID", record.progress.session_id.as_ref());
         page.field_if("Tokens", tokens(record));
         page.end()
     }
@@ -120,7 +120,8 @@ fn tokens(record: &TaskRecord) -> Option<String> {
             usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.reasoning_output_tokens
         )
     };
-    match (record.usage, record.session_usage) {
+    let end = record.end.as_ref()?;
+    match (end.usage, end.session_usage) {
         (Some(run), None) => Some(count(run)),
         (Some(run), Some(session)) => {
             let (input, output) = (session.input_tokens, session.output_tokens);
@@ -147,16 +148,16 @@ fn files(record: &TaskRecord, has_result_file: bool) -> String {
         let resource = format!("resource `task://{}{resource}`", record.id);
         files.push_str(&format!("\n**{name}:** {}", if path.chars().count() > PATH { &resource } else { &path }));
     };
-    file("Log", record.log_file.as_deref(), "/log");
-    file("Result", record.result_file.as_deref().filter(|_| has_result_file), "/result");
-    file("Record", record.debug_file.as_deref(), "");
+    file("Log", record.start.log_file.as_deref(), "/log");
+    file("Result", record.start.result_file.as_deref().filter(|_| has_result_file), "/result");
+    file("Record", record.start.debug_file.as_deref(), "");
     files
 }
 
 /// The documented table: always five rows.
 pub(in crate::mcp) fn diagnostics(record: &TaskRecord) -> String {
     let timeout =
-        record.timeout_ms.filter(|millis| *millis > 0).map_or("none".to_owned(), |millis| format!("{millis}ms"));
+        record.start.timeout_ms.filter(|millis| *millis > 0).map_or("none".to_owned(), |millis| format!("{millis}ms"));
     format!(
         "### Diagnostics\n\
          | Metric | Value |\n\
@@ -168,8 +169,8 @@ pub(in crate::mcp) fn diagnostics(record: &TaskRecord) -> String {
          | Timeout | {timeout} |",
         exit_code(record),
         cell(&exit_signal(record), 40),
-        record.stdout_bytes,
-        record.stderr_bytes,
+        record.progress.stdout_bytes,
+        record.progress.stderr_bytes,
     )
 }
 

@@ -25,7 +25,7 @@ pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     if listing.records.is_empty() {
         return "No tasks found.".to_owned();
     }
-    let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.backend.as_ref()).collect();
+    let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.progress.backend.as_ref()).collect();
     let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
     let mut table =
         format!("| ID | Status | Duration | Exit | Task |{title}\n|----|--------|----------|------|------|{line}");
@@ -34,7 +34,7 @@ pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     for record in &listing.records {
         let mut row = row(record, now);
         if backends.len() > 1 {
-            row.push_str(&format!(" {} |", record.backend.as_ref().map_or("", |backend| backend.as_str())));
+            row.push_str(&format!(" {} |", record.progress.backend.as_ref().map_or("", |backend| backend.as_str())));
         }
         let length = row.chars().count();
         if length > left {
@@ -56,17 +56,15 @@ pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
 }
 
 fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
-    let exit = match (record.exit_code, &record.exit_signal) {
-        (None, Some(signal)) => signal.clone(),
-        (_, _) => exit_code(record),
-    };
+    let signal = record.end.as_ref().filter(|end| end.exit_code.is_none()).and_then(|end| end.exit_signal.clone());
+    let exit = signal.unwrap_or_else(|| exit_code(record));
     format!(
         "\n| {} | {} | {} | {} | {} |",
         record.id,
-        record.status,
+        record.status(),
         cell(&duration(record, now), DURATION),
         cell(&exit, 20),
-        cell(&record.task, TASK)
+        cell(&record.start.task, TASK)
     )
 }
 
@@ -81,15 +79,15 @@ pub(in crate::mcp) fn sessions(records: &[&TaskRecord], limit: usize, now: DateT
     let mut left = ROOM;
     let mut shown = 0;
     for record in records.iter().take(limit) {
-        let ago = record.completed_at.and_then(|at| (now - at).to_std().ok()).map_or_else(String::new, span);
+        let ago = record.completed_at().and_then(|at| (now - at).to_std().ok()).map_or_else(String::new, span);
         let row = format!(
             "\n| {} | {} | {} | {} | {ago} ago | {} | {} |",
             record.id,
-            cell(record.session_id.as_deref().unwrap_or_default(), 60),
-            record.backend.as_ref().map_or("", |backend| backend.as_str()),
-            record.status,
-            cell(&record.working_directory.display().to_string(), 200),
-            cell(&record.task, TASK)
+            cell(record.progress.session_id.as_deref().unwrap_or_default(), 60),
+            record.progress.backend.as_ref().map_or("", |backend| backend.as_str()),
+            record.status(),
+            cell(&record.progress.working_directory.display().to_string(), 200),
+            cell(&record.start.task, TASK)
         );
         left = match left.checked_sub(row.chars().count()) {
             Some(left) => left,

@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use connector_api::{Usage, Warning};
 use serde_json::json;
@@ -28,19 +26,14 @@ fn record(status: &str) -> TaskRecord {
 }
 
 fn failed() -> TaskRecord {
-    TaskRecord {
-        exit_code: Some(1),
-        failure_reason: Some("Exited with code 1".into()),
-        agent_said: Some("stream ```disconnected```".into()),
-        advice: Some("check the\nnetwork".into()),
-        duration_formatted: Some("2m 30s".into()),
-        timeout_ms: Some(300_000),
-        ..record("failed")
-    }
+    record("failed").with(json!({
+        "exitCode": 1, "failureReason": "Exited with code 1", "agentSaid": "stream ```disconnected```",
+        "advice": "check the\nnetwork", "durationFormatted": "2m 30s", "timeoutMs": 300_000
+    }))
 }
 
 fn completed() -> TaskRecord {
-    TaskRecord { exit_code: Some(0), duration_formatted: Some("2m 30s".into()), ..record("completed") }
+    record("completed").with(json!({"exitCode": 0, "durationFormatted": "2m 30s"}))
 }
 
 fn result(text: &str) -> Option<ResultText> {
@@ -87,7 +80,7 @@ fn a_failure_says_why_what_the_agent_said_and_what_to_do() {
 
 #[test]
 fn a_result_that_is_only_in_the_record_is_shown() {
-    let record = TaskRecord { result: Some("kept".into()), ..completed() };
+    let record = completed().with(json!({"result": "kept"}));
     assert!(ended(&record, None).ends_with("### Result\n```\nkept\n```"));
 }
 
@@ -95,13 +88,13 @@ fn a_result_that_is_only_in_the_record_is_shown() {
 fn every_answer_about_an_ended_task_shows_its_warnings() {
     let advice = Some("look\nfor yourself".to_owned());
     let warnings = vec![Warning { message: "no *final* message".into(), advice }, Warning::new("more")];
-    let record = TaskRecord { warnings, ..completed() };
+    let record = completed().with(json!({"warnings": warnings}));
     let expected = "**Warning:** no \\*final\\* message. What to do: look for yourself\n**Warning:** more\n";
     for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
         assert!(answer.contains(expected), "{answer}");
         assert!(answer.find("**Status:**") < answer.find("**Warning:**"), "{answer}");
     }
-    let many = TaskRecord { warnings: vec![Warning::new("x".repeat(300)); 9], ..completed() };
+    let many = completed().with(json!({"warnings": vec![Warning::new("x".repeat(300)); 9]}));
     let answer = ended(&many, None);
     assert!(answer.contains("\n**Warning:** 6 more in the log\n"), "{answer}");
 }
@@ -118,7 +111,7 @@ fn tokens_of_a_session_are_labelled_as_such() {
         ),
         (None, usage(1_050, 105), "input 1050 (cached 0), output 105 (reasoning 0), of the session so far\n"),
     ] {
-        let record = TaskRecord { usage: run, session_usage: session, ..completed() };
+        let record = completed().with(json!({"usage": run, "sessionUsage": session}));
         let answer = status(view(record), None, began());
         assert!(answer.contains(&format!("\n**Tokens:** {expected}")), "{answer}");
     }
@@ -126,7 +119,7 @@ fn tokens_of_a_session_are_labelled_as_such() {
 
 #[test]
 fn a_completed_turn_is_shown_next_to_the_failure_reason() {
-    let record = TaskRecord { turn_completed: true, agent_said: None, advice: None, ..failed() };
+    let record = failed().with(json!({"turnCompleted": true, "agentSaid": null, "advice": null}));
     let expected =
         "**Failure reason:** Exited with code 1\n**Turn Status:** completed; the agent exited with code 1 afterwards\n";
     for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
@@ -216,7 +209,7 @@ fn a_status_after_another_begins_with_what_is_new() {
         Look::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
-    let before = looked(TaskRecord { stdout_bytes: 234, ..record("running") }, &["[…] one"]);
+    let before = looked(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
     let answer = status(view(failed()), Some(&before), later);
     let news = "the status, which was running, 1 log line, 15000 bytes of output, since you looked 1m 15s ago";
     assert!(answer.contains(&format!("**Status:** failed\n**New:** {news}\n")), "{answer}");
@@ -258,24 +251,12 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
         heartbeat_count: u64::MAX,
     };
     for text in ["x".repeat(3_000), "_a*".repeat(1_000), "/home/somebody/some_where".to_owned(), "`".repeat(3_000)] {
-        let path = Some(PathBuf::from(&text));
-        let record = TaskRecord {
-            task: text.clone(),
-            working_directory: PathBuf::from(&text),
-            model: Some(text.clone()),
-            agent_version: Some(text.clone()),
-            session_id: Some(text.clone()),
-            failure_reason: Some(text.clone()),
-            agent_said: Some(text.clone()),
-            advice: Some(text.clone()),
-            log_file: path.clone(),
-            result_file: path.clone(),
-            debug_file: path,
-            usage: Some(usage),
-            session_usage: Some(usage),
-            warnings: vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10],
-            ..failed()
-        };
+        let record = failed().with(json!({
+            "task": text, "workingDirectory": text, "model": text, "agentVersion": text, "sessionId": text,
+            "failureReason": text, "agentSaid": text, "advice": text, "logFile": text, "resultFile": text,
+            "debugFile": text, "usage": usage, "sessionUsage": usage,
+            "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
+        }));
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
         let before = Look::of(&view(), began());
         for before in [None, Some(&before)] {
@@ -287,9 +268,8 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
 
 #[test]
 fn tasks_stand_in_a_table() {
-    let long = TaskRecord { task: "`x`".repeat(100), ..record("running") };
-    let killed = TaskRecord { exit_signal: Some("SIGTERM".into()), ..failed() };
-    let killed = TaskRecord { exit_code: None, ..killed };
+    let long = record("running").with(json!({"task": "`x`".repeat(100)}));
+    let killed = failed().with(json!({"exitSignal": "SIGTERM", "exitCode": null}));
     let listing = Listing { records: vec![long, killed], total: 3 };
     assert_eq!(
         tasks(&listing, began() + TimeDelta::seconds(1)),
@@ -311,7 +291,7 @@ fn an_empty_list_is_three_words() {
 
 #[test]
 fn a_list_that_fits_no_answer_says_how_much_of_it_is_shown() {
-    let records = vec![TaskRecord { task: "|".repeat(200), ..completed() }; 1_000];
+    let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
     let answer = tasks(&Listing { records, total: 2_000 }, began());
     assert!(answer.chars().count() < LONGEST, "{}", answer.chars().count());
     assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: choose a `status`."));
@@ -331,7 +311,7 @@ fn of_tasks_that_ended_together_each_is_told_and_as_many_whole_as_there_is_room_
 
 #[test]
 fn a_cancelled_task_is_failed_by_the_user() {
-    let record = TaskRecord { failure_reason: Some("Cancelled by user".into()), ..failed() };
+    let record = failed().with(json!({"failureReason": "Cancelled by user"}));
     let answer = cancelled(&record);
     let expected = "## Task Cancelled\n\n**Task ID:** 1a2b3c4d\n**Status:** failed\n**Duration:** 2m 30s\n";
     assert!(answer.starts_with(expected) && answer.contains("**Failure reason:** Cancelled by user"), "{answer}");
@@ -345,16 +325,11 @@ fn no_answer_is_longer_than_clients_show() {
     let texts = ["x".repeat(10 << 20), "`".repeat(1 << 20), "ä\n".repeat(1 << 20), "````\n".repeat(1 << 18)];
     for result_text in texts {
         let text: String = result_text.chars().take(100_000).collect();
-        let record = TaskRecord {
-            agent_said: Some(text.clone()),
-            advice: Some(text.clone()),
-            failure_reason: Some(text.clone()),
-            task: text.clone(),
-            session_id: Some(text.clone()),
-            working_directory: PathBuf::from(&text),
-            warnings: vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10],
-            ..failed()
-        };
+        let record = failed().with(json!({
+            "agentSaid": text, "advice": text, "failureReason": text, "task": text, "sessionId": text,
+            "workingDirectory": text,
+            "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
+        }));
         let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
         let records = vec![record.clone(); 3];

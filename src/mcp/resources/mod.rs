@@ -60,7 +60,7 @@ struct Cursor {
 
 impl Cursor {
     fn of(record: &TaskRecord) -> Self {
-        Self { micros: record.started_at.timestamp_micros(), id: record.id.clone() }
+        Self { micros: record.start.started_at.timestamp_micros(), id: record.id.clone() }
     }
 
     fn parse(cursor: &str) -> Result<Self, ErrorData> {
@@ -81,8 +81,8 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
     let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
     let resource = |(part, facts): (Part, Option<FileFacts>)| {
         let facts = facts?;
-        let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.task, 60));
-        let description = format!("{}, {}", record.status, render::one_line(&record.task, 200));
+        let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.start.task, 60));
+        let description = format!("{}, {}", record.status(), render::one_line(&record.start.task, 200));
         let resource =
             Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
                 .with_title(title)

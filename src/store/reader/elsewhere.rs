@@ -27,7 +27,7 @@ impl Reader {
         let noted = files::read(&self.layout.log_dir_of(id)).ok().map(|path| PathBuf::from(OsString::from_vec(path)));
         let of_record = || -> Result<Option<PathBuf>, StoreError> {
             let entry = self.index.entry(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
-            let record = entry.and_then(|entry| entry.debug_file);
+            let record = entry.and_then(|entry| entry.start.debug_file);
             Ok(record.as_deref().and_then(Path::parent).map(Path::to_owned))
         };
         let logs = match noted {

@@ -129,13 +129,11 @@ impl Upkeep {
     /// The task as its record has it, if this program ran it, and it has ended.
     fn ended_here(&self, id: &TaskId) -> Result<Option<Ended>, StoreError> {
         let Some(content) = records::read_as_it_is(&self.layout.record(id))? else { return Ok(None) };
-        let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(|record| {
-            record.id == *id && record.format == RECORD_FORMAT && !record.from_original && record.status.is_final()
-        });
-        Ok(record.map(|record| Ended {
-            id: id.clone(),
-            at: record.completed_at.unwrap_or(record.started_at),
-            bytes: self.bytes_of(id),
+        let is_ours = |record: &TaskRecord| record.id == *id && record.format == RECORD_FORMAT && !record.from_original;
+        let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(is_ours);
+        Ok(record.and_then(|record| {
+            let at = record.end?.completed_at.unwrap_or(record.start.started_at);
+            Some(Ended { id: id.clone(), at, bytes: self.bytes_of(id) })
         }))
     }
 

@@ -1,0 +1,71 @@
+//! What changes from moment to moment while a task runs.
+
+use std::{fmt, iter};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::TaskRecord;
+
+/// Where a running task stands: `run/<id>/live.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveView {
+    /// [`RECORD_FORMAT`](super::RECORD_FORMAT).
+    pub format: u32,
+    /// What the supervisor is doing, in words for people: `working`, `stopping: cancelled`.
+    pub phase: String,
+    /// The last thing the agent did, in one line.
+    pub last_event: Option<String>,
+    /// What the agent is trying to get over, such as a lost connection; gone once it does anything else.
+    pub trouble: Option<String>,
+    /// Bytes that the agent wrote to stdout.
+    pub stdout_bytes: u64,
+    /// Bytes that the agent wrote to stderr.
+    pub stderr_bytes: u64,
+    /// When the agent last wrote anything, or began.
+    pub last_activity_at: DateTime<Utc>,
+    /// What that was.
+    pub last_activity_type: ActivityKind,
+    /// Heartbeats so far.
+    pub heartbeat_count: u64,
+}
+
+impl LiveView {
+    /// The texts in it that may hold words of an agent.
+    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble)
+    }
+
+    /// Brings a running task's record up to this moment.
+    pub fn overlay(&self, record: &mut TaskRecord) {
+        let progress = &mut record.progress;
+        progress.stdout_bytes = self.stdout_bytes;
+        progress.stderr_bytes = self.stderr_bytes;
+        progress.last_activity_at = Some(self.last_activity_at.trunc_subsecs(3));
+        progress.last_activity_type = Some(self.last_activity_type);
+        progress.heartbeat_count = self.heartbeat_count;
+    }
+}
+
+/// What an agent did last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActivityKind {
+    /// It was started, and wrote nothing yet.
+    Started,
+    /// It wrote to stdout.
+    Stdout,
+    /// It wrote to stderr.
+    Stderr,
+}
+
+impl fmt::Display for ActivityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}
