@@ -229,6 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_record_is_kept_when_its_task_is_finalized() {
+        let (_dir, upkeep) = upkeep();
+        let record = running(1);
+        claimed(&upkeep, &record.id).index(&record, LIMITS).expect("it is writable");
+        std::fs::write(upkeep.reader().record_path(&record.id), "{\"format\": 1, torn").expect("it is writable");
+
+        assert_eq!(reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed"), Settled::Finalized);
+
+        let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
+        assert_eq!(closed.status(), TaskStatus::Interrupted);
+        let logs = std::fs::read_dir(upkeep.reader().log_dir()).expect("it is there").flatten();
+        let kept = logs.filter(|file| file.file_name().to_string_lossy().contains("-damaged-"));
+        let kept: Vec<_> = kept.map(|file| std::fs::read_to_string(file.path()).expect("it is ours")).collect();
+        assert_eq!(kept, ["{\"format\": 1, torn"]);
+    }
+
+    #[test]
     fn a_task_that_was_to_be_cancelled_is_closed_as_cancelled() {
         let (_dir, upkeep) = upkeep();
         let record = running(1);
