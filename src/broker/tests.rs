@@ -240,6 +240,17 @@ async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as
 }
 
 #[tokio::test(start_paused = true)]
+async fn to_check_that_a_task_exists_changes_nothing() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    world.executor.make_unsettleable(&id);
+    world.executor.lose(&id);
+    world.broker.check_exists(&id).await.expect("there is a record of it");
+    let refusal = world.broker.check_exists(&TaskId::random()).await.expect_err("there is none of this");
+    assert!(matches!(refusal, Refusal::NoSuchTask(_)), "{refusal}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;

@@ -59,6 +59,12 @@ impl Broker {
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
 
+    /// Fails if there is no such task. Reads its record, and nothing else.
+    pub async fn check_exists(&self, id: &TaskId) -> Result<(), Refusal> {
+        let id = id.clone();
+        self.on_disk(move |broker| broker.record(&id).map(drop)).await?
+    }
+
     /// The task's record as it is.
     pub(super) fn record(&self, id: &TaskId) -> Result<TaskRecord, Refusal> {
         if let Some(record) = self.reader.record(id)? {

@@ -60,7 +60,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
 /// `tasks/cancel`: acknowledged at once; the state follows.
 pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
+    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))?;
     let broker = broker.clone();
     // It ends by itself, within the grace periods.
     tokio::spawn(async move {
@@ -74,8 +74,7 @@ pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 /// `tasks/update`.
 pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    Ok(())
+    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))
 }
 
 fn is_cancelled(record: &TaskRecord) -> bool {

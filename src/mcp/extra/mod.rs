@@ -60,7 +60,7 @@ pub(super) async fn carry_out(
 async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
     let WaitCall { ids, until, patience, remarks } = WaitCall::read(given)?;
     for id in &ids {
-        broker.view(id, 1).await?;
+        broker.check_exists(id).await?;
     }
     let token = caller.context.meta.get_progress_token();
     let heartbeat = broker.config().policy.heartbeat;
