@@ -26,7 +26,7 @@ pub(super) enum Ends {
     WhenAsked,
     /// Once it is forced to.
     WhenForced,
-    /// Whatever is done, only by [`FakeExecutor::end`].
+    /// Only by [`FakeExecutor::end`].
     OnlyByItself,
 }
 
@@ -102,7 +102,7 @@ impl FakeExecutor {
         hints.send_modify(|hints| hints.ended = true);
     }
 
-    /// Whatever runs the task is gone all of a sudden.
+    /// The task's supervisor is gone all of a sudden.
     pub(super) fn lose(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
         drop(task);
@@ -177,7 +177,7 @@ impl Executor for FakeExecutor {
     }
 }
 
-/// Ends a task that still runs: so, or as was asked for in its run directory.
+/// Ends a task that still runs: as given, or as the requests in its run directory say.
 fn finalize(
     task: OpenTask,
     data: &Upkeep,

@@ -1,11 +1,11 @@
 //! Where tasks run.
 //!
-//! The broker decides what is to happen to a task, and an [`Executor`] makes it happen: it starts whatever runs the task,
-//! passes on its hints, makes it stop, and finalizes the task when it is gone. Only an executor knows processes and
-//! signals. Nobody else needs to know where a task runs, because its files are always local.
+//! The broker decides what is to happen to a task, and an [`Executor`] makes it happen: it starts the task's supervisor,
+//! passes on its hints, makes it stop, and finalizes the task when the supervisor is gone. Only an executor knows
+//! processes and signals. Nobody else needs to know where a task runs, because its files are always local.
 //!
 //! [`LocalExecutor`] runs each task in a supervisor process on this machine. An executor for workers on other machines
-//! stands next to it: whoever mirrors a remote task holds the task's local lease and writes its local files, so that all
+//! stands next to it: a mirror of each remote task holds the task's local lease and writes its local files, so that all
 //! readers work unchanged, and [`settle`](Executor::settle) attaches a new mirror where the old one is gone.
 
 mod local;
@@ -29,7 +29,7 @@ use crate::{
 /// background. Nothing here blocks the calling thread.
 #[async_trait]
 pub trait Executor: fmt::Debug + Send + Sync {
-    /// Starts whatever will run this task. Returns when the task exists, and does not wait for its agent.
+    /// Starts a supervisor for this task. Returns when the task exists, and does not wait for its agent.
     ///
     /// Fails with a [`StartError`] when there is no task.
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError>;
@@ -38,7 +38,7 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// truth is in the files.
     fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>>;
 
-    /// Finalizes one task if nobody runs it any more: stops what is left of its agent, and ends it as interrupted, as
+    /// Finalizes one task if nobody runs it any more: stops the rest of its agent's processes, and ends it as interrupted, as
     /// cancelled if that was requested, or as timed out if it was marked overdue. Does nothing to a task that runs.
     ///
     /// Safe to call from any number of processes at once. Takes as long as the processes of the task need to end.
@@ -48,14 +48,14 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// cannot be finalized now stays as it is and leaves a notice.
     async fn settle_all(&self) -> Result<(), SettleError>;
 
-    /// Makes whoever runs the task act on the [requests](crate::store::Requests) in its run directory now, and resumes it
+    /// Makes the task's supervisor act on the [requests](crate::store::Requests) in the run directory now, and resumes it
     /// if it was suspended. `record` is the task's record.
     ///
-    /// This is an accelerator. Requests are found without it as well, but only after a moment, and not by a supervisor
-    /// that is suspended. It is no error if nobody runs the task.
+    /// It only makes things faster. A supervisor finds requests without it as well, but only after a moment, and not while
+    /// it is suspended. Does nothing if nobody runs the task.
     async fn ask_to_stop(&self, record: &TaskRecord);
 
-    /// Ends whoever runs the task, without giving it a chance to react. The task is finalized by the next
+    /// Ends the task's supervisor, without giving it a chance to react. The task is finalized by the next
     /// [`settle`](Self::settle). `record` is the task's record.
     async fn force_stop(&self, record: &TaskRecord);
 }
