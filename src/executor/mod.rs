@@ -25,8 +25,8 @@ use crate::{
 
 /// Runs tasks.
 ///
-/// Everything that takes time is async, and can be dropped while it waits: work that has begun is then completed in the
-/// background. Nothing here blocks the calling thread.
+/// Everything that takes time is async, and nothing blocks the calling thread. A call that is dropped while it waits is
+/// completed in the background, except for [`start`](Self::start): a supervisor that nobody waits for has lost its server.
 #[async_trait]
 pub trait Executor: fmt::Debug + Send + Sync {
     /// Starts a supervisor for this task. Returns when the task exists, and does not wait for its agent.
