@@ -101,8 +101,12 @@ const LAST_CLEANING: Duration = Duration::from_millis(50);
 ///
 /// Returns the exit code of the process, which has to end then: a thread may still wait for stdin. It is a failure when
 /// stdin cannot be read. Fails when there is no room for the threads of a server.
-pub fn serve(office: Office) -> Result<ExitCode, StartProblem> {
-    let runtime = runtime::start()?;
+///
+/// `office` is asked for while the threads start.
+pub fn serve(office: impl FnOnce() -> Office) -> Result<ExitCode, StartProblem> {
+    let starting = runtime::start()?;
+    let office = office();
+    let runtime = starting.started()?;
     let (stdin, stdout, ending) = {
         let _inside = runtime.enter();
         stdio::open().map_err(StartProblem::NoThreads)?
