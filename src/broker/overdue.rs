@@ -56,8 +56,11 @@ impl Broker {
     /// Ends the task when its time is up and its supervisor has not. Returns when the task has ended, or when nothing more
     /// can be done. Can be dropped at any time.
     pub(super) async fn enforce(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
-        while !self.has_agent(id).await? {
+        loop {
             sleep(POLL).await;
+            if self.has_agent(id).await? {
+                break;
+            }
         }
         sleep(limit.allowed).await;
         if self.ended(id).await?.is_some() {
