@@ -47,8 +47,8 @@ impl Conditions {
             check_repository(directory.real_path()).map_err(refuse)?;
         }
         let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..request };
-        if let Some(exposure) = Exposure::of(&*self.backend, &request, &self.store) {
-            exposure.check()?;
+        if let Some(exposure) = Exposure::of(&*self.backend, request.sandbox, &self.store) {
+            exposure.check(directory.real_path())?;
         }
         Ok(request)
     }

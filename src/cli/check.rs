@@ -186,7 +186,7 @@ impl Report {
 /// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
 fn exposed(backend: &dyn AgentBackend, store: &Store) -> Option<String> {
     let here = env::current_dir().ok()?;
-    let exposed = Exposure::in_directory(&here, backend, store).check().err()?;
+    let exposed = Exposure::of_backend(backend, store).check(&here).err()?;
     Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
 }
 
