@@ -111,7 +111,10 @@ impl Broker {
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.status.is_final()) {
-                (true, false) => return Ok(None),
+                (true, false) => {
+                    self.guard(id);
+                    return Ok(None);
+                }
                 (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {

@@ -14,7 +14,12 @@ mod resume;
 mod submit;
 mod view;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, BackendName};
@@ -44,6 +49,8 @@ pub struct Broker {
     store: Arc<Store>,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
+    /// Running tasks of other servers whose time limits are enforced here.
+    guarded: Arc<Mutex<HashSet<TaskId>>>,
 }
 
 /// The name of the program, where it is installed.
@@ -64,7 +71,14 @@ impl Broker {
         let backends = built.collect::<Result<_, BuildProblem>>()?;
         let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
         let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
-        Ok(Self { config: Arc::new(config), backends: Arc::new(backends), store: Arc::new(store), executor, redactor })
+        Ok(Self {
+            config: Arc::new(config),
+            backends: Arc::new(backends),
+            store: Arc::new(store),
+            executor,
+            redactor,
+            guarded: Arc::default(),
+        })
     }
 
     /// For words of callers and agents that are not in a record. The names of our own files stay whole.
