@@ -164,7 +164,10 @@ mod tests {
             closable: vec![],
             own: [("data directory", root.join(data)), ("log directory", root.join(data).join("logs"))],
         };
-        exposure.check(&root.join(working).canonicalize().expect("it is there")).err().map(|exposed| exposed.to_string())
+        exposure
+            .check(&root.join(working).canonicalize().expect("it is there"))
+            .err()
+            .map(|exposed| exposed.to_string())
     }
 
     #[test]

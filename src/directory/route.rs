@@ -95,7 +95,8 @@ mod tests {
         symlink(real.join("a"), real.join("absolute")).expect("it is writable");
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
         symlink("c/relative", real.join("twice")).expect("it is writable");
-        for path in ["a/b", "a/./b/", "absolute/b", "c/relative", "twice", "twice/..", "absolute/../c", "a/../../../.."] {
+        for path in ["a/b", "a/./b/", "absolute/b", "c/relative", "twice", "twice/..", "absolute/../c", "a/../../../.."]
+        {
             let path = real.join(path);
             assert_eq!(Route::of(&path).end(), path.canonicalize().expect("it is there"), "{}", path.display());
         }
@@ -107,9 +108,13 @@ mod tests {
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
         symlink("c/relative", real.join("twice")).expect("it is writable");
         let route = Route::of(&real.join("twice"));
-        for (directory, place) in
-            [("twice", Some("twice")), ("c", Some("c/relative")), ("a", Some("a/b")), ("a/b", Some("a/b")), ("elsewhere", None)]
-        {
+        for (directory, place) in [
+            ("twice", Some("twice")),
+            ("c", Some("c/relative")),
+            ("a", Some("a/b")),
+            ("a/b", Some("a/b")),
+            ("elsewhere", None),
+        ] {
             let place = place.map(|place| real.join(place));
             assert_eq!(route.place_in(&real.join(directory)), place.as_deref(), "{directory}");
         }

@@ -93,7 +93,15 @@ impl End {
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        Self { exit, verdict, warnings: vec![], has_completed: false, stopped: None, violation: None, not_started: None }
+        Self {
+            exit,
+            verdict,
+            warnings: vec![],
+            has_completed: false,
+            stopped: None,
+            violation: None,
+            not_started: None,
+        }
     }
 
     /// Why another backend may do the task, if that is so.

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connector_api::{AgentBackend, AgentRequest, Installed, Launch, OpenArea, ProbeProblem, PromptDelivery, UsageScope};
+use connector_api::{
+    AgentBackend, AgentRequest, Installed, Launch, OpenArea, ProbeProblem, PromptDelivery, UsageScope,
+};
 use tokio::time::sleep;
 
 use super::{

@@ -1,6 +1,9 @@
 //! Each documented way in which a task ends, with a real process.
 
-use connector_testing::{McpServer, eventually, processes::{is_alive, processes_with_env}};
+use connector_testing::{
+    McpServer, eventually,
+    processes::{is_alive, processes_with_env},
+};
 use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
