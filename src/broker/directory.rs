@@ -1,13 +1,15 @@
 //! Where a task is to work: the directory that a call names, as it is when the task is submitted.
 
-use std::{env, path::Path, time::Duration};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
-use connector_api::AgentRequest;
+use connector_api::{AgentBackend, AgentRequest};
 
 use super::Refusal;
 use crate::{
     blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem, absolute, check_repository},
+    exposure::Exposure,
+    store::Reader,
     task::{Asked, Ceiling, ChosenBy},
 };
 
@@ -17,12 +19,13 @@ pub(super) struct Conditions {
     pub(super) sandbox_by: ChosenBy,
     pub(super) timeout: Option<Duration>,
     pub(super) timeout_by: ChosenBy,
-    pub(super) requires_git: bool,
+    pub(super) backend: Arc<dyn AgentBackend>,
+    pub(super) reader: Reader,
 }
 
 impl Conditions {
-    /// The request with the real path of its directory, if the ceiling admits all of it. The supervisor checks again, since
-    /// the path can lead elsewhere by then.
+    /// The request with the real path of its directory, if the ceiling admits all of it and the agent could not change our own
+    /// files there. The supervisor checks again, since the path can lead elsewhere by then.
     pub(super) async fn check(self, request: AgentRequest) -> Result<AgentRequest, Refusal> {
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || self.check_now(request)).await;
@@ -40,9 +43,13 @@ impl Conditions {
             timeout_by: self.timeout_by,
         };
         self.ceiling.admit(asked, directory.real_path(), Path::canonicalize)?;
-        if self.requires_git {
+        if self.backend.capabilities().requires_git {
             check_repository(directory.real_path()).map_err(refuse)?;
         }
-        Ok(AgentRequest { working_directory: directory.real_path().to_owned(), ..request })
+        let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..request };
+        if let Some(exposure) = Exposure::of(&*self.backend, request.sandbox, &self.reader) {
+            exposure.check(directory.real_path())?;
+        }
+        Ok(request)
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{Broker, Refusal};
@@ -26,6 +26,8 @@ pub struct Follow {
     id: TaskId,
     hints: Option<watch::Receiver<Hints>>,
     last_event: Option<String>,
+    /// When the files of our own task are looked at next.
+    next_look: Instant,
 }
 
 /// What there is to say about a task that is being followed.
@@ -40,7 +42,9 @@ pub enum News {
 impl Broker {
     /// Follows a task from now on. That there is such a task is found out by [`Follow::next`].
     pub fn follow(&self, id: &TaskId) -> Follow {
-        Follow { broker: self.clone(), id: id.clone(), hints: self.executor.hints(id), last_event: None }
+        // Only a task of ours that runs has hints.
+        let (hints, next_look) = (self.executor.hints(id), Instant::now() + POLL_OWN);
+        Follow { broker: self.clone(), id: id.clone(), hints, last_event: None, next_look }
     }
 }
 
@@ -53,21 +57,25 @@ impl Follow {
     /// Waits for news. Can be dropped while it waits: news is then told by the next call.
     pub async fn next(&mut self) -> Result<News, Refusal> {
         loop {
-            if let Some(record) = self.broker.ended(&self.id).await? {
-                return Ok(News::Ended(Box::new(self.broker.clean(record))));
+            if self.hints.as_ref().is_some_and(|hints| hints.borrow().ended) {
+                self.hints = None;
+            }
+            // A hint of an event is not worth a look at the files.
+            if self.hints.is_none() || Instant::now() >= self.next_look {
+                if let Some(record) = self.broker.ended(&self.id).await? {
+                    return Ok(News::Ended(Box::new(self.broker.clean(record))));
+                }
+                self.next_look = Instant::now() + POLL_OWN;
             }
             if let Some(event) = self.new_event().await? {
                 return Ok(News::Event(event));
             }
             match &mut self.hints {
-                Some(hints) => tokio::select! {
-                    changed = hints.changed() => {
-                        if changed.is_err() || hints.borrow().ended {
-                            self.hints = None;
-                        }
+                Some(hints) => {
+                    if let Ok(Err(_)) = timeout_at(self.next_look, hints.changed()).await {
+                        self.hints = None;
                     }
-                    () = sleep(POLL_OWN) => {}
-                },
+                }
                 None => sleep(POLL).await,
             }
         }
@@ -103,7 +111,10 @@ impl Broker {
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.is_final()) {
-                (true, false) => return Ok(None),
+                (true, false) => {
+                    self.guard(id);
+                    return Ok(None);
+                }
                 (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {

@@ -18,7 +18,12 @@ mod submit;
 mod tests;
 mod view;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, BackendName};
@@ -51,6 +56,8 @@ pub struct Broker {
     probes: ProbeCache,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
+    /// Running tasks of other servers whose time limits are enforced here.
+    guarded: Arc<Mutex<HashSet<TaskId>>>,
 }
 
 /// The name of the program, where it is installed.
@@ -80,6 +87,7 @@ impl Broker {
             upkeep,
             executor,
             redactor,
+            guarded: Arc::default(),
         })
     }
 

@@ -10,9 +10,18 @@
 //! ```
 //!
 //! The clock starts when the agent is first seen, so it is never ahead of the supervisor's, which does not count the time
-//! in the queue either.
+//! in the queue either. It stands still while the machine is suspended, like the supervisor's.
+//!
+//! That server may be gone. So each server that finds a running task of another one [guards](Broker::guard) its limit in the
+//! same way, from the moment at which it first sees the agent. By then the task may have run for long; no start time is
+//! compared, because the wall clock counts suspended time and can be set. So such a task ends after at most twice its
+//! limit. Nothing guards a task that no server looks at.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
@@ -20,7 +29,7 @@ use super::{
     Broker, Refusal,
     cancel::{CLOSING, PATIENCE},
 };
-use crate::task::{TaskId, TaskSpec};
+use crate::task::{Policy, TaskId, TaskSpec};
 
 /// How much later than its supervisor a task counts as overdue.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -40,10 +49,14 @@ pub(super) struct TimeLimit {
 impl TimeLimit {
     /// `None` for a task that may take any time.
     pub(super) fn of(spec: &TaskSpec) -> Option<Self> {
-        let limit = spec.policy.timeout?;
-        let graces = spec.policy.grace.interrupt.saturating_add(spec.policy.grace.terminate.saturating_mul(2));
         // Each backend has the time for itself.
         let attempts = u32::try_from(spec.fallbacks.len() + 1).unwrap_or(u32::MAX);
+        Self::of_attempts(&spec.policy, attempts)
+    }
+
+    fn of_attempts(policy: &Policy, attempts: u32) -> Option<Self> {
+        let limit = policy.timeout?;
+        let graces = policy.grace.interrupt.saturating_add(policy.grace.terminate.saturating_mul(2));
         let allowed = limit.saturating_add(graces).saturating_mul(attempts).saturating_add(MARGIN);
         Some(Self { allowed, graces })
     }
@@ -53,10 +66,56 @@ impl Broker {
     /// Ends the task when its time is up and its supervisor has not. Returns when the task has ended, or when nothing more
     /// can be done. Can be dropped at any time.
     pub(super) async fn enforce(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
-        while !self.has_agent(id).await? {
-            sleep(POLL).await;
-        }
+        // A short task is over by then, and its record was never read for this.
+        sleep(POLL).await;
+        self.agent_seen(id).await?;
         sleep(limit.allowed).await;
+        self.end_overdue(limit, id).await
+    }
+
+    /// Enforces the time limit of a running task that another server submitted. Called whenever one is seen; each task is
+    /// guarded once.
+    pub(super) fn guard(&self, id: &TaskId) {
+        if self.executor.hints(id).is_some() || !self.guarded().insert(id.clone()) {
+            return;
+        }
+        let (broker, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            match broker.enforce_for_another(&id).await {
+                // One without a limit is remembered, so that its policy is not read again.
+                Ok(false) => return,
+                Ok(true) => {}
+                Err(problem) => tracing::debug!(%problem, task = %id, "its time limit cannot be enforced"),
+            }
+            broker.guarded().remove(&id);
+        });
+    }
+
+    fn guarded(&self) -> MutexGuard<'_, HashSet<TaskId>> {
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the task has a limit, once it has ended or nothing more can be done.
+    async fn enforce_for_another(&self, id: &TaskId) -> Result<bool, Refusal> {
+        let of = id.clone();
+        let policy = self.on_disk(move |broker| broker.reader.policy(&of)).await?;
+        let Some(limit) = policy.and_then(|policy| TimeLimit::of_attempts(&policy, 1)) else { return Ok(false) };
+        // The number of fallbacks is not known here, but each of them has an agent of its own.
+        let mut agent = self.agent_seen(id).await?;
+        loop {
+            sleep(limit.allowed).await;
+            let now = self.agent_seen(id).await?;
+            if now == agent {
+                break;
+            }
+            agent = now;
+        }
+        self.end_overdue(limit, id).await?;
+        Ok(true)
+    }
+
+    /// Ends a task whose time is up, unless it has ended.
+    async fn end_overdue(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
         if self.ended(id).await?.is_some() {
             return Ok(());
         }
@@ -69,14 +128,16 @@ impl Broker {
         Ok(())
     }
 
-    /// Whether an agent was started, or the task has ended without one.
-    async fn has_agent(&self, id: &TaskId) -> Result<bool, Refusal> {
-        let id = id.clone();
-        self.on_disk(move |broker| {
-            let record = broker.record(&id)?;
-            Ok(record.progress.pid.is_some() || record.is_final())
-        })
-        .await?
+    /// Waits until an agent was started, and returns its process ID; nothing if the task has ended without one.
+    async fn agent_seen(&self, id: &TaskId) -> Result<Option<u32>, Refusal> {
+        loop {
+            let id = id.clone();
+            let record = self.on_disk(move |broker| broker.record(&id)).await??;
+            if record.progress.pid.is_some() || record.is_final() {
+                return Ok(record.progress.pid);
+            }
+            sleep(POLL).await;
+        }
     }
 
     /// Puts down that the time is up, for whoever finalizes the task, and wakes the supervisor.

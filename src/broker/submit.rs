@@ -7,10 +7,7 @@ use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
 use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions, overdue};
 use crate::{
-    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
-    directory::DirectoryProblem,
     executor::Started,
-    exposure::Exposure,
     probing::Freshness,
     task::{ChosenBy, Fallback, Policy, SPEC_FORMAT, TaskId, TaskSpec},
 };
@@ -82,10 +79,15 @@ impl Broker {
             TimeLimit::After(limit) => (Some(limit), ChosenBy::Call),
         };
         let ceiling = self.config.ceilings.get(&name).cloned().unwrap_or_default();
-        let requires_git = backend.capabilities().requires_git;
-        let conditions = Conditions { ceiling: ceiling.clone(), sandbox_by, timeout, timeout_by, requires_git };
+        let conditions = Conditions {
+            ceiling: ceiling.clone(),
+            sandbox_by,
+            timeout,
+            timeout_by,
+            backend: Arc::clone(backend),
+            reader: self.reader.clone(),
+        };
         let request = conditions.check(request).await?;
-        self.check_exposure(&**backend, &request).await?;
         self.rehearse(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -140,7 +142,8 @@ impl Broker {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
         let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::TimeLimit::of(spec));
         tokio::spawn(async move {
-            let gone = async { while !hints.borrow().ended && hints.changed().await.is_ok() {} };
+            // Not when it says that the task has ended: whoever waits for the answer has the files to themselves.
+            let gone = async { while hints.changed().await.is_ok() {} };
             let overdue = async {
                 let Some(limit) = limit else { return std::future::pending().await };
                 if let Err(problem) = broker.enforce(limit, &id).await {
@@ -157,15 +160,6 @@ impl Broker {
                 tracing::warn!(%problem, task = %id, "the books stay open");
             }
         });
-    }
-
-    /// Refuses a sandbox in which the agent could change our own files.
-    async fn check_exposure(&self, backend: &dyn AgentBackend, request: &AgentRequest) -> Result<(), Refusal> {
-        let Some(exposure) = Exposure::of(backend, request, &self.reader) else { return Ok(()) };
-        let path = request.working_directory.clone();
-        let checked = CALLER_PATHS.run(PATH_DEADLINE, move || exposure.check()).await;
-        checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })??;
-        Ok(())
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.

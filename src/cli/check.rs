@@ -187,7 +187,7 @@ impl Report {
 /// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
 fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
     let here = env::current_dir().ok()?;
-    let exposed = Exposure::in_directory(&here, backend, reader).check().err()?;
+    let exposed = Exposure::of_backend(backend, reader).check(&here).err()?;
     Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
 }
 

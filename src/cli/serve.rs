@@ -28,7 +28,7 @@ fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Confi
 
 /// Serves on stdin and stdout until the client goes.
 pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> ExitCode {
-    mcp::serve(office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
+    mcp::serve(|| office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
 }
 
 fn not_started(problem: &StartProblem) -> ExitCode {

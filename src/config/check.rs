@@ -58,7 +58,12 @@ impl Checker {
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
-        let ours = if setting.backend().is_none() { Some(setting.clone()) } else { ceilings::as_common(setting) };
+        let ours = match (setting.backend(), &setting.origin) {
+            // Read with each of the others, and right in every configuration.
+            (None, Origin::Defaults) => return Ok(()),
+            (None, Origin::File(_) | Origin::Variable(_) | Origin::Flag(_)) => Some(setting.clone()),
+            (Some(_), _) => ceilings::as_common(setting),
+        };
         let read = match ours {
             Some(ours) => self.defaults.clone().merge(&ours).extract::<Sections>().map(drop),
             None => Ok(()),

@@ -124,7 +124,7 @@ impl Config {
 
         let checker = Checker::new(shape, defaults::figment());
         let faulty = checker.sift(&mut settings, &mut problems);
-        let merged = settings.iter().fold(Figment::new(), Figment::merge);
+        let merged = Figment::from(&Setting::merged(&settings));
         let sections: Sections = merged.extract().expect("each setting was read on top of the defaults");
 
         let whole = Whole { checker, settings: &settings, sections: &sections, environment: &environment };

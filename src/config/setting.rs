@@ -74,6 +74,26 @@ impl Setting {
         }
     }
 
+    /// All of `settings` as one: of each key the last one. Merging them one by one takes a millisecond.
+    pub(super) fn merged(settings: &[Self]) -> Self {
+        let mut whole = Value::Object(serde_json::Map::new());
+        for setting in settings {
+            let mut place = &mut whole;
+            for key in &setting.path {
+                if !place.is_object() {
+                    *place = Value::Object(serde_json::Map::new());
+                }
+                place = &mut place[key.as_str()];
+            }
+            let is_empty_table = setting.value.as_object().is_some_and(serde_json::Map::is_empty);
+            // An empty table takes nothing from another one.
+            if !(is_empty_table && place.is_object()) {
+                place.clone_from(&setting.value);
+            }
+        }
+        Self { origin: Origin::Defaults, path: vec![], value: whole }
+    }
+
     /// The key, with dots.
     pub(super) fn key(&self) -> String {
         self.path.join(".")
@@ -140,6 +160,25 @@ mod tests {
         let settings = Setting::all_in(&Origin::Defaults, vec!["t".into()], table);
         let keys: Vec<_> = settings.iter().map(Setting::key).collect();
         assert_eq!(keys, ["t.a", "t.b.c", "t.b.e"]);
+    }
+
+    #[test]
+    fn settings_are_merged_key_by_key_and_the_last_one_wins() {
+        let settings = [
+            setting("a", json!(1)),
+            setting("t.b", json!([1, 2])),
+            setting("t.c.d", json!("x")),
+            setting("a", json!(2)),
+            setting("t.b", json!([3])),
+            setting("t.c", json!({})),
+            setting("e", json!(true)),
+            setting("e.f", json!(0)),
+            setting("g", json!({})),
+        ];
+        let merged = settings.iter().fold(figment::Figment::new(), figment::Figment::merge);
+        let merged: Value = merged.extract().expect("it is a table");
+        assert_eq!(Setting::merged(&settings).value, merged);
+        assert_eq!(merged["t"], json!({"b": [3], "c": {"d": "x"}}));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod given;
 #[cfg(target_os = "linux")]
 mod moves;
 mod problem;
+mod route;
 
 use std::{
     fmt, io,
@@ -40,6 +41,7 @@ pub use self::{
     git::{check_repository, is_repository},
     given::absolute,
     problem::DirectoryProblem,
+    route::Route,
 };
 
 /// A directory that is open, whatever its path means by now.

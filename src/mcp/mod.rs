@@ -101,10 +101,21 @@ const LAST_CLEANING: Duration = Duration::from_millis(50);
 ///
 /// Returns the exit code of the process, which has to end then: a thread may still wait for stdin. It is a failure when
 /// stdin cannot be read. Fails when there is no room for the threads of a server.
-pub fn serve(office: Office) -> Result<ExitCode, StartProblem> {
-    let (stdin, stdout, ending) = stdio::open().map_err(StartProblem::NoThreads)?;
-    let runtime = runtime::start()?;
-    runtime.block_on(run(office, stdin, stdout));
+///
+/// `office` is asked for while the threads start.
+pub fn serve(office: impl FnOnce() -> Office) -> Result<ExitCode, StartProblem> {
+    let starting = runtime::start()?;
+    let office = office();
+    let runtime = starting.started()?;
+    let (stdin, stdout, ending) = {
+        let _inside = runtime.enter();
+        stdio::open().map_err(StartProblem::NoThreads)?
+    };
+    // On a worker: it would have to wake this thread for each message.
+    let running = runtime.spawn(run(office, stdin, stdout));
+    if let Err(failed) = runtime.block_on(running) {
+        tracing::error!(%failed, "a fault in the server");
+    }
     // Calls that are still running are dropped, together with anything they started.
     runtime.shutdown_timeout(LAST_CLEANING);
     ending.drain(LAST_CLEANING);

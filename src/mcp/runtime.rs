@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     panic::{set_hook, take_hook},
     process::exit,
-    sync::mpsc::channel,
+    sync::mpsc::{Receiver, Sender, channel},
     time::Duration,
 };
 
@@ -28,8 +28,17 @@ const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// How long the threads may take to start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A runtime with all of its threads running. Ends the process, or fails, when there is no room for them.
-pub(super) fn start() -> Result<Runtime, StartProblem> {
+/// A runtime whose threads are being started.
+#[derive(Debug)]
+pub(super) struct Starting {
+    runtime: Runtime,
+    begun: Receiver<()>,
+    /// Keeps each blocking thread occupied until all have started.
+    hold: Vec<Sender<()>>,
+}
+
+/// Starts the threads. Ends the process, or fails, when there is no room for them.
+pub(super) fn start() -> Result<Starting, StartProblem> {
     // tokio panics when it cannot start a thread, and then waits for those that it has started, for good. So the process
     // ends before the panic unwinds.
     let hook = take_hook();
@@ -43,12 +52,11 @@ pub(super) fn start() -> Result<Runtime, StartProblem> {
     started
 }
 
-fn build() -> Result<Runtime, StartProblem> {
+fn build() -> Result<Starting, StartProblem> {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKERS).thread_keep_alive(KEPT).enable_all().build();
     let runtime = runtime.map_err(StartProblem::NoThreads)?;
     let (begin, begun) = channel();
-    // Each holds its thread until all have one.
     let (hold, held): (Vec<_>, Vec<_>) = (0..BLOCKING).map(|_| channel::<()>()).unzip();
     for held in held {
         let begin = begin.clone();
@@ -57,14 +65,22 @@ fn build() -> Result<Runtime, StartProblem> {
             let _ = held.recv();
         });
     }
-    let started = (0..BLOCKING).try_for_each(|_| begun.recv_timeout(PATIENCE));
-    drop(hold);
-    if started.is_err() {
-        // It waits for a thread that it could not have.
-        runtime.shutdown_background();
-        return Err(no_room());
+    Ok(Starting { runtime, begun, hold })
+}
+
+impl Starting {
+    /// Waits until all threads run. Fails when there is no room for them.
+    pub(super) fn started(self) -> Result<Runtime, StartProblem> {
+        let Self { runtime, begun, hold } = self;
+        let started = (0..BLOCKING).try_for_each(|_| begun.recv_timeout(PATIENCE));
+        drop(hold);
+        if started.is_err() {
+            // It waits for a thread that it could not have.
+            runtime.shutdown_background();
+            return Err(no_room());
+        }
+        Ok(runtime)
     }
-    Ok(runtime)
 }
 
 fn no_room() -> StartProblem {

@@ -149,15 +149,37 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_bystander_is_neither_an_agent_nor_a_supervisor() {
-        use std::process::{Command, Stdio};
+        use std::{
+            process::{Command, Stdio},
+            time::Duration,
+        };
+
+        use connector_testing::eventually;
+
         let id = id();
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        // `read` is part of the shell, so it stays the shell, with the arguments of a supervisor.
+        fs::write(dir.path().join("supervise"), "read line\n").expect("it is writable");
         let start = |command: &mut Command| {
-            command.env_remove(TASK_MARKER).stdin(Stdio::piped()).spawn().expect("util-linux is installed")
+            let command = command.env_remove(TASK_MARKER).current_dir(&dir).stdin(Stdio::piped());
+            command.spawn().expect("util-linux is installed")
         };
         // The first leads its session, and the second has the arguments as well.
         let mut leader = start(Command::new("setsid").arg("cat"));
-        let mut pretender = start(Command::new("setsid").args(["sh", "-c", "cat"]).args(["supervise", id.as_str()]));
+        let mut pretender = start(Command::new("setsid").args(["sh", "supervise", id.as_str()]));
         let mut marked = Command::new("cat").env(TASK_MARKER, id.as_str()).stdin(Stdio::piped()).spawn().expect("cat");
+        // Until a program has been loaded, the kernel shows neither its arguments nor its environment.
+        let runs = |pid, word: &[u8]| {
+            let has_environment = environment(pid).is_some_and(|variables| !variables.is_empty());
+            has_environment && arguments(pid).is_some_and(|words| words.starts_with(word))
+        };
+        eventually("the start of all programs, two of them in sessions of their own", Duration::from_secs(60), || {
+            let are_leaders = leads_its_session(leader.id()) && leads_its_session(pretender.id());
+            let are_started =
+                runs(leader.id(), b"cat\0") && runs(pretender.id(), b"sh\0") && runs(marked.id(), b"cat\0");
+            (are_leaders && are_started).then_some(())
+        });
+        assert!(is_told_to_supervise(&arguments(pretender.id()).expect("it runs"), &id), "only its program differs");
         for child in [&leader, &pretender] {
             assert!(!supervises(child.id(), &id) && !works_for(child.id(), &id));
         }

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use connector_api::{Complaint, Outcome, Verdict};
+use connector_api::Warning;
 use tokio::sync::oneshot;
 
 use crate::directory::Directory;
@@ -88,18 +88,18 @@ impl DirectoryWatch {
         looking.is_ok() && told.recv_timeout(LAST_LOOK).unwrap_or(false)
     }
 
-    /// Makes a failure of the verdict on an agent whose directory led out of the roots.
-    pub(super) fn judge(&self, verdict: &mut Verdict) {
+    /// The violation, if the directory ever led out of the roots, for the record. A task with one has failed.
+    pub(super) fn violation(&self) -> Option<Warning> {
         // Also what happened just before the agent ended counts.
-        if self.is_lost || self.is_lost_by_now() {
-            let said = format!(
+        (self.is_lost || self.is_lost_by_now()).then(|| {
+            let message = format!(
                 "the working directory {} was moved or replaced while the agent worked, and `ceiling.roots` limits where \
                  agents work; it may have worked elsewhere for a moment",
                 self.place.directory.real_path().display()
             );
             let advice = "see what moved it and what the agent changed; then start the task again".to_owned();
-            verdict.outcome = Outcome::Failed(Complaint { said, advice: Some(advice), cause: None });
-        }
+            Warning { message, advice: Some(advice) }
+        })
     }
 }
 
@@ -231,6 +231,8 @@ mod tests {
             change(&roots);
             timeout(GENEROUS, watch.lost()).await.expect(name);
             assert!(timeout(LOOK_EVERY, watch.lost()).await.is_err(), "{name}: it is reported once");
+            let violation = watch.violation().expect("it stays known");
+            assert!(violation.message.contains("`ceiling.roots`"), "{name}: {violation:?}");
         }
     }
 
@@ -264,9 +266,7 @@ mod tests {
             let mut watch = roots.watch();
             change(&roots);
             assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{name}");
-            let mut verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
-            watch.judge(&mut verdict);
-            assert_eq!(verdict.outcome, Outcome::Completed, "{name}");
+            assert_eq!(watch.violation(), None, "{name}");
         }
     }
 }

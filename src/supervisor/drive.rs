@@ -179,12 +179,10 @@ impl Run {
         let exit = self.exit;
         let has_completed = self.session.has_completed();
         let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
-        let mut verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        if let Some(directory) = &self.directory {
-            directory.judge(&mut verdict);
-        }
+        let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
+        let violation = self.directory.as_ref().and_then(DirectoryWatch::violation);
         let stopped = self.machine.stopped();
-        End { exit, verdict, warnings, has_completed, stopped, not_started: None }
+        End { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }
 
     /// Whether what the session waits for did not come in time. An agent that has completed its turn and only has to exit

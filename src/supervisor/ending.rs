@@ -27,6 +27,8 @@ pub(super) struct End {
     pub(super) has_completed: bool,
     /// Why it was stopped, and how long it had run then; `None` when it ended by itself.
     pub(super) stopped: Option<(StopCause, Duration)>,
+    /// How its working directory broke a rule of the ceiling, if it did. Whatever the agent says, the task has failed then.
+    pub(super) violation: Option<Warning>,
     /// Why the agent was never started, if it was not.
     pub(super) not_started: Option<NotStarted>,
 }
@@ -91,7 +93,15 @@ impl End {
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
         let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-        Self { exit, verdict, warnings: vec![], has_completed: false, stopped: None, not_started: None }
+        Self {
+            exit,
+            verdict,
+            warnings: vec![],
+            has_completed: false,
+            stopped: None,
+            violation: None,
+            not_started: None,
+        }
     }
 
     /// Why another backend may do the task, if that is so.
@@ -99,7 +109,7 @@ impl End {
         let (Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint)) = &self.verdict.outcome else {
             return None;
         };
-        if self.stopped.is_some_and(|(cause, _)| cause != StopCause::Finished) {
+        if self.violation.is_some() || self.stopped.is_some_and(|(cause, _)| cause != StopCause::Finished) {
             return None;
         }
         match &self.not_started {
@@ -125,6 +135,11 @@ impl End {
                 (EndStatus::Failed, Some(FailureReason::Timeout { elapsed: limit, limit }))
             }
             Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
+            // The violation says the rest.
+            Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.how_it_exited())),
+            Some((StopCause::Finished, _)) | None if self.violation.is_some() => {
+                (EndStatus::Failed, Some(self.how_it_exited()))
+            }
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
                 Outcome::Completed => (EndStatus::Completed, None),
                 // That we ended the program afterwards is not why.
@@ -133,22 +148,28 @@ impl End {
                 }
             },
             None => match (&self.verdict.outcome, self.exit) {
+                (Outcome::Completed, Some(Exit::Code(_)) | None) => (EndStatus::Completed, None),
                 // What it left behind may have gone on to speak, and was being stopped meanwhile.
-                (_, Some(Exit::Signal(signal))) => (EndStatus::Failed, Some(FailureReason::KilledBy { signal })),
-                (Outcome::Completed, _) => (EndStatus::Completed, None),
-                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(Exit::Code(code))) => {
-                    (EndStatus::Failed, Some(FailureReason::ExitedWith { code }))
-                }
-                (Outcome::Failed(_) | Outcome::CommandLineRefused(_), None) => {
-                    (EndStatus::Failed, Some(FailureReason::KilledBy { signal: 9 }))
+                (Outcome::Completed, Some(Exit::Signal(_)))
+                | (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(_) | None) => {
+                    (EndStatus::Failed, Some(self.how_it_exited()))
                 }
             },
         }
     }
 
+    /// The exit as the reason of a failure.
+    fn how_it_exited(&self) -> FailureReason {
+        match self.exit {
+            Some(Exit::Signal(signal)) => FailureReason::KilledBy { signal },
+            Some(Exit::Code(code)) => FailureReason::ExitedWith { code },
+            None => FailureReason::KilledBy { signal: 9 },
+        }
+    }
+
     /// Whether the agent completed its turn and then exited with a non-zero code.
     fn failed_only_to_exit(&self) -> bool {
-        let failed = !matches!(self.verdict.outcome, Outcome::Completed);
+        let failed = self.violation.is_some() || !matches!(self.verdict.outcome, Outcome::Completed);
         let exited = matches!(self.exit, Some(Exit::Code(code)) if code != 0);
         self.has_completed && failed && exited && self.stopped.is_none() && self.not_started.is_none()
     }
@@ -179,13 +200,13 @@ impl End {
                         end.advice = complaint.advice;
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => end.agent_said = trouble,
-                    Some((StopCause::Cancelled | StopCause::ServerGone, _)) => {}
+                    Some((StopCause::Cancelled | StopCause::ServerGone | StopCause::Displaced, _)) => {}
                 }
             }
         }
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
-        let warnings = no_answer.into_iter().chain(self.warnings).take(MOST_WARNINGS);
+        let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MOST_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
         record.progress.session_id = self.verdict.session_id;

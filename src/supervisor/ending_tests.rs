@@ -145,6 +145,33 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
 }
 
 #[test]
+fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
+    let violation = Warning { message: "it was moved".into(), advice: Some("look at it".into()) };
+    let limit = Duration::from_secs(300);
+    let ends = [
+        (true, Exit::Code(1), None, "Exited with code 1"),
+        (true, Exit::Code(0), None, "Exited with code 0"),
+        (true, Exit::Signal(2), Some(StopCause::Finished), "Killed by SIGINT"),
+        (false, Exit::Signal(9), Some(StopCause::Displaced), "Killed by SIGKILL"),
+        (false, Exit::Signal(9), Some(StopCause::Cancelled), "Cancelled by user"),
+        (false, Exit::Signal(9), Some(StopCause::TimedOut { limit }), "Timeout after 5m 1s (limit: 5m 0s)"),
+    ];
+    for (has_completed, exit, stopped, reason) in ends {
+        for outcome in [Outcome::Completed, failed()] {
+            let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
+            let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
+            let warnings = vec![Warning { message: "another".into(), advice: None }; MOST_WARNINGS];
+            let violation = Some(violation.clone());
+            let end = End { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
+            assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
+            let record = recorded(end);
+            assert_eq!((record.status, record.failure_reason.as_deref()), (EndStatus::Failed, Some(reason)));
+            assert_eq!(record.warnings[0].message, "it was moved", "{reason}");
+        }
+    }
+}
+
+#[test]
 fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
     let end = |has_completed| End { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
     assert!(end(false).obstacle().is_some() && end(true).obstacle().is_none());

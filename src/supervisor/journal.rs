@@ -287,6 +287,7 @@ impl Journal {
             StopCause::Silent { limit } => format!("the agent wrote nothing for {}", span(limit)),
             StopCause::ServerGone => "the server is gone".to_owned(),
             StopCause::Finished => "the work is done".to_owned(),
+            StopCause::Displaced => "the working directory was moved".to_owned(),
         };
         self.entry(&format!("STOPPING: {why}"));
         self.live.phase = format!("stopping: {why}");

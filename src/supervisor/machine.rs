@@ -189,7 +189,7 @@ impl Machine {
             Input::Output | Input::PipesClosed | Input::Survivors(_) => vec![],
             Input::SessionFinished => self.stop(now, StopCause::Finished),
             Input::Forbidden => {
-                self.stopped = Some((StopCause::Finished, now));
+                self.stopped = Some((StopCause::Displaced, now));
                 self.kill(now)
             }
             Input::Cancel | Input::ServerGone | Input::ToldToGo => {

@@ -218,7 +218,7 @@ fn an_agent_that_stopped_in_its_own_protocol_is_not_waited_for_any_longer() {
 fn an_agent_that_may_not_do_anything_any_more_is_killed_at_once() {
     let mut machine = Machine::new(policy());
     assert_eq!(machine.step(s(1), Input::Forbidden), [Kill]);
-    assert_eq!(machine.stopped(), Some((StopCause::Finished, s(1))));
+    assert_eq!(machine.stopped(), Some((StopCause::Displaced, s(1))));
     assert_eq!(machine.step(s(1), Input::Forbidden), []);
     let done = run(policy(), &[(s(1), Input::Cancel), (ms(1100), Input::Forbidden), (ms(1200), Input::Exited)]);
     assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Kill], vec![LookForSurvivors]]);

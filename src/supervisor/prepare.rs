@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connector_api::{AgentBackend, AgentRequest, Installed, Launch, ProbeProblem, PromptDelivery, UsageScope};
+use connector_api::{
+    AgentBackend, AgentRequest, Installed, Launch, OpenArea, ProbeProblem, PromptDelivery, UsageScope,
+};
 use tokio::time::sleep;
 
 use super::{
@@ -20,11 +22,11 @@ use super::{
 use crate::{
     blocking::{CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
-    exposure::Exposure,
+    exposure::{Exposed, Exposure},
     probing::{Freshness, NotUsable, advice_for, installed},
     process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
-    store::ProbeCache,
-    task::{Asked, ChosenBy, TaskId, TaskSpec, span},
+    store::{ProbeCache, Reader},
+    task::{AboveCeiling, Asked, ChosenBy, TaskId, TaskSpec, span},
 };
 
 /// Everything that is known before an agent starts.
@@ -57,13 +59,9 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Box<End>> {
     let found = installed_in_the_end(backend, &data.probes, freshness, journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
-    let directory = below_ceiling(spec).await?;
+    let Admitted { directory, to_close } = admit(backend, spec, &data.reader).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
     let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
-    let exposure = Exposure::of(backend, &request, &data.reader);
-    let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check()).map_err(|exposed| {
-        Box::new(End::not_started(NotStarted::Forbidden, exposed.to_string(), Some(exposed.next())))
-    })?;
     let launch = backend.launch(&request, &installed).map_err(|refusal| {
         Box::new(End::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
     })?;
@@ -114,22 +112,40 @@ async fn installed_in_the_end(
     }
 }
 
-/// The directory of the task, open, if the ceiling admits it. It was admitted at submit; since then its path may have come
-/// to lead elsewhere. The agent starts in what is opened here.
-async fn below_ceiling(spec: &TaskSpec) -> Result<Arc<Directory>, Box<End>> {
+/// What a task may work in.
+struct Admitted {
+    directory: Arc<Directory>,
+    /// The areas that the agent's sandbox leaves open, and that have to be closed.
+    to_close: Vec<OpenArea>,
+}
+
+/// A task that may not start where it is asked to.
+enum NotAdmitted {
+    Directory(DirectoryProblem),
+    AboveCeiling(AboveCeiling),
+    Exposed(Exposed),
+}
+
+/// The directory of the task, open, if the ceiling admits it and the agent cannot change our files from it. It was admitted
+/// at submit; since then its path may have come to lead elsewhere. The agent starts in what is opened here.
+async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> Result<Admitted, Box<End>> {
     let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
-    let opened = CALLER_PATHS.run(PATH_DEADLINE, move || {
-        let directory = Directory::open(&request.working_directory)?;
+    let exposure = Exposure::of(backend, request.sandbox, reader);
+    let admitted = CALLER_PATHS.run(PATH_DEADLINE, move || {
+        let directory = Directory::open(&request.working_directory).map_err(NotAdmitted::Directory)?;
+        let real = directory.real_path();
         let by = ChosenBy::Call;
         let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
-        let admitted = ceiling.admit(asked, directory.real_path(), Path::canonicalize);
-        Ok(admitted.map(|()| Arc::new(directory)))
+        ceiling.admit(asked, real, Path::canonicalize).map_err(NotAdmitted::AboveCeiling)?;
+        let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check(real)).map_err(NotAdmitted::Exposed)?;
+        Ok(Admitted { directory: Arc::new(directory), to_close })
     });
-    match opened.await.unwrap_or(Err(DirectoryProblem::NoAnswer)) {
-        Ok(Ok(directory)) => Ok(directory),
-        Ok(Err(above)) => Err(Box::new(End::not_started(NotStarted::Forbidden, above.to_string(), Some(above.next())))),
-        Err(problem) => Err(Box::new(no_directory(&spec.request.working_directory, &problem))),
-    }
+    let forbidden = |said: String, next| Box::new(End::not_started(NotStarted::Forbidden, said, Some(next)));
+    admitted.await.unwrap_or(Err(NotAdmitted::Directory(DirectoryProblem::NoAnswer))).map_err(|why| match why {
+        NotAdmitted::Directory(problem) => Box::new(no_directory(&spec.request.working_directory, &problem)),
+        NotAdmitted::AboveCeiling(above) => forbidden(above.to_string(), above.next()),
+        NotAdmitted::Exposed(exposed) => forbidden(exposed.to_string(), exposed.next()),
+    })
 }
 
 /// The end of a task whose directory cannot be worked in any more. It was there at submit.

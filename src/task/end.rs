@@ -72,6 +72,8 @@ pub enum StopCause {
     ServerGone,
     /// The session said that the work is done, although the program would go on.
     Finished,
+    /// The agent's working directory, or its path, led out of `ceiling.roots`.
+    Displaced,
 }
 
 /// The name of a signal as in `SIGTERM`, or `signal 99` for one without a name.

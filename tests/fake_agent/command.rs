@@ -21,18 +21,15 @@ const DRAIN: Duration = Duration::from_millis(200);
 
 /// Runs `command` and returns what it printed, and its exit code as a shell has it.
 pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), Problem> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args([ROLE, command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut shell = Command::new(std::env::current_exe()?);
+    shell.args([ROLE, command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let (id, stdout) = children.start(&mut shell)?;
     let printed = Arc::new(Mutex::new(Vec::new()));
-    let reader = child.stdout.take().map(|stdout| {
+    let reader = stdout.map(|stdout| {
         let printed = printed.clone();
         thread::spawn(move || read(stdout, &printed))
     });
-    let status = children.wait_for(child)?;
+    let status = children.wait_for(id)?;
     let end = Instant::now() + DRAIN;
     while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < end {
         thread::sleep(Duration::from_millis(2));

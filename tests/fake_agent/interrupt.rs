@@ -1,7 +1,7 @@
 //! How an agent takes the signals that ask it to end. Others are left alone until a script says so.
 
 use std::{
-    process::{self, Child, ExitStatus},
+    process::{self, Child, ChildStdout, Command, ExitStatus},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -79,10 +79,18 @@ impl Children {
         lock(&self.running).push(child);
     }
 
-    /// Waits for a command, which the agent may end meanwhile.
-    pub(crate) fn wait_for(&self, command: Child) -> Result<ExitStatus, Problem> {
-        let id = command.id();
-        lock(&self.commands).push(command);
+    /// Starts a command, and returns its process ID and its output. No signal finds it running and unknown: whoever acts on
+    /// one waits until it is listed.
+    pub(crate) fn start(&self, command: &mut Command) -> Result<(u32, Option<ChildStdout>), Problem> {
+        let mut commands = lock(&self.commands);
+        let mut child = command.spawn()?;
+        let started = (child.id(), child.stdout.take());
+        commands.push(child);
+        Ok(started)
+    }
+
+    /// Waits for a command that was started, which the agent may end meanwhile.
+    pub(crate) fn wait_for(&self, id: u32) -> Result<ExitStatus, Problem> {
         loop {
             let mut commands = lock(&self.commands);
             let at = commands.iter().position(|command| command.id() == id);

@@ -40,6 +40,17 @@ fn workspace_write_is_refused_where_it_would_open_the_data_directory() {
 }
 
 #[test]
+fn workspace_write_is_refused_where_the_agent_could_replace_a_link_to_the_data_directory() {
+    let world = World::with_fake_agent();
+    let data_dir = world.project.path().join("state");
+    symlink(world.data_dir(), &data_dir).expect("it is writable");
+    let call = and(world.fake(json!([])), json!({"sandbox": "workspace-write"}));
+    let refused = server(&world, &data_dir).call("codex_agent", call, |_| {});
+    let through = "/state, in the working directory";
+    assert!(refused.is_error && refused.text.contains(through), "{}", refused.text);
+}
+
+#[test]
 fn codex_is_told_to_close_a_temporary_directory_that_holds_the_data_directory() {
     let world = World::with_fake_agent();
     let temporary = tempfile::tempdir_in("/tmp").expect("a temporary directory can be made");

@@ -1,6 +1,9 @@
 //! Each documented way in which a task ends, with a real process.
 
-use connector_testing::{McpServer, eventually, processes::is_alive};
+use connector_testing::{
+    McpServer, eventually,
+    processes::{is_alive, processes_with_env},
+};
 use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -68,6 +71,23 @@ fn a_supervisor_that_is_stopped_keeps_neither_the_time_limit_nor_a_cancel_from_t
     for id in [limited, cancelled] {
         assert!(!world.log(&id).contains("The supervisor was gone"), "it was killed, where waking it is enough");
     }
+}
+
+#[test]
+fn another_server_keeps_the_time_limit_when_supervisor_and_server_cannot() {
+    let world = World::with_fake_agent().configure(
+        "[tasks]\non_server_exit = \"continue\"\n[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n",
+    );
+    let (mut first, mut second) = (world.server(), world.server());
+    let limit = json!({"timeoutMs": 1_000});
+    let id = start(&mut first, and(world.fake(json!([{"say": "here"}, {"sleep": 600}])), limit));
+    wait_for_log(&world, &id, "MESSAGE: here");
+    kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
+    first.signal(Signal::KILL);
+    first.wait(PATIENCE);
+    let status = wait_for_end(&mut second, &id);
+    assert!(status.contains("Timeout after"), "{status}");
+    assert!(processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty(), "the agent is left");
 }
 
 #[test]

@@ -75,7 +75,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 ///
 /// Fails when the address cannot be listened on, or there is no room for the threads of a server.
 pub fn serve(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> Result<ExitCode, StartProblem> {
-    let runtime = runtime::start()?;
+    let runtime = runtime::start()?.started()?;
     let address = at.address;
     let served = runtime.block_on(run(office, at, listening));
     runtime.shutdown_timeout(LAST_CLEANING);

@@ -19,7 +19,7 @@ use rmcp::{
 use tokio::{
     runtime::Handle,
     task::{JoinSet, block_in_place},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::uri::{Part, Range, TaskUri};
@@ -36,6 +36,9 @@ const MOST: usize = 200;
 
 /// The most requests to listen that were accepted and that nobody listens to yet.
 const MOST_ACCEPTED: usize = 16;
+
+/// How long the files may take to answer before a request to listen is accepted without them.
+const ACCEPTING: Duration = Duration::from_secs(5);
 
 /// What the files were when they were last looked at.
 #[derive(Debug, Clone, Default)]
@@ -116,16 +119,12 @@ impl Watcher {
     /// The part of a request to listen that can be served. Whatever changes from now on will be news: the client is told that
     /// this was accepted before anybody [listens](Self::listen).
     ///
-    /// To be called on a runtime with several threads, in a callback that cannot wait in any other way.
+    /// To be called on a runtime with several threads, in a callback that cannot wait in any other way. The files are looked at
+    /// on threads of their own, and this thread waits for them for at most [`ACCEPTING`].
     pub(in crate::mcp) fn accept(&self, requested: &SubscriptionFilter, broker: &Broker) -> SubscriptionFilter {
         // Another thread takes over what this one has to do.
-        let seen = block_in_place(|| Handle::current().block_on(look_first(requested, broker)));
-        let mut accepted = SubscriptionFilter::new();
-        accepted.resources_list_changed = requested.resources_list_changed;
-        accepted.resource_subscriptions = requested
-            .resource_subscriptions
-            .as_ref()
-            .map(|uris| uris.iter().filter(|uri| seen.resources.contains_key(*uri)).cloned().collect());
+        let seen = block_in_place(|| Handle::current().block_on(seen_within(ACCEPTING, look_first(requested, broker))));
+        let accepted = served(requested, &seen);
         let mut waiting = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == MOST_ACCEPTED {
             waiting.pop_front();
@@ -150,11 +149,27 @@ impl Watcher {
     }
 }
 
+/// The part of a request that can be served, by the files that were seen.
+fn served(requested: &SubscriptionFilter, seen: &Seen) -> SubscriptionFilter {
+    let mut served = SubscriptionFilter::new();
+    served.resources_list_changed = requested.resources_list_changed.map(|wanted| wanted && seen.list.is_some());
+    served.resource_subscriptions = requested
+        .resource_subscriptions
+        .as_ref()
+        .map(|uris| uris.iter().filter(|uri| seen.resources.contains_key(*uri)).cloned().collect());
+    served
+}
+
+/// The result of a look, or nothing if the files do not answer.
+async fn seen_within(patience: Duration, look: impl Future<Output = Seen>) -> Seen {
+    timeout(patience, look).await.unwrap_or_default()
+}
+
 /// The current state of the files of a request. A resource that cannot be watched is left out.
 async fn look_first(requested: &SubscriptionFilter, broker: &Broker) -> Seen {
     let mut seen = Seen::default();
     if requested.resources_list_changed == Some(true) {
-        seen.list = Some(broker.index_facts().await.ok().flatten());
+        seen.list = broker.index_facts().await.ok();
     }
     for uri in requested.resource_subscriptions.iter().flatten() {
         if seen.resources.len() == MOST {
@@ -259,6 +274,20 @@ fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_data_directory_that_does_not_answer_delays_a_request_to_listen_for_a_short_time_only() {
+        const SHORT: Duration = Duration::from_millis(20);
+        let uri = "task://1a2b3c4d".to_owned();
+        let mut requested = SubscriptionFilter::new();
+        requested.resources_list_changed = Some(true);
+        requested.resource_subscriptions = Some(vec![uri.clone()]);
+        let seen = timeout(ACCEPTING, seen_within(SHORT, std::future::pending())).await.expect("it gives up before");
+        let refused = served(&requested, &seen);
+        assert_eq!((refused.resources_list_changed, refused.resource_subscriptions), (Some(false), Some(vec![])));
+        let seen = Seen { resources: BTreeMap::from([(uri, Stamp::default())]), list: Some(None) };
+        assert_eq!(served(&requested, &seen), requested, "all of it can be served");
+    }
 
     #[tokio::test]
     async fn one_that_has_stopped_can_be_followed_by_another() {

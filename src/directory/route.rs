@@ -1,0 +1,137 @@
+//! The places that the kernel passes when it resolves a path.
+//!
+//! Resolving a path is a walk: at each name the kernel looks into a directory, and at a symbolic link it goes on from the
+//! link's target. Anyone who can change one of these places decides where the path leads, even if its real path is
+//! elsewhere.
+
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+/// Maximum number of symbolic links that Linux follows in one path. A loop ends here.
+const MOST_LINKS: usize = 40;
+
+/// The way from an absolute path to the place that it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Every place on the way, each by its real path: directories, symbolic links, and names that do not exist.
+    places: Vec<PathBuf>,
+    end: PathBuf,
+}
+
+impl Route {
+    /// Resolves `path` as far as it exists. The names after a missing one are appended to it, and the resolution of a loop
+    /// ends at one of its links.
+    pub fn of(path: &Path) -> Self {
+        let mut rest = names(path);
+        let mut route = Self { places: vec![], end: PathBuf::from("/") };
+        let mut links = 0;
+        while let Some(name) = rest.pop_front() {
+            if name == ".." {
+                route.end.pop();
+                continue;
+            }
+            let place = route.end.join(&name);
+            route.places.push(place.clone());
+            match fs::read_link(&place) {
+                Ok(target) if links < MOST_LINKS => {
+                    links += 1;
+                    if target.is_absolute() {
+                        route.end = PathBuf::from("/");
+                    }
+                    let after = std::mem::replace(&mut rest, names(&target));
+                    rest.extend(after);
+                }
+                // A loop, which leads nowhere, or not a link.
+                Ok(_) | Err(_) => route.end = place,
+            }
+        }
+        route
+    }
+
+    /// The path without symbolic links.
+    pub fn end(&self) -> &Path {
+        &self.end
+    }
+
+    /// The last place on the way that is `directory` or below it. `directory` is a real path.
+    pub fn place_in(&self, directory: &Path) -> Option<&Path> {
+        let mut places = self.places.iter().map(PathBuf::as_path).chain([self.end()]);
+        places.rfind(|place| place.starts_with(directory))
+    }
+}
+
+/// The names in a path, with `..`, which only has a meaning once the names before it have been resolved.
+fn names(path: &Path) -> VecDeque<OsString> {
+    let names = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let real = dir.path().canonicalize().expect("it is there");
+        for sub in ["a/b", "c"] {
+            fs::create_dir_all(real.join(sub)).expect("it is writable");
+        }
+        (dir, real)
+    }
+
+    #[test]
+    fn the_end_is_where_the_kernel_ends() {
+        let (_dir, real) = scratch();
+        symlink(real.join("a"), real.join("absolute")).expect("it is writable");
+        symlink("../a/b", real.join("c/relative")).expect("it is writable");
+        symlink("c/relative", real.join("twice")).expect("it is writable");
+        for path in ["a/b", "a/./b/", "absolute/b", "c/relative", "twice", "twice/..", "absolute/../c", "a/../../../.."]
+        {
+            let path = real.join(path);
+            assert_eq!(Route::of(&path).end(), path.canonicalize().expect("it is there"), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn each_link_is_a_place_of_its_own() {
+        let (_dir, real) = scratch();
+        symlink("../a/b", real.join("c/relative")).expect("it is writable");
+        symlink("c/relative", real.join("twice")).expect("it is writable");
+        let route = Route::of(&real.join("twice"));
+        for (directory, place) in [
+            ("twice", Some("twice")),
+            ("c", Some("c/relative")),
+            ("a", Some("a/b")),
+            ("a/b", Some("a/b")),
+            ("elsewhere", None),
+        ] {
+            let place = place.map(|place| real.join(place));
+            assert_eq!(route.place_in(&real.join(directory)), place.as_deref(), "{directory}");
+        }
+        let through = Route::of(&real.join("a/b/../../c"));
+        assert_eq!(through.place_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_resolved_as_far_as_it_goes() {
+        let (_dir, real) = scratch();
+        symlink("missing/x", real.join("dangling")).expect("it is writable");
+        symlink("there", real.join("here")).expect("it is writable");
+        symlink("here", real.join("there")).expect("it is writable");
+        assert_eq!(Route::of(&real.join("dangling/y")).end(), real.join("missing/x/y"));
+        let around = Route::of(&real.join("here/y"));
+        for link in ["here", "there"] {
+            assert!(around.place_in(&real.join(link)).is_some(), "{link}: {around:?}");
+        }
+    }
+}
