@@ -3,7 +3,10 @@
 //! A build for tests fails or ends at a chosen point (`CONNECTOR_FAULT`, see `src/store/fault.rs`); each test goes through
 //! all points that a task passes, and looks afterwards at files and processes and not at what anyone says.
 
-use std::{fs, time::SystemTime};
+use std::{
+    fs,
+    time::{Duration, Instant, SystemTime},
+};
 
 use connector_testing::{McpServer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
@@ -86,7 +89,10 @@ fn wait_for_the_removal(world: &World) {
     });
 }
 
-/// Everything that is wrong with what is left, once a server without faults has looked at it.
+/// The time that a server gets for what it finds at its start, before another one is started in its place.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// Waits until servers without faults have closed everything that is left.
 fn settle(world: &World) {
     let runs = || fs::read_dir(world.data_dir().join("run")).into_iter().flatten().flatten();
     let mut server = None;
@@ -98,8 +104,10 @@ fn settle(world: &World) {
         if runs().next().is_none() {
             return Some(());
         }
-        server = Some(world.server());
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        // On a busy machine a server needs longer than one look.
+        if server.as_ref().is_none_or(|(_, since): &(_, Instant)| since.elapsed() > SETTLING) {
+            server = Some((world.server(), Instant::now()));
+        }
         None
     });
 }
