@@ -48,6 +48,14 @@ impl Unreadable {
         Self { id: id_of(text), error: ErrorData::invalid_request(said, None) }
     }
 
+    /// A request with an id in a batch, which MCP has not had since 2025-06-18.
+    fn in_batch(request: &Value) -> Option<Self> {
+        let is_response = request.get("result").or(request.get("error")).is_some();
+        let id = serde_json::from_value(request.get("id").filter(|_| !is_response)?.clone()).ok()?;
+        let said = "Invalid request: MCP has no batches; next: send each request as a message of its own";
+        Some(Self { id: Some(id), error: ErrorData::invalid_request(said, None) })
+    }
+
     /// The answer to it.
     pub(super) fn answer(self) -> TxJsonRpcMessage<RoleServer> {
         JsonRpcMessage::error(self.error, self.id)
@@ -59,9 +67,12 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok() {
         return Repair::None;
     }
-    if let Ok(value) = serde_json::from_slice(text) {
-        let invalid = invalid_request(text, &value);
-        return invalid.map_or(Repair::None, |invalid| Repair::Done { messages: vec![], unreadable: vec![invalid] });
+    if let Ok(value) = serde_json::from_slice::<Value>(text) {
+        let unreadable: Vec<_> = match &value {
+            Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
+            _ => invalid_request(text, &value).into_iter().collect(),
+        };
+        return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }
     let line = JsonLine::read(text);
     if line.objects.is_empty() && line.problem.is_none() {
@@ -174,9 +185,17 @@ mod tests {
         ] {
             assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::Number(7))], "{text}");
         }
-        for text in [r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, r#"[{"id":7,"method":"ping"}]"#] {
+        // MCP's ids are strings and integers. rmcp answers these without an id.
+        for text in [r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, r#"[{"jsonrpc":"2.0","method":"ping"}]"#, "[]"] {
             assert_eq!(repair(text.as_bytes()), Repair::None, "{text}");
         }
+    }
+
+    #[test]
+    fn each_request_of_a_batch_is_answered_by_its_id() {
+        let batch = br#"[{"jsonrpc":"2.0","id":7,"method":"ping"},{"jsonrpc":"2.0","method":"x"},{"id":"a"},
+                        {"jsonrpc":"2.0","id":8,"result":{}},{"id":1.5},5]"#;
+        assert_eq!(unreadable_ids(batch), [Some(RequestId::Number(7)), Some(RequestId::String("a".into()))]);
     }
 
     #[test]
