@@ -24,6 +24,8 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             Words("usage limit is set to"),
             Words("requires usage credits"),
             Words("credit balance .. too low"),
+            Words("specified api usage limits"),
+            Status(402),
         ],
         examples: &[
             "You're out of extra usage · resets 5pm",
@@ -34,6 +36,8 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Your group's usage limit is set to $0",
             "Fable 5 requires usage credits",
             "Credit balance is too low",
+            "API Error: 400 You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",
+            "API Error: 402 {\"type\":\"error\",\"error\":{\"type\":\"billing_error\",\"message\":\"Payment required\"}}",
         ],
         advice: "wait until the limit is reset, or add usage credits to the account, or ask its administrator to",
         cause: Some(Cause::OutOfQuota),
@@ -59,12 +63,16 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[
             Status(529),
+            Status(503),
             Words("overloaded_error"),
+            Words("api error 500 .. overloaded"),
             Words("experiencing high demand"),
             Words("server is temporarily limiting requests"),
         ],
         examples: &[
             "API Error: Repeated 529 Overloaded errors",
+            "API Error: 503 Service Unavailable",
+            "API Error: 500 {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Overloaded\"}}",
             "We are experiencing high demand for Opus 4.",
             "API Error: Server is temporarily limiting requests (not your usage limit)",
             "API Error: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
@@ -107,6 +115,14 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "API Error: 401 {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\"}}",
         ],
         advice: "run `claude` and `/login`, or set ANTHROPIC_API_KEY where the MCP server starts",
+        cause: Some(Cause::NotLoggedIn),
+    },
+    FailureRow {
+        patterns: &[Words("organization has been disabled")],
+        examples: &[
+            "API Error: 400 {\"type\":\"error\",\"error\":{\"message\":\"This organization has been disabled.\"}}",
+        ],
+        advice: "log in to an account of another organization, or unset ANTHROPIC_API_KEY if its key belongs to the disabled one",
         cause: Some(Cause::NotLoggedIn),
     },
     FailureRow {
