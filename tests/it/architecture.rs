@@ -1,5 +1,9 @@
 //! The layout that ARCHITECTURE.md describes, held against the code.
 
+mod cycles;
+mod names;
+mod tree;
+
 use std::{
     collections::BTreeSet,
     fs,
