@@ -17,7 +17,8 @@ use serde_json::value::RawValue;
 
 use super::{
     Store, StoreError, archive,
-    atomic::{Durability, replace, replace_by, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace, replace_by},
     fault, files,
     layout::RECORD_SUFFIX,
 };

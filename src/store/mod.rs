@@ -11,9 +11,11 @@
 //! | [`cancel`](Store::request_cancel) | that someone wants the task stopped | anyone |
 
 mod archive;
+mod aside;
 mod atomic;
 mod capped;
 mod elsewhere;
+mod error;
 mod fault;
 mod files;
 mod index;
@@ -35,12 +37,12 @@ mod told;
 
 use std::{
     fs::{self, Permissions},
-    io,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Mutex,
 };
 
+pub use error::StoreError;
 pub use index::Listing;
 pub use lease::{Claim, Lease};
 pub use log::{EventsWriter, LogWriter};
@@ -52,6 +54,7 @@ pub use tail::Tail;
 pub use told::Untold;
 
 use crate::task::TaskId;
+use error::if_there;
 use layout::Layout;
 
 /// One data directory.
@@ -115,34 +118,5 @@ impl Store {
         {
             notices.push(notice);
         }
-    }
-}
-
-/// A file operation that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {source}", path.display())]
-pub struct StoreError {
-    /// What was to be done, as in "write".
-    pub doing: &'static str,
-    /// With which file or directory.
-    pub path: PathBuf,
-    /// Why it failed.
-    pub source: io::Error,
-}
-
-impl StoreError {
-    /// Names the path and what was to be done with it: `.map_err(StoreError::at("read", path))`.
-    fn at(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self { doing, path, source }
-    }
-}
-
-/// `read` or `None` when there is no such file.
-fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     Store, StoreError,
-    atomic::{Durability, replace, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace},
     files, if_there,
 };
 use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};

@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError,
-    atomic::{Durability, replace, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace},
     files, if_there,
     layout::RECORD_SUFFIX,
 };
