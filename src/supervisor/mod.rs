@@ -14,6 +14,7 @@
 //! - `prepare` makes a command line of a spec, `ending` a status of an end;
 //! - `fallback` chooses the backend that gets the task next.
 
+mod assignment;
 mod clock;
 mod directory_watch;
 mod drive;
@@ -32,10 +33,10 @@ mod redaction;
 mod render;
 mod sandbox;
 mod stdin;
+mod stream;
 mod threads;
 
 use std::{
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,6 +48,7 @@ use tokio::{
     time::sleep,
 };
 
+pub use assignment::Assignment;
 pub use hints::{Hint, Readiness};
 
 use directory_watch::DirectoryWatch;
@@ -64,23 +66,12 @@ use crate::{
     redact::Redactor,
     registry::Registry,
     store::{Claim, Lease, Place, Store},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a supervisor is told on its command line. Everything else is in the spec.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    /// The task's id, which is also in the spec.
-    pub id: TaskId,
-    /// The data directory.
-    pub data_dir: PathBuf,
-    /// Where logs, results and records go.
-    pub log_dir: PathBuf,
-}
 
 /// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
