@@ -7,7 +7,6 @@ use figment::{Figment, error::Kind};
 use serde_json::Value;
 
 use super::{
-    ceilings,
     nearest::nearest,
     problem::ConfigProblem,
     sections::Sections,
@@ -58,7 +57,7 @@ impl Checker {
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
-        let ours = if setting.backend().is_none() { Some(setting.clone()) } else { ceilings::as_common(setting) };
+        let ours = if setting.backend().is_none() { Some(setting.clone()) } else { setting.as_common() };
         let read = match ours {
             Some(ours) => self.defaults.clone().merge(&ours).extract::<Sections>().map(drop),
             None => Ok(()),
