@@ -4,7 +4,7 @@ use std::{env, fmt::Write, path::Path, process::ExitCode};
 
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
-use super::{fail, print};
+use super::output::{fail, print};
 use crate::{
     config::Config,
     exposure::Exposure,

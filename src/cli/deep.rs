@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write, io, path::PathBuf, process::ExitCode, time::
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{fail, print};
+use super::output::{fail, print};
 use crate::{
     config::Config,
     kit::{Extent, Finding, Kit, Verdict},

@@ -5,21 +5,19 @@
 mod check;
 mod deep;
 mod notify;
+mod output;
+mod runtime;
 mod serve;
 mod wait;
 
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use tokio::runtime::Builder;
 
+use self::{
+    output::{fail, print},
+    runtime::runtime,
+};
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
@@ -27,7 +25,6 @@ use crate::{
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
-    visible::visible,
 };
 
 /// An MCP server that lets Claude Code delegate coding tasks to the Codex CLI and other coding agents.
@@ -190,10 +187,6 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
-/// How long threads that have nothing to do are kept: when an agent fills the process limit, no new one can be started.
-/// Longer than any task takes.
-const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
@@ -204,8 +197,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     // process leads a group already, as under a shell.
     let _ = rustix::process::setsid();
     // One thread is enough for one agent, and keeps an idle supervisor small.
-    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).build();
-    let ended = runtime
+    let ended = runtime()
         .map_err(|error| error.to_string())
         .and_then(|runtime| runtime.block_on(supervise(assignment, registry)));
     let code = match ended {
@@ -217,18 +209,4 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     };
     // Not by returning: a thread still waits for the end of stdin.
     std::process::exit(code)
-}
-
-/// Prints a text, which may hold foreign words: nothing in it drives the terminal.
-fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(visible(text).as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-/// The same of a problem, on stderr.
-fn fail(problem: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "{}", visible(problem));
-    ExitCode::FAILURE
 }

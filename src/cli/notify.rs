@@ -14,7 +14,7 @@ use std::{
 
 use connector_api::JsonLine;
 
-use super::{fail, print};
+use super::output::{fail, print};
 use crate::{
     config::Config,
     mcp::ends,

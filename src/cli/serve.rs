@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use super::{fail, print};
+use super::output::{fail, print};
 use crate::{
     broker::Broker,
     config::Config,

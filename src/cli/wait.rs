@@ -6,9 +6,12 @@
 use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::{runtime::Builder, task::JoinSet, time::sleep};
+use tokio::{task::JoinSet, time::sleep};
 
-use super::{KEPT, fail, print};
+use super::{
+    output::{fail, print},
+    runtime::runtime,
+};
 use crate::{
     blocking::begin_or_do_without,
     broker::{Broker, News, Refusal},
@@ -48,7 +51,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
             Err(problem) => return unknown(&problem.to_string()),
         }
     }
-    let runtime = match Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string()),
     };

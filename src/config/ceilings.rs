@@ -8,25 +8,15 @@ use std::{
 use connector_api::{BackendName, NamePattern};
 use figment::Figment;
 
-use super::{Whole, problem::ConfigProblem, sections, setting::Setting};
+use super::{problem::ConfigProblem, sections, setting::Setting, whole::Whole};
 use crate::task::{Ceiling, RuleOrigin};
-
-/// The common rule that stands for a rule of one backend; none if the setting is none.
-pub(super) fn as_common(setting: &Setting) -> Option<Setting> {
-    match &setting.path[..] {
-        [section, _, path @ ..] if section == "backends" && path.first().is_some_and(|key| key == "ceiling") => {
-            Some(Setting { path: path.to_owned(), ..setting.clone() })
-        }
-        _ => None,
-    }
-}
 
 impl Whole<'_> {
     /// What a call may ask of the backend `name`. A root that cannot be one is a problem.
     pub(super) fn ceiling(&self, name: &BackendName, problems: &mut Vec<ConfigProblem>) -> Ceiling {
         let common = self.settings.iter().filter(|setting| setting.path.first().is_some_and(|key| key == "ceiling"));
         let own = self.settings.iter().filter(|setting| setting.backend() == Some(name.as_str()));
-        let own = own.filter_map(|setting| Some((as_common(setting)?, setting)));
+        let own = own.filter_map(|setting| Some((setting.as_common()?, setting)));
         let mut merged = Figment::new();
         let mut written = BTreeMap::new();
         for (rule, setting) in common.map(|setting| (setting.clone(), setting)).chain(own) {

@@ -7,7 +7,6 @@ use figment::{Figment, error::Kind};
 use serde_json::Value;
 
 use super::{
-    ceilings,
     nearest::nearest,
     problem::ConfigProblem,
     sections::Sections,
@@ -62,7 +61,7 @@ impl Checker {
             // Read with each of the others, and right in every configuration.
             (None, Origin::Defaults) => return Ok(()),
             (None, Origin::File(_) | Origin::Variable(_) | Origin::Flag(_)) => Some(setting.clone()),
-            (Some(_), _) => ceilings::as_common(setting),
+            (Some(_), _) => setting.as_common(),
         };
         let read = match ours {
             Some(ours) => self.defaults.clone().merge(&ours).extract::<Sections>().map(drop),

@@ -11,7 +11,7 @@ use figment::providers::{Format, Toml};
 use serde_json::{Map, Value};
 
 use super::{
-    Overrides,
+    overrides::Overrides,
     problem::ConfigProblem,
     read::read,
     setting::{Origin, PREFIX, Setting},

@@ -11,6 +11,7 @@ mod defaults;
 mod layers;
 mod length;
 mod nearest;
+mod overrides;
 mod problem;
 mod read;
 mod schema;
@@ -21,13 +22,9 @@ mod shape;
 mod size;
 #[cfg(test)]
 mod tests;
+mod whole;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
 use connector_api::{BackendName, Sandbox};
 use figment::Figment;
@@ -38,11 +35,13 @@ use self::{
     layers::{Environment, UserFile},
     sections::Sections,
     setting::Setting,
+    whole::Whole,
 };
 pub use self::{
+    overrides::Overrides,
     problem::{ConfigProblem, ConfigProblems},
     schema::schema,
-    serving::{ExtraTool, OnCallEnd, Serving, TaskHandles},
+    serving::{ExtraTool, OnCallEnd, Serving, TaskHandles, tool_of},
 };
 use crate::{
     registry::Registry,
@@ -89,17 +88,6 @@ pub struct Config {
 
 /// The keys of [`Config::passed_on`]. None of their values can be a secret.
 const PASSED_ON: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
-
-/// What the command line says.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// `--config FILE`: the user's file, which must exist. A leading `~/` is the home directory.
-    pub config_file: Option<PathBuf>,
-    /// `--data-dir DIR`.
-    pub data_dir: Option<PathBuf>,
-    /// `--set KEY=VALUE`, each as it was written.
-    pub set: Vec<String>,
-}
 
 impl Config {
     /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`, the last one wins.
@@ -200,97 +188,11 @@ fn serving(sections: &Sections) -> Serving {
     }
 }
 
-/// The tool that a backend has of its own, where each has one.
-pub fn tool_of(backend: &BackendName) -> String {
-    format!("{}_agent", backend.as_str().replace('-', "_"))
-}
-
 fn retention(sections: &Sections) -> Retention {
     let retention = &sections.retention;
     Retention {
         max_age: retention.max_age.0,
         max_tasks: NonZeroUsize::new(retention.max_tasks),
         max_bytes: retention.max_bytes.0,
-    }
-}
-
-/// What only the whole configuration can tell.
-struct Whole<'a> {
-    checker: Checker,
-    settings: &'a [Setting],
-    sections: &'a Sections,
-    environment: &'a Environment,
-}
-
-impl Whole<'_> {
-    fn path(&self, key: &str, written: &str) -> Result<PathBuf, ConfigProblem> {
-        let path = self.environment.expand(Path::new(written), &format!("`{key}`"))?;
-        if path.is_absolute() {
-            return Ok(path);
-        }
-        let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
-        Err(self.bad(key, wrong.to_owned()))
-    }
-
-    /// Who stands in for a backend. Each has to be another one that there is.
-    fn fallback(
-        &self,
-        name: &BackendName,
-        backends: &BTreeMap<BackendName, FrozenBackend>,
-        problems: &mut Vec<ConfigProblem>,
-    ) -> Vec<BackendName> {
-        let key = format!("backends.{name}.fallback");
-        let written = self.sections.backends.get(name.as_str()).and_then(|section| section.get("fallback"));
-        let words = written.and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice).iter();
-        let mut fallback = vec![];
-        for word in words.filter_map(|word| word.as_str()) {
-            match backends.keys().find(|known| known.as_str() == word && *known != name) {
-                Some(known) => fallback.push(known.clone()),
-                None => {
-                    let others: Vec<_> =
-                        backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
-                    let meant = nearest::nearest(word, others.iter().copied());
-                    let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
-                    let wrong = format!(": `{word}` is no other backend{meant}; there is `{}`", others.join("`, `"));
-                    problems.push(self.bad(&key, wrong));
-                }
-            }
-        }
-        fallback
-    }
-
-    /// With a tool for each backend, no two may have the same name.
-    fn tool_names<'b>(&self, names: impl Iterator<Item = &'b BackendName>, problems: &mut Vec<ConfigProblem>) {
-        if !self.sections.tools.per_backend {
-            return;
-        }
-        let mut tools = BTreeMap::new();
-        for name in names {
-            if let Some(other) = tools.insert(tool_of(name), name) {
-                let tool = tool_of(name);
-                let wrong =
-                    format!(", and backends `{other}` and `{name}` would both have the tool `{tool}`; rename one");
-                problems.push(self.bad("tools.per_backend", wrong));
-            }
-        }
-    }
-
-    /// A backend that is faulty itself is a problem already.
-    fn default_backend(&self, faulty: &BTreeSet<String>) -> Result<BackendName, ConfigProblem> {
-        let name = &self.sections.tasks.default_backend;
-        let names = self.sections.backends.keys().chain(faulty).collect::<BTreeSet<_>>();
-        match BackendName::new(name.as_str()) {
-            Ok(known) if names.contains(name) => Ok(known),
-            Ok(_) | Err(_) => {
-                let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
-                Err(self
-                    .bad("tasks.default_backend", format!("; allowed: the name of a backend: {}", names.join(", "))))
-            }
-        }
-    }
-
-    fn bad(&self, key: &str, wrong: String) -> ConfigProblem {
-        let written = self.settings.iter().rev().find(|setting| setting.key() == key);
-        self.checker.bad(written.expect("every key that is asked about has a value"), wrong)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use connector_api::BackendName;
 use serde::Deserialize;
 
 /// How the server speaks with its clients.
@@ -57,4 +58,9 @@ pub enum ExtraTool {
     Sessions,
     /// `codex_resume`.
     Resume,
+}
+
+/// The tool that a backend has of its own, where each has one.
+pub fn tool_of(backend: &BackendName) -> String {
+    format!("{}_agent", backend.as_str().replace('-', "_"))
 }

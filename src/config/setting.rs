@@ -107,6 +107,16 @@ impl Setting {
         }
     }
 
+    /// The common rule that stands for this rule of one backend's ceiling; none if the setting is none.
+    pub(super) fn as_common(&self) -> Option<Self> {
+        match &self.path[..] {
+            [section, _, path @ ..] if section == "backends" && path.first().is_some_and(|key| key == "ceiling") => {
+                Some(Self { path: path.to_owned(), ..self.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// The value in words for people, unless it may be a secret.
     pub(super) fn shown(&self) -> Option<String> {
         let environment = match &self.path[..] {

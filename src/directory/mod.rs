@@ -19,6 +19,7 @@ mod git;
 mod given;
 #[cfg(target_os = "linux")]
 mod moves;
+mod opening;
 mod problem;
 mod route;
 
@@ -30,13 +31,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, fstat, open, statat},
+    fs::{AtFlags, Mode, fstat, open, statat},
     io::Errno,
     process::fchdir,
 };
 
 #[cfg(target_os = "linux")]
 pub use self::moves::Moves;
+use self::opening::OPENING;
 pub use self::{
     git::{check_repository, is_repository},
     given::absolute,
@@ -49,12 +51,6 @@ pub struct Directory {
     descriptor: OwnedFd,
     real_path: PathBuf,
 }
-
-/// On Linux neither reading nor writing is needed to enter a directory.
-#[cfg(target_os = "linux")]
-const OPENING: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-#[cfg(not(target_os = "linux"))]
-const OPENING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// A process has one current directory, which all its threads share.
 static CURRENT: Mutex<()> = Mutex::new(());
@@ -96,7 +92,7 @@ impl Directory {
     /// Fails when the kernel has no room for another watch.
     #[cfg(target_os = "linux")]
     pub fn moves(&self) -> io::Result<Moves> {
-        Ok(Moves::of(self)?)
+        Ok(Moves::of(&self.descriptor)?)
     }
 
     /// Does `work` with this as the process's current directory. What `work` starts begins in it.

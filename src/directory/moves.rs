@@ -13,7 +13,7 @@ use rustix::{
     io::Result,
 };
 
-use super::{Directory, OPENING};
+use super::opening::OPENING;
 
 /// The renames of one directory and of those above it, from the moment at which this was made.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ impl Moves {
     /// Begins to watch. A directory above that this user may not read is left out.
     ///
     /// Fails when the kernel has no room for another watch.
-    pub(super) fn of(directory: &Directory) -> Result<Self> {
+    pub(super) fn of(directory: &OwnedFd) -> Result<Self> {
         let inotify = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         let watch = |watched: &OwnedFd| {
             // The descriptor, and not its name: that may lead elsewhere by now.
             let link = format!("/proc/self/fd/{}", watched.as_raw_fd());
             inotify::add_watch(&inotify, link, inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF)
         };
-        let mut watched = openat(&directory.descriptor, ".", OPENING, Mode::empty())?;
+        let mut watched = openat(directory, ".", OPENING, Mode::empty())?;
         watch(&watched)?;
         // Above the root is the root again.
         while let Ok(above) = openat(&watched, "..", OPENING, Mode::empty()) {

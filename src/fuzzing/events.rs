@@ -10,7 +10,7 @@ use connector_codex::Codex;
 use connector_command::Command;
 use serde_json::{Value, json};
 
-use super::{parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_piece};
 use crate::process::{Limits, Piece};
 
 /// Lines of these runs are whole.

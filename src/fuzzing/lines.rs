@@ -1,6 +1,6 @@
 //! Streams cut into lines.
 
-use super::{parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_piece};
 use crate::process::{Limits, Piece};
 
 /// A line, put together again.

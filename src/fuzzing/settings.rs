@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{parts, store::in_a_directory};
+use super::{parts::parts, store::in_a_directory};
 use crate::{
     config::{Config, ConfigProblems, Overrides},
     registry::Registry,

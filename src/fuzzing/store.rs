@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{json, value::RawValue};
 
-use super::parts;
+use super::parts::parts;
 use crate::{
     store::{Claim, OpenTask, Reader, Upkeep},
     task::{IndexLimits, TaskId, TaskRecord, TaskStatus},

@@ -6,6 +6,7 @@
 //!
 //! The kit is no test of the model: where a model does not play along, the finding is [`Verdict::Unknown`].
 
+mod ask;
 mod case;
 mod hostile;
 mod place;

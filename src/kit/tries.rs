@@ -6,7 +6,8 @@ use connector_api::{AgentRequest, Sandbox};
 
 use super::{
     Case, Extent, Kit, Verdict, Writes,
-    trial::{Ask, Meddling, Trial, is_written},
+    ask::{Ask, Meddling},
+    trial::{Trial, is_written},
 };
 use crate::{broker::Refusal, task::TaskRecord};
 

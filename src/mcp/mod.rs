@@ -1,7 +1,7 @@
 //! MCP on stdin and stdout: the only code that mentions rmcp.
 //!
 //! A call goes through these files: `server` takes it from the protocol, `params` makes values of its arguments, `calls`
-//! does with the broker what is asked, `render` puts the answer into words. Both eras of the protocol are served, the
+//! does with the broker what is asked (`run` begins tasks and waits for them), `render` puts the answer into words. Both eras of the protocol are served, the
 //! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
 //!
 //! Nothing is known here about files, processes or agents: that is the broker's side.
@@ -10,10 +10,12 @@ mod answer;
 mod arguments;
 #[cfg(any(test, feature = "fuzzing"))]
 mod as_read;
+mod caller;
 mod calls;
 mod cancellation;
 mod channel;
 mod completion;
+mod connection;
 mod extra;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -24,6 +26,7 @@ pub mod http;
 mod icon;
 mod input;
 mod looks;
+mod office;
 mod params;
 mod progress;
 mod prompts;
@@ -31,12 +34,14 @@ mod readable;
 mod render;
 mod repair;
 mod resources;
+mod run;
 mod runtime;
 mod server;
+mod start_problem;
 mod stdio;
 mod tools;
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use rmcp::{ServiceExt, transport::async_rw::AsyncRwTransport};
 use tokio::{
@@ -46,49 +51,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{broker::Broker, process::heed_file_limit};
+use crate::process::heed_file_limit;
+use connection::Connection;
 use input::Input;
+pub use office::Office;
 use readable::{Answering, readable_lines};
 pub(crate) use render::{brief, ends};
-use server::{Connection, Server};
+use server::Server;
+pub use start_problem::StartProblem;
 use stdio::{Stdin, Stdout, pacing::Paced};
-
-/// What a server can do for its callers.
-#[derive(Debug, Clone)]
-pub enum Office {
-    /// Everything.
-    Open(Broker),
-    /// Nothing but tell what is wrong with its configuration: the whole message, for people.
-    Closed(String),
-}
-
-/// Why a server did not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum StartProblem {
-    /// The operating system has no room for its threads.
-    #[error("cannot start the threads of the server: {0}")]
-    NoThreads(#[source] io::Error),
-    /// Its address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
-    NotListening {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        error: io::Error,
-    },
-}
-
-impl StartProblem {
-    /// What to do about it.
-    pub fn next(&self) -> &'static str {
-        match self {
-            Self::NoThreads(_) => {
-                "raise the limit on processes (`ulimit -u`, or `pids.max` of the container), or end other processes"
-            }
-            Self::NotListening { .. } => "choose another port; 0 is any",
-        }
-    }
-}
 
 /// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
 /// owns it.

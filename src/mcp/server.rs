@@ -10,8 +10,8 @@ use rmcp::{
         CancelledNotificationParam, CompleteRequestParams, CompleteResult, ConstString, CustomRequest, CustomResult,
         ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, JsonObject,
         ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -19,10 +19,13 @@ use rmcp::{
 use super::{
     Office,
     answer::Answer,
-    calls::{Call, Caller, Further},
+    caller::Caller,
+    calls::{Call, Further},
     cancellation::Cancellations,
     channel::{self, Channel},
-    completion, extra, handles,
+    completion,
+    connection::{Connection, is_stateless},
+    extra, handles,
     icon::icon,
     looks::Looks,
     prompts, resources,
@@ -34,15 +37,6 @@ use crate::{
     config::{Config, tool_of},
     redact::Redactor,
 };
-
-/// How a client is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Connection {
-    /// By our stdin and stdout.
-    Stdio,
-    /// By HTTP: in a session, or by one request alone.
-    Http,
-}
 
 /// One connection with one client.
 #[derive(Debug)]
@@ -288,11 +282,6 @@ fn further(config: &Config) -> Further {
 fn all_tools(further: &Further, defaults: Defaults) -> Vec<Tool> {
     let of_backends = further.backends.iter().map(|(tool, backend)| tools::of_backend(tool.clone(), backend, defaults));
     tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&further.extra, defaults)).collect()
-}
-
-/// Whether the request is of the versions that have no handshake.
-pub(super) fn is_stateless(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 /// The answer, whatever happens: rmcp leaves a client without one when a handler panics.

@@ -29,12 +29,12 @@ fn read_boot_id() -> String {
 
 #[cfg(target_os = "linux")]
 fn start_time(pid: u32) -> Option<u64> {
-    super::tree::stat(pid).map(|stat| stat.start_time)
+    super::stat::stat(pid).map(|stat| stat.start_time)
 }
 
 #[cfg(target_os = "linux")]
 fn is_zombie(pid: u32) -> bool {
-    super::tree::stat(pid).is_none_or(|stat| stat.is_zombie)
+    super::stat::stat(pid).is_none_or(|stat| stat.is_zombie)
 }
 
 // Untested, like everything below: nobody has run it on macOS.

@@ -11,6 +11,8 @@ mod lines;
 mod probe;
 mod program;
 mod proof;
+#[cfg(target_os = "linux")]
+mod stat;
 mod system;
 mod tree;
 

@@ -63,7 +63,7 @@ fn arguments(pid: u32) -> Option<Vec<u8>> {
 
 #[cfg(target_os = "linux")]
 fn leads_its_session(pid: u32) -> bool {
-    super::tree::stat(pid).is_some_and(|stat| stat.session == pid)
+    super::stat::stat(pid).is_some_and(|stat| stat.session == pid)
 }
 
 #[cfg(target_os = "linux")]

@@ -147,14 +147,6 @@ impl Needles {
     }
 }
 
-/// A name that can be shown anywhere: that of a variable may hold any character.
-fn shown(name: &str) -> String {
-    name.chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '?' })
-        .take(80)
-        .collect()
-}
-
 /// How many needles there are, and never which.
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,7 @@
 
 use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
-use super::{forms::forms, shown};
+use super::forms::forms;
 
 /// The least bytes of a value that is looked for: shorter ones stand in many texts by chance.
 const SHORTEST: usize = 8;
@@ -218,6 +218,14 @@ fn password_in(value: &[u8]) -> Option<&[u8]> {
     let (user, _) = authority.rsplit_once('@')?;
     let (_, password) = user.split_once(':')?;
     (!password.is_empty()).then_some(password.as_bytes())
+}
+
+/// A name that can be shown anywhere: that of a variable may hold any character.
+fn shown(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '_' { letter } else { '?' })
+        .take(80)
+        .collect()
 }
 
 #[cfg(test)]

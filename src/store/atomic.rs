@@ -1,20 +1,17 @@
 //! Replacing files so that no reader and no power cut finds half of one.
 
 use std::{
-    ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
-use chrono::Utc;
 use tempfile::NamedTempFile;
 
 use super::{
     StoreError, fault,
     files::{self, make_private},
-    layout::stamp,
 };
 
 /// Whether a write waits until it would survive a power cut.
@@ -97,35 +94,11 @@ pub(super) fn remove_leftovers(dir: &Path) {
 /// How the name of a file begins that is about to take another's place.
 const TEMPORARY: &str = ".new-";
 
-/// Moves a file that cannot be read out of the way, and returns its new name. Nothing is ever deleted for being broken.
-pub(super) fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let (stem, extension) = (part(path.file_stem()), part(path.extension()));
-    // Two that are set aside within a millisecond have two names.
-    let more = std::iter::successors(Some(String::new()), |more| Some(format!("{more}+")));
-    let now = stamp(Utc::now());
-    let mut names = more.map(|more| path.with_file_name(format!("{stem}-damaged-{now}{more}.{extension}")));
-    let aside = names.find(|aside| aside.symlink_metadata().is_err()).expect("there is always one more");
-    fault::point("set aside").and_then(|()| fs::rename(path, &aside)).map_err(StoreError::at("set aside", path))?;
-    Ok(aside)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    #[test]
-    fn files_that_are_set_aside_at_the_same_time_are_all_kept() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let path = dir.path().join("record.json");
-        for content in 0..50 {
-            fs::write(&path, [content]).expect("the directory is writable");
-            set_aside(&path).expect("the directory is writable");
-        }
-        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 50);
-    }
 
     #[test]
     fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {

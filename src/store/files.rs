@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{StoreError, atomic::set_aside, fault, if_there};
+use super::{StoreError, aside::set_aside, fault, if_there};
 
 /// What every open of ours adds: no link as the last part of the path, no waiting for the other end of a pipe.
 fn careful() -> i32 {

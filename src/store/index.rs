@@ -21,7 +21,8 @@ use serde_json::value::RawValue;
 
 use super::{
     archive,
-    atomic::{Durability, replace, replace_by, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace, replace_by},
     error::{StoreError, if_there},
     fault, files,
     layout::{Layout, RECORD_SUFFIX},

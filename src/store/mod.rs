@@ -23,6 +23,7 @@
 //! | `run/<id>/cancel` | a request to stop the task | anyone, by [`Requests`] |
 
 mod archive;
+mod aside;
 mod atomic;
 mod capped;
 mod error;

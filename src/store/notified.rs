@@ -22,7 +22,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    atomic::{Durability, replace, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace},
     error::{StoreError, if_there},
     files,
     layout::{Layout, RECORD_SUFFIX},

@@ -19,12 +19,13 @@ use super::{
     directory_watch::DirectoryWatch,
     ending::End,
     guarded::Guarded,
-    journal::{FLUSH_AFTER, Journal, Stream},
+    journal::{FLUSH_AFTER, Journal},
     machine::{Effect, Input, Machine},
     outside::Outside,
     redaction::Clean,
     sandbox::SandboxWatch,
     stdin::{DoesNotRead, StdinWriter},
+    stream::Stream,
 };
 use crate::{
     process::{Agent, AgentProcess, LineReader, Piece},

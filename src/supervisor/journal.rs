@@ -17,6 +17,7 @@ use super::{
     hints::{Hint, Hints},
     redaction::{Clean, Redaction},
     render::{Renderer, first_line, summary},
+    stream::Stream,
 };
 use crate::{
     process::{Member, Piece},
@@ -33,22 +34,6 @@ const LIVE_AFTER: Duration = Duration::from_secs(1);
 
 /// As much as is shown of what the agent tries to get over.
 const MOST_TROUBLE: usize = 2_000;
-
-/// Where a line of the agent came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl Stream {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Stdout => "STDOUT: ",
-            Self::Stderr => "STDERR: ",
-        }
-    }
-}
 
 /// Writes down everything that happens to one task.
 pub(super) struct Journal {

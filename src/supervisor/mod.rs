@@ -14,7 +14,9 @@
 //! - `prepare` makes a command line of a spec, `ending` a status of an end;
 //! - `fallback` chooses the backend that gets the task next.
 
+mod assignment;
 mod clock;
+mod data_directory;
 mod directory_watch;
 mod drive;
 mod ending;
@@ -32,10 +34,10 @@ mod redaction;
 mod render;
 mod sandbox;
 mod stdin;
+mod stream;
 mod threads;
 
 use std::{
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -47,8 +49,10 @@ use tokio::{
     time::sleep,
 };
 
+pub use assignment::Assignment;
 pub use hints::{Hint, Readiness};
 
+use data_directory::DataDirectory;
 use directory_watch::DirectoryWatch;
 use drive::{CANCEL_POLL, Run};
 use ending::End;
@@ -63,24 +67,13 @@ use crate::{
     process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, OpenTask, Place, ProbeCache, Reader, Upkeep},
-    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskId, TaskRecord, TaskSpec, TaskStart},
+    store::{Claim, OpenTask, Place, ProbeCache, Upkeep},
+    task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a supervisor is told on its command line. Everything else is in the spec.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    /// The task's id, which is also in the spec.
-    pub id: TaskId,
-    /// The data directory.
-    pub data_dir: PathBuf,
-    /// Where logs, results and records go.
-    pub log_dir: PathBuf,
-}
 
 /// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
@@ -143,12 +136,6 @@ struct Task {
     usage_scope: UsageScope,
     /// The right to run, where not all tasks may at the same time.
     place: Option<Place>,
-}
-
-/// Other files of the data directory that matter to the task.
-struct DataDirectory {
-    reader: Reader,
-    probes: ProbeCache,
 }
 
 impl Task {

@@ -15,7 +15,7 @@ use connector_api::{
 use tokio::time::sleep;
 
 use super::{
-    DataDirectory,
+    data_directory::DataDirectory,
     ending::{End, NotStarted},
     journal::Journal,
 };

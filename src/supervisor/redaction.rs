@@ -8,7 +8,7 @@ use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
 use connector_api::{AgentEvent, Outcome, Verdict, Warning};
 
-use super::{Assignment, journal::Stream};
+use super::{Assignment, stream::Stream};
 use crate::{
     process::Piece,
     redact::{self, Redactor},

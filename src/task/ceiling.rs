@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use std::{
 use connector_api::{AgentRequest, NamePattern, Sandbox};
 use serde::{Deserialize, Serialize};
 
-use super::{AboveCeiling, optional_millis, span};
+use super::{AboveCeiling, ChosenBy, RuleOrigin, optional_millis, span};
 
 /// What a call may ask of one backend at most, frozen at submit. The default is no ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,16 +27,6 @@ pub struct Ceiling {
     pub models: Vec<NamePattern>,
     /// Where each rule was written, by its key in `[ceiling]`.
     pub origins: BTreeMap<String, RuleOrigin>,
-}
-
-/// Where a rule of a ceiling was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RuleOrigin {
-    /// Its key with dots, as in `backends.codex.ceiling.sandbox`.
-    pub key: String,
-    /// The file, variable or flag, in words for people.
-    pub place: String,
 }
 
 impl Default for Ceiling {
@@ -62,15 +52,6 @@ pub struct Asked<'a> {
     pub timeout: Option<Duration>,
     /// Who chose the time limit.
     pub timeout_by: ChosenBy,
-}
-
-/// Who chose a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChosenBy {
-    /// The call.
-    Call,
-    /// Nobody: it is the configured default.
-    Default,
 }
 
 impl Ceiling {
@@ -135,12 +116,6 @@ impl Ceiling {
             .into_iter()
             .filter_map(|(key, rule)| Some(format!("{} ({})", rule?, self.rule(key))))
             .collect()
-    }
-}
-
-impl fmt::Display for RuleOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`, from {}", self.key, self.place)
     }
 }
 

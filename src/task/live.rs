@@ -1,11 +1,11 @@
 //! What changes from moment to moment while a task runs.
 
-use std::{fmt, iter};
+use std::iter;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::TaskRecord;
+use super::{activity::ActivityKind, record::TaskRecord};
 
 /// Where a running task stands: `run/<id>/live.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,27 +45,5 @@ impl LiveView {
         progress.last_activity_at = Some(self.last_activity_at.trunc_subsecs(3));
         progress.last_activity_type = Some(self.last_activity_type);
         progress.heartbeat_count = self.heartbeat_count;
-    }
-}
-
-/// What an agent did last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ActivityKind {
-    /// It was started, and wrote nothing yet.
-    Started,
-    /// It wrote to stdout.
-    Stdout,
-    /// It wrote to stderr.
-    Stderr,
-}
-
-impl fmt::Display for ActivityKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Started => "started",
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        })
     }
 }

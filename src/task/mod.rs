@@ -3,10 +3,12 @@
 //! Nothing here reads a clock, a file or a process.
 
 mod above_ceiling;
+mod activity;
 mod ceiling;
 mod end;
 mod id;
 mod live;
+mod origin;
 mod policy;
 mod record;
 mod record_file;
@@ -17,11 +19,13 @@ mod status;
 mod text;
 
 pub use above_ceiling::AboveCeiling;
-pub use ceiling::{Asked, Ceiling, ChosenBy, RuleOrigin};
+pub use activity::ActivityKind;
+pub use ceiling::{Asked, Ceiling};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};
-pub use live::{ActivityKind, LiveView};
+pub use live::LiveView;
+pub use origin::{ChosenBy, RuleOrigin};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
 pub use retention::Retention;

@@ -11,9 +11,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, millis_of, record_file::RecordFile, span,
-};
+use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, millis_of, span};
 
 /// The format of a record that this version writes. A record without a number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
@@ -21,8 +19,7 @@ pub const RECORD_FORMAT: u32 = 1;
 /// The record of one task: `logs/<id>.debug.json`, and with cut texts an entry of `tasks.json`.
 ///
 /// Times are UTC; durations and `timeout_ms` are milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "RecordFile", into = "RecordFile")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {
     /// [`RECORD_FORMAT`]; 0 where the original program wrote the record.
     pub format: u32,

@@ -7,14 +7,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ActivityKind, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, record::ProcessIdentity};
 
 /// The fields of the file. Each is documented where it is used: in [`TaskRecord`] and its parts.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RecordFile {
+struct RecordFile {
     #[serde(default)]
     format: u32,
     id: TaskId,
@@ -106,6 +106,18 @@ impl TaskRecord {
         let serde_json::Value::Object(fields) = fields else { panic!("fields are an object") };
         file.as_object_mut().expect("a record is an object").extend(fields);
         serde_json::from_value(file).expect("the fields are those of a record")
+    }
+}
+
+impl Serialize for TaskRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RecordFile::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RecordFile::deserialize(deserializer).map(Self::from)
     }
 }
 

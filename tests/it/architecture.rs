@@ -1,5 +1,9 @@
 //! The layout that ARCHITECTURE.md describes, held against the code.
 
+mod cycles;
+mod names;
+mod tree;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -288,8 +292,8 @@ fn what_comes_after_an_early_item_for_tests_is_looked_at() {
 /// The fields of the broker whose methods read or write the data directory.
 const ON_DISK: [&str; 4] = ["reader.", "upkeep.", "requests.", "probes."];
 
-/// State that they keep in memory.
-const NO_FILE: [&str; 1] = ["notices("];
+/// What they do in memory.
+const NO_FILE: [&str; 2] = ["notices(", "clone("];
 
 /// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to
 /// `on_disk` has a `broker` of its own, and no `self`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     AgentRequest, AgentSession, BackendName, EnvRules, Installed, Launch, Login, ProbeAnswer, ProbeCommand,
-    ProbeProblem, Sandbox, Unsupported, UsageScope,
+    ProbeProblem, Sandbox, SettingsProblem, Unsupported, UsageScope,
 };
 
 /// One configured agent.
@@ -123,21 +123,4 @@ pub trait BackendKind: AgentBackend + Sized + 'static {
     ///
     /// Fails when a key is unknown, missing, or has a wrong value.
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem>;
-}
-
-/// What is wrong with the settings of a backend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}")]
-pub struct SettingsProblem {
-    /// The key inside the backend's section, with dots; empty when it is the section itself.
-    pub key: String,
-    /// What was found, and what is allowed.
-    pub problem: String,
-}
-
-impl SettingsProblem {
-    /// One at `key`.
-    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
 }

@@ -15,9 +15,12 @@
 //! right. Whatever looks like an object and still cannot be read is reported: see [`JsonLine::remarks`] and
 //! [`JsonReader::warning`].
 
+mod halves;
 mod scan;
 
 use serde_json::Value;
+
+pub use halves::Halves;
 
 use crate::{AgentEvent, Warning};
 
@@ -47,15 +50,6 @@ pub struct JsonObject<'a> {
     pub is_incomplete: bool,
     /// The halves of surrogate pairs that are U+FFFD here, and may have their other half in another object.
     pub halves: Halves,
-}
-
-/// Halves of surrogate pairs at the ends of a string, where a text was cut into chunks. See [`Chunks`](crate::Chunks).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Halves {
-    /// The second half of a pair, at the beginning of a string.
-    pub low: Option<u16>,
-    /// The first half of a pair, at the end of a string.
-    pub high: Option<u16>,
 }
 
 impl<'a> JsonLine<'a> {

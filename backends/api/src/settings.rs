@@ -3,7 +3,22 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::SettingsProblem;
+/// What is wrong with the settings of a backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct SettingsProblem {
+    /// The key inside the backend's section, with dots; empty when it is the section itself.
+    pub key: String,
+    /// What was found, and what is allowed.
+    pub problem: String,
+}
+
+impl SettingsProblem {
+    /// One at `key`.
+    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into() }
+    }
+}
 
 /// Reads `settings` as a `T`, whose keys are `known`. Every field of `T` needs a default.
 ///

@@ -1,11 +1,8 @@
 //! From a request to the command line that the settings describe.
 
-use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
+use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Unsupported};
 
-use crate::{
-    settings::{IN_ARGS, IN_MODEL_ARGS, MODEL_ARGS, Prompt, SANDBOX_ARGS, SESSION, Settings, StopSignal},
-    template::{Placeholder, Template, Values},
-};
+use crate::settings::{Prompt, SESSION, Settings, StopSignal};
 
 /// The longest argument that Linux takes, in bytes: 32 pages, with the NUL at its end (`MAX_ARG_STRLEN`).
 const LONGEST_ARGUMENT: usize = 131_071;
@@ -38,7 +35,7 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
         .working_directory
         .to_str()
         .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() })?;
-    let mut args = args(settings, request.sandbox, workdir, model);
+    let mut args = settings.args(request.sandbox, workdir, model);
     if let Some(session) = &request.resume {
         args.extend(settings.resume_args.iter().map(|arg| arg.replace(SESSION, session)));
     }
@@ -55,26 +52,6 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
         StopSignal::Terminate => PoliteSignal::Terminate,
     };
     Ok(Launch { args, prompt, polite_signal })
-}
-
-/// The arguments without the prompt. The settings have been checked: every template in them can be read.
-pub(crate) fn args(settings: &Settings, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
-    let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
-    let fill = |args: &[String], allowed: &[Placeholder]| -> Vec<String> {
-        args.iter().filter_map(|arg| Template::read(arg, allowed).ok()).map(|template| template.fill(values)).collect()
-    };
-    let sandbox_args = fill(settings.sandboxes.get(&sandbox).map_or(&[], Vec::as_slice), &IN_ARGS);
-    let model_args = if model.is_some() { fill(&settings.model_args, &IN_MODEL_ARGS) } else { vec![] };
-    let missing = |list: &&str| !settings.args.iter().any(|arg| arg == list);
-    let at_the_end = [SANDBOX_ARGS, MODEL_ARGS].into_iter().filter(missing);
-    let whole = settings.args.iter().map(String::as_str).chain(at_the_end);
-    whole
-        .flat_map(|arg| match arg {
-            SANDBOX_ARGS => sandbox_args.clone(),
-            MODEL_ARGS => model_args.clone(),
-            _ => fill(&[arg.to_owned()], &IN_ARGS),
-        })
-        .collect()
 }
 
 fn check_argument(prompt: &str) -> Result<(), Unsupported> {
@@ -95,6 +72,7 @@ fn check_argument(prompt: &str) -> Result<(), Unsupported> {
 mod tests {
     use std::path::PathBuf;
 
+    use connector_api::Sandbox;
     use serde_json::{Value, json};
 
     use super::*;

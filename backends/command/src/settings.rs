@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     json_lines::{JsonLines, why_no_rule},
-    launch,
-    template::{Placeholder, Template},
+    template::{Placeholder, Template, Values},
 };
 
 /// Stands in `args` where the arguments for the sandbox go.
@@ -136,6 +135,29 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The arguments without the prompt. The settings have been checked: every template in them can be read.
+    pub(crate) fn args(&self, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
+        let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
+        let fill = |args: &[String], allowed: &[Placeholder]| -> Vec<String> {
+            args.iter()
+                .filter_map(|arg| Template::read(arg, allowed).ok())
+                .map(|template| template.fill(values))
+                .collect()
+        };
+        let sandbox_args = fill(self.sandboxes.get(&sandbox).map_or(&[], Vec::as_slice), &IN_ARGS);
+        let model_args = if model.is_some() { fill(&self.model_args, &IN_MODEL_ARGS) } else { vec![] };
+        let missing = |list: &&str| !self.args.iter().any(|arg| arg == list);
+        let at_the_end = [SANDBOX_ARGS, MODEL_ARGS].into_iter().filter(missing);
+        let whole = self.args.iter().map(String::as_str).chain(at_the_end);
+        whole
+            .flat_map(|arg| match arg {
+                SANDBOX_ARGS => sandbox_args.clone(),
+                MODEL_ARGS => model_args.clone(),
+                _ => fill(&[arg.to_owned()], &IN_ARGS),
+            })
+            .collect()
+    }
+
     fn check_program(&self) -> Result<(), SettingsProblem> {
         if self.program.trim().is_empty() {
             return problem("program", "is needed: a name on PATH, an absolute path, or one that starts with `~/`");
@@ -215,7 +237,7 @@ impl Settings {
         }
         let mut seen = BTreeSet::new();
         for sandbox in self.sandboxes.keys() {
-            if !seen.insert(launch::args(self, *sandbox, "/", None)) {
+            if !seen.insert(self.args(*sandbox, "/", None)) {
                 return problem(
                     &format!("sandboxes.{sandbox}"),
                     "gives the same command line as another sandbox, so one of them is not kept to; leave it out",

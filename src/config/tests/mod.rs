@@ -4,7 +4,7 @@ mod agreement;
 mod ceilings;
 mod problems;
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, Capabilities, EnvRules, Installed, Launch, ProbeAnswer,

@@ -18,10 +18,11 @@ use tokio::{task::JoinSet, time::sleep};
 use self::params::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall};
 use super::{
     answer::{Answer, Refused},
-    calls::{Caller, run},
+    caller::Caller,
     params::Given,
     progress::Progress,
     render,
+    run::run,
     tools::Defaults,
 };
 use crate::{

@@ -11,7 +11,7 @@ use hyper::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::guard::{Refused, refusal};
+use super::refusal::{Refused, refusal};
 
 /// The most bytes of a body.
 const LARGEST: usize = 4 << 20;

@@ -14,7 +14,7 @@ use hyper::{
     },
 };
 
-use super::guard::Refused;
+use super::refusal::Refused;
 
 /// A page of a public site asks whether it may call a server on this machine or network.
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");

@@ -4,18 +4,20 @@
 //! question (see `cors`), the token, and whether there is room for another session. The refusals are plain text that says
 //! what to do.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
-    Method, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
+    Method, Request, StatusCode,
+    header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
 };
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use subtle::ConstantTimeEq;
 
-use super::{Listening, MAX_SESSIONS, PATH, cors};
+use super::{
+    cors,
+    listening::{Listening, PATH},
+    refusal::{Refused, refusal},
+};
 
 /// The header that names a session.
 const SESSION: &str = "mcp-session-id";
@@ -26,11 +28,11 @@ const VERSION: &str = "mcp-protocol-version";
 /// The first version without sessions; versions are dates.
 const STATELESS: &str = "2026-07-28";
 
+/// The most sessions at a time.
+const MAX_SESSIONS: usize = 200;
+
 /// The names of this machine for itself.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-
-/// The answer to a request that is not let in.
-pub(super) type Refused = Response<BoxBody<Bytes, Infallible>>;
 
 /// What a request has to have.
 #[derive(Debug)]
@@ -130,14 +132,6 @@ fn bearer(authorization: &str) -> Option<&str> {
 
 fn refuse(status: StatusCode, why: &str) -> Result<(), Box<Refused>> {
     Err(Box::new(refusal(status, why)))
-}
-
-/// An answer in plain text.
-pub(super) fn refusal(status: StatusCode, why: &str) -> Refused {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{why}\n"))).boxed());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 #[cfg(test)]

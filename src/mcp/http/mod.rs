@@ -8,8 +8,10 @@
 mod body;
 mod cors;
 mod guard;
+mod listening;
 mod places;
 mod readable;
+mod refusal;
 
 use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -29,35 +31,17 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub use self::listening::{Listening, PATH};
 use self::{
-    guard::{Guard, Refused},
+    guard::Guard,
     places::{DESCRIPTORS, Dismissal, Place, Places},
+    refusal::Refused,
 };
 use super::{
-    LAST_CLEANING, LAST_WORDS, Office, StartProblem, keep_books, runtime,
-    server::{Connection, Server},
+    LAST_CLEANING, LAST_WORDS, Office, StartProblem, connection::Connection, keep_books, runtime, server::Server,
     told_to_go,
 };
 use crate::process::{heed_file_limit, raise_open_files};
-
-/// Where and for whom to serve.
-#[derive(Debug, Clone)]
-pub struct Listening {
-    /// The address, whose port may be 0 for any that is free.
-    pub address: SocketAddr,
-    /// What clients have to know.
-    pub token: String,
-    /// Names under which clients may reach this server, beside those of this machine for itself.
-    pub hosts: Vec<String>,
-    /// Web origins whose pages may be clients, as in `https://app.example`, beside those of this machine.
-    pub origins: Vec<String>,
-}
-
-/// The path of the one endpoint.
-pub const PATH: &str = "/mcp";
-
-/// The most sessions at a time.
-const MAX_SESSIONS: usize = 200;
 
 /// A session without a message either way for so long ends. Progress is a message.
 const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);

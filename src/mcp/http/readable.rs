@@ -9,7 +9,7 @@ use hyper::{
 
 use super::{
     super::repair::{Repair, Unreadable, repair},
-    guard::Refused,
+    refusal::Refused,
 };
 
 /// Repairs the message of a request that has one. Fails with the answer to a message that cannot be read.

@@ -27,9 +27,6 @@ use tokio::{
 
 use threads::{ThreadReader, ThreadWriter};
 
-/// The most that is read or written at once, in bytes.
-const CHUNK: usize = 16 << 10;
-
 /// The bytes read from stdin.
 #[derive(Debug)]
 pub(super) struct Stdin {

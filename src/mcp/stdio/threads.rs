@@ -32,7 +32,8 @@ use tokio::{
 };
 use tokio_util::sync::PollSender;
 
-use super::CHUNK;
+/// The most that is read or written at once, in bytes.
+const CHUNK: usize = 16 << 10;
 
 /// The threads need no more: they call the operating system and nothing else.
 const STACK: usize = 128 << 10;

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Signal, kill_process_group, test_kill_process_group};
 
-use super::{Member, pid};
+use super::member::{Member, pid};
 use crate::{
     process::{boot_id, identity, identity_of, proof},
     task::{ProcessIdentity, TaskId},

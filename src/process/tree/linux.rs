@@ -11,45 +11,14 @@ use rustix::process::{
     set_child_subreaper, waitid, waitpid,
 };
 
-use super::{Member, pid};
+use super::member::{Member, pid};
 use crate::{
-    process::proof,
+    process::{
+        proof,
+        stat::{Stat, stat},
+    },
     task::{ProcessIdentity, TaskId},
 };
-
-/// As much of `/proc/<pid>/stat` as matters here.
-#[derive(Debug)]
-pub(crate) struct Stat {
-    pub(crate) start_time: u64,
-    pub(crate) is_zombie: bool,
-    /// The pid of the process that leads its session. 0 when that process is outside our PID namespace, as in a container
-    /// that was entered from outside. `getsid` answers the same, which `rustix::process::getsid` takes for impossible.
-    pub(crate) session: u32,
-    /// 0 for a process whose parent is outside our PID namespace.
-    parent: u32,
-    name: String,
-}
-
-/// Reads `/proc/<pid>/stat`; `None` when there is no such process.
-pub(crate) fn stat(pid: u32) -> Option<Stat> {
-    // The kernel cuts a name to 15 bytes, in the middle of a character if it comes to that.
-    parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
-}
-
-fn parse(stat: &str) -> Option<Stat> {
-    // The name stands in parentheses and may itself hold any character, `)` included.
-    let (before, after) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = after.split_ascii_whitespace().collect();
-    // While other threads run, a process whose first thread has ended looks like a zombie and is none.
-    let threads: u32 = fields.get(17)?.parse().ok()?;
-    Some(Stat {
-        start_time: fields.get(19)?.parse().ok()?,
-        is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
-        parent: fields.get(1)?.parse().ok()?,
-        session: fields.get(3)?.parse().ok()?,
-        name: before.split_once('(')?.1.to_owned(),
-    })
-}
 
 pub(super) fn adopt_orphans() {
     // On a kernel without subreapers (before 3.4) orphans go to init, and only the process group is stopped.
@@ -224,19 +193,4 @@ pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<
 fn all_pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The kernel writes 0 for a process of another PID namespace, and a name as its program chose it.
-    #[test]
-    fn a_process_whose_parent_and_session_are_outside_our_namespace_is_read() {
-        let line = format!("7 (a) Z (b) S 0 0 0 {} 1 0 99 0", "0 ".repeat(13));
-        let stat = parse(&line).expect("a line as the kernel writes it");
-        assert_eq!((stat.parent, stat.session, stat.start_time, stat.name.as_str()), (0, 0, 99, "a) Z (b"));
-        assert!(!stat.is_zombie);
-        assert!(parse("7 (cat) S 0").is_none());
-    }
 }

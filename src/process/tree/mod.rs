@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::{is_alive, proof};
 use crate::task::{ProcessIdentity, TaskId};
@@ -16,6 +16,10 @@ mod cgroup;
 mod group;
 #[cfg(target_os = "linux")]
 mod linux;
+mod member;
+
+pub use member::Member;
+use member::pid;
 
 #[cfg(not(target_os = "linux"))]
 use group as platform;
@@ -27,19 +31,6 @@ pub use group::{Cgroup, parent_group};
 
 #[cfg(target_os = "linux")]
 pub use cgroup::{Cgroup, parent_group};
-#[cfg(target_os = "linux")]
-pub(super) use linux::stat;
-
-/// One process of a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// Its pid.
-    pub pid: u32,
-    /// When it started, so that no later process with its pid is taken for it.
-    pub start_time: u64,
-    /// What it is called, for people.
-    pub name: String,
-}
 
 /// The processes below this one and in the task's control group (Linux), or in the agent's process group (elsewhere).
 ///
@@ -214,8 +205,4 @@ fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
     for member in &frozen {
         platform::signal(member, Signal::KILL);
     }
-}
-
-pub(super) fn pid(raw: u32) -> Option<Pid> {
-    i32::try_from(raw).ok().and_then(Pid::from_raw)
 }

@@ -31,7 +31,8 @@ pub use claim::Claim;
 pub use queue::{Place, Turn};
 
 use super::{
-    atomic::{Durability, replace, set_aside},
+    aside::set_aside,
+    atomic::{Durability, replace},
     error::{StoreError, if_there},
     fault, files,
     index::Index,

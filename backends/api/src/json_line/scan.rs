@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides whether an object is valid: it finds its end, and leaves the rest to serde_json.
 
-use super::Halves;
+use super::halves::Halves;
 use crate::terminal::escape_length;
 
 /// The deepest nesting that serde_json reads.

@@ -1,0 +1,10 @@
+//! Surrogate pairs that were cut in two.
+
+/// Halves of surrogate pairs at the ends of a string, where a text was cut into chunks. See [`Chunks`](crate::Chunks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Halves {
+    /// The second half of a pair, at the beginning of a string.
+    pub low: Option<u16>,
+    /// The first half of a pair, at the end of a string.
+    pub high: Option<u16>,
+}

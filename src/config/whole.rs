@@ -1,0 +1,99 @@
+//! Checks that take the whole configuration.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use connector_api::BackendName;
+
+use super::{
+    check::Checker, layers::Environment, nearest::nearest, problem::ConfigProblem, sections::Sections,
+    serving::tool_of, setting::Setting,
+};
+use crate::task::FrozenBackend;
+
+/// What only the whole configuration can tell.
+pub(super) struct Whole<'a> {
+    pub(super) checker: Checker,
+    pub(super) settings: &'a [Setting],
+    pub(super) sections: &'a Sections,
+    pub(super) environment: &'a Environment,
+}
+
+impl Whole<'_> {
+    pub(super) fn path(&self, key: &str, written: &str) -> Result<PathBuf, ConfigProblem> {
+        let path = self.environment.expand(Path::new(written), &format!("`{key}`"))?;
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
+        Err(self.bad(key, wrong.to_owned()))
+    }
+
+    /// Who stands in for a backend. Each has to be another one that there is.
+    pub(super) fn fallback(
+        &self,
+        name: &BackendName,
+        backends: &BTreeMap<BackendName, FrozenBackend>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Vec<BackendName> {
+        let key = format!("backends.{name}.fallback");
+        let written = self.sections.backends.get(name.as_str()).and_then(|section| section.get("fallback"));
+        let words = written.and_then(|list| list.as_array()).map_or(&[][..], Vec::as_slice).iter();
+        let mut fallback = vec![];
+        for word in words.filter_map(|word| word.as_str()) {
+            match backends.keys().find(|known| known.as_str() == word && *known != name) {
+                Some(known) => fallback.push(known.clone()),
+                None => {
+                    let others: Vec<_> =
+                        backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
+                    let meant = nearest(word, others.iter().copied());
+                    let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
+                    let wrong = format!(": `{word}` is no other backend{meant}; there is `{}`", others.join("`, `"));
+                    problems.push(self.bad(&key, wrong));
+                }
+            }
+        }
+        fallback
+    }
+
+    /// With a tool for each backend, no two may have the same name.
+    pub(super) fn tool_names<'b>(
+        &self,
+        names: impl Iterator<Item = &'b BackendName>,
+        problems: &mut Vec<ConfigProblem>,
+    ) {
+        if !self.sections.tools.per_backend {
+            return;
+        }
+        let mut tools = BTreeMap::new();
+        for name in names {
+            if let Some(other) = tools.insert(tool_of(name), name) {
+                let tool = tool_of(name);
+                let wrong =
+                    format!(", and backends `{other}` and `{name}` would both have the tool `{tool}`; rename one");
+                problems.push(self.bad("tools.per_backend", wrong));
+            }
+        }
+    }
+
+    /// A backend that is faulty itself is a problem already.
+    pub(super) fn default_backend(&self, faulty: &BTreeSet<String>) -> Result<BackendName, ConfigProblem> {
+        let name = &self.sections.tasks.default_backend;
+        let names = self.sections.backends.keys().chain(faulty).collect::<BTreeSet<_>>();
+        match BackendName::new(name.as_str()) {
+            Ok(known) if names.contains(name) => Ok(known),
+            Ok(_) | Err(_) => {
+                let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+                Err(self
+                    .bad("tasks.default_backend", format!("; allowed: the name of a backend: {}", names.join(", "))))
+            }
+        }
+    }
+
+    fn bad(&self, key: &str, wrong: String) -> ConfigProblem {
+        let written = self.settings.iter().rev().find(|setting| setting.key() == key);
+        self.checker.bad(written.expect("every key that is asked about has a value"), wrong)
+    }
+}

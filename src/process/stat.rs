@@ -1,0 +1,52 @@
+//! Linux: one process in `/proc`.
+
+use std::fs;
+
+/// As much of `/proc/<pid>/stat` as matters here.
+#[derive(Debug)]
+pub(super) struct Stat {
+    pub(super) start_time: u64,
+    pub(super) is_zombie: bool,
+    /// The pid of the process that leads its session. 0 when that process is outside our PID namespace, as in a container
+    /// that was entered from outside. `getsid` answers the same, which `rustix::process::getsid` takes for impossible.
+    pub(super) session: u32,
+    /// 0 for a process whose parent is outside our PID namespace.
+    pub(super) parent: u32,
+    pub(super) name: String,
+}
+
+/// Reads `/proc/<pid>/stat`; `None` when there is no such process.
+pub(super) fn stat(pid: u32) -> Option<Stat> {
+    // The kernel cuts a name to 15 bytes, in the middle of a character if it comes to that.
+    parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+}
+
+fn parse(stat: &str) -> Option<Stat> {
+    // The name stands in parentheses and may itself hold any character, `)` included.
+    let (before, after) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = after.split_ascii_whitespace().collect();
+    // While other threads run, a process whose first thread has ended looks like a zombie and is none.
+    let threads: u32 = fields.get(17)?.parse().ok()?;
+    Some(Stat {
+        start_time: fields.get(19)?.parse().ok()?,
+        is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
+        parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        name: before.split_once('(')?.1.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel writes 0 for a process of another PID namespace, and a name as its program chose it.
+    #[test]
+    fn a_process_whose_parent_and_session_are_outside_our_namespace_is_read() {
+        let line = format!("7 (a) Z (b) S 0 0 0 {} 1 0 99 0", "0 ".repeat(13));
+        let stat = parse(&line).expect("a line as the kernel writes it");
+        assert_eq!((stat.parent, stat.session, stat.start_time, stat.name.as_str()), (0, 0, 99, "a) Z (b"));
+        assert!(!stat.is_zombie);
+        assert!(parse("7 (cat) S 0").is_none());
+    }
+}

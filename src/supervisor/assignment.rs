@@ -1,0 +1,16 @@
+//! The command line of a supervisor.
+
+use std::path::PathBuf;
+
+use crate::task::TaskId;
+
+/// What a supervisor is told on its command line. Everything else is in the spec.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The task's id, which is also in the spec.
+    pub id: TaskId,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Where logs, results and records go.
+    pub log_dir: PathBuf,
+}

@@ -1,0 +1,313 @@
+//! The modules of a crate as its source files declare them, and where a path leads in them. Code that is only there for
+//! tests is left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::{Attribute, Item, Meta, Token, UseTree, Visibility, ext::IdentExt as _, punctuated::Punctuated};
+
+/// The text of each file of a crate by its path, such as `src/store/mod.rs`.
+pub(super) type Sources = BTreeMap<String, String>;
+
+/// All modules of a crate; the first one is its root.
+pub(super) struct Tree {
+    pub(super) modules: Vec<Module>,
+    /// The parsed files, each with the module it holds.
+    pub(super) files: Vec<(usize, syn::File)>,
+    /// The macros that can be named in the root module, each with its file.
+    exported: BTreeMap<String, String>,
+}
+
+/// One module: a file, or a part of one in braces.
+#[derive(Default)]
+pub(super) struct Module {
+    pub(super) file: String,
+    pub(super) children: BTreeMap<String, usize>,
+    parent: Option<usize>,
+    scope: Scope,
+}
+
+/// The names that a module, or the block of a function, brings into scope.
+#[derive(Default)]
+pub(super) struct Scope {
+    items: BTreeSet<String>,
+    imports: Vec<Import>,
+}
+
+/// One leaf of a `use` item.
+#[derive(Clone)]
+pub(super) struct Import {
+    /// `None` for a glob.
+    name: Option<String>,
+    pub(super) path: Vec<String>,
+}
+
+/// What a path leads to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Module(usize),
+    Item { file: String, name: String },
+}
+
+impl Tree {
+    /// Reads a crate from its root file.
+    pub(super) fn read(root: &str, sources: &Sources) -> Self {
+        let mut tree = Self { modules: Vec::new(), files: Vec::new(), exported: BTreeMap::new() };
+        tree.add_file(root, None, sources);
+        tree
+    }
+
+    fn add_file(&mut self, path: &str, parent: Option<usize>, sources: &Sources) -> usize {
+        let file = syn::parse_file(&sources[path]).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let index = self.add_module(path, parent);
+        let (dir, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+        let dir = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => dir.to_owned(),
+            _ => format!("{}/", path.trim_end_matches(".rs")),
+        };
+        if !is_for_tests(&file.attrs) {
+            self.add_items(index, &file.items, &dir, sources);
+            self.files.push((index, file));
+        }
+        index
+    }
+
+    fn add_module(&mut self, file: &str, parent: Option<usize>) -> usize {
+        self.modules.push(Module { file: file.to_owned(), parent, ..Module::default() });
+        self.modules.len() - 1
+    }
+
+    fn add_items(&mut self, index: usize, items: &[Item], dir: &str, sources: &Sources) {
+        self.modules[index].scope = Scope::of(items.iter());
+        for item in items.iter().filter(|item| !is_for_tests(attributes(item))) {
+            if let (Item::Macro(definition), Some(name)) = (item, name_of(item))
+                && definition.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export"))
+            {
+                self.exported.insert(name, self.modules[index].file.clone());
+            }
+            let Item::Mod(module) = item else { continue };
+            let name = module.ident.unraw().to_string();
+            let below = format!("{dir}{name}");
+            let child = match &module.content {
+                Some((_, items)) => {
+                    let file = self.modules[index].file.clone();
+                    let child = self.add_module(&file, Some(index));
+                    self.add_items(child, items, &format!("{below}/"), sources);
+                    child
+                }
+                None => {
+                    let path = [format!("{below}.rs"), format!("{below}/mod.rs")];
+                    let path = path.iter().find(|path| sources.contains_key(*path));
+                    let path = path.unwrap_or_else(|| panic!("no file for module `{below}`"));
+                    self.add_file(path, Some(index), sources)
+                }
+            };
+            self.modules[index].children.insert(name, child);
+        }
+    }
+
+    /// Everything that a path means where it stands, in any namespace; nothing if it leads out of the crate.
+    pub(super) fn resolve(&self, module: usize, blocks: &[Scope], path: &[String]) -> BTreeSet<Place> {
+        self.walk(module, blocks, path, &mut BTreeSet::new())
+    }
+
+    fn walk(&self, module: usize, blocks: &[Scope], path: &[String], seen: &mut Seen) -> BTreeSet<Place> {
+        let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
+        let mut places = match first.as_str() {
+            "crate" => BTreeSet::from([Place::Module(0)]),
+            "self" => BTreeSet::from([Place::Module(module)]),
+            "super" => self.parent(module),
+            name => self.look_in_blocks(module, blocks, name, seen),
+        };
+        for name in rest {
+            let next: BTreeSet<Place> = places
+                .iter()
+                .flat_map(|place| match place {
+                    Place::Module(module) if name == "super" => self.parent(*module),
+                    Place::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
+                    Place::Item { .. } => BTreeSet::new(),
+                })
+                .collect();
+            if next.is_empty() {
+                // A variant, or an associated item: its type is the item that the path names.
+                places.retain(|place| matches!(place, Place::Item { .. }));
+                break;
+            }
+            places = next;
+        }
+        places
+    }
+
+    fn parent(&self, module: usize) -> BTreeSet<Place> {
+        self.modules[module].parent.map(Place::Module).into_iter().collect()
+    }
+
+    fn look_in_blocks(&self, module: usize, blocks: &[Scope], name: &str, seen: &mut Seen) -> BTreeSet<Place> {
+        for (depth, block) in blocks.iter().enumerate().rev() {
+            if block.items.contains(name) {
+                return BTreeSet::from([self.item(module, name)]);
+            }
+            let imports = block.imports.iter().filter(|import| import.name.as_deref() == Some(name));
+            // The block's own names do not help to resolve what it imports: that would go round in circles.
+            let found: BTreeSet<Place> =
+                imports.flat_map(|import| self.walk(module, &blocks[..depth], &import.path, seen)).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        self.look(module, &self.modules[module].scope, name, seen)
+    }
+
+    fn look(&self, module: usize, scope: &Scope, name: &str, seen: &mut Seen) -> BTreeSet<Place> {
+        if !seen.insert((module, name.to_owned())) {
+            return BTreeSet::new();
+        }
+        let mut found = BTreeSet::new();
+        found.extend(self.modules[module].children.get(name).copied().map(Place::Module));
+        if scope.items.contains(name) {
+            found.insert(self.item(module, name));
+        }
+        if let Some(file) = self.exported.get(name).filter(|_| module == 0) {
+            found.insert(Place::Item { file: file.clone(), name: name.to_owned() });
+        }
+        for import in scope.imports.iter().filter(|import| import.name.as_deref() == Some(name)) {
+            found.extend(self.walk(module, &[], &import.path, seen));
+        }
+        if found.is_empty() {
+            for glob in scope.imports.iter().filter(|import| import.name.is_none()) {
+                for place in self.walk(module, &[], &glob.path, seen) {
+                    match place {
+                        Place::Module(other) => found.extend(self.look(other, &self.modules[other].scope, name, seen)),
+                        Place::Item { .. } => {}
+                    }
+                }
+            }
+        }
+        seen.remove(&(module, name.to_owned()));
+        found
+    }
+
+    fn item(&self, module: usize, name: &str) -> Place {
+        Place::Item { file: self.modules[module].file.clone(), name: name.to_owned() }
+    }
+}
+
+/// The names that are being looked up, each with the module: an import of its own name ends there.
+type Seen = BTreeSet<(usize, String)>;
+
+impl Scope {
+    /// The names that these items define and import.
+    pub(super) fn of<'a>(items: impl Iterator<Item = &'a Item>) -> Self {
+        let mut scope = Self::default();
+        for item in items.filter(|item| !is_for_tests(attributes(item))) {
+            match item {
+                Item::Use(item) => scope.imports.extend(imports(&item.tree)),
+                item => scope.items.extend(name_of(item)),
+            }
+        }
+        scope
+    }
+}
+
+/// The name that an item defines, other than a module.
+fn name_of(item: &Item) -> Option<String> {
+    let name = match item {
+        Item::Const(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        Item::Macro(item) => item.ident.as_ref()?,
+        Item::Static(item) => &item.ident,
+        Item::Struct(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::TraitAlias(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        _ => return None,
+    };
+    Some(name.unraw().to_string())
+}
+
+/// The leaves of a `use` item.
+pub(super) fn imports(tree: &UseTree) -> Vec<Import> {
+    let mut found = Vec::new();
+    collect_imports(tree, &[], &mut found);
+    found
+}
+
+fn collect_imports(tree: &UseTree, before: &[String], found: &mut Vec<Import>) {
+    let join = |name: &syn::Ident| match name.unraw().to_string() {
+        // `use a::{self}` imports `a`.
+        name if name == "self" && !before.is_empty() => before.to_vec(),
+        name => [before, &[name]].concat(),
+    };
+    match tree {
+        UseTree::Path(path) => collect_imports(&path.tree, &join(&path.ident), found),
+        UseTree::Name(name) => {
+            let path = join(&name.ident);
+            found.push(Import { name: path.last().cloned(), path });
+        }
+        UseTree::Rename(rename) => {
+            found.push(Import { name: Some(rename.rename.unraw().to_string()), path: join(&rename.ident) });
+        }
+        UseTree::Glob(_) => found.push(Import { name: None, path: before.to_vec() }),
+        UseTree::Group(group) => group.items.iter().for_each(|tree| collect_imports(tree, before, found)),
+    }
+}
+
+/// Whether a `use` item gives its names on to others.
+pub(super) fn is_reexport(visibility: &Visibility) -> bool {
+    !matches!(visibility, Visibility::Inherited)
+}
+
+/// The attributes of an item.
+pub(super) fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::TraitAlias(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// Whether code with these attributes is only compiled for tests.
+pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| match &attribute.meta {
+        Meta::Path(path) => path.is_ident("test"),
+        Meta::List(list) if list.path.is_ident("cfg") => {
+            list.parse_args::<Meta>().is_ok_and(|cfg| holds_without_tests(&cfg) == Some(false))
+        }
+        _ => false,
+    })
+}
+
+/// A condition of `cfg` where `test` is not set; `None` if that depends on something else.
+fn holds_without_tests(condition: &Meta) -> Option<bool> {
+    let Meta::List(list) = condition else {
+        return condition.path().is_ident("test").then_some(false);
+    };
+    let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
+    let parts: Vec<Option<bool>> = parts.iter().map(holds_without_tests).collect();
+    let decided_by = |value| match () {
+        () if parts.contains(&Some(value)) => Some(value),
+        () if parts.contains(&None) => None,
+        () => Some(!value),
+    };
+    if list.path.is_ident("all") {
+        decided_by(false)
+    } else if list.path.is_ident("any") {
+        decided_by(true)
+    } else {
+        parts.first().copied().flatten().map(|holds| !holds)
+    }
+}
