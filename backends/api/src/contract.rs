@@ -273,7 +273,7 @@ pub fn a_line_that_is_almost_json_still_counts<K: BackendKind>(subject: &Subject
     }
 }
 
-/// Makes one `#[test]` of each promise, for a kind and its [`Subject`](crate::contract::Subject):
+/// Makes one `#[test]` of each promise, for a kind and its [`Subject`]:
 /// `connector_api::contract_tests!(MyAgent, my_subject());`
 #[macro_export]
 macro_rules! contract_tests {

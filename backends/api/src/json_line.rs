@@ -8,12 +8,12 @@
 //! | bytes that are not UTF-8 | programs that pass on what a command wrote | U+FFFD |
 //! | control characters in a string | hand-made JSON | the character |
 //! | `NaN`, `Infinity`, `1e999`, more than 127 levels of nesting | programs in Python | null, with a warning |
-//! | escape sequences, a spinner, a log prefix before the object | terminals and wrappers | skipped |
+//! | escape sequences, a spinner, a byte order mark, a log prefix before the object | terminals and wrappers | skipped |
 //! | two objects on one line | writers that share a pipe | two objects |
 //!
 //! A line of plain JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to
-//! right. Whatever looks like an object and still cannot be read is reported: see [`JsonLine::remarks`] and
-//! [`JsonReader::warning`].
+//! right. An object that cannot be read is reported if it begins the line or follows one that was read: see
+//! [`JsonLine::remarks`] and [`JsonReader::warning`].
 
 mod halves;
 mod scan;

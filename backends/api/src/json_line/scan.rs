@@ -8,6 +8,9 @@ use crate::terminal::escape_length;
 /// The deepest nesting that serde_json reads.
 pub(super) const DEEPEST: usize = 127;
 
+/// The byte order mark, which some programs for Windows write before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// U+FFFD in UTF-8.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
@@ -15,7 +18,7 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) start: usize,
-    /// Nothing but blanks, control characters and escape sequences comes before it.
+    /// Only blanks, control characters, escape sequences and a byte order mark come before it.
     pub(super) is_first: bool,
 }
 
@@ -26,6 +29,10 @@ pub(super) fn find_object(line: &[u8], from: usize) -> Option<Found> {
         let length = escape_length(&line[at..]);
         if length > 0 {
             at += length;
+            continue;
+        }
+        if line[at..].starts_with(BYTE_ORDER_MARK) {
+            at += BYTE_ORDER_MARK.len();
             continue;
         }
         if *byte == b'{' && line[at + 1..].trim_ascii_start().first() == Some(&b'"') {

@@ -111,6 +111,7 @@ fn what_looks_like_an_event_and_cannot_be_read_is_told() {
         br#"{"type":"x\u12"#,
         br#"{"a":1}{"type":"#,
         br#"{"a":{"type":"x"},}"#,
+        b"\xef\xbb\xbf{\"type\":\"turn.comp\"",
     ] {
         let read = JsonLine::read(line);
         assert!(read.problem.is_some(), "{}", line.escape_ascii());
