@@ -17,14 +17,15 @@
 //! the move and its end, which is some milliseconds on Linux.
 
 use std::{
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
 use connector_api::Warning;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::directory::Directory;
 #[cfg(target_os = "linux")]
@@ -47,13 +48,13 @@ pub(super) struct DirectoryWatch {
 }
 
 impl DirectoryWatch {
-    /// Watches from now on. `roots` are those of the ceiling.
-    pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
+    /// Watches from now on. `roots` are those of the ceiling. Fails if the system has no thread left for it.
+    pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> io::Result<Self> {
         let (tell, lost) = oneshot::channel();
         let place = Arc::new(Place::new(directory, roots));
         let watched = Arc::clone(&place);
         // A thread of its own: to look a path up can take as long as a dead mount likes.
-        let watcher = thread::Builder::new().name("directory".into()).spawn(move || {
+        thread::Builder::new().name("directory".into()).spawn(move || {
             while !tell.is_closed() {
                 let Some(pause) = watched.look() else {
                     // Nobody listens once the agent has ended.
@@ -62,12 +63,8 @@ impl DirectoryWatch {
                 };
                 watched.wait(pause);
             }
-        });
-        if let Err(error) = watcher {
-            // The agent is stopped: the channel has lost its other end.
-            tracing::error!(%error, "the working directory cannot be watched");
-        }
-        Self { place, lost, is_lost: false }
+        })?;
+        Ok(Self { place, lost, is_lost: false })
     }
 
     /// Returns once, when the agent may not work on. Can be dropped while it waits.
@@ -75,32 +72,59 @@ impl DirectoryWatch {
         if self.is_lost {
             std::future::pending::<()>().await;
         }
-        // The other end is only gone without a word if nothing watches.
+        // The watching thread only drops its end without a word if it panicked: then nothing watches any more.
         let _ = (&mut self.lost).await;
         self.is_lost = true;
     }
 
-    /// One last look, which a dead mount cannot hold up for long.
-    fn is_lost_by_now(&self) -> bool {
-        let (tell, told) = mpsc::channel();
-        let place = Arc::clone(&self.place);
-        let looking = thread::Builder::new().spawn(move || tell.send(place.look().is_none()));
-        looking.is_ok() && told.recv_timeout(LAST_LOOK).unwrap_or(false)
+    /// The violation, if the directory ever led out of the roots, or may have, for the record. A task with one has failed.
+    pub(super) async fn violation(&self) -> Option<Warning> {
+        let directory = self.place.directory.real_path().display();
+        // Also what happened just before the agent ended counts.
+        let end = if self.is_lost { LastLook::Outside } else { self.last_look().await };
+        let (message, advice) = match end {
+            LastLook::Inside => return None,
+            LastLook::Outside => (
+                format!(
+                    "the working directory {directory} was moved or replaced while the agent worked, and `ceiling.roots` \
+                     limits where agents work; it may have worked elsewhere for a moment"
+                ),
+                "see what moved it and what the agent changed; then start the task again",
+            ),
+            LastLook::Unknown => (
+                format!(
+                    "the working directory {directory} could not be checked when the agent ended, and `ceiling.roots` limits \
+                     where agents work; the agent may have moved it"
+                ),
+                "check that the directory can be reached, and what the agent changed; then start the task again",
+            ),
+        };
+        Some(Warning { message, advice: Some(advice.to_owned()) })
     }
 
-    /// The violation, if the directory ever led out of the roots, for the record. A task with one has failed.
-    pub(super) fn violation(&self) -> Option<Warning> {
-        // Also what happened just before the agent ended counts.
-        (self.is_lost || self.is_lost_by_now()).then(|| {
-            let message = format!(
-                "the working directory {} was moved or replaced while the agent worked, and `ceiling.roots` limits where \
-                 agents work; it may have worked elsewhere for a moment",
-                self.place.directory.real_path().display()
-            );
-            let advice = "see what moved it and what the agent changed; then start the task again".to_owned();
-            Warning { message, advice: Some(advice) }
-        })
+    /// One last look, which a dead mount cannot hold up for long.
+    async fn last_look(&self) -> LastLook {
+        let (tell, told) = oneshot::channel();
+        let place = Arc::clone(&self.place);
+        let look = move || {
+            let is_inside = place.look().is_some();
+            let _ = tell.send(if is_inside { LastLook::Inside } else { LastLook::Outside });
+        };
+        match thread::Builder::new().spawn(look) {
+            Ok(_) => timeout(LAST_LOOK, told).await.ok().and_then(Result::ok).unwrap_or(LastLook::Unknown),
+            Err(_) => LastLook::Unknown,
+        }
     }
+}
+
+/// Where the directory and its path lead when the agent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastLook {
+    Inside,
+    /// It leads out of the roots, or did at some time.
+    Outside,
+    /// There was no answer in time.
+    Unknown,
 }
 
 /// The directory, its path, and the roots.
@@ -121,7 +145,7 @@ impl Place {
         });
         Self {
             directory,
-            // One that cannot be found limits nothing, as in the ceiling.
+            // A root that cannot be found admits nothing, as in the ceiling.
             roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
             #[cfg(target_os = "linux")]
             moves: moves.ok(),
@@ -202,6 +226,7 @@ mod tests {
         fn watch(&self) -> DirectoryWatch {
             let directory = Directory::open(&self.working()).expect("it is there");
             DirectoryWatch::watch(Arc::new(directory), std::slice::from_ref(&self.root))
+                .expect("a thread can be started")
         }
     }
 
@@ -231,7 +256,7 @@ mod tests {
             change(&roots);
             timeout(GENEROUS, watch.lost()).await.expect(name);
             assert!(timeout(LOOK_EVERY, watch.lost()).await.is_err(), "{name}: it is reported once");
-            let violation = watch.violation().expect("it stays known");
+            let violation = watch.violation().await.expect("it stays known");
             assert!(violation.message.contains("`ceiling.roots`"), "{name}: {violation:?}");
         }
     }
@@ -250,6 +275,17 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_directory_that_cannot_be_checked_at_the_end_is_a_violation() {
+        let roots = Roots::new();
+        let watch = roots.watch();
+        // As if a look at a dead mount did not return.
+        let stuck = watch.place.is_lost.lock().expect("no look panics");
+        let violation = watch.violation().await.expect("nothing is known");
+        drop(stuck);
+        assert!(violation.message.contains("could not be checked"), "{violation:?}");
+    }
+
     #[tokio::test]
     async fn what_an_agent_does_with_its_directory_inside_the_roots_is_its_own_business() {
         type Change = fn(&Roots);
@@ -266,7 +302,7 @@ mod tests {
             let mut watch = roots.watch();
             change(&roots);
             assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{name}");
-            assert_eq!(watch.violation(), None, "{name}");
+            assert_eq!(watch.violation().await, None, "{name}");
         }
     }
 }

@@ -181,7 +181,10 @@ impl Run {
         let has_completed = self.session.has_completed();
         let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        let violation = self.directory.as_ref().and_then(DirectoryWatch::violation);
+        let violation = match &self.directory {
+            Some(directory) => directory.violation().await,
+            None => None,
+        };
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }

@@ -209,7 +209,10 @@ impl End {
         let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MOST_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
         end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
-        record.progress.session_id = self.verdict.session_id;
+        // A resumed session is known from the start, also if its agent never ran.
+        if let Some(session) = self.verdict.session_id {
+            record.progress.session_id = Some(session);
+        }
         end.usage = self.verdict.usage;
         record.end = Some(end);
     }

@@ -32,6 +32,24 @@ fn failed() -> Outcome {
 }
 
 #[test]
+fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
+    let ends = [
+        clean(),
+        End::unusable("ENOENT", "no program".into(), None),
+        End::called_off(StopCause::Cancelled, Duration::ZERO),
+        End::failed(None, "no".into(), None),
+    ];
+    for end in ends {
+        let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
+            "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z", "sessionId": "resumed"
+        }))
+        .expect("the documented fields are enough");
+        end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+        assert_eq!(record.progress.session_id.as_deref(), Some("resumed"));
+    }
+}
+
+#[test]
 fn the_verdict_decides_when_the_agent_ended_by_itself() {
     use EndStatus::{Completed, Failed};
     assert_eq!(end(Outcome::Completed, Exit::Code(0), None), (Completed, None));

@@ -236,6 +236,10 @@ impl Task {
         // From before the agent starts: its directory may not lead out of the roots from now on.
         let roots = &self.spec.ceiling.roots;
         let watch = (!roots.is_empty()).then(|| DirectoryWatch::watch(Arc::clone(&command.directory), roots));
+        let watch = match watch.transpose() {
+            Ok(watch) => watch,
+            Err(error) => return prepare::not_watched(&error),
+        };
         let agent = match Agent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),

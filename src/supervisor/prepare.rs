@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -165,6 +166,14 @@ fn no_directory(directory: &Path, problem: &DirectoryProblem) -> End {
 pub(super) fn not_spawned(error: &SpawnError, backend: &dyn AgentBackend) -> End {
     let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
     End::unusable(&error.errno(), error.to_string(), Some(advice))
+}
+
+/// The end of a task that may only run where its directory is watched.
+pub(super) fn not_watched(error: &io::Error) -> End {
+    let said = format!("the working directory cannot be watched, as `ceiling.roots` requires: {error}");
+    let advice =
+        "see whether a limit on processes (`ulimit -u`, or the container's) is reached, and start the task again";
+    End::unusable(&errno_of(error), said, Some(advice.to_owned()))
 }
 
 fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {
