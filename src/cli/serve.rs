@@ -50,9 +50,14 @@ pub(super) fn over_http(
         ));
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
-        let file = HttpToken::of(&upkeep);
-        let how = |problem| format!("{problem}\nnext: remove {}", file.path().display());
-        file.read_or_make().map_err(how)
+        HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
+            let next = match problem.source.kind() {
+                ErrorKind::InvalidData => "remove that file, and start the server again",
+                ErrorKind::TimedOut => "see whether another server hangs, and start this one again",
+                _ => "make that file and its directory readable and writable, and free space on the disk if it is full",
+            };
+            format!("{problem}\nnext: {next}")
+        })
     });
     let token = match token {
         Ok(token) => token,

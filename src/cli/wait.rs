@@ -66,7 +66,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
         tokio::select! {
             code = ends(broker, ids, until) => code,
             () = up => {
-                print("The time is up; what is not told above still runs.\n");
+                print("Timed out. Tasks that are not listed above are still running.\n");
                 ExitCode::from(TIMED_OUT)
             }
             () = nobody_reads() => ExitCode::from(FAILED),

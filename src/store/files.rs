@@ -123,7 +123,11 @@ pub(super) fn make_private(file: &File) -> io::Result<()> {
 }
 
 fn regular(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(ErrorKind::InvalidData, "it is no file")) }
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidData, "not a regular file"))
+    }
 }
 
 /// Whether an error says that something is there that is no file of ours, or that we may not read: such a thing is set

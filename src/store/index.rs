@@ -31,13 +31,14 @@ use super::{
 };
 use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
 
-/// Who holds the lock longer than this is stopped, or worse: the writer goes on without the index.
+/// How long to wait for the lock. A holder that takes longer is probably suspended; the writer then continues without the
+/// index.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// As much of a text as an entry has that is not written for a task with limits of its own.
+/// Maximum length of a text in a rebuilt entry, in characters.
 const CUT: usize = 2_000;
 
-/// As much as is written at once.
+/// Size of the write buffer, in bytes.
 const BLOCK: usize = 64 << 10;
 
 /// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.

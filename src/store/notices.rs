@@ -62,9 +62,9 @@ impl Notices {
 
     /// Adds a sentence, once, and logs it.
     pub(super) fn add(&self, notice: String) {
-        tracing::warn!(notice, "data directory");
         let mut pending = self.pending();
         if !pending.texts.contains(&notice) {
+            tracing::warn!(notice, "data directory");
             pending.texts.push(notice);
         }
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};
 
-/// What the task's record says, and nothing else does; `None` where it says nothing.
+/// The record in the task's own file, never from the index; `None` if there is none.
 pub(super) fn own(layout: &Layout, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
     let content = read_as_it_is(&layout.record(id))?;
     Ok(content.and_then(|content| parse(id, &content)))

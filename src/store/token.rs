@@ -18,13 +18,13 @@ use super::{
     upkeep::Upkeep,
 };
 
-/// No token is as long, in bytes.
+/// Maximum length of a token, in bytes.
 const LONGEST: usize = 4_096;
 
 /// How long another server may take to make one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// No token is as short: it could be guessed.
+/// Minimum length of a token, in bytes. A shorter one could be guessed.
 const SHORTEST: usize = 16;
 
 /// The file of the token.
@@ -47,13 +47,15 @@ impl HttpToken {
     /// The token, which is made when there is none: `http-token`, readable by its owner alone.
     ///
     /// Servers that start at the same time agree on one. An empty file counts as none: earlier versions left one behind
-    /// when they were ended at the wrong moment. Fails when the file cannot be read or made, when it is no file of this
-    /// user's alone, or when what is in it is no token: a word of 16 characters at least.
+    /// when they were ended at the wrong moment. Fails when the file cannot be read or made, when others can read it,
+    /// or when it does not contain one word of 16 to 4,096 characters.
     pub fn read_or_make(&self) -> Result<String, StoreError> {
         let path = self.layout.http_token();
         if is_empty(&path) {
             // One at a time, or one would remove what another has just made.
-            let _lock = files::lock(&self.layout.index_lock(), PATIENCE)?;
+            let lock = self.layout.index_lock();
+            let busy = || StoreError::at("lock", &lock)(ErrorKind::TimedOut.into());
+            let _held = files::lock(&lock, PATIENCE)?.ok_or_else(busy)?;
             if is_empty(&path) {
                 if_there(files::remove(&path)).map_err(StoreError::at("remove", &path))?;
             }
@@ -78,12 +80,12 @@ fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
     let file = files::open(path)?.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
-        return no("others can read it: remove it, and a new one is made");
+        return no("other users can read it; remove it, and a new one is made");
     }
     let content = String::from_utf8_lossy(&files::read(path)?).trim().to_owned();
     let is_word = content.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_word || content.len() < SHORTEST || content.len() > LONGEST {
-        return no("it holds no word of 16 characters or more: remove it, and a new one is made");
+        return no("it must contain one word of 16 to 4,096 characters; remove it, and a new one is made");
     }
     Ok(content)
 }
@@ -131,6 +133,16 @@ mod tests {
             fs::remove_file(file.path()).expect("it is ours");
         }
         assert_eq!(fs::read_dir(&file.layout.data).expect("it is there").flatten().filter(is_temporary).count(), 0);
+    }
+
+    #[test]
+    fn an_empty_file_stays_while_another_server_holds_the_lock() {
+        let (_dir, file) = token();
+        fs::write(file.path(), "").expect("it is writable");
+        let _held = super::files::lock(&file.layout.index_lock(), super::PATIENCE).expect("it can be locked");
+        let refusal = file.read_or_make().expect_err("the other server may be making one").to_string();
+        assert!(refusal.contains("timed out"), "{refusal}");
+        assert_eq!(fs::read(file.path()).expect("it is there"), b"");
     }
 
     fn is_temporary(file: &fs::DirEntry) -> bool {

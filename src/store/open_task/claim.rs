@@ -1,7 +1,7 @@
 //! Getting a task's lease.
 
 use std::{
-    fs::TryLockError,
+    fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt,
     path::PathBuf,
@@ -32,8 +32,8 @@ pub enum Claim {
     InUse,
 }
 
-/// A reader that asks whether a lease is held holds it for a moment itself; a claim outwaits that.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for a lease. A reader that asks whether a lease is held locks it itself for a moment.
+const LEASE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl OpenTask {
     /// Begins a task: makes its run directory, exclusively, and takes its lease.
@@ -49,14 +49,9 @@ impl OpenTask {
         }
         let path = layout.lease(id);
         let file = files::write(&path).map_err(StoreError::at("make", &path))?;
-        let patience = Instant::now() + CLAIM_PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Claim::Taken(Self::new(id, layout, notices, file))),
-                Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(5)),
-                Err(TryLockError::WouldBlock) => return Ok(Claim::InUse),
-                Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", &path)(error)),
-            }
+        match lock(&file).map_err(StoreError::at("lock", &path))? {
+            Locked::Ours => Ok(Claim::Taken(Self::new(id, layout, notices, file))),
+            Locked::Theirs => Ok(Claim::InUse),
         }
     }
 
@@ -73,14 +68,43 @@ impl OpenTask {
         files::make_private_dir(&run)?;
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
         let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
-        match file.try_lock() {
+        match lock(&file).map_err(StoreError::at("lock", &path))? {
             // Whoever held it may have removed it between our opening and our locking.
-            Ok(()) if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
+            Locked::Ours if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
                 Ok(Some(Self::new(id, layout, notices, file)))
             }
-            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(StoreError::at("lock", &path)(error)),
+            Locked::Ours | Locked::Theirs => Ok(None),
         }
+    }
+}
+
+/// Whose a lease is.
+enum Locked {
+    Ours,
+    Theirs,
+}
+
+/// Locks a lease. A lease that is shared is only being looked at, and is waited for.
+fn lock(file: &File) -> io::Result<Locked> {
+    let patience = Instant::now() + LEASE_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Locked::Ours),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience && is_shared(file)? => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Ok(Locked::Theirs),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
+/// Whether nobody holds the lock exclusively.
+fn is_shared(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -108,6 +132,21 @@ mod tests {
         assert!(upkeep.take_over(&id).expect("the lease can be tried").is_none());
         task.close().expect("the run directory can be removed");
         assert!(!is_leased());
+    }
+
+    #[test]
+    fn a_lease_that_a_reader_looks_at_can_be_taken_over() {
+        let (_dir, upkeep) = upkeep();
+        let id = TaskId::random();
+        drop(claimed(&upkeep, &id));
+        let looked_at = File::open(upkeep.layout().lease(&id)).expect("it is there");
+        looked_at.lock_shared().expect("its holder is gone");
+        thread::scope(|scope| {
+            let taken = scope.spawn(|| upkeep.take_over(&id).expect("the lease can be tried"));
+            thread::sleep(Duration::from_millis(50));
+            looked_at.unlock().expect("it is locked");
+            assert!(taken.join().expect("it does not panic").is_some());
+        });
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl OpenTask {
         replace(&self.layout.log_dir_of(&self.id), logs, Durability::Volatile)
     }
 
-    /// Keeps the rules of a task that begins, for those who want to know how patiently it is stopped. Not the whole
+    /// Keeps the rules of a task that begins, for those who need its grace periods. Not the whole
     /// spec, in which there may be secrets.
     pub fn write_policy(&self, policy: &Policy) -> Result<(), StoreError> {
         let content = serde_json::to_vec(policy).expect("a policy has only string keys");

@@ -1,6 +1,6 @@
 //! Waiting in line: at most so many tasks run at a time, first come first served, across all servers of a data directory.
 //!
-//! There is nobody who hands out turns. A task that waits has a *ticket* in its run directory, which tells since when; a
+//! There is no coordinator. A task that waits has a *ticket* in its run directory, which tells since when; a
 //! task that runs holds a *place*, a locked file whose number is below the limit. Whoever waits takes a free place when
 //! fewer tasks are ahead than places are free. The kernel frees the place, and the lease that makes a ticket count, of
 //! whoever dies.

@@ -21,7 +21,7 @@ use crate::{
     task::{RECORD_FORMAT, Retention, TaskId, TaskRecord},
 };
 
-/// So many tasks are removed together, with one look at the index.
+/// Number of tasks removed with one update of the index.
 const AT_ONCE: usize = 64;
 
 /// A task that has ended, as the rules look at it.
@@ -184,7 +184,7 @@ fn told(removed: &[Rule]) -> String {
     format!("{tasks} removed with all files: {}", counted.collect::<Vec<_>>().join(", "))
 }
 
-/// What can wait for the next time is told to the log.
+/// Logs a failure that the next run retries.
 fn complain<T>(id: &TaskId, done: Result<T, StoreError>) -> Option<T> {
     done.inspect_err(|error| tracing::warn!(%error, task = %id, "it is not removed")).ok()
 }
