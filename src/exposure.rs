@@ -53,7 +53,8 @@ impl Exposed {
 }
 
 impl Exposure {
-    /// The check to make before `backend` gets a task in `sandbox`; none if it lets it write nowhere, or anywhere.
+    /// The check to make before `backend` gets a task in `sandbox`; `None` if the sandbox allows no writes or all
+    /// writes.
     pub fn of(backend: &dyn AgentBackend, sandbox: Sandbox, store: &Reader) -> Option<Self> {
         match sandbox {
             Sandbox::WorkspaceWrite => Some(Self::of_backend(backend, store)),

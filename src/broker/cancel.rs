@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::{Broker, Refusal};
 use crate::task::{Grace, TaskId, TaskRecord};
 
-/// What came of a wish to cancel.
+/// The result of a cancel request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cancelled {
     /// It is over now.

@@ -99,7 +99,7 @@ impl Follow {
     }
 }
 
-/// How long the holder of a lease may take to close its books once the record is final.
+/// How long the holder of a lease may take to finish once the record is final.
 const CLOSING: Duration = Duration::from_secs(2);
 
 const CLOSING_POLL: Duration = Duration::from_millis(5);

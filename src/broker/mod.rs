@@ -1,5 +1,5 @@
-//! What can be done with tasks: submit, follow, view, list, cancel. The MCP layer and the command line call nothing
-//! else.
+//! What can be done with tasks: submit, follow, view, list, cancel. The MCP layer and the command line call this, and
+//! `notify` reads the store itself.
 //!
 //! The broker knows a task only through its files, so that it makes no difference which server submitted it. What it tells
 //! of a task is without secrets: everything foreign in it is redacted here, before anyone puts it among words of ours.

@@ -1,6 +1,6 @@
 //! Submitting a task: everything that can be refused is refused before there is one.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
@@ -116,7 +116,7 @@ impl Broker {
         Err(Refusal::Start(crate::executor::StartError::Refused("every id that was tried is in use".to_owned())))
     }
 
-    /// Who stands in for a backend. Nobody else has its sessions.
+    /// The fallbacks of a backend; none for a task that resumes a session, which only its own backend has.
     fn fallbacks_of(&self, name: &BackendName, resumes: bool) -> Vec<Fallback> {
         let names = self.config.fallbacks.get(name).filter(|_| !resumes).into_iter().flatten();
         let fallback = |name: &BackendName| {
@@ -136,8 +136,8 @@ impl Broker {
         }
     }
 
-    /// Closes the books of a task of ours as soon as its supervisor is gone: without one, nothing limits its agent. Nor does
-    /// one that is stopped.
+    /// Finalizes a task of ours as soon as its supervisor is gone, and enforces its time limit if the supervisor is
+    /// suspended: without a working supervisor, nothing limits the agent.
     fn watch_over(&self, spec: &TaskSpec) {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
         let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::TimeLimit::of(spec));
@@ -148,16 +148,16 @@ impl Broker {
                 let Some(limit) = limit else { return std::future::pending().await };
                 if let Err(problem) = broker.enforce(limit, &id).await {
                     tracing::warn!(%problem, task = %id, "its time limit cannot be enforced");
-                    // The end of its supervisor still has to be noticed.
-                    std::future::pending().await
                 }
+                // The end of the supervisor still has to be noticed.
+                std::future::pending::<Infallible>().await
             };
             tokio::select! {
                 () = gone => {}
-                () = overdue => {}
+                never = overdue => match never {},
             }
             if let Err(problem) = broker.ended(&id).await {
-                tracing::warn!(%problem, task = %id, "the books stay open");
+                tracing::warn!(%problem, task = %id, "cannot finalize the task");
             }
         });
     }

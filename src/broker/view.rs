@@ -132,7 +132,7 @@ impl Broker {
         .await?
     }
 
-    /// What limits keep from running now, in words for people.
+    /// The queued tasks and the limit they wait for, in words for people.
     pub async fn limited(&self) -> Option<String> {
         let waiting = self.on_disk(|broker| broker.reader.waiting()).await.ok()?.unwrap_or_default();
         let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();

@@ -73,8 +73,7 @@ impl DirectoryProblem {
                     .to_owned()
             }
             Self::LostWorktree { .. } => {
-                "run `git worktree repair` in the main repository, or give another directory: git works in none of this \
-                 one"
+                "run `git worktree repair` in the main repository, or give another directory: git cannot work in this one"
                     .to_owned()
             }
             Self::GitDirectory { .. } => "give the directory that holds the project's files".to_owned(),

@@ -5,8 +5,8 @@
 //! processes and signals. Nobody else needs to know where a task runs, because its files are always local.
 //!
 //! [`LocalExecutor`] runs each task in a supervisor process on this machine. An executor for workers on other machines
-//! stands next to it: a mirror of each remote task holds the task's local lease and writes its local files, so that all
-//! readers work unchanged, and [`settle`](Executor::settle) attaches a new mirror where the old one is gone.
+//! can be added beside it: a mirror of each remote task would hold the task's local lease and write its local files, so that
+//! all readers work unchanged, and [`settle`](Executor::settle) would attach a new mirror where the old one is gone.
 
 mod local;
 

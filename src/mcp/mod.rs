@@ -119,7 +119,7 @@ async fn run(office: Office, stdin: Stdin, stdout: Stdout) {
     }
 }
 
-/// Closes the books of tasks whose supervisor is gone, beside everything else. To be aborted at the end.
+/// Finalizes tasks whose supervisor is gone, in the background. To be aborted at the end.
 fn keep_books(office: &Office) -> Option<JoinHandle<()>> {
     match office {
         Office::Open(broker) => {

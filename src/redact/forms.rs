@@ -2,7 +2,7 @@
 //!
 //! Each encoder decides for itself which characters it escapes, and whether it writes hex digits in lower or upper case. The
 //! styles below are those of common encoders; a text that mixes them within one secret is not recognized. Most secrets are
-//! made of characters that nobody escapes, and have one form. No secret has more than [`MOST`].
+//! made of characters that nobody escapes, and have one form. No secret has more than `MOST`.
 
 use std::collections::BTreeSet;
 

@@ -52,8 +52,8 @@ impl LocalExecutor {
     async fn signal(&self, record: &TaskRecord, signal: impl FnOnce(&TaskRecord) + Send + 'static) {
         let record = record.clone();
         let id = record.id.clone();
-        if SETTLING.run(SIGNAL_DEADLINE, move || signal(&record)).await.is_err() {
-            tracing::warn!(task = %id, "its supervisor cannot be looked for");
+        if let Err(error) = SETTLING.run(SIGNAL_DEADLINE, move || signal(&record)).await {
+            tracing::warn!(%error, task = %id, "cannot signal the task's supervisor");
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::{
 /// A supervisor says at once whether it has its task; only a machine in trouble takes longer.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a supervisor without a task may take to exit, before and after it is killed.
+const EXIT_DEADLINE: Duration = Duration::from_secs(2);
+
 /// The supervisors that this process started, as its children, each in a session of its own.
 ///
 /// Holds the write end of each supervisor's stdin, its lifeline: when this process ends, however it does, the kernel
@@ -54,7 +57,7 @@ impl Supervisors {
         command.arg0("codex-connector");
         command.arg("supervise").arg(id.as_str());
         command.arg("--data-dir").arg(&self.data_dir).arg("--log-dir").arg(&self.log_dir);
-        // Not our stderr: whoever started us waits for the end of it.
+        // Not our stderr: our parent may wait until every process that has it open is gone.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
         let program = || self.program.display().to_string();
         command.spawn().map_err(|error| StartError::NotStarted { program: program(), error })
@@ -77,26 +80,37 @@ impl Supervisors {
                 let (sender, hints) = watch::channel(Hints::default());
                 locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
                 tokio::spawn(attend(child, told, sender, spec.id.clone(), Arc::clone(&self.children)));
-                return Ok(Started::Task);
+                Ok(Started::Task)
             }
             Ok(Some(Readiness::InUse)) => {
-                let _ = child.wait().await;
-                return Ok(Started::IdInUse);
+                dismiss(child).await;
+                Ok(Started::IdInUse)
             }
             Ok(Some(Readiness::Refused(problem))) => {
-                let _ = child.wait().await;
-                return Err(StartError::Refused(problem));
+                dismiss(child).await;
+                Err(StartError::Refused(problem))
             }
-            Ok(None) | Err(_) => {}
+            Ok(None) | Err(_) => {
+                // It has no task yet, or the task ends with it, and is finalized by the next one to look at it.
+                let _ = child.start_kill();
+                dismiss(child).await;
+                Err(StartError::Silent)
+            }
         }
-        // It has no task yet, or the task ends with it, and is finalized by the next one to look at it.
-        let _ = child.kill().await;
-        Err(StartError::Silent)
     }
 
     /// The hints of one of them that still runs.
     pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
         locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
+    }
+}
+
+/// Waits for the exit of a supervisor that has no task, and kills one that does not exit. One that even then hangs in the
+/// kernel, on a dead mount for example, is left to tokio, which takes its exit status later.
+async fn dismiss(mut child: Child) {
+    if timeout(EXIT_DEADLINE, child.wait()).await.is_err() {
+        let _ = child.start_kill();
+        let _ = timeout(EXIT_DEADLINE, child.wait()).await;
     }
 }
 

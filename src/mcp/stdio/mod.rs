@@ -1,7 +1,8 @@
 //! stdin and stdout of the server.
 //!
-//! The runtime waits for [`pipes`], which most MCP clients use. Everything else, such as a socket, a terminal or a file, is
-//! read and written on [`threads`]. Either way, a side that is not read stops the other: see [`pacing`].
+//! [`pipes`] (from Python and shell clients) are polled by the runtime. Sockets (from Node and Bun, so from Claude Code),
+//! terminals and files are read and written on [`threads`], because polling needs `O_NONBLOCK`, which a process that shares
+//! the socket would see too. Either way, a side that is not read stops the other: see [`pacing`].
 
 pub(super) mod pacing;
 mod pipes;
@@ -213,6 +214,18 @@ mod tests {
             let read = reading.join().expect("reading does not panic").expect("it can be read");
             assert!(read == large(), "{} bytes", read.len());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn pipes_are_polled_and_everything_else_has_threads() {
+        let (pipe_in, _in) = pipe().expect("pipes can be made");
+        let (_out, pipe_out) = pipe().expect("pipes can be made");
+        let (stdin, stdout, _ending) = over(pipe_in, pipe_out).expect("they can be opened again");
+        assert!(matches!((&stdin.source, &stdout.0), (Source::Pipe(_), Sink::Pipe(_))), "{stdin:?} {stdout:?}");
+        let (socket, _peer) = UnixStream::pair().expect("sockets can be made");
+        let (stdin, stdout, _ending) = over(socket.try_clone().expect("it is open"), socket).expect("threads");
+        assert!(matches!((&stdin.source, &stdout.0), (Source::Thread(_), Sink::Thread(_))), "{stdin:?} {stdout:?}");
     }
 
     #[tokio::test]

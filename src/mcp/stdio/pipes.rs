@@ -10,16 +10,16 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// The pipe `fd`, to read from. `None`: a thread has to do it. Called inside a runtime.
 pub(super) fn receiver(fd: impl AsFd) -> Option<Receiver> {
-    Receiver::from_owned_fd_unchecked(linux::opened_again(fd.as_fd(), linux::RECEIVE)?).ok()
+    Receiver::from_owned_fd_unchecked(platform::opened_again(fd.as_fd(), platform::RECEIVE)?).ok()
 }
 
 /// The same, to write to.
 pub(super) fn sender(fd: impl AsFd) -> Option<Sender> {
-    Sender::from_owned_fd_unchecked(linux::opened_again(fd.as_fd(), linux::SEND)?).ok()
+    Sender::from_owned_fd_unchecked(platform::opened_again(fd.as_fd(), platform::SEND)?).ok()
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+mod platform {
     use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
     use rustix::fs::{Mode, OFlags, fstatfs, open};
@@ -43,7 +43,7 @@ mod linux {
 
 /// Elsewhere a pipe cannot be opened again.
 #[cfg(not(target_os = "linux"))]
-mod linux {
+mod platform {
     use std::os::fd::{BorrowedFd, OwnedFd};
 
     pub(super) const RECEIVE: () = ();

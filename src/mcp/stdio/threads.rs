@@ -1,4 +1,4 @@
-//! stdin and stdout on a thread each, for whatever the runtime cannot wait for: files, terminals and named pipes.
+//! stdin and stdout on a thread each, for everything that the runtime cannot poll: sockets, named pipes, files and terminals.
 //!
 //! The threads exist before the first request, so that a user whose process limit is full still gets answers: neither
 //! reading nor writing needs a new thread, nor does it keep one of the runtime's from other work.
