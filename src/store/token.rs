@@ -18,8 +18,10 @@ use super::{
     upkeep::Upkeep,
 };
 
-/// No token is as long, in bytes.
-const LONGEST: usize = 4_096;
+/// Upper bound on the file's length, in bytes.
+const LONGEST: u64 = 4_096;
+
+const REMEDY: &str = "remove it, and a new one is made";
 
 /// How long another server may take to make one.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -78,12 +80,16 @@ fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
     let file = files::open(path)?.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
-        return no("others can read it: remove it, and a new one is made");
+        return no(&format!("others can read it: {REMEDY}"));
     }
-    let content = String::from_utf8_lossy(&files::read(path)?).trim().to_owned();
+    let content = match files::read(path, LONGEST) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => return no(&format!("{error}: {REMEDY}")),
+        read => read?,
+    };
+    let content = String::from_utf8_lossy(&content).trim().to_owned();
     let is_word = content.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_word || content.len() < SHORTEST || content.len() > LONGEST {
-        return no("it holds no word of 16 characters or more: remove it, and a new one is made");
+    if !is_word || content.len() < SHORTEST {
+        return no(&format!("it holds no word of 16 characters or more: {REMEDY}"));
     }
     Ok(content)
 }
@@ -147,6 +153,9 @@ mod tests {
             let refusal = file.read_or_make().expect_err(content).to_string();
             assert!(refusal.contains("remove it"), "{refusal}");
         }
+        fs::File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
+        let refusal = file.read_or_make().expect_err("it is too large").to_string();
+        assert!(refusal.contains("remove it"), "{refusal}");
         fs::remove_file(&path).expect("it is ours");
         let elsewhere = file.layout.data.join("elsewhere");
         fs::write(&elsewhere, "a-word-of-twenty-char").expect("it is writable");
