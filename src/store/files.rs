@@ -36,7 +36,11 @@ pub(super) const LARGE: u64 = 256 << 20;
 /// The whole content of a file. Fails with [`ErrorKind::FileTooLarge`] for one that has more than `limit` bytes, before any
 /// of it is in memory.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    read_all(open(path)?, limit)
+}
+
+/// The same for a file that is open.
+pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let too_large = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(limit))));
     if file.metadata()?.len() > limit {
         return too_large();

@@ -78,11 +78,13 @@ fn is_empty(path: &Path) -> bool {
 
 fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
-    let file = files::open(path)?.metadata()?;
+    // Opened once: another file could take its place between the checks and the read.
+    let open = files::open(path)?;
+    let file = open.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
         return no(&format!("others can read it: {REMEDY}"));
     }
-    let content = match files::read(path, LONGEST) {
+    let content = match files::read_all(open, LONGEST) {
         Err(error) if error.kind() == ErrorKind::FileTooLarge => return no(&format!("{error}: {REMEDY}")),
         read => read?,
     };
