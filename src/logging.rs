@@ -19,6 +19,9 @@ pub(crate) fn to_stderr(level: &str) {
     let _ = tracing_subscriber::registry().with(to_stderr).try_init();
 }
 
+/// The protocol library.
+const LIBRARY: &str = "rmcp";
+
 /// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included. The errors of its service
 /// (rmcp 3.9.0) are answers that could not be sent, because a client disconnected. That is normal, and worth an entry only at
 /// `debug`.
@@ -28,7 +31,7 @@ fn filter(level: LevelFilter) -> Targets {
         LevelFilter::DEBUG => (LevelFilter::ERROR, LevelFilter::ERROR),
         _ => (level.min(LevelFilter::ERROR), LevelFilter::OFF),
     };
-    Targets::new().with_default(level).with_target("rmcp", rmcp).with_target("rmcp::service", service)
+    Targets::new().with_default(level).with_target(LIBRARY, rmcp).with_target(format!("{LIBRARY}::service"), service)
 }
 
 /// Upper bound on what one process adds to a log file, in bytes.
@@ -75,17 +78,17 @@ mod tests {
     fn a_client_that_disconnects_is_no_error_and_prompts_are_only_traced() {
         use tracing::Level;
         for (level, target, entry, is_logged) in [
-            ("warn", "rmcp::service", Level::ERROR, false),
-            ("debug", "rmcp::service", Level::ERROR, true),
-            ("debug", "rmcp::service", Level::DEBUG, false),
-            ("trace", "rmcp::service", Level::DEBUG, true),
-            ("warn", "rmcp::transport::worker", Level::ERROR, true),
-            ("debug", "rmcp::transport::worker", Level::WARN, false),
-            ("off", "rmcp", Level::ERROR, false),
-            ("warn", "codex_connector::store", Level::WARN, true),
+            ("warn", "::service", Level::ERROR, false),
+            ("debug", "::service", Level::ERROR, true),
+            ("debug", "::service", Level::DEBUG, false),
+            ("trace", "::service", Level::DEBUG, true),
+            ("warn", "::transport::worker", Level::ERROR, true),
+            ("debug", "::transport::worker", Level::WARN, false),
+            ("off", "", Level::ERROR, false),
         ] {
             let filter = filter(level.parse().expect("a level"));
-            assert_eq!(filter.would_enable(target, &entry), is_logged, "{target} {entry} at {level}");
+            let target = format!("{LIBRARY}{target}");
+            assert_eq!(filter.would_enable(&target, &entry), is_logged, "{target} {entry} at {level}");
         }
     }
 

@@ -10,6 +10,7 @@ mod disk;
 #[cfg(test)]
 mod fake_executor;
 mod follow;
+mod guarded;
 mod overdue;
 mod refusal;
 mod resume;
@@ -31,7 +32,7 @@ use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
-use overdue::GuardedTasks;
+use guarded::GuardedTasks;
 pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};

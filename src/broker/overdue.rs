@@ -18,7 +18,6 @@
 //! limit. Nothing guards a task that no server looks at.
 
 use std::{
-    collections::{HashSet, VecDeque},
     sync::{MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,6 +27,7 @@ use tokio::time::sleep;
 use super::{
     Broker, Refusal,
     cancel::{CLOSING, PATIENCE},
+    guarded::GuardedTasks,
 };
 use crate::task::{Policy, TaskId, TaskSpec};
 
@@ -36,44 +36,6 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the agent has been started.
 const POLL: Duration = Duration::from_secs(1);
-
-/// Maximum number of tasks of other servers that are guarded at once, and of those without a limit that are remembered.
-const MOST_GUARDED: usize = 1_000;
-
-/// Tasks of other servers that this one has looked at.
-#[derive(Debug, Default)]
-pub(super) struct GuardedTasks {
-    /// Their limits are being enforced.
-    guarded: HashSet<TaskId>,
-    /// They have no limit, so that their policies are not read again. The oldest is the first.
-    unlimited: VecDeque<TaskId>,
-}
-
-impl GuardedTasks {
-    /// Whether this task is to be guarded now: it is new, and there is room.
-    fn begin(&mut self, id: &TaskId) -> bool {
-        let is_new = !self.unlimited.contains(id) && !self.guarded.contains(id);
-        let begins = is_new && self.guarded.len() < MOST_GUARDED;
-        if begins {
-            self.guarded.insert(id.clone());
-        }
-        begins
-    }
-
-    /// The task has ended, or nothing more can be done.
-    fn end(&mut self, id: &TaskId) {
-        self.guarded.remove(id);
-    }
-
-    /// The task turned out to have no limit.
-    fn leave_alone(&mut self, id: &TaskId) {
-        self.end(id);
-        if self.unlimited.len() >= MOST_GUARDED {
-            self.unlimited.pop_front();
-        }
-        self.unlimited.push_back(id.clone());
-    }
-}
 
 /// The time limit of a task, as its server enforces it.
 #[derive(Debug, Clone, Copy)]
@@ -188,34 +150,5 @@ impl Broker {
             self.executor.ask_to_stop(&record).await;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_is_guarded_once_at_a_time_and_one_without_a_limit_only_once() {
-        let (mut tasks, limited, unlimited) = (GuardedTasks::default(), TaskId::random(), TaskId::random());
-        assert!(tasks.begin(&limited) && !tasks.begin(&limited));
-        tasks.end(&limited);
-        assert!(tasks.begin(&limited), "it failed, and may work now");
-        assert!(tasks.begin(&unlimited));
-        tasks.leave_alone(&unlimited);
-        assert!(!tasks.begin(&unlimited), "its policy was read");
-    }
-
-    #[test]
-    fn any_number_of_tasks_takes_bounded_memory() {
-        let mut tasks = GuardedTasks::default();
-        for _ in 0..2 * MOST_GUARDED {
-            let id = TaskId::random();
-            if tasks.begin(&id) {
-                tasks.leave_alone(&id);
-            }
-            tasks.begin(&TaskId::random());
-        }
-        assert_eq!((tasks.guarded.len(), tasks.unlimited.len() <= MOST_GUARDED), (MOST_GUARDED, true));
     }
 }
