@@ -105,7 +105,12 @@ impl FakeExecutor {
     /// The task's supervisor is gone all of a sudden.
     pub(super) fn lose(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
+        let reader = task.reader();
         drop(task);
+        // A process that another test has forked, and that has not run its program yet, has the lease for a moment.
+        while reader.is_leased(id).expect("the lease can be read") {
+            std::thread::yield_now();
+        }
         hints.send_modify(|hints| hints.ended = true);
     }
 
