@@ -18,11 +18,8 @@ fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
 
 fn asked(resume: Option<&str>) -> AgentRequest {
     AgentRequest {
-        prompt: "do it".into(),
-        working_directory: "/project".into(),
-        sandbox: Sandbox::DangerFullAccess,
-        model: None,
         resume: resume.map(str::to_owned),
+        ..AgentRequest::new("do it", "/project", Sandbox::DangerFullAccess)
     }
 }
 

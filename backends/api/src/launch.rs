@@ -89,6 +89,16 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
+    /// `session` cannot be resumed by `agent`, in words for people.
+    pub fn resume(session: &str, agent: &str, why: impl Into<String>) -> Self {
+        Self::Resume { session: session.to_owned(), agent: agent.to_owned(), why: why.into() }
+    }
+
+    /// The agent cannot be given this `parameter` of the call.
+    pub fn value(parameter: &'static str, why: impl Into<String>) -> Self {
+        Self::Value { parameter, why: why.into() }
+    }
+
     /// Advice for the caller. Installing the agent again rarely helps.
     pub fn next(&self) -> String {
         match self {

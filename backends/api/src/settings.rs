@@ -18,12 +18,23 @@ impl SettingsProblem {
     pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { key: key.into(), problem: problem.into() }
     }
+
+    /// One at `key`, whose sentence begins with the key and continues with `why`: "is empty", "has a NUL byte in it".
+    pub fn of(key: &str, why: &str) -> Self {
+        Self::new(key, format!("`{key}` {why}"))
+    }
 }
 
 /// Reads `settings` as a `T`, whose keys are `known`. Every field of `T` needs a default.
 ///
 /// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
+    let keys = check_keys(settings, known)?;
+    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+}
+
+/// The settings as a table, whose keys are all `known`.
+pub(crate) fn check_keys(settings: Value, known: &[&str]) -> Result<Map<String, Value>, SettingsProblem> {
     let Value::Object(keys) = settings else {
         return Err(SettingsProblem::new("", "the settings of a backend are a table"));
     };
@@ -32,7 +43,7 @@ pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Re
         let problem = format!("unknown key `{key}`{meant}; the known keys are {}", list(known));
         return Err(SettingsProblem::new(key, problem));
     }
-    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+    Ok(keys)
 }
 
 /// Why `model` cannot be the name of a model, as the end of a sentence: an agent would read it as something else.

@@ -13,25 +13,39 @@ use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
     Chunks, CommandStatus, Complaint, EnvRules, Exit, ExitDeadline, FailureRow, FailureTable, FileChange,
     FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login,
-    NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
-    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
-    contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command, why_no_model,
-    without_colours,
+    NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules,
+    ProgramSettings, PromptDelivery, ReservedOptions, Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox,
+    Unsupported, Usage, UsageScope, Verdict, Warning, contract::Subject, is_uuid, nearest, options_in_help,
+    read_settings, sandbox_failure, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
 #[derive(Debug)]
-struct Agent(BackendName, EnvRules);
+struct Agent(BackendName, ProgramSettings);
+
+const RESERVED: ReservedOptions = ReservedOptions::new(&[(&["--json"], "it is always there")]);
+
+const RULES: ProgramRules = ProgramRules {
+    agent: "Agent",
+    program: "agent",
+    without_program: Some("is missing"),
+    keys: &ProgramSettings::KEYS,
+    descriptions: &[("model", "A model.")],
+    check_args: |args| args.iter().try_for_each(|arg| RESERVED.check(arg, arg)),
+};
 
 impl AgentBackend for Agent {
     fn name(&self) -> &BackendName {
         &self.0
     }
+    fn settings(&self) -> &ProgramSettings {
+        &self.1
+    }
     fn program(&self) -> &str {
-        "agent"
+        &self.settings().program
     }
     fn environment(&self) -> &EnvRules {
-        &self.1
+        &self.settings().env
     }
     fn install_hint(&self) -> String {
         "build it".into()
@@ -63,9 +77,11 @@ impl AgentBackend for Agent {
         if *sandbox != Sandbox::DangerFullAccess {
             return Err(Unsupported::Sandbox { sandbox: *sandbox, found: "agent 1".into(), why: "it cannot".into() });
         }
+        request.check_not_blank("agent")?;
+        let _: &str = request.directory_as_text()?;
         let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
         if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
-            return Err(Unsupported::Resume { session: session.clone(), agent: "agent".into(), why: "no".into() });
+            return Err(Unsupported::resume(session, "agent", "no"));
         }
         let args = model.iter().chain(resume).map(|word| format!("--x={word}")).collect();
         Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt })
@@ -101,11 +117,10 @@ impl BackendKind for Agent {
     const KIND: &'static str = "agent";
     const NEEDS: &'static [&'static str] = &["AGENT_*"];
     fn schema() -> Value {
-        json!({"type": "object", "properties": {"env": EnvRules::schema()}})
+        RULES.schema()
     }
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        let _: BTreeMap<String, Value> = read_settings(settings, &["env"])?;
-        Ok(Self(name, EnvRules { pass: vec![], remove: vec![NamePattern("A*".into())], ..EnvRules::default() }))
+        Ok(Self(name, RULES.read(settings)?))
     }
 }
 
@@ -209,6 +224,9 @@ fn every_event_and_every_word_can_be_made() {
     let refusals = [
         Unsupported::MissingFlag { found: "a".into(), flag: "--x".into(), purpose: "to work".into() },
         Unsupported::PromptTooLong { agent: "a".into(), length: 2, limit: 1 },
+        Unsupported::Resume { session: "s".into(), agent: "agent".into(), why: "no".into() },
+        Unsupported::Value { parameter: "task", why: "no".into() },
+        Unsupported::value("task", "no"),
     ];
     assert!(refusals.iter().all(|refusal| !refusal.to_string().is_empty()));
     for delivery in [PromptDelivery::Stdin, PromptDelivery::Argument, PromptDelivery::Session] {
@@ -254,6 +272,31 @@ fn a_failure_table_explains_failures() {
     assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
 }
 
+#[test]
+fn settings_of_a_program_are_read_with_those_of_the_kind() {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Own {
+        color: bool,
+    }
+    let rules = ProgramRules { keys: &["program", "color"], ..ProgramRules::new("Agent", "agent") };
+    let read: Result<(ProgramSettings, Own), SettingsProblem> = rules.read_with(json!({"color": true}));
+    let (ProgramSettings { program, model, extra_args, env, require_git }, own) = read.expect("the keys are known");
+    assert_eq!((program.as_str(), model, extra_args, env), ("agent", None, vec![], EnvRules::default()));
+    assert!(require_git && own.color);
+    let schema = rules.schema_with(json!({"type": "object", "properties": {"color": {"type": "boolean"}}}));
+    assert_eq!(schema["properties"]["color"]["type"], "boolean");
+    let refused = RULES.read(json!({"extra_args": ["--json"]})).expect_err("it is reserved");
+    assert_eq!(refused.key, "extra_args");
+    let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
+    let missing: Result<(), Unsupported> = installed.check_flag("agent 1", "--x", "to work");
+    assert!(missing.is_err_and(|missing| missing.to_string().contains("--x")));
+    let settings = RULES.read(json!({})).expect("no key is required");
+    assert!(Capabilities::with_models_and_sessions([Sandbox::ReadOnly], &settings).requires_git);
+    let answer = ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout: "\n a 1 \n".into(), stderr: String::new() };
+    assert_eq!(answer.first_line(), Some("a 1"));
+}
+
 #[cfg(feature = "schemars1")]
 #[test]
 fn the_rules_have_a_schema_that_can_be_derived_from() {
@@ -277,6 +320,8 @@ fn names_rules_and_sandboxes_read_back() {
     let theirs: Vec<_> = rules.apply(ours).into_keys().collect();
     assert_eq!(theirs, ["A", "B", "GIT_EDITOR", "GIT_TERMINAL_PROMPT", "SECRET_OF_MINE"]);
     assert_eq!(nearest("modle", &["model", "env"]), Some("model"));
+    let _: Result<BTreeMap<String, Value>, SettingsProblem> = read_settings(json!({}), &["env"]);
+    assert_eq!(SettingsProblem::of("k", "is wrong"), SettingsProblem::new("k", "`k` is wrong"));
     let problem = SettingsProblem { key: "k".into(), problem: "p".into() };
     assert_eq!((problem.to_string(), problem), ("p".to_owned(), SettingsProblem::new("k", "p")));
     let not_asked = ProbeProblem::NotAsked { command: "--version".into() };
@@ -286,13 +331,16 @@ fn names_rules_and_sandboxes_read_back() {
     assert!(!is_uuid("x"));
     assert_eq!(slash_command("/x y"), Some("x"));
     assert_eq!(Line::TooLong { head: b"x", length: 9 }.text(), "x");
-    let request = AgentRequest {
+    let request = AgentRequest::new("x", "/", Sandbox::ReadOnly);
+    assert_eq!(request.uuid_to_resume("agent 1"), Ok(None));
+    let all = AgentRequest {
         prompt: "x".into(),
         working_directory: PathBuf::from("/"),
         sandbox: Sandbox::ReadOnly,
         model: None,
         resume: None,
     };
+    assert_eq!(request, all);
     let thawed: AgentRequest = serde_json::from_value(json!(request)).expect("what was written is read");
     assert_eq!(thawed, request);
 }
