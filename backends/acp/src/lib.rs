@@ -1,7 +1,7 @@
 //! Any agent that speaks the Agent Client Protocol (ACP, version 1) over stdio, as a backend of codex-connector.
 //!
-//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `messages.rs` has its
-//! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
+//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `requests.rs` has its
+//! requests, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
 //! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
 
 mod advice;
@@ -10,9 +10,9 @@ mod answer_tests;
 mod choices;
 #[cfg(test)]
 mod contract;
-mod messages;
 mod permission;
 mod probe;
+mod requests;
 mod session;
 #[cfg(test)]
 mod session_tests;

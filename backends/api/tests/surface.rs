@@ -12,11 +12,11 @@ use std::{
 use connector_api::{
     AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
     Chunks, CommandStatus, Complaint, EnvRules, Exit, ExitDeadline, FailureRow, FailureTable, FileChange,
-    FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login,
-    NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules,
-    ProgramSettings, PromptDelivery, ReservedOptions, Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox,
-    Unsupported, Usage, UsageScope, Verdict, Warning, contract::Subject, is_uuid, nearest, options_in_help,
-    read_settings, sandbox_failure, slash_command, why_no_model, without_colours,
+    FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, JsonRpc, Launch,
+    Line, Login, NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem,
+    ProgramRules, ProgramSettings, PromptDelivery, ReservedOptions, RpcError, RpcMessage, Sandbox, SettingsProblem,
+    Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning, contract::Subject, is_uuid,
+    json_rpc, nearest, options_in_help, read_settings, sandbox_failure, slash_command, why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -359,6 +359,30 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
     let mut reader = JsonReader::default();
     reader.read(b"{\"a\":1");
     assert!(reader.warning().is_some_and(|warning| warning.message.contains("could not be read")));
+}
+
+#[test]
+fn json_rpc_is_spoken_over_lines() {
+    let mut rpc: JsonRpc<&str> = JsonRpc::default();
+    let _: Vec<u8> = rpc.request("begin", "begin", json!({}));
+    assert_eq!((rpc.waiting_for(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
+    let error = RpcError { code: Some(1), said: "no".into() };
+    let refused = rpc.read(json!({"id": 1, "error": {"code": 1, "message": "no"}}));
+    assert_eq!(refused, Some(RpcMessage::Answer { to: "begin", outcome: Err(error) }));
+    rpc.stop_waiting();
+    for (message, answer) in [
+        (json!({"id": 1, "method": "x"}), Some(json_rpc::answer(&json!(1), json!({})))),
+        (json!({"id": "a", "method": "y"}), Some(json_rpc::refuse(&json!("a"), "y"))),
+        (json!({"method": "z"}), None),
+    ] {
+        let is_asked = match rpc.read(message) {
+            Some(RpcMessage::Request { id: _, method: _, params: _ }) => true,
+            Some(RpcMessage::Notification { method: _, params: _ }) => false,
+            Some(RpcMessage::Answer { .. }) | None => panic!("it is a message with a method"),
+        };
+        assert_eq!(is_asked, answer.is_some());
+    }
+    assert!(json_rpc::notify("stop", json!({})).ends_with(b"\n"));
 }
 
 #[test]
