@@ -39,7 +39,7 @@ pub use chunks::Chunks;
 pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
 pub use exit_deadline::ExitDeadline;
-pub use failure::{FailureRow, FailureTable, Pattern};
+pub use failure::{FailureRow, FailureTable, Pattern, advice};
 pub use final_message::FinalMessage;
 pub use json_line::{Halves, JsonLine, JsonObject, JsonReader};
 pub use json_rpc::{JsonRpc, RpcError, RpcMessage};
