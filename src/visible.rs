@@ -173,6 +173,26 @@ mod tests {
         }
     }
 
+    /// The lists above are Unicode's properties, apart from the exceptions named here.
+    #[test]
+    fn what_drives_and_what_hides_is_what_unicode_says() {
+        let property = |class: &str| {
+            let class = regex::Regex::new(&format!("^{class}$")).expect("it is a class of characters");
+            move |letter: char| class.is_match(letter.encode_utf8(&mut [0; 4]))
+        };
+        let is_driver = property(r"(?s)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}--[\n\t]]");
+        let is_ignorable = property(r"\p{Default_Ignorable_Code_Point}");
+        for letter in '\0'..=char::MAX {
+            let is_deprecated_control = ('\u{206a}'..='\u{206f}').contains(&letter);
+            assert_eq!(drives(letter), is_driver(letter) || is_deprecated_control, "{letter:?}");
+            // Unicode does not ignore these. The first is a blank, and fonts show nothing for the others.
+            let is_blank = matches!(letter, '\u{2800}' | '\u{fff9}'..='\u{fffb}');
+            let chooses_a_form = ('\u{fe00}'..='\u{fe0f}').contains(&letter);
+            let is_hidden = (is_ignorable(letter) && !chooses_a_form && !drives(letter)) || is_blank;
+            assert_eq!(hides(letter), is_hidden, "{letter:?}");
+        }
+    }
+
     #[test]
     fn bytes_that_are_not_utf_8_are_shown() {
         assert_eq!(written(b"a\xff\x9b1m\xc3\xa4\xe2\x80"), "a\\xff\\x9b1m\u{e4}\\xe2\\x80");

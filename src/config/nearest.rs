@@ -1,20 +1,19 @@
-//! What the user may have meant by a key that does not exist.
+//! The key that the user may have meant by one that does not exist.
 
-/// Who writes more than this did not mean a key, and comparing would take long.
+/// Longer keys are not compared, in bytes: they are no slips.
 const LONGEST: usize = 200;
 
-/// The candidate most like `wanted`, if one is like it at all.
-///
-/// One with the same last word is, however far away: a key in the wrong section is the commonest mistake in TOML.
+/// The candidate that is spelled like `wanted`, or else the one with the same last word: a key in the wrong section is the
+/// most common mistake in TOML.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if wanted.len() > LONGEST {
+        return None;
+    }
+    let others: Vec<&str> = candidates.into_iter().filter(|candidate| *candidate != wanted).collect();
     let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
-    let candidates = candidates.into_iter().filter(|_| wanted.len() <= LONGEST);
-    candidates
-        .filter(|candidate| *candidate != wanted)
-        .map(|candidate| (last(candidate) == last(wanted), strsim::osa_distance(candidate, wanted), candidate))
-        .filter(|(same_last, distance, _)| *same_last || *distance <= 1.max(wanted.chars().count() / 4))
-        .min_by_key(|(_, distance, _)| *distance)
-        .map(|(_, _, candidate)| candidate)
+    let in_other_sections = || others.iter().copied().filter(|candidate| last(candidate) == last(wanted));
+    connector_api::nearest(wanted, &others)
+        .or_else(|| in_other_sections().min_by_key(|candidate| strsim::osa_distance(candidate, wanted)))
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     if let Some(env) = keys.get_mut("env").and_then(Value::as_object_mut) {
         env.remove("default");
     }
+    section["description"] = format!("The keys of `[backends.NAME]` with `kind = \"{kind}\"`.").into();
     Some(section)
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,22 +35,11 @@ pub(super) enum BadSize {
     TooLarge,
 }
 
-/// Units in small letters; they may be written in any.
-const UNITS: [(&str, u128); 9] = [
-    ("b", 1),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("tb", 1_000_000_000_000),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-    ("tib", 1 << 40),
-];
-
 const LARGEST: u64 = 1_000_000_000_000_000_000;
 
 /// The number of bytes in a text such as `1.5GB`.
+///
+/// A unit is required, and is written in full: `bytesize` would take a number alone for bytes, and `M` for `MB`.
 fn bytes(text: &str) -> Result<u64, BadSize> {
     let number_ends = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_ends);
@@ -58,17 +48,12 @@ fn bytes(text: &str) -> Result<u64, BadSize> {
     if !is_number(whole) || !is_number(fraction) {
         return Err(BadSize::NotASize);
     }
-    let unit = unit.trim().to_ascii_lowercase();
-    if unit.is_empty() {
+    if unit.trim().is_empty() {
         return Err(BadSize::NoUnit);
     }
-    let (_, unit) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or(BadSize::NotASize)?;
-    let whole: u64 = whole.parse().map_err(|_| BadSize::TooLarge)?;
-    // More digits than these are less than a byte.
-    let fraction = &fraction[..fraction.len().min(12)];
-    let parts: u128 = fraction.parse().map_err(|_| BadSize::NotASize)?;
-    let bytes = u128::from(whole) * unit + parts * unit / 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
-    u64::try_from(bytes).ok().filter(|bytes| *bytes <= LARGEST).ok_or(BadSize::TooLarge)
+    let size = text.parse::<ByteSize>().ok().filter(|_| unit.ends_with(['b', 'B']));
+    let ByteSize(bytes) = size.ok_or(BadSize::NotASize)?;
+    if bytes <= LARGEST { Ok(bytes) } else { Err(BadSize::TooLarge) }
 }
 
 impl TryFrom<Value> for MostSize {

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use percent_encoding::percent_decode;
+
 use super::DirectoryProblem;
 
 /// The absolute path that `given` means: an absolute path itself, one below the home directory (`~/…`), or a `file:` URL,
@@ -65,22 +67,12 @@ fn of_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
     Ok(PathBuf::from(OsString::from_vec(path)))
 }
 
-/// `%20` as the byte it stands for; `None` when a `%` is not followed by two hexadecimal digits.
+/// `%20` as the byte it stands for; `None` when a `%` is not followed by two hexadecimal digits, which the crate would leave
+/// as it is.
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            decoded.push(*first);
-            continue;
-        }
-        let digits = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-        let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        decoded.push(byte);
-        rest = &rest[2..];
-    }
-    Some(decoded)
+    let is_escape = |after: &[u8]| after.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let are_escapes = text.split(|byte| *byte == b'%').skip(1).all(is_escape);
+    are_escapes.then(|| percent_decode(text).collect())
 }
 
 #[cfg(test)]

@@ -4,32 +4,52 @@
 //! styles below are those of common encoders; a text that mixes them within one secret is not recognized. Most secrets are
 //! made of characters that nobody escapes, and have one form. No secret has more than `MOST`.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// Upper bound on the number of forms of one secret.
 #[cfg(test)]
 pub(super) const MOST: usize = 1 + 2 * (PERCENT.len() + JSON.len());
 
-/// A style of percent-encoding: the characters that stay beside letters and digits, and the one that a space becomes.
+/// A style of percent-encoding: what is escaped, and what a space becomes.
 struct Percent {
-    kept: &'static [u8],
+    escaped: &'static AsciiSet,
     space: &'static str,
 }
 
+/// RFC 3986.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Python's `quote`.
+const PATH: AsciiSet = UNRESERVED.remove(b'/');
+/// JavaScript's `encodeURIComponent`.
+const COMPONENT: AsciiSet = UNRESERVED.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
+/// JavaScript's `encodeURI`.
+const URI: AsciiSet = COMPONENT
+    .remove(b';')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b'?')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'&')
+    .remove(b'=')
+    .remove(b'+')
+    .remove(b'$')
+    .remove(b'#');
+/// JavaScript's `URLSearchParams`, Java's `URLEncoder`.
+const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
+
 const PERCENT: [Percent; 8] = [
-    // RFC 3986; Python's `quote(safe='')`, Go's `QueryEscape` and Python's `quote_plus` with `+`.
-    Percent { kept: b"-._~", space: "%20" },
-    Percent { kept: b"-._~", space: "+" },
-    // JavaScript's `encodeURIComponent`.
-    Percent { kept: b"-._~!'()*", space: "%20" },
-    Percent { kept: b"-._~!'()*", space: "+" },
-    // Python's `quote`.
-    Percent { kept: b"-._~/", space: "%20" },
-    Percent { kept: b"-._~/", space: "+" },
-    // JavaScript's `encodeURI`.
-    Percent { kept: b"-._~!'()*;,/?:@&=+$#", space: "%20" },
-    // Forms: JavaScript's `URLSearchParams`, Java's `URLEncoder`.
-    Percent { kept: b"-._*", space: "+" },
+    // Python's `quote(safe='')`, Go's `QueryEscape` and Python's `quote_plus` with `+`.
+    Percent { escaped: &UNRESERVED, space: "%20" },
+    Percent { escaped: &UNRESERVED, space: "+" },
+    Percent { escaped: &COMPONENT, space: "%20" },
+    Percent { escaped: &COMPONENT, space: "+" },
+    Percent { escaped: &PATH, space: "%20" },
+    Percent { escaped: &PATH, space: "+" },
+    Percent { escaped: &URI, space: "%20" },
+    Percent { escaped: &FORM, space: "+" },
 ];
 
 /// A style of JSON: what it escapes that it need not.
@@ -78,15 +98,13 @@ pub(super) fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
 
 impl Percent {
     fn encode(&self, secret: &[u8], hex: Hex) -> String {
-        let mut encoded = String::with_capacity(secret.len());
-        for byte in secret {
-            match byte {
-                b' ' => encoded.push_str(self.space),
-                byte if byte.is_ascii_alphanumeric() || self.kept.contains(byte) => encoded.push(char::from(*byte)),
-                byte => encoded.push_str(&hex.digits("%", 2, u32::from(*byte))),
-            }
-        }
-        encoded
+        // A `%` of the secret is escaped, too, so that a part beginning with one is an escape.
+        let parts = percent_encode(secret, self.escaped).map(|part| match (part, hex) {
+            ("%20", _) => Cow::Borrowed(self.space),
+            (escape, Hex::Lower) if escape.starts_with('%') => Cow::Owned(escape.to_ascii_lowercase()),
+            (part, Hex::Lower | Hex::Upper) => Cow::Borrowed(part),
+        });
+        parts.collect()
     }
 }
 
@@ -104,7 +122,7 @@ impl Json {
                 '\t' => encoded.push_str("\\t"),
                 letter if letter < ' ' || is_beyond || self.markup.contains(letter) => {
                     for unit in letter.encode_utf16(&mut units) {
-                        encoded.push_str(&hex.digits("\\u", 4, u32::from(*unit)));
+                        encoded.push_str(&hex.escape(*unit));
                     }
                 }
                 '"' | '\\' => encoded.extend(['\\', letter]),
@@ -117,11 +135,11 @@ impl Json {
 }
 
 impl Hex {
-    /// `number` in so many hex digits, after `prefix`.
-    fn digits(self, prefix: &str, width: usize, number: u32) -> String {
+    /// `unit` as `\uXXXX`.
+    fn escape(self, unit: u16) -> String {
         match self {
-            Self::Lower => format!("{prefix}{number:0width$x}"),
-            Self::Upper => format!("{prefix}{number:0width$X}"),
+            Self::Lower => format!("\\u{unit:04x}"),
+            Self::Upper => format!("\\u{unit:04X}"),
         }
     }
 }

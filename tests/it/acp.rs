@@ -28,7 +28,7 @@ const OPENED: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":2,"result":{"sess
 fn an_agent_of_a_few_lines_works() {
     let text = run(&format!(
         "{GREETED}{OPENED}{}",
-        r#"read -r x; echo '{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"text":"from a shell"}}}}'; echo '{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn"}}'; sleep 300"#
+        r#"read -r x; echo '{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"text":"from a shell"}}}}'; echo '{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn"}}'; sleep 300"#
     ));
     assert_eq!(field(&text, "Status"), Some("completed successfully"), "{text}");
     assert!(text.contains("from a shell"), "{text}");

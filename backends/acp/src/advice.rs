@@ -3,6 +3,7 @@
 use connector_api::{
     Cause, FailureRow, FailureTable,
     Pattern::{Status, Words},
+    advice,
 };
 
 /// The agent has to be logged in. The protocol has an error code for it, and not every agent uses that.
@@ -67,7 +68,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Credit balance is too low",
             "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.",
         ],
-        advice: "wait until the limit is reset, or name another `model`",
+        advice: advice::WAIT_FOR_RESET,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -84,7 +85,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "We're currently experiencing high demand, which may cause temporary errors.",
             "API Error: 529 {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
         ],
-        advice: "wait a while and try again, or name another `model`: the provider has no capacity for this one now",
+        advice: advice::WAIT_FOR_CAPACITY,
         cause: Some(Cause::Capacity),
     },
     FailureRow {
@@ -95,7 +96,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "{\"type\":\"rate_limit_error\"}",
             "Rate limit exceeded",
         ],
-        advice: "wait a while and try again, or name another `model`",
+        advice: advice::WAIT_A_WHILE,
         cause: Some(Cause::OutOfQuota),
     },
     LOGIN,

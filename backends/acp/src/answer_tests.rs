@@ -17,7 +17,7 @@ fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
     assert_eq!(events(update(&mut session, call)), [message, started]);
     update(&mut session, piece("three"));
     let steps =
-        answer(&mut session, 4, json!({"stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2}}));
+        answer(&mut session, 3, json!({"stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2}}));
     assert!(steps.contains(&Step::Finished), "{steps:?}");
     let verdict = Box::new(session).finish(Exit::Signal(15));
     assert_eq!((verdict.outcome, verdict.answer.as_deref()), (Outcome::Completed, Some("three")));
@@ -39,7 +39,7 @@ fn answer_after(updates: Vec<Value>) -> Option<String> {
     for told in updates {
         update(&mut session, told);
     }
-    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(session).finish(Exit::Signal(15));
     assert_eq!(verdict.outcome, Outcome::Completed);
     verdict.answer
@@ -55,7 +55,7 @@ fn a_message_ends_where_another_id_begins() {
     assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "it goes on");
     assert_eq!(events(update(&mut session, piece_of(Some("1"), "two"))), []);
     assert_eq!(events(update(&mut session, piece_of(Some("2"), "three"))), [message("one two")]);
-    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     assert_eq!(Box::new(session).finish(Exit::Signal(15)).answer.as_deref(), Some("three"));
 }
 
@@ -89,7 +89,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
         update(&mut session, status("active"));
         update(&mut session, status(last));
         update(&mut session, piece_of(None, "no such model\n\n"));
-        answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+        answer(&mut session, 3, json!({"stopReason": "end_turn"}));
         Box::new(session).finish(Exit::Signal(15))
     };
     let verdict = run("I begin", "systemError");
@@ -99,7 +99,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     let mut wordless = prompted();
     update(&mut wordless, piece_of(Some("1"), "I found three bugs: a, b"));
     update(&mut wordless, status("systemError"));
-    answer(&mut wordless, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut wordless, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(wordless).finish(Exit::Signal(15));
     assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
     assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
@@ -107,7 +107,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     let mut of_a_helper = prompted();
     let update = json!({"sessionId": "another", "update": status("systemError")});
     hear(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
-    answer(&mut of_a_helper, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut of_a_helper, 3, json!({"stopReason": "end_turn"}));
     assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
     assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
 }
@@ -124,7 +124,7 @@ fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
             for told in [piece_of(ids[0], "I will look"), call.clone(), piece_of(ids[1], last)] {
                 update(&mut session, told);
             }
-            answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+            answer(&mut session, 3, json!({"stopReason": "end_turn"}));
             assert!(session.has_completed());
             let warnings = session.warnings();
             assert_eq!(warnings.iter().any(|w| w.message.contains("before its last command")), is_warned, "{last:?}");
@@ -141,7 +141,7 @@ fn a_call_that_ends_after_the_answer_began_before_it() {
     for told in [call("tool_call", "pending"), piece_of(None, "done"), call("tool_call_update", "completed")] {
         update(&mut session, told);
     }
-    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     assert_eq!((session.has_completed(), session.warnings()), (true, vec![]));
 }
 
@@ -159,7 +159,7 @@ fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
     for text in ["fixed \\ud83d", "\\ude00, and \\ud83d"] {
         session.stdout(Line::Whole(raw_piece(text).as_bytes()));
     }
-    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(session).finish(Exit::Signal(15));
     assert_eq!(verdict.answer.as_deref(), Some("fixed \u{1f600}, and \u{fffd}"));
 }
@@ -170,7 +170,7 @@ fn a_message_without_end_takes_no_memory_without_end() {
     let line = raw_piece(&"x".repeat(100_000));
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
     assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
-    let last = answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    let last = answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let AgentEvent::Message { text } = &events(last)[0] else { panic!("no message") };
     assert!(text.len() < 3 << 20 && text.contains("bytes left out"), "{} bytes", text.len());
     let text = Box::new(session).finish(Exit::Signal(15)).answer.expect("the ends are kept");
@@ -180,8 +180,8 @@ fn a_message_without_end_takes_no_memory_without_end() {
 #[test]
 fn an_answer_that_cannot_be_read_is_not_waited_for() {
     for (line, is_answer) in [
-        (r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn",}}"#, true),
-        (r#"{"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_t"#, true),
+        (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn",}}"#, true),
+        (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_t"#, true),
         (r#"{"jsonrpc":"2.0","method":"session/update","params":{"a" 1}}"#, false),
         (r#"{"level":"info" "msg":"thinking"}"#, false),
     ] {

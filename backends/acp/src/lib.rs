@@ -1,7 +1,7 @@
 //! Any agent that speaks the Agent Client Protocol (ACP, version 1) over stdio, as a backend of codex-connector.
 //!
-//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `messages.rs` has its
-//! words, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
+//! The protocol has a conversation where other agents have a command line: `session.rs` holds it, `requests.rs` has its
+//! requests, and `permission.rs` answers when the agent asks whether it may do something. What an agent calls its modes, and
 //! how its program is started, differs: `settings.rs` knows some agents by name, and takes any other.
 
 mod advice;
@@ -10,9 +10,9 @@ mod answer_tests;
 mod choices;
 #[cfg(test)]
 mod contract;
-mod messages;
 mod permission;
 mod probe;
+mod requests;
 mod session;
 #[cfg(test)]
 mod session_tests;
@@ -20,21 +20,23 @@ mod settings;
 mod updates;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, SettingsProblem, Unsupported, slash_command,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, PoliteSignal,
+    ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, PromptDelivery, SettingsProblem, Unsupported,
+    slash_command,
 };
 use serde_json::Value;
 
 use crate::{
     session::AcpSession,
-    settings::{MODEL, Modes, Settings},
+    settings::{MODEL, Modes, OwnSettings},
 };
 
 /// An agent that speaks ACP, under one configured name.
 #[derive(Debug)]
 pub struct Acp {
     name: BackendName,
-    settings: Settings,
+    settings: ProgramSettings,
+    own: OwnSettings,
 }
 
 impl AgentBackend for Acp {
@@ -42,40 +44,32 @@ impl AgentBackend for Acp {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        &self.settings.program
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.settings.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
         let otherwise = || format!("install `{}`", self.settings.program);
-        self.settings.install_hint.clone().unwrap_or_else(otherwise)
+        self.own.install_hint.clone().unwrap_or_else(otherwise)
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sandboxes: self.settings.modes.keys().copied().collect(),
-            model: true,
-            resume: true,
-            requires_git: self.settings.require_git,
-        }
+        let sandboxes: Vec<_> = self.own.modes.keys().copied().collect();
+        Capabilities::with_models_and_sessions(sandboxes, &self.settings)
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
-        let args = &self.settings.version_args;
+        let args = &self.own.version_args;
         if args.is_empty() { vec![] } else { vec![ProbeCommand { args: args.clone() }] }
     }
 
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-        probe::understand(&self.settings, answers)
+        probe::understand(&self.own, answers)
     }
 
     fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
         let agent = format!("`{}`", self.settings.program);
-        if !self.settings.modes.contains_key(&request.sandbox) {
+        if !self.own.modes.contains_key(&request.sandbox) {
             return Err(Unsupported::Sandbox {
                 sandbox: request.sandbox,
                 found: agent,
@@ -84,30 +78,26 @@ impl AgentBackend for Acp {
         }
         let model = request.model_to_pass(self.settings.model.as_deref())?;
         if let Some(session) = request.resume.as_ref().filter(|id| id.trim().is_empty() || id.starts_with('-')) {
-            let why = "that is no id of a session".into();
-            return Err(Unsupported::Resume { session: session.clone(), agent, why });
+            return Err(Unsupported::resume(session, &agent, "that is no id of a session"));
         }
         // codex-acp 2.6.0 runs `/logout` and the like instead of calling the model, also after white space.
         if slash_command(request.prompt.trim_start()).is_some() {
             let why = "it starts with `/` and a word, which ACP agents may run as a command; start with another word";
-            return Err(Unsupported::Value { parameter: "task", why: why.into() });
+            return Err(Unsupported::value("task", why));
         }
-        if request.working_directory.to_str().is_none() {
-            return Err(Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() });
-        }
-        let filled = model
-            .into_iter()
-            .flat_map(|model| self.settings.model_args.iter().map(move |arg| arg.replace(MODEL, model)));
-        let args = self.settings.args.iter().cloned().chain(filled).collect();
+        request.directory_as_text()?;
+        let filled =
+            model.into_iter().flat_map(|model| self.own.model_args.iter().map(move |arg| arg.replace(MODEL, model)));
+        let args = self.own.args.iter().cloned().chain(filled).collect();
         Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Terminate })
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        let modes = self.settings.modes.get(&request.sandbox).map(Modes::in_order).unwrap_or_default();
+        let modes = self.own.modes.get(&request.sandbox).map(Modes::in_order).unwrap_or_default();
         // Where no argument names it, the session does.
         let model = request.model.clone().or_else(|| self.settings.model.clone());
-        let model = model.filter(|_| self.settings.model_args.is_empty());
-        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.settings.patience()))
+        let model = model.filter(|_| self.own.model_args.is_empty());
+        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.patience()))
     }
 }
 
@@ -118,17 +108,18 @@ impl BackendKind for Acp {
     const NEEDS: &'static [&'static str] = settings::CLAUDES;
 
     fn schema() -> Value {
-        Settings::schema()
+        settings::schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        Ok(Self { name, settings: Settings::read(settings)? })
+        let (settings, own) = settings::read(settings)?;
+        Ok(Self { name, settings, own })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, path::PathBuf};
+    use std::collections::BTreeSet;
 
     use connector_api::Sandbox;
     use serde_json::json;
@@ -141,13 +132,7 @@ mod tests {
         let agent = Acp::build(name, json!({"program": "codex-acp"})).expect("good settings");
         let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
         let launched = |prompt: &str| {
-            let request = AgentRequest {
-                prompt: prompt.into(),
-                working_directory: PathBuf::from("/"),
-                sandbox: Sandbox::DangerFullAccess,
-                model: None,
-                resume: None,
-            };
+            let request = AgentRequest::new(prompt, "/", Sandbox::DangerFullAccess);
             agent.launch(&request, &installed)
         };
         for prompt in ["/logout", " /status", "\n/review the parser"] {

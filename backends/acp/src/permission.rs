@@ -80,13 +80,7 @@ mod tests {
     use super::*;
 
     fn outcome(sandbox: Sandbox, call: Value) -> Value {
-        let request = AgentRequest {
-            prompt: "x".into(),
-            working_directory: "/project".into(),
-            sandbox,
-            model: None,
-            resume: None,
-        };
+        let request = AgentRequest::new("x", "/project", sandbox);
         let options = json!([
             {"optionId": "always", "name": "Always", "kind": "allow_always"},
             {"optionId": "yes", "name": "Yes", "kind": "allow_once"},

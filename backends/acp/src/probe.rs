@@ -2,7 +2,7 @@
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
-use crate::settings::Settings;
+use crate::settings::OwnSettings;
 
 /// The longest version that is shown, in characters.
 const LONGEST: usize = 60;
@@ -11,13 +11,11 @@ const LONGEST: usize = 60;
 const UNKNOWN: &str = "version unknown";
 
 /// Reads the answer to `version_args`. What the agent can do it says itself, when it is greeted.
-pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+pub(crate) fn understand(settings: &OwnSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let version = match answers.first() {
         None => UNKNOWN.to_owned(),
         Some(answer) if answer.exit == Exit::Code(0) => {
-            let lines = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
-            let line = lines.into_iter().find(|line| !line.is_empty()).unwrap_or(UNKNOWN);
-            line.chars().take(LONGEST).collect()
+            answer.first_line().unwrap_or(UNKNOWN).chars().take(LONGEST).collect()
         }
         Some(answer) => {
             let said = [&answer.stderr, &answer.stdout].map(|text| text.trim());

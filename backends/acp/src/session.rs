@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, Line, Outcome,
-    Sandbox, Step, Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, JsonRpc, Line,
+    Outcome, RpcError, RpcMessage, Sandbox, Step, Tail, Usage, Verdict, Warning, json_rpc,
 };
 use serde_json::{Value, json};
 
 use crate::{
     advice::{FAILURES, LOGIN},
     choices::{Choice, What, choice, mode_in},
-    messages::{self, Message, Request, VERSION},
     permission,
+    requests::{Request, VERSION},
     updates::Updates,
 };
 
@@ -35,8 +35,8 @@ pub(crate) struct AcpSession {
     /// The mode that the agent last said to be in, since it was asked for one.
     told_mode: Option<String>,
     patience: Duration,
-    /// What is being waited for; nothing when the turn is over.
-    waiting: Option<Request>,
+    /// One request at a time; none when the turn is over.
+    rpc: JsonRpc<Request>,
     session_id: Option<String>,
     updates: Updates,
     /// What it wanted to do last and was not allowed to.
@@ -59,7 +59,7 @@ impl AcpSession {
             mode: None,
             told_mode: None,
             patience,
-            waiting: None,
+            rpc: JsonRpc::default(),
             session_id: None,
             updates: Updates::default(),
             denied: None,
@@ -71,16 +71,21 @@ impl AcpSession {
 
     /// Makes a request, and waits for its answer: for as long as it takes where the agent works.
     fn ask(&mut self, request: Request, params: Value) -> Vec<Step> {
-        self.waiting = Some(request);
         let deadline = if request == Request::Prompt { None } else { Some(self.patience) };
-        vec![Step::Send(messages::request(request, self.resumes(), params)), Step::Deadline(deadline)]
+        let method = request.method(self.resumes());
+        vec![Step::Send(self.rpc.request(request, method, params)), Step::Deadline(deadline)]
+    }
+
+    /// The request that is being waited for.
+    fn waiting(&self) -> Option<Request> {
+        self.rpc.waiting_for().copied()
     }
 
     fn resumes(&self) -> bool {
         self.request.resume.is_some()
     }
 
-    fn answered(&mut self, to: Request, outcome: Result<Value, Value>) -> Vec<Step> {
+    fn answered(&mut self, to: Request, outcome: Result<Value, RpcError>) -> Vec<Step> {
         let result = match outcome {
             Ok(result) => result,
             Err(error) => return self.refused(to, &error),
@@ -194,7 +199,6 @@ impl AcpSession {
         let mut steps: Vec<_> = self.updates.finish().map(Step::Event).into_iter().collect();
         self.usage = usage(&result["usage"]);
         steps.extend(self.usage.map(|usage| Step::Event(AgentEvent::Usage(usage))));
-        self.waiting = None;
         self.outcome = Some(match result["stopReason"].as_str() {
             Some("end_turn") => {
                 self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.complaint(said)))
@@ -212,10 +216,10 @@ impl AcpSession {
         steps
     }
 
-    fn refused(&mut self, to: Request, error: &Value) -> Vec<Step> {
-        let said = format!("`{}` was refused: {}", to.method(self.resumes()), messages::said(error));
+    fn refused(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
+        let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.said);
         // Some agents use the code for every error of theirs, so the words decide first.
-        let by_code = (error["code"] == AUTH_REQUIRED).then_some(&LOGIN);
+        let by_code = (error.code == Some(AUTH_REQUIRED)).then_some(&LOGIN);
         let row = FAILURES.find(&said).or(by_code);
         let complaint = row.map_or_else(|| Complaint::new(said.as_str()), |row| row.complaint(said.as_str()));
         self.fail(complaint)
@@ -223,7 +227,7 @@ impl AcpSession {
 
     /// The run is over, and came to nothing.
     fn fail(&mut self, complaint: Complaint) -> Vec<Step> {
-        self.waiting = None;
+        self.rpc.stop_waiting();
         let event = Step::Event(AgentEvent::FatalError { message: complaint.said.clone() });
         self.outcome.get_or_insert(Outcome::Failed(complaint));
         vec![Step::Deadline(None), event, Step::Finished]
@@ -237,7 +241,7 @@ impl AcpSession {
         if is_ours {
             self.hear_mode(update);
         }
-        if !is_ours || self.waiting != Some(Request::Prompt) {
+        if !is_ours || self.waiting() != Some(Request::Prompt) {
             return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
         }
         if let Some(end) = self.strayed() {
@@ -258,25 +262,21 @@ impl AcpSession {
 
 impl AcpSession {
     fn heard(&mut self, JsonObject { value, halves, .. }: JsonObject<'_>) -> Vec<Step> {
-        match messages::read(value) {
-            Some(Message::Answer { id, outcome }) => match self.waiting {
-                Some(request) if request as u64 == id => self.answered(request, outcome),
-                // An answer to nothing that was asked.
-                Some(_) | None => vec![],
-            },
-            Some(Message::Asks { id, method, params }) if method == "session/request_permission" => {
+        match self.rpc.read(value) {
+            Some(RpcMessage::Answer { to, outcome }) => self.answered(to, outcome),
+            Some(RpcMessage::Request { id, method, params }) if method == "session/request_permission" => {
                 let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
                 self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
                 let answer = if is_allowed { permission::allow(&params) } else { permission::deny(&params) };
                 let event =
                     AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
-                vec![Step::Send(messages::answer(&id, answer)), Step::Event(event)]
+                vec![Step::Send(json_rpc::answer(&id, answer)), Step::Event(event)]
             }
-            Some(Message::Asks { id, method, params }) => {
+            Some(RpcMessage::Request { id, method, params }) => {
                 let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
-                vec![Step::Send(messages::unknown(&id, &method)), Step::Event(event)]
+                vec![Step::Send(json_rpc::refuse(&id, &method)), Step::Event(event)]
             }
-            Some(Message::Tells { method, params }) => self.told(method, &params, halves),
+            Some(RpcMessage::Notification { method, params }) => self.told(method, &params, halves),
             None => vec![],
         }
     }
@@ -298,7 +298,7 @@ impl AgentSession for AcpSession {
             Line::TooLong { head, length } => {
                 let is_update = String::from_utf8_lossy(head).contains("session/update");
                 // What was owed may have been in it, and will not come again.
-                return match self.waiting {
+                return match self.waiting() {
                     Some(_) if !is_update => self.fail(Complaint::new(format!("it sent a message of {length} bytes"))),
                     Some(_) | None => vec![],
                 };
@@ -306,10 +306,9 @@ impl AgentSession for AcpSession {
         };
         let line = self.reader.read(bytes);
         let remarks = line.remarks().into_iter().map(Step::Event);
-        let is_lost_answer = line.problem.is_some() && messages::looks_like_answer(bytes);
+        let is_broken = line.problem.is_some();
         let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
-        if is_lost_answer && self.waiting.is_some() {
-            // The agent will not repeat an answer that it owed us.
+        if is_broken && self.rpc.is_lost_answer(bytes) {
             steps.extend(self.fail(Complaint::new("it sent an answer that could not be read")));
         }
         steps
@@ -321,16 +320,16 @@ impl AgentSession for AcpSession {
     }
 
     fn overdue(&mut self) -> Vec<Step> {
-        let Some(request) = self.waiting else { return vec![] };
+        let Some(request) = self.waiting() else { return vec![] };
         let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
         let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
         self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s{words}")))
     }
 
     fn interrupt(&mut self) -> Interrupt {
-        match (self.waiting, &self.session_id) {
+        match (self.waiting(), &self.session_id) {
             (Some(Request::Prompt), Some(id)) => {
-                Interrupt::Steps(vec![Step::Send(messages::tell("session/cancel", json!({"sessionId": id})))])
+                Interrupt::Steps(vec![Step::Send(json_rpc::notify("session/cancel", json!({"sessionId": id})))])
             }
             (Some(_) | None, _) => Interrupt::Signal,
         }

@@ -18,11 +18,8 @@ fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
 
 fn asked(resume: Option<&str>) -> AgentRequest {
     AgentRequest {
-        prompt: "do it".into(),
-        working_directory: "/project".into(),
-        sandbox: Sandbox::DangerFullAccess,
-        model: None,
         resume: resume.map(str::to_owned),
+        ..AgentRequest::new("do it", "/project", Sandbox::DangerFullAccess)
     }
 }
 
@@ -122,9 +119,9 @@ fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
     };
     let (mut session, steps) = begun("y");
     assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "configId": "m", "value": "y"}));
-    let steps = answer(&mut session, 6, json!({}));
+    let steps = answer(&mut session, 3, json!({}));
     assert_eq!(sent(&steps)[0]["params"], json!({"sessionId": "s", "modeId": "b"}));
-    assert_eq!(sent(&answer(&mut session, 3, json!({})))[0]["method"], "session/prompt");
+    assert_eq!(sent(&answer(&mut session, 4, json!({})))[0]["method"], "session/prompt");
     let (session, steps) = begun("z");
     assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
     assert!(said(session).contains("no model `z`"));
@@ -149,10 +146,10 @@ fn options(mode: &str) -> Value {
 #[test]
 fn a_mode_that_an_option_sets_has_to_be_the_one_that_the_agent_is_in() {
     let mut session = planned();
-    let steps = answer(&mut session, 7, json!({"configOptions": options("plan")}));
+    let steps = answer(&mut session, 3, json!({"configOptions": options("plan")}));
     assert_eq!(sent(&steps)[0]["method"], "session/prompt");
     let mut session = planned();
-    assert!(answer(&mut session, 7, json!({"configOptions": options("build")})).contains(&Step::Finished));
+    assert!(answer(&mut session, 3, json!({"configOptions": options("build")})).contains(&Step::Finished));
     assert!(said(session).contains("it is in mode `build`, and sandbox `read-only` needs mode `plan`"));
 }
 
@@ -162,7 +159,7 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     let option = json!({"sessionUpdate": "config_option_update", "configOptions": options("build")});
     for told in [left.clone(), option] {
         let mut session = planned();
-        answer(&mut session, 7, json!({}));
+        answer(&mut session, 3, json!({}));
         let stays = json!({"sessionUpdate": "current_mode_update", "currentModeId": "plan"});
         assert!(!update(&mut session, stays).contains(&Step::Finished));
         assert!(update(&mut session, told).contains(&Step::Finished));
@@ -170,7 +167,7 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     }
     let mut session = planned();
     update(&mut session, left.clone());
-    assert!(answer(&mut session, 7, json!({})).contains(&Step::Finished), "it took another mode than was asked");
+    assert!(answer(&mut session, 3, json!({})).contains(&Step::Finished), "it took another mode than was asked");
 
     let mut free = session_in(&["all"]);
     assert!(!update(&mut free, left).contains(&Step::Finished), "nothing is enforced there");
@@ -193,10 +190,10 @@ fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
     // The model that is chosen does not have it.
     let mut session = begun(Some("y"));
     update(&mut session, left);
-    let steps = answer(&mut session, 5, json!({}));
+    let steps = answer(&mut session, 3, json!({}));
     assert!(steps.contains(&Step::Finished) && sent(&steps).is_empty(), "{steps:?}");
     let mut session = begun(Some("y"));
-    assert!(answer(&mut session, 5, json!({"configOptions": options("build")})).contains(&Step::Finished));
+    assert!(answer(&mut session, 3, json!({"configOptions": options("build")})).contains(&Step::Finished));
     assert!(said(session).contains("it is in mode `build`"));
 }
 
@@ -204,9 +201,9 @@ fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
 fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
     let modes = json!({"currentModeId": "build", "availableModes": [{"id": "build"}, {"id": "plan"}]});
     let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
-    for (opened, id) in [
-        (json!({"sessionId": "s", "models": models, "modes": modes}), 3),
-        (json!({"sessionId": "s", "models": models, "configOptions": options("build")}), 7),
+    for opened in [
+        json!({"sessionId": "s", "models": models, "modes": modes}),
+        json!({"sessionId": "s", "models": models, "configOptions": options("build")}),
     ] {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
         let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), PATIENCE);
@@ -214,8 +211,8 @@ fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, opened);
         update(&mut session, json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"}));
-        answer(&mut session, 5, json!({}));
-        assert_eq!(sent(&answer(&mut session, id, json!({})))[0]["method"], "session/prompt");
+        answer(&mut session, 3, json!({}));
+        assert_eq!(sent(&answer(&mut session, 4, json!({})))[0]["method"], "session/prompt");
     }
 }
 
@@ -246,13 +243,13 @@ fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
         session
     };
     let mut gives_up = denied();
-    answer(&mut gives_up, 4, json!({"stopReason": "cancelled"}));
+    answer(&mut gives_up, 3, json!({"stopReason": "cancelled"}));
     let words = said(gives_up);
     assert!(words.contains("`read-only`") && words.contains("Edit files /project/x"), "{words}");
 
     let mut goes_on = denied();
     update(&mut goes_on, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
-    answer(&mut goes_on, 4, json!({"stopReason": "cancelled"}));
+    answer(&mut goes_on, 3, json!({"stopReason": "cancelled"}));
     assert_eq!(said(goes_on), "the turn ended early: cancelled");
 }
 
@@ -284,7 +281,7 @@ fn it_is_asked_to_stop_in_its_own_protocol_once_it_works() {
     let mut busy = prompted();
     let Interrupt::Steps(steps) = busy.interrupt() else { panic!("it has a polite stop") };
     assert_eq!(sent(&steps), [json!({"jsonrpc": "2.0", "method": "session/cancel", "params": {"sessionId": "s"}})]);
-    assert!(answer(&mut busy, 4, json!({"stopReason": "cancelled"})).contains(&Step::Finished));
+    assert!(answer(&mut busy, 3, json!({"stopReason": "cancelled"})).contains(&Step::Finished));
     assert_eq!(busy.interrupt(), Interrupt::Signal, "its turn is over");
 }
 
@@ -300,7 +297,7 @@ fn a_session_is_loaded_where_that_is_offered_and_its_old_words_are_not_told_agai
     let old = json!({"sessionUpdate": "agent_message_chunk", "content": {"text": "old words"}});
     assert!(matches!(&events(update(&mut session, old))[..], [AgentEvent::Other { .. }]));
     assert_eq!(sent(&answer(&mut session, 2, json!(null)))[0]["params"]["sessionId"], "old");
-    answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+    answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     assert_eq!(Box::new(session).finish(Exit::Code(0)).answer, None);
 
     let mut cannot = self::session(None, Some("old"));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
+use connector_api::{ProgramRules, ProgramSettings, Sandbox, SettingsProblem};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,21 +14,37 @@ pub(crate) const MODEL: &str = "{model}";
 const PATIENCE: u64 = 60;
 
 /// The keys of `[backends.NAME]` with `kind = "acp"`.
+const RULES: ProgramRules = ProgramRules {
+    keys: &[
+        "preset",
+        "program",
+        "args",
+        "model_args",
+        "model",
+        "modes",
+        "version_args",
+        "answer_seconds",
+        "env",
+        "require_git",
+        "install_hint",
+    ],
+    without_program: Some("is missing; name the agent's program, or set `preset`"),
+    descriptions: &[("model", "The model, unless a call names one.")],
+    ..ProgramRules::new("the agent", "")
+};
+
+/// The keys that only this kind has.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
+pub(crate) struct OwnSettings {
     /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`, `codex-acp`,
     /// `claude-agent-acp` or `claude-code-acp`. By default the one that `program` is called like.
     pub(crate) preset: Option<String>,
-    /// The program: a name on `PATH`, an absolute path, or one that starts with `~/`.
-    pub(crate) program: String,
     /// The arguments with which it speaks ACP on stdin and stdout.
     pub(crate) args: Vec<String>,
     /// The arguments that choose a model, with `{model}` in them. Without them it is chosen in the session, where the agent
     /// offers that.
     pub(crate) model_args: Vec<String>,
-    /// The model, unless a call names one.
-    pub(crate) model: Option<String>,
     /// For each sandbox that the agent can enforce, the mode in which it does, or several, of which the first that it has is
     /// taken. An empty text is the mode it begins in: it stands alone, or last for `danger-full-access`. By default that
     /// sandbox alone, which needs nothing to be enforced.
@@ -39,27 +55,19 @@ pub(crate) struct Settings {
     /// How long it may take, in seconds, for an answer that it owes at once, such as to the greeting. How long it works is
     /// the task's time limit.
     pub(crate) answer_seconds: u64,
-    /// Which environment variables it gets.
-    pub(crate) env: EnvRules,
-    /// Whether the working directory must be inside a git repository.
-    pub(crate) require_git: bool,
     /// One sentence that tells how to get the program.
     pub(crate) install_hint: Option<String>,
 }
 
-impl Default for Settings {
+impl Default for OwnSettings {
     fn default() -> Self {
         Self {
             preset: None,
-            program: String::new(),
             args: vec![],
             model_args: vec![],
-            model: None,
             modes: BTreeMap::from([(Sandbox::DangerFullAccess, Modes::One(String::new()))]),
             version_args: vec!["--version".into()],
             answer_seconds: PATIENCE,
-            env: EnvRules::default(),
-            require_git: true,
             install_hint: None,
         }
     }
@@ -97,60 +105,42 @@ pub(crate) const CLAUDES: &[&str] = &[
 /// The agents that are known by name.
 const PRESETS: [&str; 5] = ["gemini", "opencode", "codex-acp", "claude-agent-acp", "claude-code-acp"];
 
-impl Settings {
-    const KEYS: [&str; 11] = [
-        "preset",
-        "program",
-        "args",
-        "model_args",
-        "model",
-        "modes",
-        "version_args",
-        "answer_seconds",
-        "env",
-        "require_git",
-        "install_hint",
-    ];
+pub(crate) fn schema() -> Value {
+    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+}
 
-    pub(crate) fn schema() -> Value {
-        schemars::schema_for!(Self).to_value()
+pub(crate) fn read(written: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+    let preset = written["preset"].as_str().or_else(|| named_like(written["program"].as_str()?)).map(str::to_owned);
+    let filled = match &preset {
+        Some(preset) => with_preset(preset, written)?,
+        None => written,
+    };
+    let (mut settings, own): (ProgramSettings, OwnSettings) = RULES.read_with(filled)?;
+    // What the kind needs is needed by the agents around Claude Code alone.
+    if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
+        settings.env.admit.clear();
     }
+    own.check()?;
+    Ok((settings, own))
+}
 
-    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
-        let written: Self = read_settings(settings.clone(), &Self::KEYS)?;
-        let preset = written.preset.clone().or_else(|| named_like(&written.program));
-        let mut settings: Self = match &preset {
-            None => written,
-            Some(preset) => read_settings(with_preset(preset, settings)?, &Self::KEYS)?,
-        };
-        // What the kind needs is needed by the agents around Claude Code alone.
-        if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
-            settings.env.admit.clear();
+impl OwnSettings {
+    fn check(&self) -> Result<(), SettingsProblem> {
+        if self.modes.is_empty() {
+            return Err(SettingsProblem::of("modes", "is empty, so that every task would be refused"));
         }
-        if settings.program.trim().is_empty() {
-            return Err(SettingsProblem::new(
-                "program",
-                "`program` is missing; name the agent's program, or set `preset`",
-            ));
-        }
-        if settings.modes.is_empty() {
-            return Err(SettingsProblem::new("modes", "`modes` is empty, so that every task would be refused"));
-        }
-        for (sandbox, modes) in &settings.modes {
+        for (sandbox, modes) in &self.modes {
             if let Some(why) = why_no_modes(*sandbox, modes.in_order()) {
-                return Err(SettingsProblem::new(format!("modes.{sandbox}"), format!("`modes.{sandbox}` {why}")));
+                return Err(SettingsProblem::of(&format!("modes.{sandbox}"), why));
             }
         }
-        if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(SettingsProblem::new("model", format!("`model` {why}")));
+        if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| arg.contains(MODEL)) {
+            return Err(SettingsProblem::of("model_args", &format!("has no `{MODEL}` in it")));
         }
-        if !settings.model_args.is_empty() && !settings.model_args.iter().any(|arg| arg.contains(MODEL)) {
-            return Err(SettingsProblem::new("model_args", format!("`model_args` has no `{MODEL}` in it")));
+        if self.answer_seconds == 0 {
+            return Err(SettingsProblem::of("answer_seconds", "is 0, in which nothing answers"));
         }
-        if settings.answer_seconds == 0 {
-            return Err(SettingsProblem::new("answer_seconds", "`answer_seconds` is 0, in which nothing answers"));
-        }
-        Ok(settings)
+        Ok(())
     }
 
     /// How long an answer may take that is owed at once.
@@ -176,9 +166,9 @@ fn why_no_modes(sandbox: Sandbox, modes: &[String]) -> Option<&'static str> {
 }
 
 /// The preset that a program is called like.
-fn named_like(program: &str) -> Option<String> {
+fn named_like(program: &str) -> Option<&str> {
     let name = Path::new(program).file_name()?.to_str()?;
-    PRESETS.contains(&name).then(|| name.to_owned())
+    PRESETS.contains(&name).then_some(name)
 }
 
 /// The settings of an agent that is known by name, under those that were written.
@@ -220,10 +210,7 @@ fn with_preset(preset: &str, written: Value) -> Result<Value, SettingsProblem> {
         other => {
             let meant = connector_api::nearest(other, &PRESETS).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
             let known = PRESETS.join("`, `");
-            return Err(SettingsProblem::new(
-                "preset",
-                format!("`preset` is `{other}`{meant}; the known ones are `{known}`"),
-            ));
+            return Err(SettingsProblem::of("preset", &format!("is `{other}`{meant}; the known ones are `{known}`")));
         }
     };
     if let (Value::Object(settings), Value::Object(written)) = (&mut settings, written) {
@@ -251,41 +238,41 @@ mod tests {
     #[test]
     fn an_agent_that_is_known_needs_nothing_but_its_name() {
         for preset in PRESETS {
-            let settings = Settings::read(json!({"preset": preset})).expect("it is known");
-            assert!(!settings.program.is_empty() && settings.install_hint.is_some(), "{preset}");
-            assert_eq!(settings.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
+            let (settings, own) = read(json!({"preset": preset})).expect("it is known");
+            assert!(!settings.program.is_empty() && own.install_hint.is_some(), "{preset}");
+            assert_eq!(own.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
         }
         let keys = |preset: &str| {
             let env = json!({"remove": ["ANTHROPIC_*"], "admit": CLAUDES});
-            let rules = Settings::read(json!({"preset": preset, "env": env})).map(|read| read.env);
+            let rules = read(json!({"preset": preset, "env": env})).map(|(settings, _)| settings.env);
             let theirs = rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]);
             theirs.contains_key(std::ffi::OsStr::new("ANTHROPIC_API_KEY"))
         };
         let all = ["claude-code-acp", "claude-agent-acp", "codex-acp"].map(keys);
         assert_eq!(all, [true, true, false], "Claude Code's keys are for it alone");
-        let own = Settings::read(json!({"preset": "claude-agent-acp", "env": {"remove": ["ANTHROPIC_*"]}}));
-        assert!(own.expect("it is known").env.admit.is_empty(), "what its user takes away is not given back");
-        let settings = Settings::read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
-        let settings = settings.expect("what is written wins");
-        assert_eq!((settings.program.as_str(), settings.args.len(), settings.model_args.len()), ("/opt/gemini", 2, 2));
+        let own = read(json!({"preset": "claude-agent-acp", "env": {"remove": ["ANTHROPIC_*"]}}));
+        assert!(own.expect("it is known").0.env.admit.is_empty(), "what its user takes away is not given back");
+        let settings = read(json!({"preset": "gemini", "program": "/opt/gemini", "args": ["--acp", "-d"]}));
+        let (settings, own) = settings.expect("what is written wins");
+        assert_eq!((settings.program.as_str(), own.args.len(), own.model_args.len()), ("/opt/gemini", 2, 2));
     }
 
     #[test]
     fn an_agent_that_is_known_is_known_by_its_program() {
         for (program, is_known) in [("gemini", true), ("/opt/bin/gemini", true), ("~/gemini", true), ("gemini2", false)]
         {
-            let settings = Settings::read(json!({"program": program})).expect("good settings");
-            assert_eq!((settings.program.as_str(), settings.args == ["--acp"]), (program, is_known));
+            let (settings, own) = read(json!({"program": program})).expect("good settings");
+            assert_eq!((settings.program.as_str(), own.args == ["--acp"]), (program, is_known));
         }
-        let settings = Settings::read(json!({"program": "gemini", "preset": "opencode"})).expect("good settings");
-        assert_eq!(settings.args, ["acp"], "what is written wins");
+        let (_, own) = read(json!({"program": "gemini", "preset": "opencode"})).expect("good settings");
+        assert_eq!(own.args, ["acp"], "what is written wins");
     }
 
     #[test]
     fn a_sandbox_has_one_mode_or_several() {
         let modes = json!({"read-only": "plan", "danger-full-access": ["all", ""]});
-        let settings = Settings::read(json!({"program": "x", "modes": modes})).expect("good settings");
-        let of = |sandbox| settings.modes[&sandbox].in_order().join(",");
+        let (_, own) = read(json!({"program": "x", "modes": modes})).expect("good settings");
+        let of = |sandbox| own.modes[&sandbox].in_order().join(",");
         assert_eq!((of(Sandbox::ReadOnly), of(Sandbox::DangerFullAccess)), ("plan".into(), "all,".into()));
     }
 
@@ -307,9 +294,11 @@ mod tests {
             (json!({"program": "x", "model_args": ["-m"]}), "model_args", "{model}"),
             (json!({"program": "x", "model": "-m"}), "model", "option"),
             (json!({"program": "x", "answer_seconds": 0}), "answer_seconds", "0"),
+            (json!({"modess": {}}), "modess", "(`modes`?)"),
+            (json!({"preset": 1}), "preset", "expected a string"),
             (json!({"program": "x", "modess": {}}), "modess", "(`modes`?)"),
         ] {
-            let problem = Settings::read(settings.clone()).expect_err("it is wrong");
+            let problem = read(settings.clone()).expect_err("it is wrong");
             assert!(problem.problem.contains(words), "{settings}: {problem:?}");
             assert_eq!(problem.key, key, "{settings}: {problem:?}");
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     AgentRequest, AgentSession, BackendName, EnvRules, Installed, Launch, Login, ProbeAnswer, ProbeCommand,
-    ProbeProblem, Sandbox, SettingsProblem, Unsupported, UsageScope,
+    ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported, UsageScope,
 };
 
 /// One configured agent.
@@ -14,11 +14,18 @@ pub trait AgentBackend: fmt::Debug + Send + Sync {
     /// The name it is configured under.
     fn name(&self) -> &BackendName;
 
+    /// The settings that it has like every other backend.
+    fn settings(&self) -> &ProgramSettings;
+
     /// The program: a name to be found on `PATH`, an absolute path, or one that starts with `~/`.
-    fn program(&self) -> &str;
+    fn program(&self) -> &str {
+        &self.settings().program
+    }
 
     /// Which environment variables the program gets, in a run as in a probe.
-    fn environment(&self) -> &EnvRules;
+    fn environment(&self) -> &EnvRules {
+        &self.settings().env
+    }
 
     /// One sentence that tells a user how to get the program.
     fn install_hint(&self) -> String;
@@ -102,6 +109,13 @@ pub struct Capabilities {
     pub resume: bool,
     /// Whether the working directory must be inside a git repository.
     pub requires_git: bool,
+}
+
+impl Capabilities {
+    /// A backend that can enforce `sandboxes`, takes a model and resumes sessions, and requires git if its settings say so.
+    pub fn with_models_and_sessions(sandboxes: impl Into<Vec<Sandbox>>, settings: &ProgramSettings) -> Self {
+        Self { sandboxes: sandboxes.into(), model: true, resume: true, requires_git: settings.require_git }
+    }
 }
 
 /// A kind of backend, of which configuration makes any number of instances: `[backends.NAME] kind = "KIND"`.

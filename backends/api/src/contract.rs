@@ -4,7 +4,7 @@
 //! each promise below. A promise that is not kept panics with a sentence that says which.
 #![allow(clippy::panic, reason = "a broken promise is a failed test")]
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ impl Subject {
 }
 
 fn request(prompt: &str, sandbox: Sandbox) -> AgentRequest {
-    AgentRequest { prompt: prompt.into(), working_directory: PathBuf::from("/"), sandbox, model: None, resume: None }
+    AgentRequest::new(prompt, "/", sandbox)
 }
 
 /// The prompt is in no argument, or is the only one after `--`, so that no prompt is ever read as an option.

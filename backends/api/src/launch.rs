@@ -1,6 +1,6 @@
 //! The command line of one run.
 
-use crate::Sandbox;
+use crate::{Sandbox, advice};
 
 /// Everything the supervisor needs to start an agent's program, except the program itself and its environment, which are
 /// the [backend's](crate::AgentBackend), and the working directory, which is the request's.
@@ -89,13 +89,23 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
+    /// `session` cannot be resumed by `agent`, in words for people.
+    pub fn resume(session: &str, agent: &str, why: impl Into<String>) -> Self {
+        Self::Resume { session: session.to_owned(), agent: agent.to_owned(), why: why.into() }
+    }
+
+    /// The agent cannot be given this `parameter` of the call.
+    pub fn value(parameter: &'static str, why: impl Into<String>) -> Self {
+        Self::Value { parameter, why: why.into() }
+    }
+
     /// Advice for the caller. Installing the agent again rarely helps.
     pub fn next(&self) -> String {
         match self {
             Self::Sandbox { .. } => {
                 "choose another `sandbox`, or install a version that can enforce this one".to_owned()
             }
-            Self::Resume { .. } => "start a new task, with all it has to know in `task`".to_owned(),
+            Self::Resume { .. } => advice::START_NEW_TASK.to_owned(),
             Self::MissingFlag { .. } => "install a newer version of the agent".to_owned(),
             Self::PromptTooLong { .. } => {
                 "put the long part into a file in the working directory and name the file in `task`".to_owned()

@@ -5,8 +5,8 @@
 //! [`Verdict`]. It never spawns, waits, signals, sleeps, or touches files: the supervisor of codex-connector does that,
 //! in the same way for every agent.
 //!
-//! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], and run the contract suite over
-//! it with [`contract_tests!`].
+//! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], describe its settings with
+//! [`ProgramRules`], and run the contract suite over it with [`contract_tests!`].
 //!
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
@@ -19,10 +19,14 @@ mod exit_deadline;
 mod failure;
 mod final_message;
 mod json_line;
+pub mod json_rpc;
 mod launch;
 mod name;
+mod nearest;
 mod probe;
+mod program_settings;
 mod request;
+mod reserved_options;
 mod sandbox;
 mod sandbox_failure;
 mod session;
@@ -37,17 +41,21 @@ pub use chunks::Chunks;
 pub use environment::{EnvRules, NamePattern};
 pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage, UsageScope};
 pub use exit_deadline::ExitDeadline;
-pub use failure::{FailureRow, FailureTable, Pattern};
+pub use failure::{FailureRow, FailureTable, Pattern, advice};
 pub use final_message::FinalMessage;
 pub use json_line::{Halves, JsonLine, JsonObject, JsonReader};
+pub use json_rpc::{JsonRpc, RpcError, RpcMessage};
 pub use launch::{Launch, PoliteSignal, PromptDelivery, Unsupported};
 pub use name::{BackendName, BadName};
+pub use nearest::nearest;
 pub use probe::{Exit, Installed, Login, ProbeAnswer, ProbeCommand, ProbeProblem, options_in_help};
+pub use program_settings::{ProgramRules, ProgramSettings};
 pub use request::{AgentRequest, is_uuid, slash_command};
+pub use reserved_options::ReservedOptions;
 pub use sandbox::{Sandbox, UnknownSandbox};
 pub use sandbox_failure::sandbox_failure;
 pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step, Verdict};
-pub use settings::{SettingsProblem, nearest, read_settings, why_no_model};
+pub use settings::{SettingsProblem, read_settings, why_no_model};
 pub use tail::Tail;
 pub use terminal::without_colours;
 pub use under_way::UnderWay;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sandbox;
+use crate::{Sandbox, Unsupported};
 
 /// Arguments for one short, harmless run of the agent's program, such as `--version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl ProbeAnswer {
                 && !line.contains(char::is_whitespace)
         };
         self.stdout.lines().map(str::trim).find(is_version).filter(|_| self.exit == Exit::Code(0))
+    }
+
+    /// The first line that is not blank, on stdout or else on stderr.
+    pub fn first_line(&self) -> Option<&str> {
+        let mut lines = self.stdout.lines().chain(self.stderr.lines()).map(str::trim);
+        lines.find(|line| !line.is_empty())
     }
 
     /// The problem that the agent would not have answered like this, with the beginning of what was said.
@@ -85,6 +91,17 @@ pub struct Installed {
     /// Flags and other features found, in the backend's own words; [`AgentBackend::launch`](crate::AgentBackend::launch)
     /// passes no flag that is not here.
     pub features: BTreeSet<String>,
+}
+
+impl Installed {
+    /// Refuses to work without `flag`, which is needed for `purpose`, if the program does not have it. `agent` is the agent's
+    /// name and version.
+    pub fn check_flag(&self, agent: &str, flag: &str, purpose: &str) -> Result<(), Unsupported> {
+        if self.features.contains(flag) {
+            return Ok(());
+        }
+        Err(Unsupported::MissingFlag { found: agent.to_owned(), flag: flag.to_owned(), purpose: purpose.to_owned() })
+    }
 }
 
 /// Why an installed program cannot be used at all.

@@ -25,6 +25,12 @@ pub struct AgentRequest {
 }
 
 impl AgentRequest {
+    /// A request for a new session, with the model that the backend's own configuration names.
+    pub fn new(prompt: impl Into<String>, working_directory: impl Into<PathBuf>, sandbox: Sandbox) -> Self {
+        let (prompt, working_directory) = (prompt.into(), working_directory.into());
+        Self { prompt, working_directory, sandbox, model: None, resume: None }
+    }
+
     /// The model to pass: the one asked for, or else `configured`, the backend's own.
     ///
     /// Fails when an agent would read it as something else than a model, as [`why_no_model`] says.
@@ -34,6 +40,35 @@ impl AgentRequest {
             Some(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
             None => Ok(model),
         }
+    }
+
+    /// The session to resume, for an agent whose sessions have UUIDs. It may read another word as something else.
+    ///
+    /// Fails for any other id. `agent` is the agent's name and version.
+    pub fn uuid_to_resume(&self, agent: &str) -> Result<Option<&str>, Unsupported> {
+        match self.resume.as_deref() {
+            Some(session) if !is_uuid(session) => {
+                let why = "its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53";
+                Err(Unsupported::resume(session, agent, why))
+            }
+            session => Ok(session),
+        }
+    }
+
+    /// The working directory as text, for an agent that is told it in an argument or in a message.
+    ///
+    /// Fails if it is not UTF-8.
+    pub fn directory_as_text(&self) -> Result<&str, Unsupported> {
+        let not_text = || Unsupported::value("workingDirectory", "it is not UTF-8");
+        self.working_directory.to_str().ok_or_else(not_text)
+    }
+
+    /// Fails if the prompt is blank, which `agent` does not take.
+    pub fn check_not_blank(&self, agent: &str) -> Result<(), Unsupported> {
+        if self.prompt.trim().is_empty() {
+            return Err(Unsupported::value("task", format!("it is blank, which {agent} does not take")));
+        }
+        Ok(())
     }
 }
 
@@ -60,13 +95,8 @@ mod tests {
     #[test]
     fn the_call_s_model_comes_before_the_configured_one_and_neither_is_an_option() {
         let model = |asked: Option<&str>, configured| {
-            let request = AgentRequest {
-                prompt: String::new(),
-                working_directory: PathBuf::from("/"),
-                sandbox: Sandbox::ReadOnly,
-                model: asked.map(str::to_owned),
-                resume: None,
-            };
+            let mut request = AgentRequest::new("", "/", Sandbox::ReadOnly);
+            request.model = asked.map(str::to_owned);
             request
                 .model_to_pass(configured)
                 .map(|model| model.map(str::to_owned))

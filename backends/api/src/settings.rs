@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::nearest;
+
 /// What is wrong with the settings of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
@@ -18,12 +20,23 @@ impl SettingsProblem {
     pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { key: key.into(), problem: problem.into() }
     }
+
+    /// One at `key`, whose sentence begins with the key and continues with `why`: "is empty", "has a NUL byte in it".
+    pub fn of(key: &str, why: &str) -> Self {
+        Self::new(key, format!("`{key}` {why}"))
+    }
 }
 
 /// Reads `settings` as a `T`, whose keys are `known`. Every field of `T` needs a default.
 ///
 /// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
+    let keys = check_keys(settings, known)?;
+    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+}
+
+/// The settings as a table, whose keys are all `known`.
+pub(crate) fn check_keys(settings: Value, known: &[&str]) -> Result<Map<String, Value>, SettingsProblem> {
     let Value::Object(keys) = settings else {
         return Err(SettingsProblem::new("", "the settings of a backend are a table"));
     };
@@ -32,7 +45,7 @@ pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Re
         let problem = format!("unknown key `{key}`{meant}; the known keys are {}", list(known));
         return Err(SettingsProblem::new(key, problem));
     }
-    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+    Ok(keys)
 }
 
 /// Why `model` cannot be the name of a model, as the end of a sentence: an agent would read it as something else.
@@ -46,12 +59,6 @@ pub fn why_no_model(model: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// The word of `known` that `word` was probably meant to be.
-pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let near = |known: &&&str| distance(word, known) <= 1 + known.len() / 4;
-    known.iter().filter(near).min_by_key(|known| distance(word, known)).copied()
 }
 
 /// Finds the key that a failed read failed at, by reading each alone.
@@ -71,22 +78,6 @@ fn blame<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Err
 fn list(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
-}
-
-/// How many letters to add, drop or replace to get from one word to the other (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -127,11 +118,5 @@ mod tests {
         assert_eq!(problem(json!({"program": "x", "env": {"remove": "A"}})).key, "env.remove");
         assert_eq!(problem(json!({"env": 3})).key, "env");
         assert_eq!(problem(json!([])).key, "");
-    }
-
-    #[test]
-    fn nearest_takes_slips_and_leaves_strangers() {
-        assert_eq!(nearest("modle", &["model", "workdir"]), Some("model"));
-        assert_eq!(nearest("prompt", &["model", "workdir"]), None);
     }
 }

@@ -3,6 +3,7 @@
 use connector_api::{
     Cause, FailureRow, FailureTable,
     Pattern::{Status, Words},
+    advice,
 };
 
 /// The failures of Claude Code (2.1.332).
@@ -12,7 +13,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("mcp server")],
         examples: &["MCP server github: 401 Unauthorized"],
-        advice: "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed",
+        advice: advice::REPAIR_MCP_SERVER,
         cause: None,
     },
     FailureRow {
@@ -57,7 +58,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "5-hour limit reached ∙ resets 5pm",
             "You've reached your Opus limit · resets 5pm",
         ],
-        advice: "wait until the limit is reset, or name another `model`",
+        advice: advice::WAIT_FOR_RESET,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -93,7 +94,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Rate limit exceeded",
             "the request was rate limited",
         ],
-        advice: "wait a while and try again, or name another `model`",
+        advice: advice::WAIT_A_WHILE,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -128,7 +129,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("no conversation found")],
         examples: &["No conversation found with session ID: 6f6b0a3a-81c0-4800-8aa1-bbab2a035a53"],
-        advice: "start a new task, with all it has to know in `task`",
+        advice: advice::START_NEW_TASK,
         cause: None,
     },
     FailureRow {
@@ -149,7 +150,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("prompt is too long")],
         examples: &["Prompt is too long"],
-        advice: "split `task` into smaller ones",
+        advice: advice::SPLIT_TASK,
         cause: None,
     },
     FailureRow {
@@ -165,7 +166,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "API Error: 404 {\"type\":\"error\",\"error\":{\"type\":\"not_found_error\",\"message\":\"model: nope\"}}",
             "The model nope is not available on your plan",
         ],
-        advice: "leave `model` out, or name one that your account has",
+        advice: advice::CHANGE_MODEL,
         cause: None,
     },
 ]);

@@ -1,10 +1,8 @@
 //! From a request to the command line of `claude -p`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid, slash_command,
+    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported, slash_command,
 };
-
-use crate::settings::Settings;
 
 /// The tools that only look.
 const READING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite";
@@ -14,17 +12,12 @@ const EDITING: &str = "Read,Grep,Glob,LS,NotebookRead,TodoWrite,Edit,MultiEdit,W
 
 /// The command line for `request`, of options that `installed` lists.
 pub(crate) fn launch(
-    settings: &Settings,
+    settings: &ProgramSettings,
     request: &AgentRequest,
     installed: &Installed,
 ) -> Result<Launch, Unsupported> {
     let found = format!("Claude Code {}", installed.version);
-    if request.prompt.trim().is_empty() {
-        return Err(Unsupported::Value {
-            parameter: "task",
-            why: "it is blank, which Claude Code does not take".into(),
-        });
-    }
+    request.check_not_blank("Claude Code")?;
     let mut args: Vec<String> =
         ["-p", "--output-format", "stream-json", "--verbose"].into_iter().map(str::to_owned).collect();
     args.extend(settings.extra_args.iter().cloned());
@@ -32,14 +25,9 @@ pub(crate) fn launch(
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
         args.push(format!("--model={model}"));
     }
-    if let Some(session) = &request.resume {
-        let refuse =
-            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
-        if !is_uuid(session) {
-            return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
-        }
+    if let Some(session) = request.uuid_to_resume(&found)? {
         if !installed.features.contains("--resume") {
-            return Err(refuse("its help does not list `--resume`"));
+            return Err(Unsupported::resume(session, &found, "its help does not list `--resume`"));
         }
         args.push(format!("--resume={session}"));
     }

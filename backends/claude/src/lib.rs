@@ -18,18 +18,18 @@ mod settings;
 mod tools;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, OpenArea,
+    ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
-use crate::{session::ClaudeSession, settings::Settings};
+use crate::session::ClaudeSession;
 
 /// Claude Code under one configured name.
 #[derive(Debug)]
 pub struct Claude {
     name: BackendName,
-    settings: Settings,
+    settings: ProgramSettings,
 }
 
 impl AgentBackend for Claude {
@@ -37,12 +37,8 @@ impl AgentBackend for Claude {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        &self.settings.program
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.settings.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
@@ -50,12 +46,7 @@ impl AgentBackend for Claude {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sandboxes: Sandbox::ALL.into(),
-            model: true,
-            resume: true,
-            requires_git: self.settings.require_git,
-        }
+        Capabilities::with_models_and_sessions(Sandbox::ALL, &self.settings)
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
@@ -94,10 +85,10 @@ impl BackendKind for Claude {
     ];
 
     fn schema() -> Value {
-        Settings::schema()
+        settings::RULES.schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        Ok(Self { name, settings: Settings::read(settings)? })
+        Ok(Self { name, settings: settings::RULES.read(settings)? })
     }
 }

@@ -1,35 +1,20 @@
 //! The settings of a Claude Code backend, and the arguments that no setting may carry.
 
-use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use connector_api::{ProgramRules, ReservedOptions, SettingsProblem};
 
 /// The keys of `[backends.NAME]` with `kind = "claude"`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// The program: a name on `PATH`, an absolute path, or one that starts with `~/`.
-    pub(crate) program: String,
-    /// The model, unless a call names one. Without both, Claude Code's own configuration decides.
-    pub(crate) model: Option<String>,
-    /// More arguments for `claude -p`, such as `["--append-system-prompt=Be brief."]`. One that takes a value has it after
-    /// a `=`.
-    pub(crate) extra_args: Vec<String>,
-    /// Which environment variables it gets.
-    pub(crate) env: EnvRules,
-    /// Whether the working directory must be inside a git repository.
-    pub(crate) require_git: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { program: "claude".into(), model: None, extra_args: vec![], env: EnvRules::default(), require_git: true }
-    }
-}
+pub(crate) const RULES: ProgramRules = ProgramRules {
+    descriptions: &[(
+        "extra_args",
+        "More arguments for `claude -p`, such as `[\"--append-system-prompt=Be brief.\"]`. One that takes a value has it after \
+         a `=`.",
+    )],
+    check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),
+    ..ProgramRules::new("Claude Code", "claude")
+};
 
 /// What a caller may not pass, and what decides it instead.
-const OWNED: [(&[&str], &str); 5] = [
+const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (
         &[
             "--permission-mode",
@@ -57,41 +42,14 @@ const OWNED: [(&[&str], &str); 5] = [
     (&["--model"], "the model is the call's `model`, or this backend's `model`"),
     (&["-r", "--resume", "-c", "--continue", "--session-id", "--fork-session"], "sessions are codex_resume's business"),
     (&["-h", "--help", "-v", "--version", "--"], "Claude Code would do something else"),
-];
+]);
 
-impl Settings {
-    const KEYS: [&str; 5] = ["program", "model", "extra_args", "env", "require_git"];
-
-    pub(crate) fn schema() -> Value {
-        schemars::schema_for!(Self).to_value()
-    }
-
-    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
-        let settings: Self = read_settings(settings, &Self::KEYS)?;
-        if settings.program.trim().is_empty() {
-            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `claude` on PATH"));
-        }
-        if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(SettingsProblem::new(
-                "model",
-                format!("`model` {why}; leave it out to let Claude Code decide"),
-            ));
-        }
-        match settings.extra_args.iter().find_map(|arg| why_forbidden(arg)) {
-            Some(why) => Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}"))),
-            None => Ok(settings),
-        }
-    }
-}
-
-/// Why an argument may not be passed, as the end of a sentence.
-fn why_forbidden(arg: &str) -> Option<String> {
-    let flag = arg.split('=').next().unwrap_or(arg);
+fn check_argument(arg: &str) -> Result<(), SettingsProblem> {
     if !arg.starts_with('-') {
-        return Some(format!("may not have `{arg}`, which would be read as part of the task; write --option=value"));
+        let why = format!("may not have `{arg}`, which would be read as part of the task; write --option=value");
+        return Err(SettingsProblem::of("extra_args", &why));
     }
-    let owner = OWNED.iter().find(|(flags, _)| flags.contains(&flag));
-    owner.map(|(_, why)| format!("may not have `{arg}`: {why}"))
+    RESERVED.check(arg, arg.split('=').next().unwrap_or(arg))
 }
 
 #[cfg(test)]
@@ -110,9 +68,9 @@ mod tests {
             "--add-dir=/",
             "x",
         ] {
-            let problem = Settings::read(json!({"extra_args": [arg]})).expect_err(arg);
+            let problem = RULES.read(json!({"extra_args": [arg]})).expect_err(arg);
             assert!(problem.key == "extra_args" && problem.problem.contains(arg), "{problem:?}");
         }
-        assert!(Settings::read(json!({"extra_args": ["--append-system-prompt=Be brief."]})).is_ok());
+        assert!(RULES.read(json!({"extra_args": ["--append-system-prompt=Be brief."]})).is_ok());
     }
 }

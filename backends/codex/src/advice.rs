@@ -3,6 +3,7 @@
 use connector_api::{
     Cause, FailureRow, FailureTable,
     Pattern::{Status, Words},
+    advice,
 };
 
 /// The failures of Codex, as 0.171.0 words them: seen in a run, or found in its binary.
@@ -22,7 +23,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "The MCP server github is not logged in.",
             "Run `codex mcp login github`.",
         ],
-        advice: "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed",
+        advice: advice::REPAIR_MCP_SERVER,
         cause: None,
     },
     FailureRow {
@@ -122,7 +123,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "You've reached your usage limit. Increase your limits to continue using codex.",
             "http 429 Too Many Requests: usage_limit_reached",
         ],
-        advice: "wait until the limit is reset, or name another `model`",
+        advice: advice::WAIT_FOR_RESET,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -146,7 +147,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Flex capacity unavailable.",
             "unexpected status 529: overloaded",
         ],
-        advice: "wait a while and try again, or name another `model`: the provider has no capacity for this one now",
+        advice: advice::WAIT_FOR_CAPACITY,
         cause: Some(Cause::Capacity),
     },
     FailureRow {
@@ -164,7 +165,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Rate limit reached for gpt-5.5 in organization org-x on tokens per min.",
             "code: rate_limit_exceeded",
         ],
-        advice: "wait a while and try again, or name another `model`",
+        advice: advice::WAIT_A_WHILE,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -210,7 +211,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "model `x` not found",
             "You do not have access to the model gpt-6.",
         ],
-        advice: "leave `model` out, or name one that your account has",
+        advice: advice::CHANGE_MODEL,
         cause: None,
     },
     FailureRow {
@@ -227,7 +228,7 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
             "Error: turn/start: turn/start failed: Input exceeds the maximum length of 1048576 characters. (code -32602)",
             "unexpected status 413 Payload Too Large",
         ],
-        advice: "split `task` into smaller ones",
+        advice: advice::SPLIT_TASK,
         cause: None,
     },
     FailureRow {

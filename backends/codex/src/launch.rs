@@ -1,8 +1,10 @@
 //! From a request to the command line of `codex exec`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid};
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+};
 
-use crate::{settings::Settings, trust};
+use crate::{settings::ProjectSettings, trust};
 
 /// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
 const LONGEST_PROMPT: usize = 1_048_576;
@@ -12,48 +14,35 @@ const LONGEST_PROMPT: usize = 1_048_576;
 /// `extra_args` come before our own flags: an option among them that lacks its value, or takes any number of values,
 /// then cannot swallow the `-` that stands for the prompt on stdin.
 pub(crate) fn launch(
-    settings: &Settings,
+    settings: &ProgramSettings,
+    project_settings: ProjectSettings,
     request: &AgentRequest,
     installed: &Installed,
 ) -> Result<Launch, Unsupported> {
     check_prompt(&request.prompt)?;
     let has = |flag: &str| installed.features.contains(flag);
     let found = format!("Codex {}", installed.version);
-    let missing = |flag: &str, purpose: &str| Unsupported::MissingFlag {
-        found: found.clone(),
-        flag: flag.into(),
-        purpose: purpose.into(),
-    };
-    if !has("--json") {
-        return Err(missing("--json", "to follow what Codex does"));
-    }
+    installed.check_flag(&found, "--json", "to follow what Codex does")?;
     let mut args = vec!["exec".to_owned(), "--json".to_owned()];
     args.extend(settings.extra_args.iter().cloned());
-    let untrusted = trust::args(settings.project_settings, request, installed)?;
+    let untrusted = trust::args(project_settings, request, installed)?;
     args.extend(sandbox_args(request.sandbox, installed)?);
     args.extend(untrusted);
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
-        if !has("--model") {
-            return Err(missing("--model", "to choose a model"));
-        }
+        installed.check_flag(&found, "--model", "to choose a model")?;
         args.extend(["--model".to_owned(), model.to_owned()]);
     }
     if !settings.require_git && has("--skip-git-repo-check") {
         args.push("--skip-git-repo-check".to_owned());
     }
-    if let Some(session) = &request.resume {
-        let refuse =
-            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
-        // For any other word Codex begins a new session, without a word; 0.80.0 does so for an unknown id as well, which
-        // the session finds out.
-        if !is_uuid(session) {
-            return Err(refuse("its sessions have ids like 0199a213-81c0-7800-8aa1-bbab2a035a53"));
-        }
+    // For any other word Codex begins a new session, without a word; 0.80.0 does so for an unknown id as well, which the
+    // session finds out.
+    if let Some(session) = request.uuid_to_resume(&found)? {
         if !has("resume") {
-            return Err(refuse("its help does not list `exec resume`"));
+            return Err(Unsupported::resume(session, &found, "its help does not list `exec resume`"));
         }
         // All options come before: behind `resume` no version takes all of them.
-        args.extend(["resume".to_owned(), session.clone()]);
+        args.extend(["resume".to_owned(), session.to_owned()]);
     }
     args.push("-".to_owned());
     Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
@@ -95,7 +84,7 @@ fn sandbox_args(sandbox: Sandbox, installed: &Installed) -> Result<Vec<String>, 
 fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
     // From 0.125.0 on Codex drops one byte order mark at the beginning, and then says "No prompt provided via stdin."
     if prompt.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Err(Unsupported::Value { parameter: "task", why: "it is blank, which Codex does not take".into() });
+        return Err(Unsupported::value("task", "it is blank, which Codex does not take"));
     }
     let length = prompt.chars().count();
     if length > LONGEST_PROMPT {
@@ -106,15 +95,13 @@ fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
         probe::understand,
         recordings::{Recording, VERSIONS},
-        settings::ProjectSettings,
+        settings::{OwnSettings, read},
     };
 
     fn installed(version: &str) -> Installed {
@@ -122,25 +109,23 @@ mod tests {
     }
 
     fn request(prompt: &str, sandbox: Sandbox, model: Option<&str>) -> AgentRequest {
-        let working_directory = PathBuf::from("/project");
-        AgentRequest {
-            prompt: prompt.into(),
-            working_directory,
-            sandbox,
-            model: model.map(str::to_owned),
-            resume: None,
-        }
+        AgentRequest { model: model.map(str::to_owned), ..AgentRequest::new(prompt, "/project", sandbox) }
+    }
+
+    fn settings() -> ProgramSettings {
+        read(json!({})).expect("no setting is required").0
     }
 
     /// The arguments that keep the settings of `/project` out, which `trust.rs` tests.
     const UNTRUSTED: &str = r#" -c projects={"/project"={trust_level="untrusted"},"/"={trust_level="untrusted"}}"#;
 
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
-        let settings = Settings::read(settings).expect("the settings of this test are well formed");
-        let launch = launch(&settings, &request("a task", sandbox, model), &installed(version));
+        let read = read(settings).expect("the settings of this test are well formed");
+        let (settings, OwnSettings { project_settings }) = read;
+        let launch = launch(&settings, project_settings, &request("a task", sandbox, model), &installed(version));
         let args = launch.expect("an ordinary request").args.join(" ");
         let is_sandboxed = sandbox != Sandbox::DangerFullAccess;
-        let ignores_project = settings.project_settings == ProjectSettings::Ignore;
+        let ignores_project = project_settings == ProjectSettings::Ignore;
         assert_eq!(args.contains(UNTRUSTED), is_sandboxed && ignores_project, "{args}");
         args.replace(UNTRUSTED, "")
     }
@@ -179,10 +164,9 @@ mod tests {
         let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
         let ask = |version: &str, session: &str| {
             let project_settings = if version == "0.80.0" { ProjectSettings::Trust } else { ProjectSettings::Ignore };
-            let settings = Settings { project_settings, ..Settings::default() };
             let request =
                 AgentRequest { resume: Some(session.into()), ..request("x", Sandbox::WorkspaceWrite, Some("m")) };
-            launch(&settings, &request, &installed(version)).map(|launch| launch.args.join(" "))
+            launch(&settings(), project_settings, &request, &installed(version)).map(|launch| launch.args.join(" "))
         };
         let line = ask("0.169.0", session).expect("it can be resumed");
         assert_eq!(line, format!("exec --json --sandbox workspace-write{UNTRUSTED} --model m resume {session} -"));
@@ -197,7 +181,12 @@ mod tests {
     #[test]
     fn what_codex_would_not_take_is_refused() {
         let refuse = |prompt: &str, model: Option<&str>| {
-            launch(&Settings::default(), &request(prompt, Sandbox::ReadOnly, model), &installed("0.169.0"))
+            launch(
+                &settings(),
+                ProjectSettings::Ignore,
+                &request(prompt, Sandbox::ReadOnly, model),
+                &installed("0.169.0"),
+            )
         };
         for blank in ["", " \n", "\u{feff}", "\u{feff} "] {
             assert!(matches!(refuse(blank, None), Err(Unsupported::Value { parameter: "task", .. })), "{blank:?}");
@@ -217,8 +206,8 @@ mod tests {
             installed
         };
         let ask = |installed: &Installed, model| {
-            let settings = Settings { require_git: false, ..Settings::default() };
-            launch(&settings, &request("x", Sandbox::ReadOnly, model), installed)
+            let settings = ProgramSettings { require_git: false, ..settings() };
+            launch(&settings, ProjectSettings::Ignore, &request("x", Sandbox::ReadOnly, model), installed)
         };
         assert!(matches!(ask(&without(&["--json"]), None), Err(Unsupported::MissingFlag { .. })));
         assert!(matches!(ask(&without(&["--model"]), Some("m")), Err(Unsupported::MissingFlag { .. })));
@@ -229,7 +218,8 @@ mod tests {
     #[test]
     fn the_temporary_directories_can_be_closed() {
         let request = request("x", Sandbox::WorkspaceWrite, None);
-        let open = launch(&Settings::default(), &request, &installed("0.169.0")).expect("an ordinary request");
+        let open =
+            launch(&settings(), ProjectSettings::Ignore, &request, &installed("0.169.0")).expect("an ordinary request");
         let rest = open.args[1..].join(" ");
         let closed = without_temporary(open).args.join(" ");
         let keys =
@@ -243,7 +233,7 @@ mod tests {
         let mut answers = Recording::of("0.47.0").answers();
         answers[1].stdout = help;
         let installed = understand(&answers).expect("a usable help");
-        let ask = |sandbox| launch(&Settings::default(), &request("x", sandbox, None), &installed);
+        let ask = |sandbox| launch(&settings(), ProjectSettings::Ignore, &request("x", sandbox, None), &installed);
         let launch = ask(Sandbox::WorkspaceWrite).expect("--full-auto enforces it");
         assert_eq!(launch.args.join(" "), format!("exec --json --full-auto{UNTRUSTED} -"));
         assert!(matches!(ask(Sandbox::ReadOnly), Err(Unsupported::Sandbox { .. })));

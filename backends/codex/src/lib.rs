@@ -23,12 +23,16 @@ mod trust;
 mod wire;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    Login, OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported, UsageScope,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, Login,
+    OpenArea, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported,
+    UsageScope,
 };
 use serde_json::Value;
 
-use crate::{session::CodexSession, settings::Settings};
+use crate::{
+    session::CodexSession,
+    settings::{OwnSettings, ProjectSettings},
+};
 
 /// How to get the newest Codex, for advice.
 const INSTALL: &str = "npm install -g @openai/codex@latest";
@@ -37,7 +41,8 @@ const INSTALL: &str = "npm install -g @openai/codex@latest";
 #[derive(Debug)]
 pub struct Codex {
     name: BackendName,
-    settings: Settings,
+    settings: ProgramSettings,
+    project_settings: ProjectSettings,
 }
 
 impl AgentBackend for Codex {
@@ -45,12 +50,8 @@ impl AgentBackend for Codex {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        &self.settings.program
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.settings.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
@@ -58,12 +59,7 @@ impl AgentBackend for Codex {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sandboxes: Sandbox::ALL.into(),
-            model: true,
-            resume: true,
-            requires_git: self.settings.require_git,
-        }
+        Capabilities::with_models_and_sessions(Sandbox::ALL, &self.settings)
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
@@ -72,14 +68,14 @@ impl AgentBackend for Codex {
 
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
         let mut installed = probe::understand(answers)?;
-        if !trust::is_enforced(self.settings.project_settings, &installed.version) {
+        if !trust::is_enforced(self.project_settings, &installed.version) {
             installed.sandboxes.retain(|sandbox| *sandbox == Sandbox::DangerFullAccess);
         }
         Ok(installed)
     }
 
     fn launch(&self, request: &AgentRequest, installed: &Installed) -> Result<Launch, Unsupported> {
-        launch::launch(&self.settings, request, installed)
+        launch::launch(&self.settings, self.project_settings, request, installed)
     }
 
     /// Its sandbox lets commands write in `/tmp` and `TMPDIR` unless the user's own config.toml says otherwise, and not in
@@ -119,10 +115,11 @@ impl BackendKind for Codex {
     const KIND: &'static str = "codex";
 
     fn schema() -> Value {
-        Settings::schema()
+        settings::schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        Ok(Self { name, settings: Settings::read(settings)? })
+        let (settings, OwnSettings { project_settings }) = settings::read(settings)?;
+        Ok(Self { name, settings, project_settings })
     }
 }

@@ -1,24 +1,26 @@
 //! The settings of a Codex backend, and the arguments that no setting may carry.
 
-use connector_api::{EnvRules, SettingsProblem, read_settings, why_no_model};
+use connector_api::{ProgramRules, ProgramSettings, ReservedOptions, SettingsProblem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// The keys of `[backends.NAME]` with `kind = "codex"`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+const RULES: ProgramRules = ProgramRules {
+    keys: &["program", "model", "extra_args", "env", "require_git", "project_settings"],
+    descriptions: &[
+        ("program", "The Codex program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
+        ("extra_args", "More arguments for `codex exec`, such as `[\"--profile\", \"work\"]`."),
+        ("env", "Which environment variables Codex gets."),
+    ],
+    check_args,
+    ..ProgramRules::new("Codex", "codex")
+};
+
+/// The keys that only Codex has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// The Codex program: a name on `PATH`, an absolute path, or one that starts with `~/`.
-    pub(crate) program: String,
-    /// The model, unless a call names one. Without both, Codex's own configuration decides.
-    pub(crate) model: Option<String>,
-    /// More arguments for `codex exec`, such as `["--profile", "work"]`.
-    pub(crate) extra_args: Vec<String>,
-    /// Which environment variables Codex gets.
-    pub(crate) env: EnvRules,
-    /// Whether the working directory must be inside a git repository.
-    pub(crate) require_git: bool,
+pub(crate) struct OwnSettings {
     /// Whether a project's own Codex settings count in `read-only` and `workspace-write`: `ignore` never reads them, and
     /// `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
@@ -35,43 +37,22 @@ pub(crate) enum ProjectSettings {
     Trust,
 }
 
-impl Default for Settings {
+impl Default for OwnSettings {
     fn default() -> Self {
-        Self {
-            program: "codex".into(),
-            model: None,
-            extra_args: vec![],
-            env: EnvRules::default(),
-            require_git: true,
-            project_settings: ProjectSettings::Ignore,
-        }
+        Self { project_settings: ProjectSettings::Ignore }
     }
 }
 
-impl Settings {
-    const KEYS: [&str; 6] = ["program", "model", "extra_args", "env", "require_git", "project_settings"];
+pub(crate) fn schema() -> Value {
+    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+}
 
-    pub(crate) fn schema() -> Value {
-        schemars::schema_for!(Self).to_value()
-    }
-
-    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
-        let settings: Self = read_settings(settings, &Self::KEYS)?;
-        if settings.program.trim().is_empty() {
-            return Err(SettingsProblem::new("program", "`program` is empty; leave it out for `codex` on PATH"));
-        }
-        if let Some(why) = settings.model.as_deref().and_then(why_no_model) {
-            return Err(SettingsProblem::new("model", format!("`model` {why}; leave it out to let Codex decide")));
-        }
-        match settings.extra_args.iter().enumerate().find_map(|(at, _)| why_forbidden(&settings.extra_args, at)) {
-            Some(why) => Err(SettingsProblem::new("extra_args", format!("`extra_args` {why}"))),
-            None => Ok(settings),
-        }
-    }
+pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+    RULES.read_with(settings)
 }
 
 /// What a caller may not pass, and what decides it instead.
-const OWNED: [(&[&str], &str); 10] = [
+const RESERVED: ReservedOptions = ReservedOptions::new(&[
     (&["--json", "--experimental-json"], "codex-connector always asks for the event stream that it reads"),
     (
         &["-s", "--sandbox", "--full-auto", "--approve-for-me", "--yolo", "--dangerously-bypass-approvals-and-sandbox"],
@@ -91,10 +72,10 @@ const OWNED: [(&[&str], &str); 10] = [
     (&["-o", "--output-last-message"], "the result file is written by codex-connector"),
     (&["-h", "--help", "-V", "--version"], "Codex would print and do nothing"),
     (&["--", "-"], "the prompt is passed by codex-connector"),
-];
+]);
 
 /// Keys of Codex's own configuration that would undo a flag that we pass, or widen the sandbox, and what to do instead.
-const OWNED_CONFIG: [(&[&str], &str); 3] = [
+const RESERVED_CONFIG: [(&[&str], &str); 3] = [
     (
         &["sandbox_mode", "sandbox_permissions", "approval_policy", "permissions", "default_permissions"],
         "the sandbox of each task is the call's `sandbox`",
@@ -106,34 +87,35 @@ const OWNED_CONFIG: [(&[&str], &str); 3] = [
     ),
 ];
 
-/// Why the argument at `at` may not be passed, as the end of a sentence.
+fn check_args(args: &[String]) -> Result<(), SettingsProblem> {
+    (0..args.len()).try_for_each(|at| check_arg(args, at))
+}
+
+/// Checks the argument at `at`.
 ///
 /// An argument that is the value of the one before it is looked at like any other: Codex takes no value that starts
 /// with `-`, so nothing that is meant well is lost.
-fn why_forbidden(args: &[String], at: usize) -> Option<String> {
+fn check_arg(args: &[String], at: usize) -> Result<(), SettingsProblem> {
     let arg = args[at].as_str();
-    if arg.contains('\0') {
-        return Some("has an argument with a NUL byte in it".into());
-    }
-    let flag = match arg.strip_prefix("--") {
+    let option = match arg.strip_prefix("--") {
         Some(_) => arg.split('=').next().unwrap_or(arg),
         None if arg.starts_with('-') => arg.char_indices().nth(2).map_or(arg, |(end, _)| &arg[..end]),
         None => "",
     };
-    if let Some((_, why)) = OWNED.iter().find(|(flags, _)| flags.contains(&flag)) {
-        return Some(format!("may not have `{arg}`: {why}"));
-    }
+    RESERVED.check(arg, option)?;
     let before = at.checked_sub(1).map(|before| args[before].as_str());
-    let assignment = match flag {
+    let assignment = match option {
         "--config" => arg.strip_prefix("--config="),
         "-c" => arg.strip_prefix("-c").map(|rest| rest.strip_prefix('=').unwrap_or(rest)),
         _ if matches!(before, Some("-c" | "--config")) => Some(arg),
         _ => None,
     };
-    let key = assignment?.split('=').next().unwrap_or_default().trim();
+    let key = assignment.and_then(|assignment| assignment.split('=').next()).unwrap_or_default().trim();
     let table = key.split('.').next().unwrap_or(key).trim_matches(['"', '\'', ' ']);
-    let (_, why) = OWNED_CONFIG.iter().find(|(tables, _)| tables.contains(&table))?;
-    Some(format!("may not set `{key}`: {why}"))
+    match RESERVED_CONFIG.iter().find(|(tables, _)| tables.contains(&table)) {
+        Some((_, why)) => Err(SettingsProblem::of("extra_args", &format!("may not set `{key}`: {why}"))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -143,16 +125,17 @@ mod tests {
     use super::*;
 
     fn refusal(extra_args: &[&str]) -> Option<String> {
-        Settings::read(json!({ "extra_args": extra_args })).err().map(|problem| problem.to_string())
+        read(json!({ "extra_args": extra_args })).err().map(|problem| problem.to_string())
     }
 
     #[test]
     fn every_key_is_optional_and_described() {
-        assert_eq!(Settings::read(json!({})), Ok(Settings::default()));
-        let schema = Settings::schema();
+        let settings = read(json!({})).expect("no key is required");
+        assert_eq!(settings, (RULES.read(json!({})).expect("no key is required"), OwnSettings::default()));
+        let schema = schema();
         let described: Vec<_> = schema["properties"].as_object().expect("an object schema").keys().collect();
-        assert_eq!(described.len(), Settings::KEYS.len());
-        assert!(described.into_iter().all(|key| Settings::KEYS.contains(&key.as_str())));
+        assert_eq!(described.len(), RULES.keys.len());
+        assert!(described.into_iter().all(|key| RULES.keys.contains(&key.as_str())));
         assert_eq!(schema["properties"]["program"]["default"], "codex");
         assert_eq!(schema["properties"]["env"]["additionalProperties"], false);
     }
@@ -223,18 +206,18 @@ mod tests {
 
     #[test]
     fn a_project_is_ignored_unless_it_is_to_be_trusted() {
-        let read = |word: &str| Settings::read(json!({ "project_settings": word }));
-        assert_eq!(Settings::default().project_settings, ProjectSettings::Ignore);
-        assert_eq!(read("ignore"), Ok(Settings::default()));
-        assert_eq!(read("trust").map(|settings| settings.project_settings), Ok(ProjectSettings::Trust));
+        let read = |word: &str| read(json!({ "project_settings": word })).map(|(_, own)| own.project_settings);
+        assert_eq!(OwnSettings::default().project_settings, ProjectSettings::Ignore);
+        assert_eq!(read("ignore"), Ok(ProjectSettings::Ignore));
+        assert_eq!(read("trust"), Ok(ProjectSettings::Trust));
         assert_eq!(read("always").expect_err("not one of the values").key, "project_settings");
     }
 
     #[test]
     fn a_model_that_is_none_is_refused() {
         for model in ["", " ", "-m", "a\nb"] {
-            assert_eq!(Settings::read(json!({ "model": model })).expect_err("no name of a model").key, "model");
+            assert_eq!(read(json!({ "model": model })).expect_err("no name of a model").key, "model");
         }
-        assert_eq!(Settings::read(json!({"program": ""})).expect_err("no program").key, "program");
+        assert_eq!(read(json!({"program": ""})).expect_err("no program").key, "program");
     }
 }

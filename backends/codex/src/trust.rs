@@ -58,7 +58,7 @@ pub(crate) fn args(
 fn untrusted(directory: &Path) -> Result<String, Unsupported> {
     let refuse = |why: &str| {
         let why = format!("{why}, so Codex cannot be told to ignore the project's own settings there");
-        Unsupported::Value { parameter: "workingDirectory", why }
+        Unsupported::value("workingDirectory", why)
     };
     let mut entries = vec![];
     for ancestor in directory.ancestors() {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn request(directory: impl Into<PathBuf>, sandbox: Sandbox) -> AgentRequest {
-        AgentRequest { prompt: "x".into(), working_directory: directory.into(), sandbox, model: None, resume: None }
+        AgentRequest::new("x", directory, sandbox)
     }
 
     #[test]

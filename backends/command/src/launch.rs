@@ -1,45 +1,46 @@
 //! From a request to the command line that the settings describe.
 
-use connector_api::{AgentRequest, Launch, PoliteSignal, PromptDelivery, Unsupported};
+use connector_api::{AgentRequest, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Unsupported};
 
-use crate::settings::{Prompt, SESSION, Settings, StopSignal};
+use crate::settings::{OwnSettings, Prompt, SESSION, StopSignal};
 
 /// The longest argument that Linux takes, in bytes: 32 pages, with the NUL at its end (`MAX_ARG_STRLEN`).
 const LONGEST_ARGUMENT: usize = 131_071;
 
 /// The command line for `request`.
-pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Launch, Unsupported> {
+pub(crate) fn launch(
+    settings: &ProgramSettings,
+    own: &OwnSettings,
+    request: &AgentRequest,
+) -> Result<Launch, Unsupported> {
+    let agent = format!("`{}`", settings.program);
     if let Some(session) = &request.resume {
-        let agent = format!("`{}`", settings.program);
-        let refuse = |why: &str| Unsupported::Resume { session: session.clone(), agent, why: why.into() };
-        if settings.resume_args.is_empty() {
+        let refuse = |why: &str| Unsupported::resume(session, &agent, why);
+        if own.resume_args.is_empty() {
             return Err(refuse("this backend has no `resume_args` in its settings"));
         }
         if session.trim().is_empty() || session.starts_with('-') || session.contains(char::is_control) {
             return Err(refuse("that is no id of a session"));
         }
     }
-    if !settings.sandboxes.contains_key(&request.sandbox) {
+    if !own.sandboxes.contains_key(&request.sandbox) {
         return Err(Unsupported::Sandbox {
             sandbox: request.sandbox,
-            found: format!("`{}`", settings.program),
+            found: agent,
             why: "`sandboxes` in this backend's settings does not have it".into(),
         });
     }
     let model = request.model_to_pass(settings.model.as_deref())?;
-    if model.is_some() && settings.model_args.is_empty() {
+    if model.is_some() && own.model_args.is_empty() {
         let why = "this backend has no `model_args` in its settings; leave `model` out";
-        return Err(Unsupported::Value { parameter: "model", why: why.into() });
+        return Err(Unsupported::value("model", why));
     }
-    let workdir = request
-        .working_directory
-        .to_str()
-        .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".into() })?;
-    let mut args = settings.args(request.sandbox, workdir, model);
+    let workdir = request.directory_as_text()?;
+    let mut args = own.args(request.sandbox, workdir, model);
     if let Some(session) = &request.resume {
-        args.extend(settings.resume_args.iter().map(|arg| arg.replace(SESSION, session)));
+        args.extend(own.resume_args.iter().map(|arg| arg.replace(SESSION, session)));
     }
-    let prompt = match settings.prompt {
+    let prompt = match own.prompt {
         Prompt::Stdin => PromptDelivery::Stdin,
         Prompt::Argument => {
             check_argument(&request.prompt)?;
@@ -47,7 +48,7 @@ pub(crate) fn launch(settings: &Settings, request: &AgentRequest) -> Result<Laun
             PromptDelivery::Argument
         }
     };
-    let polite_signal = match settings.stop_signal {
+    let polite_signal = match own.stop_signal {
         StopSignal::Interrupt => PoliteSignal::Interrupt,
         StopSignal::Terminate => PoliteSignal::Terminate,
     };
@@ -65,17 +66,16 @@ fn check_argument(prompt: &str) -> Result<(), Unsupported> {
     } else {
         return Ok(());
     };
-    Err(Unsupported::Value { parameter: "task", why })
+    Err(Unsupported::value("task", why))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use connector_api::Sandbox;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::settings::read;
 
     fn launched(more: Value, prompt: &str, model: Option<&str>) -> Result<Launch, Unsupported> {
         let mut settings = json!({
@@ -87,15 +87,10 @@ mod tests {
         for (key, value) in more.as_object().expect("a table of settings") {
             settings[key] = value.clone();
         }
-        let settings = Settings::read(settings).expect("the settings of this test are well formed");
-        let request = AgentRequest {
-            prompt: prompt.into(),
-            working_directory: PathBuf::from("/a {b}"),
-            sandbox: Sandbox::ReadOnly,
-            model: model.map(str::to_owned),
-            resume: None,
-        };
-        launch(&settings, &request)
+        let (settings, own) = read(settings).expect("the settings of this test are well formed");
+        let request =
+            AgentRequest { model: model.map(str::to_owned), ..AgentRequest::new(prompt, "/a {b}", Sandbox::ReadOnly) };
+        launch(&settings, &own, &request)
     }
 
     fn args(more: Value, model: Option<&str>) -> Vec<String> {

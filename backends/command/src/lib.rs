@@ -25,18 +25,19 @@ mod settings;
 mod template;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    ProbeAnswer, ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, ProbeAnswer,
+    ProbeCommand, ProbeProblem, ProgramSettings, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
-use crate::{json_lines::JsonSession, session::CommandSession, settings::Settings};
+use crate::{json_lines::JsonSession, session::CommandSession, settings::OwnSettings};
 
 /// A command-line agent under one configured name.
 #[derive(Debug)]
 pub struct Command {
     name: BackendName,
-    settings: Settings,
+    settings: ProgramSettings,
+    own: OwnSettings,
 }
 
 impl AgentBackend for Command {
@@ -44,43 +45,39 @@ impl AgentBackend for Command {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        &self.settings.program
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.settings.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
         let otherwise = || format!("install `{}`", self.settings.program);
-        self.settings.install_hint.clone().unwrap_or_else(otherwise)
+        self.own.install_hint.clone().unwrap_or_else(otherwise)
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            sandboxes: self.settings.sandboxes.keys().copied().collect(),
-            model: !self.settings.model_args.is_empty(),
-            resume: !self.settings.resume_args.is_empty(),
+            sandboxes: self.own.sandboxes.keys().copied().collect(),
+            model: !self.own.model_args.is_empty(),
+            resume: !self.own.resume_args.is_empty(),
             requires_git: self.settings.require_git,
         }
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
-        let args = &self.settings.version_args;
+        let args = &self.own.version_args;
         if args.is_empty() { vec![] } else { vec![ProbeCommand { args: args.clone() }] }
     }
 
     fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-        probe::understand(&self.settings, answers)
+        probe::understand(&self.own, answers)
     }
 
     fn launch(&self, request: &AgentRequest, _installed: &Installed) -> Result<Launch, Unsupported> {
-        launch::launch(&self.settings, request)
+        launch::launch(&self.settings, &self.own, request)
     }
 
     fn session(&self, _request: &AgentRequest) -> Box<dyn AgentSession> {
-        match &self.settings.json_lines {
+        match &self.own.json_lines {
             Some(rules) => Box::new(JsonSession::new(&self.settings.program, rules.clone())),
             None => Box::new(CommandSession::new(&self.settings.program)),
         }
@@ -91,10 +88,11 @@ impl BackendKind for Command {
     const KIND: &'static str = "command";
 
     fn schema() -> Value {
-        Settings::schema()
+        settings::schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        Ok(Self { name, settings: Settings::read(settings)? })
+        let (settings, own) = settings::read(settings)?;
+        Ok(Self { name, settings, own })
     }
 }

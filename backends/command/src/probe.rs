@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
-use crate::settings::Settings;
+use crate::settings::OwnSettings;
 
 /// Reads the answer to `version_args`, if the program was asked.
-pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+pub(crate) fn understand(settings: &OwnSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let said = answers.first().map(first_line).transpose()?.flatten();
     Ok(Installed {
         version: said.unwrap_or("version unknown").to_owned(),
@@ -18,8 +18,7 @@ pub(crate) fn understand(settings: &Settings, answers: &[ProbeAnswer]) -> Result
 
 /// The first line that says something, on stdout or else on stderr.
 fn first_line(answer: &ProbeAnswer) -> Result<Option<&str>, ProbeProblem> {
-    let mut lines = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
-    let line = lines.find(|line| !line.is_empty());
+    let line = answer.first_line();
     if answer.exit == Exit::Code(0) {
         return Ok(line);
     }
@@ -38,16 +37,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::settings::read;
 
     fn understood(exit: i32, stdout: &str, stderr: &str) -> Result<Installed, ProbeProblem> {
-        let settings = Settings::read(json!({"program": "agent", "sandboxes": {"read-only": []}}));
+        let settings = read(json!({"program": "agent", "sandboxes": {"read-only": []}}));
         let answer = ProbeAnswer {
             args: vec!["--version".into()],
             exit: Exit::Code(exit),
             stdout: stdout.into(),
             stderr: stderr.into(),
         };
-        understand(&settings.expect("the least settings"), &[answer])
+        understand(&settings.expect("the least settings").1, &[answer])
     }
 
     #[test]
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_asked_has_an_unknown_version() {
-        let settings = Settings::read(json!({"program": "a", "sandboxes": {"read-only": []}, "version_args": []}));
-        let installed = understand(&settings.expect("the least settings"), &[]).expect("nothing to understand");
+        let settings = read(json!({"program": "a", "sandboxes": {"read-only": []}, "version_args": []}));
+        let installed = understand(&settings.expect("the least settings").1, &[]).expect("nothing to understand");
         assert_eq!(installed.version, "version unknown");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connector_api::{EnvRules, Sandbox, SettingsProblem, read_settings, why_no_model};
+use connector_api::{ProgramRules, ProgramSettings, Sandbox, SettingsProblem};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,20 +26,41 @@ pub(crate) const IN_ARGS: [Placeholder; 2] = [Placeholder::Workdir, Placeholder:
 pub(crate) const IN_MODEL_ARGS: [Placeholder; 3] = [Placeholder::Model, Placeholder::Workdir, Placeholder::Sandbox];
 
 /// The keys of `[backends.NAME]` with `kind = "command"`.
+const RULES: ProgramRules = ProgramRules {
+    keys: &[
+        "program",
+        "args",
+        "model_args",
+        "model",
+        "sandboxes",
+        "resume_args",
+        "json_lines",
+        "prompt",
+        "version_args",
+        "install_hint",
+        "stop_signal",
+        "env",
+        "require_git",
+    ],
+    descriptions: &[
+        ("program", "The agent's program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
+        ("model", "The model, unless a call names one."),
+        ("env", "Which environment variables the agent gets."),
+    ],
+    ..ProgramRules::new("the agent", "")
+};
+
+/// The keys that only this kind has.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
-pub(crate) struct Settings {
-    /// The agent's program: a name on `PATH`, an absolute path, or one that starts with `~/`.
-    pub(crate) program: String,
+pub(crate) struct OwnSettings {
     /// Its arguments. `{workdir}` and `{sandbox}` are replaced wherever they stand; an argument that is
     /// `{sandbox_args}` or `{model_args}` is replaced by those lists, which otherwise follow at the end.
     pub(crate) args: Vec<String>,
     /// The arguments for a model, such as `["--model", "{model}"]`; left out when there is no model. Without this key
     /// a call that names a model is refused.
     pub(crate) model_args: Vec<String>,
-    /// The model, unless a call names one.
-    pub(crate) model: Option<String>,
     /// The arguments that make the agent keep to each sandbox. A sandbox that is not here is refused.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
@@ -56,10 +77,6 @@ pub(crate) struct Settings {
     pub(crate) install_hint: Option<String>,
     /// The signal at which the agent stops in order.
     pub(crate) stop_signal: StopSignal,
-    /// Which environment variables the agent gets.
-    pub(crate) env: EnvRules,
-    /// Whether the working directory must be inside a git repository.
-    pub(crate) require_git: bool,
 }
 
 /// How the agent gets the prompt.
@@ -84,13 +101,11 @@ pub(crate) enum StopSignal {
     Terminate,
 }
 
-impl Default for Settings {
+impl Default for OwnSettings {
     fn default() -> Self {
         Self {
-            program: String::new(),
             args: vec![],
             model_args: vec![],
-            model: None,
             sandboxes: BTreeMap::new(),
             resume_args: vec![],
             json_lines: None,
@@ -98,43 +113,24 @@ impl Default for Settings {
             version_args: vec!["--version".into()],
             install_hint: None,
             stop_signal: StopSignal::default(),
-            env: EnvRules::default(),
-            require_git: true,
         }
     }
 }
 
-impl Settings {
-    const KEYS: [&str; 13] = [
-        "program",
-        "args",
-        "model_args",
-        "model",
-        "sandboxes",
-        "resume_args",
-        "json_lines",
-        "prompt",
-        "version_args",
-        "install_hint",
-        "stop_signal",
-        "env",
-        "require_git",
-    ];
+pub(crate) fn schema() -> Value {
+    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+}
 
-    pub(crate) fn schema() -> Value {
-        schemars::schema_for!(Self).to_value()
-    }
+pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+    let (settings, own): (ProgramSettings, OwnSettings) = RULES.read_with(settings)?;
+    own.check_templates()?;
+    own.check_model(settings.model.as_deref())?;
+    own.check_sandboxes()?;
+    own.check_output()?;
+    Ok((settings, own))
+}
 
-    pub(crate) fn read(settings: Value) -> Result<Self, SettingsProblem> {
-        let settings: Self = read_settings(settings, &Self::KEYS)?;
-        settings.check_program()?;
-        settings.check_templates()?;
-        settings.check_model()?;
-        settings.check_sandboxes()?;
-        settings.check_output()?;
-        Ok(settings)
-    }
-
+impl OwnSettings {
     /// The arguments without the prompt. The settings have been checked: every template in them can be read.
     pub(crate) fn args(&self, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
         let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
@@ -158,17 +154,10 @@ impl Settings {
             .collect()
     }
 
-    fn check_program(&self) -> Result<(), SettingsProblem> {
-        if self.program.trim().is_empty() {
-            return problem("program", "is needed: a name on PATH, an absolute path, or one that starts with `~/`");
-        }
+    fn check_templates(&self) -> Result<(), SettingsProblem> {
         if self.version_args.iter().any(|arg| arg.contains('\0')) {
             return problem("version_args", "has an argument with a NUL byte in it");
         }
-        Ok(())
-    }
-
-    fn check_templates(&self) -> Result<(), SettingsProblem> {
         for arg in self.args.iter().filter(|arg| *arg != SANDBOX_ARGS && *arg != MODEL_ARGS) {
             if mentions(arg, "{model}") {
                 return problem("args", "may not have `{model}`; set `model_args = [\"--model\", \"{model}\"]`");
@@ -212,18 +201,17 @@ impl Settings {
         Ok(())
     }
 
-    fn check_model(&self) -> Result<(), SettingsProblem> {
+    fn check_model(&self, model: Option<&str>) -> Result<(), SettingsProblem> {
         if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| mentions(arg, "{model}")) {
             return problem("model_args", "has no `{model}` in it, so no model would reach the agent");
         }
         if self.model_args.is_empty() && self.args.iter().any(|arg| arg == MODEL_ARGS) {
             return problem("args", "has `{model_args}`, but there is no `model_args`");
         }
-        let Some(model) = &self.model else { return Ok(()) };
-        if self.model_args.is_empty() {
+        if model.is_some() && self.model_args.is_empty() {
             return problem("model", "reaches the agent only through `model_args`: set `[\"--model\", \"{model}\"]`");
         }
-        why_no_model(model).map_or(Ok(()), |why| problem("model", why))
+        Ok(())
     }
 
     /// A sandbox that is launched like another is a promise that nobody keeps.
@@ -254,7 +242,7 @@ fn mentions(arg: &str, placeholder: &str) -> bool {
 }
 
 fn problem(key: &str, why: &str) -> Result<(), SettingsProblem> {
-    Err(SettingsProblem { key: key.into(), problem: format!("`{key}` {why}") })
+    Err(SettingsProblem::of(key, why))
 }
 
 fn sandboxes_schema(_: &mut SchemaGenerator) -> Schema {
@@ -281,21 +269,21 @@ mod tests {
     }
 
     fn refusal(key: &str, value: Value) -> SettingsProblem {
-        Settings::read(settings(key, value)).expect_err("these settings are wrong")
+        read(settings(key, value)).expect_err("these settings are wrong")
     }
 
     #[test]
     fn a_program_and_one_sandbox_are_enough() {
-        let read = Settings::read(settings("args", json!([]))).expect("nothing else is needed");
-        assert_eq!((read.prompt, read.stop_signal, read.require_git), (Prompt::Stdin, StopSignal::Interrupt, true));
-        assert_eq!(read.version_args, ["--version"]);
+        let (shared, own) = read(settings("args", json!([]))).expect("nothing else is needed");
+        assert_eq!((own.prompt, own.stop_signal, shared.require_git), (Prompt::Stdin, StopSignal::Interrupt, true));
+        assert_eq!(own.version_args, ["--version"]);
     }
 
     #[test]
     fn the_schema_describes_every_key() {
-        let schema = Settings::schema();
+        let schema = schema();
         let described: BTreeSet<_> = schema["properties"].as_object().expect("an object").keys().cloned().collect();
-        assert_eq!(described, Settings::KEYS.map(str::to_owned).into());
+        assert_eq!(described, RULES.keys.iter().map(|key| (*key).to_owned()).collect());
         assert_eq!(schema["required"], json!(["program", "sandboxes"]));
         assert_eq!(schema["properties"]["sandboxes"]["properties"]["read-only"]["type"], "array");
     }
@@ -333,17 +321,17 @@ mod tests {
     fn a_double_dash_is_ours_when_the_prompt_is_an_argument() {
         let mut both = settings("prompt", json!("argument"));
         both["args"] = json!(["--"]);
-        assert_eq!(Settings::read(both.clone()).expect_err("two double dashes").key, "args");
+        assert_eq!(read(both.clone()).expect_err("two double dashes").key, "args");
         both["args"] = json!([]);
         both["model_args"] = json!(["--", "{model}"]);
-        assert_eq!(Settings::read(both).expect_err("two double dashes").key, "model_args");
-        assert!(Settings::read(settings("args", json!(["--", "x"]))).is_ok());
+        assert_eq!(read(both).expect_err("two double dashes").key, "model_args");
+        assert!(read(settings("args", json!(["--", "x"]))).is_ok());
     }
 
     #[test]
     fn sandboxes_may_differ_by_their_name_alone() {
         let mut named = settings("args", json!(["--sandbox", "{sandbox}"]));
         named["sandboxes"] = json!({"read-only": [], "workspace-write": []});
-        assert!(Settings::read(named).is_ok());
+        assert!(read(named).is_ok());
     }
 }

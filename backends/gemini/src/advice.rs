@@ -3,6 +3,7 @@
 use connector_api::{
     Cause, Complaint, Exit, FailureRow, FailureTable,
     Pattern::{Status, Words},
+    advice,
 };
 
 /// The exit code for "not logged in".
@@ -38,7 +39,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
             "[API Error: {\"error\":{\"code\":429,\"details\":[{\"reason\":\"MODEL_CAPACITY_EXHAUSTED\"}]}}]",
             "[API Error: {\"error\":{\"code\":529}}]",
         ],
-        advice: "wait a while and try again, or name another `model`: the provider has no capacity for this one now",
+        advice: advice::WAIT_FOR_CAPACITY,
         cause: Some(Cause::Capacity),
     },
     FailureRow {
@@ -60,7 +61,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
             "[API Error: Rate limit exceeded. Try again later.]",
             "[API Error: {\"error\":{\"code\":429,\"message\":\"slow down\"}}]",
         ],
-        advice: "wait until the limit is reset, or name another `model`",
+        advice: advice::WAIT_FOR_RESET,
         cause: Some(Cause::OutOfQuota),
     },
     FailureRow {
@@ -97,7 +98,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
             "[API Error: the model x is not supported]",
             "[API Error: the model x is not available in your region]",
         ],
-        advice: "leave `model` out, or name one that your account has",
+        advice: advice::CHANGE_MODEL,
         cause: None,
     },
 ]);

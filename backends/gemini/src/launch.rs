@@ -1,24 +1,20 @@
 //! From a request to the command line of `gemini`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported, is_uuid, slash_command,
+    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported, slash_command,
 };
-
-use crate::settings::Settings;
 
 /// Gemini CLI reads so many bytes from stdin, and leaves out the rest with no more than a warning (0.61.0).
 const MOST_BYTES: usize = 8 << 20;
 
 /// The command line for `request`, of options that `installed` lists.
 pub(crate) fn launch(
-    settings: &Settings,
+    settings: &ProgramSettings,
     request: &AgentRequest,
     installed: &Installed,
 ) -> Result<Launch, Unsupported> {
     let found = format!("Gemini CLI {}", installed.version);
-    if let Some(why) = why_no_prompt(&request.prompt) {
-        return Err(Unsupported::Value { parameter: "task", why: why.into() });
-    }
+    check_prompt(request)?;
     if !installed.sandboxes.contains(&request.sandbox) {
         let why = match request.sandbox {
             Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
@@ -39,21 +35,13 @@ pub(crate) fn launch(
         args.push("--skip-trust".to_owned());
     }
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
-        if !has("--model") {
-            let purpose = "to choose a model".to_owned();
-            return Err(Unsupported::MissingFlag { found, flag: "--model".into(), purpose });
-        }
+        installed.check_flag(&found, "--model", "to choose a model")?;
         args.push(format!("--model={model}"));
     }
-    if let Some(session) = &request.resume {
-        let refuse =
-            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
-        // It also takes `latest` and numbers, which mean another session tomorrow.
-        if !is_uuid(session) {
-            return Err(refuse("its sessions have ids like 0199a213-81c0-4800-8aa1-bbab2a035a53"));
-        }
+    // It also takes `latest` and numbers, which mean another session tomorrow.
+    if let Some(session) = request.uuid_to_resume(&found)? {
         if !has("--resume") {
-            return Err(refuse("its help does not list `--resume`"));
+            return Err(Unsupported::resume(session, &found, "its help does not list `--resume`"));
         }
         args.push(format!("--resume={session}"));
     }
@@ -61,39 +49,33 @@ pub(crate) fn launch(
     Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
 }
 
-/// Why a prompt would not reach the model as it is, as the end of a sentence.
-fn why_no_prompt(prompt: &str) -> Option<&'static str> {
-    if prompt.trim().is_empty() {
-        return Some("it is blank, which Gemini CLI does not take");
-    }
-    if prompt.len() > MOST_BYTES {
-        return Some("it is longer than 8 MiB, and Gemini CLI would leave out the rest");
+/// Refuses a prompt that would not reach the model as it is.
+fn check_prompt(request: &AgentRequest) -> Result<(), Unsupported> {
+    request.check_not_blank("Gemini CLI")?;
+    if request.prompt.len() > MOST_BYTES {
+        return Err(Unsupported::value("task", "it is longer than 8 MiB, and Gemini CLI would leave out the rest"));
     }
     // `/fix it` runs a command of Gemini CLI, of the user or of the project.
-    slash_command(prompt)
-        .is_some()
-        .then_some("it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word")
+    if slash_command(&request.prompt).is_some() {
+        let why = "it begins with `/` and a word, which Gemini CLI reads as a command; begin with another word";
+        return Err(Unsupported::value("task", why));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::json;
 
     use super::*;
-    use crate::{contract::answers, probe::understand};
+    use crate::{contract::answers, probe::understand, settings};
 
     fn launched(change: impl FnOnce(&mut AgentRequest, &mut Installed)) -> Result<Launch, Unsupported> {
-        let settings = Settings::read(json!({"extra_args": ["--extensions=none"]})).expect("good settings");
+        let settings = settings::read(json!({"extra_args": ["--extensions=none"]})).expect("good settings");
         let mut installed = understand(&answers()).expect("real answers");
-        let mut request = AgentRequest {
-            prompt: "a task".into(),
-            working_directory: PathBuf::from("/"),
-            sandbox: Sandbox::DangerFullAccess,
-            model: Some("gemini-2.5-pro".into()),
-            resume: Some("0199a213-81c0-4800-8aa1-bbab2a035a53".into()),
-        };
+        let mut request = AgentRequest::new("a task", "/", Sandbox::DangerFullAccess);
+        request.model = Some("gemini-2.5-pro".into());
+        request.resume = Some("0199a213-81c0-4800-8aa1-bbab2a035a53".into());
         change(&mut request, &mut installed);
         launch(&settings, &request, &installed)
     }

@@ -3,6 +3,7 @@
 use connector_api::{
     Cause, Complaint, FailureRow, FailureTable,
     Pattern::{Status, Words},
+    advice,
 };
 
 /// The failures of OpenCode (1.18.33) and of the providers that it passes on.
@@ -48,7 +49,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
             "{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}",
             "The model is overloaded. Please try again later.",
         ],
-        advice: "wait a while and try again, or name another `model`: the provider has no capacity for this one now",
+        advice: advice::WAIT_FOR_CAPACITY,
         cause: Some(Cause::Capacity),
     },
     FailureRow {
@@ -100,7 +101,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("session not found")],
         examples: &["Error: Session not found"],
-        advice: "start a new task, with all it has to know in `task`",
+        advice: advice::START_NEW_TASK,
         cause: None,
     },
     FailureRow {
@@ -131,7 +132,7 @@ static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("most tokens that it may write")],
         examples: &["the model's answer was cut off: it had reached the most tokens that it may write"],
-        advice: "split `task` into smaller ones",
+        advice: advice::SPLIT_TASK,
         cause: None,
     },
     FailureRow {

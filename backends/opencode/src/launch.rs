@@ -1,32 +1,23 @@
 //! From a request to the command line of `opencode run`.
 
-use connector_api::{AgentRequest, Installed, Launch, PoliteSignal, PromptDelivery, Sandbox, Unsupported};
-
-use crate::settings::Settings;
+use connector_api::{
+    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+};
 
 /// The command line for `request`, of options that `installed` lists. Never the prompt: in an argument OpenCode puts quotes
 /// around words and backslashes before quotes.
 pub(crate) fn launch(
-    settings: &Settings,
+    settings: &ProgramSettings,
     request: &AgentRequest,
     installed: &Installed,
 ) -> Result<Launch, Unsupported> {
     let found = format!("OpenCode {}", installed.version);
     let has = |flag: &str| installed.features.contains(flag);
-    let needed = |flag: &str, purpose: &str| {
-        let missing = || Unsupported::MissingFlag { found: found.clone(), flag: flag.into(), purpose: purpose.into() };
-        if has(flag) { Ok(()) } else { Err(missing()) }
-    };
-    if request.prompt.trim().is_empty() {
-        let why = "it is blank, which OpenCode does not take".into();
-        return Err(Unsupported::Value { parameter: "task", why });
-    }
+    request.check_not_blank("OpenCode")?;
     allow_everything(request.sandbox, installed, &found)?;
     // By itself it works where `PWD` says, which is where the server was started.
-    needed("--dir", "to work in the task's directory")?;
-    let directory = request.working_directory.to_str();
-    let directory = directory
-        .ok_or_else(|| Unsupported::Value { parameter: "workingDirectory", why: "it is not UTF-8".to_owned() })?;
+    installed.check_flag(&found, "--dir", "to work in the task's directory")?;
+    let directory = request.directory_as_text()?;
     let mut args =
         vec!["run".to_owned(), "--format=json".to_owned(), format!("--dir={directory}"), "--auto".to_owned()];
     if has("--thinking") {
@@ -34,13 +25,12 @@ pub(crate) fn launch(
     }
     args.extend(settings.extra_args.iter().cloned());
     if let Some(model) = request.model_to_pass(settings.model.as_deref())? {
-        needed("--model", "to choose a model")?;
+        installed.check_flag(&found, "--model", "to choose a model")?;
         args.push(format!("--model={model}"));
     }
     let has_log = has("--print-logs") && has("--log-level");
     if let Some(session) = &request.resume {
-        let refuse =
-            |why: &str| Unsupported::Resume { session: session.clone(), agent: found.clone(), why: why.into() };
+        let refuse = |why: &str| Unsupported::resume(session, &found, why);
         if !is_session_id(session) {
             return Err(refuse("its sessions have ids like ses_de81cff72ffeKXHeoDRRAPCfk9"));
         }
@@ -82,21 +72,18 @@ fn is_session_id(session: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::json;
 
     use super::*;
+    use crate::settings;
 
     const ID: &str = "ses_de81cff72ffeKXHeoDRRAPCfk9";
 
     fn request(resume: Option<&str>, sandbox: Sandbox) -> AgentRequest {
         AgentRequest {
-            prompt: "a task".into(),
-            working_directory: PathBuf::from("/home/user/my project"),
-            sandbox,
             model: Some("openrouter/openai/gpt-5".into()),
             resume: resume.map(str::to_owned),
+            ..AgentRequest::new("a task", "/home/user/my project", sandbox)
         }
     }
 
@@ -108,7 +95,7 @@ mod tests {
     }
 
     fn launched(request: &AgentRequest, without: &str) -> Result<Vec<String>, Unsupported> {
-        let settings = Settings::read(json!({"model": "a/b"})).expect("good settings");
+        let settings = settings::read(json!({"model": "a/b"})).expect("good settings");
         launch(&settings, request, &installed(without)).map(|launch| launch.args)
     }
 

@@ -19,18 +19,18 @@ mod settings;
 mod tools;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, EnvRules, Installed, Launch,
-    ProbeAnswer, ProbeCommand, ProbeProblem, Sandbox, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, ProbeAnswer,
+    ProbeCommand, ProbeProblem, ProgramSettings, Sandbox, SettingsProblem, Unsupported,
 };
 use serde_json::Value;
 
-use crate::{session::OpenCodeSession, settings::Settings};
+use crate::session::OpenCodeSession;
 
 /// OpenCode under one configured name.
 #[derive(Debug)]
 pub struct OpenCode {
     name: BackendName,
-    settings: Settings,
+    settings: ProgramSettings,
 }
 
 impl AgentBackend for OpenCode {
@@ -38,12 +38,8 @@ impl AgentBackend for OpenCode {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        &self.settings.program
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.settings.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
@@ -51,12 +47,7 @@ impl AgentBackend for OpenCode {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            sandboxes: vec![Sandbox::DangerFullAccess],
-            model: true,
-            resume: true,
-            requires_git: self.settings.require_git,
-        }
+        Capabilities::with_models_and_sessions([Sandbox::DangerFullAccess], &self.settings)
     }
 
     fn probe(&self) -> Vec<ProbeCommand> {
@@ -106,10 +97,10 @@ impl BackendKind for OpenCode {
     ];
 
     fn schema() -> Value {
-        Settings::schema()
+        settings::RULES.schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        Ok(Self { name, settings: Settings::read(settings)? })
+        Ok(Self { name, settings: settings::read(settings)? })
     }
 }

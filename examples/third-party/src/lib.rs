@@ -1,16 +1,19 @@
 //! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Complaint, EnvRules, Exit,
-    Installed, Launch, Line, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery, Sandbox,
-    SettingsProblem, Step, Unsupported, Verdict, read_settings,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Complaint, Exit, Installed,
+    Launch, Line, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings,
+    PromptDelivery, Sandbox, SettingsProblem, Step, Unsupported, Verdict,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+
+/// A parrot has no models, takes no arguments, and does not care about git.
+const RULES: ProgramRules = ProgramRules { keys: &["program", "env"], ..ProgramRules::new("the parrot", "cat") };
 
 #[derive(Debug)]
 pub struct Parrot {
     name: BackendName,
-    env: EnvRules,
+    settings: ProgramSettings,
 }
 
 impl AgentBackend for Parrot {
@@ -18,12 +21,8 @@ impl AgentBackend for Parrot {
         &self.name
     }
 
-    fn program(&self) -> &str {
-        "cat"
-    }
-
-    fn environment(&self) -> &EnvRules {
-        &self.env
+    fn settings(&self) -> &ProgramSettings {
+        &self.settings
     }
 
     fn install_hint(&self) -> String {
@@ -43,7 +42,7 @@ impl AgentBackend for Parrot {
     }
 
     fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
-        let refuse = |parameter, why: &str| Err(Unsupported::Value { parameter, why: why.into() });
+        let refuse = |parameter, why: &str| Err(Unsupported::value(parameter, why));
         match request {
             AgentRequest { sandbox: Sandbox::ReadOnly, model: None, resume: None, .. } => {
                 Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
@@ -82,13 +81,10 @@ impl BackendKind for Parrot {
     const KIND: &'static str = "parrot";
 
     fn schema() -> Value {
-        json!({"type": "object", "properties": {"env": EnvRules::schema()}})
+        RULES.schema()
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        let mut settings: Map<String, Value> = read_settings(settings, &["env"])?;
-        let env = settings.remove("env").map_or_else(|| Ok(EnvRules::default()), serde_json::from_value);
-        let wrong = |error: serde_json::Error| SettingsProblem { key: "env".into(), problem: error.to_string() };
-        Ok(Self { name, env: env.map_err(wrong)? })
+        Ok(Self { name, settings: RULES.read(settings)? })
     }
 }

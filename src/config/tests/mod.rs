@@ -8,7 +8,7 @@ use std::{fs, path::Path, time::Duration};
 
 use connector_api::{
     AgentBackend, AgentRequest, AgentSession, BackendKind, Capabilities, EnvRules, Installed, Launch, ProbeAnswer,
-    ProbeCommand, ProbeProblem, SettingsProblem, Unsupported,
+    ProbeCommand, ProbeProblem, ProgramSettings, SettingsProblem, Unsupported,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,11 +44,11 @@ macro_rules! kind {
             fn name(&self) -> &BackendName {
                 &self.0
             }
+            fn settings(&self) -> &ProgramSettings {
+                unreachable!("configuration runs nothing")
+            }
             fn program(&self) -> &str {
                 $word
-            }
-            fn environment(&self) -> &EnvRules {
-                unreachable!("configuration runs nothing")
             }
             fn install_hint(&self) -> String {
                 String::new()

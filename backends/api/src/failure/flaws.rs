@@ -38,10 +38,13 @@ const CODES: [&str; 6] = ["401", "402", "413", "429", "503", "529"];
 impl FailureTable {
     /// Mistakes in this table; none if it can be relied on. For tests.
     ///
-    /// Each example must be explained by its own row, each pattern must match an example of its row, the advice must be
-    /// one line, and no row with a cause may match messages that only contain ids or look similar.
+    /// Each example must be explained by its own row, each pattern must match an example of its row and be in no other row,
+    /// the advice must be one line, and no row with a cause may match messages that only contain ids or look similar.
     pub fn flaws(&self) -> Vec<String> {
         let mut flaws: Vec<String> = self.0.iter().flat_map(|row| self.flaws_of(row)).collect();
+        let patterns: Vec<Pattern> = self.0.iter().flat_map(|row| row.patterns).copied().collect();
+        let repeated = (0..patterns.len()).filter(|at| patterns[..*at].contains(&patterns[*at]));
+        flaws.extend(repeated.map(|at| format!("{:?} is in the table twice", patterns[at])));
         let ids = (0..2_000).map(id);
         let with_ids = ids.flat_map(|id| WITH_ID.map(|message| message.replace("{}", &id)));
         for said in UNRELATED.iter().map(|said| (*said).to_owned()).chain(with_ids) {
@@ -64,6 +67,9 @@ impl FailureTable {
         let matches = |pattern: Pattern| row.examples.iter().any(|example| Text::read(example).matches(pattern));
         let unused = row.patterns.iter().filter(|pattern| !matches(**pattern));
         flaws.extend(unused.map(|pattern| format!("{pattern:?} matches none of its row's examples")));
+        if row.examples.is_empty() || row.patterns.is_empty() {
+            flaws.push(format!("a row has no patterns or no examples: {}", row.advice));
+        }
         if row.advice.is_empty() || row.advice.contains('\n') || row.advice.contains("  ") {
             flaws.push(format!("the advice is not one line: `{}`", row.advice));
         }
@@ -118,6 +124,21 @@ mod tests {
             row(&[Pattern::Words("no key")], &["no key"]),
         ];
         assert_eq!(flaws(&ROWS), "`no key` is explained by an earlier row: another");
+    }
+
+    #[test]
+    fn a_pattern_in_two_rows_and_an_empty_row_are_found() {
+        const ROWS: [FailureRow; 3] = [
+            row(&[Pattern::Words("no key")], &["no key"]),
+            row(&[Pattern::Words("no key"), Pattern::Words("bad key")], &["bad key"]),
+            FailureRow { advice: "nothing", ..row(&[], &[]) },
+        ];
+        let expected = [
+            "Words(\"no key\") matches none of its row's examples",
+            "a row has no patterns or no examples: nothing",
+            "Words(\"no key\") is in the table twice",
+        ];
+        assert_eq!(flaws(&ROWS), expected.join("\n"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! A row with a [`Cause`] may hand the task to another company's agent. Its patterns must therefore match nothing but that
 //! failure. A number in an id, a path, a port or a time is never a status code (see [`Pattern::Status`]).
 
+pub mod advice;
 mod flaws;
 mod pattern;
 
@@ -26,7 +27,8 @@ pub struct FailureRow {
     pub patterns: &'static [Pattern],
     /// Real messages. Each pattern matches at least one of them.
     pub examples: &'static [&'static str],
-    /// Advice for the user, on one line. Names a command, a configuration key or a parameter.
+    /// Advice for the user, on one line. Names a command, a configuration key or a parameter. [`advice`] has some that fits
+    /// several agents.
     pub advice: &'static str,
     /// Why another agent might do better, if it might.
     pub cause: Option<Cause>,

@@ -1,6 +1,8 @@
 //! Everything that is public, used as a third party uses it. What no longer compiles here breaks somebody's agent: it needs a
 //! new major version.
 
+mod agent;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
@@ -10,153 +12,16 @@ use std::{
 };
 
 use connector_api::{
-    AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, BadName, Capabilities, Cause,
-    Chunks, CommandStatus, Complaint, EnvRules, Exit, ExitDeadline, FailureRow, FailureTable, FileChange,
-    FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login,
-    NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
-    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnderWay, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict,
-    Warning, contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command,
-    why_no_model, without_colours,
+    AgentEvent, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, Complaint, EnvRules,
+    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Halves, Installed,
+    JsonLine, JsonObject, JsonReader, JsonRpc, Launch, Line, NamePattern, Pattern, PoliteSignal, ProbeAnswer,
+    ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem, Step,
+    TodoItem, UnderWay, UnknownSandbox, Unsupported, Usage, UsageScope, Warning, advice, contract::Subject, is_uuid,
+    json_rpc, nearest, options_in_help, read_settings, slash_command,
 };
 use serde_json::{Value, json};
 
-#[derive(Debug)]
-struct Agent(BackendName, EnvRules);
-
-impl AgentBackend for Agent {
-    fn name(&self) -> &BackendName {
-        &self.0
-    }
-    fn program(&self) -> &str {
-        "agent"
-    }
-    fn environment(&self) -> &EnvRules {
-        &self.1
-    }
-    fn install_hint(&self) -> String {
-        "build it".into()
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { sandboxes: vec![Sandbox::DangerFullAccess], model: true, resume: true, requires_git: false }
-    }
-    fn probe(&self) -> Vec<ProbeCommand> {
-        vec![ProbeCommand::new(["--version"]), ProbeCommand { args: vec![] }]
-    }
-    fn understand(&self, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
-        match answers {
-            [answer, ..] if answer.exit == Exit::Code(70) && answer.bare_version().is_none() => {
-                Err(answer.not_understood())
-            }
-            [ProbeAnswer { args, exit, stdout, stderr }, ..] if *exit != Exit::Code(0) => {
-                let said = without_colours(&format!("{stdout}{stderr}"));
-                Err(ProbeProblem::NotUnderstood { command: args.join(" "), exit: *exit, said })
-            }
-            [] => Err(ProbeProblem::TooOld { found: "0".into(), oldest: "1".into() }),
-            _ => {
-                let sandboxes = vec![Sandbox::DangerFullAccess];
-                Ok(Installed { version: "1".into(), sandboxes, features: BTreeSet::from(["--x".into()]) })
-            }
-        }
-    }
-    fn launch(&self, request: &AgentRequest, _: &Installed) -> Result<Launch, Unsupported> {
-        let AgentRequest { prompt: _, working_directory: _, sandbox, model, resume } = request;
-        if *sandbox != Sandbox::DangerFullAccess {
-            return Err(Unsupported::Sandbox { sandbox: *sandbox, found: "agent 1".into(), why: "it cannot".into() });
-        }
-        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
-        if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
-            return Err(Unsupported::Resume { session: session.clone(), agent: "agent".into(), why: "no".into() });
-        }
-        let args = model.iter().chain(resume).map(|word| format!("--x={word}")).collect();
-        Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt })
-    }
-    fn open_areas(&self) -> &'static [OpenArea] {
-        &[OpenArea::Temporary, OpenArea::Repository]
-    }
-    fn close_area(&self, area: OpenArea, launch: Launch) -> Option<Launch> {
-        (area == OpenArea::Repository).then_some(launch)
-    }
-    fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(Talk { prompt: request.prompt.clone(), said: Tail::new(10, 1_000), stderr: Tail::of_complaints() })
-    }
-    fn usage_scope(&self, _: &Installed) -> UsageScope {
-        UsageScope::Session
-    }
-    fn sandbox_probe(&self) -> Option<ProbeCommand> {
-        sandbox_failure("").map(|_| ProbeCommand::new(["x"]))
-    }
-    fn login_probe(&self) -> Option<ProbeCommand> {
-        None
-    }
-    fn understand_login(&self, answer: &ProbeAnswer) -> Login {
-        match answer.exit {
-            Exit::Code(0) => Login::Yes(answer.stdout.clone()),
-            Exit::Code(_) => Login::No { said: answer.stderr.clone(), advice: "log in".into() },
-            Exit::Signal(_) => Login::Unknown,
-        }
-    }
-}
-
-impl BackendKind for Agent {
-    const KIND: &'static str = "agent";
-    const NEEDS: &'static [&'static str] = &["AGENT_*"];
-    fn schema() -> Value {
-        json!({"type": "object", "properties": {"env": EnvRules::schema()}})
-    }
-    fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        let _: BTreeMap<String, Value> = read_settings(settings, &["env"])?;
-        Ok(Self(name, EnvRules { pass: vec![], remove: vec![NamePattern("A*".into())], ..EnvRules::default() }))
-    }
-}
-
-struct Talk {
-    prompt: String,
-    said: Tail,
-    stderr: Tail,
-}
-
-impl AgentSession for Talk {
-    fn start(&mut self) -> Vec<Step> {
-        vec![
-            Step::Send(self.prompt.clone().into_bytes()),
-            Step::CloseStdin,
-            Step::Deadline(Some(Duration::from_secs(1))),
-        ]
-    }
-    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
-        self.said.push(line);
-        vec![Step::Event(AgentEvent::Message { text: line.text().into_owned() }), Step::Deadline(None)]
-    }
-    fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
-        self.stderr.push(line);
-        vec![]
-    }
-    fn overdue(&mut self) -> Vec<Step> {
-        vec![Step::Finished]
-    }
-    fn interrupt(&mut self) -> Interrupt {
-        if self.said.is_cut() { Interrupt::Signal } else { Interrupt::Steps(vec![Step::CloseStdin]) }
-    }
-    fn has_completed(&self) -> bool {
-        self.said.text().is_some()
-    }
-    fn warnings(&self) -> Vec<Warning> {
-        self.stderr.is_cut().then(|| Warning::new("it complained a lot")).into_iter().collect()
-    }
-    fn finish(self: Box<Self>, exit: Exit) -> Verdict {
-        let answer = self.said.text();
-        let outcome = match (exit, &answer, self.stderr.text()) {
-            (Exit::Code(0), Some(_), _) => Outcome::Completed,
-            (Exit::Code(2), _, Some(said)) => Outcome::CommandLineRefused(Complaint::new(said)),
-            (_, _, said) => Outcome::Failed(Complaint {
-                said: said.unwrap_or_else(|| exit.to_string()),
-                advice: None,
-                cause: Some(Cause::NotLoggedIn),
-            }),
-        };
-        Verdict { outcome, answer, session_id: None, usage: Some(Usage::default()) }
-    }
-}
+use crate::agent::{Agent, RULES};
 
 connector_api::contract_tests!(
     Agent,
@@ -209,6 +74,9 @@ fn every_event_and_every_word_can_be_made() {
     let refusals = [
         Unsupported::MissingFlag { found: "a".into(), flag: "--x".into(), purpose: "to work".into() },
         Unsupported::PromptTooLong { agent: "a".into(), length: 2, limit: 1 },
+        Unsupported::Resume { session: "s".into(), agent: "agent".into(), why: "no".into() },
+        Unsupported::Value { parameter: "task", why: "no".into() },
+        Unsupported::value("task", "no"),
     ];
     assert!(refusals.iter().all(|refusal| !refusal.to_string().is_empty()));
     for delivery in [PromptDelivery::Stdin, PromptDelivery::Argument, PromptDelivery::Session] {
@@ -253,12 +121,43 @@ fn a_failure_table_explains_failures() {
             advice: "set a key",
             cause: Some(Cause::NotLoggedIn),
         },
+        FailureRow {
+            patterns: &[Pattern::Words("too long")],
+            examples: &["too long"],
+            advice: advice::SPLIT_TASK,
+            cause: None,
+        },
     ]);
     assert_eq!(TABLE.flaws(), Vec::<String>::new());
     let complaint: Complaint = TABLE.complaint("no key");
     assert_eq!((complaint.advice.as_deref(), complaint.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
     let row: Option<&FailureRow> = TABLE.find_status(401);
     assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
+}
+
+#[test]
+fn settings_of_a_program_are_read_with_those_of_the_kind() {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Own {
+        color: bool,
+    }
+    let rules = ProgramRules { keys: &["program", "color"], ..ProgramRules::new("Agent", "agent") };
+    let read: Result<(ProgramSettings, Own), SettingsProblem> = rules.read_with(json!({"color": true}));
+    let (ProgramSettings { program, model, extra_args, env, require_git }, own) = read.expect("the keys are known");
+    assert_eq!((program.as_str(), model, extra_args, env), ("agent", None, vec![], EnvRules::default()));
+    assert!(require_git && own.color);
+    let schema = rules.schema_with(json!({"type": "object", "properties": {"color": {"type": "boolean"}}}));
+    assert_eq!(schema["properties"]["color"]["type"], "boolean");
+    let refused = RULES.read(json!({"extra_args": ["--json"]})).expect_err("it is reserved");
+    assert_eq!(refused.key, "extra_args");
+    let installed = Installed { version: "1".into(), sandboxes: vec![], features: BTreeSet::new() };
+    let missing: Result<(), Unsupported> = installed.check_flag("agent 1", "--x", "to work");
+    assert!(missing.is_err_and(|missing| missing.to_string().contains("--x")));
+    let settings = RULES.read(json!({})).expect("no key is required");
+    assert!(Capabilities::with_models_and_sessions([Sandbox::ReadOnly], &settings).requires_git);
+    let answer = ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout: "\n a 1 \n".into(), stderr: String::new() };
+    assert_eq!(answer.first_line(), Some("a 1"));
 }
 
 #[cfg(feature = "schemars1")]
@@ -284,6 +183,8 @@ fn names_rules_and_sandboxes_read_back() {
     let theirs: Vec<_> = rules.apply(ours).into_keys().collect();
     assert_eq!(theirs, ["A", "B", "GIT_EDITOR", "GIT_TERMINAL_PROMPT", "SECRET_OF_MINE"]);
     assert_eq!(nearest("modle", &["model", "env"]), Some("model"));
+    let _: Result<BTreeMap<String, Value>, SettingsProblem> = read_settings(json!({}), &["env"]);
+    assert_eq!(SettingsProblem::of("k", "is wrong"), SettingsProblem::new("k", "`k` is wrong"));
     let problem = SettingsProblem { key: "k".into(), problem: "p".into() };
     assert_eq!((problem.to_string(), problem), ("p".to_owned(), SettingsProblem::new("k", "p")));
     let not_asked = ProbeProblem::NotAsked { command: "--version".into() };
@@ -293,13 +194,16 @@ fn names_rules_and_sandboxes_read_back() {
     assert!(!is_uuid("x"));
     assert_eq!(slash_command("/x y"), Some("x"));
     assert_eq!(Line::TooLong { head: b"x", length: 9 }.text(), "x");
-    let request = AgentRequest {
+    let request = AgentRequest::new("x", "/", Sandbox::ReadOnly);
+    assert_eq!(request.uuid_to_resume("agent 1"), Ok(None));
+    let all = AgentRequest {
         prompt: "x".into(),
         working_directory: PathBuf::from("/"),
         sandbox: Sandbox::ReadOnly,
         model: None,
         resume: None,
     };
+    assert_eq!(request, all);
     let thawed: AgentRequest = serde_json::from_value(json!(request)).expect("what was written is read");
     assert_eq!(thawed, request);
 }
@@ -318,6 +222,30 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
     let mut reader = JsonReader::default();
     reader.read(b"{\"a\":1");
     assert!(reader.warning().is_some_and(|warning| warning.message.contains("could not be read")));
+}
+
+#[test]
+fn json_rpc_is_spoken_over_lines() {
+    let mut rpc: JsonRpc<&str> = JsonRpc::default();
+    let _: Vec<u8> = rpc.request("begin", "begin", json!({}));
+    assert_eq!((rpc.waiting_for(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
+    let error = RpcError { code: Some(1), said: "no".into() };
+    let refused = rpc.read(json!({"id": 1, "error": {"code": 1, "message": "no"}}));
+    assert_eq!(refused, Some(RpcMessage::Answer { to: "begin", outcome: Err(error) }));
+    rpc.stop_waiting();
+    for (message, answer) in [
+        (json!({"id": 1, "method": "x"}), Some(json_rpc::answer(&json!(1), json!({})))),
+        (json!({"id": "a", "method": "y"}), Some(json_rpc::refuse(&json!("a"), "y"))),
+        (json!({"method": "z"}), None),
+    ] {
+        let is_asked = match rpc.read(message) {
+            Some(RpcMessage::Request { id: _, method: _, params: _ }) => true,
+            Some(RpcMessage::Notification { method: _, params: _ }) => false,
+            Some(RpcMessage::Answer { .. }) | None => panic!("it is a message with a method"),
+        };
+        assert_eq!(is_asked, answer.is_some());
+    }
+    assert!(json_rpc::notify("stop", json!({})).ends_with(b"\n"));
 }
 
 #[test]

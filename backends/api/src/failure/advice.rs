@@ -1,0 +1,24 @@
+//! Advice that helps with failures of more than one agent.
+
+/// An account has no more to spend until its limit is reset.
+pub const WAIT_FOR_RESET: &str = "wait until the limit is reset, or name another `model`";
+
+/// Too many requests in a short time.
+pub const WAIT_A_WHILE: &str = "wait a while and try again, or name another `model`";
+
+/// The provider has no capacity for the model.
+pub const WAIT_FOR_CAPACITY: &str =
+    "wait a while and try again, or name another `model`: the provider has no capacity for this one now";
+
+/// The account does not have the model.
+pub const CHANGE_MODEL: &str = "leave `model` out, or name one that your account has";
+
+/// The task, or the answer to it, is too long for the model.
+pub const SPLIT_TASK: &str = "split `task` into smaller ones";
+
+/// An earlier session cannot be resumed.
+pub const START_NEW_TASK: &str = "start a new task, with all it has to know in `task`";
+
+/// An MCP server of the agent failed.
+pub const REPAIR_MCP_SERVER: &str =
+    "repair that MCP server in the agent's own settings, or remove it there: it is not the agent's account that failed";

@@ -1,0 +1,39 @@
+//! Guesses which of some known words was meant by another one.
+
+use strsim::osa_distance;
+
+/// Longer words are not compared, in bytes: nobody mistypes that much, and it would take long.
+const LONGEST: usize = 200;
+
+/// The word of `known` that `word` was probably meant to be.
+///
+/// Letters may be added, left out, replaced, or exchanged with their neighbour: one, and one more for every four bytes of
+/// the known word.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let candidates = known.iter().map(|known| (osa_distance(word, known), *known));
+    let near = candidates.filter(|(distance, known)| *distance <= 1 + known.len() / 4);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_understood_and_another_word_is_not() {
+        const KNOWN: [&str; 3] = ["model", "workdir", "extra_args"];
+        for (word, meant) in [
+            ("modle", Some("model")),
+            ("workidr", Some("workdir")),
+            ("extra-arg", Some("extra_args")),
+            ("prompt", None),
+            ("model", Some("model")),
+            (&"model".repeat(100), None),
+        ] {
+            assert_eq!(nearest(word, &KNOWN), meant, "{word}");
+        }
+    }
+}
