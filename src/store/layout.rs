@@ -137,6 +137,10 @@ impl Layout {
     pub(super) fn events(&self, id: &TaskId) -> PathBuf {
         self.logs.join(format!("{id}.events.jsonl"))
     }
+
+    pub(super) fn timeline(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}.timeline.jsonl"))
+    }
 }
 
 /// How the name of an archived index of the original program begins.
