@@ -39,6 +39,7 @@ pub use view::TaskView;
 use crate::{
     config::Config,
     executor::Executor,
+    follower::Watches,
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
@@ -56,6 +57,8 @@ pub struct Broker {
     probes: ProbeCache,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
+    /// Reports of writes to timelines.
+    watches: Watches,
     /// Running tasks of other servers whose time limits are enforced here.
     guarded: Arc<Mutex<HashSet<TaskId>>>,
 }
@@ -87,6 +90,7 @@ impl Broker {
             upkeep,
             executor,
             redactor,
+            watches: Watches::new(),
             guarded: Arc::default(),
         })
     }

@@ -38,4 +38,4 @@ pub use timeline::{
     ChangedFile, CommandOutcome, EntryHead, MOST_TEXT, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
     WarningSource, excerpt, within,
 };
-pub(crate) use timeline::is_exempt;
+pub(crate) use timeline::{is_exempt, outcome};

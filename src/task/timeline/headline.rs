@@ -58,7 +58,7 @@ impl TimelineEvent {
 }
 
 /// How a command ended, in words.
-fn outcome(status: CommandOutcome, exit_code: Option<i64>) -> String {
+pub(crate) fn outcome(status: CommandOutcome, exit_code: Option<i64>) -> String {
     match (status, exit_code) {
         (CommandOutcome::Declined, _) => "declined".to_owned(),
         (CommandOutcome::Completed | CommandOutcome::Failed, Some(code)) => format!("exit code {code}"),

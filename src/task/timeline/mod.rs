@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use event::is_exempt;
 pub use event::{ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource};
+pub(crate) use headline::outcome;
 pub use text::{MOST_TEXT, excerpt, within};
 
 /// The version of the format, `v` in each entry.
