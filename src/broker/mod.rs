@@ -13,6 +13,7 @@ mod follow;
 mod overdue;
 mod refusal;
 mod resume;
+mod steps;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use cancel::Cancelled;
 pub use follow::{Follow, News};
 pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
+pub use steps::Steps;
 pub use submit::{NewTask, TimeLimit};
 pub use view::TaskView;
 

@@ -6,7 +6,7 @@ use connector_testing::eventually;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
 
 fn entries(world: &World, id: &str) -> Vec<Value> {
     let content = fs::read_to_string(world.log_file(id, "timeline.jsonl")).expect("there is a timeline");
@@ -99,6 +99,26 @@ fn a_flood_of_events_is_cut_and_the_log_has_it_all() {
     assert!(shown + omitted >= 5_001, "{shown} shown and {omitted} omitted");
     assert_eq!((kinds(&entries)[0], kinds(&entries).last()), ("started", Some(&"ended")));
     assert!(world.log(&id).matches("MESSAGE: ").count() >= 5_001);
+}
+
+#[test]
+fn a_status_counts_the_steps_since_the_last_one() {
+    let world = World::with_fake_agent();
+    let mut server = world.server();
+    let gate = world.home().join("go");
+    let wait = format!("while ! [ -e {} ]; do sleep 0.05; done", gate.display());
+    let id = start(&mut server, world.fake(json!([{"say": "one"}, {"run": wait}, {"say": "two"}, {"hang": true}])));
+    wait_for_log(&world, &id, "COMMAND STARTED");
+    let first = server.call("codex_status", json!({"taskId": id}), |_| {});
+    assert_eq!(field(&first.text, "New"), None, "{}", first.text);
+    fs::write(&gate, "").expect("it is writable");
+    wait_for_log(&world, &id, "MESSAGE: two");
+    let new = eventually("both steps", PATIENCE, || {
+        let new = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
+        let new = field(&new, "New")?.to_owned();
+        new.contains("message").then_some(new)
+    });
+    assert!(new.starts_with("1 message, 1 command, "), "{new}");
 }
 
 #[test]
