@@ -29,6 +29,8 @@ pub(super) struct Timeline {
     output_written: Option<Instant>,
     /// The newest entry that was reported as written.
     reported: u64,
+    /// Whether the last write failed. It is tried again when there is something else to write, and not before.
+    is_stuck: bool,
     gaps: Failures,
 }
 
@@ -38,7 +40,7 @@ impl Timeline {
         let writer = opened.inspect_err(|error| tracing::error!(%error, "a task goes on without a timeline")).ok();
         let reported = writer.as_ref().map_or(0, TimelineWriter::newest);
         let gaps = Failures::of("the timeline has a gap");
-        Self { writer, rate: Rate::new(), output: None, output_written: None, reported, gaps }
+        Self { writer, rate: Rate::new(), output: None, output_written: None, reported, is_stuck: false, gaps }
     }
 
     /// Adds an entry, unless there are too many. `entry` is called only if it is to be written, and may find that there is
@@ -87,7 +89,8 @@ impl Timeline {
 
     /// Whether [`flush`](Self::flush) has anything to do, now or when a second is over.
     pub(super) fn is_unflushed(&self) -> bool {
-        self.writer.as_ref().is_some_and(TimelineWriter::is_waiting) || self.output.is_some() || self.rate.has_omitted()
+        let is_waiting = self.writer.as_ref().is_some_and(TimelineWriter::is_waiting);
+        !self.is_stuck && (is_waiting || self.output.is_some() || self.rate.has_omitted())
     }
 
     /// Writes what waits. Returns the number of the newest entry, if it was not returned before.
@@ -99,7 +102,9 @@ impl Timeline {
         }
         self.write_omission(now);
         let writer = self.writer.as_mut()?;
-        if let Err(error) = writer.flush() {
+        let flushed = writer.flush();
+        self.is_stuck = flushed.is_err();
+        if let Err(error) = flushed {
             self.gaps.count(&error);
             return None;
         }

@@ -239,3 +239,21 @@ fn five_at_once_remove_each_task_once() {
     assert!(first.reader().record_path(&new).exists() && in_index(&first, &new));
     assert_eq!(first.reader().running_ids().expect("it is readable"), []);
 }
+
+#[test]
+fn the_timeline_of_a_task_that_version_2_0_0_removed_goes_and_no_other() {
+    let (_dir, upkeep) = upkeep();
+    let (removed, kept) = (ended(&upkeep, 0), ended(&upkeep, 10));
+    let timeline = upkeep.layout().timeline(&removed);
+    for file in records::files_of(upkeep.layout(), &removed).iter().filter(|file| **file != timeline) {
+        fs::remove_file(file).expect("it is there");
+    }
+    upkeep.remove_leftovers();
+    assert!(timeline.exists(), "the index still has the task");
+    upkeep.index().remove(std::slice::from_ref(&removed)).expect("it is writable");
+    upkeep.remove_leftovers();
+    assert!(!timeline.exists() && upkeep.layout().timeline(&kept).exists());
+    fs::remove_file(upkeep.reader().record_path(&kept)).expect("it is there");
+    upkeep.remove_leftovers();
+    assert!(upkeep.layout().timeline(&kept).exists(), "other files of the task are left");
+}
