@@ -13,6 +13,7 @@ pub mod config;
 pub mod directory;
 pub mod executor;
 pub mod exposure;
+pub mod follower;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

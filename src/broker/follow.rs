@@ -1,22 +1,27 @@
 //! Following a task to its end, whoever runs it.
+//!
+//! The agent's steps are read from the task's timeline. The end is what the record and the lease say: a task whose
+//! supervisor is gone ends here, and its timeline does not know. They are looked at once a second, at once when the timeline
+//! ends, and less often while the hints of our own supervisor would say so.
 
 use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep},
 };
 
 use super::{Broker, Refusal};
 use crate::{
     executor::Hints,
-    task::{TaskId, TaskRecord},
+    follower::{Entries, FollowError, Follower, Watches},
+    task::{TaskId, TaskRecord, TimelineEvent},
 };
 
-/// How often the files of another server's task are looked at.
-const POLL: Duration = Duration::from_millis(200);
+/// How often the record and the lease of another server's task are looked at.
+const POLL: Duration = Duration::from_secs(1);
 
-/// How often the files of our own task are looked at, in case its hints were lost.
+/// How often those of our own task are looked at, in case its hints were lost.
 const POLL_OWN: Duration = Duration::from_secs(2);
 
 /// A task being followed.
@@ -25,8 +30,14 @@ pub struct Follow {
     broker: Broker,
     id: TaskId,
     hints: Option<watch::Receiver<Hints>>,
+    timeline: Follower,
+    /// The newest step that was read and not told.
+    newest: Option<String>,
+    /// The last one that was told.
     last_event: Option<String>,
-    /// When the files of our own task are looked at next.
+    /// Whether the timeline says that the task has ended.
+    is_over: bool,
+    /// When the record and the lease are looked at next.
     next_look: Instant,
 }
 
@@ -42,9 +53,13 @@ pub enum News {
 impl Broker {
     /// Follows a task from now on. That there is such a task is found out by [`Follow::next`].
     pub fn follow(&self, id: &TaskId) -> Follow {
-        // Only a task of ours that runs has hints.
-        let (hints, next_look) = (self.executor.hints(id), Instant::now() + POLL_OWN);
-        Follow { broker: self.clone(), id: id.clone(), hints, last_event: None, next_look }
+        // Only a task of ours that runs has hints. They wake us sooner than a watch would.
+        let hints = self.executor.hints(id);
+        let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
+        let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
+        let next_look = if hints.is_some() { Instant::now() + POLL_OWN } else { Instant::now() };
+        let (newest, last_event, is_over) = (None, None, false);
+        Follow { broker: self.clone(), id: id.clone(), hints, timeline, newest, last_event, is_over, next_look }
     }
 }
 
@@ -58,44 +73,75 @@ impl Follow {
     pub async fn next(&mut self) -> Result<News, Refusal> {
         loop {
             if self.hints.as_ref().is_some_and(|hints| hints.borrow().ended) {
-                self.hints = None;
+                (self.hints, self.is_over) = (None, true);
             }
-            // A hint of an event is not worth a look at the files.
-            if self.hints.is_none() || Instant::now() >= self.next_look {
+            // A hint of an event is not worth a look at the record.
+            if self.is_over || Instant::now() >= self.next_look {
                 if let Some(record) = self.broker.ended(&self.id).await? {
                     return Ok(News::Ended(Box::new(self.broker.clean(record))));
                 }
-                self.next_look = Instant::now() + POLL_OWN;
+                self.is_over = false;
+                self.next_look = Instant::now() + if self.hints.is_some() { POLL_OWN } else { POLL };
             }
             if let Some(event) = self.new_event().await? {
                 return Ok(News::Event(event));
             }
-            match &mut self.hints {
-                Some(hints) => {
-                    if let Ok(Err(_)) = timeout_at(self.next_look, hints.changed()).await {
-                        self.hints = None;
-                    }
-                }
-                None => sleep(POLL).await,
+            if !self.is_over {
+                self.woken().await;
             }
         }
     }
 
+    /// Waits for a hint, for a report that the timeline was written to, or for a second.
+    async fn woken(&mut self) {
+        let Some(hints) = &mut self.hints else { return self.timeline.changed().await };
+        tokio::select! {
+            hinted = hints.changed() => if hinted.is_err() {
+                self.hints = None;
+            },
+            () = self.timeline.changed() => {}
+        }
+    }
+
+    /// The newest step of the agent, if it was not told before.
     async fn new_event(&mut self) -> Result<Option<String>, Refusal> {
-        let hinted = self.hints.as_ref().map(|hints| hints.borrow().event.clone());
-        let event = match hinted {
-            Some(event) => event,
-            None => {
-                let id = self.id.clone();
-                let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
-                live.and_then(|live| live.last_event)
-            }
+        let event = if self.read_steps().await? {
+            self.newest.take()
+        } else {
+            // An older version runs the task, or its timeline could not be opened.
+            let id = self.id.clone();
+            let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
+            live.and_then(|live| live.last_event)
         };
         if event.is_none() || event == self.last_event {
             return Ok(None);
         }
         self.last_event.clone_from(&event);
         Ok(event.map(|event| self.broker.redactor.text(&event).into_owned()))
+    }
+
+    /// Reads what is new in the timeline. Returns whether there is one that can be read.
+    async fn read_steps(&mut self) -> Result<bool, Refusal> {
+        loop {
+            let (entries, more) = match self.timeline.read().await {
+                Ok(Some(Entries { entries, more })) => (entries, more),
+                Ok(None) => return Ok(false),
+                Err(FollowError::Store(error)) => {
+                    tracing::debug!(%error, task = %self.id, "its timeline cannot be read");
+                    return Ok(false);
+                }
+                Err(FollowError::NoAnswer { .. }) => {
+                    return Err(Refusal::NoAnswer { directory: self.broker.config.data_dir.clone() });
+                }
+            };
+            for entry in entries {
+                self.is_over |= matches!(entry.event, TimelineEvent::Ended { .. });
+                self.newest = entry.event.headline().or(self.newest.take());
+            }
+            if !more {
+                return Ok(true);
+            }
+        }
     }
 }
 

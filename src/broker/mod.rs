@@ -14,6 +14,7 @@ mod guarded;
 mod overdue;
 mod refusal;
 mod resume;
+mod steps;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,14 @@ pub use follow::{Follow, News};
 use guarded::GuardedTasks;
 pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
+pub use steps::Steps;
 pub use submit::{NewTask, TimeLimit};
 pub use view::TaskView;
 
 use crate::{
     config::Config,
     executor::Executor,
+    follower::Watches,
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
@@ -58,6 +61,8 @@ pub struct Broker {
     probes: ProbeCache,
     executor: Arc<dyn Executor>,
     redactor: Redactor,
+    /// Reports of writes to timelines.
+    watches: Watches,
     /// Running tasks of other servers whose time limits are enforced here.
     guarded: Arc<Mutex<GuardedTasks>>,
 }
@@ -89,6 +94,7 @@ impl Broker {
             upkeep,
             executor,
             redactor,
+            watches: Watches::new(),
             guarded: Arc::default(),
         })
     }

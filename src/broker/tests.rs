@@ -6,14 +6,14 @@ use connector_api::Sandbox;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Broker, Cancelled, NewTask, Refusal, TimeLimit,
+    Broker, Cancelled, NewTask, News, Refusal, TimeLimit,
     fake_executor::{Call, Ends, FakeExecutor},
 };
 use crate::{
     config::{Config, Overrides},
     registry::Registry,
-    store::Upkeep,
-    task::{TaskId, TaskRecord, TaskStatus},
+    store::{Claim, OpenTask, TimelineWriter, Upkeep},
+    task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent},
 };
 
 /// A broker on a data directory of its own.
@@ -261,4 +261,75 @@ async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
     assert!(!index.exists());
     let notices = world.broker.notices();
     assert!(notices.len() == 1 && notices[0].contains("tasks-damaged-"), "{notices:?}");
+}
+
+/// A task of another server, with its record.
+fn of_another(world: &World) -> (OpenTask, TaskRecord) {
+    let id = TaskId::random();
+    let Ok(Claim::Taken(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
+    let record = serde_json::from_value(serde_json::json!({
+        "format": 1, "id": id, "task": "x", "status": "running", "startedAt": "2026-01-15T10:30:00Z"
+    }));
+    let record: TaskRecord = record.expect("these fields are enough");
+    task.write_record(&record).expect("it is writable");
+    (task, record)
+}
+
+fn say(timeline: &mut TimelineWriter, text: &str) {
+    timeline.append(chrono::Utc::now(), TimelineEvent::Message { text: text.to_owned() });
+    timeline.flush().expect("it is writable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_of_another_server_is_followed_by_its_timeline() {
+    let world = World::new(Ends::OnlyByItself);
+    let (task, mut record) = of_another(&world);
+    let mut timeline = task.open_timeline().expect("it is writable");
+    say(&mut timeline, "one");
+    say(&mut timeline, "two");
+    let mut follow = world.broker.follow(&record.id);
+    let event = |text: &str| News::Event(format!("message: {text}"));
+    assert_eq!(follow.next().await.expect("it runs"), event("two"), "the newest is told");
+    say(&mut timeline, "three");
+    assert_eq!(follow.next().await.expect("it runs"), event("three"));
+    record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
+    task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
+    task.close().expect("it can be closed");
+    let News::Ended(ended) = follow.next().await.expect("it has ended") else { panic!("nothing else is new") };
+    assert_eq!(ended.status(), TaskStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so() {
+    let world = World::new(Ends::OnlyByItself);
+    let (task, record) = of_another(&world);
+    let mut timeline = task.open_timeline().expect("it is writable");
+    say(&mut timeline, "one");
+    let mut follow = world.broker.follow(&record.id);
+    follow.next().await.expect("it runs");
+    drop(task);
+    let began = Instant::now();
+    let News::Ended(ended) = follow.next().await.expect("it has ended") else { panic!("nothing else is new") };
+    assert_eq!(ended.status(), TaskStatus::Interrupted);
+    assert!(began.elapsed() <= Duration::from_millis(1_100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
+    let world = World::new(Ends::OnlyByItself);
+    let (task, record) = of_another(&world);
+    let mut follow = world.broker.follow(&record.id);
+    for text in ["message: one", "message: two"] {
+        let live = serde_json::from_value(serde_json::json!({
+            "format": 1, "phase": "working", "lastEvent": text, "trouble": null, "stdoutBytes": 0, "stderrBytes": 0,
+            "lastActivityAt": "2026-01-15T10:30:00Z", "lastActivityType": "started", "heartbeatCount": 0
+        }));
+        task.live_view().write(&live.expect("these are all fields")).expect("it is writable");
+        assert_eq!(follow.next().await.expect("it runs"), News::Event(text.to_owned()));
+    }
+    // A directory in the place of the timeline is no reason not to follow the task.
+    let name = format!("{}.timeline.jsonl", record.id);
+    std::fs::create_dir(world.broker.reader.log_dir().join(name)).expect("it is writable");
+    drop(task);
+    assert!(matches!(follow.next().await, Ok(News::Ended(_))));
 }

@@ -34,8 +34,8 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Fails with a [`StartError`] when there is no task.
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError>;
 
-    /// The hints of a task that was started here and still runs; none for any other. They only make progress faster: the
-    /// truth is in the files.
+    /// The hints of a task that was started here and still runs; none for any other. They only wake those who follow the
+    /// task: the truth is in its files.
     fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>>;
 
     /// Finalizes one task if nobody runs it any more: stops the rest of its agent's processes, and ends it as interrupted, as
@@ -81,8 +81,8 @@ pub enum Settled {
 /// What the task's supervisor reported last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// The last thing that the agent did, in one line.
-    pub event: Option<String>,
+    /// The number of the newest entry in the timeline.
+    pub newest: u64,
     /// Whether the supervisor is done, or gone.
     pub ended: bool,
 }

@@ -77,7 +77,9 @@ async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, 
     let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
-    let before = looks.remember(&id, Look::of(&view, now));
+    let (steps, place) = broker.steps_since(&id, looks.place(&id)).await?;
+    let before = looks.remember(&id, Look { place, ..Look::of(&view, now) });
+    let before = before.map(|before| Look { steps, ..before });
     Ok(Answer::served(render::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 

@@ -8,7 +8,8 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    broker::TaskView,
+    broker::{Steps, TaskView},
+    store::TimelinePlace,
     task::{TaskId, TaskStatus},
 };
 
@@ -27,6 +28,10 @@ pub(super) struct Look {
     pub(super) output: u64,
     /// The last line of the log then. Lines begin with the time, so that no two are the same.
     pub(super) last_line: Option<String>,
+    /// The end of the timeline then, if the task has one.
+    pub(super) place: Option<TimelinePlace>,
+    /// The agent's steps since then, as the next status shows them.
+    pub(super) steps: Steps,
 }
 
 /// Looks at more tasks than these are forgotten, the oldest first.
@@ -41,11 +46,18 @@ impl Look {
             status: record.status(),
             output: record.progress.stdout_bytes + record.progress.stderr_bytes,
             last_line: view.tail.lines.last().cloned(),
+            place: None,
+            steps: Steps::default(),
         }
     }
 }
 
 impl Looks {
+    /// The end of the task's timeline at the last look at it.
+    pub(super) fn place(&self, id: &TaskId) -> Option<TimelinePlace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.place
+    }
+
     /// Remembers this look at a task, and returns the one before.
     pub(super) fn remember(&self, id: &TaskId, look: Look) -> Option<Look> {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +84,8 @@ mod tests {
             status: TaskStatus::Running,
             output: 0,
             last_line: None,
+            place: None,
+            steps: Steps::default(),
         };
         let id = TaskId::random();
         assert_eq!(looks.remember(&id, look(1)), None);

@@ -137,10 +137,17 @@ impl Layout {
     pub(super) fn events(&self, id: &TaskId) -> PathBuf {
         self.logs.join(format!("{id}.events.jsonl"))
     }
+
+    pub(super) fn timeline(&self, id: &TaskId) -> PathBuf {
+        self.logs.join(format!("{id}{TIMELINE_SUFFIX}"))
+    }
 }
 
 /// How the name of an archived index of the original program begins.
 pub(super) const ARCHIVE_PREFIX: &str = "tasks-archive-";
+
+/// How the name of a timeline ends.
+pub(super) const TIMELINE_SUFFIX: &str = ".timeline.jsonl";
 
 /// How the name of a record ends.
 pub(super) const RECORD_SUFFIX: &str = ".debug.json";

@@ -18,6 +18,7 @@
 //! | file | is the truth about | written by |
 //! |---|---|---|
 //! | `logs/<id>.debug.json`, the record | one task | [`OpenTask`] |
+//! | `logs/<id>.timeline.jsonl`, the timeline | what happened, for programs; the log has it all | [`OpenTask`] |
 //! | `tasks.json`, the index | nothing: it can be rebuilt from the records | whoever holds its lock, at most 2 s |
 //! | `run/<id>/live.json`, the live view | this second | [`OpenTask`] |
 //! | `run/<id>/cancel` | a request to stop the task | anyone, by [`Requests`] |
@@ -41,6 +42,7 @@ mod records;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod token;
 mod upkeep;
 
@@ -50,8 +52,12 @@ pub use notices::Notices;
 pub use notified::{NotifiedEnds, Untold};
 pub use open_task::{Claim, LiveWriter, OpenTask, Place, Released, Turn};
 pub use probes::{ProbeCache, ProbeKey};
-pub use reader::{Extent, FileFacts, Listing, Piece, Reader, ResultText, Tail, TaskFile};
+pub use reader::{
+    Extent, FileFacts, FileIdentity, Listing, Piece, Reader, ResultText, Tail, TaskFile, TimelineEntries,
+    TimelinePlace, TimelineReader,
+};
 pub use requests::Requests;
+pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use upkeep::Upkeep;
 

@@ -25,8 +25,8 @@ pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
 }
 
 /// The files of a task outside its run directory, its record last.
-pub(super) fn files_of(layout: &Layout, id: &TaskId) -> [PathBuf; 4] {
-    [layout.events(id), layout.log(id), layout.result(id), layout.record(id)]
+pub(super) fn files_of(layout: &Layout, id: &TaskId) -> [PathBuf; 5] {
+    [layout.events(id), layout.timeline(id), layout.log(id), layout.result(id), layout.record(id)]
 }
 
 /// The record in these bytes, if they hold one of this task in a format that is known.

@@ -34,8 +34,8 @@ use crate::{
     task::{TaskRecord, TaskSpec},
 };
 
-/// How often a request to cancel is looked for.
-pub(super) const CANCEL_POLL: Duration = Duration::from_millis(200);
+/// How often a request to cancel is looked for. A server that leaves one also wakes its supervisor.
+pub(super) const CANCEL_POLL: Duration = Duration::from_secs(1);
 
 /// One run of an agent.
 pub(super) struct Run {
@@ -115,7 +115,7 @@ impl Run {
         task: &OpenTask,
         record: &mut TaskRecord,
     ) -> End {
-        journal.working();
+        journal.working(record);
         let first = self.session.start();
         let mut inputs = self.carry_out(first, journal);
         inputs.extend(outside.heard());
@@ -354,7 +354,7 @@ impl Run {
                 Step::Send(bytes) => {
                     if self.stdin.send(bytes) == Err(DoesNotRead) {
                         self.stdin.close();
-                        journal.entry("WARNING: the agent does not read what it asked for; it is being stopped");
+                        journal.warning("WARNING", "the agent does not read what it asked for; it is being stopped");
                         inputs.push(Input::SessionFinished);
                     }
                 }

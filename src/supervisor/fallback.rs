@@ -12,11 +12,10 @@ use super::{
     ending::{End, Obstacle},
     journal::Journal,
     outside::Outside,
-    render::first_line,
 };
 use crate::{
     registry::Registry,
-    task::{Fallback, FrozenBackend},
+    task::{Fallback, FrozenBackend, first_line},
 };
 
 /// The backend that the task was submitted to, after it turned out to be unable to work.
@@ -58,7 +57,7 @@ impl Task {
     fn fall_back(&mut self, why: &str, journal: &mut Journal) {
         let Fallback { backend, ceiling } = self.spec.fallbacks.remove(0);
         let why = self.set_aside(why);
-        journal.entry(&format!("FALLBACK: {why}; the task goes to {}", backend.name));
+        journal.fallback(&why, Some(&backend.name));
         self.record.progress.backend = Some(backend.name.clone());
         self.record.progress.model = None;
         self.record.progress.attempt += 1;
@@ -71,7 +70,7 @@ impl Task {
     /// The end of a task that no other backend can do either: that of the first.
     fn fail_as(&mut self, first: First, why: &str, journal: &mut Journal) -> End {
         let why = self.set_aside(why);
-        journal.entry(&format!("FALLBACK: {why}; no other backend is left"));
+        journal.fallback(&why, None);
         self.record.progress.backend = Some(first.backend.name.clone());
         self.record.progress.model = first.model;
         self.spec.backend = first.backend;

@@ -1,6 +1,7 @@
-//! The supervisor's stdout: whether there is a task, and hints that make progress faster.
+//! The supervisor's stdout: whether there is a task, and hints that wake those who follow it.
 //!
-//! Nothing depends on a hint: it is dropped when nobody reads, and the files say the same a little later.
+//! Nothing depends on a hint: it is dropped when nobody reads, and whoever follows the task looks at its files anyway a
+//! little later.
 
 use std::io;
 
@@ -23,8 +24,8 @@ pub enum Readiness {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Hint {
-    /// The agent did something, told in one line.
-    Event(String),
+    /// The timeline has entries up to the one with this number.
+    Timeline(u64),
     /// The books are closed.
     Ended,
 }
@@ -69,7 +70,7 @@ impl Hints {
     /// One write of less than a pipe takes at once (4 KiB), so that a line is written whole or not at all.
     fn line(&self, line: &impl Serialize) {
         let Some(stdout) = &self.stdout else { return };
-        let mut line = serde_json::to_vec(line).expect("hints are strings");
+        let mut line = serde_json::to_vec(line).expect("hints are strings and numbers");
         line.push(b'\n');
         let _ = rustix::io::write(stdout, &line);
     }

@@ -1,7 +1,6 @@
-//! What people and other processes see of a run: log, raw events, live view, hints.
+//! What people and other processes see of a run: log, raw events, timeline, live view, hints.
 //!
-//! The log is complete. The other three are bounded: the live view is replaced at most once a second, a hint is given
-//! at most ten times a second.
+//! The log is complete. The timeline and the live view are bounded, and a hint only says that the timeline has grown.
 
 use std::{
     borrow::Cow,
@@ -10,85 +9,59 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use connector_api::AgentEvent;
+use connector_api::{AgentEvent, BackendName};
 
 use super::{
+    entries::entry_of,
     failures::Failures,
     hints::{Hint, Hints},
+    live::Live,
     redaction::{Clean, Redaction},
-    render::{Renderer, first_line, summary},
+    render::{Renderer, summary},
     stream::Stream,
+    timeline::Timeline,
 };
 use crate::{
     process::{Member, Piece},
     redact::Redactor,
-    store::{EventsWriter, LiveWriter, LogWriter, OpenTask, StoreError},
-    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskRecord, TaskSpec, cut_middle, span},
+    store::{EventsWriter, LogWriter, OpenTask, StoreError},
+    task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, WarningSource, excerpt, first_line, span},
 };
 
 /// A line is in the log after this long.
 pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
-/// Time between two live views.
-const LIVE_AFTER: Duration = Duration::from_secs(1);
-
-/// As much as is shown of what the agent tries to get over.
-const MOST_TROUBLE: usize = 2_000;
-
 /// Writes down everything that happens to one task.
 pub(super) struct Journal {
-    live_view: LiveWriter,
     log: Option<LogWriter>,
     events: Option<EventsWriter>,
+    timeline: Timeline,
+    live: Live,
     hints: Hints,
     redaction: Redaction,
     renderer: Renderer,
-    live: LiveView,
-    /// By a clock that nobody sets: one that is set back must not freeze the view.
-    live_written: Option<Instant>,
-    last_activity: Instant,
-    live_changed: bool,
     has_worked: bool,
-    pending_hint: Option<String>,
     unflushed: bool,
     log_gaps: Failures,
-    stale_views: Failures,
 }
 
 impl Journal {
     /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
     pub(super) fn open(files: &OpenTask, spec: &TaskSpec, hints: Hints, redactor: Redactor) -> Self {
         let complain = |error| tracing::error!(%error, "a task goes on without this file");
-        let now = Utc::now();
-        let live = LiveView {
-            format: RECORD_FORMAT,
-            phase: "starting".to_owned(),
-            last_event: None,
-            trouble: None,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            last_activity_at: now,
-            last_activity_type: ActivityKind::Started,
-            heartbeat_count: 0,
-        };
         let most = spec.policy.log_bytes;
         let events = spec.policy.keep_events.then(|| files.open_events(most).map_err(complain).ok()).flatten();
         Self {
-            live_view: files.live_view(),
             log: files.open_log(most).map_err(complain).ok(),
             events,
+            timeline: Timeline::new(files.open_timeline()),
+            live: Live::begin(files.live_view()),
             hints,
             redaction: Redaction::new(redactor),
             renderer: Renderer::default(),
-            live,
-            live_written: None,
-            last_activity: Instant::now(),
             has_worked: false,
-            live_changed: true,
-            pending_hint: None,
             unflushed: false,
             log_gaps: Failures::of("the log has a gap"),
-            stale_views: Failures::of("the live view is not up to date"),
         }
     }
 
@@ -120,55 +93,51 @@ impl Journal {
         self.write(|log| log.entry(Utc::now(), text));
     }
 
+    /// Writes an entry of our own, which also warns people who do not read the log.
+    pub(super) fn warning(&mut self, label: &str, text: &str) {
+        self.entry(&format!("{label}: {text}"));
+        let text = excerpt(&self.redaction.text(text));
+        self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
+    }
+
     /// The task waits for its turn behind `ahead` others; at most `most` run at a time.
     pub(super) fn queued(&mut self, ahead: usize, most: usize) {
         let phase = format!("queued: {ahead} ahead (limits.max_running = {most})");
-        if self.live.phase != phase {
+        if self.live.phase(&phase) {
             self.entry(&format!("QUEUED: {ahead} ahead, and at most {most} run at a time (limits.max_running)"));
-            self.live.phase.clone_from(&phase);
-            self.live.last_event = Some(phase.clone());
-            self.pending_hint = Some(phase);
-            self.live_changed = true;
+            self.live.line(phase);
+            let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+            self.timeline.add(TimelineEvent::Queued { ahead: count(ahead), max_running: count(most) });
         }
         self.flush();
     }
 
     /// The task's turn has come, after it waited, if it did.
     pub(super) fn begins(&mut self) {
-        if self.live.last_event.take().is_some() {
+        if self.live.clear_line() {
             self.entry("QUEUED: it is this task's turn");
-            self.live.phase = "starting".to_owned();
-            self.live_changed = true;
+            self.live.phase("starting");
         }
     }
 
     /// The agent runs.
-    pub(super) fn working(&mut self) {
-        self.live.phase = "working".to_owned();
-        self.live.last_activity_at = Utc::now();
-        self.last_activity = Instant::now();
-        self.live_changed = true;
+    pub(super) fn working(&mut self, record: &TaskRecord) {
+        self.live.working();
+        let progress = &record.progress;
+        if let Some(backend) = &progress.backend {
+            self.timeline.add(TimelineEvent::Started {
+                backend: backend.clone(),
+                version: progress.agent_version.clone(),
+                attempt: progress.attempt,
+            });
+        }
     }
 
     /// Bytes came, at `now`; none at the end of the stream, which is nothing that the agent did.
     pub(super) fn came(&mut self, stream: Stream, count: usize, now: DateTime<Utc>) {
-        if count == 0 {
-            return;
+        if count > 0 {
+            self.live.came(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
         }
-        let count = u64::try_from(count).expect("a length fits into 64 bits");
-        match stream {
-            Stream::Stdout => {
-                self.live.stdout_bytes += count;
-                self.live.last_activity_type = ActivityKind::Stdout;
-            }
-            Stream::Stderr => {
-                self.live.stderr_bytes += count;
-                self.live.last_activity_type = ActivityKind::Stderr;
-            }
-        }
-        self.live.last_activity_at = now;
-        self.last_activity = Instant::now();
-        self.live_changed = true;
     }
 
     /// A piece of a line without secrets.
@@ -195,8 +164,9 @@ impl Journal {
     pub(super) fn seen(&mut self, line: &[u8]) {
         let line = first_line(&String::from_utf8_lossy(&line[..line.len().min(1024)]));
         if !line.is_empty() {
+            self.timeline.output(&line);
             // Told as what it is: elsewhere it would stand by itself, and could be taken for words of ours.
-            self.live.last_event = Some(format!("output: {line}"));
+            self.live.line(format!("output: {line}"));
         }
     }
 
@@ -216,20 +186,14 @@ impl Journal {
 
     /// An event, at `elapsed` since the agent's start.
     pub(super) fn event(&mut self, event: AgentEvent, elapsed: Duration) {
-        let event = &self.redaction.event(event);
-        let words = self.renderer.words(event, elapsed);
-        self.has_worked |= is_work(event);
-        self.clean_entry(&words.log);
-        self.live.trouble = match event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
-            AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.live.trouble.take(),
-            _ => None,
-        };
-        if let Some(short) = words.short {
-            self.live.last_event = Some(short.clone());
-            self.pending_hint = Some(short);
+        let event = self.redaction.event(event);
+        let (words, took) = self.renderer.words(&event, elapsed);
+        self.has_worked |= is_work(&event);
+        self.clean_entry(&words);
+        if !matches!(event, AgentEvent::Other { .. }) {
+            self.timeline.offer(Instant::now(), || entry_of(&event, took));
         }
-        self.live_changed = true;
+        self.live.event(event, took);
     }
 
     /// Whether the agent has said or done anything of its own.
@@ -239,29 +203,29 @@ impl Journal {
 
     /// A heartbeat, in the documented form.
     pub(super) fn heartbeat(&mut self, number: u64, elapsed: Duration) {
-        self.live.heartbeat_count = number;
-        self.live_changed = true;
-        let now = Utc::now();
-        let since = self.last_activity.elapsed();
-        let line = format!(
-            "HEARTBEAT #{number}: elapsed={}, lastActivity={} ago ({}), stdout={}B, stderr={}B",
-            span(elapsed),
-            span(since),
-            self.live.last_activity_type,
-            self.live.stdout_bytes,
-            self.live.stderr_bytes
-        );
-        self.write(|log| log.entry(now, &line));
+        let line = self.live.heartbeat(number, elapsed);
+        self.write(|log| log.entry(Utc::now(), &line));
     }
 
     /// A warning, in the documented form.
     pub(super) fn stall_warning(&mut self, silent: Duration) {
         self.entry(&format!("WARNING: No activity for {}", span(silent)));
+        self.timeline.add(TimelineEvent::Silence { lasting: silent });
     }
 
     /// The machine was suspended for so long.
     pub(super) fn suspended(&mut self, time: Duration) {
-        self.entry(&format!("SUSPENDED: the machine slept for {}, which counts towards no limit", span(time)));
+        self.warning("SUSPENDED", &format!("the machine slept for {}, which counts towards no limit", span(time)));
+    }
+
+    /// The present backend cannot work, for this reason. The task goes to another, if there is one.
+    pub(super) fn fallback(&mut self, reason: &str, to: Option<&BackendName>) {
+        match to {
+            Some(to) => self.entry(&format!("FALLBACK: {reason}; the task goes to {to}")),
+            None => self.entry(&format!("FALLBACK: {reason}; no other backend is left")),
+        }
+        let reason = excerpt(&self.redaction.text(reason));
+        self.timeline.add(TimelineEvent::Fallback { reason, to: to.cloned() });
     }
 
     /// The agent is being stopped.
@@ -275,23 +239,21 @@ impl Journal {
             StopCause::Displaced => "the working directory was moved".to_owned(),
         };
         self.entry(&format!("STOPPING: {why}"));
-        self.live.phase = format!("stopping: {why}");
-        self.live_changed = true;
+        self.live.phase(&format!("stopping: {why}"));
+        self.timeline.add(TimelineEvent::Stopping { cause: why });
     }
 
     /// Processes that outlive the agent, and what is done about them.
     pub(super) fn survivors(&mut self, survivors: &[Member], fate: &str) {
         let names: Vec<_> = survivors.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
-        self.entry(&format!("LEFT BEHIND: {fate} {}", names.join(", ")));
+        self.warning("LEFT BEHIND", &format!("{fate} {}", names.join(", ")));
     }
 
     /// The books cannot be closed yet, for this reason.
     pub(super) fn stuck(&mut self, error: &StoreError) {
         let phase = format!("ended, but its books cannot be closed: {error}");
-        if self.live.phase != phase {
+        if self.live.phase(&phase) {
             self.entry(&format!("ERROR: {error}"));
-            self.live.phase = phase;
-            self.live_changed = true;
         }
         self.flush();
     }
@@ -304,20 +266,20 @@ impl Journal {
 
     /// Brings the record up to this moment.
     pub(super) fn count_into(&self, record: &mut TaskRecord) {
-        self.live.overlay(record);
+        self.live.count_into(record);
     }
 
     /// What the agent is trying to get over.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.live.trouble.clone()
+        self.live.trouble()
     }
 
     /// Whether [`flush`](Self::flush) has anything to do.
     pub(super) fn is_unflushed(&self) -> bool {
-        self.unflushed || self.pending_hint.is_some() || self.live_changed
+        self.unflushed || self.timeline.is_unflushed() || self.live.is_changed()
     }
 
-    /// Hands everything to the operating system, gives the pending hint, and replaces the live view when it is time.
+    /// Hands everything to the operating system, gives a hint of what is new, and replaces the live view when it is time.
     pub(super) fn flush(&mut self) {
         self.unflushed = false;
         self.write(LogWriter::flush);
@@ -328,19 +290,26 @@ impl Journal {
             tracing::error!(%error, "raw events are no longer kept");
             self.events = None;
         }
-        if let Some(hint) = self.pending_hint.take() {
-            self.hints.hint(&Hint::Event(hint));
+        if let Some(newest) = self.timeline.flush(Instant::now()) {
+            self.hints.hint(&Hint::Timeline(newest));
         }
-        if self.live_changed && self.live_written.is_none_or(|written| written.elapsed() >= LIVE_AFTER) {
-            (self.live_changed, self.live_written) = (false, Some(Instant::now()));
-            if let Err(error) = self.live_view.write(&self.live) {
-                self.stale_views.count(&error);
-            }
+        self.live.flush();
+    }
+
+    /// The task has ended by its record: the end of the timeline.
+    pub(super) fn ended(&mut self, record: &TaskRecord) {
+        for warning in record.end.iter().flat_map(|end| &end.warnings) {
+            let text = excerpt(&warning.message);
+            self.timeline.add(TimelineEvent::Warning { source: WarningSource::Connector, text });
         }
+        if let Some(end) = TimelineEvent::ended(record) {
+            self.timeline.end(end);
+        }
+        self.flush();
     }
 
     /// The books are closed.
-    pub(super) fn ended(&self) {
+    pub(super) fn closed(&self) {
         self.hints.hint(&Hint::Ended);
     }
 

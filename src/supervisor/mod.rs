@@ -6,7 +6,8 @@
 //! - `machine` decides, without I/O: what to do when, in [`crate::task::Policy`]'s terms;
 //! - `drive` is the loop that carries messages between the agent, the machine and the journal;
 //! - `clock` measures how long the agent could work, and `failures` keeps the supervisor's own log short;
-//! - `journal` writes what people and other processes see: log, live view, hints;
+//! - `journal` writes what people and other processes see: log, timeline, live view, hints;
+//! - `entries` makes entries of the timeline from events, and `timeline` writes them as far as `rate` admits them;
 //! - `queue` waits for the task's turn;
 //! - `sandbox` notices that nothing could run in the agent's sandbox;
 //! - `redaction` takes secrets out of what they write;
@@ -20,22 +21,26 @@ mod data_directory;
 mod directory_watch;
 mod drive;
 mod ending;
+mod entries;
 mod failures;
 mod fallback;
 mod guarded;
 mod hints;
 mod journal;
 mod lifeline;
+mod live;
 mod machine;
 mod outside;
 mod prepare;
 mod queue;
+mod rate;
 mod redaction;
 mod render;
 mod sandbox;
 mod stdin;
 mod stream;
 mod threads;
+mod timeline;
 mod unended;
 
 use std::{
@@ -197,7 +202,8 @@ impl Task {
         if first.stopped.is_some() || self.is_called_off(outside) {
             return first;
         }
-        journal.entry(&format!("COMMAND LINE REFUSED: {}; asking the program again what it takes", complaint.said));
+        let said = format!("{}; asking the program again what it takes", complaint.said);
+        journal.warning("COMMAND LINE REFUSED", &said);
         self.attempt(&*backend, Freshness::Fresh, journal, outside).await
     }
 
@@ -300,7 +306,7 @@ impl Task {
         }
     }
 
-    /// Closes the books, in this order: result, log, record, lease, index, run directory.
+    /// Closes the books, in this order: result, log, record, timeline, lease, index, run directory.
     ///
     /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
     /// written keeps its run directory, and with it the supervisor's own log.
@@ -334,11 +340,13 @@ impl Task {
             }
             sleep(TRY_AGAIN).await;
         }
+        // After the record, so that the timeline never says more than the record does.
+        journal.ended(&self.record);
         // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
         // not waited for: with a long history it takes longer than all the rest.
         let released = self.files.release();
         drop(self.place);
-        journal.ended();
+        journal.closed();
         join(self.indexing.take()).await;
         join(self.gathering.take()).await;
         if let Some(group) = self.group.take() {

@@ -63,5 +63,5 @@ impl Task {
 }
 
 fn out_of_line(journal: &mut Journal, error: &StoreError) {
-    journal.entry(&format!("NOT QUEUED: {error}; the task runs at once"));
+    journal.warning("NOT QUEUED", &format!("{error}; the task runs at once"));
 }

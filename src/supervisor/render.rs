@@ -1,10 +1,11 @@
-//! What an agent did, in words: for the log in full, for a status or a progress message in one line.
+//! What an agent did, in words for the log.
 
 use std::time::Duration;
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay, Usage};
+use connector_api::{AgentEvent, CommandStatus, FileChange, TodoItem, UnderWay, Usage};
 
-use crate::task::{TaskRecord, span};
+use super::entries::{change_word, outcome_of};
+use crate::task::{TaskRecord, outcome, span};
 
 /// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
 #[derive(Debug, Default)]
@@ -12,49 +13,39 @@ pub(super) struct Renderer {
     commands: UnderWay<Duration>,
 }
 
-/// An event in words.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Words {
-    /// Everything the event carries.
-    pub(super) log: String,
-    /// One line; `None`: not worth showing to anyone who does not read the log.
-    pub(super) short: Option<String>,
-}
-
 impl Renderer {
-    /// The words for an event that came at `now`, counted from the start of the agent.
-    pub(super) fn words(&mut self, event: &AgentEvent, now: Duration) -> Words {
-        let both = |label: &str, text: &str| Words {
-            log: format!("{label}: {text}"),
-            short: Some(format!("{}: {}", label.to_lowercase(), first_line(text))),
-        };
-        match event {
-            AgentEvent::SessionStarted { id } => Words { log: format!("SESSION: {id}"), short: None },
-            AgentEvent::Message { text } => both("MESSAGE", text),
-            AgentEvent::Reasoning { text } => both("REASONING", text),
+    /// The words for an event that came at `now`, counted from the start of the agent: everything the event carries. Also
+    /// how long a command took that has finished.
+    pub(super) fn words(&mut self, event: &AgentEvent, now: Duration) -> (String, Option<Duration>) {
+        let mut took = None;
+        let words = match event {
+            AgentEvent::SessionStarted { id } => format!("SESSION: {id}"),
+            AgentEvent::Message { text } => format!("MESSAGE: {text}"),
+            AgentEvent::Reasoning { text } => format!("REASONING: {text}"),
             AgentEvent::CommandStarted { id, command } => {
                 self.commands.begin(id, now, 0);
-                both("COMMAND STARTED", command)
+                format!("COMMAND STARTED: {command}")
             }
             AgentEvent::CommandFinished { id, command, status, exit_code, output } => {
-                let took = self.commands.end(id).map(|began| now.saturating_sub(began));
+                took = self.commands.end(id).map(|began| now.saturating_sub(began));
                 command_finished(command, *status, *exit_code, took, output)
             }
             AgentEvent::FilesChanged { changes, applied } => {
                 let label = if *applied { "FILES CHANGED" } else { "FILES NOT CHANGED" };
-                both(label, &changes.iter().map(change).collect::<Vec<_>>().join(", "))
+                format!("{label}: {}", changes.iter().map(change).collect::<Vec<_>>().join(", "))
             }
-            AgentEvent::McpToolCall { server, tool, error: None } => both("MCP TOOL", &format!("{server}.{tool}")),
+            AgentEvent::McpToolCall { server, tool, error: None } => format!("MCP TOOL: {server}.{tool}"),
             AgentEvent::McpToolCall { server, tool, error: Some(error) } => {
-                both("MCP TOOL FAILED", &format!("{server}.{tool}: {error}"))
+                format!("MCP TOOL FAILED: {server}.{tool}: {error}")
             }
             AgentEvent::TodoList { items } => todo_list(items),
-            AgentEvent::Usage(usage) => Words { log: format!("USAGE: {}", tokens(usage)), short: None },
-            AgentEvent::Warning { message } => both("AGENT WARNING", message),
-            AgentEvent::TransientError { message } => both("AGENT TROUBLE", message),
-            AgentEvent::FatalError { message } => both("AGENT ERROR", message),
-            AgentEvent::Other { raw, .. } => Words { log: format!("STDOUT: {raw}"), short: None },
-        }
+            AgentEvent::Usage(usage) => format!("USAGE: {}", tokens(usage)),
+            AgentEvent::Warning { message } => format!("AGENT WARNING: {message}"),
+            AgentEvent::TransientError { message } => format!("AGENT TROUBLE: {message}"),
+            AgentEvent::FatalError { message } => format!("AGENT ERROR: {message}"),
+            AgentEvent::Other { raw, .. } => format!("STDOUT: {raw}"),
+        };
+        (words, took)
     }
 }
 
@@ -108,58 +99,38 @@ fn command_finished(
     exit_code: Option<i64>,
     took: Option<Duration>,
     output: &str,
-) -> Words {
-    let how = match (status, exit_code) {
-        (CommandStatus::Declined, _) => "declined".to_owned(),
-        (CommandStatus::Completed | CommandStatus::Failed, Some(code)) => format!("exit code {code}"),
-        (CommandStatus::Completed, None) => "completed".to_owned(),
-        (CommandStatus::Failed, None) => "failed".to_owned(),
-    };
+) -> String {
+    let how = outcome(outcome_of(status), exit_code);
     let how = took.map_or_else(|| how.clone(), |took| format!("{how}, {}", span(took)));
     let output = output.strip_suffix('\n').unwrap_or(output);
     let separator = if output.is_empty() { "" } else { "\n" };
-    Words {
-        log: format!("COMMAND FINISHED ({how}): {command}{separator}{output}"),
-        short: Some(format!("command finished ({how}): {}", first_line(command))),
-    }
+    format!("COMMAND FINISHED ({how}): {command}{separator}{output}")
 }
 
 fn change(change: &FileChange) -> String {
-    let kind = match &change.kind {
-        FileChangeKind::Added => "added",
-        FileChangeKind::Updated => "updated",
-        FileChangeKind::Deleted => "deleted",
-        FileChangeKind::Other(kind) => kind,
-    };
-    format!("{kind} {}", change.path)
+    format!("{} {}", change_word(&change.kind), change.path)
 }
 
-fn todo_list(items: &[TodoItem]) -> Words {
+fn todo_list(items: &[TodoItem]) -> String {
     let lines: String =
         items.iter().map(|item| format!("\n[{}] {}", if item.completed { 'x' } else { ' ' }, item.text)).collect();
     let done = items.iter().filter(|item| item.completed).count();
-    let next = items.iter().find(|item| !item.completed).map_or("nothing", |item| &item.text);
-    Words {
-        log: format!("TODO LIST: {done} of {} done{lines}", items.len()),
-        short: Some(format!("todo list: {done} of {} done, next: {}", items.len(), first_line(next))),
-    }
-}
-
-/// The first line with something in it, of at most 160 characters.
-pub(super) fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    match line.char_indices().nth(160) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+    format!("TODO LIST: {done} of {} done{lines}", items.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use connector_api::FileChangeKind;
 
-    fn words(event: &AgentEvent) -> Words {
-        Renderer::default().words(event, Duration::ZERO)
+    use super::*;
+    use crate::supervisor::entries::entry_of;
+
+    fn words(event: &AgentEvent) -> String {
+        Renderer::default().words(event, Duration::ZERO).0
+    }
+
+    fn headline(event: &AgentEvent, took: Option<Duration>) -> Option<String> {
+        entry_of(event, took)?.headline()
     }
 
     #[test]
@@ -186,17 +157,18 @@ mod tests {
             exit_code: Some(101),
             output: "one\ntwo\n".into(),
         };
-        let words = renderer.words(&finished, Duration::from_millis(3_500));
-        assert_eq!(words.log, "COMMAND FINISHED (exit code 101, 2.5s): cargo test\n--all\none\ntwo");
-        assert_eq!(words.short.as_deref(), Some("command finished (exit code 101, 2.5s): cargo test"));
+        let (words, took) = renderer.words(&finished, Duration::from_millis(3_500));
+        assert_eq!(words, "COMMAND FINISHED (exit code 101, 2.5s): cargo test\n--all\none\ntwo");
+        let headline = headline(&finished, took);
+        assert_eq!(headline.as_deref(), Some("command finished (exit code 101, 2.5s): cargo test"));
     }
 
     #[test]
     fn a_long_message_is_whole_in_the_log_and_one_line_elsewhere() {
         let text = format!("\n{}\nsecond", "x".repeat(500));
-        let words = words(&AgentEvent::Message { text: text.clone() });
-        assert_eq!(words.log, format!("MESSAGE: {text}"));
-        assert_eq!(words.short.map(|short| short.chars().count()), Some("message: ".len() + 161));
+        let message = AgentEvent::Message { text: text.clone() };
+        assert_eq!(words(&message), format!("MESSAGE: {text}"));
+        assert_eq!(headline(&message, None).map(|short| short.chars().count()), Some("message: ".len() + 161));
     }
 
     #[test]
@@ -205,18 +177,19 @@ mod tests {
             FileChange { path: "a".into(), kind: FileChangeKind::Added },
             FileChange { path: "b".into(), kind: FileChangeKind::Other("moved".into()) },
         ];
-        assert_eq!(words(&AgentEvent::FilesChanged { changes, applied: true }).log, "FILES CHANGED: added a, moved b");
+        let changed = AgentEvent::FilesChanged { changes, applied: true };
+        assert_eq!(words(&changed), "FILES CHANGED: added a, moved b");
+        assert_eq!(headline(&changed, None).as_deref(), Some("files changed: added a, moved b"));
         let items =
             vec![TodoItem { text: "one".into(), completed: true }, TodoItem { text: "two".into(), completed: false }];
-        assert_eq!(words(&AgentEvent::TodoList { items }).log, "TODO LIST: 1 of 2 done\n[x] one\n[ ] two");
+        let list = AgentEvent::TodoList { items };
+        assert_eq!(words(&list), "TODO LIST: 1 of 2 done\n[x] one\n[ ] two");
+        assert_eq!(headline(&list, None).as_deref(), Some("todo list: 1 of 2 done, next: two"));
     }
 
     #[test]
     fn what_is_not_known_stands_as_it_came() {
         let raw = "{\"type\":\"new.thing\"}".to_owned();
-        assert_eq!(
-            words(&AgentEvent::Other { kind: "new.thing".into(), raw: raw.clone() }).log,
-            format!("STDOUT: {raw}")
-        );
+        assert_eq!(words(&AgentEvent::Other { kind: "new.thing".into(), raw: raw.clone() }), format!("STDOUT: {raw}"));
     }
 }

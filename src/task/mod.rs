@@ -17,6 +17,7 @@ mod span;
 mod spec;
 mod status;
 mod text;
+mod timeline;
 
 pub use above_ceiling::AboveCeiling;
 pub use activity::ActivityKind;
@@ -32,4 +33,9 @@ pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
 pub use status::{EndStatus, TaskStatus};
-pub use text::cut_middle;
+pub use text::{cut_middle, first_line};
+pub use timeline::{
+    ChangedFile, CommandOutcome, EntryHead, MOST_TEXT, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
+    WarningSource, excerpt, within,
+};
+pub(crate) use timeline::{is_exempt, outcome};

@@ -12,6 +12,15 @@ pub fn cut_middle(text: &str, most: usize) -> String {
     format!("{head}\n[… {} characters left out …]\n{tail}", length - 2 * half)
 }
 
+/// The first line with something in it, of at most 160 characters.
+pub fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(160) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

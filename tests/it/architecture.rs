@@ -14,7 +14,7 @@ use std::{
 const LAYERS: [&[&str]; 11] = [
     &["task", "visible", "redact", "blocking"],
     &["directory", "registry", "store"],
-    &["config", "process", "logging"],
+    &["config", "process", "logging", "follower"],
     &["probing", "exposure"],
     &["supervisor"],
     &["executor"],
@@ -224,7 +224,7 @@ fn a_reader_has_no_code_that_writes() {
     ];
     let files = rust_files(&root().join("src/store/reader"));
     assert!(!files.is_empty(), "the readers are elsewhere, so that nothing is looked at");
-    for file in files {
+    for file in files.into_iter().filter(|file| !is_test(file)) {
         let source = fs::read_to_string(&file).expect("a source file is readable");
         let product = without_tests(&source);
         let code: String = product.lines().filter(|line| !line.trim_start().starts_with("//")).collect();

@@ -70,9 +70,13 @@ fn leave_an_old_task(world: &World) {
         "format": 1, "id": "01d00000", "task": "x", "status": "completed", "startedAt": "2020-01-15T10:30:00Z",
         "completedAt": "2020-01-15T10:31:00Z"
     });
-    for (ending, content) in
-        [("log", "x"), ("result", "x"), ("events.jsonl", "{}"), ("debug.json", &record.to_string())]
-    {
+    for (ending, content) in [
+        ("log", "x"),
+        ("result", "x"),
+        ("events.jsonl", "{}"),
+        ("timeline.jsonl", "{}"),
+        ("debug.json", &record.to_string()),
+    ] {
         fs::write(logs.join(format!("01d00000.{ending}")), content).expect("the home is writable");
     }
 }

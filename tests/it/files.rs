@@ -70,7 +70,7 @@ fn the_four_files_of_a_task_are_written_as_documented() {
         assert!(world.index()[&id].get(key).is_some(), "the index has no `{key}`");
     }
     assert_eq!(record["environment"]["SOME_SECRET"], "set");
-    for ending in ["log", "result", "debug.json"] {
+    for ending in ["log", "timeline.jsonl", "result", "debug.json"] {
         let content = fs::read_to_string(world.log_file(&id, ending)).expect("it is there");
         assert!(!content.contains("s3cr3t-value"), "a value of the environment is in the {ending}");
         assert_eq!(mode(&world.log_file(&id, ending)), 0o600, "{ending}");

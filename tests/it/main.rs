@@ -36,6 +36,7 @@ mod secrets;
 mod starved;
 mod supervise;
 mod text_program;
+mod timeline;
 mod transcripts;
 mod wake;
 mod warnings;

@@ -25,11 +25,11 @@ fn old_tasks_are_removed_when_a_server_starts_and_the_next_answer_tells() {
     eventually("only one run directory", PATIENCE, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
-    assert_eq!(files(&world), 3 * 3 + 2, "nothing is removed by default");
+    assert_eq!(files(&world), 3 * 4 + 3, "nothing is removed by default");
 
     let world = world.configure("[retention]\nmax_tasks = 1\n");
     let mut second = world.server();
-    eventually("two tasks fewer", PATIENCE, || (files(&world) == 3 + 2).then_some(()));
+    eventually("two tasks fewer", PATIENCE, || (files(&world) == 4 + 3).then_some(()));
     eventually("their run directories gone", PATIENCE, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });

@@ -65,6 +65,7 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
     // Read again: the supervisor may have ended in good order before its lease was ours.
     let settled = match reader.record(id)? {
         Some(record) if record.is_final() => {
+            end_timeline(&task, &record);
             task.index(&record, index)?;
             Settled::Untouched
         }
@@ -82,6 +83,7 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
             }
             // Not before the record is written: where that fails, it is tried again at every look.
             write_end(&task, reader, &record, &killed);
+            end_timeline(&task, &record);
             task.index(&TaskRecord { format: RECORD_FORMAT, ..record }, index)?;
             Settled::Finalized
         }
@@ -109,6 +111,13 @@ fn end(reader: &Reader, record: &mut TaskRecord) {
         None => (EndStatus::Interrupted, FailureReason::ServerRestarted),
     };
     record.end = Some(TaskEnd::new(status, Some(reason), Utc::now(), ran));
+}
+
+/// Writes the end to the task's timeline. Followers see the end by its record too, so that a failure is not worth more.
+fn end_timeline(task: &OpenTask, record: &TaskRecord) {
+    if let Err(error) = task.end_timeline(record) {
+        tracing::warn!(%error, task = %record.id, "the timeline has no end");
+    }
 }
 
 /// Writes the end of such a task to its log.

@@ -124,7 +124,7 @@ async fn attend(
 ) {
     while let Ok(Some(line)) = told.next_line().await {
         match serde_json::from_str(&line) {
-            Ok(Hint::Event(event)) => hints.send_modify(|hints| hints.event = Some(event)),
+            Ok(Hint::Timeline(newest)) => hints.send_modify(|hints| hints.newest = newest),
             Ok(Hint::Ended) => {
                 hints.send_modify(|hints| hints.ended = true);
                 break;

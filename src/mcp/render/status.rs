@@ -12,7 +12,7 @@ use super::{
     text::{cell, one_line},
 };
 use crate::{
-    broker::TaskView,
+    broker::{Steps, TaskView},
     mcp::looks::Look,
     task::{LiveView, TaskRecord, span},
 };
@@ -61,15 +61,30 @@ fn news(before: &Look, record: &TaskRecord, lines: usize, now: DateTime<Utc>) ->
     if before.status != record.status() {
         news.push(format!("the status, which was {}", before.status));
     }
-    if lines > 0 {
+    let steps = steps(before.steps);
+    if steps.is_empty() && lines > 0 {
         news.push(format!("{lines} log line{}", if lines == 1 { "" } else { "s" }));
     }
+    news.extend(steps);
     let output = (record.progress.stdout_bytes + record.progress.stderr_bytes).saturating_sub(before.output);
     if output > 0 {
         news.push(format!("{output} bytes of output"));
     }
     let news = if news.is_empty() { "nothing".to_owned() } else { news.join(", ") };
     format!("{news}, since you looked {} ago", span((now - before.at).to_std().unwrap_or_default()))
+}
+
+/// The agent's steps, counted.
+fn steps(steps: Steps) -> Vec<String> {
+    let counted = [
+        (steps.messages, "message"),
+        (steps.commands, "command"),
+        (steps.changes, "file change"),
+        (steps.tools, "tool call"),
+        (steps.warnings, "warning"),
+    ];
+    let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+    counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" })).collect()
 }
 
 /// The lines at the top.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    broker::TaskView,
+    broker::{Steps, TaskView},
     mcp::looks::Look,
     store::{Listing, ResultText, Tail},
     task::{ActivityKind, LiveView, OnServerExit, TaskId, TaskRecord},
@@ -214,6 +214,11 @@ fn a_status_after_another_begins_with_what_is_new() {
     let news = "the status, which was running, 1 log line, 15000 bytes of output, since you looked 1m 15s ago";
     assert!(answer.contains(&format!("**Status:** failed\n**New:** {news}\n")), "{answer}");
     assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
+
+    let steps = Steps { messages: 1, commands: 2, changes: 1, tools: 0, warnings: 0 };
+    let answer = status(view(failed()), Some(&Look { steps, ..before }), later);
+    let news = "the status, which was running, 1 message, 2 commands, 1 file change, 15000 bytes of output, since you";
+    assert!(answer.contains(&format!("**New:** {news} looked 1m 15s ago\n")), "{answer}");
 
     let before = looked(failed(), &["[…] one", "two"]);
     let long = result(&"x".repeat(5_000));

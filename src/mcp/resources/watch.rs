@@ -253,12 +253,13 @@ async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
 async fn now(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
     let Some(TaskUri { id, part, .. }) = watchable(uri) else { return Ok([None, None]) };
     let files = match part {
-        // Between two writes of the record the live view says what has changed.
-        Part::Record | Part::Diagnostics => vec![TaskFile::Record, TaskFile::Live],
+        // Between two writes of the record the timeline grows; of a task without one, the live view changes.
+        Part::Record | Part::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
         Part::Log | Part::Result | Part::Events => vec![part.file()],
     };
     let facts = broker.file_facts(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
-    Ok([facts.first().copied().flatten(), facts.get(1).copied().flatten()])
+    let facts_of = |file: usize| facts.get(file).copied().flatten();
+    Ok([facts_of(0), facts_of(1).or(facts_of(2))])
 }
 
 /// Whether somebody is at work. One whose message was not taken has stopped, and stays in the set until it is joined.

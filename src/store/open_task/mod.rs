@@ -27,6 +27,8 @@ use std::{
     sync::Arc,
 };
 
+use chrono::Utc;
+
 pub use claim::Claim;
 pub use queue::{Place, Turn};
 
@@ -41,8 +43,9 @@ use super::{
     notices::{Damage, Notices},
     reader::Reader,
     records,
+    timeline::{self, TimelineWriter},
 };
-use crate::task::{IndexLimits, LiveView, Policy, TaskId, TaskRecord};
+use crate::task::{IndexLimits, LiveView, Policy, TaskId, TaskRecord, TimelineEvent};
 
 /// The right to write the files of one task, for as long as this value lives.
 #[derive(Debug)]
@@ -121,6 +124,24 @@ impl OpenTask {
     /// Opens the file of raw events, to append to it, until it has `most` bytes.
     pub fn open_events(&self, most: Option<u64>) -> Result<EventsWriter, StoreError> {
         EventsWriter::open(self.layout.events(&self.id), most)
+    }
+
+    /// Opens the timeline, to append to it. It may grow to 16 MiB, and then loses its middle.
+    pub fn open_timeline(&self) -> Result<TimelineWriter, StoreError> {
+        TimelineWriter::open(self.layout.timeline(&self.id), timeline::MOST_BYTES)
+    }
+
+    /// Ends the timeline with the end of the task, if the task has a timeline that does not say so yet.
+    pub fn end_timeline(&self, record: &TaskRecord) -> Result<(), StoreError> {
+        let path = self.layout.timeline(&self.id);
+        let (Some(end), Some(mut timeline)) = (TimelineEvent::ended(record), timeline::open_existing(&path)?) else {
+            return Ok(());
+        };
+        if timeline.has_ended() {
+            return Ok(());
+        }
+        timeline.append(Utc::now(), end);
+        timeline.flush().map_err(StoreError::at("write", path))
     }
 
     /// Opens the supervisor's own log.

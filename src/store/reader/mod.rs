@@ -10,6 +10,7 @@ mod pieces;
 mod result;
 mod run;
 mod tail;
+mod timeline;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +21,7 @@ pub use listing::Listing;
 pub use pieces::{Extent, FileFacts, Piece, TaskFile};
 pub use result::ResultText;
 pub use tail::Tail;
+pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
 
 use super::{
     archive,
@@ -129,6 +131,7 @@ mod tests {
         let extent = Extent { offset: 0, length: 9 };
         let _ =
             (reader.piece(id, TaskFile::Log, extent), reader.index_facts(), reader.cgroup(id), reader.last_words(id));
+        let _ = (reader.timeline(id, 0).read(), reader.newest_timeline(id).read());
     }
 
     #[test]

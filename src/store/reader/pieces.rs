@@ -27,6 +27,8 @@ pub enum TaskFile {
     Events,
     /// What it is doing this second.
     Live,
+    /// Its timeline.
+    Timeline,
 }
 
 /// Where a piece begins and how long it may be, in bytes.
@@ -84,6 +86,7 @@ impl Reader {
             TaskFile::Result => self.layout.result(id),
             TaskFile::Events => self.layout.events(id),
             TaskFile::Live => self.layout.live(id),
+            TaskFile::Timeline => self.layout.timeline(id),
         }
     }
 }

@@ -9,9 +9,10 @@ mod locks;
 mod retention;
 
 use std::{
+    collections::BTreeSet,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -20,10 +21,11 @@ use super::{
     error::StoreError,
     files,
     index::Index,
-    layout::Layout,
+    layout::{Layout, TIMELINE_SUFFIX},
     notices::{Damage, Notices},
     open_task::{Claim, OpenTask},
     reader::Reader,
+    records,
 };
 use crate::task::TaskId;
 
@@ -103,11 +105,37 @@ impl Upkeep {
         task.hand_back()
     }
 
-    /// Removes what killed writers left half-written.
+    /// Removes what killed writers left half-written, and timelines of tasks that a server of version 2.0.0 removed: it does
+    /// not know that they have one.
     pub fn remove_leftovers(&self) {
         for dir in [&self.layout.data, &self.layout.logs] {
             atomic::remove_leftovers(dir);
         }
+        // There may be very many tasks, so that only names are compared at first.
+        let (mut timelines, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for file in fs::read_dir(&self.layout.logs).into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let Some((id, ending)) = name.to_str().and_then(|name| name.split_at_checked(name.find('.')?)) else {
+                continue;
+            };
+            let Ok(id) = TaskId::parse(id) else { continue };
+            if ending == TIMELINE_SUFFIX {
+                timelines.insert(id)
+            } else {
+                others.insert(id)
+            };
+        }
+        for id in timelines.difference(&others).filter(|id| self.has_only_a_timeline(id)) {
+            let _ = files::remove(&self.layout.timeline(id));
+        }
+    }
+
+    fn has_only_a_timeline(&self, id: &TaskId) -> bool {
+        let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+        let timeline = self.layout.timeline(id);
+        !records::files_of(&self.layout, id).iter().filter(|path| **path != timeline).any(is_there)
+            && !self.layout.run(id).exists()
+            && self.index.mentions(id).is_ok_and(|mentioned| !mentioned)
     }
 
     pub(super) fn layout(&self) -> &Arc<Layout> {

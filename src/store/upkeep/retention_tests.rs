@@ -22,9 +22,9 @@ fn at(second: i64) -> DateTime<Utc> {
 /// A task that ended then, with all the files that it can have, in the index too.
 fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
     let record = record(second, TaskStatus::Completed);
-    for file in
-        [upkeep.layout().log(&record.id), upkeep.layout().result(&record.id), upkeep.layout().events(&record.id)]
-    {
+    let layout = upkeep.layout();
+    let files = [layout.log(&record.id), layout.result(&record.id), layout.events(&record.id)];
+    for file in files.into_iter().chain([layout.timeline(&record.id)]) {
         fs::write(file, "x".repeat(1_000)).expect("it is writable");
     }
     write(upkeep, &record);
@@ -96,7 +96,7 @@ fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
     let (old, new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
     assert_gone(&upkeep, &old);
-    assert_eq!(names(upkeep.reader().log_dir()).len(), 4);
+    assert_eq!(names(upkeep.reader().log_dir()).len(), 5);
     assert!(in_index(&upkeep, &new));
     assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
 
@@ -139,7 +139,7 @@ fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
 fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
     let (_dir, upkeep) = upkeep();
     // Announced; and some or all of its files gone.
-    for files_gone in 0..=4 {
+    for files_gone in 0..=5 {
         let id = ended(&upkeep, 0);
         let lease = upkeep.take_over(&id).expect("it can be taken");
         fs::write(upkeep.layout().removing(&id), "").expect("it is writable");
@@ -238,4 +238,22 @@ fn five_at_once_remove_each_task_once() {
     old.iter().for_each(|id| assert_gone(&first, id));
     assert!(first.reader().record_path(&new).exists() && in_index(&first, &new));
     assert_eq!(first.reader().running_ids().expect("it is readable"), []);
+}
+
+#[test]
+fn the_timeline_of_a_task_that_version_2_0_0_removed_goes_and_no_other() {
+    let (_dir, upkeep) = upkeep();
+    let (removed, kept) = (ended(&upkeep, 0), ended(&upkeep, 10));
+    let timeline = upkeep.layout().timeline(&removed);
+    for file in records::files_of(upkeep.layout(), &removed).iter().filter(|file| **file != timeline) {
+        fs::remove_file(file).expect("it is there");
+    }
+    upkeep.remove_leftovers();
+    assert!(timeline.exists(), "the index still has the task");
+    upkeep.index().remove(std::slice::from_ref(&removed)).expect("it is writable");
+    upkeep.remove_leftovers();
+    assert!(!timeline.exists() && upkeep.layout().timeline(&kept).exists());
+    fs::remove_file(upkeep.reader().record_path(&kept)).expect("it is there");
+    upkeep.remove_leftovers();
+    assert!(upkeep.layout().timeline(&kept).exists(), "other files of the task are left");
 }

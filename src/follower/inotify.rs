@@ -1,0 +1,177 @@
+//! The inotify instance of a process, and who is told of what it reports.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::fs::inotify::{CreateFlags, ReadFlags, WatchFlags, add_watch, init, remove_watch};
+use tokio::{
+    net::unix::pipe::Receiver,
+    sync::Notify,
+    task::{JoinHandle, spawn},
+};
+
+/// An inotify instance of this process.
+#[derive(Debug)]
+pub(super) struct Instance {
+    state: Mutex<State>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    /// Whether there was no instance to be had. It is not asked for again.
+    is_refused: bool,
+}
+
+/// An instance whose reports are passed on.
+#[derive(Debug)]
+struct Running {
+    events: Arc<OwnedFd>,
+    targets: Arc<Mutex<Targets>>,
+    passing_on: JoinHandle<()>,
+}
+
+/// Who is told of which watch. Several followers of one file share a watch.
+type Targets = HashMap<i32, Vec<Arc<Notify>>>;
+
+/// The right to be told of a file; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Registration {
+    events: Arc<OwnedFd>,
+    targets: Arc<Mutex<Targets>>,
+    watch: i32,
+    target: Arc<Notify>,
+}
+
+impl Instance {
+    pub(super) fn new(most: usize) -> Self {
+        Self { state: Mutex::default(), most }
+    }
+
+    /// Begins to pass on reports, unless that is done already.
+    pub(super) fn begin(&self) {
+        let mut state = locked(&self.state);
+        // The runtime that it was begun on may have ended.
+        let is_running = state.running.as_ref().is_some_and(|running| !running.passing_on.is_finished());
+        if !is_running && !state.is_refused {
+            state.running = Running::begin();
+            state.is_refused = state.running.is_none();
+        }
+    }
+
+    /// Tells `target` of writes to the file with this name. `None`: that is not possible, or too many files are watched.
+    pub(super) fn register(&self, path: &Path, target: &Arc<Notify>) -> Option<Registration> {
+        let (events, targets) = {
+            let state = locked(&self.state);
+            let running = state.running.as_ref()?;
+            (Arc::clone(&running.events), Arc::clone(&running.targets))
+        };
+        if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.most {
+            return None;
+        }
+        // Removing the last name of a file is a change of its attributes.
+        let wanted = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF | WatchFlags::DONT_FOLLOW;
+        let watch = add_watch(&*events, path, wanted).ok()?;
+        locked(&targets).entry(watch).or_default().push(Arc::clone(target));
+        Some(Registration { events, targets, watch, target: Arc::clone(target) })
+    }
+
+    #[cfg(test)]
+    pub(super) fn refused() -> Self {
+        Self { state: Mutex::new(State { running: None, is_refused: true }), most: 1 }
+    }
+
+    #[cfg(test)]
+    pub(super) fn watched(&self) -> usize {
+        locked(&self.state).running.as_ref().map_or(0, |running| locked(&running.targets).len())
+    }
+}
+
+impl Running {
+    fn begin() -> Option<Self> {
+        let instance = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from);
+        // It is read like a pipe: bytes come when there are any.
+        let opened = instance.and_then(|events| {
+            let reports = Receiver::from_owned_fd_unchecked(events.try_clone()?)?;
+            Ok((Arc::new(events), reports))
+        });
+        let (events, reports) =
+            opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
+        let targets = Arc::<Mutex<Targets>>::default();
+        let passing_on = spawn(pass_on(reports, Arc::clone(&targets)));
+        Some(Self { events, targets, passing_on })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.passing_on.abort();
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut targets = locked(&self.targets);
+        let Some(of_watch) = targets.get_mut(&self.watch) else { return };
+        of_watch.retain(|target| !Arc::ptr_eq(target, &self.target));
+        if of_watch.is_empty() {
+            targets.remove(&self.watch);
+            // It has ended by itself if the file is gone.
+            let _ = remove_watch(&*self.events, self.watch);
+        }
+    }
+}
+
+/// Tells followers that their files were written to, for as long as the instance lives.
+async fn pass_on(reports: Receiver, targets: Arc<Mutex<Targets>>) {
+    let mut buffer = [0; 4096];
+    loop {
+        if let Err(error) = reports.readable().await {
+            return tracing::debug!(%error, "files are no longer watched");
+        }
+        match reports.try_read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => {
+                reported(&buffer[..count]).for_each(|(watch, events)| tell(&mut locked(&targets), watch, events))
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return tracing::debug!(%error, "files are no longer watched"),
+        }
+    }
+}
+
+/// The watch and the events of each report in these bytes: four numbers of 32 bits, which are the watch, the events, a cookie
+/// and the length of a name, and then the name.
+fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
+    std::iter::from_fn(move || {
+        let (watch, rest) = bytes.split_first_chunk()?;
+        let (events, rest) = rest.split_first_chunk()?;
+        let (_cookie, rest) = rest.split_first_chunk::<4>()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        bytes = rest.get(usize::try_from(u32::from_ne_bytes(*length)).ok()?..)?;
+        Some((i32::from_ne_bytes(*watch), ReadFlags::from_bits_retain(u32::from_ne_bytes(*events))))
+    })
+}
+
+fn tell(targets: &mut Targets, watch: i32, events: ReadFlags) {
+    if events.contains(ReadFlags::QUEUE_OVERFLOW) {
+        // Any of them may have been written to.
+        targets.values().flatten().for_each(|target| target.notify_one());
+    }
+    let Some(of_watch) = targets.get(&watch) else { return };
+    of_watch.iter().for_each(|target| target.notify_one());
+    if events.contains(ReadFlags::IGNORED) {
+        // The file is gone, and its number may be given to another.
+        targets.remove(&watch);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

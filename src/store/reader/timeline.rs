@@ -1,0 +1,219 @@
+//! Reading the timeline of a task while it is written.
+//!
+//! A [`TimelineReader`] remembers where it was, and each [`read`](TimelineReader::read) continues there. It returns each
+//! entry exactly once and in order, whatever the writer does meanwhile:
+//!
+//! - A line without its end is not read yet. It may be written to its end, or ended as damaged and skipped.
+//! - When the writer removes the middle, it replaces the file. The reader reads the old file to its end first, and then
+//!   finds its place in the new one by the number of its last entry. If it was behind, it reads how many entries were
+//!   omitted: at most the number that the entry says, some of which it may have returned before.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use super::Reader;
+use crate::{
+    store::{
+        error::{StoreError, if_there},
+        files,
+    },
+    task::{EntryHead, TaskId, TimelineEntry},
+};
+
+/// The most bytes that one call reads. Longer than any line.
+const BLOCK: usize = 256 << 10;
+
+/// How much of the end of a timeline is read by a reader that begins there.
+const NEWEST: u64 = 64 << 10;
+
+/// Reads one timeline from some entry on.
+#[derive(Debug)]
+pub struct TimelineReader {
+    path: PathBuf,
+    open: Option<Open>,
+    /// The number of the last entry that was read.
+    seq: u64,
+    /// Whether to begin near the end.
+    from_newest: bool,
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    identity: FileIdentity,
+    offset: u64,
+}
+
+/// Device and inode of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileIdentity(u64, u64);
+
+/// Entries of a timeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimelineEntries {
+    /// The entries, the oldest first.
+    pub entries: Vec<TimelineEntry>,
+    /// Whether there is more to read at once.
+    pub more: bool,
+}
+
+/// A place in a timeline, from which a later reader can continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimelinePlace {
+    /// The number of the last entry before it.
+    seq: u64,
+    /// Where that entry ended.
+    offset: u64,
+}
+
+impl Reader {
+    /// A reader of the task's timeline that begins after the entry `seq`; with 0, at the beginning.
+    pub fn timeline(&self, id: &TaskId, seq: u64) -> TimelineReader {
+        TimelineReader { path: self.layout.timeline(id), open: None, seq, from_newest: false }
+    }
+
+    /// A reader of the task's timeline that begins with the newest entries, which are in the last 64 KiB.
+    pub fn newest_timeline(&self, id: &TaskId) -> TimelineReader {
+        TimelineReader { from_newest: true, ..self.timeline(id, 0) }
+    }
+
+    /// A reader of the task's timeline that continues where another one was.
+    pub fn timeline_from(&self, id: &TaskId, place: &TimelinePlace) -> TimelineReader {
+        let mut reader = self.timeline(id, place.seq);
+        reader.open = reader.opened().ok().flatten();
+        if let Some(open) = &mut reader.open
+            // Another file may have the name by now. Then the number tells where to continue.
+            && last_before(&open.file, place.offset).ok().flatten() == Some(place.seq)
+        {
+            open.offset = place.offset;
+        }
+        reader
+    }
+}
+
+impl TimelineReader {
+    /// Where the timeline is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file that is being read; none before there was one.
+    pub fn identity(&self) -> Option<FileIdentity> {
+        self.open.as_ref().map(|open| open.identity)
+    }
+
+    /// Where this reader is.
+    pub fn place(&self) -> TimelinePlace {
+        TimelinePlace { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
+    }
+
+    /// The entries that came since the last call, at most 256 KiB of them. `None`: there is no timeline.
+    pub fn read(&mut self) -> Result<Option<TimelineEntries>, StoreError> {
+        self.try_read().map_err(StoreError::at("read", &self.path))
+    }
+
+    fn try_read(&mut self) -> io::Result<Option<TimelineEntries>> {
+        let mut found = TimelineEntries::default();
+        if self.open.is_none() {
+            self.open = self.opened()?;
+        }
+        let Some(open) = &mut self.open else { return Ok(None) };
+        found.more = open.read(&mut self.seq, &mut found.entries)?;
+        if !found.more
+            && let Some(new) = self.opened()?.filter(|new| Some(new.identity) != self.identity())
+        {
+            // Nothing is written to the old file any more, but something may have been since it was read.
+            let open = self.open.as_mut().expect("it was opened above");
+            if !open.read(&mut self.seq, &mut found.entries)? {
+                self.open = Some(new);
+            }
+            found.more = true;
+        }
+        Ok(Some(found))
+    }
+
+    /// The file that has the name at this moment.
+    fn opened(&mut self) -> io::Result<Option<Open>> {
+        let same = |open: &Open| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
+        if self.open.as_ref().is_some_and(same) {
+            return Ok(None);
+        }
+        let Some(file) = if_there(files::open(&self.path))? else { return Ok(None) };
+        let facts = file.metadata()?;
+        let is_first = std::mem::take(&mut self.from_newest);
+        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST))? } else { 0 };
+        Ok(Some(Open { file, identity: identity_of(&facts), offset }))
+    }
+}
+
+impl Open {
+    /// Reads whole lines, and returns whether there are more.
+    fn read(&mut self, seq: &mut u64, entries: &mut Vec<TimelineEntry>) -> io::Result<bool> {
+        let length = self.file.metadata()?.len();
+        if length < self.offset {
+            // Nothing of ours makes a timeline shorter.
+            self.offset = 0;
+        }
+        let block = read_at(&self.file, self.offset, length - self.offset)?;
+        let Some(end) = memchr::memrchr(b'\n', &block) else {
+            // A line that fills a block is not an entry.
+            let is_too_long = block.len() == BLOCK;
+            self.offset += if is_too_long { BLOCK as u64 } else { 0 };
+            return Ok(is_too_long);
+        };
+        for line in block[..end].split(|byte| *byte == b'\n') {
+            let Some(head) = EntryHead::read(line).filter(|head| head.seq > *seq) else { continue };
+            *seq = head.seq;
+            entries.push(TimelineEntry::read_after(head, line));
+        }
+        self.offset += end as u64 + 1;
+        Ok(block.len() == BLOCK)
+    }
+}
+
+/// At most `most` bytes of what is at `offset`, and at most a block, as far as the file goes.
+fn read_at(file: &File, offset: u64, most: u64) -> io::Result<Vec<u8>> {
+    let mut block = vec![0; usize::try_from(most).unwrap_or(BLOCK).min(BLOCK)];
+    let mut count = 0;
+    while count < block.len() {
+        match file.read_at(&mut block[count..], offset + count as u64) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    block.truncate(count);
+    Ok(block)
+}
+
+/// Where the first line after `offset` begins; `offset` itself at the beginning of the file.
+fn line_after(file: &File, offset: u64) -> io::Result<u64> {
+    if offset == 0 {
+        return Ok(0);
+    }
+    let block = read_at(file, offset, u64::MAX)?;
+    Ok(memchr::memchr(b'\n', &block).map_or(offset, |end| offset + end as u64 + 1))
+}
+
+/// The number of the entry that ends at `offset`; none if no entry does.
+fn last_before(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    let start = offset.saturating_sub(BLOCK as u64);
+    let block = read_at(file, start, offset - start)?;
+    let lines = block.strip_suffix(b"\n").filter(|lines| start + lines.len() as u64 + 1 == offset);
+    let line = lines.map(|lines| &lines[memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1)..]);
+    Ok(line.and_then(EntryHead::read).map(|head| head.seq))
+}
+
+fn identity_of(facts: &fs::Metadata) -> FileIdentity {
+    FileIdentity(facts.dev(), facts.ino())
+}
+
+#[cfg(test)]
+#[path = "timeline_tests.rs"]
+mod tests;

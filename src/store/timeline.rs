@@ -1,0 +1,225 @@
+//! Writing the timeline of one task: `logs/<id>.timeline.jsonl`.
+//!
+//! Entries are collected in memory and written together, each a whole line. A failed write is tried again at the same place,
+//! so that the file never holds half a line for longer than that. When the file has reached its limit, its middle is
+//! removed: see [`shortened`].
+//!
+//! What can go wrong, and what then happens:
+//!
+//! | | |
+//! |---|---|
+//! | the disk is full | entries wait in memory, up to [`MOST_WAITING`] bytes; further ones are [not taken](TimelineWriter::has_room) |
+//! | the writer dies while it writes | the torn last line is ended by the next writer, and readers skip it |
+//! | a power cut | the file was not synced, so that its end may be damaged; readers skip what they cannot read |
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::{
+    atomic::{Durability, replace_by},
+    error::StoreError,
+    fault, files,
+};
+use crate::task::{EntryHead, TimelineEntry, TimelineEvent, is_exempt};
+
+/// The most bytes of a timeline.
+pub(super) const MOST_BYTES: u64 = 16 << 20;
+
+/// The most bytes of entries that wait to be written.
+const MOST_WAITING: usize = 256 << 10;
+
+/// How much of the end of an existing timeline is read for its last number. Longer than any line.
+const REACH: u64 = 256 << 10;
+
+/// Appends entries to a timeline.
+#[derive(Debug)]
+pub struct TimelineWriter {
+    path: PathBuf,
+    file: File,
+    /// The end of the last line that was written whole.
+    length: u64,
+    most: u64,
+    /// The number of the newest entry.
+    seq: u64,
+    /// Lines that are not in the file yet.
+    waiting: Vec<u8>,
+    has_ended: bool,
+}
+
+impl TimelineWriter {
+    /// Opens a timeline, to append to it, and creates it if there is none.
+    pub(super) fn open(path: PathBuf, most: u64) -> Result<Self, StoreError> {
+        let opened = files::read_and_write(&path).and_then(|file| {
+            let length = file.metadata()?.len();
+            let end = End::of(&file, length)?;
+            // The next line must not continue a torn one.
+            let waiting = if end.is_torn { b"\n".to_vec() } else { Vec::new() };
+            Ok((file, length, end, waiting))
+        });
+        let (file, length, end, waiting) = opened.map_err(StoreError::at("open", &path))?;
+        Ok(Self { path, file, length, most, seq: end.seq, waiting, has_ended: end.has_ended })
+    }
+
+    /// Adds an entry of this time. It is in the file after the next [`flush`](Self::flush).
+    pub fn append(&mut self, at: DateTime<Utc>, event: TimelineEvent) {
+        self.seq += 1;
+        self.has_ended = matches!(event, TimelineEvent::Ended { .. });
+        let entry = TimelineEntry { seq: self.seq, at: at.trunc_subsecs(3), event };
+        self.waiting.extend_from_slice(&entry.to_line());
+    }
+
+    /// Whether further entries may wait. An entry that is exempt from limits can be added in any case.
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < MOST_WAITING
+    }
+
+    /// Whether entries wait to be written.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The number of the newest entry.
+    pub fn newest(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whether the newest entry is the end of the task.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Writes the entries that wait. After a failure they are still waiting.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        if self.length + self.waiting.len() as u64 > self.most {
+            self.shorten()?;
+        }
+        fault::point("timeline")?;
+        self.file.write_all_at(&self.waiting, self.length)?;
+        self.length += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Replaces the file by one without its middle. Readers see the old file or the new one, and never half of either.
+    fn shorten(&mut self) -> io::Result<()> {
+        let (from, length, most) = (&self.file, self.length, self.most);
+        replace_by(&self.path, Durability::Volatile, |to| shortened(from, length, most, to))
+            .map_err(|error| error.source)?;
+        self.file = files::read_and_write(&self.path)?;
+        self.length = self.file.metadata()?.len();
+        Ok(())
+    }
+}
+
+/// Writes the timeline `from` without its middle: the first half of `most` bytes and the last quarter stay. Of the entries in
+/// between, those that are exempt from limits stay, and one entry in the place of all others between two of them says how
+/// many there were.
+fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    let mut from = BufReader::new(from);
+    from.seek(SeekFrom::Start(0))?;
+    let mut from = from.take(length);
+    let tail = length.saturating_sub(most / 4);
+    let (mut place, mut line, mut gap) = (0, Vec::new(), Gap::default());
+    loop {
+        line.clear();
+        let count = from.read_until(b'\n', &mut line)? as u64;
+        if count == 0 {
+            break;
+        }
+        place += count;
+        let is_middle = place > most / 2 && place <= tail;
+        match EntryHead::read(&line) {
+            // Omissions next to each other become one.
+            Some(head) if is_omission(&head) || (is_middle && !is_exempt(&head.kind)) => gap.widen(head),
+            None if is_middle => {}
+            Some(_) | None => {
+                gap.close(&mut to)?;
+                to.write_all(&line)?;
+            }
+        }
+    }
+    gap.close(&mut to)?;
+    to.flush()
+}
+
+/// Entries that are left out, one after the other.
+#[derive(Debug, Default)]
+struct Gap {
+    count: u64,
+    last: Option<EntryHead>,
+}
+
+impl Gap {
+    fn widen(&mut self, head: EntryHead) {
+        // An omission stands for the entries that it counts.
+        self.count += if is_omission(&head) { head.count.unwrap_or(1) } else { 1 };
+        self.last = Some(head);
+    }
+
+    /// Writes the entry in their place. It has the number of the last of them, so that numbers still increase.
+    fn close(&mut self, to: &mut impl Write) -> io::Result<()> {
+        let Some(EntryHead { seq, at, .. }) = self.last.take() else { return Ok(()) };
+        let event = TimelineEvent::Omitted { count: std::mem::take(&mut self.count) };
+        to.write_all(&TimelineEntry { seq, at, event }.to_line())
+    }
+}
+
+fn is_omission(head: &EntryHead) -> bool {
+    head.kind == "omitted"
+}
+
+/// What the end of a timeline says.
+#[derive(Debug, Default)]
+struct End {
+    seq: u64,
+    has_ended: bool,
+    is_torn: bool,
+}
+
+impl End {
+    fn of(file: &File, length: u64) -> io::Result<Self> {
+        let start = length.saturating_sub(REACH);
+        let mut end = Self::from(file, start, length)?;
+        if end.seq == 0 && start > 0 {
+            // It ends with something that is not an entry.
+            end = Self::from(file, 0, length)?;
+        }
+        Ok(end)
+    }
+
+    fn from(mut file: &File, start: u64, length: u64) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(start))?;
+        let mut lines = BufReader::new(file.take(length - start));
+        let (mut end, mut line) = (Self::default(), Vec::new());
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            end.is_torn = line.last() != Some(&b'\n');
+            if let Some(head) = EntryHead::read(&line).filter(|head| head.seq > end.seq) {
+                (end.seq, end.has_ended) = (head.seq, head.kind == "ended");
+            }
+            line.clear();
+        }
+        Ok(end)
+    }
+}
+
+/// Opens the timeline of a task that has one, to append to it.
+pub(super) fn open_existing(path: &Path) -> Result<Option<TimelineWriter>, StoreError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    TimelineWriter::open(path.to_owned(), MOST_BYTES).map(Some)
+}
+
+#[cfg(test)]
+#[path = "timeline_tests.rs"]
+mod tests;

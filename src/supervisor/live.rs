@@ -1,0 +1,169 @@
+//! The live view of a running task: what it is doing this second.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use connector_api::AgentEvent;
+
+use super::{entries::entry_of, failures::Failures, stream::Stream};
+use crate::{
+    store::LiveWriter,
+    task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, cut_middle, span},
+};
+
+/// Time between two live views.
+const LIVE_AFTER: Duration = Duration::from_secs(1);
+
+/// The most characters of what the agent tries to recover from.
+const MOST_TROUBLE: usize = 2_000;
+
+/// The live view, and when it is written.
+#[derive(Debug)]
+pub(super) struct Live {
+    view: LiveView,
+    /// The agent's newest step, with the duration of a command that has finished. It becomes words once they are written.
+    newest: Option<(AgentEvent, Option<Duration>)>,
+    writer: LiveWriter,
+    /// By a clock that nobody sets: one that is set back must not freeze the view.
+    written: Option<Instant>,
+    last_activity: Instant,
+    is_changed: bool,
+    stale: Failures,
+}
+
+impl Live {
+    /// A view of a task that begins.
+    pub(super) fn begin(writer: LiveWriter) -> Self {
+        let view = LiveView {
+            format: RECORD_FORMAT,
+            phase: "starting".to_owned(),
+            last_event: None,
+            trouble: None,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            last_activity_at: Utc::now(),
+            last_activity_type: ActivityKind::Started,
+            heartbeat_count: 0,
+        };
+        Self {
+            view,
+            newest: None,
+            writer,
+            written: None,
+            last_activity: Instant::now(),
+            is_changed: true,
+            stale: Failures::of("the live view is not up to date"),
+        }
+    }
+
+    /// The task is in this phase now. Returns whether that is new.
+    pub(super) fn phase(&mut self, phase: &str) -> bool {
+        let is_new = self.view.phase != phase;
+        if is_new {
+            phase.clone_into(&mut self.view.phase);
+            self.is_changed = true;
+        }
+        is_new
+    }
+
+    /// Something else than the agent did this, in one line.
+    pub(super) fn line(&mut self, line: String) {
+        self.newest = None;
+        self.view.last_event = Some(line);
+        self.is_changed = true;
+    }
+
+    /// Forgets the last line. Returns whether there was one.
+    pub(super) fn clear_line(&mut self) -> bool {
+        self.newest = None;
+        self.view.last_event.take().is_some()
+    }
+
+    /// The agent was started just now.
+    pub(super) fn working(&mut self) {
+        self.phase("working");
+        self.view.last_activity_at = Utc::now();
+        self.last_activity = Instant::now();
+        self.is_changed = true;
+    }
+
+    /// Bytes came at `now`.
+    pub(super) fn came(&mut self, stream: Stream, count: u64, now: DateTime<Utc>) {
+        let (bytes, kind) = match stream {
+            Stream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
+            Stream::Stderr => (&mut self.view.stderr_bytes, ActivityKind::Stderr),
+        };
+        *bytes += count;
+        self.view.last_activity_type = kind;
+        self.view.last_activity_at = now;
+        self.last_activity = Instant::now();
+        self.is_changed = true;
+    }
+
+    /// The agent did this.
+    pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
+        self.view.trouble = match &event {
+            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
+            AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.view.trouble.take(),
+            AgentEvent::SessionStarted { .. }
+            | AgentEvent::Message { .. }
+            | AgentEvent::Reasoning { .. }
+            | AgentEvent::CommandStarted { .. }
+            | AgentEvent::CommandFinished { .. }
+            | AgentEvent::FilesChanged { .. }
+            | AgentEvent::McpToolCall { .. }
+            | AgentEvent::TodoList { .. }
+            | AgentEvent::Usage(_)
+            | AgentEvent::FatalError { .. } => None,
+        };
+        self.is_changed = true;
+        match event {
+            // They have no headline, and stand in the way of none.
+            AgentEvent::SessionStarted { .. } | AgentEvent::Usage(_) | AgentEvent::Other { .. } => {}
+            event => self.newest = Some((event, took)),
+        }
+    }
+
+    /// A heartbeat. Returns its line for the log, in the documented form.
+    pub(super) fn heartbeat(&mut self, number: u64, elapsed: Duration) -> String {
+        self.view.heartbeat_count = number;
+        self.is_changed = true;
+        format!(
+            "HEARTBEAT #{number}: elapsed={}, lastActivity={} ago ({}), stdout={}B, stderr={}B",
+            span(elapsed),
+            span(self.last_activity.elapsed()),
+            self.view.last_activity_type,
+            self.view.stdout_bytes,
+            self.view.stderr_bytes
+        )
+    }
+
+    /// Brings the record up to this moment.
+    pub(super) fn count_into(&self, record: &mut TaskRecord) {
+        self.view.overlay(record);
+    }
+
+    /// What the agent is trying to recover from.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.view.trouble.clone()
+    }
+
+    /// Whether the view has changed since it was written.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Replaces the view on disk if it has changed, at most once a second.
+    pub(super) fn flush(&mut self) {
+        if !self.is_changed || self.written.is_some_and(|written| written.elapsed() < LIVE_AFTER) {
+            return;
+        }
+        if let Some((event, took)) = self.newest.take() {
+            self.view.last_event = entry_of(&event, took).as_ref().and_then(TimelineEvent::headline);
+        }
+        (self.is_changed, self.written) = (false, Some(Instant::now()));
+        if let Err(error) = self.writer.write(&self.view) {
+            self.stale.count(&error);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How many entries of a timeline may be written in a second.
+
+use std::time::{Duration, Instant};
+
+/// The most entries in a second, besides those that are exempt.
+pub(super) const MOST_PER_SECOND: u32 = 50;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Admits [`MOST_PER_SECOND`] entries in each second and counts the others. Reads no clock.
+#[derive(Debug)]
+pub(super) struct Rate {
+    /// When the present second began.
+    began: Option<Instant>,
+    admitted: u32,
+    omitted: u64,
+}
+
+impl Rate {
+    /// Nothing was written yet.
+    pub(super) fn new() -> Self {
+        Self { began: None, admitted: 0, omitted: 0 }
+    }
+
+    /// Whether one more entry may be written at `now`. Otherwise it is counted.
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        if self.is_over(now) {
+            (self.began, self.admitted) = (Some(now), 0);
+        }
+        let is_admitted = self.admitted < MOST_PER_SECOND;
+        if is_admitted {
+            self.admitted += 1;
+        } else {
+            self.omitted += 1;
+        }
+        is_admitted
+    }
+
+    /// Counts an entry that could not be written for another reason.
+    pub(super) fn omit(&mut self) {
+        self.omitted += 1;
+    }
+
+    /// Whether entries were omitted that [`take_omitted`](Self::take_omitted) did not return yet.
+    pub(super) fn has_omitted(&self) -> bool {
+        self.omitted > 0
+    }
+
+    /// The number of entries that were omitted, once their second is over.
+    pub(super) fn take_omitted(&mut self, now: Instant) -> Option<u64> {
+        if self.is_over(now) { self.take_all_omitted() } else { None }
+    }
+
+    /// The same before their second is over, because nothing will follow.
+    pub(super) fn take_all_omitted(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.omitted)).filter(|omitted| *omitted > 0)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.began.is_none_or(|began| now.saturating_duration_since(began) >= SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fifty_in_a_second_are_admitted_and_the_others_are_counted_once() {
+        let (mut rate, began) = (Rate::new(), Instant::now());
+        let admitted = |rate: &mut Rate, now, of: u32| (0..of).filter(|_| rate.admits(now)).count();
+        assert_eq!(admitted(&mut rate, began, 40), 40);
+        assert_eq!(admitted(&mut rate, began + SECOND / 2, 40), 10);
+        assert_eq!(rate.take_omitted(began + SECOND / 2), None, "the second is not over");
+        assert!(rate.has_omitted());
+        assert_eq!(rate.take_omitted(began + SECOND), Some(30));
+        assert_eq!(rate.take_omitted(began + SECOND), None);
+        assert_eq!(admitted(&mut rate, began + SECOND, 60), 50);
+        assert_eq!(rate.take_all_omitted(), Some(10));
+        assert!(!rate.has_omitted());
+    }
+}

@@ -1,0 +1,296 @@
+//! What a timeline tells of.
+
+use std::{iter, time::Duration};
+
+use connector_api::{BackendName, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::task::{TaskRecord, TaskStatus, millis, optional_millis};
+
+/// One thing that a task or its agent did. Texts are as the agent wrote them, at most [`MOST_TEXT`](super::MOST_TEXT) bytes
+/// of each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum TimelineEvent {
+    /// The task waits for its turn.
+    Queued {
+        /// The number of tasks ahead of it.
+        ahead: u64,
+        /// The number of tasks that may run at a time.
+        max_running: u64,
+    },
+    /// An agent was started.
+    Started {
+        /// The backend it belongs to.
+        backend: BackendName,
+        /// The version of its program, if known.
+        version: Option<String>,
+        /// 1, and one more for each fallback.
+        attempt: u32,
+    },
+    /// The agent named its session.
+    Session {
+        /// The agent's own ID for it.
+        id: String,
+    },
+    /// The agent said something.
+    Message {
+        /// The text.
+        text: String,
+    },
+    /// The agent told what it thought.
+    Reasoning {
+        /// The text.
+        text: String,
+    },
+    /// A shell command began.
+    CommandStarted {
+        /// The command line.
+        command: String,
+    },
+    /// A shell command ended.
+    CommandFinished {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: CommandOutcome,
+        /// Its exit code, if it has one.
+        exit_code: Option<i64>,
+        /// How long it took, if its start was reported too.
+        #[serde(rename = "durationMs", with = "optional_millis", default)]
+        took: Option<Duration>,
+        /// Its output.
+        output: String,
+    },
+    /// Files were changed, or were to be.
+    FilesChanged {
+        /// The first of them.
+        files: Vec<ChangedFile>,
+        /// The number of files that are not listed.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        omitted: u64,
+        /// Whether the change was made.
+        applied: bool,
+    },
+    /// A tool of an MCP server was called, and answered.
+    Tool {
+        /// The server's name.
+        server: String,
+        /// The tool's name.
+        tool: String,
+        /// The error, if the call failed.
+        error: Option<String>,
+    },
+    /// The agent's list of things to do.
+    Plan {
+        /// The number of items that are done.
+        done: u64,
+        /// The number of all items.
+        total: u64,
+        /// The first items that fit into an entry.
+        items: Vec<PlanItem>,
+    },
+    /// Tokens used so far, as the agent counts them.
+    Usage {
+        /// The counts.
+        usage: Usage,
+    },
+    /// The newest line of output that is not an event of the agent's protocol. At most one in a second.
+    Output {
+        /// The line.
+        text: String,
+    },
+    /// Something that did not stop the task by itself.
+    Warning {
+        /// Who warns.
+        source: WarningSource,
+        /// The text.
+        text: String,
+    },
+    /// The agent wrote nothing for a while.
+    Silence {
+        /// How long it has been silent.
+        #[serde(rename = "durationMs", with = "millis")]
+        lasting: Duration,
+    },
+    /// The backend cannot work at all.
+    Fallback {
+        /// Why not.
+        reason: String,
+        /// The backend that gets the task now; none is left otherwise.
+        to: Option<BackendName>,
+    },
+    /// The agent is being stopped.
+    Stopping {
+        /// Why.
+        cause: String,
+    },
+    /// The changes that a task made to its repository, between two snapshots.
+    Changes {
+        /// The commit with the state before.
+        base: String,
+        /// The commit with the state after.
+        head: String,
+        /// The number of changed files.
+        files: u64,
+        /// Lines added.
+        added: u64,
+        /// Lines removed.
+        removed: u64,
+        /// The number of files that are in no snapshot.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        omitted: u64,
+    },
+    /// The task has ended. Its last entry.
+    Ended {
+        /// How it ended.
+        status: TaskStatus,
+        /// Why it did not complete.
+        reason: Option<String>,
+        /// The agent's exit code.
+        exit_code: Option<i32>,
+        /// The name of the signal that ended the agent.
+        exit_signal: Option<String>,
+        /// How long the task took.
+        #[serde(rename = "durationMs", with = "optional_millis", default)]
+        took: Option<Duration>,
+    },
+    /// Entries that are not there.
+    Omitted {
+        /// Their number.
+        count: u64,
+    },
+    /// A kind that this version does not know, or that lacks something.
+    #[serde(skip)]
+    Unknown {
+        /// The kind.
+        kind: String,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandOutcome {
+    /// It ran and succeeded.
+    Completed,
+    /// It ran and failed.
+    Failed,
+    /// It was not allowed to run.
+    Declined,
+}
+
+/// One changed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedFile {
+    /// The path, as the agent writes it.
+    pub path: String,
+    /// `added`, `updated`, `deleted`, or the agent's own word.
+    pub change: String,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanItem {
+    /// The thing.
+    pub text: String,
+    /// Whether it is done.
+    pub done: bool,
+}
+
+/// Who warns, and how serious it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningSource {
+    /// This program.
+    Connector,
+    /// The agent, about something that does not stop it.
+    Agent,
+    /// The agent, about a failure that it tries to recover from.
+    AgentTrouble,
+    /// The agent, about a failure that ends its work.
+    AgentError,
+}
+
+impl TimelineEvent {
+    /// The end of the task with this record; none while it runs.
+    pub fn ended(record: &TaskRecord) -> Option<Self> {
+        let end = record.end.as_ref()?;
+        Some(Self::Ended {
+            status: record.status(),
+            reason: end.failure_reason.clone(),
+            exit_code: end.exit_code,
+            exit_signal: end.exit_signal.clone(),
+            took: end.duration.map(Duration::from_millis),
+        })
+    }
+
+    /// The word for its kind in the file.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Queued { .. } => "queued",
+            Self::Started { .. } => "started",
+            Self::Session { .. } => "session",
+            Self::Message { .. } => "message",
+            Self::Reasoning { .. } => "reasoning",
+            Self::CommandStarted { .. } => "command_started",
+            Self::CommandFinished { .. } => "command_finished",
+            Self::FilesChanged { .. } => "files_changed",
+            Self::Tool { .. } => "tool",
+            Self::Plan { .. } => "plan",
+            Self::Usage { .. } => "usage",
+            Self::Output { .. } => "output",
+            Self::Warning { .. } => "warning",
+            Self::Silence { .. } => "silence",
+            Self::Fallback { .. } => "fallback",
+            Self::Stopping { .. } => "stopping",
+            Self::Changes { .. } => "changes",
+            Self::Ended { .. } => "ended",
+            Self::Omitted { .. } => "omitted",
+            Self::Unknown { kind } => kind,
+        }
+    }
+
+    /// Whether the limits on the rate and the size of a timeline do not apply to it.
+    pub fn is_exempt(&self) -> bool {
+        is_exempt(self.kind())
+    }
+
+    /// The texts in it that may hold words of an agent.
+    pub fn foreign_texts(&mut self) -> Box<dyn Iterator<Item = &mut String> + '_> {
+        match self {
+            Self::Session { id: text }
+            | Self::Message { text }
+            | Self::Reasoning { text }
+            | Self::CommandStarted { command: text }
+            | Self::Output { text }
+            | Self::Warning { text, .. }
+            | Self::Fallback { reason: text, .. }
+            | Self::Stopping { cause: text } => Box::new(iter::once(text)),
+            Self::CommandFinished { command, output, .. } => Box::new([command, output].into_iter()),
+            Self::FilesChanged { files, .. } => {
+                Box::new(files.iter_mut().flat_map(|file| [&mut file.path, &mut file.change]))
+            }
+            Self::Tool { server, tool, error } => Box::new([server, tool].into_iter().chain(error)),
+            Self::Plan { items, .. } => Box::new(items.iter_mut().map(|item| &mut item.text)),
+            Self::Started { version, .. } => Box::new(version.iter_mut()),
+            Self::Ended { reason, .. } => Box::new(reason.iter_mut()),
+            Self::Queued { .. }
+            | Self::Usage { .. }
+            | Self::Silence { .. }
+            | Self::Changes { .. }
+            | Self::Omitted { .. }
+            | Self::Unknown { .. } => Box::new(iter::empty()),
+        }
+    }
+}
+
+/// Whether entries of this kind are always written and never removed: the stations of a task's life, and its changes.
+pub(crate) fn is_exempt(kind: &str) -> bool {
+    matches!(kind, "queued" | "started" | "fallback" | "stopping" | "changes" | "ended")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
