@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::{
     read::{BY_ID, BY_ROW, ENDED_SINCE, IS_THERE, LAST_SEQ, NEWEST, NUMBER, OLDEST, SEARCHES, TALLY},
+    schema::select,
     tests::{World, row},
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
 };
@@ -34,12 +35,16 @@ fn no_statement_scans_or_sorts() {
     };
     let mut statements = of_searches(NEWEST.0, NEWEST.1, "USING COVERING ");
     statements.extend(of_searches(NUMBER, "", "USING COVERING "));
-    for (sql, using) in [
+    for (condition, using) in [
         (BY_ROW, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (BY_ID, "(id=?)"),
+        (ENDED_SINCE, "USING INDEX by_seq (seq>?)"),
+    ] {
+        statements.push((select(condition), using.to_owned()));
+    }
+    for (sql, using) in [
         (IS_THERE, "USING COVERING INDEX sqlite_autoindex_tasks_1 (id=?)"),
         (TALLY, "USING PRIMARY KEY (scope=? AND repository=? AND backend=? AND state=?)"),
-        (ENDED_SINCE, "USING INDEX by_seq (seq>?)"),
         (LAST_SEQ, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (OLDEST, "USING COVERING INDEX removable (ended_at<?)"),
         (STORED, "(id=?)"),

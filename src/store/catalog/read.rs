@@ -7,7 +7,7 @@ use super::{
     error::CatalogError,
     open::Catalog,
     row::{Counts, Filter, Listed, Page, Seq},
-    schema::{Scope, columns, id, listed, unsigned},
+    schema::{Scope, id, listed, select, unsigned},
 };
 use crate::{
     store::fault,
@@ -28,12 +28,12 @@ pub(super) const NEWEST: (&str, &str) = ("SELECT started_at, id, rowid ", " ORDE
 /// The number of tasks that a search finds.
 pub(super) const NUMBER: &str = "SELECT count(*) ";
 
-pub(super) const BY_ROW: &str = concat!("SELECT ", columns!(), " FROM tasks WHERE rowid = ?1");
-pub(super) const BY_ID: &str = concat!("SELECT ", columns!(), " FROM tasks WHERE id = ?1");
+pub(super) const BY_ROW: &str = "WHERE rowid = ?1";
+pub(super) const BY_ID: &str = "WHERE id = ?1";
 pub(super) const IS_THERE: &str = "SELECT 1 FROM tasks WHERE id = ?1";
 pub(super) const TALLY: &str =
     "SELECT tasks FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
-pub(super) const ENDED_SINCE: &str = concat!("SELECT ", columns!(), " FROM tasks WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+pub(super) const ENDED_SINCE: &str = "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 pub(super) const LAST_SEQ: &str = "SELECT last_seq FROM meta WHERE one = 1";
 pub(super) const OLDEST: &str = "SELECT id FROM tasks WHERE ended_at < ?1 AND from_original = 0
  ORDER BY ended_at, id LIMIT ?2";
@@ -60,7 +60,7 @@ impl Catalog {
             found.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
             let has_more = found.len() > limit;
             found.truncate(limit);
-            let mut by_row = connection.prepare_cached(BY_ROW)?;
+            let mut by_row = connection.prepare_cached(&select(BY_ROW))?;
             let tasks = found.into_iter().map(|(.., row)| by_row.query_row([row], listed));
             Ok(Page { tasks: tasks.collect::<rusqlite::Result<_>>()?, has_more })
         })
@@ -90,7 +90,9 @@ impl Catalog {
 
     /// One task.
     pub(in crate::store) fn get(&self, id: &TaskId) -> Result<Option<Listed>, CatalogError> {
-        self.reading(|connection| Ok(connection.prepare_cached(BY_ID)?.query_row([id.as_str()], listed).optional()?))
+        self.reading(|connection| {
+            Ok(connection.prepare_cached(&select(BY_ID))?.query_row([id.as_str()], listed).optional()?)
+        })
     }
 
     /// The tasks among `ids` that the catalog lacks.
@@ -110,7 +112,7 @@ impl Catalog {
     /// The tasks with a sequence number greater than `seq`, in its order, at most `limit`.
     pub(in crate::store) fn ended_since(&self, seq: Seq, limit: usize) -> Result<Vec<Listed>, CatalogError> {
         self.reading(|connection| {
-            let mut statement = connection.prepare_cached(ENDED_SINCE)?;
+            let mut statement = connection.prepare_cached(&select(ENDED_SINCE))?;
             let ended = statement.query_map(params![seq, signed(limit)], listed)?;
             Ok(ended.collect::<rusqlite::Result<_>>()?)
         })

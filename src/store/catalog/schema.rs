@@ -71,14 +71,10 @@ INSERT INTO tallies SELECT 4, '', '', '', count(*) FROM tasks WHERE ended_at IS 
 ";
 
 /// The columns and parameters of [`put`].
-macro_rules! values {
-    () => {
-        " (id, state, started_at, completed_at, ended_at, seq, backend, repository, working_directory, input_tokens,
-            cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
-            from_original, record)
-          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
-    };
-}
+const VALUES: &str = "(id, state, started_at, completed_at, ended_at, seq, backend, repository, working_directory,
+ input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
+ from_original, record)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 
 /// What a row of `tallies` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,13 +102,13 @@ pub(super) enum Present {
 
 /// Writes a row of `tasks`.
 pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Present) -> rusqlite::Result<()> {
-    let sql = match present {
-        Present::None => concat!("INSERT INTO tasks", values!()),
-        Present::Kept => concat!("INSERT OR IGNORE INTO tasks", values!()),
+    let insert = match present {
+        Present::None => "INSERT INTO tasks",
+        Present::Kept => "INSERT OR IGNORE INTO tasks",
     };
     let usage = |count: fn(&Usage) -> u64| row.usage.as_ref().map(count).map(signed);
     let changes = |count: fn(&Changes) -> u64| row.changes.as_ref().map(count).map(signed);
-    to.prepare_cached(sql)?.execute(params![
+    to.prepare_cached(&format!("{insert} {VALUES}"))?.execute(params![
         row.id.as_str(),
         row.state.as_str(),
         row.started_at.timestamp_millis(),
@@ -135,16 +131,16 @@ pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Present
     Ok(())
 }
 
-/// The columns that [`listed`] reads.
-macro_rules! columns {
-    () => {
-        "id, state, started_at, completed_at, seq, backend, repository, working_directory, input_tokens, cached_input_tokens,
-         output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines, from_original, record"
-    };
+/// Selects what [`listed`] reads, by a condition.
+pub(super) fn select(condition: &str) -> String {
+    format!(
+        "SELECT id, state, started_at, completed_at, seq, backend, repository, working_directory, input_tokens,
+         cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
+         from_original, record FROM tasks {condition}"
+    )
 }
-pub(super) use columns;
 
-/// Reads [`columns!`].
+/// Reads a row of a [`select`].
 pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<Listed> {
     let usage = match (row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?) {
         (Some(input), Some(cached), Some(output), Some(reasoning)) => Some(Usage {
