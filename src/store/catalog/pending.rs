@@ -24,20 +24,23 @@ use crate::{
 
 /// Notes in the file `pending` that a task has changed and the catalog does not know.
 pub(in crate::store) fn mark(pending: &Path, id: &TaskId) -> Result<(), StoreError> {
-    loop {
-        let mut file = open_to_mark(pending)?;
-        // What a crash may have left of the line before ends here.
-        let line = format!("\n{id}\n");
-        fault::point("catalog mark")
-            .and_then(|()| file.write_all(line.as_bytes()))
-            .map_err(StoreError::at("write", pending))?;
-        let written = file.metadata().map_err(StoreError::at("look at", pending))?;
-        // If it was renamed in the meantime, it may have been read before our line was in it.
-        if fs::symlink_metadata(pending).is_ok_and(|there| (there.dev(), there.ino()) == (written.dev(), written.ino()))
-        {
-            return Ok(());
-        }
+    let mut file = open_to_mark(pending)?;
+    while !write_mark(&mut file, pending, id)? {
+        file = open_to_mark(pending)?;
     }
+    Ok(())
+}
+
+/// Writes an id to the open file of marks. `false`: the file was renamed before, and may have been read by then.
+pub(super) fn write_mark(file: &mut fs::File, pending: &Path, id: &TaskId) -> Result<bool, StoreError> {
+    // What a crash may have left of the line before ends here.
+    let line = format!("\n{id}\n");
+    fault::point("catalog mark")
+        .and_then(|()| file.write_all(line.as_bytes()))
+        .map_err(StoreError::at("write", pending))?;
+    let written = file.metadata().map_err(StoreError::at("look at", pending))?;
+    let is_written = |there: fs::Metadata| (there.dev(), there.ino()) == (written.dev(), written.ino());
+    Ok(fs::symlink_metadata(pending).is_ok_and(is_written))
 }
 
 /// The marked tasks. A reader has to read their records, because the catalog may lack them. It asks for the marks before
@@ -89,7 +92,8 @@ impl Catalog {
 /// How many tasks are stored in one transaction: others wait for the write lock.
 const AT_ONCE: usize = 64;
 
-fn open_to_mark(pending: &Path) -> Result<fs::File, StoreError> {
+/// Opens the file of marks, and makes it when it is not there.
+pub(super) fn open_to_mark(pending: &Path) -> Result<fs::File, StoreError> {
     let opened = match files::append(pending) {
         Err(error) if files::is_foreign(&error) => {
             atomic::set_aside(pending)?;

@@ -15,7 +15,7 @@ use super::{
     aside::set_aside,
     error::CatalogError,
     open::{Catalog, LOG, companion},
-    pending::{mark, marked},
+    pending::{mark, marked, open_to_mark, write_mark},
     rebuild::{Rebuilt, rebuild},
     row::{Changes, Counts, Filter, Row},
 };
@@ -380,4 +380,26 @@ fn marked_tasks_are_stored_once_the_catalog_can_be_written() {
     assert_eq!(numbers(&catalog, &Filter::default(), 9), [3, 1]);
     assert_eq!(marked(&world.pending()).expect("it is readable"), [].into());
     assert!(world.names().iter().all(|name| !name.contains("pending")), "{:?}", world.names());
+}
+
+#[test]
+fn a_mark_in_a_file_that_was_taken_before_is_made_again() {
+    let world = World::new();
+    let mut catalog = world.catalog();
+    let mut file = open_to_mark(&world.pending()).expect("it is writable");
+    assert!(write_mark(&mut file, &world.pending(), &id(1)).expect("it is writable"));
+    catalog.catch_up(&world.pending(), |_| None).expect("it is writable");
+    assert!(!write_mark(&mut file, &world.pending(), &id(2)).expect("it is writable"), "nobody will read it");
+}
+
+#[test]
+fn records_are_read_only_after_the_old_catalog_is_set_aside() {
+    let world = World::new();
+    fs::write(world.path(), "damaged").expect("it is writable");
+    // From then on, whoever changes a record finds no catalog, and marks the task.
+    let rows = std::iter::once_with(|| {
+        assert!(matches!(Catalog::open_to_write(&world.path()), Err(CatalogError::Missing)));
+        row(1, TaskStatus::Completed)
+    });
+    assert!(world.rebuild(rows).is_new);
 }
