@@ -38,6 +38,24 @@ impl Layout {
         self.data.join("tasks.mending")
     }
 
+    /// The catalog: every task, for listings.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
+    pub(super) fn catalog(&self) -> PathBuf {
+        self.data.join("index.sqlite")
+    }
+
+    /// Locked while the catalog is rebuilt.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
+    pub(super) fn catalog_lock(&self) -> PathBuf {
+        self.data.join("index.lock")
+    }
+
+    /// The tasks that the catalog lacks.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
+    pub(super) fn catalog_pending(&self) -> PathBuf {
+        self.data.join("index.pending")
+    }
+
     pub(super) fn archive(&self, now: DateTime<Utc>) -> PathBuf {
         self.data.join(format!("{ARCHIVE_PREFIX}{}.json", stamp(now)))
     }
