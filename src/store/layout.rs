@@ -39,19 +39,16 @@ impl Layout {
     }
 
     /// The catalog: every task, for listings.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
     pub(super) fn catalog(&self) -> PathBuf {
         self.data.join("index.sqlite")
     }
 
     /// Locked while the catalog is rebuilt.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
     pub(super) fn catalog_lock(&self) -> PathBuf {
         self.data.join("index.lock")
     }
 
     /// The tasks that the catalog lacks.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
     pub(super) fn catalog_pending(&self) -> PathBuf {
         self.data.join("index.pending")
     }

@@ -26,26 +26,32 @@ mod archive;
 mod aside;
 mod atomic;
 mod capped;
-#[cfg_attr(not(test), expect(dead_code, reason = "the store still lists from tasks.json"))]
 mod catalog;
+mod entries;
+mod entry;
 mod error;
 mod fault;
 mod files;
 mod index;
+mod indexes;
+mod lag;
 mod layout;
 mod log;
+mod news;
 mod notices;
 mod notified;
 mod open_task;
 mod probes;
 mod reader;
 mod records;
+mod repository;
 mod requests;
 #[cfg(test)]
 mod tests;
 mod token;
 mod upkeep;
 
+pub use catalog::Filter;
 pub use error::StoreError;
 pub use log::{EventsWriter, LogWriter};
 pub use notices::Notices;

@@ -27,6 +27,8 @@ struct Pending {
 pub(super) enum Damage {
     /// `tasks.json`.
     Index,
+    /// The catalog, with what is the matter with it.
+    Catalog(String),
     /// The record of this task.
     Record(TaskId),
 }
@@ -36,6 +38,9 @@ impl fmt::Display for Damage {
         match self {
             Self::Index => {
                 f.write_str("tasks.json is damaged, or of a later version; the records of the tasks are shown instead")
+            }
+            Self::Catalog(problem) => {
+                write!(f, "{problem}; the records of the tasks are listed instead until it is rebuilt")
             }
             Self::Record(id) => write!(
                 f,

@@ -20,7 +20,7 @@ use super::{
     error::CatalogError,
     open::{Catalog, PATIENCE},
     pending::{mark, marked},
-    rebuild::rebuild,
+    rebuild::{Check, rebuild},
     row::{Filter, Row, Seq},
     tests::{World, assert_counts_are_true, id, numbers, row},
 };
@@ -118,7 +118,7 @@ fn a_catalog_that_is_removed_or_replaced_while_open_is_noticed_and_the_new_one_i
     let mut old = world.catalog();
     old.upsert(&row(1, TaskStatus::Completed)).expect("it is writable");
     fs::remove_file(world.path()).expect("it is there");
-    assert!(matches!(old.newest(&Filter::default(), 1), Err(CatalogError::Moved)));
+    assert!(matches!(old.newest(&Filter::default(), 1, &std::collections::BTreeSet::new()), Err(CatalogError::Moved)));
 
     let mut new = world.rebuild([row(3, TaskStatus::Completed)]).catalog;
     new.upsert(&row(4, TaskStatus::Completed)).expect("it is writable");
@@ -148,7 +148,8 @@ fn one_of_several_rebuilds_makes_the_catalog_and_the_others_open_it() {
     let made: Vec<_> = thread::scope(|scope| {
         let build = || {
             barrier.wait();
-            rebuild(&path, &lock, (0..500).map(|number| row(number, TaskStatus::Completed))).expect("it is writable")
+            rebuild(&path, &lock, Check::Opens, (0..500).map(|number| row(number, TaskStatus::Completed)))
+                .expect("it is writable")
         };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(build)).collect();
         threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect()

@@ -1,8 +1,10 @@
 //! Failures of the catalog, by what the caller can do about them.
 
-use std::io;
+use std::{io, path::Path};
 
 use rusqlite::{ErrorCode, ffi};
+
+use crate::{store::error::StoreError, task::TaskId};
 
 /// An operation on the catalog failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,21 @@ pub(in crate::store) enum Cause {
 }
 
 impl CatalogError {
+    /// The error of a row that does not hold what is written in rows.
+    pub(in crate::store) fn unreadable(id: &TaskId) -> Self {
+        Self::Damaged(rusqlite::Error::InvalidColumnName(id.to_string()))
+    }
+
+    /// The error that a file beside the catalog could not be read, which says nothing about the catalog.
+    pub(in crate::store) fn of_other_file(error: StoreError) -> Self {
+        Self::Io(Cause::System(error.source))
+    }
+
+    /// The same as an error of the store.
+    pub(in crate::store) fn about(self, path: &Path) -> StoreError {
+        StoreError::at("use", path)(io::Error::other(self))
+    }
+
     /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog. After any other failure the catalog is
     /// unavailable for now, and may be fine.
     pub(in crate::store) fn needs_rebuild(&self) -> bool {

@@ -8,7 +8,7 @@ use super::{
     error::CatalogError,
     open::Catalog,
     pending::{mark, marked},
-    rebuild::rebuild,
+    rebuild::{Check, rebuild},
     row::{Filter, Row},
     tests::{World, assert_counts_are_true, id, numbers, row},
 };
@@ -28,7 +28,7 @@ fn work(dir: &Path) -> Result<(), CatalogError> {
     let mark = |number| mark(&pending, &id(number)).map_err(|error| CatalogError::from(error.source));
     mark(2)?;
     let known = || [row(1, TaskStatus::Running), row(3, TaskStatus::Completed)];
-    let mut catalog = rebuild(&path, &lock, known())?.catalog;
+    let mut catalog = rebuild(&path, &lock, Check::Opens, known())?.catalog;
     catalog.upsert(&row(4, TaskStatus::Running))?;
     catalog.upsert(&row(4, TaskStatus::Completed))?;
     catalog.upsert(&row(1, TaskStatus::Completed))?;
@@ -37,7 +37,7 @@ fn work(dir: &Path) -> Result<(), CatalogError> {
     assert_eq!(numbers(&catalog, &Filter::default(), 9), [4, 2, 1]);
     drop(catalog);
     set_aside(&path)?;
-    rebuild(&path, &lock, records()).map(drop)
+    rebuild(&path, &lock, Check::Opens, records()).map(drop)
 }
 
 #[test]
@@ -84,7 +84,8 @@ fn a_fault_at_any_point_loses_nothing() {
                 Err(error) => panic!("{fault} at {}: {error:?}", points[number - 1]),
             };
             // Who is next finds a catalog or makes one, and stores what is marked.
-            let rebuilt = rebuild(&world.path(), &world.lock(), records()).expect("there is no fault now");
+            let rebuilt =
+                rebuild(&world.path(), &world.lock(), Check::Opens, records()).expect("there is no fault now");
             let mut catalog = rebuilt.catalog;
             catalog
                 .catch_up(&world.pending(), |id| records().into_iter().find(|row| row.id == *id))

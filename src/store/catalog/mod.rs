@@ -34,6 +34,15 @@ mod row;
 mod schema;
 mod write;
 
+pub use row::Filter;
+pub(super) use {
+    error::CatalogError,
+    open::Catalog,
+    pending::{mark, marked},
+    rebuild::{Check, rebuild},
+    row::{Row, Seq, Sources},
+};
+
 #[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use rusqlite::Connection;
 
 use super::{
-    read::{BY_ID, BY_ROW, ENDED_SINCE, IS_THERE, LAST_SEQ, NEWEST, NUMBER, OLDEST, SEARCHES, TALLY},
+    read::{
+        BY_ID, BY_ROW, ENDED_SINCE, FIRST_AFTER, HAS_ENDED, LAST_SEQ, NEWEST, NEWEST_OF_SESSION, NUMBER, OLDEST,
+        RUNNING, SEARCHES, TALLY,
+    },
     schema::select,
     tests::{World, row},
     write::{FORGET, NEXT_SEQ, REMOVE, STORED},
@@ -39,11 +42,14 @@ fn no_statement_scans_or_sorts() {
         (BY_ROW, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (BY_ID, "(id=?)"),
         (ENDED_SINCE, "USING INDEX by_seq (seq>?)"),
+        (NEWEST_OF_SESSION, "USING INDEX by_session (session=?)"),
     ] {
         statements.push((select(condition), using.to_owned()));
     }
     for (sql, using) in [
-        (IS_THERE, "USING COVERING INDEX sqlite_autoindex_tasks_1 (id=?)"),
+        (HAS_ENDED, "USING INDEX sqlite_autoindex_tasks_1 (id=?)"),
+        (RUNNING, "(state=?)"),
+        (FIRST_AFTER, "USING INDEX removable (ended_at>?)"),
         (TALLY, "USING PRIMARY KEY (scope=? AND repository=? AND backend=? AND state=?)"),
         (LAST_SEQ, "USING INTEGER PRIMARY KEY (rowid=?)"),
         (OLDEST, "USING COVERING INDEX removable (ended_at<?)"),

@@ -34,6 +34,15 @@ UPDATE tasks SET seq = place FROM
 UPDATE meta SET last_seq = (SELECT count(*) FROM tasks WHERE seq IS NOT NULL);
 ";
 
+/// How a [`rebuild`] finds out whether the catalog that there is can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Check {
+    /// It opens.
+    Opens,
+    /// It opens, and all of it can be read: something in it could not.
+    Whole,
+}
+
 /// What a [`rebuild`] did.
 #[derive(Debug)]
 pub(in crate::store) struct Rebuilt {
@@ -55,12 +64,17 @@ pub(in crate::store) struct Rebuilt {
 pub(in crate::store) fn rebuild(
     path: &Path,
     lock: &Path,
+    check: Check,
     rows: impl IntoIterator<Item = Row>,
 ) -> Result<Rebuilt, CatalogError> {
     let path = &without_links(path)?;
     let lock = files::lock(lock, PATIENCE).map_err(|error| CatalogError::from(error.source))?;
     let Some(_lock) = lock else { return Err(CatalogError::Locked) };
-    match Catalog::open_to_write(path) {
+    let opened = Catalog::open_to_write(path).and_then(|catalog| match check {
+        Check::Opens => Ok(catalog),
+        Check::Whole => catalog.verify().map(|()| catalog),
+    });
+    match opened {
         Ok(catalog) => return Ok(Rebuilt { catalog, is_new: false, aside: None }),
         Err(error) if error.needs_rebuild() => {}
         Err(error) => return Err(error),
@@ -82,7 +96,10 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
     let connection = Connection::open_with_flags(&file, flags)?;
     connection.execute_batch(SETTINGS)?;
     connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION};"))?;
-    connection.execute("INSERT INTO meta VALUES (1, ?1, 0)", params![uuid::Uuid::new_v4().simple().to_string()])?;
+    connection.execute(
+        "INSERT INTO meta (one, generation, last_seq) VALUES (1, ?1, 0)",
+        params![uuid::Uuid::new_v4().simple().to_string()],
+    )?;
     for row in rows {
         put(&connection, &row, None, Present::Kept)?;
     }

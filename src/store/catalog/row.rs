@@ -1,5 +1,7 @@
 //! The data that goes into the catalog and comes out of it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use connector_api::Usage;
 
@@ -22,6 +24,8 @@ pub(in crate::store) struct Row {
     pub(in crate::store) repository: String,
     /// The working directory.
     pub(in crate::store) directory: String,
+    /// The agent's own ID for its session.
+    pub(in crate::store) session: Option<String>,
     /// Tokens that the run used.
     pub(in crate::store) usage: Option<Usage>,
     /// How much the task changed in files.
@@ -57,26 +61,48 @@ pub(in crate::store) struct Listed {
 
 /// Selects tasks; the default selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store) struct Filter {
+pub struct Filter {
     /// Only tasks in this state.
-    pub(in crate::store) state: Option<TaskStatus>,
+    pub state: Option<TaskStatus>,
     /// Only tasks of this backend.
-    pub(in crate::store) backend: Option<String>,
-    /// Only tasks in this repository.
-    pub(in crate::store) repository: Option<String>,
+    pub backend: Option<String>,
+    /// Only tasks in this repository, named by the directory at its top level.
+    pub repository: Option<String>,
     /// Only tasks that began at this time or later.
-    pub(in crate::store) since: Option<DateTime<Utc>>,
+    pub since: Option<DateTime<Utc>>,
     /// Only tasks that began before this time.
-    pub(in crate::store) until: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
 }
 
-/// The newest tasks that a [`Filter`] selects.
+impl Filter {
+    /// Whether it selects this task.
+    pub(in crate::store) fn selects(&self, row: &Row) -> bool {
+        self.state.is_none_or(|state| state == row.state)
+            && self.backend.as_ref().is_none_or(|backend| *backend == row.backend)
+            && self.repository.as_ref().is_none_or(|repository| *repository == row.repository)
+            && self.since.is_none_or(|since| row.started_at >= since)
+            && self.until.is_none_or(|until| row.started_at < until)
+    }
+}
+
+/// The newest tasks that a [`Filter`] selects, and the number of all that it selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Page {
     /// The tasks, newest first.
     pub(in crate::store) tasks: Vec<Listed>,
-    /// Whether there are more.
-    pub(in crate::store) has_more: bool,
+    /// How many there are.
+    pub(in crate::store) total: u64,
+}
+
+/// What the catalog says about its own sources; see `lag`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::store) struct Sources {
+    /// The edition of `tasks.json` whose entries are all known.
+    pub(in crate::store) edition: Option<String>,
+    /// The names of the archives whose entries are all known.
+    pub(in crate::store) archives: BTreeSet<String>,
+    /// When the records were last compared with the rows.
+    pub(in crate::store) swept_at: Option<DateTime<Utc>>,
 }
 
 /// Numbers of tasks by state.

@@ -13,13 +13,17 @@ pub(super) const VERSION: i32 = 1;
 /// The tables.
 ///
 /// `ended_at` is when a task counts as ended, and NULL while it runs. `tallies` counts tasks, so that no count reads all
-/// of them; `scope` says which of its key columns matter (see [`Scope`]).
+/// of them; `scope` says which of its key columns matter (see [`Scope`]). `edition` and `archives` say which other lists
+/// of tasks are known completely, and `swept_at` when the records were last compared with the rows (see `lag`).
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     generation TEXT NOT NULL,
-    last_seq INTEGER NOT NULL
+    last_seq INTEGER NOT NULL,
+    edition TEXT,
+    swept_at INTEGER
 ) STRICT;
+CREATE TABLE archives (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE tasks (
     id TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL,
@@ -30,6 +34,7 @@ CREATE TABLE tasks (
     backend TEXT NOT NULL,
     repository TEXT NOT NULL,
     working_directory TEXT NOT NULL,
+    session TEXT,
     input_tokens INTEGER,
     cached_input_tokens INTEGER,
     output_tokens INTEGER,
@@ -57,6 +62,7 @@ CREATE INDEX by_state ON tasks (state, started_at DESC, id);
 CREATE INDEX by_backend ON tasks (state, backend, started_at DESC, id);
 CREATE INDEX by_repository ON tasks (state, repository, started_at DESC, id);
 CREATE INDEX by_repository_and_backend ON tasks (state, repository, backend, started_at DESC, id);
+CREATE INDEX by_session ON tasks (session, started_at DESC, id) WHERE session IS NOT NULL;
 CREATE UNIQUE INDEX by_seq ON tasks (seq) WHERE seq IS NOT NULL;
 CREATE INDEX removable ON tasks (ended_at, id) WHERE ended_at IS NOT NULL AND from_original = 0;
 ";
@@ -73,8 +79,8 @@ INSERT INTO tallies SELECT 4, '', '', '', count(*) FROM tasks WHERE ended_at IS 
 /// The columns and parameters of [`put`].
 const VALUES: &str = "(id, state, started_at, completed_at, ended_at, seq, backend, repository, working_directory,
  input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
- from_original, record)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+ from_original, record, session)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 /// What a row of `tallies` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +133,7 @@ pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Present
         changes(|changes| changes.removed),
         row.from_original,
         row.record,
+        row.session,
     ])?;
     Ok(())
 }
@@ -136,7 +143,7 @@ pub(super) fn select(condition: &str) -> String {
     format!(
         "SELECT id, state, started_at, completed_at, seq, backend, repository, working_directory, input_tokens,
          cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
-         from_original, record FROM tasks {condition}"
+         from_original, record, session FROM tasks {condition}"
     )
 }
 
@@ -170,6 +177,7 @@ pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<Listed> {
         changes,
         from_original: row.get(15)?,
         record: row.get(16)?,
+        session: row.get(17)?,
     };
     Ok(Listed { row: listed, seq: row.get(4)? })
 }

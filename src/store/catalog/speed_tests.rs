@@ -14,7 +14,7 @@ use chrono::DateTime;
 
 use super::{
     open::Catalog,
-    rebuild::rebuild,
+    rebuild::{Check, rebuild},
     row::{Filter, Row},
     tests::{World, id, row},
 };
@@ -78,7 +78,9 @@ fn the_cost_of_each_operation_is_flat() {
         let filter = Filter { repository: Some("/home/user/work/project-7".to_owned()), ..Filter::default() };
         let failed = Filter { state: Some(TaskStatus::Failed), ..filter.clone() };
         let recent = Filter { since: DateTime::from_timestamp(i64::from(tasks) - 100, 0), ..Filter::default() };
-        let list = |filter: &Filter| median(|| server.newest(filter, 20).expect("it is readable"));
+        let list = |filter: &Filter| {
+            median(|| server.newest(filter, 20, &std::collections::BTreeSet::new()).expect("it is readable"))
+        };
         let count = |filter: &Filter| median(|| server.counts(filter).expect("it is readable"));
         let times = [
             ("newest 20", list(&Filter::default())),
@@ -94,7 +96,9 @@ fn the_cost_of_each_operation_is_flat() {
             (
                 "open and list",
                 median(|| {
-                    Catalog::open_to_read(&path).and_then(|reader| reader.newest(&filter, 20)).expect("it is readable")
+                    Catalog::open_to_read(&path)
+                        .and_then(|reader| reader.newest(&filter, 20, &std::collections::BTreeSet::new()))
+                        .expect("it is readable")
                 }),
             ),
             ("write alone", write_alone),
@@ -125,7 +129,7 @@ fn an_open_catalog_takes_little_memory() {
     let reader = Catalog::open_to_read(&world.path()).expect("it is there");
     let opened = private_memory();
     for _ in 0..100 {
-        reader.newest(&Filter::default(), 20).expect("it is readable");
+        reader.newest(&Filter::default(), 20, &std::collections::BTreeSet::new()).expect("it is readable");
         reader.counts(&Filter::default()).expect("it is readable");
     }
     let used = private_memory();
@@ -140,5 +144,6 @@ fn an_open_catalog_takes_little_memory() {
 fn make() {
     let Some(dir) = env::var_os(WHERE) else { return };
     let dir = Path::new(&dir);
-    rebuild(&dir.join("index.sqlite"), &dir.join("index.lock"), (0..100_000).map(history)).expect("it is writable");
+    rebuild(&dir.join("index.sqlite"), &dir.join("index.lock"), Check::Opens, (0..100_000).map(history))
+        .expect("it is writable");
 }

@@ -1,6 +1,6 @@
 //! What the catalog stores, finds, counts and refuses.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use chrono::DateTime;
 use connector_api::Usage;
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::{
     open::{Catalog, LOG, companion},
     pending::{mark, marked, open_to_mark, write_mark},
-    rebuild::{Rebuilt, rebuild},
-    row::{Changes, Counts, Filter, Row},
+    rebuild::{Check, Rebuilt, rebuild},
+    row::{Changes, Counts, Filter, Row, Sources},
 };
 use crate::{
     store::layout::Layout,
@@ -33,6 +33,7 @@ pub(super) fn row(number: u32, state: TaskStatus) -> Row {
         backend: "codex".to_owned(),
         repository: "/home/user/project".to_owned(),
         directory: "/home/user/project/crate".to_owned(),
+        session: None,
         usage: None,
         changes: None,
         from_original: false,
@@ -66,7 +67,7 @@ impl World {
     }
 
     pub(super) fn rebuild(&self, rows: impl IntoIterator<Item = Row>) -> Rebuilt {
-        rebuild(&self.path(), &self.lock(), rows).expect("the directory is writable")
+        rebuild(&self.path(), &self.lock(), Check::Opens, rows).expect("the directory is writable")
     }
 
     pub(super) fn catalog(&self) -> Catalog {
@@ -82,7 +83,7 @@ impl World {
 }
 
 pub(super) fn numbers(catalog: &Catalog, filter: &Filter, limit: usize) -> Vec<u32> {
-    let page = catalog.newest(filter, limit).expect("it is readable");
+    let page = catalog.newest(filter, limit, &BTreeSet::new()).expect("it is readable");
     page.tasks.iter().map(|task| number(&task.row.id)).collect()
 }
 
@@ -126,7 +127,28 @@ fn everything_that_is_stored_comes_back() {
     }
     assert_eq!(catalog.get(&id(3)).expect("it is readable"), None);
     let ids = [id(1), id(2), id(3)];
-    assert_eq!(catalog.missing(&ids).expect("it is readable"), [&id(3)]);
+    let behind = |has_ended| catalog.behind(ids.iter().map(|id| (id, has_ended))).expect("it is readable");
+    assert_eq!([behind(false), behind(true)], [[id(3)].into(), [id(2), id(3)].into()]);
+    assert_eq!(catalog.running().expect("it is readable"), [id(2)]);
+}
+
+#[test]
+fn a_catalog_remembers_its_sources_and_the_newest_task_of_a_session() {
+    let world = World::new();
+    let mut catalog = world.catalog();
+    assert_eq!(catalog.sources().expect("it is readable"), Sources::default());
+    let of = |session: &str, number| Row { session: Some(session.to_owned()), ..row(number, TaskStatus::Completed) };
+    let sources = |edition: &str, archive: &str| Sources {
+        edition: Some(edition.to_owned()),
+        archives: [archive.to_owned()].into(),
+        swept_at: DateTime::from_timestamp(5, 0),
+    };
+    catalog.store(&[of("a", 1), of("a", 2), of("b", 3)], &sources("one", "x"), || true).expect("it is writable");
+    catalog.store(&[], &sources("two", "y"), || false).expect("it is writable");
+    let known = Sources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
+    assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was not current any more");
+    let newest = |session| catalog.newest_of_session(session).expect("it is readable").map(|task| task.row.id);
+    assert_eq!([newest("a"), newest("b"), newest("c")], [Some(id(2)), Some(id(3)), None]);
 }
 
 #[test]
@@ -171,8 +193,12 @@ fn a_filter_selects_by_state_backend_repository_and_time() {
     assert_eq!(numbers(&catalog, &Filter { state: Some(TaskStatus::Interrupted), ..both.clone() }, 9), [15, 3]);
     assert_eq!(numbers(&catalog, &Filter { since: at(9), until: at(21), ..both.clone() }, 9), [15, 9]);
     assert_eq!(numbers(&catalog, &Filter { repository: some("/c"), ..all.clone() }, 9), Vec::<u32>::new());
-    let has_more = |limit| catalog.newest(&both, limit).expect("it is readable").has_more;
-    assert_eq!([has_more(3), has_more(4), has_more(usize::MAX)], [true, false, false]);
+    let newest = |limit, without: &[u32]| {
+        let without = without.iter().map(|number| id(*number)).collect();
+        let page = catalog.newest(&both, limit, &without).expect("it is readable");
+        (page.tasks.len(), page.total)
+    };
+    assert_eq!([newest(3, &[]), newest(4, &[]), newest(usize::MAX, &[])], [(3, 4), (4, 4), (4, 4)]);
     let counts = |filter: &Filter| catalog.counts(filter).expect("it is readable");
     assert_eq!(counts(&all), Counts { running: 6, completed: 6, failed: 6, interrupted: 6 });
     assert_eq!(counts(&both), Counts { completed: 2, interrupted: 2, ..Counts::default() });

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavio
 use super::{
     error::CatalogError,
     open::{Catalog, LOG},
-    row::{Row, Seq},
+    row::{Row, Seq, Sources},
     schema::{Present, Scope, ended_at, put, state},
 };
 use crate::{
@@ -34,11 +34,41 @@ struct Counted {
 impl Catalog {
     /// Stores a task, in the place of what was stored of it. A task that has ended gets a sequence number, once; it is
     /// returned. A running task never replaces one that has ended.
+    #[cfg(test)]
     pub(in crate::store) fn upsert(&mut self, row: &Row) -> Result<Option<Seq>, CatalogError> {
         let seq = self.writing(|transaction| put_counted(transaction, row))?;
         // A task that begins is waited for.
         self.empty_log(if row.state.is_final() { LOG } else { 4 * LOG });
         Ok(seq)
+    }
+
+    /// Stores tasks, and what is known of their sources once they are stored. The edition of `tasks.json` is only noted if
+    /// `is_current` says so under the write lock: a later one is noted by whoever wrote it.
+    pub(in crate::store) fn store(
+        &mut self,
+        rows: &[Row],
+        sources: &Sources,
+        is_current: impl FnOnce() -> bool,
+    ) -> Result<(), CatalogError> {
+        let Sources { edition, archives, swept_at } = sources;
+        self.writing(|transaction| {
+            for row in rows {
+                put_counted(transaction, row)?;
+            }
+            if edition.is_some() && is_current() {
+                transaction.execute("UPDATE meta SET edition = ?1", [edition])?;
+            }
+            for archive in archives {
+                transaction.execute("INSERT OR IGNORE INTO archives VALUES (?1)", [archive])?;
+            }
+            if let Some(swept_at) = swept_at {
+                transaction.execute("UPDATE meta SET swept_at = ?1", [swept_at.timestamp_millis()])?;
+            }
+            Ok(())
+        })?;
+        let has_ended = rows.iter().all(|row| row.state.is_final());
+        self.empty_log(if has_ended { LOG } else { 4 * LOG });
+        Ok(())
     }
 
     /// Removes tasks. Their sequence numbers are not given to others.
