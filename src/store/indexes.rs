@@ -247,3 +247,7 @@ fn of_catalog(error: NewsError) -> CatalogError {
         NewsError::Store(error) => CatalogError::of_other_file(error),
     }
 }
+
+#[cfg(test)]
+#[path = "indexes_tests.rs"]
+mod tests;

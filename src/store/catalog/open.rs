@@ -98,6 +98,10 @@ impl Catalog {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch(SETTINGS)?;
         let generation = check_format(&connection)?;
+        if access == Access::Write {
+            // SQLite has made its own files by now, as far as the umask let it.
+            make_private(&path)?;
+        }
         let catalog = Self { connection, path, file, generation };
         catalog.check_place()?;
         Ok(catalog)
@@ -165,13 +169,11 @@ pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Takes from everyone else what they may do with the database and its companions. SQLite gives new companions the mode
-/// of the database.
+/// Takes from everyone else what they may do with the database and its companions, and gives us what the umask took.
 fn make_private(path: &Path) -> Result<(), CatalogError> {
     for file in [path.to_owned(), companion(path, COMPANIONS[0]), companion(path, COMPANIONS[1])] {
-        let is_open_to_others =
-            fs::symlink_metadata(&file).is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0);
-        if is_open_to_others {
+        let is_private = |found: fs::Metadata| !found.is_file() || found.mode() & 0o777 == 0o600;
+        if !fs::symlink_metadata(&file).map_or(true, is_private) {
             fault::point("chmod")?;
             fs::set_permissions(&file, Permissions::from_mode(0o600))?;
         }

@@ -37,7 +37,8 @@ pub(super) fn row(number: u32, state: TaskStatus) -> Row {
         usage: None,
         changes: None,
         from_original: false,
-        record: format!("{{\"format\":1,\"id\":\"{number:08x}\"}}"),
+        record: serde_json::json!({"format": 1, "id": id(number), "status": state, "startedAt": at(millis)})
+            .to_string(),
     }
 }
 
