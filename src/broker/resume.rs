@@ -57,8 +57,9 @@ impl Broker {
 
     /// The newest task of this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
-        let had_it = |record: &TaskRecord| record.progress.session_id.as_deref() == Some(session);
-        Ok(self.list(None, usize::MAX).await?.records.into_iter().find(had_it))
+        let session = session.to_owned();
+        self.on_disk(move |broker| Ok(broker.reader.newest_of_session(&session)?.map(|record| broker.clean(record))))
+            .await?
     }
 
     /// Two agents in one session would write over each other.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
 use connector_api::JsonLine;
 
 use super::output::{fail, print};
@@ -43,7 +44,7 @@ pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here
 
 fn tell(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
     let notified = NotifiedEnds::of(upkeep);
-    let mut untold = notified.untold(key)?;
+    let mut untold = notified.untold(key, Utc::now())?;
     upkeep.repair();
     let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.progress.working_directory, here));
     untold.records.retain(is_here);

@@ -1,6 +1,9 @@
 //! What the original program left: whole old indexes, and entries in its way of writing.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
@@ -18,16 +21,31 @@ pub(super) fn archived(layout: &Layout, id: &TaskId) -> Option<TaskRecord> {
 
 /// Every task that archived indexes know.
 pub(super) fn all_archived(layout: &Layout) -> impl Iterator<Item = TaskRecord> {
-    archives(layout).flat_map(|entries| {
-        entries.into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed)).collect::<Vec<_>>()
-    })
+    names(layout).into_iter().flat_map(|name| of(layout, &name).collect::<Vec<_>>())
+}
+
+/// The names of the archived indexes.
+pub(super) fn names(layout: &Layout) -> BTreeSet<String> {
+    let files = fs::read_dir(&layout.data).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| file.file_name().into_string().ok())
+        .filter(|name| name.starts_with(ARCHIVE_PREFIX))
+        .collect()
+}
+
+/// Every task in the archived index of this name.
+pub(super) fn of(layout: &Layout, name: &str) -> impl Iterator<Item = TaskRecord> + use<> {
+    read(layout, name).into_iter().filter_map(|(id, raw)| understand(&id, &raw).map(closed))
 }
 
 fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawValue>>> {
-    let files = fs::read_dir(&layout.data).into_iter().flatten().flatten();
-    files
-        .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
-        .filter_map(|file| serde_json::from_slice(&files::read(&file.path(), files::LARGE).ok()?).ok())
+    names(layout).into_iter().map(|name| read(layout, &name))
+}
+
+/// The entries of an archived index; none of one that cannot be read.
+fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
+    let content = files::read(&layout.data.join(name), files::LARGE).unwrap_or_default();
+    serde_json::from_slice(&content).unwrap_or_default()
 }
 
 /// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.

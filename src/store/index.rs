@@ -1,59 +1,59 @@
-//! `tasks.json`: the newest tasks in one file, for listing.
+//! `tasks.json`: the newest tasks in one file, for programs of others and for version 2.0.0, which list from it.
 //!
-//! The index is never the truth: each entry is a record with its long texts cut, and the whole can be rebuilt. It is
+//! The file is never the truth: each entry is a record with its long texts cut, and the whole can be rebuilt. It is
 //! replaced under a lock that is held for one read and one write, and that nobody waits for longer than two seconds.
 //!
-//! Reading it changes nothing. A reader that finds it damaged reports that, and shows the records; the next writer, or an
+//! Reading it changes nothing. A reader that finds it damaged reports that; the next writer, or an
 //! [`Upkeep`](super::Upkeep), sets the damaged file aside.
+//!
+//! The catalog has every task and is what this version lists from. A version that does not know the catalog only writes
+//! this file, so each *edition* of it (one replaced file) that the catalog does not know is compared with the catalog.
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{BufWriter, Write},
+    os::unix::fs::MetadataExt,
     sync::Arc,
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use chrono::Utc;
 use serde_json::value::RawValue;
 
 use super::{
     archive,
     aside::set_aside,
     atomic::{Durability, replace, replace_by},
+    catalog::Catalog,
+    entries::{Entries, Head, bound, parse},
+    entry::{CUT, entry},
     error::{StoreError, if_there},
     fault, files,
-    layout::{Layout, RECORD_SUFFIX},
+    layout::Layout,
+    news::{News, NewsError},
     notices::{Damage, Notices},
     records,
 };
-use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
+use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord};
 
 /// How long to wait for the lock. A holder that takes longer is probably suspended; the writer then continues without the
 /// index.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Maximum length of a text in a rebuilt entry, in characters.
-const CUT: usize = 2_000;
-
 /// Size of the write buffer, in bytes.
 const BLOCK: usize = 64 << 10;
 
-/// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
-type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
-
-/// As much of an entry as the index itself needs.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
-    #[serde(default)]
-    format: u32,
-    #[serde(default)]
-    status: Option<TaskStatus>,
-    #[serde(default)]
-    started_at: Option<DateTime<Utc>>,
+/// What the catalog has to learn after `tasks.json` was replaced.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The edition that was written; none if the file stayed as it was.
+    pub(super) edition: Option<String>,
+    /// The tasks of the edition before that the catalog lacked.
+    pub(super) news: News,
+    /// The tasks that fell out. Whoever cannot reach the catalog now has to mark them.
+    pub(super) dropped: Vec<TaskId>,
 }
 
 /// The index of one data directory.
@@ -68,24 +68,32 @@ impl Index {
         Self { layout, notices }
     }
 
-    /// Puts a record into the index, in the place of an older one of the same task.
+    /// Puts a record into the index, in the place of an older one of the same task. `catalog` is asked which entries it
+    /// lacks.
     ///
-    /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer mends it.
-    pub(super) fn upsert(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+    /// When the lock cannot be had in time, the index is marked as lacking something, and the next writer repairs it.
+    pub(super) fn upsert(
+        &self,
+        record: &TaskRecord,
+        limits: IndexLimits,
+        catalog: Option<&Catalog>,
+    ) -> Result<Written, StoreError> {
         let Some(_lock) = self.lock(LOCK_PATIENCE)? else {
             self.mark_dirty()?;
-            self.notices
-                .add("tasks.json is locked by a process that does not let go; it is out of date for now".to_owned());
-            return Ok(());
+            self.notices.add(
+                "tasks.json is locked by a process that does not let go; for other programs it is out of date for now"
+                    .to_owned(),
+            );
+            return Ok(Written::default());
         };
-        self.put(record, limits).inspect_err(|_| {
-            // The next writer mends what this one could not, unless not even a mark can be written.
+        self.put(record, limits, catalog).inspect_err(|_| {
+            // The next writer repairs what this one could not, unless not even a mark can be written.
             let _ = self.mark_dirty();
         })
     }
 
     /// Does it, under the lock. What the index lacks is taken from the records, and nothing that it has is dropped.
-    fn put(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+    fn put(&self, record: &TaskRecord, limits: IndexLimits, catalog: Option<&Catalog>) -> Result<Written, StoreError> {
         // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
         let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
         if dirty.symlink_metadata().is_ok() {
@@ -93,6 +101,7 @@ impl Index {
             files::mark(&mending)?;
             files::unmark(&dirty)?;
         }
+        let before = self.edition()?;
         let content = self.read()?;
         let on_disk = content.as_deref().and_then(parse);
         if content.is_some() && on_disk.is_none() {
@@ -104,15 +113,43 @@ impl Index {
         if lacks {
             entries.extend(self.rebuilt(limits.text)?);
         }
+        let news = catalog.and_then(|catalog| News::of(&entries, &before, lacks, catalog).ok());
         // A running task may have ended while its entry waited for the lock, and another may have told so already.
         let ended = if record.is_final() { None } else { records::own(&self.layout, &record.id)? };
         let record = ended.as_ref().filter(|ended| ended.is_final()).unwrap_or(record);
         entries.insert(record.id.to_string(), Cow::Owned(entry(record, limits.text)));
-        bound(&mut entries, limits.entries);
+        let dropped = bound(&mut entries, limits.entries);
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
         self.write(&entries)?;
-        files::unmark(&mending)
+        files::unmark(&mending)?;
+        Ok(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped })
+    }
+
+    /// Names the file that there is now: each replacement has another edition, and no file at all is one too.
+    pub(super) fn edition(&self) -> Result<String, StoreError> {
+        let path = self.layout.index();
+        let found = if_there(path.symlink_metadata()).map_err(StoreError::at("look at", path))?;
+        Ok(found.map_or_else(String::new, |found| {
+            format!("{}-{}-{}.{:09}", found.ino(), found.len(), found.mtime(), found.mtime_nsec())
+        }))
+    }
+
+    /// The edition that there is now, and the tasks in it that the catalog lacks.
+    pub(super) fn news(&self, catalog: &Catalog) -> Result<(String, News), NewsError> {
+        let edition = self.edition()?;
+        if catalog.sources()?.edition.as_ref() == Some(&edition) {
+            return Ok((edition, News::default()));
+        }
+        let content = self.read()?;
+        let entries = content.as_deref().map(parse);
+        if matches!(entries, Some(None)) {
+            self.notices.report(Damage::Index);
+        }
+        let entries = entries.flatten();
+        let is_damaged = entries.is_none();
+        let news = News::of(&entries.unwrap_or_default(), &edition, is_damaged, catalog)?;
+        Ok((edition, news))
     }
 
     fn write(&self, entries: &Entries<'_>) -> Result<(), StoreError> {
@@ -123,48 +160,50 @@ impl Index {
         })
     }
 
-    /// Takes tasks out of the index whose records are gone. `false`: the lock cannot be had in time, and they stay.
-    pub(super) fn remove(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
-        let Some(_lock) = self.lock(LOCK_PATIENCE)? else { return Ok(false) };
+    /// Takes tasks out of the index whose records are gone. `None`: the lock cannot be had in time, and they stay.
+    pub(super) fn remove(&self, ids: &[TaskId], catalog: Option<&Catalog>) -> Result<Option<Written>, StoreError> {
+        let Some(_lock) = self.lock(LOCK_PATIENCE)? else { return Ok(None) };
+        let before = self.edition()?;
         // A damaged index is rebuilt from the records, and so without them.
         let content = self.read()?.unwrap_or_default();
-        let Some(mut entries) = parse(&content) else { return Ok(true) };
-        let dropped = ids.iter().filter(|id| entries.remove(id.as_str()).is_some()).count();
-        if dropped > 0 {
-            self.archive_the_original(&mut entries)?;
-            self.write(&entries)?;
+        let Some(mut entries) = parse(&content) else { return Ok(Some(Written::default())) };
+        let count = ids.iter().filter(|id| entries.remove(id.as_str()).is_some()).count();
+        if count == 0 {
+            return Ok(Some(Written::default()));
         }
-        Ok(true)
+        self.archive_the_original(&mut entries)?;
+        let news = catalog.and_then(|catalog| News::of(&entries, &before, false, catalog).ok());
+        self.write(&entries)?;
+        Ok(Some(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped: Vec::new() }))
     }
 
     pub(super) fn mark_dirty(&self) -> Result<(), StoreError> {
         files::mark(&self.layout.index_dirty()).map(drop)
     }
 
-    /// All tasks that the index knows, or that the records have and it lacks.
+    /// Whether the records have something that the index lacks, as a writer noted that could not write it.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.layout.index_dirty().exists() || self.layout.index_mending().exists()
+    }
+
+    /// All tasks that the records have, or that the index has and the records lack: what can be listed without the catalog.
     pub(super) fn list(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
         let content = self.read()?;
         let known = content.as_deref().map(parse);
         if matches!(known, Some(None)) {
             self.notices.report(Damage::Index);
         }
-        let mut entries = match known.flatten() {
-            Some(entries) => entries,
-            None => self.shown_instead()?,
-        };
-        if self.layout.index_dirty().exists() || self.layout.index_mending().exists() {
-            self.notices.add("tasks.json is out of date; the records of the tasks are shown instead".to_owned());
-            entries.extend(self.shown_instead()?);
-        }
+        let mut entries = known.flatten().unwrap_or_default();
+        entries.extend(self.rebuilt(CUT)?);
         let records = entries.into_iter().filter_map(|(id, raw)| archive::understand(&id, &raw));
         Ok(records.map(|record| (record.id.clone(), record)).collect())
     }
 
-    /// The entries as the records have them, for a reader: a log directory that does not exist has none.
-    fn shown_instead(&self) -> Result<Entries<'static>, StoreError> {
-        let logs = &self.layout.logs;
-        let found = if_there(logs.metadata()).map_err(StoreError::at("read", logs))?;
-        if found.is_some() { self.rebuilt(CUT) } else { Ok(Entries::new()) }
+    /// The entries as they are, for a rebuild of the catalog; none of a damaged file.
+    pub(super) fn entries(&self) -> Result<Vec<TaskRecord>, StoreError> {
+        let content = self.read()?.unwrap_or_default();
+        let entries = parse(&content).unwrap_or_default();
+        Ok(entries.iter().filter_map(|(id, raw)| archive::understand(id, raw)).collect())
     }
 
     /// What the index knows of one task.
@@ -219,15 +258,10 @@ impl Index {
 
     /// The entries as the records have them.
     fn rebuilt(&self, text: usize) -> Result<Entries<'static>, StoreError> {
-        let logs = &self.layout.logs;
         let mut entries = Entries::new();
-        for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
-            let name = file.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.strip_suffix(RECORD_SUFFIX)) else { continue };
-            let Ok(content) = files::read(&file.path(), files::LARGE) else { continue };
-            let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
-            if record.id.as_str() == id && record.format <= RECORD_FORMAT {
-                entries.insert(id.to_owned(), Cow::Owned(entry(&record, text)));
+        for id in records::all(&self.layout)? {
+            if let Some(record) = records::own(&self.layout, &id).ok().flatten() {
+                entries.insert(id.to_string(), Cow::Owned(entry(&record, text)));
             }
         }
         Ok(entries)
@@ -260,50 +294,5 @@ impl Index {
 
     fn lock(&self, patience: Duration) -> Result<Option<File>, StoreError> {
         files::lock(&self.layout.index_lock(), patience)
-    }
-}
-
-/// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
-fn parse(content: &[u8]) -> Option<Entries<'_>> {
-    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
-    // What we write begins with its format: one look, where the whole history would have to be read.
-    let ours = format!("{{\"format\":{RECORD_FORMAT},");
-    let is_later = |raw: &RawValue| {
-        !raw.get().starts_with(&ours)
-            && serde_json::from_str::<Head>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
-    };
-    if entries.values().any(|raw| is_later(raw)) {
-        return None;
-    }
-    Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
-}
-
-/// A record as it stands in the index, its texts cut to `text` characters.
-fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
-    let mut record = record.clone();
-    record.start.task = cut_middle(&record.start.task, text);
-    let of_end = record.end.iter_mut().flat_map(|end| [&mut end.result, &mut end.agent_said]);
-    for long in [&mut record.progress.command, &mut record.progress.model].into_iter().chain(of_end) {
-        *long = long.take().map(|long| cut_middle(&long, text));
-    }
-    record.progress.environment.clear();
-    serde_json::value::to_raw_value(&record).expect("a record has only string keys")
-}
-
-/// Keeps the newest `most` of the tasks that have ended, and every other.
-fn bound(entries: &mut Entries<'_>, most: usize) {
-    if entries.len() <= most {
-        return;
-    }
-    let mut ended: Vec<(DateTime<Utc>, String)> = entries
-        .iter()
-        .filter_map(|(id, raw)| {
-            let head: Head = serde_json::from_str(raw.get()).ok()?;
-            head.status.is_none_or(TaskStatus::is_final).then(|| (head.started_at.unwrap_or_default(), id.clone()))
-        })
-        .collect();
-    ended.sort_by(|a, b| b.cmp(a));
-    for (_, id) in ended.drain(most.min(ended.len())..) {
-        entries.remove(&id);
     }
 }

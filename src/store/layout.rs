@@ -38,6 +38,21 @@ impl Layout {
         self.data.join("tasks.mending")
     }
 
+    /// The catalog: every task, for listings.
+    pub(super) fn catalog(&self) -> PathBuf {
+        self.data.join("index.sqlite")
+    }
+
+    /// Locked while the catalog is rebuilt.
+    pub(super) fn catalog_lock(&self) -> PathBuf {
+        self.data.join("index.lock")
+    }
+
+    /// The tasks that the catalog lacks.
+    pub(super) fn catalog_pending(&self) -> PathBuf {
+        self.data.join("index.pending")
+    }
+
     pub(super) fn archive(&self, now: DateTime<Utc>) -> PathBuf {
         self.data.join(format!("{ARCHIVE_PREFIX}{}.json", stamp(now)))
     }

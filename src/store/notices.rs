@@ -33,6 +33,8 @@ const MOST: usize = 100;
 pub(super) enum Damage {
     /// `tasks.json`.
     Index,
+    /// The catalog, with what is the matter with it.
+    Catalog(String),
     /// The record of this task.
     Record(TaskId),
 }
@@ -43,6 +45,9 @@ impl fmt::Display for Damage {
             Self::Index => f.write_str(
                 "tasks.json is damaged, too large, or of a later version; the records of the tasks are shown instead",
             ),
+            Self::Catalog(problem) => {
+                write!(f, "{problem}; the records of the tasks are listed instead until it is rebuilt")
+            }
             Self::Record(id) => write!(
                 f,
                 "the record of task {id} is damaged, too large, or of a later version; the task is shown as the index knows it"

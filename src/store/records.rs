@@ -1,11 +1,15 @@
-//! Reading the record of one task.
+//! Reading the records of tasks.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     error::{StoreError, if_there},
     files,
-    layout::Layout,
+    layout::{Layout, RECORD_SUFFIX},
+    notices::{Damage, Notices},
 };
 use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};
 
@@ -15,6 +19,21 @@ pub(super) fn own(layout: &Layout, id: &TaskId) -> Result<Option<TaskRecord>, St
     Ok(content.and_then(|content| parse(id, &content)))
 }
 
+/// The same; a file that cannot be understood and was meant to be a record is reported.
+pub(super) fn own_or_reported(
+    layout: &Layout,
+    notices: &Notices,
+    id: &TaskId,
+) -> Result<Option<TaskRecord>, StoreError> {
+    let Some(content) = read_as_it_is(&layout.record(id))? else { return Ok(None) };
+    let record = parse(id, &content);
+    // The original program's file says much the same in its own way.
+    if record.is_none() && is_ours(&content) {
+        notices.report(Damage::Record(id.clone()));
+    }
+    Ok(record)
+}
+
 /// The content of a file of ours; nothing at all where there is something that is no such file. `None`: nothing is
 /// there.
 pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
@@ -22,6 +41,14 @@ pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
         Err(error) if files::is_foreign(&error) => Ok(Some(Vec::new())),
         read => read.map_err(StoreError::at("read", path)),
     }
+}
+
+/// The tasks that have a file with the name of a record; none if there is no log directory.
+pub(super) fn all(layout: &Layout) -> Result<impl Iterator<Item = TaskId> + use<>, StoreError> {
+    let logs = &layout.logs;
+    let files = if_there(fs::read_dir(logs)).map_err(StoreError::at("read", logs))?;
+    let names = files.into_iter().flatten().flatten().map(|file| file.file_name());
+    Ok(names.filter_map(|name| TaskId::parse(name.to_str()?.strip_suffix(RECORD_SUFFIX)?).ok()))
 }
 
 /// The files of a task outside its run directory, its record last.

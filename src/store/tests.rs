@@ -37,7 +37,7 @@ pub(super) fn write(upkeep: &Upkeep, record: &TaskRecord) {
 
 /// Puts such a record into the index.
 pub(super) fn index(upkeep: &Upkeep, record: &TaskRecord) {
-    upkeep.index().upsert(record, LIMITS).expect("the index is written, or skipped");
+    upkeep.indexes().upsert(record, LIMITS).expect("the index is written, or skipped");
 }
 
 pub(super) fn record(second: i64, status: TaskStatus) -> TaskRecord {
@@ -356,7 +356,7 @@ fn what_is_no_file_where_one_should_be_is_moved_out_of_the_way() {
         index(&upkeep, &other);
         fs::remove_file(upkeep.reader().data_dir().join("tasks.json")).expect("it is there");
         plant(&upkeep.reader().data_dir().join("tasks.json"));
-        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records.len(), 1);
+        assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").records.len(), 2);
         upkeep.repair();
         index(&upkeep, &other);
         assert!(index_on_disk(&upkeep).get(other.id.as_str()).is_some());
@@ -374,9 +374,9 @@ fn a_reader_shows_what_the_index_lacks() {
         write(&upkeep, record);
     }
     index(&upkeep, &skipped);
-    let _ = upkeep.notices().take();
-    assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2);
     assert!(upkeep.notices().take()[0].contains("out of date"));
+    assert_eq!(upkeep.reader().list(None, 10).expect("it is readable").total, 2);
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "the catalog has everything");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use codex_connector::store::Reader;
 use connector_testing::{McpServer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
@@ -116,7 +117,7 @@ fn settle(world: &World) {
     });
 }
 
-/// The statuses of all tasks by id, from their records and from the index, which must agree.
+/// The statuses of all tasks by ID, from their records, from the index and from a listing, which must agree.
 fn statuses(world: &World) -> Vec<(String, String)> {
     let index: Value = fs::read(world.data_dir().join("tasks.json"))
         .map_or(Value::Null, |content| serde_json::from_slice(&content).expect("the index is JSON"));
@@ -129,6 +130,12 @@ fn statuses(world: &World) -> Vec<(String, String)> {
         assert_eq!(index[id]["status"], status, "the index does not know how {id} ended");
         found.push((id.to_owned(), status));
     }
+    let reader = Reader::new(&world.data_dir(), &world.data_dir().join("logs"));
+    let listed = reader.list(None, usize::MAX).expect("the tasks can be listed").records;
+    let mut listed: Vec<_> = listed.iter().map(|task| (task.id.to_string(), task.status().to_string())).collect();
+    listed.sort();
+    found.sort();
+    assert_eq!(listed, found, "a listing does not agree with the records");
     found
 }
 

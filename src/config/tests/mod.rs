@@ -205,7 +205,7 @@ fn without_a_word_from_the_user_the_defaults_are_as_documented() {
         }
     );
     assert_eq!((config.max_running, config.retention), (0, Retention::default()));
-    assert_eq!(config.index, IndexLimits { entries: 1000, text: 2000 });
+    assert_eq!(config.index, IndexLimits { entries: 200, text: 2000 });
     assert_eq!(config.backends.len(), 1);
 }
 

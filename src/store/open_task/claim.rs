@@ -15,7 +15,7 @@ use crate::{
     store::{
         error::{StoreError, if_there},
         files,
-        index::Index,
+        indexes::Indexes,
         layout::Layout,
         notices::Notices,
         records,
@@ -112,8 +112,8 @@ fn is_shared(file: &File) -> io::Result<bool> {
 fn is_known(layout: &Arc<Layout>, notices: &Notices, id: &TaskId) -> Result<bool, StoreError> {
     // Whatever it is that has the name.
     let has = |path: PathBuf| path.symlink_metadata().is_ok();
-    let index = Index::new(Arc::clone(layout), notices.clone());
-    Ok(records::files_of(layout, id).into_iter().any(has) || index.mentions(id)?)
+    let indexes = Indexes::new(Arc::clone(layout), notices.clone());
+    Ok(records::files_of(layout, id).into_iter().any(has) || indexes.mention(id)?)
 }
 
 #[cfg(test)]

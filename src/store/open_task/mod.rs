@@ -11,11 +11,11 @@
 //!                                         │  ├─ abandon: it never began
 //!                                         │  ├─ close: everything is written, the run directory goes
 //!                                         │  └─ dropped: the next one to look takes it over
-//!                                         └─ release ──▶ Released ─ clear_up: index, run directory
+//!                                         └─ release ──▶ Released ─ clear_up: lists, run directory
 //! ```
 //!
 //! A task has ended for every reader once its record is final and its lease is free. A supervisor uses `release`, so that
-//! nobody waits for the index, which takes long when the history is long.
+//! nobody waits for the lists of tasks, which another process may have locked.
 
 mod claim;
 mod queue;
@@ -37,7 +37,7 @@ use super::{
     atomic::{Durability, replace},
     error::{StoreError, if_there},
     fault, files,
-    index::Index,
+    indexes::Indexes,
     layout::Layout,
     log::{EventsWriter, LogWriter},
     notices::{Damage, Notices},
@@ -52,7 +52,7 @@ use crate::task::{IndexLimits, LiveView, Policy, TaskId, TaskRecord, TimelineEve
 pub struct OpenTask {
     id: TaskId,
     layout: Arc<Layout>,
-    index: Index,
+    indexes: Indexes,
     notices: Notices,
     /// The lease.
     _locked: File,
@@ -60,8 +60,8 @@ pub struct OpenTask {
 
 impl OpenTask {
     fn new(id: &TaskId, layout: &Arc<Layout>, notices: &Notices, locked: File) -> Self {
-        let index = Index::new(Arc::clone(layout), notices.clone());
-        Self { id: id.clone(), layout: Arc::clone(layout), index, notices: notices.clone(), _locked: locked }
+        let indexes = Indexes::new(Arc::clone(layout), notices.clone());
+        Self { id: id.clone(), layout: Arc::clone(layout), indexes, notices: notices.clone(), _locked: locked }
     }
 
     /// The task's id.
@@ -178,9 +178,10 @@ impl OpenTask {
         self.layout.cancel(&self.id).exists()
     }
 
-    /// Puts the record into the index. One that cannot be written now leaves a mark, and the next writer adds the record.
+    /// Puts the record into the lists of tasks. One that cannot be written now leaves a mark, and the next writer adds the
+    /// record.
     pub fn index(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
-        self.index.upsert(record, limits)
+        self.indexes.upsert(record, limits)
     }
 
     /// The same, as work for a thread of its own.
@@ -189,13 +190,13 @@ impl OpenTask {
         record: TaskRecord,
         limits: IndexLimits,
     ) -> impl FnOnce() -> Result<(), StoreError> + Send + use<> {
-        let index = self.index.clone();
-        move || index.upsert(&record, limits)
+        let indexes = self.indexes.clone();
+        move || indexes.upsert(&record, limits)
     }
 
     /// Frees the lease. If the record is final, the task has ended for every reader; what is left to do needs no lease.
     pub fn release(self) -> Released {
-        Released { id: self.id, layout: self.layout, index: self.index }
+        Released { id: self.id, layout: self.layout, indexes: self.indexes }
     }
 
     /// Removes the run directory, and then frees the lease.
@@ -225,13 +226,13 @@ impl OpenTask {
 pub struct Released {
     id: TaskId,
     layout: Arc<Layout>,
-    index: Index,
+    indexes: Indexes,
 }
 
 impl Released {
-    /// Puts the record into the index, and removes the run directory.
+    /// Puts the record into the lists of tasks, and removes the run directory.
     pub fn clear_up(self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
-        self.index.upsert(record, limits)?;
+        self.indexes.upsert(record, limits)?;
         clear(&self.layout, &self.id)
     }
 }

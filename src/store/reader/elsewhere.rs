@@ -16,14 +16,14 @@ use crate::{store::StoreError, task::TaskId};
 impl Reader {
     /// The log directory that has the files of the task, if it is not ours.
     ///
-    /// While a task lives its run directory says so. 2.0.0 wrote no such note, but the index names the record's file.
+    /// While a task lives its run directory says so. 2.0.0 wrote no such note, but the lists of tasks name the record's file.
     pub fn elsewhere(&self, id: &TaskId) -> Result<Option<PathBuf>, StoreError> {
         if self.layout.record(id).symlink_metadata().is_ok() {
             return Ok(None);
         }
         let noted = self.small(&self.layout.log_dir_of(id)).map(|path| PathBuf::from(OsString::from_vec(path)));
         let of_record = || -> Result<Option<PathBuf>, StoreError> {
-            let entry = self.index.entry(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
+            let entry = self.listed(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
             let record = entry.and_then(|entry| entry.start.debug_file);
             Ok(record.as_deref().and_then(Path::parent).map(Path::to_owned))
         };

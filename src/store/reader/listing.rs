@@ -1,8 +1,21 @@
 //! All tasks.
 
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
 use super::Reader;
 use crate::{
-    store::{archive, error::StoreError},
+    store::{
+        archive,
+        catalog::{Catalog, Filter},
+        entry::{CUT, record_of, row},
+        error::StoreError,
+        lag::Look,
+        news::NewsError,
+        repository::Repositories,
+    },
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -18,29 +31,94 @@ pub struct Listing {
 impl Reader {
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
     ///
-    /// Where the index is damaged or out of date, the records are listed, and a notice says so.
+    /// Where the catalog cannot be used, the records are listed, and a notice says so.
     pub fn list(&self, status: Option<TaskStatus>, limit: usize) -> Result<Listing, StoreError> {
-        let mut records = self.index.list()?;
-        let unsettled: Vec<TaskId> =
-            records.values().filter(|record| !record.is_final()).map(|record| record.id.clone()).collect();
-        for id in self.running_ids()?.into_iter().chain(unsettled) {
-            match self.record(&id) {
-                Ok(Some(record)) => {
-                    records.insert(id, record);
-                }
-                Ok(None) => {}
-                // The others are listed all the same, and this one as the index knows it.
-                Err(error) => self.notices.add(format!("task {id} is listed as the index knows it: {error}")),
+        self.find(&Filter { state: status, ..Filter::default() }, limit)
+    }
+
+    /// The same for the tasks that a filter selects.
+    pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
+        match self.catalog.ask(|catalog| self.find_in(catalog, filter, limit)) {
+            Ok(listing) => Ok(listing),
+            Err(NewsError::Store(error)) => Err(error),
+            Err(NewsError::Catalog(error)) => {
+                self.report(&error);
+                let tasks = self.all_without_catalog()?;
+                Ok(Self::listing(selected(tasks, filter), limit))
             }
         }
-        let wanted = |record: &TaskRecord| status.is_none_or(|status| record.status() == status);
+    }
+
+    /// The newest task in the agent's session of this name.
+    pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
+        let has_it = |record: &TaskRecord| record.progress.session_id.as_deref() == Some(session);
+        let newest = self.catalog.ask(|catalog| {
+            let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
+            let changed = self.changed(catalog)?;
+            // The changed records take precedence over rows.
+            let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
+            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(began))
+        });
+        match newest {
+            Ok(newest) => Ok(newest),
+            Err(NewsError::Store(error)) => Err(error),
+            Err(NewsError::Catalog(error)) => {
+                self.report(&error);
+                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(began))
+            }
+        }
+    }
+
+    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, NewsError> {
+        let changed = self.changed(catalog)?;
+        let ids: BTreeSet<_> = changed.keys().cloned().collect();
+        let page = catalog.newest(filter, limit, &ids)?;
+        let mut tasks = selected(changed, filter);
+        let count = tasks.len();
+        for found in &page.tasks {
+            tasks.push(record_of(&found.row)?);
+        }
+        let stored = usize::try_from(page.total).unwrap_or(usize::MAX);
+        Ok(Listing { total: stored.saturating_add(count), ..Self::listing(tasks, limit) })
+    }
+
+    /// The tasks whose newest records the catalog may not have.
+    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, NewsError> {
+        let look = Look { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
+        Ok(look.everything(false)?.records)
+    }
+
+    /// All tasks, as everything but the catalog has them.
+    fn all_without_catalog(&self) -> Result<BTreeMap<TaskId, TaskRecord>, StoreError> {
+        let mut records = self.index.list()?;
         for record in archive::all_archived(&self.layout) {
             records.entry(record.id.clone()).or_insert(record);
         }
-        let mut records: Vec<_> = records.into_values().filter(wanted).collect();
-        records.sort_by_key(|record| std::cmp::Reverse(record.start.started_at));
+        Ok(records)
+    }
+
+    fn listing(mut records: Vec<TaskRecord>, limit: usize) -> Listing {
+        records.sort_by(|a, b| (b.start.started_at, &a.id).cmp(&(a.start.started_at, &b.id)));
         let total = records.len();
         records.truncate(limit);
-        Ok(Listing { records, total })
+        Listing { records, total }
     }
+}
+
+/// The tasks that a filter selects.
+fn selected(records: BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> Vec<TaskRecord> {
+    let is_cheap = *filter == Filter { state: filter.state, ..Filter::default() };
+    if is_cheap {
+        return records
+            .into_values()
+            .filter(|record| filter.state.is_none_or(|state| state == record.status()))
+            .collect();
+    }
+    let mut repositories = Repositories::default();
+    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, CUT, &mut repositories));
+    records.into_values().filter(|record| is_selected(record)).collect()
+}
+
+fn began(record: &TaskRecord) -> impl Ord + use<> {
+    (record.start.started_at, Reverse(record.id.clone()))
 }

@@ -2,8 +2,10 @@
 //!
 //! A [`Reader`] changes nothing. It works on a directory that does not exist (and shows no tasks), on one that cannot be
 //! written to, and on one that other processes write to at the same time. What it finds damaged it reports to its
-//! [`Notices`], and shows the next best source instead: the records for the index, the index for a record.
+//! [`Notices`], and shows the next best source instead: the records for the catalog, the lists of tasks for a record.
+//! Only SQLite may create its own two files beside the catalog.
 
+mod connection;
 mod elsewhere;
 mod listing;
 mod pieces;
@@ -23,8 +25,12 @@ pub use result::ResultText;
 pub use tail::Tail;
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
 
+use connection::Connection;
+
 use super::{
     archive,
+    catalog::CatalogError,
+    entry::record_of,
     error::StoreError,
     index::Index,
     layout::Layout,
@@ -38,6 +44,7 @@ use crate::task::{TaskId, TaskRecord};
 pub struct Reader {
     layout: Arc<Layout>,
     index: Index,
+    catalog: Connection,
     notices: Notices,
 }
 
@@ -49,24 +56,50 @@ impl Reader {
 
     /// A reader that shares its paths and notices with others.
     pub(super) fn of(layout: Arc<Layout>, notices: Notices) -> Self {
-        Self { index: Index::new(Arc::clone(&layout), notices.clone()), layout, notices }
+        Self {
+            index: Index::new(Arc::clone(&layout), notices.clone()),
+            catalog: Connection::to(layout.catalog()),
+            layout,
+            notices,
+        }
     }
 
     /// The task's record; `None` when there is no such task. It is not brought up to this moment while the task runs: that
     /// is what [`live`](Self::live) is for.
     ///
-    /// Where the record cannot be understood, the answer is what the index knows, and a notice says so.
+    /// Where the record cannot be understood, the answer is what the lists of tasks know, and a notice says so.
     pub fn record(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        if let Some(content) = records::read_as_it_is(&self.layout.record(id))? {
-            if let Some(record) = records::parse(id, &content) {
-                return Ok(Some(record));
-            }
-            // The original program's file says much the same in its own way; the index is read instead.
-            if records::is_ours(&content) {
-                self.notices.report(Damage::Record(id.clone()));
-            }
+        match records::own_or_reported(&self.layout, &self.notices, id)? {
+            Some(record) => Ok(Some(record)),
+            None => self.listed(id),
         }
-        Ok(self.index.entry(id)?.or_else(|| archive::archived(&self.layout, id)))
+    }
+
+    /// What the lists of tasks know of one task.
+    fn listed(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let row = self.catalog.ask(|catalog| match catalog.get(id)? {
+            Some(found) => Ok((Some(record_of(&found.row)?), true)),
+            None => Ok((None, archive::names(&self.layout).is_subset(&catalog.sources()?.archives))),
+        });
+        let (row, knows_archives) = row.unwrap_or_else(|error| {
+            self.report(&error);
+            (None, false)
+        });
+        if row.as_ref().is_some_and(TaskRecord::is_final) {
+            return Ok(row);
+        }
+        let found = self.index.entry(id)?.or(row);
+        Ok(if knows_archives { found } else { found.or_else(|| archive::archived(&self.layout, id)) })
+    }
+
+    /// Reports that the catalog cannot be read.
+    fn report(&self, error: &CatalogError) {
+        match error {
+            // Nobody has made it yet.
+            CatalogError::Missing if !self.layout.catalog_lock().exists() => {}
+            error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
+            error => self.notices.add(format!("{error}; the records of the tasks are listed instead")),
+        }
     }
 
     /// The problems that were found, and what was done about them.

@@ -14,13 +14,16 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
+
+use chrono::{DateTime, Utc};
 
 use super::{
     atomic,
     error::StoreError,
     files,
-    index::Index,
+    indexes::Indexes,
     layout::{Layout, TIMELINE_SUFFIX},
     notices::{Damage, Notices},
     open_task::{Claim, OpenTask},
@@ -33,7 +36,7 @@ use crate::task::TaskId;
 #[derive(Debug, Clone)]
 pub struct Upkeep {
     layout: Arc<Layout>,
-    index: Index,
+    indexes: Indexes,
     notices: Notices,
     reader: Reader,
 }
@@ -52,9 +55,9 @@ impl Upkeep {
         // The original program left its directory open to all. Where the logs are may be the user's own choice.
         let _ = fs::set_permissions(&layout.data, Permissions::from_mode(0o700));
         let notices = Notices::default();
-        let index = Index::new(Arc::clone(&layout), notices.clone());
+        let indexes = Indexes::new(Arc::clone(&layout), notices.clone());
         let reader = Reader::of(Arc::clone(&layout), notices.clone());
-        Ok(Self { layout, index, notices, reader })
+        Ok(Self { layout, indexes, notices, reader })
     }
 
     /// A reader of the same directory, with the same notices.
@@ -85,16 +88,41 @@ impl Upkeep {
     /// Sets aside the damaged files that readers reported since the last call, and leaves notices of where they are kept.
     pub fn repair(&self) {
         for damage in self.notices.take_damage() {
-            match damage {
-                Damage::Index => self.index.repair(),
+            match &damage {
+                Damage::Index => self.indexes.newest().repair(),
+                Damage::Catalog(_) => {
+                    self.notices.add(damage.to_string());
+                    self.rebuild_beside();
+                }
                 Damage::Record(id) => {
-                    if let Err(error) = self.repair_record(&id) {
+                    if let Err(error) = self.repair_record(id) {
                         // A full disk is no reason not to answer.
                         self.notices
                             .add(format!("the record of task {id} is damaged, and cannot be set aside: {error}"));
                     }
                 }
             }
+        }
+    }
+
+    /// Rebuilds the catalog on a thread of its own: nobody waits for it, and with a long history it takes long. If the process
+    /// ends before that, the next writer does it.
+    fn rebuild_beside(&self) {
+        let indexes = self.indexes.clone();
+        let rebuild = move || {
+            if let Err(error) = indexes.repair() {
+                tracing::warn!(%error, "index.sqlite is not rebuilt");
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("rebuild".to_owned()).spawn(rebuild) {
+            tracing::warn!(%error, "index.sqlite is not rebuilt");
+        }
+    }
+
+    /// Makes the catalog if there is none, and stores what others changed. Called when a server starts, off its start path.
+    pub fn catch_up(&self, now: DateTime<Utc>) {
+        if let Err(error) = self.indexes.catch_up(now) {
+            tracing::warn!(?error, "index.sqlite is not up to date");
         }
     }
 
@@ -135,15 +163,14 @@ impl Upkeep {
         let timeline = self.layout.timeline(id);
         !records::files_of(&self.layout, id).iter().filter(|path| **path != timeline).any(is_there)
             && !self.layout.run(id).exists()
-            && self.index.mentions(id).is_ok_and(|mentioned| !mentioned)
+            && self.indexes.newest().mentions(id).is_ok_and(|mentioned| !mentioned)
     }
 
     pub(super) fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
 
-    #[cfg(test)]
-    pub(super) fn index(&self) -> &Index {
-        &self.index
+    pub(super) fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 }

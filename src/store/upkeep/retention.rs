@@ -4,9 +4,9 @@
 //! found announced when its lease is free is finished, so that a crash leaves nothing behind for good. Safe for any
 //! number of processes at once: whoever gets the lease removes, and the others find nothing.
 
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Upkeep;
 use crate::{
@@ -14,23 +14,15 @@ use crate::{
         atomic::{Durability, replace},
         error::StoreError,
         files,
-        layout::RECORD_SUFFIX,
+        news::NewsError,
         open_task::OpenTask,
         records,
     },
     task::{RECORD_FORMAT, Retention, TaskId, TaskRecord},
 };
 
-/// Number of tasks removed with one update of the index.
+/// Number of tasks removed with one update of the lists.
 const AT_ONCE: usize = 64;
-
-/// A task that has ended, as the rules look at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Ended {
-    id: TaskId,
-    at: DateTime<Utc>,
-    bytes: u64,
-}
 
 /// The rule by which a task is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +48,21 @@ impl Upkeep {
             return Ok(0);
         }
         let mut removed = Vec::new();
-        for some in doomed(self.all_ended()?, rules, now).chunks(AT_ONCE) {
+        let doomed = match self.doomed(rules, now) {
+            Ok(doomed) => doomed,
+            Err(NewsError::Store(error)) => return Err(error),
+            // Nothing is removed that is not known to be old.
+            Err(NewsError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
+        };
+        for some in doomed.chunks(AT_ONCE) {
             let mut begun = Vec::new();
             for (id, rule) in some {
                 let task = complain(id, self.begin_removal(id)).flatten();
                 begun.extend(task.map(|task| (task, *rule)));
             }
             let ids: Vec<_> = begun.iter().map(|(task, _)| task.id().clone()).collect();
-            // Without the index their run directories stay, announced as they are.
-            if !self.index.remove(&ids)? {
+            // Without the lists their run directories stay, announced as they are.
+            if !self.indexes.remove(&ids)? {
                 continue;
             }
             for ((task, rule), id) in begun.into_iter().zip(ids) {
@@ -83,7 +81,7 @@ impl Upkeep {
         // Another may have finished it before the lease was ours: then the directory is empty, and of our making.
         if self.reader.is_being_removed(task.id()) {
             self.remove_files(&task)?;
-            if !self.index.remove(std::slice::from_ref(task.id()))? {
+            if !self.indexes.remove(std::slice::from_ref(task.id()))? {
                 return Ok(());
             }
         }
@@ -92,9 +90,17 @@ impl Upkeep {
 
     /// Takes the files of a task that has ended. `None`: somebody else is at it, or was.
     fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
+        // Nobody is at a task without a run directory.
+        if self.layout.run(id).symlink_metadata().is_ok() || self.reader.elsewhere(id)?.is_some() {
+            return Ok(None);
+        }
         let Some(task) = self.take_over(id)? else { return Ok(None) };
         // Only now is it certain that it is still there, and that nobody writes it.
-        if self.ended_here(id)?.is_none() {
+        if !self.has_ended_here(id)? {
+            // Version 2.0.0 removes old tasks too, and not from the catalog.
+            if self.layout.record(id).symlink_metadata().is_err() {
+                self.indexes.remove(std::slice::from_ref(id))?;
+            }
             task.close()?;
             return Ok(None);
         }
@@ -111,61 +117,49 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The tasks that have ended and that nobody is at.
-    fn all_ended(&self) -> Result<Vec<Ended>, StoreError> {
-        let logs = &self.layout.logs;
-        let mut ended = Vec::new();
-        for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
-            let name = file.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(RECORD_SUFFIX));
-            let Some(id) = id.and_then(|id| TaskId::parse(id).ok()) else { continue };
-            if !self.layout.run(&id).exists() {
-                ended.extend(self.ended_here(&id).ok().flatten());
+    /// The tasks that `rules` do not keep, the oldest first, each with the first rule that does not keep it.
+    ///
+    /// Only a rule about sizes looks at every task, and then at the sizes of its files alone.
+    fn doomed(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, NewsError> {
+        let catalog = self.indexes.catch_up(now)?;
+        let mut doomed = BTreeMap::new();
+        let oldest_age = rules.max_age.and_then(|age| now.checked_sub_signed(TimeDelta::from_std(age).ok()?));
+        if let Some(before) = oldest_age {
+            doomed.extend(catalog.ended_before(before, usize::MAX)?.into_iter().map(|id| (id, Rule::Age)));
+        }
+        if let Some(most) = rules.max_tasks {
+            for id in catalog.oldest_ended(most.get() as u64, usize::MAX)? {
+                doomed.entry(id).or_insert(Rule::Number);
             }
         }
-        Ok(ended)
+        let oldest_first =
+            catalog.oldest_ended(0, if rules.max_bytes.is_some() { usize::MAX } else { doomed.len() })?;
+        if let Some(most) = rules.max_bytes {
+            let mut bytes = 0_u64;
+            // The newest of all is never too large.
+            for (place, id) in oldest_first.iter().rev().enumerate() {
+                bytes = bytes.saturating_add(self.bytes_of(id));
+                if place > 0 && bytes > most {
+                    doomed.entry(id.clone()).or_insert(Rule::Size);
+                }
+            }
+        }
+        // Each rule takes the oldest, so all of them are at the beginning.
+        Ok(oldest_first.into_iter().filter_map(|id| doomed.remove_entry(&id)).collect())
     }
 
-    /// The task as its record has it, if this program ran it, and it has ended.
-    fn ended_here(&self, id: &TaskId) -> Result<Option<Ended>, StoreError> {
-        let Some(content) = records::read_as_it_is(&self.layout.record(id))? else { return Ok(None) };
+    /// Whether this program ran the task, it has ended, and its record is here.
+    fn has_ended_here(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let Some(content) = records::read_as_it_is(&self.layout.record(id))? else { return Ok(false) };
         let is_ours = |record: &TaskRecord| record.id == *id && record.format == RECORD_FORMAT && !record.from_original;
         let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(is_ours);
-        Ok(record.and_then(|record| {
-            let at = record.end?.completed_at.unwrap_or(record.start.started_at);
-            Some(Ended { id: id.clone(), at, bytes: self.bytes_of(id) })
-        }))
+        Ok(record.is_some_and(|record| record.is_final()))
     }
 
     fn bytes_of(&self, id: &TaskId) -> u64 {
         let files = records::files_of(&self.layout, id);
         files.iter().filter_map(|file| fs::symlink_metadata(file).ok()).map(|file| file.len()).sum()
     }
-}
-
-/// The tasks that the rules do not keep, the oldest first. The newest of all is never too large.
-fn doomed(mut ended: Vec<Ended>, rules: Retention, now: DateTime<Utc>) -> Vec<(TaskId, Rule)> {
-    ended.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-    let (mut tasks, mut bytes) = (0, 0_u64);
-    let mut doomed = Vec::new();
-    for task in ended {
-        tasks += 1;
-        bytes = bytes.saturating_add(task.bytes);
-        // One that ended in the future, by another clock, is young.
-        let age = (now - task.at).to_std().unwrap_or_default();
-        let rule = if rules.max_age.is_some_and(|most| age > most) {
-            Rule::Age
-        } else if rules.max_tasks.is_some_and(|most| tasks > most.get()) {
-            Rule::Number
-        } else if tasks > 1 && rules.max_bytes.is_some_and(|most| bytes > most) {
-            Rule::Size
-        } else {
-            continue;
-        };
-        doomed.push((task.id, rule));
-    }
-    doomed.reverse();
-    doomed
 }
 
 /// How many tasks were removed, and by which rules.

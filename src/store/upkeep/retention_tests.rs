@@ -28,7 +28,7 @@ fn ended(upkeep: &Upkeep, second: i64) -> TaskId {
         fs::write(file, "x".repeat(1_000)).expect("it is writable");
     }
     write(upkeep, &record);
-    upkeep.index().upsert(&record, LIMITS).expect("it is writable");
+    upkeep.indexes().upsert(&record, LIMITS).expect("it is writable");
     record.id
 }
 
@@ -51,7 +51,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn in_index(upkeep: &Upkeep, id: &TaskId) -> bool {
-    upkeep.index().entry(id).expect("it is readable").is_some()
+    upkeep.indexes().newest().entry(id).expect("it is readable").is_some()
 }
 
 /// Nothing speaks of the task any more.
@@ -65,28 +65,29 @@ fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
 
 #[test]
 fn each_rule_takes_the_oldest() {
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = 24 * 60 * 60;
+    let (_dir, upkeep) = upkeep();
+    // Tasks of about 3 kB that ended 1, 2, 3 and 4 days ago, and one of the day to come.
+    let ids: Vec<_> = [-1, 1, 2, 3, 4].map(|days| ended(&upkeep, -days * day)).into();
+    let whole = upkeep.bytes_of(&ids[0]);
+    assert!(ids.iter().all(|id| upkeep.bytes_of(id) == whole));
+    let age = |days: u64| Retention { max_age: Some(Duration::from_secs(days * 86_400)), ..Retention::default() };
     let size = |most: u64| Retention { max_bytes: Some(most), ..Retention::default() };
-    let age = |most: Duration| Retention { max_age: Some(most), ..Retention::default() };
-    let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(day) };
-    // Tasks of 10 bytes that ended 1, 2, 3 and 4 days ago, and one of the day to come.
+    let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(2) };
     for (rules, gone) in [
         (Retention::default(), &[][..]),
         (at_most(5), &[]),
         (at_most(2), &[(4, Rule::Number), (3, Rule::Number), (2, Rule::Number)]),
-        (age(2 * day), &[(4, Rule::Age), (3, Rule::Age)]),
-        (both, &[(4, Rule::Age), (3, Rule::Age), (2, Rule::Age)]),
-        (size(50), &[]),
-        (size(49), &[(4, Rule::Size)]),
-        (size(20), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size)]),
+        (age(2), &[(4, Rule::Age), (3, Rule::Age)]),
+        (both, &[(4, Rule::Age), (3, Rule::Age)]),
+        (Retention { max_tasks: NonZeroUsize::new(2), ..both }, &[(4, Rule::Age), (3, Rule::Age), (2, Rule::Number)]),
+        (size(5 * whole), &[]),
+        (size(5 * whole - 1), &[(4, Rule::Size)]),
+        (size(2 * whole), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size)]),
         (size(1), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size), (1, Rule::Size)]),
     ] {
-        let id = |days: u32| TaskId::parse(&format!("0000000{days}")).expect("a valid id");
-        let task = |days: u32| Ended { id: id(days), at: at(0) - day * days, bytes: 10 };
-        let tomorrow = Ended { id: id(9), at: at(0) + day, bytes: 10 };
-        let ended = vec![task(3), tomorrow, task(1), task(4), task(2)];
-        let gone: Vec<_> = gone.iter().map(|(days, rule)| (id(*days), *rule)).collect();
-        assert_eq!(doomed(ended, rules, at(0)), gone, "{rules:?}");
+        let gone: Vec<_> = gone.iter().map(|(at, rule)| (ids[*at].clone(), *rule)).collect();
+        assert_eq!(upkeep.doomed(rules, at(0)).expect("it is readable"), gone, "{rules:?}");
     }
 }
 
@@ -250,7 +251,7 @@ fn the_timeline_of_a_task_that_version_2_0_0_removed_goes_and_no_other() {
     }
     upkeep.remove_leftovers();
     assert!(timeline.exists(), "the index still has the task");
-    upkeep.index().remove(std::slice::from_ref(&removed)).expect("it is writable");
+    upkeep.indexes().newest().remove(std::slice::from_ref(&removed), None).expect("it is writable");
     upkeep.remove_leftovers();
     assert!(!timeline.exists() && upkeep.layout().timeline(&kept).exists());
     fs::remove_file(upkeep.reader().record_path(&kept)).expect("it is there");

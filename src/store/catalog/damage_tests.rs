@@ -1,0 +1,142 @@
+//! A catalog that is damaged, is not ours, or cannot be used now.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use rusqlite::Connection;
+
+use super::{
+    aside::set_aside,
+    error::CatalogError,
+    open::{Catalog, companion},
+    row::{Filter, Row},
+    tests::{World, assert_counts_are_true, numbers, row},
+};
+use crate::task::TaskStatus;
+
+#[test]
+fn a_catalog_that_cannot_be_used_is_kept_and_replaced() {
+    type Spoil = fn(&Path);
+    let newer: Spoil = |path| {
+        Connection::open(path).and_then(|db| db.pragma_update(None, "user_version", 2)).expect("it is writable");
+    };
+    let no_table: Spoil =
+        |path| Connection::open(path).and_then(|db| db.execute_batch("DROP TABLE meta")).expect("it is writable");
+    let cases: [(&str, Spoil); 7] = [
+        ("removed", |path| fs::remove_file(path).expect("it is there")),
+        ("emptied", |path| fs::write(path, "").expect("it is writable")),
+        ("truncated", |path| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(20_000))
+                .expect("it is writable");
+        }),
+        ("other text", |path| fs::write(path, "tasks and tasks ".repeat(500)).expect("it is writable")),
+        ("link", |path| {
+            fs::remove_file(path).and_then(|()| symlink("/etc/passwd", path)).expect("it is writable");
+        }),
+        ("newer", newer),
+        ("no table", no_table),
+    ];
+    for (name, spoil) in cases {
+        let world = World::new();
+        world.rebuild((0..50).map(|number| row(number, TaskStatus::Completed)));
+        spoil(&world.path());
+        let error = Catalog::open_to_read(&world.path()).and_then(|catalog| catalog.verify()).expect_err(name);
+        let is_expected = match name {
+            "removed" => matches!(error, CatalogError::Missing),
+            "link" => matches!(error, CatalogError::Foreign(_)),
+            "newer" => matches!(error, CatalogError::Newer(2)),
+            _ => matches!(error, CatalogError::Damaged(_)),
+        };
+        assert!(is_expected && error.needs_rebuild(), "{name}: {error:?}");
+        let rebuilt = world.rebuild([row(2, TaskStatus::Failed)]);
+        assert_eq!(numbers(&rebuilt.catalog, &Filter::default(), 9), [2], "{name}");
+        assert_counts_are_true(&rebuilt.catalog);
+        assert_eq!(rebuilt.aside.is_some_and(|aside| aside.symlink_metadata().is_ok()), name != "removed", "{name}");
+    }
+}
+
+#[test]
+fn a_log_without_its_database_never_meets_another() {
+    let world = World::new();
+    let mut catalog = world.catalog();
+    catalog.upsert(&row(1, TaskStatus::Completed)).expect("it is writable");
+    drop(catalog);
+    assert!(companion(&world.path(), "-wal").exists(), "the log outlives its writers");
+    fs::remove_file(world.path()).expect("it is there");
+    let rebuilt = world.rebuild([]);
+    assert_eq!(numbers(&rebuilt.catalog, &Filter::default(), 9), Vec::<u32>::new());
+    assert!(world.names().iter().any(|name| name.starts_with("index-damaged-") && name.ends_with("-wal")));
+
+    let aside = set_aside(&world.path()).expect("it is writable").expect("it is there");
+    assert!(companion(&aside, "-wal").exists() || !companion(&world.path(), "-wal").exists());
+    assert!(set_aside(&world.path()).expect("it is writable").is_none());
+}
+
+#[test]
+fn the_files_are_private_and_the_data_directory_may_be_behind_a_link() {
+    let world = World::new();
+    world.catalog();
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    fs::set_permissions(world.path(), fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let link = world.dir.path().join("link");
+    symlink(world.dir.path(), &link).expect("it is writable");
+    let mut catalog = Catalog::open_to_write(&link.join("index.sqlite")).expect("the link is above the file");
+    catalog.upsert(&row(1, TaskStatus::Running)).expect("it is writable");
+    for file in [world.path(), companion(&world.path(), "-wal"), companion(&world.path(), "-shm")] {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_reader_creates_no_catalog_and_cannot_write() {
+    let world = World::new();
+    assert!(matches!(Catalog::open_to_read(&world.path()), Err(CatalogError::Missing)));
+    assert_eq!(world.names(), Vec::<String>::new());
+    world.catalog();
+    let mut reader = Catalog::open_to_read(&world.path()).expect("it is readable");
+    let error = reader.upsert(&row(1, TaskStatus::Running)).expect_err("it is a reader");
+    assert!(matches!(error, CatalogError::ReadOnly(_)) && !error.needs_rebuild(), "{error:?}");
+}
+
+#[test]
+fn a_catalog_is_unavailable_where_sqlite_cannot_make_its_files() {
+    let world = World::new();
+    world.catalog();
+    let file = companion(&world.path(), "-shm");
+    fs::remove_file(&file).and_then(|()| symlink("elsewhere", &file)).expect("it is writable");
+    let error = Catalog::open_to_read(&world.path()).expect_err("the file cannot be made");
+    assert!(matches!(error, CatalogError::Io(_)) && !error.needs_rebuild(), "{error:?}");
+    fs::remove_file(&file).expect("it is there");
+    Catalog::open_to_read(&world.path()).expect("the file can be made again");
+}
+
+#[test]
+fn a_full_disk_is_told_apart_from_damage_and_changes_nothing() {
+    let world = World::new();
+    let mut catalog = world.catalog();
+    catalog.connection.execute_batch("PRAGMA max_page_count = 1").expect("a setting");
+    let large = Row { record: "x".repeat(1_000_000), ..row(1, TaskStatus::Completed) };
+    let error = catalog.upsert(&large).expect_err("there is no space");
+    assert!(matches!(error, CatalogError::Full(_)) && !error.needs_rebuild(), "{error:?}");
+    drop(catalog);
+    let catalog = Catalog::open_to_write(&world.path()).expect("it is as it was");
+    assert_eq!(catalog.counts(&Filter::default()).expect("it is readable").total(), 0);
+}
+
+#[test]
+fn records_are_read_only_after_the_old_catalog_is_set_aside() {
+    let world = World::new();
+    fs::write(world.path(), "damaged").expect("it is writable");
+    // From then on, whoever changes a record finds no catalog, and marks the task.
+    let rows = std::iter::once_with(|| {
+        assert!(matches!(Catalog::open_to_write(&world.path()), Err(CatalogError::Missing)));
+        row(1, TaskStatus::Completed)
+    });
+    assert!(world.rebuild(rows).is_new);
+}

@@ -1,0 +1,109 @@
+//! Failures of the catalog, by what the caller can do about them.
+
+use std::{io, path::Path};
+
+use rusqlite::{ErrorCode, ffi};
+
+use crate::{store::error::StoreError, task::TaskId};
+
+/// An operation on the catalog failed.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::store) enum CatalogError {
+    /// There is no catalog.
+    #[error("index.sqlite does not exist")]
+    Missing,
+    /// The file is not a catalog, or is corrupt.
+    #[error("index.sqlite is damaged")]
+    Damaged(#[source] rusqlite::Error),
+    /// A later version of this program made it.
+    #[error("index.sqlite has format {0}, which is from a later version")]
+    Newer(i32),
+    /// The name leads to a link, a directory, or a file of another user.
+    #[error("index.sqlite is {0}")]
+    Foreign(&'static str),
+    /// Another process held the lock longer than [`PATIENCE`](super::open::PATIENCE).
+    #[error("index.sqlite is locked by another process")]
+    Locked,
+    /// It was replaced, renamed or removed while it was open; nothing that was written is certain to be kept.
+    #[error("index.sqlite was replaced while it was open")]
+    Moved,
+    /// It can be read but not written.
+    #[error("index.sqlite is read-only")]
+    ReadOnly(#[source] Cause),
+    /// The disk is full.
+    #[error("there is no space left for index.sqlite")]
+    Full(#[source] Cause),
+    /// Any other failure, such as a directory in which SQLite's `-shm` and `-wal` files cannot be created.
+    #[error("index.sqlite cannot be used")]
+    Io(#[source] Cause),
+}
+
+/// The failure beneath a [`CatalogError`].
+#[derive(Debug, thiserror::Error)]
+pub(in crate::store) enum Cause {
+    /// SQLite reported it.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    /// The operating system reported it.
+    #[error(transparent)]
+    System(io::Error),
+}
+
+impl CatalogError {
+    /// The error of a row that does not hold what is written in rows.
+    pub(in crate::store) fn unreadable(id: &TaskId) -> Self {
+        Self::Damaged(rusqlite::Error::InvalidColumnName(id.to_string()))
+    }
+
+    /// The error that a file beside the catalog could not be read, which says nothing about the catalog.
+    pub(in crate::store) fn of_other_file(error: StoreError) -> Self {
+        Self::Io(Cause::System(error.source))
+    }
+
+    /// The same as an error of the store.
+    pub(in crate::store) fn about(self, path: &Path) -> StoreError {
+        StoreError::at("use", path)(io::Error::other(self))
+    }
+
+    /// Whether a writer should [rebuild](super::rebuild::rebuild) the catalog. After any other failure the catalog is
+    /// unavailable for now, and may be fine.
+    pub(in crate::store) fn needs_rebuild(&self) -> bool {
+        match self {
+            Self::Missing | Self::Damaged(_) | Self::Newer(_) | Self::Foreign(_) => true,
+            Self::Locked | Self::Moved | Self::ReadOnly(_) | Self::Full(_) | Self::Io(_) => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for CatalogError {
+    fn from(error: rusqlite::Error) -> Self {
+        let rusqlite::Error::SqliteFailure(ffi::Error { code, extended_code }, _) = &error else {
+            // A missing row, or a value of another type: the file is not as we write it.
+            return Self::Damaged(error);
+        };
+        match code {
+            _ if *extended_code == ffi::SQLITE_READONLY_DBMOVED => Self::Moved,
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Locked,
+            ErrorCode::ReadOnly => Self::ReadOnly(Cause::Sqlite(error)),
+            ErrorCode::DiskFull => Self::Full(Cause::Sqlite(error)),
+            // Tables that do not exist, and constraints that only a damaged file violates, are damage as well.
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::ConstraintViolation
+            | ErrorCode::TypeMismatch
+            | ErrorCode::Unknown => Self::Damaged(error),
+            _ => Self::Io(Cause::Sqlite(error)),
+        }
+    }
+}
+
+impl From<io::Error> for CatalogError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Cause::System(error)),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(Cause::System(error)),
+            _ => Self::Io(Cause::System(error)),
+        }
+    }
+}

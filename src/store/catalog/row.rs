@@ -1,0 +1,136 @@
+//! The data that goes into the catalog and comes out of it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use connector_api::Usage;
+
+use crate::task::{TaskId, TaskStatus};
+
+/// One task, as the catalog stores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Row {
+    /// The task's id.
+    pub(in crate::store) id: TaskId,
+    /// Its status.
+    pub(in crate::store) state: TaskStatus,
+    /// When it began. Stored to the millisecond, like all times.
+    pub(in crate::store) started_at: DateTime<Utc>,
+    /// When it ended. A task that ended at an unknown time counts as ended when it began.
+    pub(in crate::store) completed_at: Option<DateTime<Utc>>,
+    /// The backend's name; empty if it is unknown.
+    pub(in crate::store) backend: String,
+    /// The top level of the repository that contains the working directory, or else the working directory itself.
+    pub(in crate::store) repository: String,
+    /// The working directory.
+    pub(in crate::store) directory: String,
+    /// The agent's own ID for its session.
+    pub(in crate::store) session: Option<String>,
+    /// Tokens that the run used.
+    pub(in crate::store) usage: Option<Usage>,
+    /// How much the task changed in files.
+    pub(in crate::store) changes: Option<Changes>,
+    /// Whether the original program ran it. Retention never removes such a task.
+    pub(in crate::store) from_original: bool,
+    /// The record as flat JSON, its texts truncated, so that a listing reads no other file.
+    pub(in crate::store) record: String,
+}
+
+/// How much a task changed in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Changes {
+    /// Number of changed files.
+    pub(in crate::store) files: u64,
+    /// Lines added.
+    pub(in crate::store) added: u64,
+    /// Lines removed.
+    pub(in crate::store) removed: u64,
+}
+
+/// The place of an ended task in the order in which tasks were seen to end; from 1.
+pub(in crate::store) type Seq = i64;
+
+/// One task, as the catalog returns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Listed {
+    /// Everything that was stored.
+    pub(in crate::store) row: Row,
+    /// Its sequence number, once it has ended.
+    pub(in crate::store) seq: Option<Seq>,
+}
+
+/// Selects tasks; the default selects all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only tasks in this state.
+    pub state: Option<TaskStatus>,
+    /// Only tasks of this backend.
+    pub backend: Option<String>,
+    /// Only tasks in this repository, named by the directory at its top level.
+    pub repository: Option<String>,
+    /// Only tasks that began at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only tasks that began before this time.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Filter {
+    /// Whether it selects this task.
+    pub(in crate::store) fn selects(&self, row: &Row) -> bool {
+        self.state.is_none_or(|state| state == row.state)
+            && self.backend.as_ref().is_none_or(|backend| *backend == row.backend)
+            && self.repository.as_ref().is_none_or(|repository| *repository == row.repository)
+            && self.since.is_none_or(|since| row.started_at >= since)
+            && self.until.is_none_or(|until| row.started_at < until)
+    }
+}
+
+/// The newest tasks that a [`Filter`] selects, and the number of all that it selects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct Page {
+    /// The tasks, newest first.
+    pub(in crate::store) tasks: Vec<Listed>,
+    /// How many there are.
+    pub(in crate::store) total: u64,
+}
+
+/// What the catalog says about its own sources; see `lag`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::store) struct Sources {
+    /// The edition of `tasks.json` whose entries are all known.
+    pub(in crate::store) edition: Option<String>,
+    /// The names of the archives whose entries are all known.
+    pub(in crate::store) archives: BTreeSet<String>,
+    /// When the records were last compared with the rows.
+    pub(in crate::store) swept_at: Option<DateTime<Utc>>,
+}
+
+/// Numbers of tasks by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::store) struct Counts {
+    /// Running tasks.
+    pub(in crate::store) running: u64,
+    /// Completed tasks.
+    pub(in crate::store) completed: u64,
+    /// Failed tasks.
+    pub(in crate::store) failed: u64,
+    /// Interrupted tasks.
+    pub(in crate::store) interrupted: u64,
+}
+
+impl Counts {
+    /// All tasks.
+    pub(in crate::store) fn total(self) -> u64 {
+        self.running + self.completed + self.failed + self.interrupted
+    }
+
+    /// The number for one state, to be set.
+    pub(super) fn of(&mut self, state: TaskStatus) -> &mut u64 {
+        match state {
+            TaskStatus::Running => &mut self.running,
+            TaskStatus::Completed => &mut self.completed,
+            TaskStatus::Failed => &mut self.failed,
+            TaskStatus::Interrupted => &mut self.interrupted,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The tables, and how a row is written to them and read from them.
+
+use chrono::{DateTime, Utc};
+use connector_api::Usage;
+use rusqlite::{Connection, Row as SqlRow, params, types::Type};
+
+use super::row::{Changes, Listed, Row, Seq};
+use crate::task::{TaskId, TaskStatus};
+
+/// The format of the database that this version writes (`PRAGMA user_version`).
+pub(super) const VERSION: i32 = 1;
+
+/// The tables.
+///
+/// `ended_at` is when a task counts as ended, and NULL while it runs. `tallies` counts tasks, so that no count reads all
+/// of them; `scope` says which of its key columns matter (see [`Scope`]). `edition` and `archives` say which other lists
+/// of tasks are known completely, and `swept_at` when the records were last compared with the rows (see `lag`).
+pub(super) const TABLES: &str = "
+CREATE TABLE meta (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,
+    edition TEXT,
+    swept_at INTEGER
+) STRICT;
+CREATE TABLE archives (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE tasks (
+    id TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    completed_at INTEGER,
+    ended_at INTEGER,
+    seq INTEGER,
+    backend TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    working_directory TEXT NOT NULL,
+    session TEXT,
+    input_tokens INTEGER,
+    cached_input_tokens INTEGER,
+    output_tokens INTEGER,
+    reasoning_output_tokens INTEGER,
+    changed_files INTEGER,
+    added_lines INTEGER,
+    removed_lines INTEGER,
+    from_original INTEGER NOT NULL,
+    record TEXT NOT NULL
+) STRICT;
+CREATE TABLE tallies (
+    scope INTEGER NOT NULL,
+    repository TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    state TEXT NOT NULL,
+    tasks INTEGER NOT NULL,
+    PRIMARY KEY (scope, repository, backend, state)
+) STRICT, WITHOUT ROWID;
+";
+
+/// One index for each way to select tasks by equality, within a state, in the order of listings. A listing of all states
+/// merges one search for each.
+pub(super) const INDEXES: &str = "
+CREATE INDEX by_state ON tasks (state, started_at DESC, id);
+CREATE INDEX by_backend ON tasks (state, backend, started_at DESC, id);
+CREATE INDEX by_repository ON tasks (state, repository, started_at DESC, id);
+CREATE INDEX by_repository_and_backend ON tasks (state, repository, backend, started_at DESC, id);
+CREATE INDEX by_session ON tasks (session, started_at DESC, id) WHERE session IS NOT NULL;
+CREATE UNIQUE INDEX by_seq ON tasks (seq) WHERE seq IS NOT NULL;
+CREATE INDEX removable ON tasks (ended_at, id) WHERE ended_at IS NOT NULL AND from_original = 0;
+";
+
+/// Fills `tallies` from `tasks`, for a rebuild.
+pub(super) const COUNT_ALL: &str = "
+INSERT INTO tallies SELECT 0, '', '', state, count(*) FROM tasks GROUP BY state;
+INSERT INTO tallies SELECT 1, repository, '', state, count(*) FROM tasks GROUP BY repository, state;
+INSERT INTO tallies SELECT 2, '', backend, state, count(*) FROM tasks GROUP BY backend, state;
+INSERT INTO tallies SELECT 3, repository, backend, state, count(*) FROM tasks GROUP BY repository, backend, state;
+INSERT INTO tallies SELECT 4, '', '', '', count(*) FROM tasks WHERE ended_at IS NOT NULL AND from_original = 0;
+";
+
+/// The columns and parameters of [`put`].
+const VALUES: &str = "(id, state, started_at, completed_at, ended_at, seq, backend, repository, working_directory,
+ input_tokens, cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
+ from_original, record, session)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+
+/// What a row of `tallies` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Tasks in a state.
+    All = 0,
+    /// Tasks in a state and a repository.
+    Repository = 1,
+    /// Tasks in a state and of a backend.
+    Backend = 2,
+    /// Tasks in a state, in a repository and of a backend.
+    RepositoryAndBackend = 3,
+    /// Ended tasks that retention may remove.
+    Removable = 4,
+}
+
+/// What becomes of a row of the same task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Present {
+    /// There is none; the caller has looked.
+    None,
+    /// It stays, and nothing is written.
+    Kept,
+}
+
+/// Writes a row of `tasks`.
+pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Present) -> rusqlite::Result<()> {
+    let insert = match present {
+        Present::None => "INSERT INTO tasks",
+        Present::Kept => "INSERT OR IGNORE INTO tasks",
+    };
+    let usage = |count: fn(&Usage) -> u64| row.usage.as_ref().map(count).map(signed);
+    let changes = |count: fn(&Changes) -> u64| row.changes.as_ref().map(count).map(signed);
+    to.prepare_cached(&format!("{insert} {VALUES}"))?.execute(params![
+        row.id.as_str(),
+        row.state.as_str(),
+        row.started_at.timestamp_millis(),
+        row.completed_at.map(|at| at.timestamp_millis()),
+        ended_at(row),
+        seq,
+        row.backend,
+        row.repository,
+        row.directory,
+        usage(|usage| usage.input_tokens),
+        usage(|usage| usage.cached_input_tokens),
+        usage(|usage| usage.output_tokens),
+        usage(|usage| usage.reasoning_output_tokens),
+        changes(|changes| changes.files),
+        changes(|changes| changes.added),
+        changes(|changes| changes.removed),
+        row.from_original,
+        row.record,
+        row.session,
+    ])?;
+    Ok(())
+}
+
+/// Selects what [`listed`] reads, by a condition.
+pub(super) fn select(condition: &str) -> String {
+    format!(
+        "SELECT id, state, started_at, completed_at, seq, backend, repository, working_directory, input_tokens,
+         cached_input_tokens, output_tokens, reasoning_output_tokens, changed_files, added_lines, removed_lines,
+         from_original, record, session FROM tasks {condition}"
+    )
+}
+
+/// Reads a row of a [`select`].
+pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<Listed> {
+    let usage = match (row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?) {
+        (Some(input), Some(cached), Some(output), Some(reasoning)) => Some(Usage {
+            input_tokens: unsigned(input),
+            cached_input_tokens: unsigned(cached),
+            output_tokens: unsigned(output),
+            reasoning_output_tokens: unsigned(reasoning),
+        }),
+        _ => None,
+    };
+    let changes = match (row.get(12)?, row.get(13)?, row.get(14)?) {
+        (Some(files), Some(added), Some(removed)) => {
+            Some(Changes { files: unsigned(files), added: unsigned(added), removed: unsigned(removed) })
+        }
+        _ => None,
+    };
+    let completed_at: Option<i64> = row.get(3)?;
+    let listed = Row {
+        id: id(row, 0)?,
+        state: parsed(1, Type::Text, state(row.get_ref(1)?.as_str()?))?,
+        started_at: moment(2, row.get(2)?)?,
+        completed_at: completed_at.map(|at| moment(3, at)).transpose()?,
+        backend: row.get(5)?,
+        repository: row.get(6)?,
+        directory: row.get(7)?,
+        usage,
+        changes,
+        from_original: row.get(15)?,
+        record: row.get(16)?,
+        session: row.get(17)?,
+    };
+    Ok(Listed { row: listed, seq: row.get(4)? })
+}
+
+/// Reads the id in a column.
+pub(super) fn id(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<TaskId> {
+    parsed(column, Type::Text, TaskId::parse(row.get_ref(column)?.as_str()?).ok())
+}
+
+/// The state of this name.
+pub(super) fn state(name: &str) -> Option<TaskStatus> {
+    TaskStatus::ALL.into_iter().find(|state| state.as_str() == name)
+}
+
+/// When a task counts as ended; `None` while it runs.
+pub(super) fn ended_at(row: &Row) -> Option<i64> {
+    row.state.is_final().then(|| row.completed_at.unwrap_or(row.started_at).timestamp_millis())
+}
+
+fn moment(column: usize, millis: i64) -> rusqlite::Result<DateTime<Utc>> {
+    parsed(column, Type::Integer, DateTime::from_timestamp_millis(millis))
+}
+
+/// A value that only a damaged database lacks.
+fn parsed<T>(column: usize, kind: Type, value: Option<T>) -> rusqlite::Result<T> {
+    value.ok_or_else(|| rusqlite::Error::InvalidColumnType(column, String::new(), kind))
+}
+
+/// SQLite has no unsigned numbers; no count here is as large.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The reverse of [`signed`].
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! Changes to the catalog, each in one transaction that takes the write lock at its beginning.
+
+use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
+
+use super::{
+    error::CatalogError,
+    open::{Catalog, LOG},
+    row::{Row, Seq, Sources},
+    schema::{Present, Scope, ended_at, put, state},
+};
+use crate::{
+    store::fault,
+    task::{TaskId, TaskStatus},
+};
+
+pub(super) const STORED: &str =
+    "SELECT state, repository, backend, ended_at IS NOT NULL AND from_original = 0, seq FROM tasks WHERE id = ?1";
+pub(super) const NEXT_SEQ: &str = "UPDATE meta SET last_seq = last_seq + 1 WHERE one = 1 RETURNING last_seq";
+pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE id = ?1";
+const COUNT: &str = "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5)
+ ON CONFLICT DO UPDATE SET tasks = tasks + excluded.tasks RETURNING tasks";
+pub(super) const FORGET: &str =
+    "DELETE FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
+
+/// What the catalog counts about a task.
+struct Counted {
+    state: TaskStatus,
+    repository: String,
+    backend: String,
+    is_removable: bool,
+    seq: Option<Seq>,
+}
+
+impl Catalog {
+    /// Stores a task, in the place of what was stored of it. A task that has ended gets a sequence number, once; it is
+    /// returned. A running task never replaces one that has ended.
+    #[cfg(test)]
+    pub(in crate::store) fn upsert(&mut self, row: &Row) -> Result<Option<Seq>, CatalogError> {
+        let seq = self.writing(|transaction| put_counted(transaction, row))?;
+        // A task that begins is waited for.
+        self.empty_log(if row.state.is_final() { LOG } else { 4 * LOG });
+        Ok(seq)
+    }
+
+    /// Stores tasks, and what is known of their sources once they are stored. The edition of `tasks.json` is only noted if
+    /// `is_current` says so under the write lock: a later one is noted by whoever wrote it.
+    pub(in crate::store) fn store(
+        &mut self,
+        rows: &[Row],
+        sources: &Sources,
+        is_current: impl FnOnce() -> bool,
+    ) -> Result<(), CatalogError> {
+        let Sources { edition, archives, swept_at } = sources;
+        self.writing(|transaction| {
+            for row in rows {
+                put_counted(transaction, row)?;
+            }
+            if edition.is_some() && is_current() {
+                transaction.execute("UPDATE meta SET edition = ?1", [edition])?;
+            }
+            for archive in archives {
+                transaction.execute("INSERT OR IGNORE INTO archives VALUES (?1)", [archive])?;
+            }
+            if let Some(swept_at) = swept_at {
+                transaction.execute("UPDATE meta SET swept_at = ?1", [swept_at.timestamp_millis()])?;
+            }
+            Ok(())
+        })?;
+        let has_ended = rows.iter().all(|row| row.state.is_final());
+        self.empty_log(if has_ended { LOG } else { 4 * LOG });
+        Ok(())
+    }
+
+    /// Removes tasks. Their sequence numbers are not given to others.
+    pub(in crate::store) fn remove(&mut self, ids: &[TaskId]) -> Result<(), CatalogError> {
+        self.writing(|transaction| {
+            for id in ids {
+                if let Some(stored) = stored(transaction, id)? {
+                    remove_counted(transaction, id, &stored)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.empty_log(LOG);
+        Ok(())
+    }
+
+    /// Runs `write` under the write lock, and commits.
+    pub(super) fn writing<T>(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
+        fault::point("catalog begin")?;
+        self.check_place()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fault::point("catalog write")?;
+        let written = write(&transaction)?;
+        fault::point("catalog commit")?;
+        transaction.commit()?;
+        fault::point("catalog committed")?;
+        // If it was set aside in the meantime, so was what we wrote.
+        self.check_place()?;
+        Ok(written)
+    }
+}
+
+/// Stores a task as [`Catalog::upsert`] does.
+pub(super) fn put_counted(transaction: &Transaction<'_>, row: &Row) -> Result<Option<Seq>, CatalogError> {
+    let stored = stored(transaction, &row.id)?;
+    let is_final = row.state.is_final();
+    if let Some(stored) = &stored
+        && stored.state.is_final()
+        && !is_final
+    {
+        return Ok(stored.seq);
+    }
+    let seq = match stored.as_ref().and_then(|stored| stored.seq) {
+        Some(seq) => Some(seq),
+        None if is_final => Some(transaction.prepare_cached(NEXT_SEQ)?.query_row([], |row| row.get(0))?),
+        None => None,
+    };
+    if let Some(stored) = &stored {
+        remove_counted(transaction, &row.id, stored)?;
+    }
+    put(transaction, row, seq, Present::None)?;
+    let now = Counted {
+        state: row.state,
+        repository: row.repository.clone(),
+        backend: row.backend.clone(),
+        is_removable: ended_at(row).is_some() && !row.from_original,
+        seq,
+    };
+    count(transaction, &now, 1)?;
+    Ok(seq)
+}
+
+fn remove_counted(transaction: &Transaction<'_>, id: &TaskId, stored: &Counted) -> Result<(), CatalogError> {
+    transaction.prepare_cached(REMOVE)?.execute([id.as_str()])?;
+    count(transaction, stored, -1)
+}
+
+fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<Counted>, CatalogError> {
+    let read = |row: &SqlRow<'_>| {
+        let name = row.get_ref(0)?.as_str()?;
+        let state = state(name).ok_or_else(|| rusqlite::Error::InvalidColumnName(name.to_owned()))?;
+        Ok(Counted {
+            state,
+            repository: row.get(1)?,
+            backend: row.get(2)?,
+            is_removable: row.get(3)?,
+            seq: row.get(4)?,
+        })
+    };
+    Ok(transaction.prepare_cached(STORED)?.query_row([id.as_str()], read).optional()?)
+}
+
+/// Adds a task to all tallies that count it, or with -1 takes it away.
+fn count(transaction: &Transaction<'_>, task: &Counted, by: i64) -> Result<(), CatalogError> {
+    let (state, repository, backend) = (task.state.as_str(), task.repository.as_str(), task.backend.as_str());
+    let mut keys = vec![
+        (Scope::All, "", "", state),
+        (Scope::Repository, repository, "", state),
+        (Scope::Backend, "", backend, state),
+        (Scope::RepositoryAndBackend, repository, backend, state),
+    ];
+    if task.is_removable {
+        keys.push((Scope::Removable, "", "", ""));
+    }
+    let mut statement = transaction.prepare_cached(COUNT)?;
+    for (scope, repository, backend, state) in keys {
+        let scope = scope as i64;
+        let tasks: i64 = statement.query_row(params![scope, repository, backend, state, by], |row| row.get(0))?;
+        // Repositories come and go.
+        if tasks == 0 {
+            transaction.prepare_cached(FORGET)?.execute(params![scope, repository, backend, state])?;
+        }
+    }
+    Ok(())
+}

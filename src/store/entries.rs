@@ -1,0 +1,59 @@
+//! The content of `tasks.json`: an entry for each task, most of them as they lie in the file.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::task::{RECORD_FORMAT, TaskId, TaskStatus};
+
+/// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
+pub(super) type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
+
+/// As much of an entry as the index itself needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Head {
+    #[serde(default)]
+    pub(super) format: u32,
+    #[serde(default)]
+    pub(super) status: Option<TaskStatus>,
+    #[serde(default)]
+    pub(super) started_at: Option<DateTime<Utc>>,
+}
+
+/// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
+pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
+    let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
+    // What we write begins with its format: one look, where the whole history would have to be read.
+    let ours = format!("{{\"format\":{RECORD_FORMAT},");
+    let is_later = |raw: &RawValue| {
+        !raw.get().starts_with(&ours)
+            && serde_json::from_str::<Head>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
+    };
+    if entries.values().any(|raw| is_later(raw)) {
+        return None;
+    }
+    Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
+}
+
+/// Keeps the newest `most` of the tasks that have ended, and every other. Returns those that fell out.
+pub(super) fn bound(entries: &mut Entries<'_>, most: usize) -> Vec<TaskId> {
+    if entries.len() <= most {
+        return Vec::new();
+    }
+    let mut ended: Vec<(DateTime<Utc>, String)> = entries
+        .iter()
+        .filter_map(|(id, raw)| {
+            let head: Head = serde_json::from_str(raw.get()).ok()?;
+            head.status.is_none_or(TaskStatus::is_final).then(|| (head.started_at.unwrap_or_default(), id.clone()))
+        })
+        .collect();
+    ended.sort_by(|a, b| b.cmp(a));
+    let dropped: Vec<_> = ended.drain(most.min(ended.len())..).map(|(_, id)| id).collect();
+    for id in &dropped {
+        entries.remove(id);
+    }
+    dropped.iter().filter_map(|id| TaskId::parse(id).ok()).collect()
+}

@@ -1,0 +1,253 @@
+//! Writing the lists of tasks: the catalog, which this version lists from, and `tasks.json` for everyone else.
+//!
+//! Neither is the truth, so no failure here is one of a task. A change that cannot be written to the catalog is marked in
+//! `index.pending`. A catalog that cannot be used is set aside and rebuilt by the writer that finds it.
+
+use std::{collections::BTreeSet, iter, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    archive,
+    catalog::{Catalog, CatalogError, Check, Row, Sources, mark, rebuild},
+    entry::{CUT, row},
+    error::StoreError,
+    index::{Index, Written},
+    lag::{Lag, Look},
+    layout::Layout,
+    news::NewsError,
+    notices::Notices,
+    records,
+    repository::Repositories,
+};
+use crate::task::{IndexLimits, TaskId, TaskRecord};
+
+/// How often the names of all records are compared with the catalog.
+const BETWEEN_SWEEPS: TimeDelta = TimeDelta::hours(1);
+
+/// The lists of one data directory.
+#[derive(Debug, Clone)]
+pub(super) struct Indexes {
+    layout: Arc<Layout>,
+    newest: Index,
+    notices: Notices,
+}
+
+impl Indexes {
+    pub(super) fn new(layout: Arc<Layout>, notices: Notices) -> Self {
+        Self { newest: Index::new(Arc::clone(&layout), notices.clone()), layout, notices }
+    }
+
+    /// `tasks.json`.
+    pub(super) fn newest(&self) -> &Index {
+        &self.newest
+    }
+
+    /// Whether a task has, or had, this ID, as far as the lists know. A catalog that cannot be read knows nothing.
+    pub(super) fn mention(&self, id: &TaskId) -> Result<bool, StoreError> {
+        let catalog = Catalog::open_to_read(&self.layout.catalog());
+        let stored = catalog.and_then(|catalog| catalog.get(id)).ok().flatten();
+        Ok(stored.is_some() || self.newest.mentions(id)?)
+    }
+
+    /// Puts a record into both lists, in the place of an older one of the same task.
+    ///
+    /// Fails only if the record is not in the catalog and that could not be marked either, or if `tasks.json` cannot be
+    /// written and not even that can be marked.
+    pub(super) fn upsert(&self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+        let catalog = self.open();
+        let written = self.newest.upsert(record, limits, catalog.as_ref().ok());
+        let (written, failed) = match written {
+            Ok(written) => (written, None),
+            Err(error) => (Written::default(), Some(error)),
+        };
+        let also = written.dropped.clone();
+        if let Err(error) = self.learn(catalog, Some((record, limits.text)), written) {
+            self.put_off(&error, iter::once(&record.id).chain(&also))?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Takes tasks out of both lists, whose files are gone. `false`: one of them is locked, and has to be tried again.
+    pub(super) fn remove(&self, ids: &[TaskId]) -> Result<bool, StoreError> {
+        let catalog = self.open();
+        let Some(written) = self.newest.remove(ids, catalog.as_ref().ok())? else { return Ok(false) };
+        let removed = match catalog {
+            // A rebuild does not find what has no files.
+            Err(error) if error.needs_rebuild() => return Ok(true),
+            Err(error) => Err(error),
+            Ok(mut catalog) => catalog.remove(ids).and_then(|()| self.learn(Ok(catalog), None, written)),
+        };
+        match removed {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                tracing::warn!(%error, "tasks stay in index.sqlite for now");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Brings the catalog up to this moment, as far as it can be: makes it if it cannot be used, and stores what was changed by
+    /// others. The names of all records are compared if that was not done within the last hour.
+    pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
+        match self.opened_or_rebuilt().map_err(NewsError::from).and_then(|catalog| self.caught_up(catalog, now)) {
+            Err(NewsError::Catalog(error)) if error.needs_rebuild() => {
+                let catalog = self.rebuild(Check::Whole)?;
+                self.caught_up(catalog, now)
+            }
+            // Another process replaced it just now.
+            Err(NewsError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
+            caught_up => caught_up,
+        }
+    }
+
+    fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
+        let known = catalog.sources()?;
+        let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= BETWEEN_SWEEPS);
+        let mut lag = self.look(&catalog).everything(sweeps)?;
+        if sweeps {
+            lag.sources.swept_at = Some(now);
+        }
+        let behind = catalog.behind(lag.records.values().map(|record| (&record.id, record.is_final())))?;
+        lag.records.retain(|id, _| behind.contains(id));
+        let is_known = lag.sources.edition == known.edition && lag.sources.archives.is_empty() && !sweeps;
+        if !lag.records.is_empty() || !is_known {
+            self.store(&mut catalog, Vec::new(), lag)?;
+        }
+        self.clear_marks(&mut catalog)?;
+        Ok(catalog)
+    }
+
+    /// Sets the catalog aside if something in it cannot be read, and makes a new one.
+    pub(super) fn repair(&self) -> Result<(), CatalogError> {
+        self.rebuild(Check::Whole).map(drop)
+    }
+
+    fn open(&self) -> Result<Catalog, CatalogError> {
+        Catalog::open_to_write(&self.layout.catalog())
+    }
+
+    fn opened_or_rebuilt(&self) -> Result<Catalog, CatalogError> {
+        match self.open() {
+            Err(error) if error.needs_rebuild() => self.rebuild(Check::Opens),
+            opened => opened,
+        }
+    }
+
+    /// Stores a record, and what `tasks.json` had beyond the catalog.
+    fn learn(
+        &self,
+        catalog: Result<Catalog, CatalogError>,
+        record: Option<(&TaskRecord, usize)>,
+        written: Written,
+    ) -> Result<(), CatalogError> {
+        let Written { edition, news, dropped: _ } = written;
+        let attempt = |mut catalog: Catalog, lag: Lag| {
+            let own = record.map(|(record, text)| self.row_of(&catalog, record, text, &mut Repositories::default()));
+            self.store(&mut catalog, own.into_iter().collect(), lag)?;
+            self.clear_marks(&mut catalog)
+        };
+        let first = catalog.and_then(|catalog| {
+            let lag = match edition {
+                Some(edition) => self.look(&catalog).beyond_the_index(edition, news, false),
+                None => Ok(Lag::default()),
+            };
+            attempt(catalog, lag.map_err(of_catalog)?)
+        });
+        match first {
+            // A new catalog knows everything else.
+            Err(error) if error.needs_rebuild() => {
+                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Whole };
+                attempt(self.rebuild(check)?, Lag::default())
+            }
+            Err(CatalogError::Moved) => attempt(self.opened_or_rebuilt()?, Lag::default()),
+            learned => learned,
+        }
+    }
+
+    fn store(&self, catalog: &mut Catalog, mut rows: Vec<Row>, lag: Lag) -> Result<(), CatalogError> {
+        let mut repositories = Repositories::default();
+        for record in lag.records.values() {
+            rows.push(self.row_of(catalog, record, CUT, &mut repositories));
+        }
+        let is_current = || self.newest.edition().ok() == lag.sources.edition;
+        catalog.store(&rows, &lag.sources, is_current)
+    }
+
+    /// A row, in the repository that is known already: by the end of a task its directory may be gone.
+    fn row_of(&self, catalog: &Catalog, record: &TaskRecord, text: usize, repositories: &mut Repositories) -> Row {
+        let known = catalog.get(&record.id).ok().flatten().map(|known| known.row);
+        let directory = &record.progress.working_directory;
+        if let Some(known) = known.filter(|known| *known.directory == directory.to_string_lossy()) {
+            repositories.learn(directory, known.repository);
+        }
+        row(record, text, repositories)
+    }
+
+    fn clear_marks(&self, catalog: &mut Catalog) -> Result<(), CatalogError> {
+        let mut repositories = Repositories::default();
+        let find = |id: &TaskId| {
+            let own = records::own(&self.layout, id).ok().flatten();
+            let record = own.or_else(|| self.newest.entry(id).ok().flatten())?;
+            Some(row(&record, CUT, &mut repositories))
+        };
+        catalog.catch_up(&self.layout.catalog_pending(), find).map(drop)
+    }
+
+    /// Makes the catalog from everything that knows tasks: the records first, then entries and archives of tasks that have
+    /// none.
+    fn rebuild(&self, check: Check) -> Result<Catalog, CatalogError> {
+        let (path, lock) = (self.layout.catalog(), self.layout.catalog_lock());
+        let was_there = lock.symlink_metadata().is_ok();
+        // What is there before the first row is read is known afterwards, unless it is replaced meanwhile.
+        let archives = archive::names(&self.layout);
+        let sources = Sources { edition: self.newest.edition().ok(), archives, swept_at: None };
+        let mut repositories = Repositories::default();
+        let own = iter::once_with(|| records::all(&self.layout).into_iter().flatten()).flatten();
+        let own = own.filter_map(|id| records::own(&self.layout, &id).ok().flatten());
+        let entries = iter::once_with(|| self.newest.entries().unwrap_or_default()).flatten();
+        let archived = iter::once_with(|| archive::all_archived(&self.layout)).flatten();
+        let mut count = 0;
+        let rows = own.chain(entries).chain(archived).map(|record| row(&record, CUT, &mut repositories));
+        let mut rebuilt = rebuild(&path, &lock, check, rows.inspect(|_| count += 1))?;
+        if rebuilt.is_new {
+            let is_current = || self.newest.edition().ok() == sources.edition;
+            rebuilt.catalog.store(&[], &sources, is_current)?;
+        }
+        match &rebuilt.aside {
+            Some(aside) => self.notices.add(format!(
+                "index.sqlite was damaged, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
+                aside.display()
+            )),
+            // The lock stays, so it tells a catalog that was removed from the first one.
+            None if rebuilt.is_new && was_there && count > 0 => {
+                self.notices.add("index.sqlite was missing; it was rebuilt from the records of the tasks".to_owned());
+            }
+            None => {}
+        }
+        Ok(rebuilt.catalog)
+    }
+
+    /// Marks tasks that could not be written to the catalog, for the next writer.
+    fn put_off<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
+        self.notices.add(format!("{error}; until it can be written, changes are read from the records of the tasks"));
+        let ids: BTreeSet<_> = ids.collect();
+        ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
+    }
+
+    fn look<'a>(&'a self, catalog: &'a Catalog) -> Look<'a> {
+        Look { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
+    }
+}
+
+/// Failures of other files are not ones of the catalog, and pass.
+fn of_catalog(error: NewsError) -> CatalogError {
+    match error {
+        NewsError::Catalog(error) => error,
+        NewsError::Store(error) => CatalogError::of_other_file(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "indexes_tests.rs"]
+mod tests;

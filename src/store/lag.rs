@@ -1,0 +1,150 @@
+//! Tasks that the catalog may lack, or of which it does not have the newest record.
+//!
+//! This version writes each change to the catalog. A change is missing there while the catalog is locked, or when it was
+//! made by version 2.0.0, which knows only the records and `tasks.json` and may share the data directory. It is then found
+//! in one of these places, of which none grows with the history:
+//!
+//! | change | where it is found |
+//! |---|---|
+//! | of a task that runs or that nobody has closed yet | its run directory; its row says that it runs |
+//! | that could not be written to the catalog | `index.pending` |
+//! | by 2.0.0 | `tasks.json` has another *edition* than the one that the catalog knows; its entries are compared |
+//! | by 2.0.0, which has dropped the entry again | no ended task of `tasks.json` is known: the *names* of all records are compared |
+//! | by 2.0.0, which could not lock `tasks.json` | `tasks.dirty` is there: the names of all records are compared |
+//! | by the original program | its index, which is an edition of `tasks.json` or has become a `tasks-archive-*` |
+//!
+//! A reader shows these tasks from their records. A writer stores them, with the edition and the names of the archives
+//! that the catalog then knows. Only comparing names grows with the history: it takes about a second for 100,000 tasks.
+
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::Arc,
+};
+
+use super::{
+    archive,
+    catalog::{Catalog, Sources, marked},
+    error::{StoreError, if_there},
+    index::Index,
+    layout::Layout,
+    news::{News, NewsError},
+    notices::Notices,
+    records,
+};
+use crate::task::{TaskId, TaskRecord};
+
+/// How many records are compared in one question to the catalog.
+const AT_ONCE: usize = 1_000;
+
+/// What the catalog has to learn.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    /// The newest records of tasks, some of which the catalog may have.
+    pub(super) records: BTreeMap<TaskId, TaskRecord>,
+    /// The sources that it knows completely once it has these records.
+    pub(super) sources: Sources,
+}
+
+/// Finds the tasks that the catalog lags behind on.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    pub(super) layout: &'a Arc<Layout>,
+    pub(super) index: &'a Index,
+    pub(super) notices: &'a Notices,
+    pub(super) catalog: &'a Catalog,
+}
+
+impl Look<'_> {
+    /// All of them. `sweeps`: compare the names of all records in any case.
+    pub(super) fn everything(&self, sweeps: bool) -> Result<Lag, NewsError> {
+        // The marks first: a task that is caught up on in the meantime is then in the catalog.
+        let mut ids = marked(&self.layout.catalog_pending())?;
+        let open: Vec<_> = self.open_tasks()?;
+        ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
+        ids.extend(self.catalog.running()?);
+        let (edition, news) = self.index.news(self.catalog)?;
+        let mut lag = self.beyond_the_index(edition, news, sweeps)?;
+        self.read(ids, &mut lag)?;
+        Ok(lag)
+    }
+
+    /// Those that are known beyond the catalog after `tasks.json` was looked at: its news, tasks that it may have dropped,
+    /// and archives.
+    pub(super) fn beyond_the_index(&self, edition: String, news: News, sweeps: bool) -> Result<Lag, NewsError> {
+        let News { records, may_lack } = news;
+        let mut lag = Lag { records, ..Lag::default() };
+        self.read_archives(&mut lag)?;
+        lag.sources.edition = Some(edition);
+        if sweeps || may_lack || self.index.is_dirty() {
+            let unknown = self.unknown_records()?;
+            self.read(unknown, &mut lag)?;
+        }
+        Ok(lag)
+    }
+
+    /// Reads the records of tasks.
+    fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), NewsError> {
+        let entries: OnceCell<BTreeMap<TaskId, TaskRecord>> = OnceCell::new();
+        // Tasks of the original program, and those with a damaged record, are known from their entries alone.
+        let entry = |id: &TaskId| {
+            let read =
+                || self.index.entries().unwrap_or_default().into_iter().map(|record| (record.id.clone(), record));
+            entries.get_or_init(|| read().collect()).get(id).cloned()
+        };
+        for id in ids {
+            match records::own_or_reported(self.layout, self.notices, &id) {
+                Ok(record) => {
+                    if let Some(record) = record.or_else(|| entry(&id)) {
+                        lag.records.insert(id, record);
+                    }
+                }
+                // The others are listed all the same, and this one as the index knows it.
+                Err(error) => self.notices.add(format!("task {id} is listed as the index knows it: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The tasks with a run directory.
+    fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
+        let root = self.layout.run_root();
+        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        let ids = names.into_iter().flatten().flatten();
+        Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
+    }
+
+    /// The tasks that have a record and no row.
+    fn unknown_records(&self) -> Result<BTreeSet<TaskId>, NewsError> {
+        let mut unknown = BTreeSet::new();
+        let mut some = Vec::new();
+        for id in records::all(self.layout)? {
+            some.push(id);
+            if some.len() == AT_ONCE {
+                unknown.extend(self.catalog.behind(some.iter().map(|id| (id, false)))?);
+                some.clear();
+            }
+        }
+        unknown.extend(self.catalog.behind(some.iter().map(|id| (id, false)))?);
+        Ok(unknown)
+    }
+
+    /// Reads the archives that the catalog does not know.
+    fn read_archives(&self, lag: &mut Lag) -> Result<(), NewsError> {
+        let names = archive::names(self.layout);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known = self.catalog.sources()?.archives;
+        for name in names.into_iter().filter(|name| !known.contains(name)) {
+            let archived: Vec<_> = archive::of(self.layout, &name).collect();
+            let behind = self.catalog.behind(archived.iter().map(|record| (&record.id, false)))?;
+            for record in archived.into_iter().filter(|record| behind.contains(&record.id)) {
+                lag.records.entry(record.id.clone()).or_insert(record);
+            }
+            lag.sources.archives.insert(name);
+        }
+        Ok(())
+    }
+}
