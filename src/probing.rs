@@ -1,6 +1,7 @@
 //! What an installed agent can do: asked once for each program file, kept on disk, understood anew each time.
 
 use std::{
+    borrow::Cow,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -141,6 +142,12 @@ impl NotUsable {
             Self::Program(ProgramProblem::Dangling { .. }) => {
                 format!("wait until the update that replaces it is done, or {install}, or {program}")
             }
+            Self::Program(ProgramProblem::NotExecutable { program: file }) if file.is_file() => {
+                let file = file.display().to_string();
+                let word = shlex::try_quote(&file).map(Cow::into_owned).unwrap_or(file);
+                format!("run `chmod +x {word}`, or {program}")
+            }
+            Self::Program(ProgramProblem::NotExecutable { .. }) => format!("{program} to the program itself"),
             Self::Placeholder { .. } => format!("{install}, and add `--ignore-scripts=false`, or {program}"),
             Self::Probe(ProbeError::NotStarted { error, .. }) => {
                 advice_for(&errno_of(error)).map_or_else(|| format!("{install}, or {program}"), str::to_owned)
@@ -182,6 +189,27 @@ mod tests {
          echo \"Either postinstall did not run (--ignore-scripts, some pnpm configs)\" >&2\nexit 1\n",
         "echo \"Error: opencode-ai's postinstall script was not run.\" >&2\nexit 1\n",
     ];
+
+    #[test]
+    fn a_file_that_is_not_executable_is_not_installed_again() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let file = dir.path().join("my agent");
+        fs::write(&file, "#!/bin/sh\n").expect("it is writable");
+        let frozen = crate::task::FrozenBackend {
+            name: connector_api::BackendName::new("agent").expect("it is a name"),
+            kind: "claude".into(),
+            settings: serde_json::json!({}),
+        };
+        let mut registry = crate::registry::Registry::default();
+        registry.add::<connector_claude::Claude>();
+        let backend = registry.build(&frozen).expect("it is a known kind");
+        let next = |program: &Path| {
+            let problem = find_program(&program.display().to_string(), None, None).expect_err("it cannot be executed");
+            NotUsable::from(problem).next(&*backend)
+        };
+        assert_eq!(next(&file), format!("run `chmod +x '{}'`, or set backends.agent.program", file.display()));
+        assert_eq!(next(dir.path()), "set backends.agent.program to the program itself");
+    }
 
     #[test]
     fn a_placeholder_is_told_from_a_program() {

@@ -112,6 +112,11 @@ impl Broker {
         record
     }
 
+    /// Whether this backend is configured and can resume sessions.
+    pub fn can_resume(&self, backend: &BackendName) -> bool {
+        self.backends.get(backend).is_some_and(|backend| backend.capabilities().resume)
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config

@@ -4,7 +4,10 @@ use std::{env, fmt::Write, path::Path, process::ExitCode};
 
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
-use super::output::{fail, print};
+use super::{
+    output::{fail, print},
+    serve::other_data_dir,
+};
 use crate::{
     config::Config,
     directory::check_repository,
@@ -24,18 +27,25 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
     };
     let mut report = Report::default();
     runtime.block_on(report.everything(config, registry));
-    let printed = print(&report.text);
+    let printed = print(&report.text());
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
 
 struct Report {
-    text: String,
+    lines: Vec<Line>,
     is_usable: bool,
+}
+
+/// One finding. `text` may have several lines.
+struct Line {
+    label: String,
+    finding: String,
+    text: String,
 }
 
 impl Default for Report {
     fn default() -> Self {
-        Self { text: format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")), is_usable: true }
+        Self { lines: vec![], is_usable: true }
     }
 }
 
@@ -65,7 +75,7 @@ impl Report {
                 None
             }
             Err(error) => {
-                self.problem("data directory", &error.to_string());
+                self.problem("data directory", &format!("{error}\nnext: {}", other_data_dir(config, &error)));
                 None
             }
         };
@@ -178,10 +188,23 @@ impl Report {
         self.line(label, "PROBLEM", text);
     }
 
-    /// One finding; further lines of `text` are indented below the first.
     fn line(&mut self, label: &str, finding: &str, text: &str) {
-        let text = text.trim().replace('\n', "\n                            ");
-        writeln!(self.text, "{label:<17} {finding:<9} {text}").expect("a string takes all text");
+        self.lines.push(Line { label: label.to_owned(), finding: finding.to_owned(), text: text.trim().to_owned() });
+    }
+
+    /// Everything, in columns as wide as they need to be. Further lines of a text are indented below its first.
+    fn text(&self) -> String {
+        let width = |column: fn(&Line) -> &str| self.lines.iter().map(|line| column(line).chars().count()).max();
+        let labels = width(|line| &line.label).unwrap_or_default();
+        let findings = width(|line| &line.finding).unwrap_or_default();
+        let indent = format!("\n{}", " ".repeat(labels + findings + 4));
+        let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
+        for line in &self.lines {
+            let lines = line.text.replace('\n', &indent);
+            writeln!(text, "{:<labels$}  {:<findings$}  {lines}", line.label, line.finding)
+                .expect("a string takes all text");
+        }
+        text
     }
 }
 
@@ -201,4 +224,21 @@ fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
 
 fn is_writable(dir: &Path) -> bool {
     tempfile::Builder::new().prefix(".check-").tempfile_in(dir).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_as_wide_as_the_longest_name() {
+        let mut report = Report::default();
+        report.line("limit", "set", "2 tasks");
+        report.problem("backend with-a-long-name", "first\nsecond");
+        let text = report.text();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        let [limit, first, second] = lines.as_slice() else { panic!("{text}") };
+        let columns = [limit.find("2 tasks"), first.find("first"), second.find("second")];
+        assert!(columns.iter().all(|column| column.is_some() && *column == columns[0]), "{text}");
+    }
 }

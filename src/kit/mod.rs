@@ -147,6 +147,9 @@ impl Kit {
             return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
+        // It makes the directory as for any task: for its owner alone.
+        Upkeep::open(&config.data_dir, &config.log_dir)
+            .map_err(|StoreError { path, source, .. }| KitProblem::Place { path, source })?;
         let place = Place::in_dir(&config.data_dir)
             .map_err(|source| KitProblem::Place { path: config.data_dir.clone(), source })?;
         config.data_dir = place.data_dir();

@@ -114,7 +114,10 @@ impl Page {
         });
         if let Some(said) = &end.agent_said {
             let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
-            self.part(&format!("### What the agent said\n{}", excerpt::said(said, left.max(LEAST_SAID))));
+            // There was no agent then, and the words are our own.
+            let is_ours = end.failure_reason.as_deref().is_some_and(|reason| reason.ends_with("(spawn failed)"));
+            let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
+            self.part(&format!("{heading}\n{}", excerpt::said(said, left.max(LEAST_SAID))));
         }
         if let Some(advice) = advice {
             self.part(&format!("### What to do\n{advice}"));
