@@ -11,14 +11,24 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 /// Logs to stderr, at `level`: `off`, `error`, `warn`, `info`, `debug` or `trace`.
 ///
-/// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included.
+/// See [`filter`] for what is left out.
 pub(crate) fn to_stderr(level: &str) {
-    let level = level.parse().unwrap_or(LevelFilter::WARN);
-    let rmcp = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::ERROR) };
-    let filter = Targets::new().with_default(level).with_target("rmcp", rmcp);
+    let filter = filter(level.parse().unwrap_or(LevelFilter::WARN));
     let to_stderr = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(filter);
     // A second call, as in a program that hosts several roles, changes nothing.
     let _ = tracing_subscriber::registry().with(to_stderr).try_init();
+}
+
+/// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included. The errors of its service
+/// (rmcp 3.9.0) are answers that could not be sent, because a client disconnected. That is normal, and worth an entry only at
+/// `debug`.
+fn filter(level: LevelFilter) -> Targets {
+    let (rmcp, service) = match level {
+        LevelFilter::TRACE => (level, level),
+        LevelFilter::DEBUG => (LevelFilter::ERROR, LevelFilter::ERROR),
+        _ => (level.min(LevelFilter::ERROR), LevelFilter::OFF),
+    };
+    Targets::new().with_default(level).with_target("rmcp", rmcp).with_target("rmcp::service", service)
 }
 
 /// Upper bound on what one process adds to a log file, in bytes.
@@ -60,6 +70,24 @@ impl<W: Write> Write for Bounded<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_disconnects_is_no_error_and_prompts_are_only_traced() {
+        use tracing::Level;
+        for (level, target, entry, is_logged) in [
+            ("warn", "rmcp::service", Level::ERROR, false),
+            ("debug", "rmcp::service", Level::ERROR, true),
+            ("debug", "rmcp::service", Level::DEBUG, false),
+            ("trace", "rmcp::service", Level::DEBUG, true),
+            ("warn", "rmcp::transport::worker", Level::ERROR, true),
+            ("debug", "rmcp::transport::worker", Level::WARN, false),
+            ("off", "rmcp", Level::ERROR, false),
+            ("warn", "codex_connector::store", Level::WARN, true),
+        ] {
+            let filter = filter(level.parse().expect("a level"));
+            assert_eq!(filter.would_enable(target, &entry), is_logged, "{target} {entry} at {level}");
+        }
+    }
 
     #[test]
     fn a_log_keeps_its_beginning_and_never_an_error() {

@@ -19,7 +19,7 @@ mod tests;
 mod view;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -31,6 +31,7 @@ use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
+use overdue::GuardedTasks;
 pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
@@ -57,7 +58,7 @@ pub struct Broker {
     executor: Arc<dyn Executor>,
     redactor: Redactor,
     /// Running tasks of other servers whose time limits are enforced here.
-    guarded: Arc<Mutex<HashSet<TaskId>>>,
+    guarded: Arc<Mutex<GuardedTasks>>,
 }
 
 /// The name of the program, where it is installed.

@@ -18,7 +18,7 @@
 //! limit. Nothing guards a task that no server looks at.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,6 +36,44 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the agent has been started.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Maximum number of tasks of other servers that are guarded at once, and of those without a limit that are remembered.
+const MOST_GUARDED: usize = 1_000;
+
+/// Tasks of other servers that this one has looked at.
+#[derive(Debug, Default)]
+pub(super) struct GuardedTasks {
+    /// Their limits are being enforced.
+    guarded: HashSet<TaskId>,
+    /// They have no limit, so that their policies are not read again. The oldest is the first.
+    unlimited: VecDeque<TaskId>,
+}
+
+impl GuardedTasks {
+    /// Whether this task is to be guarded now: it is new, and there is room.
+    fn begin(&mut self, id: &TaskId) -> bool {
+        let is_new = !self.unlimited.contains(id) && !self.guarded.contains(id);
+        let begins = is_new && self.guarded.len() < MOST_GUARDED;
+        if begins {
+            self.guarded.insert(id.clone());
+        }
+        begins
+    }
+
+    /// The task has ended, or nothing more can be done.
+    fn end(&mut self, id: &TaskId) {
+        self.guarded.remove(id);
+    }
+
+    /// The task turned out to have no limit.
+    fn leave_alone(&mut self, id: &TaskId) {
+        self.end(id);
+        if self.unlimited.len() >= MOST_GUARDED {
+            self.unlimited.pop_front();
+        }
+        self.unlimited.push_back(id.clone());
+    }
+}
 
 /// The time limit of a task, as its server enforces it.
 #[derive(Debug, Clone, Copy)]
@@ -76,22 +114,21 @@ impl Broker {
     /// Enforces the time limit of a running task that another server submitted. Called whenever one is seen; each task is
     /// guarded once.
     pub(super) fn guard(&self, id: &TaskId) {
-        if self.executor.hints(id).is_some() || !self.guarded().insert(id.clone()) {
+        if self.executor.hints(id).is_some() || !self.guarded().begin(id) {
             return;
         }
         let (broker, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
             match broker.enforce_for_another(&id).await {
-                // One without a limit is remembered, so that its policy is not read again.
-                Ok(false) => return,
+                Ok(false) => return broker.guarded().leave_alone(&id),
                 Ok(true) => {}
                 Err(problem) => tracing::debug!(%problem, task = %id, "its time limit cannot be enforced"),
             }
-            broker.guarded().remove(&id);
+            broker.guarded().end(&id);
         });
     }
 
-    fn guarded(&self) -> MutexGuard<'_, HashSet<TaskId>> {
+    fn guarded(&self) -> MutexGuard<'_, GuardedTasks> {
         self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -151,5 +188,34 @@ impl Broker {
             self.executor.ask_to_stop(&record).await;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_guarded_once_at_a_time_and_one_without_a_limit_only_once() {
+        let (mut tasks, limited, unlimited) = (GuardedTasks::default(), TaskId::random(), TaskId::random());
+        assert!(tasks.begin(&limited) && !tasks.begin(&limited));
+        tasks.end(&limited);
+        assert!(tasks.begin(&limited), "it failed, and may work now");
+        assert!(tasks.begin(&unlimited));
+        tasks.leave_alone(&unlimited);
+        assert!(!tasks.begin(&unlimited), "its policy was read");
+    }
+
+    #[test]
+    fn any_number_of_tasks_takes_bounded_memory() {
+        let mut tasks = GuardedTasks::default();
+        for _ in 0..2 * MOST_GUARDED {
+            let id = TaskId::random();
+            if tasks.begin(&id) {
+                tasks.leave_alone(&id);
+            }
+            tasks.begin(&TaskId::random());
+        }
+        assert_eq!((tasks.guarded.len(), tasks.unlimited.len() <= MOST_GUARDED), (MOST_GUARDED, true));
     }
 }

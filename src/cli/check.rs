@@ -7,6 +7,7 @@ use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 use super::output::{fail, print};
 use crate::{
     config::Config,
+    directory::check_repository,
     exposure::Exposure,
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
@@ -184,11 +185,18 @@ impl Report {
     }
 }
 
-/// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
+/// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are. If no task of the backend
+/// could run there in any sandbox, as in a home directory that is not a repository, only the other places count.
 fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
-    let here = env::current_dir().ok()?;
-    let exposed = Exposure::of_backend(backend, reader).check(&here).err()?;
-    Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
+    let exposure = Exposure::of_backend(backend, reader);
+    let needs_git = backend.capabilities().requires_git;
+    let here = env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok());
+    let (place, checked) = match &here {
+        Some(here) => (format!("in {}, ", here.display()), exposure.check(here)),
+        None => (String::new(), exposure.check_anywhere()),
+    };
+    let exposed = checked.err()?;
+    Some(format!("\n{place}`workspace-write` is refused: {exposed}\nnext: {}", exposed.next()))
 }
 
 fn is_writable(dir: &Path) -> bool {

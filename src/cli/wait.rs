@@ -3,7 +3,7 @@
 //! Made to be run by Claude Code as a background command, which wakes it when the command ends. It needs no server, holds
 //! nothing, and ends with whoever reads its output.
 
-use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, io, path::Path, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
@@ -95,7 +95,10 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
     while let Some(ended) = waiting.join_next().await {
         let record = match ended.expect("following a task does not panic") {
             Ok(record) => record,
-            Err(refusal @ (Refusal::NoSuchTask(_) | Refusal::Elsewhere { .. })) => {
+            Err(refusal @ Refusal::NoSuchTask(_)) => {
+                return unknown(&format!("{refusal}\nnext: {}", find_task(&broker.config().log_dir)));
+            }
+            Err(refusal @ Refusal::Elsewhere { .. }) => {
                 return unknown(&format!("{refusal}\nnext: {}", refusal.next()));
             }
             Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
@@ -116,6 +119,16 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
 async fn tell(broker: &Broker, record: &TaskRecord) {
     let result = broker.result(record).await.ok().flatten();
     print(&format!("{}\n\n", brief(record, result)));
+}
+
+/// How to find a task from a shell, where MCP tools cannot be called.
+fn find_task(log_dir: &Path) -> String {
+    let logs = log_dir.display().to_string();
+    let logs = shlex::try_quote(&logs).map(Cow::into_owned).unwrap_or(logs);
+    format!(
+        "run `ls {logs}`, which has a log for each task, named by its ID; if the task is of a server with another data \
+         directory, add `--data-dir DIR`"
+    )
 }
 
 fn unknown(problem: &str) -> ExitCode {

@@ -50,7 +50,12 @@ impl Whole<'_> {
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
                     let meant = nearest(word, others.iter().copied());
                     let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
-                    let wrong = format!(": `{word}` is no other backend{meant}; there is `{}`", others.join("`, `"));
+                    let wrong = match others.as_slice() {
+                        [] => format!(": `{word}` is not another backend; `{name}` is the only one"),
+                        others => {
+                            format!(": `{word}` is not another backend{meant}; there is `{}`", others.join("`, `"))
+                        }
+                    };
                     problems.push(self.bad(&key, wrong));
                 }
             }

@@ -210,5 +210,6 @@ mod tests {
             assert_eq!(found, Err(DirectoryProblem::NotThere));
         }
         assert!(!opened.is_at(&real.join("gone")));
+        assert_eq!(opened.path_now(), None, "the kernel would say `gone (deleted)`");
     }
 }

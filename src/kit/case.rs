@@ -110,7 +110,7 @@ impl Case {
             Self::ReadOnly => "sandbox read-only",
             Self::WorkspaceWrite => "sandbox workspace-write",
             Self::DangerFullAccess => "sandbox danger-full-access",
-            Self::ProjectSettings => "a project's own settings do not widen its sandbox",
+            Self::ProjectSettings => "has a weaker sandbox that a project's own settings do not widen",
             Self::LongPrompt => "takes a prompt of 300,000 characters",
             Self::Edit => "makes a file",
             Self::CancelCommand => "is cancelled while it runs a command",

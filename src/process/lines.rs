@@ -1,6 +1,6 @@
 //! Cutting a stream of bytes into lines with bounded memory.
 
-use std::io;
+use std::{io, mem};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -36,6 +36,17 @@ pub struct LineReader<R> {
     searched: usize,
     long: Option<Long>,
     at_end: bool,
+    unended: Unended,
+}
+
+/// A last line that is cut before its line end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unended {
+    No,
+    /// It is to be cut.
+    ToCut,
+    /// It was cut. If nothing but its line end follows, that is not another line.
+    Cut,
 }
 
 /// A line longer than [`HELD`], of which parts were passed on already.
@@ -71,7 +82,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
 
     /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
     pub(crate) fn with_limits(from: R, limits: Limits) -> Self {
-        Self { from, limits, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false }
+        Self { from, limits, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false, unended: Unended::No }
     }
 
     /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
@@ -98,13 +109,33 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         self.at_end = true;
     }
 
+    /// The last line that was read, if it has no line end yet and is not too long to hold.
+    pub fn unended(&self) -> Option<&[u8]> {
+        (self.long.is_none() && self.used < self.buffer.len()).then(|| &self.buffer[self.used..])
+    }
+
+    /// Lets [`cut`](Self::cut) return the last line although it has no line end yet. If the line end comes later, alone, it
+    /// does not count as a blank line.
+    pub fn end_line(&mut self) {
+        self.unended = Unended::ToCut;
+    }
+
     /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
     pub fn cut(&mut self) -> Option<Piece<'_>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
         match found {
             Some(offset) => {
                 let end = self.searched + offset;
+                let is_late_end = matches!(&self.buffer[self.used..end], b"" | b"\r");
+                if mem::replace(&mut self.unended, Unended::No) == Unended::Cut && is_late_end {
+                    (self.used, self.searched) = (end + 1, end + 1);
+                    return self.cut();
+                }
                 Some(self.ended_by(end, end + 1))
+            }
+            None if self.unended == Unended::ToCut => {
+                self.unended = Unended::Cut;
+                Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
             None if self.at_end && self.used < self.buffer.len() => {
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
@@ -200,6 +231,29 @@ mod tests {
         let mut input = vec![b'x'; HELD - 1];
         input.push(b'\n');
         assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..HELD - 1]).into_owned()]);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_can_be_cut_and_its_late_end_is_no_line() {
+        for (late, expected) in
+            [(&b"\n\nnext\n"[..], &["", "next"][..]), (b"\r\nnext\n", &["next"]), (b"next\n\n", &["next", ""])]
+        {
+            let mut reader = LineReader::new(&b"one\ntwo"[..]);
+            reader.fill().await.expect("memory can be read");
+            assert_eq!(reader.cut(), Some(Piece::Line(b"one")));
+            assert_eq!(reader.cut(), None);
+            assert_eq!(reader.unended(), Some(&b"two"[..]));
+            reader.end_line();
+            assert_eq!(reader.cut(), Some(Piece::Line(b"two")));
+            assert_eq!(reader.cut(), None);
+            assert_eq!(reader.unended(), None);
+            reader.from = late;
+            reader.fill().await.expect("memory can be read");
+            for line in expected {
+                assert_eq!(reader.cut(), Some(Piece::Line(line.as_bytes())), "{late:?}");
+            }
+            assert_eq!(reader.cut(), None);
+        }
     }
 
     #[tokio::test]

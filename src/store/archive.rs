@@ -27,7 +27,7 @@ fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawVal
     let files = fs::read_dir(&layout.data).into_iter().flatten().flatten();
     files
         .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(ARCHIVE_PREFIX)))
-        .filter_map(|file| serde_json::from_slice(&files::read(&file.path()).ok()?).ok())
+        .filter_map(|file| serde_json::from_slice(&files::read(&file.path(), files::LARGE).ok()?).ok())
 }
 
 /// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.

@@ -27,11 +27,35 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true).custom_flags(careful()).open(path)?)
 }
 
-/// The whole content of a file.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The size limit of a small file, such as those in a run directory, in bytes.
+pub(super) const SMALL: u64 = 1 << 20;
+
+/// The size limit of a record, and of a file with an entry for each task, in bytes.
+pub(super) const LARGE: u64 = 256 << 20;
+
+/// The whole content of a file. Fails with [`ErrorKind::FileTooLarge`] for one that has more than `limit` bytes, before any
+/// of it is in memory.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_all(open(path)?, limit)
+}
+
+/// The same for a file that is open.
+pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let too_large = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}", size(limit))));
+    if file.metadata()?.len() > limit {
+        return too_large();
+    }
     let mut content = Vec::new();
-    open(path)?.read_to_end(&mut content)?;
-    Ok(content)
+    file.take(limit + 1).read_to_end(&mut content)?;
+    // It may have grown in the meantime.
+    if content.len() as u64 > limit { too_large() } else { Ok(content) }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..SMALL => format!("{} KiB", bytes >> 10),
+        SMALL.. => format!("{} MiB", bytes >> 20),
+    }
 }
 
 /// Opens a file to read it and to write anywhere in it, and makes it when it is not there. What it holds stays.
@@ -130,12 +154,12 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// Whether an error says that something is there that is no file of ours, or that we may not read: such a thing is set
-/// aside. Of all others it is not known what they are about.
+/// Whether an error says that something is there that is not a file of ours, that we may not read, or that is too large:
+/// such a thing is set aside. Of all others it is not known what they are about.
 pub(super) fn is_foreign(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    error.kind() == ErrorKind::InvalidData
+    matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::FileTooLarge)
         || matches!(
             errno,
             Some(Errno::ISDIR | Errno::LOOP | Errno::MLINK | Errno::ACCESS | Errno::NXIO | Errno::NOTDIR)
@@ -205,6 +229,20 @@ mod tests {
         }
         mark(&link).expect("the link is moved out of the way");
         assert_eq!(fs::read_to_string(&target).expect("it is there"), "precious");
+    }
+
+    #[test]
+    fn a_file_larger_than_its_limit_is_not_read() {
+        let dir = dir();
+        let path = dir.path().join("file");
+        fs::write(&path, vec![b'x'; 1 << 20]).expect("it is writable");
+        assert_eq!(read(&path, SMALL).expect("it is small enough").len(), 1 << 20);
+        // A sparse file: far more than the machine may have memory for.
+        File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
+        for (limit, words) in [(4 << 10, "4 KiB"), (SMALL, "1 MiB"), (LARGE, "256 MiB")] {
+            let error = read(&path, limit).expect_err("it is too large");
+            assert!(is_foreign(&error) && error.to_string().contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Index {
     fn set_aside(&self) -> Result<(), StoreError> {
         let aside = set_aside(&self.layout.index())?;
         let notice = format!(
-            "tasks.json was damaged, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
+            "tasks.json was damaged, too large, or of a later version; it is kept as {} and was rebuilt from the records of the tasks",
             aside.display()
         );
         self.notices.add_repaired(&Damage::Index, notice);
@@ -224,7 +224,7 @@ impl Index {
         for file in fs::read_dir(logs).map_err(StoreError::at("read", logs))?.flatten() {
             let name = file.file_name();
             let Some(id) = name.to_str().and_then(|name| name.strip_suffix(RECORD_SUFFIX)) else { continue };
-            let Ok(content) = files::read(&file.path()) else { continue };
+            let Ok(content) = files::read(&file.path(), files::LARGE) else { continue };
             let Ok(record) = serde_json::from_slice::<TaskRecord>(&content) else { continue };
             if record.id.as_str() == id && record.format <= RECORD_FORMAT {
                 entries.insert(id.to_owned(), Cow::Owned(entry(&record, text)));
@@ -245,7 +245,8 @@ impl Index {
             return Ok(());
         }
         let archive = self.layout.archive(Utc::now());
-        let content = files::read(&self.layout.index()).map_err(StoreError::at("read", self.layout.index()))?;
+        let content =
+            files::read(&self.layout.index(), files::LARGE).map_err(StoreError::at("read", self.layout.index()))?;
         replace(&archive, &content, Durability::Durable)?;
         entries.retain(|id, raw| {
             if original(raw) {

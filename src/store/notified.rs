@@ -176,7 +176,7 @@ impl NotifiedEnds {
         let unlisted = ended.len();
         let mut told = Told { format: FORMAT, swept: unlisted, ended, running, sessions: BTreeMap::new(), signs: 0 };
         told.append_new(visible);
-        let content = files::read(&self.layout.told()).unwrap_or_default();
+        let content = files::read(&self.layout.told(), files::LARGE).unwrap_or_default();
         let before: BTreeMap<String, DateTime<Utc>> = serde_json::from_slice(&content).unwrap_or_default();
         let mut before: Vec<_> = before.into_iter().collect();
         before.sort_by_key(|(_, at)| *at);
@@ -197,7 +197,7 @@ impl NotifiedEnds {
             Ok(_) | Err(_) => {
                 let aside = set_aside(&path)?;
                 self.reader.notices().add(format!(
-                    "notified.json was damaged, or of a later version; it is kept as {}, and sessions begin anew",
+                    "notified.json was damaged, too large, or of a later version; it is kept as {}, and sessions begin anew",
                     aside.display()
                 ));
                 Ok(None)

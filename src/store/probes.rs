@@ -55,6 +55,10 @@ struct Probed {
     answers: Vec<ProbeAnswer>,
 }
 
+/// Maximum number of programs. A version manager has another file for each version, and their answers are never looked for
+/// again.
+const MOST: usize = 100;
+
 /// The kept answers of installed programs.
 #[derive(Debug, Clone)]
 pub struct ProbeCache {
@@ -76,12 +80,15 @@ impl ProbeCache {
     /// Keeps the answers of this program in the place of older ones. Failing to is no failure: it is asked again then.
     pub fn keep(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
         let mut probes = self.read();
+        if probes.len() >= MOST {
+            probes.clear();
+        }
         probes.insert(name(key, questions), Probed { key: key.clone(), answers: answers.to_vec() });
         self.write(&probes);
     }
 
     fn read(&self) -> BTreeMap<String, Probed> {
-        files::read(&self.layout.probes())
+        files::read(&self.layout.probes(), files::LARGE)
             .ok()
             .and_then(|content| serde_json::from_slice(&content).ok())
             .unwrap_or_default()
@@ -99,4 +106,28 @@ impl ProbeCache {
 fn name(key: &ProbeKey, questions: &[Vec<String>]) -> String {
     let questions: Vec<String> = questions.iter().map(|args| args.join(" ")).collect();
     format!("{} [{}]", key.path.display(), questions.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::upkeep;
+
+    #[test]
+    fn the_answers_of_any_number_of_programs_are_bounded() {
+        let (_dir, upkeep) = upkeep();
+        let cache = ProbeCache::of(&upkeep);
+        let key = |number: i64| ProbeKey {
+            path: format!("/programs/{number}").into(),
+            size: 1,
+            modified_seconds: 1,
+            changed_seconds: 1,
+            inode: 1,
+        };
+        for number in 0..250 {
+            cache.keep(&key(number), &[], &[]);
+        }
+        assert!(cache.read().len() <= MOST, "{}", cache.read().len());
+        assert_eq!(cache.answers(&key(249), &[]), Some(vec![]), "the newest is kept");
+    }
 }

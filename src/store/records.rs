@@ -18,7 +18,7 @@ pub(super) fn own(layout: &Layout, id: &TaskId) -> Result<Option<TaskRecord>, St
 /// The content of a file of ours; nothing at all where there is something that is no such file. `None`: nothing is
 /// there.
 pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match if_there(files::read(path)) {
+    match if_there(files::read(path, files::LARGE)) {
         Err(error) if files::is_foreign(&error) => Ok(Some(Vec::new())),
         read => read.map_err(StoreError::at("read", path)),
     }

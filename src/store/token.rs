@@ -19,7 +19,9 @@ use super::{
 };
 
 /// Maximum length of a token, in bytes.
-const LONGEST: usize = 4_096;
+const LONGEST: u64 = 4_096;
+
+const REMEDY: &str = "remove it, and a new one is made";
 
 /// How long another server may take to make one.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -78,14 +80,20 @@ fn is_empty(path: &Path) -> bool {
 
 fn read(path: &Path) -> io::Result<String> {
     let no = |why: &str| Err(io::Error::new(ErrorKind::InvalidData, why.to_owned()));
-    let file = files::open(path)?.metadata()?;
+    // Opened once: another file could take its place between the checks and the read.
+    let open = files::open(path)?;
+    let file = open.metadata()?;
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
-        return no("other users can read it; remove it, and a new one is made");
+        return no(&format!("other users can read it: {REMEDY}"));
     }
-    let content = String::from_utf8_lossy(&files::read(path)?).trim().to_owned();
+    let content = match files::read_all(open, LONGEST) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => return no(&format!("{error}: {REMEDY}")),
+        read => read?,
+    };
+    let content = String::from_utf8_lossy(&content).trim().to_owned();
     let is_word = content.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_word || content.len() < SHORTEST || content.len() > LONGEST {
-        return no("it must contain one word of 16 to 4,096 characters; remove it, and a new one is made");
+    if !is_word || content.len() < SHORTEST {
+        return no(&format!("it must contain one word of 16 to 4,096 characters: {REMEDY}"));
     }
     Ok(content)
 }
@@ -159,6 +167,9 @@ mod tests {
             let refusal = file.read_or_make().expect_err(content).to_string();
             assert!(refusal.contains("remove it"), "{refusal}");
         }
+        fs::File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
+        let refusal = file.read_or_make().expect_err("it is too large").to_string();
+        assert!(refusal.contains("remove it"), "{refusal}");
         fs::remove_file(&path).expect("it is ours");
         let elsewhere = file.layout.data.join("elsewhere");
         fs::write(&elsewhere, "a-word-of-twenty-char").expect("it is writable");

@@ -26,6 +26,7 @@ use super::{
     sandbox::SandboxWatch,
     stdin::{DoesNotRead, StdinWriter},
     stream::Stream,
+    unended::{self, UnendedLine},
 };
 use crate::{
     process::{Agent, AgentProcess, LineReader, Piece},
@@ -42,6 +43,8 @@ pub(super) struct Run {
     stdin: StdinWriter,
     stdout: Option<LineReader<ChildStdout>>,
     stderr: Option<LineReader<ChildStderr>>,
+    /// The last line of stdout while it has no line end.
+    unended: UnendedLine,
     session: Box<dyn AgentSession>,
     machine: Machine,
     /// The agent's sandbox, and whether anything could run in it.
@@ -81,6 +84,7 @@ impl Run {
             stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
             stdout: Some(LineReader::new(agent.stdout)),
             stderr: Some(LineReader::new(agent.stderr)),
+            unended: UnendedLine::default(),
             session,
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
@@ -125,6 +129,9 @@ impl Run {
                 cancel_at = now + CANCEL_POLL;
                 inputs.extend(task.is_cancel_requested().then_some(Input::Cancel));
             }
+            if self.unended.take_due(now) {
+                inputs.extend(self.end_line(journal));
+            }
             if self.is_overdue(now) {
                 self.overdue_at = None;
                 let steps = self.session.overdue();
@@ -140,11 +147,9 @@ impl Run {
                 journal.flush();
             }
             let mut pause = wake_at.saturating_sub(self.clock.elapsed()).min(cancel_at - now);
-            if let Some(overdue_at) = self.overdue_at {
-                pause = pause.min(overdue_at.saturating_duration_since(now));
-            }
-            if journal.is_unflushed() {
-                pause = pause.min(flush_at.saturating_duration_since(now));
+            let flush_at = journal.is_unflushed().then_some(flush_at);
+            for at in [self.overdue_at, self.unended.look_at(), flush_at].into_iter().flatten() {
+                pause = pause.min(at.saturating_duration_since(now));
             }
             inputs = match self.wait(outside, pause).await {
                 Woken::Stdout(read) => self.stdout_came(read, journal),
@@ -252,8 +257,21 @@ impl Run {
         let Some(mut reader) = self.stdout.take() else { return vec![] };
         let count = read.unwrap_or(0);
         let inputs = self.came(Stream::Stdout, &mut reader, count, journal);
+        self.unended.output_came(count > 0 && reader.unended().is_some(), Instant::now());
         self.stdout = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
+    }
+
+    /// Reads the last line of stdout without its line end, if it is complete.
+    fn end_line(&mut self, journal: &mut Journal) -> Vec<Input> {
+        let Some(mut reader) = self.stdout.take() else { return vec![] };
+        let mut inputs = vec![];
+        if reader.unended().is_some_and(unended::is_complete) {
+            reader.end_line();
+            inputs = self.came(Stream::Stdout, &mut reader, 0, journal);
+        }
+        self.stdout = Some(reader);
+        inputs
     }
 
     fn stderr_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {

@@ -200,6 +200,23 @@ async fn an_answer_that_does_not_come_in_time_is_the_sessions_to_judge() {
 }
 
 #[tokio::test]
+async fn a_complete_event_without_a_line_end_is_read_before_the_stream_ends() {
+    let event = r#"{"type":"result"}"#;
+    let later = Some(Duration::from_secs(4));
+    let (end, log) = drive(vec![Step::Send(event.as_bytes().to_vec()), Step::Deadline(later)], Interrupt::Signal).await;
+    assert_eq!(end.verdict.answer, Some(format!("hello+{event}+overdue")));
+    assert_eq!(log.matches("MESSAGE: {").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn an_unfinished_line_waits_for_its_end() {
+    let half = r#"{"type":"resu"#;
+    let later = Some(Duration::from_secs(2));
+    let (end, _) = drive(vec![Step::Send(half.as_bytes().to_vec()), Step::Deadline(later)], Interrupt::Signal).await;
+    assert_eq!(end.verdict.answer, Some(format!("hello+overdue+{half}")));
+}
+
+#[tokio::test]
 async fn a_deadline_can_be_taken_back() {
     let soon = Some(Duration::from_millis(50));
     let then = vec![Step::Deadline(soon), Step::Deadline(None), Step::CloseStdin];

@@ -36,6 +36,7 @@ mod sandbox;
 mod stdin;
 mod stream;
 mod threads;
+mod unended;
 
 use std::{
     sync::Arc,

@@ -1,15 +1,15 @@
 //! What an agent did, in words: for the log in full, for a status or a progress message in one line.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, Usage};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay, Usage};
 
 use crate::task::{TaskRecord, span};
 
 /// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
 #[derive(Debug, Default)]
 pub(super) struct Renderer {
-    commands: HashMap<String, Duration>,
+    commands: UnderWay<Duration>,
 }
 
 /// An event in words.
@@ -33,11 +33,11 @@ impl Renderer {
             AgentEvent::Message { text } => both("MESSAGE", text),
             AgentEvent::Reasoning { text } => both("REASONING", text),
             AgentEvent::CommandStarted { id, command } => {
-                self.commands.insert(id.clone(), now);
+                self.commands.begin(id, now, 0);
                 both("COMMAND STARTED", command)
             }
             AgentEvent::CommandFinished { id, command, status, exit_code, output } => {
-                let took = self.commands.remove(id).map(|began| now.saturating_sub(began));
+                let took = self.commands.end(id).map(|began| now.saturating_sub(began));
                 command_finished(command, *status, *exit_code, took, output)
             }
             AgentEvent::FilesChanged { changes, applied } => {
@@ -160,6 +160,17 @@ mod tests {
 
     fn words(event: &AgentEvent) -> Words {
         Renderer::default().words(event, Duration::ZERO)
+    }
+
+    #[test]
+    fn commands_that_never_end_are_bounded() {
+        let mut renderer = Renderer::default();
+        for number in 0..3_000 {
+            let event = AgentEvent::CommandStarted { id: format!("id-{number}"), command: "ls".into() };
+            renderer.words(&event, Duration::ZERO);
+        }
+        let remembered = format!("{renderer:?}").matches("id-").count();
+        assert!((1..=1_000).contains(&remembered), "{remembered}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The configuration as the program meets it.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use serde_json::json;
 
@@ -58,6 +61,26 @@ fn check_tells_version_sandboxes_and_login() {
     for word in ["0.169.0", "read-only, workspace-write, danger-full-access", "Not logged in", "codex login"] {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
     }
+}
+
+#[test]
+fn check_in_a_home_directory_does_not_advise_to_move_the_data_directory_to_where_it_is() {
+    let world = World::with_fake_agent();
+    // Not the home of that world, which is in the repository of this program.
+    let home = tempfile::tempdir().expect("a temporary directory can be made");
+    let check = || {
+        let mut command = world.command(&["check"]);
+        command.env("HOME", home.path()).current_dir(home.path());
+        command.env("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", env!("CARGO_BIN_EXE_fake-agent"));
+        String::from_utf8_lossy(&command.output().expect("the program runs").stdout).into_owned()
+    };
+    let said = check();
+    assert!(said.contains("workspace-write") && !said.contains("is refused"), "no task runs there anyway: {said}");
+    let init = Command::new("git").args(["init", "--quiet"]).current_dir(home.path()).status();
+    assert!(init.expect("git is installed").success());
+    let said = check();
+    assert!(said.contains("is refused") && said.contains("such as a single project"), "{said}");
+    assert!(!said.contains("~/.codex-connector"), "{said}");
 }
 
 /// What Claude Code 2.1.330 sets for its servers, and what its user may have set for it.

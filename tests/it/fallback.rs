@@ -206,9 +206,18 @@ fn a_fallback_that_is_not_there_is_told() {
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(
-        said.contains("`thrid` is no other backend (`third`?)") && said.contains("`codex` is no other backend"),
+        said.contains("`thrid` is not another backend (`third`?)") && said.contains("`codex` is not another backend"),
         "{said}"
     );
+}
+
+#[test]
+fn a_fallback_without_another_backend_is_told_so() {
+    let world = World::with_fake_agent().variable("CODEX_CONNECTOR_BACKENDS__CODEX__FALLBACK", "[\"codex\"]");
+    let said = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("`codex` is not another backend; `codex` is the only one"), "{said}");
+    assert!(!said.contains("``"), "{said}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use connector_testing::{
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field};
+use crate::world::{PATIENCE, World, and, field, wait_for_end};
 
 /// A server over HTTP, killed when dropped.
 struct HttpServer {
@@ -299,6 +299,26 @@ fn a_client_of_today_that_hangs_up_withdraws_its_call() {
 }
 
 #[test]
+fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
+    let world = World::with_fake_agent();
+    let log = world.home().join("stderr");
+    let stderr = fs::File::create(&log).expect("the home is writable");
+    let server = HttpServer::run(&world, world.command(&[]).stderr(stderr));
+    for _ in 0..5 {
+        let call = json!({"name": "codex_agent", "arguments": world.fake(json!([{"say": "busy"}, {"hang": true}]))});
+        let open = server.stateless(1, "tools/call", call).begin(server.address).expect("the server listens");
+        let id = running(&world);
+        crate::world::wait_for_log(&world, &id, "MESSAGE: busy");
+        drop(open);
+        eventually("the end of the task", PATIENCE, || {
+            fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
+        });
+    }
+    drop(server);
+    assert_eq!(fs::read_to_string(&log).expect("it is there"), "");
+}
+
+#[test]
 fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
     let world = World::with_fake_agent();
     let mut server = HttpServer::start(&world);
@@ -314,7 +334,8 @@ fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
     eventually("the end of the agent", PATIENCE, || {
         processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
     });
-    let status = world.server().call("codex_status", json!({"taskId": id}), |_| {}).text;
+    // If the signal came before the agent was started, the supervisor may still be at work.
+    let status = wait_for_end(&mut world.server(), &id);
     assert_eq!(field(&status, "Failure reason"), Some("Server restarted while task was running"), "{status}");
 }
 

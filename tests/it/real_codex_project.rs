@@ -170,6 +170,26 @@ fn a_project_that_is_to_be_trusted_widens_it() {
     assert!(traces.contains(&"mcp"), "{traces:?}");
 }
 
+/// Whoever runs git there later, outside of the sandbox, starts what the configuration names (`core.fsmonitor`,
+/// `core.hooksPath`).
+#[test]
+fn in_workspace_write_only_old_versions_can_change_the_configuration_of_git() {
+    for (version, writes) in [("0.47.0", true), ("0.125.0", false), (codex::NEWEST, false)] {
+        let project = GitProject::new();
+        let script = "echo '[core]' >> .git/config; touch .git/hooks/post-checkout || true".to_owned();
+        let model = ScriptedModel::with_script(vec![Step::Shell(script), Step::Say("the end".into())]);
+        let program = codex::install(version).unwrap_or_else(|problem| panic!("{problem}"));
+        let home = CodexHome::new(&model.base_url(), "mock-model");
+        let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
+        let before = project.read(".git/config");
+        let arguments = json!({"task": "x", "workingDirectory": project.path(), "sandbox": "workspace-write"});
+        let answer = world.server().call("codex_agent", arguments, |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{version}: {}", answer.text);
+        assert_eq!(project.read(".git/config") != before, writes, "{version}: {}", answer.text);
+        assert_eq!(project.read(".git/hooks/post-checkout").is_some(), writes, "{version}: {}", answer.text);
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_trusted_still_works_without_git() {
     let model = ScriptedModel::with_script(vec![Step::Say("the end".into())]);

@@ -112,7 +112,11 @@ fn the_exit_code_of_wait_tells_the_outcome() {
     assert_eq!(run(&world, &["wait", "--any", &good, &running]).1, Some(0));
     let (text, code) = run(&world, &["wait", "--all", &good, &running, "--timeout", "300ms"]);
     assert!(code == Some(124) && text.contains(&good) && !text.contains(&running), "{text}");
-    assert_eq!(run(&world, &["wait", "00000000"]).1, Some(4));
+    let unknown = world.command(&["wait", "00000000"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    let logs = world.data_dir().join("logs").display().to_string();
+    assert_eq!(unknown.status.code(), Some(4));
+    assert!(said.contains(&format!("run `ls {logs}`")) && !said.contains("codex_tasks"), "{said}");
     assert_eq!(run(&world, &["wait", "no-id"]).1, Some(4));
     assert_eq!(run(&world, &["wait"]).1, Some(2));
     assert_eq!(run(&world, &["wait", &good, "--timeout", "soon"]).1, Some(2));

@@ -1,21 +1,16 @@
 //! What an agent does, from `session/update`.
 
-use std::collections::BTreeMap;
-
 use connector_api::{
-    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, Halves, TodoItem, Warning,
+    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, Halves, TodoItem, UnderWay, Warning,
 };
 use serde_json::Value;
-
-/// Upper bound on the tool calls that are under way at once, as far as they are remembered.
-const MOST_CALLS: usize = 1_000;
 
 /// Joins pieces of text, and remembers what each tool call is about.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
     speaking: Option<Speech>,
     text: Chunks,
-    calls: BTreeMap<String, Call>,
+    calls: UnderWay<Call>,
     answer: Answer,
     /// The last message that had no id, which may be the agent's own.
     nameless: Option<String>,
@@ -163,18 +158,15 @@ impl Updates {
         Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
-    /// Makes room for a call of this id.
-    fn remember(&mut self, id: &str) {
-        if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(id) {
-            self.calls.pop_first();
-        }
+    fn remember(&mut self, id: &str, call: Call) {
+        let length = call.kind.len() + call.title.len();
+        self.calls.begin(id, call, length);
     }
 
     fn began(&mut self, update: &Value) -> AgentEvent {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
         let (id, call) = (word("toolCallId"), Call { kind: word("kind"), title: word("title") });
-        self.remember(&id);
-        self.calls.insert(id.clone(), call.clone());
+        self.remember(&id, call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {
             _ if is_over => self.ended(&id, update),
@@ -185,13 +177,13 @@ impl Updates {
 
     fn went_on(&mut self, update: &Value) -> AgentEvent {
         let id = update["toolCallId"].as_str().unwrap_or_default().to_owned();
-        self.remember(&id);
-        let call = self.calls.entry(id.clone()).or_default();
+        let mut call = self.calls.end(&id).unwrap_or_default();
         for (key, known) in [("kind", &mut call.kind), ("title", &mut call.title)] {
             if let Some(word) = update[key].as_str() {
                 word.clone_into(known);
             }
         }
+        self.remember(&id, call);
         match update["status"].as_str() {
             Some("completed" | "failed") => self.ended(&id, update),
             _ => AgentEvent::Other { kind: "tool_call_update".into(), raw: update.to_string() },
@@ -199,7 +191,7 @@ impl Updates {
     }
 
     fn ended(&mut self, id: &str, update: &Value) -> AgentEvent {
-        let call = self.calls.remove(id).unwrap_or_default();
+        let call = self.calls.end(id).unwrap_or_default();
         let worked = update["status"] == "completed";
         match call.kind.as_str() {
             "execute" => AgentEvent::CommandFinished {
@@ -245,4 +237,23 @@ fn plan(update: &Value) -> AgentEvent {
         completed: entry["status"] == "completed",
     });
     AgentEvent::TodoList { items: items.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn calls_that_never_end_are_bounded() {
+        let mut updates = Updates::default();
+        for number in 0..3_000 {
+            let kind = if number % 2 == 0 { "tool_call" } else { "tool_call_update" };
+            let update = json!({"sessionUpdate": kind, "toolCallId": format!("id-{number}"), "kind": "execute"});
+            updates.read(&update, Halves::default());
+        }
+        let remembered = format!("{updates:?}").matches("id-").count();
+        assert!((1..=1_000).contains(&remembered), "{remembered}");
+    }
 }

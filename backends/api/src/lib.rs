@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod tail;
 mod terminal;
+mod under_way;
 mod warning;
 
 pub use backend::{AgentBackend, BackendKind, Capabilities, OpenArea};
@@ -49,4 +50,5 @@ pub use session::{AgentSession, Cause, Complaint, Interrupt, Line, Outcome, Step
 pub use settings::{SettingsProblem, nearest, read_settings, why_no_model};
 pub use tail::Tail;
 pub use terminal::without_colours;
+pub use under_way::UnderWay;
 pub use warning::Warning;

@@ -14,9 +14,9 @@ use connector_api::{
     Chunks, CommandStatus, Complaint, EnvRules, Exit, ExitDeadline, FailureRow, FailureTable, FileChange,
     FileChangeKind, FinalMessage, Halves, Installed, Interrupt, JsonLine, JsonObject, JsonReader, Launch, Line, Login,
     NamePattern, OpenArea, Outcome, Pattern, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, PromptDelivery,
-    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict, Warning,
-    contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command, why_no_model,
-    without_colours,
+    Sandbox, SettingsProblem, Step, Tail, TodoItem, UnderWay, UnknownSandbox, Unsupported, Usage, UsageScope, Verdict,
+    Warning, contract::Subject, is_uuid, nearest, options_in_help, read_settings, sandbox_failure, slash_command,
+    why_no_model, without_colours,
 };
 use serde_json::{Value, json};
 
@@ -223,6 +223,13 @@ fn every_event_and_every_word_can_be_made() {
         (UsageScope::default(), Usage::default().since(Usage::default())),
         (UsageScope::Run, Some(Usage::default()))
     );
+}
+
+#[test]
+fn what_an_agent_has_begun_is_remembered_until_it_ends() {
+    let mut calls: UnderWay<&str> = UnderWay::default();
+    assert!(calls.is_empty() && calls.begin("1", "ls", 2));
+    assert_eq!((calls.end("1"), calls.end("1")), (Some("ls"), None));
 }
 
 #[test]

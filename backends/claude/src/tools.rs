@@ -1,13 +1,11 @@
 //! What Claude Code's own tools do, in the words of the contract.
 
-use std::collections::HashMap;
-
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay};
 use serde_json::Value;
 
 /// The calls that have no result yet, by id.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(HashMap<String, Call>);
+pub(crate) struct Calls(UnderWay<Call>);
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -15,6 +13,16 @@ enum Call {
     File(String, FileChangeKind),
     Mcp { server: String, tool: String },
     Other(String),
+}
+
+impl Call {
+    /// The length of its texts, in bytes.
+    fn length(&self) -> usize {
+        match self {
+            Self::Command(text) | Self::File(text, _) | Self::Other(text) => text.len(),
+            Self::Mcp { server, tool } => server.len() + tool.len(),
+        }
+    }
 }
 
 impl Calls {
@@ -41,7 +49,8 @@ impl Calls {
                 None => (Call::Other(name.clone()), other(&name, block)),
             },
         };
-        self.0.insert(id, call);
+        let length = call.length();
+        self.0.begin(&id, call, length);
         event
     }
 
@@ -50,7 +59,7 @@ impl Calls {
         let id = block["tool_use_id"].as_str().unwrap_or_default().to_owned();
         let failed = block["is_error"] == true;
         let text = text_of(&block["content"]);
-        match self.0.remove(&id) {
+        match self.0.end(&id) {
             Some(Call::Command(command)) => {
                 // "Exit code 3" begins the text of a command that failed.
                 let code = text.strip_prefix("Exit code ").and_then(|rest| rest.lines().next()?.trim().parse().ok());
@@ -85,5 +94,24 @@ fn text_of(content: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn calls_without_a_result_are_bounded() {
+        let mut calls = Calls::default();
+        for number in 0..3_000 {
+            calls.begin(
+                &json!({"type": "tool_use", "id": format!("id-{number}"), "name": "Bash", "input": {"command": "ls"}}),
+            );
+        }
+        let remembered = format!("{calls:?}").matches("id-").count();
+        assert!((1..=1_000).contains(&remembered), "{remembered}");
     }
 }

@@ -135,3 +135,14 @@ fn codex_has_a_moment_to_exit_after_each_end_of_a_turn() {
     let head = br#"{"type":"turn.completed","usage":{"x":1"#;
     assert!(deadline(&session.stdout(Line::TooLong { head, length: 9_000_000 })).flatten().is_some());
 }
+
+#[test]
+fn items_that_never_end_are_bounded() {
+    let mut session = CodexSession::default();
+    for number in 0..3_000 {
+        let item = json!({"id": format!("id-{number}"), "type": "command_execution", "command": "ls"});
+        session.stdout(Line::Whole(json!({"type": "item.started", "item": item}).to_string().as_bytes()));
+    }
+    let remembered = format!("{session:?}").matches("id-").count();
+    assert!((1..=1_000).contains(&remembered), "{remembered}");
+}

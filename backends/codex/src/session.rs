@@ -1,11 +1,10 @@
 //! Following one run of `codex exec --json`.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use connector_api::{
     AgentEvent, AgentSession, CommandStatus, Complaint, Exit, ExitDeadline, FileChange, FileChangeKind, FinalMessage,
-    JsonObject, JsonReader, Line, Outcome, Step, Tail, TodoItem, Usage, Verdict, Warning,
+    JsonObject, JsonReader, Line, Outcome, Step, Tail, TodoItem, UnderWay, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
@@ -30,8 +29,8 @@ pub(crate) struct CodexSession {
     strayed: Option<String>,
     turn: Turn,
     answer: FinalMessage,
-    /// The ids of items that have started and not ended.
-    under_way: HashSet<String>,
+    /// The items that have started and not ended.
+    under_way: UnderWay<()>,
     usage: Option<Usage>,
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
@@ -66,7 +65,7 @@ impl Default for CodexSession {
             strayed: None,
             turn: Turn::Unheard,
             answer: FinalMessage::default(),
-            under_way: HashSet::new(),
+            under_way: UnderWay::default(),
             usage: None,
             notice: None,
             stderr,
@@ -225,9 +224,9 @@ impl CodexSession {
         }
         let id = item["id"].as_str().unwrap_or_default();
         let is_new = match stage {
-            Stage::Started => self.under_way.insert(id.to_owned()),
+            Stage::Started => self.under_way.begin(id, (), 0),
             // Some kinds of items, and all of some versions, are only reported when they end.
-            Stage::Completed => !self.under_way.remove(id),
+            Stage::Completed => self.under_way.end(id).is_none(),
         };
         if is_new {
             self.answer.work();

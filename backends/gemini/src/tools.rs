@@ -1,13 +1,11 @@
 //! What Gemini CLI's own tools do, in the words of the contract.
 
-use std::collections::HashMap;
-
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay};
 use serde_json::Value;
 
 /// The calls that have no result yet, by id.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(HashMap<String, Call>);
+pub(crate) struct Calls(UnderWay<Call>);
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -15,6 +13,16 @@ enum Call {
     File(String, FileChangeKind),
     Mcp { server: String, tool: String },
     Other(String),
+}
+
+impl Call {
+    /// The length of its texts, in bytes.
+    fn length(&self) -> usize {
+        match self {
+            Self::Command(text) | Self::File(text, _) | Self::Other(text) => text.len(),
+            Self::Mcp { server, tool } => server.len() + tool.len(),
+        }
+    }
 }
 
 impl Calls {
@@ -38,7 +46,8 @@ impl Calls {
                 None => (Call::Other(name.clone()), other(&name, event)),
             },
         };
-        self.0.insert(id, call);
+        let length = call.length();
+        self.0.begin(&id, call, length);
         told
     }
 
@@ -47,7 +56,7 @@ impl Calls {
         let id = event["tool_id"].as_str().unwrap_or_default().to_owned();
         let failed = event["status"] == "error";
         let text = event["output"].as_str().unwrap_or_default().to_owned();
-        match self.0.remove(&id) {
+        match self.0.end(&id) {
             Some(Call::Command(command)) => {
                 let (status, exit_code) = ended(event, &text);
                 AgentEvent::CommandFinished { id, command, status, exit_code, output: text }
@@ -91,4 +100,21 @@ fn todo_list(input: &Value) -> AgentEvent {
         completed: todo["status"] == "completed",
     });
     AgentEvent::TodoList { items: items.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn calls_without_a_result_are_bounded() {
+        let mut calls = Calls::default();
+        for number in 0..3_000 {
+            calls.begin(&json!({"type": "tool_use", "tool_id": format!("id-{number}"), "tool_name": "run_shell_command", "parameters": {"command": "ls"}}));
+        }
+        let remembered = format!("{calls:?}").matches("id-").count();
+        assert!((1..=1_000).contains(&remembered), "{remembered}");
+    }
 }

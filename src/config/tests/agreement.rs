@@ -71,6 +71,21 @@ fn what_default_toml_proposes_can_be_written() {
     assert_eq!(settings(&config, "codex")["model"], "gpt-5.5");
 }
 
+/// Pasted as it is, it refuses no call that asks for nothing in particular.
+#[test]
+fn the_ceiling_in_the_readme_admits_its_own_defaults() {
+    let readme =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
+    let mut blocks = readme.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let example = blocks.find(|block| block.contains("[ceiling]")).expect("the README has an example");
+    let config = Case::new().file(example).good();
+    let (sandbox, timeout) = (config.default_sandbox, config.policy.timeout);
+    for (name, ceiling) in &config.ceilings {
+        assert!(sandbox <= ceiling.sandbox, "{name}: {sandbox}");
+        assert!(timeout.is_some() && timeout <= ceiling.timeout, "{name}: {timeout:?}");
+    }
+}
+
 #[test]
 fn every_example_loads_and_agrees_with_the_schema() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");

@@ -6,18 +6,22 @@
 //! - while fewer than [`UNWRITTEN`] messages wait to be written: a client has to read what it asked for;
 //! - while fewer than [`UNANSWERED`] requests are being worked on. Those can be calls that wait for tasks, and their
 //!   cancellation must still be heard: then one message is read in each [`PACE`].
+//!
+//! A request whose ID belongs to one that is being worked on is refused here. rmcp would work on both, and answer only the
+//! first to finish, so nobody could count the others.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use rmcp::{
     RoleServer,
-    model::{ClientNotification, JsonRpcMessage, RequestId},
+    model::{ClientNotification, ErrorData, JsonRpcMessage, RequestId},
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep_until},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
 };
 
 /// The most messages that wait to be written.
@@ -29,6 +33,9 @@ const UNANSWERED: usize = 256;
 /// How often a message is read while there are that many.
 const PACE: Duration = Duration::from_millis(50);
 
+/// How long refusals may take to be written when the connection ends.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// A transport that is read at the pace at which the client takes answers.
 #[derive(Debug)]
 pub(in crate::mcp) struct Paced<T> {
@@ -36,13 +43,21 @@ pub(in crate::mcp) struct Paced<T> {
     /// One permit for each message that waits to be written. Messages that find none are sent all the same.
     unwritten: Arc<Semaphore>,
     unanswered: HashSet<RequestId>,
+    /// Refusals that are being written.
+    refusals: JoinSet<()>,
     /// When the next message is read while there are too many requests.
     next: Option<Instant>,
 }
 
 impl<T> Paced<T> {
     pub(in crate::mcp) fn new(transport: T) -> Self {
-        Self { transport, unwritten: Arc::new(Semaphore::new(UNWRITTEN)), unanswered: HashSet::new(), next: None }
+        Self {
+            transport,
+            unwritten: Arc::new(Semaphore::new(UNWRITTEN)),
+            unanswered: HashSet::new(),
+            refusals: JoinSet::new(),
+            next: None,
+        }
     }
 
     /// Returns when the next message may be read. Dropped and called again whenever anything happens.
@@ -56,10 +71,15 @@ impl<T> Paced<T> {
         }
     }
 
-    fn count_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) {
+    /// Fails with the ID of a request if that ID belongs to another one without an answer.
+    fn count_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) -> Result<(), RequestId> {
         self.next = None;
         match message {
-            JsonRpcMessage::Request(request) => drop(self.unanswered.insert(request.id.clone())),
+            JsonRpcMessage::Request(request) => {
+                if !self.unanswered.insert(request.id.clone()) {
+                    return Err(request.id.clone());
+                }
+            }
             // rmcp drops the answer of a request that was cancelled.
             JsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
@@ -70,6 +90,7 @@ impl<T> Paced<T> {
             }
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
+        Ok(())
     }
 
     fn count_sent(&mut self, message: &TxJsonRpcMessage<RoleServer>) -> Option<OwnedSemaphorePermit> {
@@ -79,6 +100,21 @@ impl<T> Paced<T> {
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
         }
         Arc::clone(&self.unwritten).try_acquire_owned().ok()
+    }
+}
+
+impl<T: Transport<RoleServer>> Paced<T> {
+    fn refuse(&mut self, id: RequestId) {
+        while self.refusals.try_join_next().is_some() {}
+        let why = "another request with this ID has no answer yet; next: give each request an ID of its own";
+        let unwritten = Arc::clone(&self.unwritten).try_acquire_owned().ok();
+        let sending = self.transport.send(JsonRpcMessage::error(ErrorData::invalid_request(why, None), Some(id)));
+        self.refusals.spawn(async move {
+            if sending.await.is_err() {
+                tracing::debug!("a refusal could not be written");
+            }
+            drop(unwritten);
+        });
     }
 }
 
@@ -99,13 +135,19 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Paced<T> {
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
-        self.room().await;
-        let message = self.transport.receive().await?;
-        self.count_received(&message);
-        Some(message)
+        loop {
+            self.room().await;
+            let message = self.transport.receive().await?;
+            match self.count_received(&message) {
+                Ok(()) => return Some(message),
+                Err(id) => self.refuse(id),
+            }
+        }
     }
 
     async fn close(&mut self) -> Result<(), Self::Error> {
+        let refusals = async { while self.refusals.join_next().await.is_some() {} };
+        let _ = timeout(CLOSING, refusals).await;
         self.transport.close().await
     }
 }
@@ -194,6 +236,18 @@ mod tests {
         reads.send(true).expect("the client is there");
         while sending.join_next().await.is_some() {}
         assert_eq!(read_at_once(&mut paced).await, UNANSWERED, "it reads again");
+    }
+
+    #[tokio::test]
+    async fn requests_that_share_an_id_are_refused_and_bounded_all_the_same() {
+        let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
+        paced.receive().await.expect("there are more");
+        assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
+        let left = paced.transport.written.len();
+        assert!((10_000 - UNWRITTEN - 1..10_000 - 1).contains(&left), "{left} are left to read");
+        reads.send(true).expect("the client is there");
+        drop(paced.send(pong(1)));
+        paced.receive().await.expect("its ID is free again");
     }
 
     #[tokio::test]

@@ -96,7 +96,11 @@ impl OpenTask {
             && records::is_ours(&content)
         {
             let aside = set_aside(&path)?;
-            let what = if records::is_later(&content) { "of a later version" } else { "damaged" };
+            let what = match content.as_slice() {
+                [] => "damaged, or too large",
+                content if records::is_later(content) => "of a later version",
+                _ => "damaged",
+            };
             let notice = format!("the record of task {} was {what}; it is kept as {}", self.id, aside.display());
             self.notices.add_repaired(&Damage::Record(self.id.clone()), notice);
         }

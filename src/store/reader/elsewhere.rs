@@ -11,10 +11,7 @@ use std::{
 };
 
 use super::Reader;
-use crate::{
-    store::{error::StoreError, files},
-    task::TaskId,
-};
+use crate::{store::StoreError, task::TaskId};
 
 impl Reader {
     /// The log directory that has the files of the task, if it is not ours.
@@ -24,7 +21,7 @@ impl Reader {
         if self.layout.record(id).symlink_metadata().is_ok() {
             return Ok(None);
         }
-        let noted = files::read(&self.layout.log_dir_of(id)).ok().map(|path| PathBuf::from(OsString::from_vec(path)));
+        let noted = self.small(&self.layout.log_dir_of(id)).map(|path| PathBuf::from(OsString::from_vec(path)));
         let of_record = || -> Result<Option<PathBuf>, StoreError> {
             let entry = self.index.entry(id)?.filter(|entry| entry.format > 0 && !entry.from_original);
             let record = entry.and_then(|entry| entry.start.debug_file);

@@ -167,6 +167,37 @@ mod tests {
     }
 
     #[test]
+    fn files_that_are_too_large_are_not_read_and_that_is_told() {
+        let (_dir, upkeep) = upkeep();
+        let record = record(0, TaskStatus::Running);
+        let reader = upkeep.reader();
+        let task = claimed(&upkeep, &record.id);
+        task.write_record(&record).expect("it is writable");
+        index(&upkeep, &record);
+        let run = reader.data_dir().join("run").join(record.id.as_str());
+        for name in ["live.json", "policy.json", "ticket", "log-dir", "cgroup"] {
+            fs::File::create(run.join(name)).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
+        }
+        use_everything(reader, &record.id);
+        assert_eq!((reader.live(&record.id), reader.policy(&record.id), reader.cgroup(&record.id)), (None, None, None));
+        let notices = reader.notices().take();
+        for name in ["live.json", "policy.json", "ticket", "cgroup"] {
+            let is_told = |notice: &&String| notice.contains(name) && notice.contains("larger than 1 MiB");
+            assert!(notices.iter().any(|notice| is_told(&notice)), "{name}: {notices:?}");
+        }
+        drop(task);
+
+        for path in [reader.data_dir().join("tasks.json"), reader.record_path(&record.id)] {
+            fs::File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
+        }
+        assert_eq!(reader.list(None, 10).expect("the records are listed instead").total, 0);
+        assert_eq!(reader.record(&record.id).expect("it is not read"), None);
+        upkeep.repair();
+        let notices = upkeep.notices().take();
+        assert!(notices.len() == 2 && notices.iter().all(|notice| notice.contains("too large")), "{notices:?}");
+    }
+
+    #[test]
     fn a_repair_tells_where_the_damaged_files_are_kept_and_the_damage_is_told_no_more() {
         let (_dir, upkeep) = upkeep();
         fs::write(upkeep.reader().data_dir().join("tasks.json"), "garbage").expect("it is writable");

@@ -3,9 +3,9 @@
 use std::{
     ffi::OsString,
     fs::{self, TryLockError},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, ErrorKind, Read, Seek, SeekFrom},
     os::unix::ffi::OsStringExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -53,7 +53,7 @@ impl Reader {
     pub fn waiting(&self) -> Result<Vec<TaskId>, StoreError> {
         let mut tickets: Vec<(i64, TaskId)> = Vec::new();
         for id in self.running_ids()? {
-            let since = files::read(&self.layout.ticket(&id)).ok().and_then(|ticket| String::from_utf8(ticket).ok());
+            let since = self.small(&self.layout.ticket(&id)).and_then(|ticket| String::from_utf8(ticket).ok());
             // The ticket of one that died counts for nothing.
             if let Some(since) = since.and_then(|since| since.parse().ok())
                 && self.is_leased(&id)?
@@ -65,19 +65,32 @@ impl Reader {
         Ok(tickets.into_iter().map(|(_, id)| id).collect())
     }
 
+    /// The content of a file in a run directory, if there is one that can be read. A notice says so if it is too large.
+    pub(super) fn small(&self, path: &Path) -> Option<Vec<u8>> {
+        match files::read(path, files::SMALL) {
+            Ok(content) => Some(content),
+            Err(error) => {
+                if error.kind() == ErrorKind::FileTooLarge {
+                    self.notices.add_ignored(path, &error);
+                }
+                None
+            }
+        }
+    }
+
     /// The rules of a task that lives.
     pub fn policy(&self, id: &TaskId) -> Option<Policy> {
-        serde_json::from_slice(&files::read(&self.layout.policy(id)).ok()?).ok()
+        serde_json::from_slice(&self.small(&self.layout.policy(id))?).ok()
     }
 
     /// Where the task's cgroup is, or was.
     pub fn cgroup(&self, id: &TaskId) -> Option<PathBuf> {
-        Some(PathBuf::from(OsString::from_vec(files::read(&self.layout.group(id)).ok()?)))
+        Some(PathBuf::from(OsString::from_vec(self.small(&self.layout.group(id))?)))
     }
 
     /// Where a running task stands; `None` when it does not run, or has not said yet.
     pub fn live(&self, id: &TaskId) -> Option<LiveView> {
-        serde_json::from_slice(&files::read(&self.layout.live(id)).ok()?).ok()
+        serde_json::from_slice(&self.small(&self.layout.live(id))?).ok()
     }
 
     /// The end of the supervisor's own log. Of a supervisor that is gone it shows a fault of ours, most likely.

@@ -1,0 +1,74 @@
+//! The last line of an agent's stdout while it has no line end.
+//!
+//! An agent that writes its final event without a line end and then does not exit would run until its time limit: the event
+//! would only be read at the end of the stream. So a complete JSON object that waits for its line end for [`PATIENCE`] is
+//! read as a line. Any other text may be the beginning of a longer line, and waits.
+
+use std::time::{Duration, Instant};
+
+use connector_api::{JsonLine, without_colours};
+
+/// How long a complete object may wait for its line end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// When to look whether the last line is complete.
+#[derive(Debug, Default)]
+pub(super) struct UnendedLine {
+    look_at: Option<Instant>,
+}
+
+impl UnendedLine {
+    /// Output came at `now`. `is_waiting`: its last line has no end.
+    pub(super) fn output_came(&mut self, is_waiting: bool, now: Instant) {
+        self.look_at = is_waiting.then(|| now + PATIENCE);
+    }
+
+    /// When to ask [`take_due`](Self::take_due).
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Whether the line has waited for long enough. True at most once for each output.
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
+        self.look_at.take_if(|look_at| now >= *look_at).is_some()
+    }
+}
+
+/// Whether `line` is a JSON object, or several, from beginning to end, escape sequences aside.
+pub(super) fn is_complete(line: &[u8]) -> bool {
+    let text = |bytes| without_colours(&String::from_utf8_lossy(bytes));
+    if !text(line).trim_start().starts_with('{') {
+        return false;
+    }
+    let read = JsonLine::read(line);
+    read.problem.is_none() && !read.objects.is_empty() && text(read.unread).trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_line_that_is_an_object_from_beginning_to_end_is_complete() {
+        for complete in [r#"{"type":"result"}"#, " {\"a\":{}} ", "\u{1b}[0m{\"a\":1}\u{1b}[0m", r#"{"a":1}{"b":2}"#] {
+            assert!(is_complete(complete.as_bytes()), "{complete}");
+        }
+        for other in ["", "done", "see {\"a\":1}", "{\"a\":1} and", "{\"a\":{}", "{\"a\":1}{\"b\"", "[1]", "1", "{"] {
+            assert!(!is_complete(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn each_output_begins_the_wait_anew_and_is_looked_at_once() {
+        let (mut line, start) = (UnendedLine::default(), Instant::now());
+        assert!(!line.take_due(start + PATIENCE), "nothing has come");
+        line.output_came(true, start);
+        line.output_came(true, start + PATIENCE / 2);
+        assert!(!line.take_due(start + PATIENCE), "it came later");
+        assert!(line.take_due(start + 2 * PATIENCE));
+        assert!(!line.take_due(start + 3 * PATIENCE), "nothing has come since");
+        line.output_came(true, start);
+        line.output_came(false, start);
+        assert_eq!(line.look_at(), None, "the line has ended");
+    }
+}
