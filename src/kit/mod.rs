@@ -167,7 +167,7 @@ impl Kit {
         let limit = limit.min(ceiling.timeout.unwrap_or(limit));
         let upkeep = Upkeep::open(&config.data_dir, &config.log_dir)?;
         let (program, installed) =
-            installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh).await.map_err(|problem| {
+            installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh, None).await.map_err(|problem| {
                 KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
             })?;
         let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));

@@ -11,10 +11,11 @@ use std::{
 };
 
 /// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["task", "visible", "redact", "blocking"],
     &["directory", "registry", "store"],
     &["config", "process", "logging"],
+    &["agent_environment"],
     &["probing", "exposure"],
     &["supervisor"],
     &["executor"],
