@@ -78,10 +78,13 @@ impl Page {
 
     /// Explains a failure reason that is only about how the agent exited.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
-        let code = record.end.as_ref().filter(|end| end.turn_completed).and_then(|end| end.exit_code);
-        if let Some(code) = code {
-            self.line(&format!("**Turn Status:** completed; the agent exited with code {code} afterwards"));
-        }
+        let Some(end) = record.end.as_ref().filter(|end| end.turn_completed) else { return };
+        let how = match (end.exit_code, &end.exit_signal) {
+            (Some(code), _) => format!("exited with code {code}"),
+            (None, Some(signal)) => format!("was ended by {}", markdown::value(&one_line(signal, 50))),
+            (None, None) => return,
+        };
+        self.line(&format!("**Turn Status:** completed; the agent {how} afterwards"));
     }
 
     /// The warnings, one per line, as far as there is room.

@@ -132,6 +132,9 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
     for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
         assert!(answer.contains("**Status:** failed\n") && answer.contains(expected), "{answer}");
     }
+    let record = record.with(json!({"exitCode": null, "exitSignal": "SIGSEGV", "failureReason": "Killed by SIGSEGV"}));
+    let expected = "**Turn Status:** completed; the agent was ended by SIGSEGV afterwards\n";
+    assert!(ended(&record, None).contains(expected), "{}", ended(&record, None));
 }
 
 #[test]
