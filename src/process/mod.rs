@@ -29,8 +29,8 @@ pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use system::{NoProc, check_proc};
 pub use tree::{
-    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, nudge, parent_group,
-    sweep_groups,
+    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
+    parent_group, sweep_groups,
 };
 
 /// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts
