@@ -45,6 +45,7 @@ use crate::{
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
     task::{TaskId, TaskRecord},
+    visible::shell_line,
 };
 
 /// One configuration, one data directory, one place where tasks run.
@@ -150,7 +151,7 @@ impl Broker {
             words.extend(["--set".to_owned(), format!("log_dir={}", self.config.log_dir.display())]);
         }
         words.extend(self.config.passed_on.iter().flat_map(|assignment| ["--set".to_owned(), assignment.clone()]));
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| format!("{PROGRAM} wait {id}"))
+        shell_line(words.iter().map(String::as_str))
     }
 
     /// Finalizes all tasks whose supervisor is gone; then, and once an hour, removes old tasks, if any are to be
