@@ -28,7 +28,7 @@ use self::{
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
-    process::as_first_process,
+    process::{as_first_process, reset_signals},
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
@@ -133,6 +133,7 @@ enum Verb {
 
 /// Plays the role that `args` name. A server runs `supervisor`, or this very program, for each task.
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
+    reset_signals();
     let command_line = match CommandLine::try_parse_from(args) {
         Ok(command_line) => command_line,
         Err(problem) => {
