@@ -7,6 +7,7 @@ use std::{
 
 use chrono::Utc;
 use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Sandbox, Step};
+use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
     io::AsyncRead,
@@ -190,10 +191,7 @@ impl Run {
         let of_processes = not_ended(&self.given_up).into_iter().chain(self.watch.warning(self.sandbox));
         let warnings = of_processes.chain(self.session.warnings()).collect();
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        let violation = match &self.directory {
-            Some(directory) => directory.violation().await,
-            None => None,
-        };
+        let violation = OptionFuture::from(self.directory.as_ref().map(DirectoryWatch::violation)).await.flatten();
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }
