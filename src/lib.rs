@@ -5,6 +5,7 @@
 #[cfg(not(unix))]
 compile_error!("codex-connector needs a Unix system: it relies on signals, sessions and file locks");
 
+pub mod agent_environment;
 mod app;
 pub mod blocking;
 pub mod broker;

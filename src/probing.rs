@@ -1,13 +1,18 @@
 //! What an installed agent can do: asked once for each program file, kept on disk, understood anew each time.
 
 use std::{
-    env, fs,
+    borrow::Cow,
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fs,
     path::{Path, PathBuf},
 };
 
 use connector_api::{AgentBackend, Exit, Installed, ProbeAnswer, ProbeProblem};
 
 use crate::{
+    agent_environment::{Project, environment},
     process::{ProbeError, ProgramProblem, errno_of, find_program, probe},
     redact::Redactor,
     store::{ProbeCache, ProbeKey},
@@ -24,15 +29,19 @@ pub enum Freshness {
 
 /// Finds the backend's program and what it can do.
 ///
+/// The files of `project` decide neither which program this is nor what it runs.
+///
 /// A refusal never rests on kept answers: version managers put a new agent behind the same file. Fails with
 /// [`NotUsable`].
 pub async fn installed(
     backend: &dyn AgentBackend,
     cache: &ProbeCache,
     freshness: Freshness,
+    project: Option<&Project>,
 ) -> Result<(PathBuf, Installed), NotUsable> {
-    let program = find_program(backend.program(), env::var_os("PATH").as_deref(), env::var_os("HOME").as_deref())?;
-    match understood(backend, cache, freshness, &program).await {
+    let program = find(backend.program(), project, env::var_os("PATH").as_deref(), env::var_os("HOME").as_deref())?;
+    let variables = environment(backend.environment(), env::vars_os(), project).0;
+    match understood(backend, cache, freshness, &program, &variables).await {
         Err(problem) if problem.names_an_install_script() || is_placeholder(&program) => {
             Err(NotUsable::Placeholder { program })
         }
@@ -40,11 +49,29 @@ pub async fn installed(
     }
 }
 
+/// Finds the program on the part of `path` that is not the project's.
+fn find(
+    program: &str,
+    project: Option<&Project>,
+    path: Option<&OsStr>,
+    home: Option<&OsStr>,
+) -> Result<PathBuf, ProgramProblem> {
+    let Some(project) = project else { return find_program(program, path, home) };
+    let trusted = path.and_then(|path| project.without_own(path));
+    find_program(program, trusted.as_deref(), home).map_err(|problem| {
+        match (problem, find_program(program, path, home)) {
+            (ProgramProblem::NotOnPath { .. }, Ok(found)) => ProgramProblem::InProject { program: found },
+            (problem, Ok(_) | Err(_)) => problem,
+        }
+    })
+}
+
 async fn understood(
     backend: &dyn AgentBackend,
     cache: &ProbeCache,
     freshness: Freshness,
     program: &Path,
+    variables: &BTreeMap<OsString, OsString>,
 ) -> Result<Installed, NotUsable> {
     let key = ProbeKey::of(program);
     let questions: Vec<Vec<String>> = backend.probe().into_iter().map(|question| question.args).collect();
@@ -52,9 +79,9 @@ async fn understood(
     if let Some(installed) = kept.and_then(|answers| backend.understand(&answers).ok()) {
         return Ok(installed);
     }
-    let answers = match ask(backend, program).await {
+    let answers = match ask(backend, program, variables).await {
         // The first run of a program of 400 MB on a busy machine can take that long; the second finds it in memory.
-        Err(ProbeError::NoAnswer { .. }) => ask(backend, program).await?,
+        Err(ProbeError::NoAnswer { .. }) => ask(backend, program, variables).await?,
         answers => answers?,
     };
     let installed = backend.understand(&answers)?;
@@ -89,10 +116,13 @@ fn without_secrets(backend: &dyn AgentBackend, mut answers: Vec<ProbeAnswer>) ->
 }
 
 /// Asks the program everything its backend wants to know, all at once.
-async fn ask(backend: &dyn AgentBackend, program: &Path) -> Result<Vec<ProbeAnswer>, ProbeError> {
-    let environment = backend.environment().apply(env::vars_os());
+async fn ask(
+    backend: &dyn AgentBackend,
+    program: &Path,
+    variables: &BTreeMap<OsString, OsString>,
+) -> Result<Vec<ProbeAnswer>, ProbeError> {
     let questions = backend.probe();
-    let asked = questions.iter().map(|question| probe(program, question, &environment));
+    let asked = questions.iter().map(|question| probe(program, question, variables));
     futures_util::future::try_join_all(asked).await
 }
 
@@ -141,6 +171,15 @@ impl NotUsable {
             Self::Program(ProgramProblem::Dangling { .. }) => {
                 format!("wait until the update that replaces it is done, or {install}, or {program}")
             }
+            Self::Program(ProgramProblem::NotExecutable { program: file }) if file.is_file() => {
+                let file = file.display().to_string();
+                let word = shlex::try_quote(&file).map(Cow::into_owned).unwrap_or(file);
+                format!("run `chmod +x {word}`, or {program}")
+            }
+            Self::Program(ProgramProblem::NotExecutable { .. }) => format!("{program} to the program itself"),
+            Self::Program(ProgramProblem::InProject { .. }) => {
+                format!("install it outside of the project, or {program} to its absolute path if you trust the project")
+            }
             Self::Placeholder { .. } => format!("{install}, and add `--ignore-scripts=false`, or {program}"),
             Self::Probe(ProbeError::NotStarted { error, .. }) => {
                 advice_for(&errno_of(error)).map_or_else(|| format!("{install}, or {program}"), str::to_owned)
@@ -184,6 +223,27 @@ mod tests {
     ];
 
     #[test]
+    fn a_file_that_is_not_executable_is_not_installed_again() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let file = dir.path().join("my agent");
+        fs::write(&file, "#!/bin/sh\n").expect("it is writable");
+        let frozen = crate::task::FrozenBackend {
+            name: connector_api::BackendName::new("agent").expect("it is a name"),
+            kind: "claude".into(),
+            settings: serde_json::json!({}),
+        };
+        let mut registry = crate::registry::Registry::default();
+        registry.add::<connector_claude::Claude>();
+        let backend = registry.build(&frozen).expect("it is a known kind");
+        let next = |program: &Path| {
+            let problem = find_program(&program.display().to_string(), None, None).expect_err("it cannot be executed");
+            NotUsable::from(problem).next(&*backend)
+        };
+        assert_eq!(next(&file), format!("run `chmod +x '{}'`, or set backends.agent.program", file.display()));
+        assert_eq!(next(dir.path()), "set backends.agent.program to the program itself");
+    }
+
+    #[test]
     fn a_placeholder_is_told_from_a_program() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         let is_one = |content: &str| {
@@ -217,7 +277,7 @@ mod tests {
         for content in [PLACEHOLDERS[0].to_owned(), format!("#!/bin/sh\n{}", PLACEHOLDERS[0])] {
             fs::write(&program, content).expect("the directory is writable");
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
-            let problem = installed(&*backend, &cache, Freshness::Fresh).await.expect_err("it is no program");
+            let problem = installed(&*backend, &cache, Freshness::Fresh, None).await.expect_err("it is no program");
             assert!(matches!(problem, NotUsable::Placeholder { .. }), "{problem}");
             let next = problem.next(&*backend);
             assert!(next.contains("claude-code@latest") && next.contains("--ignore-scripts=false"), "{next}");

@@ -146,6 +146,33 @@ fn begins(bytes: &[u8]) -> Option<usize> {
     Some(block * BLOCK + bytes.iter().position(|byte| begins(*byte))?)
 }
 
+/// A command line for a shell, on one line, in which everything that drives or hides is shown as its escape. Words with such
+/// characters are written as `$'…'`, which bash, zsh and ksh understand.
+pub(crate) fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(shell_word).collect::<Vec<_>>().join(" ")
+}
+
+fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_escaped = |letter: char| letter.is_control() || drives(letter) || hides(letter);
+    if let (false, Ok(quoted)) = (word.contains(is_escaped), shlex::try_quote(word)) {
+        return quoted;
+    }
+    let mut quoted = "$'".to_owned();
+    for letter in word.chars() {
+        match letter {
+            '\n' => quoted.push_str("\\n"),
+            '\'' | '\\' => quoted.extend(['\\', letter]),
+            // As bytes, so that it does not depend on the shell's locale.
+            letter if is_escaped(letter) => {
+                let mut bytes = [0; 4];
+                quoted.extend(letter.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\x{byte:02x}")));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    (quoted + "'").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +181,29 @@ mod tests {
         let mut written = Vec::new();
         write_visible(&mut written, bytes).expect("memory takes everything");
         String::from_utf8(written).expect("only text is written")
+    }
+
+    #[test]
+    fn a_shell_reads_each_word_of_a_line_as_it_was() {
+        let words = [
+            "plain",
+            "two words",
+            "",
+            "nl\nname",
+            "tab\tit's \\n",
+            "$(touch x) `id` \"q\"",
+            "cr\r\u{1b}[1mé",
+            "\u{202e}evil",
+            "\u{200b}1",
+            "ä'ö\n",
+        ];
+        let line = shell_line(words);
+        assert!(!line.contains(|letter: char| letter.is_control() || drives(letter) || hides(letter)), "{line:?}");
+        assert!(line.starts_with("plain 'two words' '' $'nl\\nname' "), "{line}");
+        let script = format!("printf '%s\\0' {line}");
+        let printed =
+            std::process::Command::new("bash").args(["-c", &script]).output().expect("bash is installed").stdout;
+        assert_eq!(String::from_utf8(printed).expect("it is text"), words.map(|word| format!("{word}\0")).concat());
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Where a task is to work: the directory that a call names, as it is when the task is submitted.
 
-use std::{env, path::Path, sync::Arc, time::Duration};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use connector_api::{AgentBackend, AgentRequest};
 
@@ -8,9 +13,9 @@ use super::Refusal;
 use crate::{
     blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem, absolute, check_repository},
-    exposure::Exposure,
+    exposure::{Exposure, trusted_files},
     store::Reader,
-    task::{Asked, Ceiling, ChosenBy},
+    task::{Asked, Ceiling, ChosenBy, TrustedFile},
 };
 
 /// The requirements on the directory of a request.
@@ -21,18 +26,21 @@ pub(super) struct Conditions {
     pub(super) timeout_by: ChosenBy,
     pub(super) backend: Arc<dyn AgentBackend>,
     pub(super) reader: Reader,
+    pub(super) config_file: PathBuf,
+    /// The programs of all backends.
+    pub(super) programs: Vec<String>,
 }
 
 impl Conditions {
     /// The request with the real path of its directory, if the ceiling admits all of it and the agent could not change our own
-    /// files there. The supervisor checks again, since the path can lead elsewhere by then.
-    pub(super) async fn check(self, request: AgentRequest) -> Result<AgentRequest, Refusal> {
+    /// files there; and those of them that are outside of the data directory. The supervisor checks again, since the path can lead elsewhere by then.
+    pub(super) async fn check(self, request: AgentRequest) -> Result<(AgentRequest, Vec<TrustedFile>), Refusal> {
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || self.check_now(request)).await;
         checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })?
     }
 
-    fn check_now(self, request: AgentRequest) -> Result<AgentRequest, Refusal> {
+    fn check_now(self, request: AgentRequest) -> Result<(AgentRequest, Vec<TrustedFile>), Refusal> {
         let refuse = |problem| Refusal::WorkingDirectory { path: request.working_directory.clone(), problem };
         let path = absolute(&request.working_directory, env::var_os("HOME").as_deref()).map_err(refuse)?;
         let directory = Directory::open(&path).map_err(refuse)?;
@@ -47,9 +55,10 @@ impl Conditions {
             check_repository(directory.real_path()).map_err(refuse)?;
         }
         let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..request };
-        if let Some(exposure) = Exposure::of(&*self.backend, request.sandbox, &self.reader) {
+        let trusted = trusted_files(self.config_file, self.programs.iter().map(String::as_str));
+        if let Some(exposure) = Exposure::of(&*self.backend, request.sandbox, &self.reader, &trusted) {
             exposure.check(directory.real_path())?;
         }
-        Ok(request)
+        Ok((request, trusted))
     }
 }

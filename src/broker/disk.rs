@@ -5,12 +5,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use connector_api::{AgentBackend, Installed};
+use connector_api::{AgentBackend, AgentRequest, Installed};
 
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use super::{Broker, Refusal};
 use crate::{
+    agent_environment::Project,
     blocking::{Lane, NoAnswer},
     executor::{SettleError, Settled},
     probing::{Freshness, NotUsable, installed},
@@ -52,10 +53,15 @@ impl Broker {
         &self,
         backend: &Arc<dyn AgentBackend>,
         freshness: Freshness,
+        request: &AgentRequest,
     ) -> Result<Result<Installed, NotUsable>, Refusal> {
         let (broker, backend, runtime) = (self.clone(), Arc::clone(backend), Handle::current());
-        let probed =
-            PROBES.run(PROBING, move || runtime.block_on(installed(&*backend, &broker.probes, freshness))).await;
+        let (sandbox, directory) = (request.sandbox, request.working_directory.clone());
+        let probe = move || {
+            let project = Project::of(sandbox, &directory);
+            runtime.block_on(installed(&*backend, &broker.probes, freshness, project.as_ref()))
+        };
+        let probed = PROBES.run(PROBING, probe).await;
         let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
     }

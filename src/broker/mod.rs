@@ -48,6 +48,7 @@ use crate::{
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
     task::{TaskId, TaskRecord},
+    visible::shell_line,
 };
 
 /// One configuration, one data directory, one place where tasks run.
@@ -118,6 +119,11 @@ impl Broker {
         record
     }
 
+    /// Whether this backend is configured and can resume sessions.
+    pub fn can_resume(&self, backend: &BackendName) -> bool {
+        self.backends.get(backend).is_some_and(|backend| backend.capabilities().resume)
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
@@ -151,7 +157,7 @@ impl Broker {
             words.extend(["--set".to_owned(), format!("log_dir={}", self.config.log_dir.display())]);
         }
         words.extend(self.config.passed_on.iter().flat_map(|assignment| ["--set".to_owned(), assignment.clone()]));
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| format!("{PROGRAM} wait {id}"))
+        shell_line(words.iter().map(String::as_str))
     }
 
     /// Brings the catalog of tasks up to date and finalizes all tasks whose supervisor is gone; then, and once an hour,

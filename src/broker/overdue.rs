@@ -94,11 +94,13 @@ impl Broker {
         self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the task has a limit, once it has ended or nothing more can be done.
-    async fn enforce_for_another(&self, id: &TaskId) -> Result<bool, Refusal> {
+    /// Returns whether the task has a limit, or may have one, once it has ended or nothing more can be done.
+    pub(super) async fn enforce_for_another(&self, id: &TaskId) -> Result<bool, Refusal> {
         let of = id.clone();
         let policy = self.on_disk(move |broker| broker.reader.policy(&of)).await?;
-        let Some(limit) = policy.and_then(|policy| TimeLimit::of_attempts(&policy, 1)) else { return Ok(false) };
+        // A policy that cannot be read now may be readable at the next look.
+        let Some(policy) = policy else { return Ok(true) };
+        let Some(limit) = TimeLimit::of_attempts(&policy, 1) else { return Ok(false) };
         // The number of fallbacks is not known here, but each of them has an agent of its own.
         let mut agent = self.agent_seen(id).await?;
         loop {

@@ -1,6 +1,6 @@
 //! Why a call came to nothing.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::path::PathBuf;
 
 use connector_api::{BackendName, Unsupported, nearest};
 
@@ -11,6 +11,7 @@ use crate::{
     probing::NotUsable,
     store::StoreError,
     task::{AboveCeiling, TaskId},
+    visible::shell_line,
 };
 
 /// A call that was refused: nothing was created and nothing was changed.
@@ -109,8 +110,7 @@ impl Refusal {
         match self {
             Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
             Self::Elsewhere { there, .. } => {
-                let assignment = format!("log_dir={}", there.display());
-                let assignment = shlex::try_quote(&assignment).map(Cow::into_owned).unwrap_or(assignment);
+                let assignment = shell_line([&*format!("log_dir={}", there.display())]);
                 format!("set `log_dir` to that directory in config.toml, or add `--set {assignment}`")
             }
             Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),

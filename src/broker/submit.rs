@@ -86,8 +86,10 @@ impl Broker {
             timeout_by,
             backend: Arc::clone(backend),
             reader: self.reader.clone(),
+            config_file: self.config.file.clone(),
+            programs: self.backends.values().map(|backend| backend.program().to_owned()).collect(),
         };
-        let request = conditions.check(request).await?;
+        let (request, trusted_files) = conditions.check(request).await?;
         self.rehearse(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
@@ -100,6 +102,7 @@ impl Broker {
             index: self.config.index,
             max_running: self.config.max_running,
             ceiling,
+            trusted_files,
             fallbacks: self.fallbacks_of(&name, task.resume.is_some()),
             session_usage: task.resume.as_ref().and_then(|resume| resume.used),
             resumed_from: task.resume.and_then(|resume| resume.task),
@@ -165,7 +168,7 @@ impl Broker {
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
     async fn rehearse(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
         for freshness in [Freshness::Kept, Freshness::Fresh] {
-            let refusal = match self.probed(backend, freshness).await? {
+            let refusal = match self.probed(backend, freshness, request).await? {
                 Ok(installed) => match backend.launch(request, &installed) {
                     Ok(_) => return Ok(()),
                     Err(unsupported) => Refusal::Unsupported(unsupported),

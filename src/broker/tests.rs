@@ -221,6 +221,20 @@ async fn a_task_that_ends_in_time_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_whose_policy_cannot_be_read_is_not_taken_for_one_without_a_limit() {
+    let world = World::new(Ends::WhenAsked);
+    let id = world.submit(TimeLimit::None).await;
+    assert!(!world.broker.enforce_for_another(&id).await.expect("it can be read"), "it has no limit");
+    let policy = world.dir.path().join("data/run").join(id.as_str()).join("policy.json");
+    for damage in [&b"{"[..], b""] {
+        std::fs::write(&policy, damage).expect("it is writable");
+        assert!(world.broker.enforce_for_another(&id).await.expect("the record can be read"), "it may have one");
+    }
+    std::fs::remove_file(&policy).expect("it is there");
+    assert!(world.broker.enforce_for_another(&id).await.expect("the record can be read"), "it may have one");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as_running() {
     let world = World::new(Ends::WhenAsked);
     let (alive, dead, stuck) =

@@ -1,18 +1,27 @@
 //! `codex-connector check`: would a task run here?
 
-use std::{env, fmt::Write, path::Path, process::ExitCode};
+use std::{
+    env,
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
-use super::output::{fail, print};
+use super::{
+    output::{fail, print},
+    serve::other_data_dir,
+};
 use crate::{
+    agent_environment::{LeftOut, Project, environment},
     config::Config,
     directory::check_repository,
-    exposure::Exposure,
+    exposure::{Exposure, trusted_files},
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
     registry::Registry,
-    store::{ProbeCache, Reader, Upkeep},
+    store::{ProbeCache, Upkeep},
     task::CgroupUse,
 };
 
@@ -24,18 +33,25 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
     };
     let mut report = Report::default();
     runtime.block_on(report.everything(config, registry));
-    let printed = print(&report.text);
+    let printed = print(&report.text());
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
 
 struct Report {
-    text: String,
+    lines: Vec<Line>,
     is_usable: bool,
+}
+
+/// One finding. `text` may have several lines.
+struct Line {
+    label: String,
+    finding: String,
+    text: String,
 }
 
 impl Default for Report {
     fn default() -> Self {
-        Self { text: format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")), is_usable: true }
+        Self { lines: vec![], is_usable: true }
     }
 }
 
@@ -65,7 +81,7 @@ impl Report {
                 None
             }
             Err(error) => {
-                self.problem("data directory", &error.to_string());
+                self.problem("data directory", &format!("{error}\nnext: {}", other_data_dir(config, &error)));
                 None
             }
         };
@@ -76,9 +92,7 @@ impl Report {
             match (registry.build(frozen), &upkeep) {
                 (Err(problem), _) => self.problem(&label, &problem.to_string()),
                 (Ok(_), None) => self.line(&label, "?", "not looked at without a data directory"),
-                (Ok(backend), Some(upkeep)) => {
-                    self.backend(&label, &*backend, upkeep, *name == config.default_backend).await
-                }
+                (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
         }
     }
@@ -124,8 +138,18 @@ impl Report {
         }
     }
 
-    async fn backend(&mut self, label: &str, backend: &dyn AgentBackend, upkeep: &Upkeep, is_default: bool) {
-        let (program, installed) = match installed(backend, &ProbeCache::of(upkeep), Freshness::Fresh).await {
+    async fn backend(
+        &mut self,
+        label: &str,
+        backend: &dyn AgentBackend,
+        upkeep: &Upkeep,
+        (config, registry): (&Config, &Registry),
+    ) {
+        let is_default = *backend.name() == config.default_backend;
+        let here = directory_of_tasks(backend);
+        let project = here.as_ref().and_then(|here| Project::of(Sandbox::ReadOnly, here));
+        let cache = ProbeCache::of(upkeep);
+        let (program, installed) = match installed(backend, &cache, Freshness::Fresh, project.as_ref()).await {
             Ok(found) => found,
             Err(problem) => {
                 let text = format!("{problem}\nnext: {}", problem.next(backend));
@@ -138,7 +162,7 @@ impl Report {
             }
         };
         let sandboxes: Vec<&str> = installed.sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
-        let environment = backend.environment().apply(env::vars_os());
+        let (environment, left_out) = environment(backend.environment(), env::vars_os(), project.as_ref());
         let login = match backend.login_probe() {
             Some(question) => {
                 probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))
@@ -159,16 +183,26 @@ impl Report {
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
         let broken = broken.map(|found| format!("\n{}\nnext: {}", found.message, found.advice.unwrap_or_default()));
-        let open =
-            installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, upkeep.reader())).flatten();
+        let has_sandbox = installed.sandboxes.iter().any(|sandbox| *sandbox < Sandbox::DangerFullAccess);
+        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(LeftOut::to_string).collect();
+        let left_out = (!left_out.is_empty()).then(|| {
+            format!("\nnot passed on in weaker sandboxes, as it leads into the project: {}", left_out.join(", "))
+        });
+        let programs = config.backends.values().filter_map(|frozen| registry.build(frozen).ok());
+        let programs: Vec<String> = programs.map(|backend| backend.program().to_owned()).collect();
+        let trusted = trusted_files(config.file.clone(), programs.iter().map(String::as_str));
+        let exposure = Exposure::of_backend(backend, upkeep.reader(), &trusted);
+        let open = installed.sandboxes.contains(&Sandbox::WorkspaceWrite);
+        let open = open.then(|| exposed(&exposure, here.as_deref())).flatten();
         let default = if is_default { " (the default)" } else { "" };
         let text = format!(
-            "{} at {}{default}\nsandboxes: {}{}{}\nlogin: {login}",
+            "{} at {}{default}\nsandboxes: {}{}{}{}\nlogin: {login}",
             installed.version,
             program.display(),
             sandboxes.join(", "),
             broken.unwrap_or_default(),
-            open.unwrap_or_default()
+            open.unwrap_or_default(),
+            left_out.unwrap_or_default()
         );
         self.line(label, "ok", &text);
     }
@@ -178,20 +212,36 @@ impl Report {
         self.line(label, "PROBLEM", text);
     }
 
-    /// One finding; further lines of `text` are indented below the first.
     fn line(&mut self, label: &str, finding: &str, text: &str) {
-        let text = text.trim().replace('\n', "\n                            ");
-        writeln!(self.text, "{label:<17} {finding:<9} {text}").expect("a string takes all text");
+        self.lines.push(Line { label: label.to_owned(), finding: finding.to_owned(), text: text.trim().to_owned() });
+    }
+
+    /// Everything, in columns as wide as they need to be. Further lines of a text are indented below its first.
+    fn text(&self) -> String {
+        let width = |column: fn(&Line) -> &str| self.lines.iter().map(|line| column(line).chars().count()).max();
+        let labels = width(|line| &line.label).unwrap_or_default();
+        let findings = width(|line| &line.finding).unwrap_or_default();
+        let indent = format!("\n{}", " ".repeat(labels + findings + 4));
+        let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
+        for line in &self.lines {
+            let lines = line.text.replace('\n', &indent);
+            writeln!(text, "{:<labels$}  {:<findings$}  {lines}", line.label, line.finding)
+                .expect("a string takes all text");
+        }
+        text
     }
 }
 
-/// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are. If no task of the backend
-/// could run there in any sandbox, as in a home directory that is not a repository, only the other places count.
-fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
-    let exposure = Exposure::of_backend(backend, reader);
+/// The directory in which this runs, unless no task of the backend could run there in any sandbox, as in a home directory
+/// that is not a repository.
+fn directory_of_tasks(backend: &dyn AgentBackend) -> Option<PathBuf> {
     let needs_git = backend.capabilities().requires_git;
-    let here = env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok());
-    let (place, checked) = match &here {
+    env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok())
+}
+
+/// Why tasks in `workspace-write` are refused `here`, if they are. Without a directory only the other places count.
+fn exposed(exposure: &Exposure, here: Option<&Path>) -> Option<String> {
+    let (place, checked) = match here {
         Some(here) => (format!("in {}, ", here.display()), exposure.check(here)),
         None => (String::new(), exposure.check_anywhere()),
     };
@@ -201,4 +251,21 @@ fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
 
 fn is_writable(dir: &Path) -> bool {
     tempfile::Builder::new().prefix(".check-").tempfile_in(dir).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_as_wide_as_the_longest_name() {
+        let mut report = Report::default();
+        report.line("limit", "set", "2 tasks");
+        report.problem("backend with-a-long-name", "first\nsecond");
+        let text = report.text();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        let [limit, first, second] = lines.as_slice() else { panic!("{text}") };
+        let columns = [limit.find("2 tasks"), first.find("first"), second.find("second")];
+        assert!(columns.iter().all(|column| column.is_some() && *column == columns[0]), "{text}");
+    }
 }

@@ -96,7 +96,12 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     };
     match (deep.format, &kept) {
         (Format::Text, Some(kept)) => {
-            print(&format!("\nthe logs of these tasks are in {}\n", kept.join("data/logs").display()));
+            let logs = kept.join("data/logs");
+            print(&format!(
+                "\nthe logs of these tasks are in {}\nremove {} when you no longer need them\n",
+                logs.display(),
+                kept.display()
+            ));
         }
         (Format::Text, None) => {}
         (Format::Json, _) => {
@@ -147,6 +152,28 @@ fn line(finding: &Finding) -> String {
         Verdict::Unknown => "unknown",
     };
     let mut line = String::new();
-    writeln!(line, "{:<44}{verdict:<9}{}", finding.case.title(), finding.words).expect("a string takes all text");
+    let title = finding.case.title();
+    writeln!(line, "{title:<TITLE_WIDTH$}  {verdict:<7}  {}", finding.words).expect("a string takes all text");
     line
+}
+
+/// Width of the column of titles, in characters. The longest title is wider, and stands out.
+const TITLE_WIDTH: usize = 42;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::Case;
+
+    #[test]
+    fn the_columns_of_a_finding_are_apart() {
+        for case in Case::ALL {
+            for verdict in [Verdict::Yes, Verdict::No, Verdict::Broken, Verdict::Unknown] {
+                let line = line(&Finding { case, verdict, words: "words".to_owned() });
+                let columns: Vec<_> = line.trim_end().split("  ").filter(|column| !column.is_empty()).collect();
+                assert_eq!(columns.len(), 3, "{line:?}");
+                assert_eq!((columns[0], columns[2].trim()), (case.title(), "words"));
+            }
+        }
+    }
 }

@@ -10,7 +10,14 @@ mod runtime;
 mod serve;
 mod wait;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,7 +28,7 @@ use self::{
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
-    process::as_first_process,
+    process::{as_first_process, reset_signals},
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
@@ -58,7 +65,7 @@ enum Verb {
     /// Serve MCP: on stdin and stdout, as without a command, or over HTTP
     Serve {
         /// Listen on this address, such as 127.0.0.1:8181; clients need the token in ~/.codex-connector/http-token
-        #[arg(long, value_name = "ADDRESS:PORT")]
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
         http: Option<SocketAddr>,
         /// Let the address be one that other machines reach: traffic is not encrypted
         #[arg(long, requires = "http")]
@@ -126,6 +133,7 @@ enum Verb {
 
 /// Plays the role that `args` name. A server runs `supervisor`, or this very program, for each task.
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
+    reset_signals();
     let command_line = match CommandLine::try_parse_from(args) {
         Ok(command_line) => command_line,
         Err(problem) => {
@@ -151,6 +159,9 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
                 (None | Some(Verb::Serve { http: None, .. }), config) => {
+                    if let Some(hint) = hint_for_a_person(io::stdin().is_terminal(), io::stdout().is_terminal()) {
+                        fail(hint);
+                    }
                     serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.to_string()))
                 }
                 (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
@@ -187,6 +198,19 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
+/// The value of `--http`.
+fn listening_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181".to_owned())
+}
+
+/// Told to a person who started the server without a client: it says nothing by itself.
+fn hint_for_a_person(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
+    (stdin_is_terminal && stdout_is_terminal).then_some(
+        "This is an MCP server: it waits for a client to write to its stdin. Press Ctrl-C to stop it, and run \
+         `codex-connector --help` to see what else it can do.",
+    )
+}
+
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
@@ -209,4 +233,25 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     };
     // Not by returning: a thread still waits for the end of stdin.
     std::process::exit(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_person_at_a_terminal_gets_the_hint() {
+        assert!(hint_for_a_person(true, true).is_some_and(|hint| hint.contains("--help")));
+        for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
+            assert_eq!(hint_for_a_person(stdin, stdout), None);
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_read_gets_an_example() {
+        assert!(listening_address("127.0.0.1:8181").is_ok());
+        for wrong in ["8181", "localhost:8181", ":8181", ""] {
+            assert!(listening_address(wrong).is_err_and(|said| said.contains("127.0.0.1:8181")), "{wrong}");
+        }
+    }
 }

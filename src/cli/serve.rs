@@ -14,7 +14,7 @@ use crate::{
     },
     process::check_proc,
     registry::Registry,
-    store::{HttpToken, Upkeep},
+    store::{HttpToken, StoreError, Upkeep},
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
@@ -82,11 +82,16 @@ pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Con
 /// The data directory.
 pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, String> {
     let opened = Upkeep::open(&config.data_dir, &config.log_dir);
-    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| {
-        let next = match error.source.kind() {
-            ErrorKind::Unsupported => "set `data_dir` to a directory on a local disk,",
-            _ => "make that directory writable, or set `data_dir`",
-        };
-        format!("{error}\nnext: {next} in {}", config.file.display())
-    })
+    opened
+        .and_then(|upkeep| upkeep.check_locks().map(|()| upkeep))
+        .map_err(|error| format!("{error}\nnext: {}", other_data_dir(config, &error)))
+}
+
+/// How to get a data directory that can be used, where this one cannot.
+pub(super) fn other_data_dir(config: &Config, error: &StoreError) -> String {
+    let file = config.file.display();
+    match error.source.kind() {
+        ErrorKind::Unsupported => format!("set `data_dir` to a directory on a local disk, in {file} or by --data-dir"),
+        _ => format!("make that directory writable, or set `data_dir` to another one, in {file} or by --data-dir"),
+    }
 }

@@ -48,7 +48,9 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     for word in words {
         match TaskId::parse(word) {
             Ok(id) => drop(ids.insert(id)),
-            Err(problem) => return unknown(&problem.to_string()),
+            Err(problem) => {
+                return unknown(&format!("{problem}\nnext: {}", find_task(&broker.config().log_dir)));
+            }
         }
     }
     let runtime = match runtime() {

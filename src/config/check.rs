@@ -87,6 +87,12 @@ impl Checker {
         ConfigProblem::BadValue { origin: setting.origin.to_string(), found: setting.shown(), wrong, next, key }
     }
 
+    /// Whether `word` is a kind of backend.
+    pub(super) fn is_kind(&self, backend: &BackendName, word: &str) -> bool {
+        let path = ["backends", backend.as_str(), "kind"].map(str::to_owned);
+        shape::find(&self.shape, &path).is_some_and(|schema| shape::accepts(schema, &Value::from(word)))
+    }
+
     fn unknown(&self, setting: &Setting) -> ConfigProblem {
         let key = setting.key();
         let meant = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);

@@ -57,7 +57,8 @@ impl Origin {
         match self {
             Self::Defaults | Self::File(_) => format!("`{key}`"),
             Self::Variable(_) => format!("{PREFIX}{}", key.replace('.', "__").to_ascii_uppercase()),
-            Self::Flag(_) => format!("--set {key}=…"),
+            Self::Flag("--set") => format!("--set {key}=…"),
+            Self::Flag(name) => (*name).to_owned(),
         }
     }
 }

@@ -171,10 +171,9 @@ pub(super) fn accepts(schema: &Value, value: &Value) -> bool {
 
 /// What the schema asks for, in words.
 pub(super) fn allowed(schema: &Value) -> String {
-    let word = |choice: &Value| choice.as_str().map_or_else(|| format!("`{choice}`"), |word| format!("`{word}`"));
-    let words: Vec<_> = branches(schema).flat_map(choices).map(word).collect();
+    let words = words(schema);
     if !words.is_empty() {
-        return words.join(", ");
+        return words;
     }
     let least = schema.get("minimum").map(|least| format!(", at least {least}")).unwrap_or_default();
     let kinds: Vec<_> = branches(schema)
@@ -184,7 +183,7 @@ pub(super) fn allowed(schema: &Value) -> String {
                 ("boolean", "`true`, `false`".to_owned()),
                 ("integer", format!("a whole number{least}")),
                 ("number", format!("a number{least}")),
-                ("array", "a list, such as `[\"a\", \"b\"]`".to_owned()),
+                ("array", list_of(branch)),
                 ("object", "a table".to_owned()),
             ]
             .into_iter()
@@ -193,6 +192,20 @@ pub(super) fn allowed(schema: &Value) -> String {
         })
         .collect();
     kinds.join(", or ")
+}
+
+/// The choices that the schema offers, if it does.
+fn words(schema: &Value) -> String {
+    let word = |choice: &Value| choice.as_str().map_or_else(|| format!("`{choice}`"), |word| format!("`{word}`"));
+    branches(schema).flat_map(choices).map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// The list that an array's schema asks for.
+fn list_of(array: &Value) -> String {
+    match array.get("items").map(words).filter(|words| !words.is_empty()) {
+        Some(words) => format!("a list of any of {words}"),
+        None => "a list, such as `[\"a\", \"b\"]`".to_owned(),
+    }
 }
 
 fn choices(schema: &Value) -> impl Iterator<Item = &Value> {

@@ -50,17 +50,27 @@ impl Whole<'_> {
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
                     let meant = nearest(word, others.iter().copied());
                     let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
-                    let wrong = match others.as_slice() {
-                        [] => format!(": `{word}` is not another backend; `{name}` is the only one"),
-                        others => {
-                            format!(": `{word}` is not another backend{meant}; there is `{}`", others.join("`, `"))
-                        }
+                    let there = match others.as_slice() {
+                        [] => format!("`{name}` is the only one"),
+                        others => format!("there is `{}`", others.join("`, `")),
                     };
+                    let wrong =
+                        format!(": `{word}` is not another backend{meant}; {there}{}", self.how_to_add(name, word));
                     problems.push(self.bad(&key, wrong));
                 }
             }
         }
         fallback
+    }
+
+    /// How to add the backend `word` that the fallback of `name` lacks, as the end of a sentence.
+    fn how_to_add(&self, name: &BackendName, word: &str) -> String {
+        match BackendName::new(word) {
+            Ok(other) if other != *name && self.checker.is_kind(name, word) => {
+                format!("; to add it, write a section [backends.{word}] with `kind = \"{word}\"`")
+            }
+            Ok(_) | Err(_) => String::new(),
+        }
     }
 
     /// With a tool for each backend, no two may have the same name.

@@ -20,7 +20,7 @@ pub fn check_repository(directory: &Path) -> Result<(), DirectoryProblem> {
         let git = level.join(".git");
         if git.is_file() {
             let git_dir = git_dir_named_in(&git);
-            return if is_complete(&git_dir) { Ok(()) } else { Err(DirectoryProblem::LostWorktree { git_dir }) };
+            return if is_complete(&git_dir) { Ok(()) } else { Err(lost(level, git_dir)) };
         }
         if git.join("HEAD").exists() {
             return Ok(());
@@ -48,6 +48,21 @@ fn git_dir_named_in(git: &Path) -> PathBuf {
     match (text.strip_prefix("gitdir:"), git.parent()) {
         (Some(path), Some(level)) => level.join(path.trim()),
         (None, _) | (_, None) => git.to_owned(),
+    }
+}
+
+/// The problem with the worktree `level`, whose `.git` file leads to `git_dir`, where git could not work.
+fn lost(level: &Path, git_dir: PathBuf) -> DirectoryProblem {
+    // The entries of worktrees are in `worktrees` of their repository's git directory.
+    let parent = git_dir.parent().filter(|parent| parent.file_name().is_some_and(|name| name == "worktrees"));
+    let repository = parent.and_then(Path::parent).filter(|repository| is_git_directory(repository));
+    match repository.map(Path::to_owned) {
+        Some(repository) if !git_dir.exists() => {
+            let main = repository.parent().filter(|_| repository.ends_with(".git") && !is_bare(&repository));
+            let worktrees = main.map(Path::to_owned).into_iter().chain(worktrees_of(&repository)).collect();
+            DirectoryProblem::RemovedWorktree { repository, entry: git_dir, worktrees }
+        }
+        Some(_) | None => DirectoryProblem::LostWorktree { worktree: level.to_owned(), git_dir },
     }
 }
 
@@ -133,20 +148,35 @@ mod tests {
         let (_dir, real) = scratch();
         let worktree = real.join("worktree");
         let entry = real.join("main/.git/worktrees/worktree");
-        let lost = |git_dir: PathBuf| Err(DirectoryProblem::LostWorktree { git_dir });
-        fs::rename(&entry, real.join("kept")).expect("it is ours");
-        assert_eq!(check_repository(&worktree), lost(entry.clone()), "pruned");
-        fs::rename(real.join("kept"), &entry).expect("it is ours");
-        assert_eq!(check_repository(&worktree), Ok(()));
+        let lost = |git_dir: PathBuf| Err(DirectoryProblem::LostWorktree { worktree: worktree.clone(), git_dir });
         fs::rename(real.join("main"), real.join("moved")).expect("it is ours");
-        assert_eq!(check_repository(&worktree), lost(entry), "its repository was moved");
+        let problem = check_repository(&worktree);
+        assert_eq!(problem, lost(entry), "its repository was moved");
+        let command = format!("`git worktree repair {}`", worktree.display());
+        assert!(problem.is_err_and(|problem| problem.next().contains(&command)));
+        git(&real.join("moved"), &["worktree", "repair", &worktree.display().to_string()]);
+        assert_eq!(check_repository(&worktree), Ok(()), "the advice helps");
         let moved = real.join("moved/.git/worktrees/worktree");
-        fs::write(worktree.join(".git"), format!("gitdir: {}\n", moved.display())).expect("it is writable");
-        assert_eq!(check_repository(&worktree), Ok(()), "repaired");
         fs::remove_dir_all(real.join("moved/.git/objects")).expect("it is ours");
         assert_eq!(check_repository(&worktree), lost(moved), "its repository has nothing in it");
         fs::write(worktree.join(".git"), "nonsense").expect("it is writable");
         assert_eq!(check_repository(&worktree), lost(worktree.join(".git")));
+    }
+
+    #[test]
+    fn a_worktree_whose_entry_is_gone_names_the_other_worktrees() {
+        let (_dir, real) = scratch();
+        git(&real.join("main"), &["worktree", "add", "-q", "--detach", "../other"]);
+        let (repository, entry) = (real.join("main/.git"), real.join("main/.git/worktrees/worktree"));
+        fs::remove_dir_all(&entry).expect("it is ours");
+        let problem = check_repository(&real.join("worktree")).expect_err("git cannot work there");
+        let worktrees = vec![real.join("main"), real.join("other")];
+        assert_eq!(problem, DirectoryProblem::RemovedWorktree { repository, entry, worktrees });
+        let next = problem.next();
+        assert!(
+            next.contains(&format!("{0}/main, {0}/other", real.display())) && next.contains("worktree add"),
+            "{next}"
+        );
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Why a directory cannot be worked in.
 
-use std::path::PathBuf;
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use rustix::io::Errno;
 
@@ -37,8 +40,20 @@ pub enum DirectoryProblem {
     /// Its `.git` file leads to nothing that git could use.
     #[error("is in a worktree whose git directory {} is missing", git_dir.display())]
     LostWorktree {
+        /// The worktree.
+        worktree: PathBuf,
         /// Where the `.git` file leads.
         git_dir: PathBuf,
+    },
+    /// Its repository is still there but no longer has an entry for it, as after `git worktree prune`.
+    #[error("is in a worktree that the repository {} no longer has: its entry {} is missing", repository.display(), entry.display())]
+    RemovedWorktree {
+        /// The repository's git directory.
+        repository: PathBuf,
+        /// Where the `.git` file leads.
+        entry: PathBuf,
+        /// The worktrees of the repository, its main worktree first if it has one.
+        worktrees: Vec<PathBuf>,
     },
     /// It is where git keeps a repository's data.
     #[error("is inside git's own directory {}", git_dir.display())]
@@ -72,18 +87,26 @@ impl DirectoryProblem {
                  backend in config.toml"
                     .to_owned()
             }
-            Self::LostWorktree { .. } => {
-                "run `git worktree repair` in the main repository, or give another directory: git cannot work in this one"
+            Self::LostWorktree { worktree, .. } => format!(
+                "if the main repository was moved, run `git worktree repair {}` in the place where it is now; otherwise give \
+                 another directory",
+                shell_word(worktree)
+            ),
+            Self::RemovedWorktree { worktrees, .. } if worktrees.is_empty() => {
+                "give another directory, or add a worktree with `git worktree add`, and give its path: `git worktree repair` \
+                 does not help here"
                     .to_owned()
             }
+            Self::RemovedWorktree { worktrees, .. } => format!(
+                "give one of the repository's worktrees: {}; or add one with `git worktree add`, and give its path. `git \
+                 worktree repair` does not help here",
+                listed(worktrees)
+            ),
             Self::GitDirectory { .. } => "give the directory that holds the project's files".to_owned(),
             Self::Bare { worktrees } if worktrees.is_empty() => {
                 "add a worktree with `git worktree add`, and give its path".to_owned()
             }
-            Self::Bare { worktrees } => {
-                let paths: Vec<_> = worktrees.iter().map(|worktree| worktree.display().to_string()).collect();
-                format!("give one of its worktrees: {}", paths.join(", "))
-            }
+            Self::Bare { worktrees } => format!("give one of its worktrees: {}", listed(worktrees)),
         }
     }
 
@@ -101,8 +124,20 @@ impl DirectoryProblem {
             | Self::Home
             | Self::NoRepository
             | Self::LostWorktree { .. }
+            | Self::RemovedWorktree { .. }
             | Self::GitDirectory { .. }
             | Self::Bare { .. } => "EINVAL",
         }
     }
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}
+
+/// A path to be pasted into a shell.
+fn shell_word(path: &Path) -> String {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map(Cow::into_owned).unwrap_or(path)
 }

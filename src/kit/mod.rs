@@ -147,6 +147,9 @@ impl Kit {
             return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
+        // It makes the directory as for any task: for its owner alone.
+        Upkeep::open(&config.data_dir, &config.log_dir)
+            .map_err(|StoreError { path, source, .. }| KitProblem::Place { path, source })?;
         let place = Place::in_dir(&config.data_dir)
             .map_err(|source| KitProblem::Place { path: config.data_dir.clone(), source })?;
         config.data_dir = place.data_dir();
@@ -164,7 +167,7 @@ impl Kit {
         let limit = limit.min(ceiling.timeout.unwrap_or(limit));
         let upkeep = Upkeep::open(&config.data_dir, &config.log_dir)?;
         let (program, installed) =
-            installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh).await.map_err(|problem| {
+            installed(&*backend, &ProbeCache::of(&upkeep), Freshness::Fresh, None).await.map_err(|problem| {
                 KitProblem::NotUsable { name: backend.name().clone(), next: problem.next(&*backend), problem }
             })?;
         let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));

@@ -20,9 +20,8 @@ const LEAVING: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 impl Place {
-    /// A new one.
+    /// A new one in `parent`, which is there.
     pub(super) fn in_dir(parent: &Path) -> io::Result<Self> {
-        fs::create_dir_all(parent)?;
         let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
         let place = Self { dir };
         fs::create_dir(place.outside())?;

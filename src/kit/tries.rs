@@ -150,10 +150,15 @@ impl Kit {
         let runs_a_command = matches!(meddling, Meddling::CancelOnce(_));
         let ask = if runs_a_command { self.ask_freely(prompt) } else { self.ask(prompt) };
         let trial = self.tries(Ask { meddling, ..ask }).await?;
-        Ok(clean(&trial, || match (trial.met, trial.failed_by("Cancelled by user")) {
-            (true, true) => (Verdict::Yes, "nothing is left".to_owned()),
-            (false, _) => (Verdict::Unknown, format!("it had ended by then: {}", trial.words())),
-            (true, false) => (Verdict::Broken, trial.words()),
+        Ok(clean(&trial, || {
+            let ended = if trial.failed_by("Cancelled by user") {
+                Ended::Cancelled
+            } else if trial.completed() {
+                Ended::Completed
+            } else {
+                Ended::Otherwise
+            };
+            judge_cancelled(trial.met, ended, trial.words())
         }))
     }
 
@@ -287,6 +292,24 @@ impl Kit {
     }
 }
 
+/// How a task ended that was to be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Cancelled,
+    Completed,
+    Otherwise,
+}
+
+/// Judges a task that was cancelled while it ran (`met`), or was found to have ended by then. `words` say how it ended.
+fn judge_cancelled(met: bool, ended: Ended, words: String) -> Judgement {
+    match (met, ended) {
+        (true, Ended::Cancelled) => (Verdict::Yes, "nothing is left".to_owned()),
+        // A fast model can finish its turn between the last look at the task and the cancel. That breaks no promise.
+        (false, _) | (true, Ended::Completed) => (Verdict::Unknown, format!("it had ended by then: {words}")),
+        (true, Ended::Otherwise) => (Verdict::Broken, words),
+    }
+}
+
 /// Nothing counts where something is left running.
 pub(super) fn clean(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
     match trial.left.is_empty() {
@@ -349,6 +372,15 @@ fn stranger(session: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_that_was_complete_before_the_cancel_breaks_no_promise() {
+        let verdict = |met, ended| judge_cancelled(met, ended, String::new()).0;
+        assert_eq!(verdict(true, Ended::Cancelled), Verdict::Yes);
+        assert_eq!(verdict(true, Ended::Completed), Verdict::Unknown);
+        assert_eq!(verdict(true, Ended::Otherwise), Verdict::Broken);
+        assert_eq!(verdict(false, Ended::Completed), Verdict::Unknown);
+    }
 
     #[test]
     fn a_stranger_looks_like_a_session_and_is_another() {

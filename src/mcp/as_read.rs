@@ -113,13 +113,14 @@ const FIELDS: [&str; 29] = [
     "Stderr",
 ];
 
-const HEADINGS: [&str; 11] = [
+const HEADINGS: [&str; 12] = [
     "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
     "## Task Cancelled",
     "## Task Not Cancelled",
     "### What the agent said",
+    "### Why it did not start",
     "### What to do",
     "### Diagnostics",
     "### Files",

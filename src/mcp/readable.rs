@@ -13,6 +13,7 @@ use std::{
 
 use rmcp::{
     RoleServer,
+    model::JsonRpcMessage,
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::{Transport, async_rw::DEFAULT_MAX_LINE_LENGTH},
 };
@@ -165,7 +166,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.transport.send(message)
+        self.transport.send(with_the_first_step(message))
     }
 
     /// Can be dropped while it waits: an answer that is being sent is kept.
@@ -190,6 +191,21 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.transport.close().await
     }
+}
+
+/// What rmcp says of a request that comes without the metadata of 2026-07-28, or before `initialize` is complete.
+const NO_METADATA: &str = "request _meta is missing";
+
+/// Adds the way of older clients to that error, whose only way in is `initialize`.
+fn with_the_first_step(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcMessage<RoleServer> {
+    if let JsonRpcMessage::Error(answer) = &mut message
+        && answer.error.message.starts_with(NO_METADATA)
+    {
+        let step = "; next: send them, or first send `initialize` with `protocolVersion`, `capabilities` and `clientInfo` in \
+                    its `params`";
+        answer.error.message.to_mut().push_str(step);
+    }
+    message
 }
 
 #[cfg(test)]

@@ -76,7 +76,10 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     }
     let line = JsonLine::read(text);
     if line.objects.is_empty() && line.problem.is_none() {
-        return Repair::None;
+        // Such as JSON5: a message to people, and to its sender.
+        let other = text.starts_with(b"{").then(|| Unreadable::new(text, "it is not JSON".to_owned()));
+        let other = other.filter(|other| other.id.is_some());
+        return other.map_or(Repair::None, |other| Repair::Done { messages: vec![], unreadable: vec![other] });
     }
     let (mut messages, mut unreadable) = (vec![], vec![]);
     for object in line.objects {
@@ -103,35 +106,59 @@ fn invalid_request(text: &[u8], value: &Value) -> Option<Unreadable> {
     Some(Unreadable::invalid_request(text)).filter(|invalid| invalid.id.is_some() && !is_response && !is_valid())
 }
 
-/// The id at the top level of a message, which may be torn or invalid elsewhere.
+/// The id at the top level of a message, which may be torn or invalid elsewhere. Its key can have escapes, single quotes
+/// as in Python, or no quotes as in JSON5.
 fn id_of(text: &[u8]) -> Option<RequestId> {
     let (mut depth, mut at) = (0_usize, 0);
+    // Whether a key or a value can begin here: elsewhere an apostrophe or a word is only a part of something else.
+    let mut is_start = false;
     while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => {
-                let end = end_of_string(text, at)?;
-                let after = text[end..].trim_ascii_start();
-                if depth == 1 && &text[at..end] == b"\"id\"" && after.first() == Some(&b':') {
-                    return Deserializer::from_slice(&after[1..]).into_iter().next()?.ok();
-                }
-                at = end;
-                continue;
+        let end = match byte {
+            b'"' => Some(end_of_string(text, at)?),
+            b'\'' if is_start => Some(end_of_string(text, at)?),
+            b'i' if is_start && text[at..].starts_with(b"id") => Some(at + 2),
+            _ => None,
+        };
+        if let Some(end) = end {
+            let after = text[end..].trim_ascii_start();
+            if depth == 1 && is_id(&text[at..end]) && after.first() == Some(&b':') {
+                return value_of_id(after[1..].trim_ascii_start());
             }
+            (at, is_start) = (end, false);
+            continue;
+        }
+        match byte {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        is_start = matches!(byte, b'{' | b'[' | b',' | b':') || is_start && byte.is_ascii_whitespace();
         at += 1;
     }
     None
 }
 
-/// The end of the string that begins at `start`.
+/// Whether this key, with its quotes, is `id`.
+fn is_id(key: &[u8]) -> bool {
+    matches!(key, b"id" | b"'id'" | b"\"id\"") || serde_json::from_slice::<String>(key).is_ok_and(|key| key == "id")
+}
+
+/// The id that `text` begins with.
+fn value_of_id(text: &[u8]) -> Option<RequestId> {
+    if text.first() == Some(&b'\'') {
+        let end = end_of_string(text, 0)?;
+        return Some(RequestId::String(str::from_utf8(&text[1..end - 1]).ok()?.into()));
+    }
+    Deserializer::from_slice(text).into_iter().next()?.ok()
+}
+
+/// The end of the string that begins at `start`, with either kind of quotes.
 fn end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let quote = *text.get(start)?;
     let mut at = start + 1;
     loop {
         match text.get(at)? {
-            b'"' => return Some(at + 1),
+            byte if *byte == quote => return Some(at + 1),
             b'\\' => at += 2,
             _ => at += 1,
         }
@@ -168,7 +195,19 @@ mod tests {
     fn what_is_valid_or_no_message_is_left_alone() {
         let valid = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\ud83d\ude00"}}"#;
         let response = br#"{"id":1,"result":5}"#;
-        for text in [&valid[..], response, b"[1]", b"", b"hello", b"{", b"12"] {
+        for text in [
+            &valid[..],
+            response,
+            b"[1]",
+            b"",
+            b"hello",
+            b"{",
+            b"12",
+            b"id: 7",
+            b"said {id: 7}",
+            b"{x: {id: 7}}",
+            b"{bid: 7}",
+        ] {
             assert_eq!(repair(text), Repair::None, "{}", text.escape_ascii());
         }
     }
@@ -208,12 +247,18 @@ mod tests {
             r#"{"params":{"id":8,"x":"\"id\":9,"}, "id" : 7 ,}"#,
             r#"{"x":"\"id\"","id":7,"y":"torn"#,
             r#"{"y":"id","id":7,,}"#,
+            r#"{"\u0069\u0064":7,"x":NaN}"#,
+            "{'jsonrpc':'2.0','id':7,'method':'ping'}",
+            r#"{'x':'it\'s "id":8','id':7}"#,
+            "{jsonrpc: '2.0', id: 7, method: 'ping'}",
+            r#"{"x":don't,"id":7,"y":NaN}"#,
             &deep,
         ] {
             assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::Number(7))], "{text}");
         }
-        let named = RequestId::String("a".into());
-        assert_eq!(unreadable_ids(br#"{"id":"a","x":NaN}"#), [Some(named)]);
+        for text in [r#"{"id":"a","x":NaN}"#, r#"{"\u0069d":"a","x":NaN}"#, "{'id':'a'}", "{id:'a'}"] {
+            assert_eq!(unreadable_ids(text.as_bytes()), [Some(RequestId::String("a".into()))], "{text}");
+        }
         for text in [r#"{"x":NaN}"#, r#"{"id":{},"x":NaN}"#, r#"{"params":{"id":8},}"#, r#"{"id""#, r#"{"id":"#] {
             assert_eq!(unreadable_ids(text.as_bytes()), [None], "{text}");
         }

@@ -141,7 +141,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.further) else {
-            return Err(ErrorData::invalid_params("tool not found", None));
+            // Where the configuration cannot be read, nobody knows which tools it has.
+            return Err(self
+                .broker()
+                .err()
+                .unwrap_or_else(|| ErrorData::invalid_params(extra::not_found(&request.name), None)));
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.handed {

@@ -11,6 +11,7 @@ mod lines;
 mod probe;
 mod program;
 mod proof;
+mod signals;
 #[cfg(target_os = "linux")]
 mod stat;
 mod system;
@@ -27,10 +28,11 @@ pub(crate) use lines::Limits;
 pub use lines::{HELD, LineReader, Piece};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
+pub use signals::reset_signals;
 pub use system::{NoProc, check_proc};
 pub use tree::{
-    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, nudge, parent_group,
-    sweep_groups,
+    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
+    parent_group, sweep_groups,
 };
 
 /// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts

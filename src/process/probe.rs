@@ -1,15 +1,31 @@
 //! Asking a program a short question.
 
-use std::{collections::BTreeMap, ffi::OsString, io, path::Path, pin::pin, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    io,
+    path::Path,
+    pin::pin,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
 
-use connector_api::{ProbeAnswer, ProbeCommand};
+use connector_api::{ProbeAnswer, ProbeCommand, without_colours};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Command,
+    process::{Child, Command},
+    task::spawn_blocking,
     time::timeout,
 };
 
-use super::{agent::exit, tree};
+use super::{
+    TASK_MARKER,
+    agent::exit,
+    identity_of,
+    tree::{self, kill_left_behind},
+};
+use crate::task::TaskId;
 
 /// The longest that a program may take to answer.
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
@@ -22,18 +38,21 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns what it said.
 ///
-/// Fails with [`ProbeError`] when it cannot be started or does not end in 10 s. It is killed then, and also when the
-/// wait for it is dropped.
+/// Fails with [`ProbeError`] when it cannot be started or does not end in 10 s. Whatever it started is killed, however it
+/// ends, and also when the wait for it is dropped. A process that leaves its group, clears its environment and loses its
+/// parents is not found.
 pub async fn probe(
     program: &Path,
     question: &ProbeCommand,
     environment: &BTreeMap<OsString, OsString>,
 ) -> Result<ProbeAnswer, ProbeError> {
     let not_started = |error| ProbeError::NotStarted { program: program.display().to_string(), error };
+    let id = TaskId::random();
     let mut child = Command::new(program)
         .args(&question.args)
         .env_clear()
         .envs(environment)
+        .env(TASK_MARKER, marker(environment.get(OsStr::new(TASK_MARKER)), &id))
         .current_dir("/")
         .env("PWD", "/")
         .stdin(Stdio::null())
@@ -43,7 +62,7 @@ pub async fn probe(
         .kill_on_drop(true)
         .spawn()
         .map_err(not_started)?;
-    let group = Group(child.id());
+    let processes = Processes { leader: child.id(), id, are_stopped: false, is_reaped: false };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let status = {
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -58,6 +77,7 @@ pub async fn probe(
             }
         });
         let status = ended.await;
+        processes.stop(&child).await;
         if status.is_ok() && !is_read {
             let _ = timeout(DRAIN, reading).await;
         }
@@ -65,9 +85,9 @@ pub async fn probe(
     };
     match status {
         Ok(status) => {
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            // Some wrappers print colours also where nobody sees them.
+            let text = |bytes: Vec<u8>| without_colours(&String::from_utf8_lossy(&bytes));
             let exit = exit(status.map_err(not_started)?);
-            group.let_go();
             Ok(ProbeAnswer { args: question.args.clone(), exit, stdout: text(stdout), stderr: text(stderr) })
         }
         Err(_) => {
@@ -77,20 +97,52 @@ pub async fn probe(
     }
 }
 
-/// The process group of a probe, killed when this is dropped.
-struct Group(Option<u32>);
+/// The marker for a probe, whose processes may also work for tasks.
+fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
+    let mut ids = tasks.filter(|ids| !ids.is_empty()).cloned().unwrap_or_default();
+    if !ids.is_empty() {
+        ids.push(",");
+    }
+    ids.push(id.as_str());
+    ids
+}
 
-impl Group {
-    /// Its leader was waited for: what its pid means now is not known.
-    fn let_go(mut self) {
-        self.0 = None;
+/// Everything that a probe started, such as a background update: its process group, and what carries its marker. Stopped
+/// when the probe has ended, and also when this is dropped.
+struct Processes {
+    leader: Option<u32>,
+    /// Marks them as the agents of a task are marked.
+    id: TaskId,
+    are_stopped: bool,
+    /// Whether the leader was waited for.
+    is_reaped: bool,
+}
+
+impl Processes {
+    async fn stop(mut self, child: &Child) {
+        self.is_reaped = child.id().is_none();
+        self.are_stopped = true;
+        self.stop_group();
+        let id = self.id.clone();
+        let _ = spawn_blocking(move || kill_left_behind(&id, None, None)).await;
+    }
+
+    /// While a process group has members, no process gets its number. So if the leader was waited for and a process with its
+    /// number is there, it is another one.
+    fn stop_group(&self) {
+        let is_ours = |leader: &u32| !self.is_reaped || identity_of(*leader).is_none();
+        if let Some(leader) = self.leader.filter(is_ours) {
+            tree::kill_group(leader);
+        }
     }
 }
 
-impl Drop for Group {
+impl Drop for Processes {
     fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            tree::kill_group(leader);
+        if !self.are_stopped {
+            self.stop_group();
+            let id = self.id.clone();
+            let _ = thread::Builder::new().spawn(move || kill_left_behind(&id, None, None));
         }
     }
 }
@@ -119,4 +171,55 @@ pub enum ProbeError {
         /// The command line.
         question: String,
     },
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+    use connector_api::Exit;
+    use connector_testing::eventually;
+
+    use super::*;
+
+    /// The answer of a shell script to `--version`, and the pids that it wrote, one per line.
+    async fn asked(script: &str) -> (Result<ProbeAnswer, ProbeError>, Vec<u32>) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let (program, pids) = (dir.path().join("agent"), dir.path().join("pids"));
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("it is writable");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin".as_ref()), ("PIDS", pids.as_os_str())];
+        let environment = environment.map(|(name, value)| (name.into(), value.to_owned())).into();
+        let answer = probe(&program, &ProbeCommand::new(["--version"]), &environment).await;
+        let pids = fs::read_to_string(pids).unwrap_or_default();
+        (answer, pids.lines().filter_map(|pid| pid.parse().ok()).collect())
+    }
+
+    #[tokio::test]
+    async fn whatever_a_probe_started_is_stopped_when_it_has_answered() {
+        for script in [
+            "sleep 300 & echo $! >>$PIDS; echo 1.0.0",
+            "sleep 300 >/dev/null 2>&1 & echo $! >>$PIDS; echo 1.0.0",
+            "setsid sleep 300 >/dev/null 2>&1 & echo $! >>$PIDS; echo 1.0.0",
+            "env -i sleep 300 >/dev/null 2>&1 & echo $! >>$PIDS; echo 1.0.0",
+        ] {
+            let (answer, pids) = asked(script).await;
+            assert_eq!(answer.expect("it answers").bare_version(), Some("1.0.0"), "{script}");
+            let [pid] = pids[..] else { panic!("{script}: {pids:?}") };
+            // One that has ended may be a zombie until its new parent waits for it.
+            eventually("its end", Duration::from_secs(30), || {
+                crate::process::stat::stat(pid).is_none_or(|stat| stat.is_zombie).then_some(())
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn colours_are_taken_out_of_an_answer() {
+        let (answer, _) =
+            asked("printf '\\033[1mcodex-cli 0.171.0\\033[0m\\r\\n'; printf '\\033[31mno\\033[m' >&2").await;
+        let answer = answer.expect("it answers");
+        assert_eq!(answer.exit, Exit::Code(0));
+        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("codex-cli 0.171.0\r\n", "no"));
+    }
 }

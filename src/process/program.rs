@@ -47,6 +47,12 @@ pub enum ProgramProblem {
         /// The name.
         program: String,
     },
+    /// A program that only the project has, which must not choose the agent of a weaker sandbox.
+    #[error("{} belongs to the project, and tasks in `read-only` and `workspace-write` run no program of the project", program.display())]
+    InProject {
+        /// The program.
+        program: PathBuf,
+    },
     /// A path that leads nowhere.
     #[error("no file {}", program.display())]
     NotThere {
@@ -79,7 +85,7 @@ impl ProgramProblem {
     pub fn errno(&self) -> &'static str {
         match self {
             Self::NotOnPath { .. } | Self::NotThere { .. } | Self::Dangling { .. } | Self::Relative { .. } => "ENOENT",
-            Self::NotExecutable { .. } => "EACCES",
+            Self::NotExecutable { .. } | Self::InProject { .. } => "EACCES",
         }
     }
 }

@@ -7,7 +7,9 @@
 //! - what a variable says openly whose name ends in `USER` or `DB`, such as `POSTGRES_USER`;
 //! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **unless** they stand beside the name
 //!   of their variable, as in `POSTGRES_PASSWORD=postgres`. Everyday words are found everywhere, and an answer without
-//!   them is wrong. Four words may be a passphrase, and more than fifteen letters are no word.
+//!   them is wrong. Four words may be a passphrase, and more than fifteen letters are no word;
+//! - values without a letter or a digit, such as `--------`, and values of one repeated character, such as `00000000`,
+//!   **unless** they stand beside the name of their variable. They are found in headings, tables and numbers.
 //!
 //! Of a URL with a password in it, the whole URL and the password are looked for; of several lines, all of them together and
 //! each by itself.
@@ -149,7 +151,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
         return vec![];
     }
     let secret = |value: &[u8], place| Secret { variable: name.to_owned(), value: value.to_vec(), place };
-    if is_few_words(value) {
+    if is_common(value) {
         return vec![secret(value, Place::BesideItsName)];
     }
     let mut parts: Vec<_> = password.into_iter().collect();
@@ -158,7 +160,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
         let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
     }
-    parts.retain(|part| part.len() >= SHORTEST && !is_few_words(part));
+    parts.retain(|part| part.len() >= SHORTEST && !is_common(part));
     [value].into_iter().chain(parts).map(|part| secret(part, Place::Anywhere)).collect()
 }
 
@@ -171,6 +173,13 @@ fn words(name: &str) -> Vec<String> {
 /// Whether the value of this variable is told to everyone.
 fn is_open(name: &str) -> bool {
     words(name).last().is_some_and(|last| OPEN.contains(&last.as_str()))
+}
+
+/// Whether the value stands in many texts that do not give it away.
+fn is_common(value: &[u8]) -> bool {
+    let is_punctuation = value.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric());
+    let is_repeated = value.windows(2).all(|two| two[0] == two[1]);
+    is_punctuation || is_repeated || is_few_words(value)
 }
 
 /// Whether the value is a few lower-case words that stand in many texts.
@@ -297,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_lower_case_words_are_secret_beside_their_name_alone() {
+    fn words_and_punctuation_found_everywhere_are_secret_beside_their_name_alone() {
         for value in [
             "postgres",
             "localstack",
@@ -306,6 +315,12 @@ mod tests {
             "correct horse battery",
             "some_project/",
             "elasticsearch",
+            "--------",
+            "########",
+            "= = = = =",
+            "!@#$%^&*()",
+            "00000000",
+            "xxxxxxxxxxxxxxxxxxxx",
         ] {
             assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), Place::BesideItsName)], "{value}");
         }
@@ -318,7 +333,9 @@ mod tests {
             "correct-horse-battery-staple",
             "abcd efgh ijkl mnop",
             "abcdefghijklmnop",
-            "--------",
+            "----1---",
+            "00000001",
+            "ÄÖÜÄÖÜ--",
         ] {
             assert!(is_found("SOME_PASSWORD", value), "{value}");
         }

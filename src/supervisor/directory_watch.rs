@@ -275,6 +275,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::await_holding_lock, reason = "the lock stands for a look that does not return")]
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_cannot_be_checked_at_the_end_is_a_violation() {
         let roots = Roots::new();

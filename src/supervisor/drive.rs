@@ -7,6 +7,7 @@ use std::{
 
 use chrono::Utc;
 use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Sandbox, Step};
+use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
     io::AsyncRead,
@@ -29,7 +30,7 @@ use super::{
     unended::{self, UnendedLine},
 };
 use crate::{
-    process::{Agent, AgentProcess, LineReader, Piece},
+    process::{Agent, AgentProcess, LineReader, Member, Piece, not_ended},
     store::OpenTask,
     task::{TaskRecord, TaskSpec},
 };
@@ -60,6 +61,8 @@ pub(super) struct Run {
     directory: Option<DirectoryWatch>,
     /// The beginning of the last line that the session did not understand.
     last_raw: Vec<u8>,
+    /// The processes that nothing could end.
+    given_up: Vec<Member>,
 }
 
 /// What ended a wait.
@@ -98,6 +101,7 @@ impl Run {
             overdue_at: None,
             directory: None,
             last_raw: Vec::new(),
+            given_up: Vec::new(),
         }
     }
 
@@ -184,12 +188,10 @@ impl Run {
         self.tree.let_go();
         let exit = self.exit;
         let has_completed = self.session.has_completed();
-        let warnings = self.watch.warning(self.sandbox).into_iter().chain(self.session.warnings()).collect();
+        let of_processes = not_ended(&self.given_up).into_iter().chain(self.watch.warning(self.sandbox));
+        let warnings = of_processes.chain(self.session.warnings()).collect();
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
-        let violation = match &self.directory {
-            Some(directory) => directory.violation().await,
-            None => None,
-        };
+        let violation = OptionFuture::from(self.directory.as_ref().map(DirectoryWatch::violation)).await.flatten();
         let stopped = self.machine.stopped();
         End { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }
@@ -243,6 +245,12 @@ impl Run {
                     self.tree.terminate();
                 }
                 Effect::Kill => self.tree.kill(),
+                Effect::GiveUp => {
+                    self.given_up = self.tree.survivors();
+                    if !self.given_up.is_empty() {
+                        journal.survivors(&self.given_up, "could not end");
+                    }
+                }
                 Effect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
                 Effect::LookForSurvivors => {
                     let survivors = self.tree.survivors().len();

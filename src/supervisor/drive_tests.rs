@@ -102,6 +102,7 @@ fn spec() -> TaskSpec {
         index: IndexLimits { entries: 10, text: 100 },
         max_running: 0,
         ceiling: Ceiling::default(),
+        trusted_files: vec![],
         resumed_from: None,
         session_usage: None,
         fallbacks: vec![],

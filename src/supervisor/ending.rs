@@ -167,10 +167,10 @@ impl End {
         }
     }
 
-    /// Whether the agent completed its turn and then exited with a non-zero code.
+    /// Whether the agent completed its turn and then exited with a non-zero code, or by a signal.
     fn failed_only_to_exit(&self) -> bool {
-        let failed = self.violation.is_some() || !matches!(self.verdict.outcome, Outcome::Completed);
-        let exited = matches!(self.exit, Some(Exit::Code(code)) if code != 0);
+        let failed = self.conclusion().0 != EndStatus::Completed;
+        let exited = self.exit.is_some_and(|exit| exit != Exit::Code(0));
         self.has_completed && failed && exited && self.stopped.is_none() && self.not_started.is_none()
     }
 

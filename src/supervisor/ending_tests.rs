@@ -153,13 +153,26 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     assert_eq!((end.turn_completed, end.agent_said, end.result.as_deref()), (true, None, Some("done")));
     for (has_completed, exit, stopped) in [
         (false, Exit::Code(1), None),
-        (true, Exit::Signal(9), None),
+        (false, Exit::Signal(9), None),
+        (true, Exit::Signal(9), Some(StopCause::Finished)),
         (true, Exit::Code(1), Some(StopCause::Cancelled)),
         (true, Exit::Code(0), None),
     ] {
         assert!(!of(has_completed, exit, stopped).turn_completed, "{has_completed} {exit} {stopped:?}");
     }
     assert_eq!(of(false, Exit::Code(1), None).agent_said.as_deref(), Some("no"));
+}
+
+#[test]
+fn a_turn_completed_before_a_fatal_signal_keeps_its_answer_and_its_reason() {
+    for (signal, reason) in [(15, "Killed by SIGTERM"), (11, "Killed by SIGSEGV"), (9, "Killed by SIGKILL")] {
+        for outcome in [failed(), Outcome::Completed] {
+            let verdict = Verdict { outcome, answer: Some("done".into()), session_id: None, usage: None };
+            let end = recorded(End { exit: Some(Exit::Signal(signal)), verdict, has_completed: true, ..clean() });
+            assert_eq!(end.failure_reason.as_deref(), Some(reason));
+            assert_eq!((end.turn_completed, end.agent_said, end.result.as_deref()), (true, None, Some("done")));
+        }
+    }
 }
 
 #[test]

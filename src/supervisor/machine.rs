@@ -64,6 +64,8 @@ pub(super) enum Effect {
     Kill,
     /// The survivors are left alone: say so.
     LeaveBehind,
+    /// Processes that not even SIGKILL ended are given up: say so.
+    GiveUp,
     /// Count the survivors and answer with [`Input::Survivors`].
     LookForSurvivors,
     /// Close the books.
@@ -247,7 +249,7 @@ impl Machine {
             Force::Terminated => return self.kill(now),
             Force::Killed { first } if now >= first + GIVE_UP => {
                 self.state = State::Closed;
-                return vec![Effect::Close];
+                return vec![Effect::GiveUp, Effect::Close];
             }
             Force::Killed { first } => (Force::Killed { first }, now + LOOK_AGAIN, Effect::Kill),
         };
@@ -311,7 +313,7 @@ impl Machine {
             Clearing::Killed(until) if now < until => (clearing, vec![Effect::Kill]),
             Clearing::Killed(_) => {
                 self.state = State::Closed;
-                return vec![Effect::Close];
+                return vec![Effect::GiveUp, Effect::Close];
             }
         };
         let look_at = match next {

@@ -186,14 +186,21 @@ fn a_pipe_that_someone_holds_delays_the_end_only_for_a_moment() {
 fn the_books_are_closed_over_a_process_that_nothing_can_end() {
     let mut machine = Machine::new(policy());
     machine.step(s(0), Input::Cancel);
-    let mut now = s(0);
+    let (mut now, mut done) = (s(0), vec![]);
     for _ in 0..10_000 {
         let Some(wake) = machine.wake_at() else { break };
         now = wake.max(now);
-        machine.step(now, Input::Tick);
+        done = machine.step(now, Input::Tick);
     }
-    assert_eq!(machine.wake_at(), None);
+    assert_eq!((machine.wake_at(), done), (None, vec![GiveUp, Close]));
     assert!(now <= s(10), "{now:?}");
+}
+
+#[test]
+fn survivors_that_not_even_sigkill_ends_are_given_up() {
+    let lives = |at| (at, Input::Survivors(1));
+    let inputs = [(s(1), Input::Exited), lives(s(2)), lives(s(4)), lives(s(9)), lives(s(10))];
+    assert_eq!(run(policy(), &inputs)[1..], [vec![Terminate], vec![Kill], vec![GiveUp, Close], vec![]]);
 }
 
 #[test]

@@ -21,7 +21,8 @@ use super::{
     journal::Journal,
 };
 use crate::{
-    blocking::{CALLER_PATHS, PATH_DEADLINE},
+    agent_environment::{Project, environment},
+    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
     exposure::{Exposed, Exposure},
     probing::{Freshness, NotUsable, advice_for, installed},
@@ -58,7 +59,8 @@ pub(super) async fn prepare(
     freshness: Freshness,
     journal: &mut Journal,
 ) -> Result<Prepared, Box<End>> {
-    let found = installed_in_the_end(backend, &data.probes, freshness, journal).await;
+    let project = project(spec).await?;
+    let found = installed_in_the_end(backend, &data.probes, freshness, project.as_ref(), journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let Admitted { directory, to_close } = admit(backend, spec, &data.reader).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
@@ -69,7 +71,10 @@ pub(super) async fn prepare(
     let close = |launch, area| backend.close_area(area, launch).expect("an area that cannot be closed is refused");
     let launch = to_close.into_iter().fold(launch, close);
     let ours: Vec<(OsString, OsString)> = env::vars_os().collect();
-    let mut environment = backend.environment().apply(ours.iter().cloned());
+    let (mut environment, left_out) = environment(backend.environment(), ours.iter().cloned(), project.as_ref());
+    for entry in left_out {
+        journal.entry(&format!("NOT PASSED ON: {entry}, which leads into the project"));
+    }
     if !backend.environment().set.contains_key("PWD") {
         environment.insert("PWD".into(), request.working_directory.clone().into());
     }
@@ -84,6 +89,13 @@ pub(super) async fn prepare(
     Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
 }
 
+/// The project of a task in a weaker sandbox.
+async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<End>> {
+    let (sandbox, directory) = (spec.request.sandbox, spec.request.working_directory.clone());
+    let found = CALLER_PATHS.run(PATH_DEADLINE, move || Project::of(sandbox, &directory)).await;
+    found.map_err(|NoAnswer| Box::new(no_directory(&spec.request.working_directory, &DirectoryProblem::NoAnswer)))
+}
+
 /// How long a program that is being replaced is waited for, and how often it is looked for.
 const UPDATE_PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -93,11 +105,12 @@ async fn installed_in_the_end(
     backend: &dyn AgentBackend,
     probes: &ProbeCache,
     freshness: Freshness,
+    project: Option<&Project>,
     journal: &mut Journal,
 ) -> Result<(PathBuf, Installed), NotUsable> {
     let mut since = None;
     loop {
-        match installed(backend, probes, freshness).await {
+        match installed(backend, probes, freshness, project).await {
             Err(problem) if problem.may_pass() => {
                 if since.is_none() {
                     journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));
@@ -131,7 +144,7 @@ enum NotAdmitted {
 /// at submit; since then its path may have come to lead elsewhere. The agent starts in what is opened here.
 async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> Result<Admitted, Box<End>> {
     let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
-    let exposure = Exposure::of(backend, request.sandbox, reader);
+    let exposure = Exposure::of(backend, request.sandbox, reader, &spec.trusted_files);
     let admitted = CALLER_PATHS.run(PATH_DEADLINE, move || {
         let directory = Directory::open(&request.working_directory).map_err(NotAdmitted::Directory)?;
         let real = directory.real_path();

@@ -26,7 +26,7 @@ pub enum AboveCeiling {
     },
     /// The time limit is too long, or there is none.
     #[error("{} is above the ceiling, {} ({rule})", match by {
-        ChosenBy::Call => asked.map_or("`timeoutMs` 0, no limit,".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
+        ChosenBy::Call => asked.map_or("no limit (a `timeoutMs` of 0, or of more than ten years)".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
         ChosenBy::Default => format!("no `timeoutMs` is given, and the default, {} (`tasks.default_timeout`),", limit(*asked)),
     }, span(*most))]
     Timeout {
@@ -99,6 +99,8 @@ mod tests {
              read-only (`ceiling.x`, from config.toml)"
         );
         let most = Duration::from_secs(60);
+        let huge = AboveCeiling::Timeout { asked: None, by: ChosenBy::Call, most, rule: rule() };
+        assert!(huge.to_string().contains("of 0, or of more than ten years"), "{huge}");
         let timeout = AboveCeiling::Timeout { asked: None, by, most, rule: rule() };
         assert_eq!(
             timeout.to_string(),

@@ -31,7 +31,7 @@ pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
 pub use retention::Retention;
 pub use span::{millis, millis_of, optional_millis, span};
-pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
+pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, TrustedFile, TrustedKind};
 pub use status::{EndStatus, TaskStatus};
 pub use text::{cut_middle, first_line};
 pub use timeline::{

@@ -1,5 +1,7 @@
 //! Everything a supervisor is told about its task.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use connector_api::{AgentRequest, BackendName, Usage};
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,10 @@ pub struct TaskSpec {
     /// What the request must stay below.
     #[serde(default)]
     pub ceiling: Ceiling,
+    /// Files outside of the data directory that later servers and tasks trust: the configuration file, and the programs of
+    /// the agents and of this server. An agent in a sandbox must not be able to change them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_files: Vec<TrustedFile>,
     /// The task whose session this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_from: Option<TaskId>,
@@ -47,6 +53,26 @@ pub struct TaskSpec {
     /// Who gets the task, in this order, when the backend cannot work at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,
+}
+
+/// A file that is trusted by the next server or task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustedFile {
+    /// What it is to them.
+    pub kind: TrustedKind,
+    /// Its absolute path. There need not be a file.
+    pub path: PathBuf,
+}
+
+/// What a trusted file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrustedKind {
+    /// The configuration file.
+    Config,
+    /// The program of an agent, or this one.
+    Program,
 }
 
 /// A backend that stands in for another.

@@ -11,11 +11,12 @@ use std::{
 };
 
 /// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["task", "visible", "redact", "blocking"],
     &["directory"],
     &["registry", "store"],
     &["config", "process", "logging", "follower"],
+    &["agent_environment"],
     &["probing", "exposure"],
     &["supervisor"],
     &["executor"],

@@ -51,7 +51,7 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
         ),
         (
             json!({"timeoutMs": 0}),
-            "`timeoutMs` 0, no limit, is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
+            "No limit (a `timeoutMs` of 0, or of more than ten years) is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
             "pass a `timeoutMs` from 1 to 3600000, or ask whoever runs this machine to change `ceiling.timeout`",
         ),
         (

@@ -37,6 +37,9 @@ fn a_data_directory_that_cannot_be_made_is_told_to_every_caller() {
     let world = world.variable("CODEX_CONNECTOR_DATA_DIR", file.join("data").to_string_lossy());
     let answer = world.server().call("codex_tasks", json!({}), |_| {});
     assert!(answer.is_error && answer.text.contains("a-file/data"), "{}", answer.text);
+    let check = world.command(&["check"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(!check.status.success() && said.contains("next: make that directory writable"), "{said}");
 }
 
 #[test]

@@ -106,3 +106,91 @@ fn check_says_where_workspace_write_is_refused() {
     assert!(told.contains("`workspace-write` is refused") && told.contains("the data directory"), "{told}");
     assert!(!said(world.project.path()).contains("is refused"));
 }
+
+#[test]
+fn workspace_write_is_refused_where_it_would_open_the_configuration_file() {
+    let world = World::with_fake_agent();
+    let file = world.project.path().join("connector.toml");
+    let program = env!("CARGO_BIN_EXE_fake-agent");
+    let text = format!("[ceiling]\nsandbox = \"workspace-write\"\n[backends.codex]\nprogram = \"{program}\"\n");
+    fs::write(&file, text).expect("the project is writable");
+    for (args, variable) in [
+        (vec!["--config", file.to_str().expect("it is UTF-8")], None),
+        (vec!["--config", "connector.toml"], None),
+        (vec![], Some(("CODEX_CONNECTOR_CONFIG", &file))),
+    ] {
+        let mut command = world.command(&args);
+        command.current_dir(world.project.path()).envs(variable);
+        let mut server = McpServer::spawn(command);
+        server.initialize();
+        let call = |sandbox: &str| and(world.fake(json!([])), json!({"sandbox": sandbox}));
+        let refused = server.call("codex_agent", call("workspace-write"), |_| {});
+        assert!(refused.is_error && refused.text.contains("the configuration file"), "{}", refused.text);
+        let answer = server.call("codex_agent", call("read-only"), |_| {});
+        assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
+    }
+}
+
+#[test]
+fn a_spec_whose_configuration_file_is_open_by_now_starts_no_agent() {
+    let world = World::with_fake_agent();
+    let mut spec = spec(&world, "0123abcd", r#"FAKE[{"write": {"path": "was-here", "text": "x"}}]"#, "continue");
+    spec["request"]["sandbox"] = json!("workspace-write");
+    spec["trustedFiles"] = json!([{"kind": "config", "path": world.project.path().join("config.toml")}]);
+    supervise(&world, "0123abcd", &format!("{spec}\n"));
+    let record = world.record("0123abcd");
+    assert!(record["agentSaid"].as_str().is_some_and(|said| said.contains("the configuration file")), "{record}");
+    assert!(world.project.read("was-here").is_none(), "an agent worked there");
+}
+
+#[test]
+fn a_sandboxed_agent_gets_no_path_that_leads_into_the_project() {
+    let path = |world: &World| format!("node_modules/.bin::{}/bin:/usr/bin:/bin", world.project.path().display());
+    for (sandbox, is_confined) in [("read-only", true), ("workspace-write", true), ("danger-full-access", false)] {
+        let world = World::with_fake_agent();
+        let all = path(&world);
+        let world = world.variable("PATH", &all).variable("TMPDIR", "..").variable("LD_LIBRARY_PATH", "/nowhere:");
+        let file = world.home().join("environment");
+        let call = and(world.fake(json!([{"print_env": file}])), json!({"sandbox": sandbox}));
+        let answer = world.server().call("codex_agent", call, |_| {});
+        let variables = fs::read_to_string(&file).expect("the agent has run");
+        let has = |line: &str| variables.lines().any(|variable| variable == line);
+        let path = if is_confined { "/usr/bin:/bin" } else { &all };
+        assert!(has(&format!("PATH={path}")), "{sandbox}: {variables}");
+        assert_eq!(has("TMPDIR=.."), !is_confined, "{sandbox}: {variables}");
+        assert_eq!(has("LD_LIBRARY_PATH=/nowhere"), is_confined, "{sandbox}: {variables}");
+        assert_eq!(variables.contains("core.fsmonitor=false"), is_confined, "{sandbox}: {variables}");
+        let log = world.log(field(&answer.text, "Task ID").expect("the answer names the task"));
+        assert_eq!(log.contains("NOT PASSED ON: `node_modules/.bin` of PATH"), is_confined, "{log}");
+    }
+}
+
+#[test]
+fn a_sandboxed_agent_is_no_program_of_the_project() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let world = World::with_codex(Path::new("codex"));
+    let program = world.project.path().join("bin/codex");
+    fs::create_dir(world.project.path().join("bin")).expect("the project is writable");
+    fs::write(&program, "#!/bin/sh\ntouch \"$HOME/was-here\"\n").expect("the project is writable");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let path = format!("{}/bin:/usr/bin:/bin", world.project.path().display());
+    let world = world.variable("PATH", path);
+    let call = and(world.task("x"), json!({"sandbox": "read-only"}));
+    let answer = world.server().call("codex_agent", call, |_| {});
+    assert!(answer.text.contains("belongs to the project"), "{}", answer.text);
+    assert!(!world.home().join("was-here").exists(), "it was run");
+}
+
+#[test]
+fn a_relative_home_of_an_agent_is_refused_in_the_weaker_sandboxes() {
+    let world = World::with_fake_agent().variable("CODEX_HOME", ".codex");
+    let mut server = world.server();
+    for sandbox in ["read-only", "workspace-write"] {
+        let refused = server.call("codex_agent", and(world.fake(json!([])), json!({"sandbox": sandbox})), |_| {});
+        let is_named = refused.text.contains("the directory of `CODEX_HOME`, .codex, is a relative path");
+        assert!(refused.is_error && is_named && refused.text.contains("absolute path"), "{}", refused.text);
+    }
+    let free = and(world.fake(json!([])), json!({"sandbox": "danger-full-access"}));
+    assert!(!server.call("codex_agent", free, |_| {}).is_error);
+}

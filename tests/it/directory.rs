@@ -178,5 +178,5 @@ fn a_service_of_kubernetes_refuses_no_call_and_check_names_its_variables() {
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let check = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("ignored   CODEX_CONNECTOR_PORT"), "{said}");
+    assert!(said.contains("ignored  CODEX_CONNECTOR_PORT"), "{said}");
 }

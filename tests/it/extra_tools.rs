@@ -129,6 +129,20 @@ fn a_session_is_listed_and_gone_on_with() {
 }
 
 #[test]
+fn sessions_that_no_configured_backend_can_resume_are_not_listed() {
+    let world = world();
+    let program = format!("backends.other.program={}", env!("CARGO_BIN_EXE_fake-agent"));
+    let mut before = McpServer::spawn(world.command(&["--set", "backends.other.kind=codex", "--set", &program]));
+    before.initialize();
+    let task = and(world.fake(json!([{"say": "one"}])), json!({"model": "other/"}));
+    let id = ended(&mut before, task);
+    let listed = before.call("codex_sessions", json!({}), |_| {}).text;
+    assert!(listed.contains(&id), "{listed}");
+    let now = world.server().call("codex_sessions", json!({}), |_| {}).text;
+    assert_eq!(now, "No sessions found.");
+}
+
+#[test]
 fn what_cannot_be_gone_on_with_is_refused_or_fails_and_is_never_begun_anew() {
     let world =
         world().configure("[ceiling]\nsandbox = \"workspace-write\"\n[tasks]\ndefault_sandbox = \"read-only\"\n");

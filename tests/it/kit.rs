@@ -170,6 +170,26 @@ fn codex_acp_keeps_what_it_promises() {
 }
 
 #[test]
+fn the_data_directory_of_a_first_check_is_its_owners_alone() {
+    let world = World::with_fake_agent();
+    let data = world.home().join("a/data");
+    let shell = "umask 0; exec \"$0\" \"$@\"";
+    let mut check = std::process::Command::new("sh");
+    check
+        .args(["-c", shell, env!("CARGO_BIN_EXE_codex-connector"), "check", "--deep", "codex", "--data-dir"])
+        .arg(&data);
+    check.args(["--config".as_ref(), world.data_dir().join("config.toml").as_os_str()]);
+    // Nothing is tried with a program that is not there.
+    check.args(["--set", "backends.codex.program=/no/such/program"]).env_clear().env("HOME", world.home());
+    let done = check.env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().expect("a shell runs");
+    assert!(!done.status.success(), "{done:?}");
+    for dir in [world.home().join("a"), data] {
+        let mode = fs::metadata(&dir).expect("it was made").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}: {mode:o}", dir.display());
+    }
+}
+
+#[test]
 fn a_kit_that_is_interrupted_leaves_neither_a_process_nor_a_file() {
     let world = World::with_fake_agent();
     let mut kit = world.command(&["check", "--deep", "codex", "--whole"]);

@@ -33,6 +33,7 @@ mod reconcile;
 mod resources;
 mod retention;
 mod secrets;
+mod signals;
 mod starved;
 mod supervise;
 mod text_program;

@@ -186,8 +186,20 @@ fn unknown_tools_and_methods_are_the_protocols_own_errors() {
     let mut server = World::with_fake_agent().server();
     let tool = server.try_request("tools/call", json!({"name": "codex_nothing", "arguments": {}}));
     assert_eq!(tool.expect_err("there is no such tool").code, -32602);
+    let off = server.try_request("tools/call", json!({"name": "codex_wait", "arguments": {}}));
+    let off = off.expect_err("it is off");
+    assert!(off.code == -32602 && off.message.contains("add \"wait\" to `extra`"), "{}", off.message);
     let method = server.try_request("no/such/method", json!({}));
     assert_eq!(method.expect_err("there is no such method").code, -32601);
+}
+
+#[test]
+fn a_client_that_begins_without_initialize_is_told_of_it() {
+    let world = World::with_fake_agent();
+    for (method, params) in [("tools/list", json!({})), ("initialize", json!({}))] {
+        let told = world.silent_server().try_request(method, params).expect_err("it is not greeted");
+        assert!(told.message.contains("first send `initialize`"), "{method}: {}", told.message);
+    }
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn what_is_not_there_is_not_found() {
         ] {
             let refused = server.try_request("resources/read", json!({"uri": uri})).expect_err(uri);
             assert_eq!(refused.code, code, "{uri}: {refused}");
+            let is_unknown_task = uri.contains("00000000");
+            assert!(!is_unknown_task || refused.message.contains("; next: call `codex_tasks`"), "{uri}: {refused}");
         }
         let refused = server.try_request("resources/list", json!({"cursor": "x"})).expect_err("it is no cursor");
         assert_eq!(refused.code, -32602);

@@ -117,7 +117,9 @@ fn the_exit_code_of_wait_tells_the_outcome() {
     let logs = world.data_dir().join("logs").display().to_string();
     assert_eq!(unknown.status.code(), Some(4));
     assert!(said.contains(&format!("run `ls {logs}`")) && !said.contains("codex_tasks"), "{said}");
-    assert_eq!(run(&world, &["wait", "no-id"]).1, Some(4));
+    let no_id = world.command(&["wait", "no-id"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&no_id.stderr);
+    assert!(no_id.status.code() == Some(4) && said.contains(&format!("\nnext: run `ls {logs}`")), "{said}");
     assert_eq!(run(&world, &["wait"]).1, Some(2));
     assert_eq!(run(&world, &["wait", &good, "--timeout", "soon"]).1, Some(2));
     server.kill();

@@ -1,9 +1,9 @@
 //! What comes of an agent's words: its answer, or why there is none.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Step};
+use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Sandbox, Step};
 use serde_json::{Value, json};
 
-use crate::session_tests::{answer, events, hear, prompted, update};
+use crate::session_tests::{answer, events, hear, prompted, prompted_in, update};
 
 #[test]
 fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
@@ -190,4 +190,36 @@ fn an_answer_that_cannot_be_read_is_not_waited_for() {
         assert_eq!(steps.contains(&Step::Finished), is_answer, "{line}");
         assert!(session.warnings().iter().any(|warning| warning.message.contains("could not be read")), "{line}");
     }
+}
+
+#[test]
+fn a_tool_call_that_has_not_ended_with_its_turn_gets_a_warning() {
+    let call = |kind: &str| json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": kind, "title": "make"});
+    let later = |status: &str| json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": status});
+    let asks = json!({"jsonrpc": "2.0", "id": 9, "method": "session/request_permission", "params": {
+        "sessionId": "s", "options": [], "toolCall": {"toolCallId": "c", "kind": "execute"}}});
+    let unfinished = |sandbox: Sandbox, told: &[Value], asks: Option<&Value>| {
+        let mut session = prompted_in(sandbox);
+        for told in told {
+            update(&mut session, told.clone());
+        }
+        asks.into_iter().for_each(|asks| drop(hear(&mut session, asks.clone())));
+        update(&mut session, piece_of(None, "I started it"));
+        answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+        assert!(session.has_completed());
+        session.warnings().into_iter().any(|warning| warning.message.starts_with("`make` had not ended"))
+    };
+    let full = Sandbox::DangerFullAccess;
+    for told in [&[call("execute")][..], &[call("execute"), later("in_progress")], &[call("other")], &[call("")]] {
+        assert!(unfinished(full, told, None), "{told:?}");
+    }
+    for told in [
+        &[call("execute"), later("completed")][..],
+        &[call("execute"), later("failed"), later("in_progress")],
+        &[call("think")],
+        &[later("in_progress")],
+    ] {
+        assert!(!unfinished(full, told, None), "{told:?}");
+    }
+    assert!(!unfinished(Sandbox::ReadOnly, &[call("execute")], Some(&asks)), "it was not allowed");
 }

@@ -267,6 +267,9 @@ impl AcpSession {
             Some(RpcMessage::Request { id, method, params }) if method == "session/request_permission" => {
                 let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
                 self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
+                if !is_allowed {
+                    self.updates.deny(params["toolCall"]["toolCallId"].as_str().unwrap_or_default());
+                }
                 let answer = if is_allowed { permission::allow(&params) } else { permission::deny(&params) };
                 let event =
                     AgentEvent::Other { kind: format!("{method} {}", answer["outcome"]), raw: params.to_string() };
@@ -340,8 +343,8 @@ impl AgentSession for AcpSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let of_answer = self.updates.warning().filter(|_| self.has_completed());
-        of_answer.into_iter().chain(self.reader.warning()).collect()
+        let of_turn = self.updates.warning().into_iter().chain(self.updates.unfinished());
+        of_turn.filter(|_| self.has_completed()).chain(self.reader.warning()).collect()
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {

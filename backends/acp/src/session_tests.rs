@@ -54,7 +54,11 @@ pub(crate) fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
 
 /// A session that has its prompt.
 pub(crate) fn prompted() -> AcpSession {
-    let mut session = session(None, None);
+    prompted_in(Sandbox::DangerFullAccess)
+}
+
+pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
+    let mut session = AcpSession::new(AgentRequest { sandbox, ..asked(None) }, vec![], None, PATIENCE);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s"}));

@@ -64,7 +64,12 @@ impl Answer {
 struct Call {
     kind: String,
     title: String,
+    /// Whether its end matters: it was announced, was not denied, and does more than look and think.
+    is_awaited: bool,
 }
+
+/// Kinds of tool calls that change nothing.
+const HARMLESS: [&str; 5] = ["read", "search", "think", "fetch", "switch_mode"];
 
 impl Updates {
     /// The events of one update, whose texts may have been cut within a character. `None` for a piece of a text that is
@@ -145,6 +150,19 @@ impl Updates {
         self.answer.place.warning()
     }
 
+    /// A warning about tool calls that have not ended.
+    pub(crate) fn unfinished(&self) -> Option<Warning> {
+        let awaited = self.calls.items().filter(|call| call.is_awaited);
+        Warning::unfinished(awaited.map(|call| if call.title.is_empty() { "a tool call" } else { &call.title }))
+    }
+
+    /// A tool call was not allowed: the agent may report no end of it.
+    pub(crate) fn deny(&mut self, id: &str) {
+        if let Some(call) = self.calls.end(id) {
+            self.remember(id, Call { is_awaited: false, ..call });
+        }
+    }
+
     /// Why a turn failed that ended as if all were well, in the agent's own words, which are then no answer.
     pub(crate) fn failure(&mut self) -> Option<String> {
         if !self.is_broken {
@@ -165,7 +183,9 @@ impl Updates {
 
     fn began(&mut self, update: &Value) -> AgentEvent {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
-        let (id, call) = (word("toolCallId"), Call { kind: word("kind"), title: word("title") });
+        let (id, kind) = (word("toolCallId"), word("kind"));
+        let is_awaited = !HARMLESS.contains(&kind.as_str());
+        let call = Call { kind, title: word("title"), is_awaited };
         self.remember(&id, call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {

@@ -27,9 +27,10 @@ pub struct EnvRules {
 /// Variables that are true only of the process that set them, or of what it was started for. An agent that inherits them
 /// works in another repository, under another date, or in a sandbox that is not its own. Everything that `git rev-parse
 /// --local-env-vars` lists is here: the call names the repository by its working directory.
-const ABOUT_ANOTHER_PROCESS: [&str; 34] = [
+const ABOUT_ANOTHER_PROCESS: [&str; 57] = [
     // Git, for hooks, aliases and `git rebase --exec`.
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_ATTR_SOURCE",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
     "GIT_CONFIG_COUNT",
@@ -37,6 +38,7 @@ const ABOUT_ANOTHER_PROCESS: [&str; 34] = [
     "GIT_CONFIG_PARAMETERS",
     "GIT_CONFIG_VALUE_*",
     "GIT_DIR",
+    "GIT_EXTERNAL_DIFF",
     "GIT_GRAFT_FILE",
     "GIT_IMPLICIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -51,13 +53,35 @@ const ABOUT_ANOTHER_PROCESS: [&str; 34] = [
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
     "GIT_*_DATE",
-    // Codex, for the commands that it runs: this may be below one.
+    // Codex, for itself and for the commands that it runs: this may be below one.
+    "CODEX_CI",
     "CODEX_INTERNAL*",
+    "CODEX_MANAGED_BY_*",
     "CODEX_SANDBOX*",
     "CODEX_THREAD_ID",
+    "CODEX_UNSAFE_ALLOW_NO_SANDBOX",
+    // Descriptors and sockets that were meant for one process: systemd's, Node's and make's.
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID*",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "NODE_CHANNEL_*",
+    "NODE_UNIQUE_ID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_*",
     // Shells, and runners of scripts.
+    "BERRY_BIN_FOLDER",
+    "CARGO_BIN_*",
+    "CARGO_MANIFEST_*",
+    "CARGO_PKG_*",
     "INIT_CWD",
     "OLDPWD",
+    "PNPM_SCRIPT_SRC_DIR",
+    "PROJECT_CWD",
     "PWD",
     "_VOLTA_TOOL_RECURSION",
     "npm_command",
@@ -176,11 +200,32 @@ mod tests {
     fn what_describes_another_process_is_not_inherited_and_settings_are() {
         let others =
             ["PWD", "OLDPWD", "INIT_CWD", "GIT_AUTHOR_DATE", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"];
-        let settings =
-            ["CODEX_API_KEY", "CODEX_HOME", "GIT_AUTHOR_NAME", "GIT_SSH_COMMAND", "HTTPS_PROXY", "npm_config_cache"];
+        let settings = [
+            "CARGO_HOME",
+            "CODEX_API_KEY",
+            "CODEX_HOME",
+            "GIT_AUTHOR_NAME",
+            "GIT_SSH_COMMAND",
+            "HTTPS_PROXY",
+            "NODE_OPTIONS",
+            "npm_config_cache",
+        ];
         let more =
             ["CODEX_INTERNAL_ORIGINATOR_OVERRIDE", "_VOLTA_TOOL_RECURSION", "npm_lifecycle_event", "npm_package_name"];
-        let ours = [&others[..], &more, &settings].concat();
+        let inherited = [
+            "CODEX_CI",
+            "CODEX_MANAGED_BY_NPM",
+            "GIT_EXTERNAL_DIFF",
+            "GIT_ATTR_SOURCE",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "NOTIFY_SOCKET",
+            "CARGO_MANIFEST_DIR",
+            "PROJECT_CWD",
+            "NODE_CHANNEL_FD",
+            "MAKEFLAGS",
+        ];
+        let ours = [&others[..], &more, &inherited, &settings].concat();
         assert_eq!(names(EnvRules::default().apply(environment(&ours))), settings);
         let own_list = rules(serde_json::json!({"remove": []}));
         assert_eq!(

@@ -50,6 +50,11 @@ impl<T> UnderWay<T> {
         Some(entry.item)
     }
 
+    /// The items that have not ended, the oldest first.
+    pub fn items(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|entry| &entry.item)
+    }
+
     /// Whether everything has ended.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -65,6 +70,9 @@ mod tests {
         let mut items = UnderWay::default();
         assert!(items.begin("a", 1, 0));
         assert!(!items.begin("a", 2, 0));
+        items.begin("c", 3, 0);
+        assert_eq!(items.items().collect::<Vec<_>>(), [&2, &3]);
+        items.end("c");
         assert_eq!((items.end("b"), items.end("a"), items.end("a")), (None, Some(2), None));
         assert!(items.is_empty());
     }

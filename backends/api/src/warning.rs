@@ -22,4 +22,50 @@ impl Warning {
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), advice: None }
     }
+
+    /// A warning about work that an agent had begun and not ended when it ended its turn, such as a command in the
+    /// background. `None` if there is none. `work` is commands, or names of tools.
+    pub fn unfinished<'a>(work: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut work = work.into_iter();
+        let shown: Vec<_> = work.by_ref().take(MOST_SHOWN).map(|name| format!("`{}`", one_line(name))).collect();
+        let subject = match (shown.len(), work.count()) {
+            (0, _) => return None,
+            (_, 0) => shown.join(" and "),
+            (_, more) => format!("{} and {more} more", shown.join(", ")),
+        };
+        Some(Self {
+            message: format!("{subject} had not ended, as far as reported, when the turn ended, and may be unfinished"),
+            advice: Some("check the result, or resume the session and ask the agent to wait for it".to_owned()),
+        })
+    }
+}
+
+/// Maximum number of commands that a warning names, and of characters of each.
+const MOST_SHOWN: usize = 2;
+const MOST_CHARACTERS: usize = 100;
+
+fn one_line(name: &str) -> String {
+    let words: Vec<_> = name.split_whitespace().collect();
+    let line = words.join(" ").replace('`', "'");
+    match line.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_work_is_named_as_far_as_there_is_room() {
+        let message = |work: &[&str]| Warning::unfinished(work.iter().copied()).map(|warning| warning.message);
+        let end = "had not ended, as far as reported, when the turn ended, and may be unfinished";
+        assert_eq!(message(&[]), None);
+        assert_eq!(message(&["make"]), Some(format!("`make` {end}")));
+        assert_eq!(message(&["make\n  all", "a `b`"]), Some(format!("`make all` and `a 'b'` {end}")));
+        assert_eq!(message(&["a", "b", "c", "d"]), Some(format!("`a`, `b` and 2 more {end}")));
+        let long = message(&[&"é".repeat(9_000)]).expect("there is one");
+        assert!(long.starts_with("`é") && long.contains("…` had not ended") && long.chars().count() < 200, "{long}");
+    }
 }

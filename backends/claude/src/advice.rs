@@ -135,7 +135,8 @@ pub(crate) static FAILURES: FailureTable = FailureTable::new(&[
     FailureRow {
         patterns: &[Words("root/sudo privileges")],
         examples: &["--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons"],
-        advice: "run it as another user, or ask for the sandbox workspace-write",
+        advice: "run it as another user, ask for the sandbox workspace-write, or, where that is safe, as in a container, \
+                 give this backend `env = { set = { IS_SANDBOX = \"1\" } }` in config.toml",
         cause: None,
     },
     FailureRow {
@@ -178,6 +179,12 @@ mod tests {
     #[test]
     fn the_table_has_no_flaws() {
         assert_eq!(FAILURES.flaws(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn root_learns_of_the_variable_that_claude_code_asks_for() {
+        let said = "--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons";
+        assert!(FAILURES.find(said).is_some_and(|row| row.advice.contains("IS_SANDBOX = \"1\"")));
     }
 
     #[test]

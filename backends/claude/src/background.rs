@@ -1,13 +1,14 @@
 //! Tasks that Claude Code runs in the background.
 
-use connector_api::UnderWay;
+use connector_api::{UnderWay, Warning};
 use serde_json::Value;
 
 /// The tasks that have started and not ended. With `-p`, Claude Code waits for them after its `result`, for at most
 /// 600 s (2.1.332).
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundTasks {
-    running: UnderWay<()>,
+    /// Their descriptions.
+    running: UnderWay<String>,
 }
 
 impl BackgroundTasks {
@@ -17,11 +18,21 @@ impl BackgroundTasks {
         let status = event["patch"]["status"].as_str().or(event["status"].as_str());
         let has_ended = matches!(status, Some("completed" | "failed" | "killed" | "stopped"));
         match event["subtype"].as_str() {
-            Some("task_started") => drop(self.running.begin(id, (), 0)),
+            Some("task_started") => {
+                let told = event["description"].as_str().filter(|told| !told.trim().is_empty());
+                let description = told.unwrap_or("a background task").to_owned();
+                let length = description.len();
+                self.running.begin(id, description, length);
+            }
             Some("task_notification") => drop(self.running.end(id)),
             Some("task_updated") if has_ended => drop(self.running.end(id)),
             _ => {}
         }
+    }
+
+    /// A warning about those that have not ended.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        Warning::unfinished(self.running.items().map(String::as_str))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -226,6 +226,23 @@ fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
 }
 
 #[test]
+fn a_background_task_that_has_not_ended_gets_a_warning() {
+    let unfinished = |lines: &[Value]| {
+        let mut session = ClaudeSession::new(None, None);
+        for line in lines {
+            session.stdout(Line::Whole(line.to_string().as_bytes()));
+        }
+        session.warnings().into_iter().find(|warning| warning.message.contains("had not ended"))
+    };
+    let task = |subtype: &str| json!({"type": "system", "subtype": subtype, "task_id": "b1", "status": "completed", "description": "Build it"});
+    let lines = [init(), task("task_started"), says("I started it"), result(json!({}))];
+    let warning = unfinished(&lines).expect("the build has not ended");
+    assert!(warning.message.starts_with("`Build it` had not ended"), "{warning:?}");
+    assert_eq!(unfinished(&[&lines[..], &[task("task_notification")]].concat()), None);
+    assert_eq!(unfinished(&lines[..3]), None, "the turn has not ended");
+}
+
+#[test]
 fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
     let words = "Not logged in · Please run /login";
     let mut notice = says(words);

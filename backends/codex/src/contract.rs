@@ -1,7 +1,7 @@
 //! The contract suite, over what real versions answered.
 
 use connector_api::contract::Subject;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::recordings::Recording;
 
@@ -10,8 +10,21 @@ fn subject(version: &str) -> Subject {
     Subject {
         settings: json!({"extra_args": ["--color", "never"], "env": {"remove": ["SECRET_*"]}}),
         answers: recording.answers(),
-        success: recording.text("success.jsonl").into_bytes(),
+        success: without_unfinished(&recording.text("success.jsonl")).into_bytes(),
     }
+}
+
+/// A recording without the starts of items that have no end, about which there is a warning.
+fn without_unfinished(recording: &str) -> String {
+    let events: Vec<(&str, Value)> =
+        recording.lines().map(|line| (line, serde_json::from_str(line).expect("it is JSON"))).collect();
+    let has_ended = |started: &Value| {
+        events
+            .iter()
+            .any(|(_, event)| event["type"] == "item.completed" && event["item"]["id"] == started["item"]["id"])
+    };
+    let kept = events.iter().filter(|(_, event)| event["type"] != "item.started" || has_ended(event));
+    kept.map(|(line, _)| format!("{line}\n")).collect()
 }
 
 mod v0_44 {

@@ -29,8 +29,8 @@ pub(crate) struct CodexSession {
     strayed: Option<String>,
     turn: Turn,
     answer: FinalMessage,
-    /// The items that have started and not ended.
-    under_way: UnderWay<()>,
+    /// The items that have started and not ended, by name.
+    under_way: UnderWay<String>,
     usage: Option<Usage>,
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
@@ -112,8 +112,12 @@ impl AgentSession for CodexSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let of_answer = self.answer.warning().filter(|_| self.has_completed());
-        of_answer.into_iter().chain(self.reader.warning()).collect()
+        let of_answer = self.answer.warning();
+        // Codex ends its turn although a command still runs in the background, kills that as it exits, and reports no end
+        // of it (0.125.0 to 0.171.0).
+        let unfinished = Warning::unfinished(self.under_way.items().map(String::as_str));
+        let of_turn = of_answer.into_iter().chain(unfinished).filter(|_| self.has_completed());
+        of_turn.chain(self.reader.warning()).collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
@@ -224,7 +228,11 @@ impl CodexSession {
         }
         let id = item["id"].as_str().unwrap_or_default();
         let is_new = match stage {
-            Stage::Started => self.under_way.begin(id, (), 0),
+            Stage::Started => {
+                let name = name_of(item);
+                let length = name.len();
+                self.under_way.begin(id, name, length)
+            }
             // Some kinds of items, and all of some versions, are only reported when they end.
             Stage::Completed => self.under_way.end(id).is_none(),
         };
@@ -325,6 +333,12 @@ impl CodexSession {
             Turn::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
     }
+}
+
+/// The command of an item, or else the tool it calls, or else its kind.
+fn name_of(item: &Value) -> String {
+    let text = |key: &str| item[key].as_str().map(str::to_owned);
+    text("command").or_else(|| text("tool")).or_else(|| text("type")).unwrap_or_default()
 }
 
 fn complaint(said: &str) -> Complaint {

@@ -222,8 +222,8 @@ impl AgentSession for GeminiSession {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let of_answer = self.answer.warning().filter(|_| self.has_completed());
-        of_answer.into_iter().chain(self.reader.warning()).collect()
+        let of_turn = self.answer.warning().into_iter().chain(self.calls.warning());
+        of_turn.filter(|_| self.has_completed()).chain(self.reader.warning()).collect()
     }
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {

@@ -307,3 +307,18 @@ fn gemini_cli_has_a_moment_to_exit_after_its_result() {
         assert_eq!(session.finish(Exit::Signal(15)).outcome == Outcome::Completed, is_complete);
     }
 }
+
+#[test]
+fn a_call_without_a_result_gets_a_warning() {
+    let runs = begin("a", "run_shell_command", json!({"command": "make"}));
+    let unfinished = |lines: &[Value]| {
+        let mut session = GeminiSession::new(None);
+        for line in lines {
+            session.stdout(Line::Whole(line.to_string().as_bytes()));
+        }
+        session.warnings().iter().any(|warning| warning.message.starts_with("`make` had not ended"))
+    };
+    assert!(unfinished(&[init(), runs.clone(), result(json!({}))]));
+    assert!(!unfinished(&[init(), runs.clone(), end("a", "x", None), result(json!({}))]));
+    assert!(!unfinished(&[init(), runs]), "the turn has not ended");
+}

@@ -1,6 +1,6 @@
 //! What Gemini CLI's own tools do, in the words of the contract.
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay, Warning};
 use serde_json::Value;
 
 /// The calls that have no result yet, by id.
@@ -21,6 +21,12 @@ impl Call {
         match self {
             Self::Command(text) | Self::File(text, _) | Self::Other(text) => text.len(),
             Self::Mcp { server, tool } => server.len() + tool.len(),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Command(name) | Self::File(name, _) | Self::Other(name) | Self::Mcp { tool: name, .. } => name,
         }
     }
 }
@@ -49,6 +55,11 @@ impl Calls {
         let length = call.length();
         self.0.begin(&id, call, length);
         told
+    }
+
+    /// A warning about calls that have no result.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        Warning::unfinished(self.0.items().map(Call::name))
     }
 
     /// A call has a result: an event of type `tool_result`.

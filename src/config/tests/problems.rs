@@ -79,6 +79,14 @@ fn each_wrong_value_is_told_what_is_allowed() {
             "logs.max_bytes = '1KB'",
             r#"`logs.max_bytes` is `"1KB"`, which is too small; allowed: `"off"`, or at least `"64KB"`"#,
         ),
+        (
+            "tools.extra = ['waits']",
+            r#"`tools.extra` is `["waits"]`; allowed: a list of any of `wait`, `result`, `sessions`, `resume`"#,
+        ),
+        (
+            "tools.extra = 'wait'",
+            r#"`tools.extra` is `"wait"`; allowed: a list of any of `wait`, `result`, `sessions`, `resume`"#,
+        ),
         ("index.text = -1", "`index.text` is `-1`; allowed: a whole number, at least 0"),
         (
             "tasks.heartbeat_interval = '0s'",
@@ -127,6 +135,24 @@ fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
     ] {
         assert_eq!(said(file), [format!("FILE: {told}")]);
     }
+}
+
+#[test]
+fn a_fallback_without_a_section_is_told_how_to_get_one() {
+    let told = said("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
+    let [kind, itself, other] = told.as_slice() else { panic!("{told:?}") };
+    let how = "; to add it, write a section [backends.plain] with `kind = \"plain\"`";
+    assert!(kind.ends_with(&format!("`plain` is not another backend; `codex` is the only one{how}")), "{kind}");
+    assert!(itself.ends_with("`codex` is not another backend; `codex` is the only one"), "{itself}");
+    assert!(other.ends_with("`Plain` is not another backend; `codex` is the only one"), "{other}");
+}
+
+#[test]
+fn a_problem_with_a_flag_of_its_own_names_that_flag() {
+    let mut case = Case::new();
+    case.overrides.data_dir = Some("relative/x".into());
+    let said = case.bad();
+    assert!(said.contains("\nnext: correct --data-dir, or take it out"), "{said}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use crate::{
     executor::Settled,
-    process::{Cgroup, Member, kill_left_behind, left_behind, sweep_groups},
+    process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_groups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
     task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord},
@@ -76,6 +76,9 @@ fn finalize(task: OpenTask, reader: &Reader, index: IndexLimits) -> Result<Settl
                 tracing::error!(task = %id, ?alive, "processes of a task cannot be ended");
             }
             end(reader, &mut record);
+            if let Some(end) = &mut record.end {
+                end.warnings.extend(not_ended(&alive));
+            }
             // The file of a task that the original program ran is its own.
             record.from_original |= record.format != RECORD_FORMAT;
             if !record.from_original {

@@ -42,6 +42,19 @@ pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool
     extra.iter().copied().find(|tool| schemas::name(*tool) == name)
 }
 
+/// Why there is no tool `name`, and what to do about it.
+pub(super) fn not_found(name: &str) -> String {
+    let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
+    let off = all.map(schemas::name).into_iter().find(|off| *off == name);
+    match off.and_then(|off| off.strip_prefix("codex_")) {
+        Some(word) => format!(
+            "tool `{name}` is off; next: add \"{word}\" to `extra` in the section [tools] of config.toml, and restart the \
+             server"
+        ),
+        None => "tool not found; next: list the tools with `tools/list`".to_owned(),
+    }
+}
+
 /// Does what is asked.
 pub(super) async fn carry_out(
     tool: ExtraTool,
@@ -148,12 +161,15 @@ async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
 async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
     let listing = broker.list(None, usize::MAX).await?;
-    let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(record)).collect();
+    let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
     Ok(Answer::served(render::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
 }
 
-fn is_resumable(record: &TaskRecord) -> bool {
-    record.progress.session_id.is_some() && record.is_final()
+/// Whether `codex_resume` can resume the session of this task. A record of the original program names no backend: its tasks
+/// are those of the default one.
+fn is_resumable(broker: &Broker, record: &TaskRecord) -> bool {
+    let backend = record.progress.backend.as_ref().unwrap_or(&broker.config().default_backend);
+    record.progress.session_id.is_some() && record.is_final() && broker.can_resume(backend)
 }
 
 /// `codex_resume`: a new task in the session of an earlier one.

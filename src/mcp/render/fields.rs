@@ -78,10 +78,13 @@ impl Page {
 
     /// Explains a failure reason that is only about how the agent exited.
     pub(super) fn turn_status(&mut self, record: &TaskRecord) {
-        let code = record.end.as_ref().filter(|end| end.turn_completed).and_then(|end| end.exit_code);
-        if let Some(code) = code {
-            self.line(&format!("**Turn Status:** completed; the agent exited with code {code} afterwards"));
-        }
+        let Some(end) = record.end.as_ref().filter(|end| end.turn_completed) else { return };
+        let how = match (end.exit_code, &end.exit_signal) {
+            (Some(code), _) => format!("exited with code {code}"),
+            (None, Some(signal)) => format!("was ended by {}", markdown::value(&one_line(signal, 50))),
+            (None, None) => return,
+        };
+        self.line(&format!("**Turn Status:** completed; the agent {how} afterwards"));
     }
 
     /// The warnings, one per line, as far as there is room.
@@ -114,7 +117,10 @@ impl Page {
         });
         if let Some(said) = &end.agent_said {
             let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
-            self.part(&format!("### What the agent said\n{}", excerpt::said(said, left.max(LEAST_SAID))));
+            // There was no agent then, and the words are our own.
+            let is_ours = end.failure_reason.as_deref().is_some_and(|reason| reason.ends_with("(spawn failed)"));
+            let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
+            self.part(&format!("{heading}\n{}", excerpt::said(said, left.max(LEAST_SAID))));
         }
         if let Some(advice) = advice {
             self.part(&format!("### What to do\n{advice}"));

@@ -79,6 +79,13 @@ fn a_failure_says_why_what_the_agent_said_and_what_to_do() {
 }
 
 #[test]
+fn words_about_an_agent_that_did_not_start_are_not_said_to_be_its_own() {
+    let record = failed().with(json!({"failureReason": "Process error: ENOENT (spawn failed)"}));
+    let answer = ended(&record, None);
+    assert!(answer.contains("### Why it did not start\n") && !answer.contains("the agent said"), "{answer}");
+}
+
+#[test]
 fn a_result_that_is_only_in_the_record_is_shown() {
     let record = completed().with(json!({"result": "kept"}));
     assert!(ended(&record, None).ends_with("### Result\n```\nkept\n```"));
@@ -125,6 +132,9 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
     for answer in [ended(&record, None), brief(&record, None), status(view(record.clone()), None, began())] {
         assert!(answer.contains("**Status:** failed\n") && answer.contains(expected), "{answer}");
     }
+    let record = record.with(json!({"exitCode": null, "exitSignal": "SIGSEGV", "failureReason": "Killed by SIGSEGV"}));
+    let expected = "**Turn Status:** completed; the agent was ended by SIGSEGV afterwards\n";
+    assert!(ended(&record, None).contains(expected), "{}", ended(&record, None));
 }
 
 #[test]

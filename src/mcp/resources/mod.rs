@@ -173,7 +173,7 @@ fn no_resource(uri: &str, why: String) -> ErrorData {
 
 fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => no_resource(uri, refusal.to_string()),
+        Refusal::NoSuchTask(_) => no_resource(uri, format!("{refusal}; next: {}", refusal.next())),
         other => failed(other),
     }
 }

@@ -18,8 +18,8 @@ mod group;
 mod linux;
 mod member;
 
-pub use member::Member;
 use member::pid;
+pub use member::{Member, not_ended};
 
 #[cfg(not(target_os = "linux"))]
 use group as platform;

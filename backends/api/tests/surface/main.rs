@@ -97,6 +97,7 @@ fn every_event_and_every_word_can_be_made() {
 fn what_an_agent_has_begun_is_remembered_until_it_ends() {
     let mut calls: UnderWay<&str> = UnderWay::default();
     assert!(calls.is_empty() && calls.begin("1", "ls", 2));
+    assert!(Warning::unfinished(calls.items().copied()).is_some_and(|warning| warning.message.starts_with("`ls` had")));
     assert_eq!((calls.end("1"), calls.end("1")), (Some("ls"), None));
 }
 

@@ -1,0 +1,366 @@
+//! The environment of an agent in a weaker sandbox.
+//!
+//! An agent runs programs of its own outside of its sandbox: the `node` that its npm script names, `git`, a shell. A variable
+//! that leads into the project has the project decide what these programs are. A relative path does so for every project,
+//! because the agent starts in the working directory, and in a search path an empty entry is the working directory, too.
+//!
+//! So in the two weaker sandboxes such entries are left out, unless the user wrote the variable into `set`. Nothing is
+//! changed without a sandbox: there the agent may run the project's programs anyway.
+//!
+//! Files are looked at, so this blocks.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use connector_api::{EnvRules, Sandbox};
+
+use crate::directory::{Route, is_repository};
+
+/// Lists of directories in which programs, libraries and modules are found.
+const SEARCH_PATHS: [&str; 12] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_FRAMEWORK_PATH",
+    "DYLD_FALLBACK_FRAMEWORK_PATH",
+    "GCONV_PATH",
+    "NODE_PATH",
+    "PYTHONPATH",
+    "PERL5LIB",
+    "PERLLIB",
+    "RUBYLIB",
+];
+
+/// Lists of libraries that are loaded into every program. A bare name is found in the directories for libraries.
+const PRELOADED: [&str; 3] = ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];
+
+/// One file or directory from which a program takes code, or the names of programs: shells (`BASH_ENV`, `ENV`), Python, git
+/// and OpenSSL.
+const CODE: [&str; 11] = [
+    "BASH_ENV",
+    "ENV",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_EXEC_PATH",
+    "GIT_TEMPLATE_DIR",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+];
+
+/// One program. A bare name is found on `PATH`.
+const PROGRAMS: [&str; 5] = ["GIT_ASKPASS", "GIT_PROXY_COMMAND", "GIT_SSH", "SHELL", "SSH_ASKPASS"];
+
+/// Options of JavaScript runtimes, which load modules.
+const RUNTIME_OPTIONS: [&str; 2] = ["NODE_OPTIONS", "BUN_OPTIONS"];
+
+/// The options among them whose value is loaded, by a path or by a name that is looked for near the working directory.
+const LOADING: [&str; 9] = [
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "--preload",
+    "--env-file",
+    "--openssl-config",
+    "--snapshot-blob",
+];
+
+/// Directories for temporary files. Codex opens `TMPDIR` to `workspace-write`, and `..` would be the project's parent.
+const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
+
+/// Settings of git that keep a repository's own configuration from starting a program when somebody only looks at it.
+const GIT_SETTINGS: [&str; 2] = ["'core.fsmonitor=false'", "'core.hooksPath=/dev/null'"];
+
+/// Carries settings of git. Not `GIT_CONFIG_COUNT`: Codex keeps variables with `KEY` in their names from the commands that
+/// it runs, and git fails where one of the three is missing.
+const GIT_PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
+
+/// The files that must not decide what an agent runs outside of its sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    roots: Vec<PathBuf>,
+}
+
+/// A part of a variable that an agent does not get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    variable: &'static str,
+    entry: OsString,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` of {}", self.entry.display(), self.variable)
+    }
+}
+
+impl Project {
+    /// The project around a working directory; `None` without a sandbox.
+    pub fn of(sandbox: Sandbox, working_directory: &Path) -> Option<Self> {
+        match sandbox {
+            Sandbox::DangerFullAccess => None,
+            Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
+                Some(Self::around(working_directory, env::var_os("HOME").as_deref().map(Path::new)))
+            }
+        }
+    }
+
+    /// The working directory and its repository. A directory with the home directory in it is not taken for a project: it
+    /// has all of the user's programs.
+    fn around(working_directory: &Path, home: Option<&Path>) -> Self {
+        let working = Route::of(working_directory).end().to_owned();
+        let repository = working.ancestors().find(|dir| is_repository(dir)).map(Path::to_owned);
+        let home = home.map(|home| Route::of(home).end().to_owned());
+        let holds_home = |root: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(root));
+        Self { roots: std::iter::once(working).chain(repository).filter(|root| !holds_home(root)).collect() }
+    }
+
+    /// Whether the project decides, now or later, what is at `path`.
+    fn decides(&self, path: &Path) -> bool {
+        path.is_relative() || {
+            let route = Route::of(path);
+            self.roots.iter().any(|root| route.place_in(root).is_some())
+        }
+    }
+
+    /// A search path without the entries in the project; `None` if none is left.
+    pub fn without_own(&self, search_path: &OsStr) -> Option<OsString> {
+        self.split(search_path, b":").0
+    }
+
+    /// The entries of a list that the project does not decide about, joined, and the others.
+    fn split(&self, list: &OsStr, separators: &[u8]) -> (Option<OsString>, Vec<OsString>) {
+        let entries = list.as_bytes().split(|byte| separators.contains(byte)).map(OsStr::from_bytes);
+        let (gone, kept): (Vec<_>, Vec<_>) = entries.partition(|entry| self.decides(Path::new(entry)));
+        let kept = (!kept.is_empty()).then(|| kept.join(OsStr::new(":")));
+        (kept, gone.into_iter().map(OsStr::to_owned).collect())
+    }
+
+    /// Takes everything out of the environment that leads into the project, except what `rules` set.
+    pub fn confine(&self, environment: &mut BTreeMap<OsString, OsString>, rules: &EnvRules) -> Vec<LeftOut> {
+        let mut left_out = vec![];
+        let names = [&SEARCH_PATHS[..], &PRELOADED, &CODE, &PROGRAMS, &RUNTIME_OPTIONS, &TEMPORARY].concat();
+        for variable in names.into_iter().filter(|name| !rules.set.contains_key(*name)) {
+            let Some(value) = environment.remove(OsStr::new(variable)) else { continue };
+            let (kept, gone) = self.sift(variable, &value);
+            if let Some(kept) = kept {
+                environment.insert(variable.into(), kept);
+            }
+            left_out.extend(gone.into_iter().map(|entry| LeftOut { variable, entry }));
+        }
+        let parameters = environment.remove(OsStr::new(GIT_PARAMETERS)).into_iter();
+        let parameters: Vec<OsString> = parameters.chain(GIT_SETTINGS.map(OsString::from)).collect();
+        environment.insert(GIT_PARAMETERS.into(), parameters.join(OsStr::new(" ")));
+        left_out
+    }
+
+    /// The part of a variable's value that an agent gets, and the parts that it does not get.
+    fn sift(&self, variable: &str, value: &OsStr) -> (Option<OsString>, Vec<OsString>) {
+        let path = Path::new(value);
+        let is_bare = |path: &Path| !path.as_os_str().as_bytes().contains(&b'/');
+        let is_gone = match variable {
+            name if SEARCH_PATHS.contains(&name) => {
+                // The dynamic linker takes both.
+                let separators: &[u8] = if name == "LD_LIBRARY_PATH" { b":;" } else { b":" };
+                return self.split(value, separators);
+            }
+            name if PRELOADED.contains(&name) => {
+                let mut libraries = value.as_bytes().split(|byte| b": ".contains(byte)).map(OsStr::from_bytes);
+                libraries.any(|library| !is_bare(Path::new(library)) && self.decides(Path::new(library)))
+            }
+            name if RUNTIME_OPTIONS.contains(&name) => self.loads(&value.to_string_lossy()),
+            name if PROGRAMS.contains(&name) => !is_bare(path) && self.decides(path),
+            name if TEMPORARY.contains(&name) => path.is_relative(),
+            _ => !value.is_empty() && self.decides(path),
+        };
+        if is_gone { (None, vec![value.to_owned()]) } else { (Some(value.to_owned()), vec![]) }
+    }
+
+    /// Whether one of these options loads something from the project.
+    fn loads(&self, options: &str) -> bool {
+        let mut loading = false;
+        options.split_ascii_whitespace().any(|word| {
+            let word = word.trim_matches('"');
+            let (option, value) = match word.split_once('=') {
+                Some((option, value)) if word.starts_with('-') => (option, Some(value)),
+                Some(_) | None => (word, None),
+            };
+            let is_loaded = std::mem::replace(&mut loading, value.is_none() && LOADING.contains(&option))
+                || value.is_some() && LOADING.contains(&option);
+            let value = value.unwrap_or(word);
+            let path = Path::new(value.strip_prefix("file://").unwrap_or(value));
+            let is_built_in = value.starts_with("node:") || value.starts_with("data:");
+            let is_path = path.is_absolute() || path.starts_with(".") || path.starts_with("..");
+            (is_loaded && !is_built_in || is_path) && self.decides(path)
+        })
+    }
+}
+
+/// The agent's environment, made from `ours`, and what is left out of it because of the project.
+pub fn environment(
+    rules: &EnvRules,
+    ours: impl IntoIterator<Item = (OsString, OsString)>,
+    project: Option<&Project>,
+) -> (BTreeMap<OsString, OsString>, Vec<LeftOut>) {
+    let mut environment = rules.apply(ours);
+    let left_out = project.map(|project| project.confine(&mut environment, rules)).unwrap_or_default();
+    (environment, left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    /// A repository `repo` with the working directory `repo/project`, beside `safe`, `link` to the project, and `home`.
+    fn scratch() -> (tempfile::TempDir, PathBuf, Project) {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let root = dir.path().canonicalize().expect("it is there");
+        for sub in ["repo/.git", "repo/project/bin", "safe", "home/x"] {
+            fs::create_dir_all(root.join(sub)).expect("it is writable");
+        }
+        fs::write(root.join("repo/.git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
+        symlink(root.join("repo/project"), root.join("link")).expect("it is writable");
+        symlink(root.join("safe"), root.join("repo/project/out")).expect("it is writable");
+        let project = Project::around(&root.join("repo/project"), Some(&root.join("home")));
+        (dir, root, project)
+    }
+
+    /// The variable as an agent gets it, with `@` for the directory of the test.
+    fn theirs(variable: &str, value: &str) -> Option<String> {
+        let (_dir, root, project) = scratch();
+        let root = root.to_string_lossy().into_owned();
+        let ours = [(variable.into(), value.replace('@', &root).into())];
+        let (environment, left_out) = environment(&EnvRules::default(), ours, Some(&project));
+        let theirs = environment.get(OsStr::new(variable)).map(|value| value.to_string_lossy().replace(&root, "@"));
+        assert_eq!(left_out.is_empty(), theirs.as_deref() == Some(value), "{variable}: {left_out:?}");
+        theirs
+    }
+
+    #[test]
+    fn search_paths_lose_what_the_project_decides_about() {
+        for variable in SEARCH_PATHS {
+            for (value, kept) in [
+                ("/usr/bin:@/safe", Some("/usr/bin:@/safe")),
+                ("./node_modules/.bin:/usr/bin", Some("/usr/bin")),
+                (":/usr/bin", Some("/usr/bin")),
+                ("/usr/bin:", Some("/usr/bin")),
+                ("/usr/bin::.:..:x:~/x", Some("/usr/bin")),
+                ("@/repo/project/bin:/usr/bin", Some("/usr/bin")),
+                ("@/repo/project/not-there:/usr/bin", Some("/usr/bin")),
+                ("@/repo/node_modules/.bin:/usr/bin", Some("/usr/bin")),
+                ("@/link/bin:/usr/bin", Some("/usr/bin")),
+                ("@/repo/project/out:/usr/bin", Some("/usr/bin")),
+                ("@/safe/../repo/project/bin:/usr/bin", Some("/usr/bin")),
+                ("", None),
+                ("@/repo/project/bin", None),
+            ] {
+                assert_eq!(theirs(variable, value).as_deref(), kept, "{variable}={value}");
+            }
+        }
+        assert_eq!(theirs("LD_LIBRARY_PATH", "/usr/lib;.").as_deref(), Some("/usr/lib"));
+    }
+
+    #[test]
+    fn other_variables_are_kept_or_left_out_as_a_whole() {
+        for (variable, kept, gone) in [
+            ("LD_PRELOAD", &["libx.so", "/usr/lib/x.so", "/a.so:/b.so"][..], &["./x.so", "/a.so @/repo/x.so"][..]),
+            ("BASH_ENV", &["@/safe/env"], &["env.sh", "./env", "@/link/env"]),
+            ("GIT_CONFIG_GLOBAL", &["/dev/null", ""], &[".gitconfig", "@/repo/.gitconfig"]),
+            ("SHELL", &["/bin/sh", "bash"], &["./sh", "@/repo/project/bin/sh"]),
+            ("TMPDIR", &["/var/tmp", "@/repo"], &["..", "", "tmp"]),
+            ("TEMP", &["/var/tmp"], &["../outside"]),
+            (
+                "NODE_OPTIONS",
+                &[
+                    "--max-old-space-size=4096",
+                    "--require /x.js",
+                    "--import=file:///x.mjs",
+                    "--import data:x",
+                    "-r node:fs",
+                ],
+                &[
+                    "-r ./x.js",
+                    "--require=x",
+                    "--import x.mjs",
+                    "-r @/repo/x",
+                    "--import \"file://@/repo/x\"",
+                    "--a=../x",
+                ],
+            ),
+            ("CDPATH", &[".", "@/repo"], &[]),
+        ] {
+            for value in kept {
+                assert_eq!(theirs(variable, value).as_deref(), Some(*value), "{variable}={value}");
+            }
+            for value in gone {
+                assert_eq!(theirs(variable, value), None, "{variable}={value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_users_own_values_stay() {
+        let (_dir, _, project) = scratch();
+        let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("they are well formed");
+        let (environment, left_out) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
+        assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from("./bin:/bin")));
+        assert_eq!(left_out, []);
+    }
+
+    #[test]
+    fn nothing_is_left_out_without_a_sandbox() {
+        assert_eq!(Project::of(Sandbox::DangerFullAccess, Path::new("/")), None);
+        let (environment, left_out) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
+        assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from(".:")));
+        assert!(left_out.is_empty() && !environment.contains_key(OsStr::new(GIT_PARAMETERS)));
+    }
+
+    #[test]
+    fn the_programs_of_a_home_directory_are_not_a_projects() {
+        let (_dir, root, _) = scratch();
+        let path = root.join("home/bin").into_os_string();
+        for (working, is_kept) in [("home", true), ("", true), ("home/bin", false)] {
+            let project = Project::around(&root.join(working), Some(&root.join("home")));
+            assert_eq!(project.without_own(&path).is_some(), is_kept, "{working}");
+        }
+    }
+
+    #[test]
+    fn git_runs_no_monitor_and_no_hook_of_a_repository() {
+        let (_dir, root, project) = scratch();
+        let (repo, trace) = (root.join("watched"), root.join("trace"));
+        let git = |environment: Option<&BTreeMap<OsString, OsString>>, args: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.args(args).current_dir(&repo).env_remove("GIT_DIR").envs(environment.into_iter().flatten());
+            git.output().expect("git is installed").stdout
+        };
+        fs::create_dir_all(&repo).expect("it is writable");
+        let script = format!("touch '{}'; false", trace.display());
+        git(None, &["init", "-q"]);
+        git(None, &["config", "core.fsmonitor", &script]);
+        git(None, &["config", "x.y", "theirs"]);
+        git(None, &["status"]);
+        assert!(trace.exists(), "git does not run the monitor, and this test shows nothing");
+        fs::remove_file(&trace).expect("it is there");
+        let parameters = (GIT_PARAMETERS.into(), "'x.y=users'".into());
+        let rules: EnvRules = serde_json::from_str(r#"{"pass": ["GIT_*", "PATH"]}"#).expect("they are well formed");
+        let (environment, _) = environment(&rules, env::vars_os().chain([parameters]), Some(&project));
+        git(Some(&environment), &["status"]);
+        assert!(!trace.exists());
+        assert_eq!(git(Some(&environment), &["config", "core.hooksPath"]), b"/dev/null\n");
+        assert_eq!(git(Some(&environment), &["config", "x.y"]), b"users\n");
+    }
+}

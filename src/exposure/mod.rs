@@ -1,0 +1,190 @@
+//! Whether a sandboxed agent could change files that later servers and tasks trust.
+//!
+//! Records and run directories decide which processes a later server stops, and results and logs are what it reports. The
+//! configuration file has the ceiling, and programs and the agents' own settings decide what runs outside of the sandbox. An
+//! agent that can change them is no longer confined to its sandbox: it has others act for it. Where one of them is in a place
+//! that `workspace-write` leaves open, that place is closed to the agent; where that is impossible, the task is refused.
+//!
+//! A directory of ours is where its path leads, so every place that the path passes counts: an agent that can replace a
+//! symbolic link on the way can put a directory of its own in the place of ours. The same is true of a link in the data
+//! directory, such as one from `run` to another disk.
+//!
+//! Files are looked at, so this blocks. Only what the kind of the backend says about its sandbox is known here: directories
+//! that users open in the agent's own settings are not.
+
+mod exposed;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use connector_api::{AgentBackend, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
+
+use exposed::{Area, Own, Reach};
+
+pub use exposed::Exposed;
+
+use crate::{
+    agent_environment::environment,
+    directory::{Route, is_repository},
+    process::find_program,
+    store::Reader,
+    task::{TrustedFile, TrustedKind},
+};
+
+/// Variables that name a directory of settings, of agents or of programs that they run. Agents take hooks, servers and
+/// permissions from there.
+const HOMES: [&str; 8] = [
+    "CODEX_HOME",
+    "CLAUDE_CONFIG_DIR",
+    "GEMINI_CLI_HOME",
+    "OPENCODE_CONFIG",
+    "OPENCODE_CONFIG_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "HOME",
+];
+
+/// The paths to compare for tasks in `workspace-write`.
+#[derive(Debug, Clone)]
+pub struct Exposure {
+    /// The temporary directories that the sandbox leaves open.
+    temporary: Vec<PathBuf>,
+    is_repository_open: bool,
+    /// The areas that the agent can be told to close.
+    closable: Vec<OpenArea>,
+    /// The paths that must not be open to the agent.
+    own: Vec<(Own, PathBuf)>,
+    /// A variable with a relative path, if the agent gets one.
+    relative: Option<(&'static str, PathBuf)>,
+}
+
+impl Exposure {
+    /// The check to make before `backend` gets a task in `sandbox`; `None` without a sandbox.
+    pub fn of(backend: &dyn AgentBackend, sandbox: Sandbox, store: &Reader, trusted: &[TrustedFile]) -> Option<Self> {
+        let exposure = || Self::of_backend(backend, store, trusted);
+        match sandbox {
+            Sandbox::WorkspaceWrite => Some(exposure()),
+            // It opens nothing. A relative path leads into the project all the same.
+            Sandbox::ReadOnly => Some(Self { own: vec![], ..exposure() }),
+            Sandbox::DangerFullAccess => None,
+        }
+    }
+
+    /// The same for any task of `backend` in `workspace-write`.
+    pub fn of_backend(backend: &dyn AgentBackend, store: &Reader, trusted: &[TrustedFile]) -> Self {
+        let areas = backend.open_areas();
+        let is_open = |area| areas.contains(&area);
+        let theirs = environment(backend.environment(), env::vars_os(), None).0;
+        let named = theirs.get(OsStr::new("TMPDIR")).map(PathBuf::from);
+        // A relative one does not reach the agent, unless the user wrote it into `set`.
+        let is_set = backend.environment().set.contains_key("TMPDIR");
+        let named = named.filter(|dir| is_set || dir.is_absolute());
+        let temporary = [Some("/tmp".into()), named].into_iter().flatten().filter(|_| is_open(OpenArea::Temporary));
+        let own = [(Own::Data, store.data_dir().to_owned()), (Own::Log, store.log_dir().to_owned())];
+        let trusted = trusted.iter().map(|file| (Own::Trusted(file.kind), file.path.clone()));
+        // Another agent may read the same variables of ours.
+        let ours = env::vars_os().collect();
+        let named = homes(&theirs).chain(homes(&ours)).filter(|(_, home)| home.is_absolute());
+        let own = own.into_iter().chain(trusted).chain(named.map(|(variable, home)| (Own::Home(variable), home)));
+        Self {
+            temporary: temporary.collect(),
+            is_repository_open: is_open(OpenArea::Repository),
+            closable: areas.iter().copied().filter(|area| backend.close_area(*area, nothing()).is_some()).collect(),
+            own: own.collect(),
+            relative: homes(&theirs).find(|(_, home)| home.is_relative()),
+        }
+    }
+
+    /// Compares every place on the way to our directories with the places that are open to the agent, which works in
+    /// `working_directory`, a real path. Returns the areas that have to be closed to the agent.
+    ///
+    /// Fails with the first directory of ours that the agent could write in, or replace, even so.
+    pub fn check(&self, working_directory: &Path) -> Result<Vec<OpenArea>, Exposed> {
+        self.check_from(Some(working_directory))
+    }
+
+    /// The same for a task that works far from our directories: only what is open to every task counts.
+    pub fn check_anywhere(&self) -> Result<Vec<OpenArea>, Exposed> {
+        self.check_from(None)
+    }
+
+    fn check_from(&self, working: Option<&Path>) -> Result<Vec<OpenArea>, Exposed> {
+        let from = working.filter(|_| self.is_repository_open);
+        let repository = from.and_then(|from| from.ancestors().find(|dir| is_repository(dir)));
+        if let Some((variable, own)) = self.relative.clone() {
+            return Err(Exposed { which: Own::Home(variable), own, reach: Reach::Relative });
+        }
+        let mut to_close = vec![];
+        for (which, own) in self.own.iter().cloned().chain(self.links()) {
+            let route = Route::of(&own);
+            let exposed = |reach| Exposed { which, own: own.clone(), reach };
+            let within = |area, root: &Path, end: &Path| {
+                let place = route.place_in(end)?;
+                let through = (!route.end().starts_with(end)).then(|| place.to_owned());
+                Some(exposed(Reach::Within { area, root: root.to_owned(), through }))
+            };
+            if let Some(working) = working {
+                if let Some(exposed) = within(Area::Working, working, working) {
+                    return Err(exposed);
+                }
+                if !matches!(which, Own::Home(_)) && working.starts_with(route.end()) {
+                    return Err(exposed(Reach::Around(working.to_owned())));
+                }
+            }
+            let of_temporary = |open: &PathBuf| {
+                let open = if open.is_absolute() { open.clone() } else { working?.join(open) };
+                within(Area::Temporary, &open, Route::of(&open).end())
+            };
+            let open = [
+                self.temporary.iter().find_map(of_temporary).map(|exposed| (OpenArea::Temporary, exposed)),
+                repository
+                    .and_then(|root| within(Area::Repository, root, root))
+                    .map(|exposed| (OpenArea::Repository, exposed)),
+            ];
+            for (area, exposed) in open.into_iter().flatten() {
+                if !self.closable.contains(&area) {
+                    return Err(exposed);
+                }
+                if !to_close.contains(&area) {
+                    to_close.push(area);
+                }
+            }
+        }
+        Ok(to_close)
+    }
+
+    /// The symbolic links in the data directory. Our files are never opened through one, but directories are.
+    fn links(&self) -> impl Iterator<Item = (Own, PathBuf)> {
+        let data = self.own.iter().filter(|(which, _)| *which == Own::Data);
+        let entries = data.flat_map(|(_, dir)| fs::read_dir(dir).into_iter().flatten().flatten());
+        let is_link = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        entries.filter(is_link).map(|entry| (Own::Link, entry.path()))
+    }
+}
+
+/// The files outside of the data directory that a later server or task trusts: the configuration file, these programs, and
+/// this one. A program that is not there cannot be changed.
+pub fn trusted_files<'a>(config_file: PathBuf, programs: impl Iterator<Item = &'a str>) -> Vec<TrustedFile> {
+    let (path, home) = (env::var_os("PATH"), env::var_os("HOME"));
+    let found = programs.filter_map(|program| find_program(program, path.as_deref(), home.as_deref()).ok());
+    let programs = found.chain(env::current_exe()).map(|path| TrustedFile { kind: TrustedKind::Program, path });
+    std::iter::once(TrustedFile { kind: TrustedKind::Config, path: config_file }).chain(programs).collect()
+}
+
+/// The directories of settings that these variables name.
+fn homes(variables: &BTreeMap<OsString, OsString>) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    let value = |variable: &'static str| variables.get(OsStr::new(variable)).filter(|value| !value.is_empty());
+    HOMES.into_iter().filter_map(move |variable| Some((variable, PathBuf::from(value(variable)?))))
+}
+
+/// A launch to ask a backend about.
+fn nothing() -> Launch {
+    Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt }
+}

@@ -1,0 +1,228 @@
+//! Directories in which tasks are refused.
+
+use std::{fs, os::unix::fs::symlink};
+
+use super::*;
+
+/// The message about a task in `working` with the data directory at `data`, both below a directory of the test.
+fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let root = &dir.path().canonicalize().expect("it is there");
+    for sub in [
+        "project/sub/.cc",
+        "project/.git",
+        ".git",
+        "home/.codex-connector/logs",
+        "home/x",
+        "tmp/data",
+        "project-2",
+        "linked",
+        "split",
+    ] {
+        fs::create_dir_all(root.join(sub)).expect("it is writable");
+    }
+    fs::write(root.join("project/.git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
+    for (link, target) in [
+        ("link", "project"),
+        ("project/state", "home/.codex-connector"),
+        ("project/home", "home"),
+        ("project-2/first", "project/state"),
+        ("project-2/shown", "project-2/first"),
+        ("project/dangling", "nowhere/data"),
+        ("project-2/dangling", "project/missing/data"),
+        ("project/loop", "project-2/loop"),
+        ("project-2/loop", "project/loop"),
+        ("tmp/state", "home/.codex-connector"),
+        ("safe", "home/.codex-connector"),
+        ("linked/run", "project/sub"),
+        ("split/run", "home/x"),
+    ] {
+        symlink(root.join(target), root.join(link)).expect("it is writable");
+    }
+    let exposure = Exposure {
+        temporary: temporary.iter().map(|sub| root.join(sub)).collect(),
+        is_repository_open,
+        closable: vec![],
+        own: vec![(Own::Data, root.join(data)), (Own::Log, root.join(data).join("logs"))],
+        relative: None,
+    };
+    exposure.check(&root.join(working).canonicalize().expect("it is there")).err().map(|exposed| exposed.to_string())
+}
+
+#[test]
+fn our_files_are_exposed_wherever_the_sandbox_lets_the_agent_write() {
+    for (working, data, temporary, is_repository_open, word) in [
+        ("project", "project/sub/.cc", &[][..], false, "is in the working directory"),
+        ("link", "project/sub/.cc", &[], false, "is in the working directory"),
+        ("project", "link/sub/.cc", &[], false, "is in the working directory"),
+        ("home", "home/.codex-connector", &[], false, "is in the working directory"),
+        ("home/.codex-connector", "home/.codex-connector", &[], false, "is in the working directory"),
+        ("home/.codex-connector/logs", "home/.codex-connector", &[], false, "contains the working directory"),
+        ("project", "tmp/data", &["tmp"], false, "which this sandbox leaves open"),
+        ("project/sub", "project/data", &[], true, "is in the working directory's repository"),
+        ("project", "project/state", &[], false, "project/state, in the working directory"),
+        ("project", "project/home/.codex-connector", &[], false, "project/home, in the working directory"),
+        ("project", "project-2/shown", &[], false, "project/state, in the working directory"),
+        ("project", "project/dangling", &[], false, "project/dangling, in the working directory"),
+        ("project", "project-2/dangling", &[], false, "is in the working directory"),
+        ("project", "project/loop", &[], false, "in the working directory"),
+        ("project", "project-2/loop", &[], false, "in the working directory"),
+        ("project", "project/sub/../../home/x", &[], false, "project/sub, in the working directory"),
+        ("project", "tmp/state", &["tmp"], false, "tmp/state, in"),
+        ("project/sub", "project/state", &[], true, "project/state, in the working directory's repository"),
+        ("project", "linked", &[], false, "linked/run, is in the working directory"),
+        ("home", "linked", &["project"], false, "linked/run, is in "),
+    ] {
+        let said = said(working, data, temporary, is_repository_open);
+        assert!(said.as_ref().is_some_and(|said| said.contains(word)), "{working} {data}: {said:?}");
+    }
+}
+
+#[test]
+fn our_files_are_safe_everywhere_else() {
+    for (working, data, temporary, is_repository_open) in [
+        ("project", "home/.codex-connector", &["tmp"][..], true),
+        ("project", "project-3", &[], true),
+        ("project/sub", "project/data", &[], false),
+        ("home/x", "home/.codex-connector", &["nowhere"], true),
+        ("project", "tmp/data", &[], true),
+        ("project", "safe", &["tmp"], true),
+        ("project", "split", &["tmp"], true),
+        ("project", "tmp/state", &[], true),
+        ("project/sub", "project/state", &[], false),
+    ] {
+        assert_eq!(said(working, data, temporary, is_repository_open), None, "{working} {data}");
+    }
+}
+
+#[test]
+fn the_advice_fits_the_directory_in_which_our_files_are() {
+    let exposure = |data: &str| Exposure {
+        temporary: vec!["/tmp".into()],
+        is_repository_open: false,
+        closable: vec![],
+        own: vec![(Own::Data, data.into()), (Own::Log, "/nowhere/logs".into())],
+        relative: None,
+    };
+    let next = |data: &str, working: Option<&str>| {
+        let exposed = exposure(data).check_from(working.map(Path::new)).expect_err("it is exposed");
+        exposed.next()
+    };
+    let home = next("/nowhere/me/.codex-connector", Some("/nowhere/me"));
+    assert!(home.contains("such as a single project") && home.contains("outside of /nowhere/me,"), "{home}");
+    assert!(!home.contains("~/.codex-connector"), "that is where it is: {home}");
+    let inside = next("/nowhere/me", Some("/nowhere/me/project"));
+    assert!(inside.contains("outside of the data directory"), "{inside}");
+    let temporary = next("/tmp/data", None);
+    assert!(temporary.contains("set `data_dir`") && temporary.contains("outside of /tmp,"), "{temporary}");
+    assert_eq!(exposure("/nowhere/me").check_anywhere(), Ok(vec![]));
+}
+
+#[test]
+fn an_area_that_the_agent_can_close_is_no_reason_to_refuse() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let project = dir.path().canonicalize().expect("it is there").join("project");
+    let exposure = |closable: &[OpenArea]| Exposure {
+        temporary: vec![dir.path().to_owned()],
+        is_repository_open: false,
+        closable: closable.to_owned(),
+        own: vec![(Own::Data, dir.path().join("data")), (Own::Log, dir.path().join("data/logs"))],
+        relative: None,
+    };
+    assert_eq!(exposure(&[OpenArea::Temporary]).check(&project), Ok(vec![OpenArea::Temporary]));
+    assert!(exposure(&[OpenArea::Repository]).check(&project).is_err());
+}
+
+/// A backend of Codex with these rules for its environment.
+fn codex(env: serde_json::Value) -> connector_codex::Codex {
+    let name = connector_api::BackendName::new("codex").expect("it is a name");
+    connector_api::BackendKind::build(name, serde_json::json!({"env": env})).expect("the settings are well formed")
+}
+
+#[test]
+fn files_that_are_trusted_later_are_looked_at_too() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let root = dir.path().canonicalize().expect("it is there");
+    let (project, program) = (root.join("project"), root.join("project/agent"));
+    fs::create_dir(&project).expect("it is writable");
+    fs::copy("/bin/sh", &program).expect("it is writable");
+    symlink(&program, root.join("link")).expect("it is writable");
+    symlink("config.toml", project.join("link.toml")).expect("it is writable");
+    let store = Reader::new(&root.join("data"), &root.join("data/logs"));
+    let codex = codex(serde_json::json!({}));
+    for (config, program, word) in [
+        ("project/not-there.toml", "sh", Some("the configuration file")),
+        ("project/link.toml", "sh", Some("the configuration file")),
+        ("config.toml", "project/agent", Some("change what runs outside of the sandbox: the program")),
+        ("config.toml", "link", Some("change what runs outside of the sandbox: the program")),
+        ("config.toml", "project/not-there", None),
+        ("config.toml", "sh", None),
+    ] {
+        let program = if program == "sh" { program.into() } else { root.join(program) };
+        let programs = [program.to_str().expect("it is UTF-8")];
+        let trusted = trusted_files(root.join(config), programs.into_iter());
+        let exposure = Exposure::of(&codex, Sandbox::WorkspaceWrite, &store, &trusted).expect("it is checked");
+        let said = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
+        assert_eq!(said.is_some(), word.is_some(), "{config} {said:?}");
+        assert!(said.is_none_or(|(said, next)| said.contains(word.unwrap_or_default()) && !next.is_empty()));
+        let read_only = Exposure::of(&codex, Sandbox::ReadOnly, &store, &trusted).expect("it is checked");
+        assert_eq!(read_only.check(&project), Ok(vec![]), "{config}");
+    }
+}
+
+#[test]
+fn a_home_of_an_agent_is_neither_relative_nor_open_to_it() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let project = dir.path().canonicalize().expect("it is there");
+    let store = Reader::new(Path::new("/nowhere/data"), Path::new("/nowhere/data/logs"));
+    let said = |variable: &str, value: &str, sandbox| {
+        let value = value.replace('@', project.to_str().expect("it is UTF-8"));
+        let exposure = Exposure::of(&codex(serde_json::json!({"set": {variable: value}})), sandbox, &store, &[]);
+        exposure.expect("it is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
+    };
+    for variable in HOMES {
+        for value in [".codex", "../x", "~/.codex"] {
+            for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
+                let said = said(variable, value, sandbox).unwrap_or_default();
+                assert!(said.contains("is a relative path") && said.contains(variable), "{variable}: {said}");
+            }
+        }
+        let inside = said(variable, "@/x/home", Sandbox::WorkspaceWrite).unwrap_or_default();
+        assert!(inside.contains("change its own settings") && inside.contains(variable), "{variable}: {inside}");
+        for (value, sandbox) in [
+            ("@/x/home", Sandbox::ReadOnly),
+            ("@/home", Sandbox::WorkspaceWrite),
+            // The projects of most users are in their home directory.
+            ("@", Sandbox::WorkspaceWrite),
+        ] {
+            assert_eq!(said(variable, value, sandbox), None, "{variable}={value}");
+        }
+    }
+}
+
+#[test]
+fn a_relative_temporary_directory_is_one_of_the_project() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let root = dir.path().canonicalize().expect("it is there");
+    let store = Reader::new(&root.join("data"), &root.join("data/logs"));
+    let codex = codex(serde_json::json!({"set": {"TMPDIR": ".."}}));
+    let mut exposure = Exposure::of_backend(&codex, &store, &[]);
+    exposure.temporary.retain(|dir| dir.is_relative());
+    assert_eq!(exposure.check(&root.join("project")), Ok(vec![OpenArea::Temporary]));
+    assert_eq!(exposure.check(&root.join("project/sub")), Ok(vec![]));
+}
+
+#[test]
+fn a_log_directory_of_its_own_is_looked_at_too() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let exposure = Exposure {
+        temporary: vec![],
+        is_repository_open: false,
+        closable: vec![OpenArea::Temporary],
+        own: vec![(Own::Data, "/elsewhere".into()), (Own::Log, dir.path().join("project/logs"))],
+        relative: None,
+    };
+    let project = dir.path().canonicalize().expect("it is there").join("project");
+    let exposed = exposure.check(&project).expect_err("the logs are in the project");
+    assert!(exposed.to_string().contains("the log directory"), "{exposed}");
+}
