@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{Broker, Refusal};
@@ -37,6 +37,8 @@ pub struct Follow {
     last_event: Option<String>,
     /// Whether the timeline says that the task has ended.
     is_over: bool,
+    /// Whether the task was seen to exist.
+    is_known: bool,
     /// When the record and the lease are looked at next.
     next_look: Instant,
 }
@@ -58,8 +60,17 @@ impl Broker {
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
         let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
         let next_look = if hints.is_some() { Instant::now() + POLL_OWN } else { Instant::now() };
-        let (newest, last_event, is_over) = (None, None, false);
-        Follow { broker: self.clone(), id: id.clone(), hints, timeline, newest, last_event, is_over, next_look }
+        Follow {
+            broker: self.clone(),
+            id: id.clone(),
+            hints,
+            timeline,
+            newest: None,
+            last_event: None,
+            is_over: false,
+            is_known: false,
+            next_look,
+        }
     }
 }
 
@@ -77,9 +88,12 @@ impl Follow {
             }
             // A hint of an event is not worth a look at the record.
             if self.is_over || Instant::now() >= self.next_look {
-                if let Some(record) = self.broker.ended(&self.id).await? {
+                if self.may_have_ended().await?
+                    && let Some(record) = self.broker.ended(&self.id).await?
+                {
                     return Ok(News::Ended(Box::new(self.broker.clean(record))));
                 }
+                self.is_known = true;
                 self.is_over = false;
                 self.next_look = Instant::now() + if self.hints.is_some() { POLL_OWN } else { POLL };
             }
@@ -92,14 +106,20 @@ impl Follow {
         }
     }
 
-    /// Waits for a hint, for a report that the timeline was written to, or for a second.
+    /// Whether a look at the record is worth its while: not while somebody holds the lease, once the task was seen to exist.
+    async fn may_have_ended(&self) -> Result<bool, Refusal> {
+        if self.is_over || !self.is_known {
+            return Ok(true);
+        }
+        let id = self.id.clone();
+        Ok(!self.broker.on_disk(move |broker| broker.reader.is_leased(&id)).await??)
+    }
+
+    /// Waits for a hint, or else for a report that the timeline was written to or a second.
     async fn woken(&mut self) {
         let Some(hints) = &mut self.hints else { return self.timeline.changed().await };
-        tokio::select! {
-            hinted = hints.changed() => if hinted.is_err() {
-                self.hints = None;
-            },
-            () = self.timeline.changed() => {}
+        if let Ok(Err(_)) = timeout_at(self.next_look, hints.changed()).await {
+            self.hints = None;
         }
     }
 

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use connector_api::Sandbox;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Broker, Cancelled, NewTask, News, Refusal, TimeLimit,
+    Broker, Cancelled, Follow, NewTask, News, Refusal, TimeLimit,
     fake_executor::{Call, Ends, FakeExecutor},
 };
 use crate::{
@@ -294,6 +294,11 @@ fn say(timeline: &mut TimelineWriter, text: &str) {
     timeline.flush().expect("it is writable");
 }
 
+async fn next(follow: &mut Follow) -> News {
+    let news = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is news");
+    news.expect("it can be followed")
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_task_of_another_server_is_followed_by_its_timeline() {
     let world = World::new(Ends::OnlyByItself);
@@ -303,13 +308,13 @@ async fn the_task_of_another_server_is_followed_by_its_timeline() {
     say(&mut timeline, "two");
     let mut follow = world.broker.follow(&record.id);
     let event = |text: &str| News::Event(format!("message: {text}"));
-    assert_eq!(follow.next().await.expect("it runs"), event("two"), "the newest is told");
+    assert_eq!(next(&mut follow).await, event("two"), "the newest is told");
     say(&mut timeline, "three");
-    assert_eq!(follow.next().await.expect("it runs"), event("three"));
+    assert_eq!(next(&mut follow).await, event("three"));
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
     task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
     task.close().expect("it can be closed");
-    let News::Ended(ended) = follow.next().await.expect("it has ended") else { panic!("nothing else is new") };
+    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Completed);
 }
 
@@ -320,10 +325,10 @@ async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so()
     let mut timeline = task.open_timeline().expect("it is writable");
     say(&mut timeline, "one");
     let mut follow = world.broker.follow(&record.id);
-    follow.next().await.expect("it runs");
+    next(&mut follow).await;
     drop(task);
     let began = Instant::now();
-    let News::Ended(ended) = follow.next().await.expect("it has ended") else { panic!("nothing else is new") };
+    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Interrupted);
     assert!(began.elapsed() <= Duration::from_millis(1_100), "{:?}", began.elapsed());
 }
@@ -339,11 +344,11 @@ async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
             "lastActivityAt": "2026-01-15T10:30:00Z", "lastActivityType": "started", "heartbeatCount": 0
         }));
         task.live_view().write(&live.expect("these are all fields")).expect("it is writable");
-        assert_eq!(follow.next().await.expect("it runs"), News::Event(text.to_owned()));
+        assert_eq!(next(&mut follow).await, News::Event(text.to_owned()));
     }
     // A directory in the place of the timeline is no reason not to follow the task.
     let name = format!("{}.timeline.jsonl", record.id);
     std::fs::create_dir(world.broker.reader.log_dir().join(name)).expect("it is writable");
     drop(task);
-    assert!(matches!(follow.next().await, Ok(News::Ended(_))));
+    assert!(matches!(next(&mut follow).await, News::Ended(_)));
 }

@@ -170,7 +170,7 @@ async fn a_silent_timeline_is_looked_at_once_a_second_and_no_more() {
     for _ in 0..10 {
         follower.changed().await;
     }
-    assert!(began.elapsed() >= 10 * LOOK, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
