@@ -51,6 +51,8 @@ pub(super) struct Written {
     pub(super) edition: Option<String>,
     /// The tasks of the edition before that the catalog lacked.
     pub(super) news: News,
+    /// The archive that was made of an index of the original program, if the catalog has or gets all of its tasks by `news`.
+    pub(super) archive: Option<String>,
     /// The tasks that fell out. Whoever cannot reach the catalog now has to mark them.
     pub(super) dropped: Vec<TaskId>,
 }
@@ -108,7 +110,7 @@ impl Index {
         }
         let lacks = on_disk.is_none() || mending.exists();
         let mut entries = on_disk.unwrap_or_default();
-        self.archive_the_original(&mut entries)?;
+        let archive = self.archive_the_original(&mut entries)?;
         if lacks {
             entries.extend(self.rebuilt(limits.text)?);
         }
@@ -122,7 +124,8 @@ impl Index {
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
         self.write(&entries)?;
         files::unmark(&mending)?;
-        Ok(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped })
+        let archive = archive.filter(|_| news.is_some());
+        Ok(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), archive, dropped })
     }
 
     /// Names the file that there is now: each replacement has another edition, and no file at all is one too.
@@ -170,10 +173,16 @@ impl Index {
         if count == 0 {
             return Ok(Some(Written::default()));
         }
-        self.archive_the_original(&mut entries)?;
+        let archive = self.archive_the_original(&mut entries)?;
         let news = catalog.and_then(|catalog| News::of(&entries, &before, false, catalog).ok());
         self.write(&entries)?;
-        Ok(Some(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped: Vec::new() }))
+        let archive = archive.filter(|_| news.is_some());
+        Ok(Some(Written {
+            edition: Some(self.edition()?),
+            news: news.unwrap_or_default(),
+            archive,
+            dropped: Vec::new(),
+        }))
     }
 
     pub(super) fn mark_dirty(&self) -> Result<(), StoreError> {
@@ -266,8 +275,9 @@ impl Index {
         Ok(entries)
     }
 
-    /// Keeps an index of the original program whole, before it is replaced for the first time.
-    fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<(), StoreError> {
+    /// Keeps an index of the original program whole, before it is replaced for the first time. Returns the name of
+    /// the archive.
+    fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<Option<String>, StoreError> {
         // What we write begins with its format: one look, where the whole history would have to be read.
         let ours = format!("{{\"format\":{RECORD_FORMAT},");
         let original = |raw: &RawValue| {
@@ -275,7 +285,7 @@ impl Index {
                 && serde_json::from_str::<Head>(raw.get()).map_or(true, |head| head.format == 0)
         };
         if !entries.values().any(|raw| original(raw)) || !self.layout.index().exists() {
-            return Ok(());
+            return Ok(None);
         }
         let archive = self.layout.archive(Utc::now());
         let content = files::read(&self.layout.index()).map_err(StoreError::at("read", self.layout.index()))?;
@@ -287,7 +297,7 @@ impl Index {
             }
             true
         });
-        Ok(())
+        Ok(archive.file_name().map(|name| name.to_string_lossy().into_owned()))
     }
 
     fn lock(&self, patience: Duration) -> Result<Option<File>, StoreError> {
