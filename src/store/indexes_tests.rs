@@ -100,9 +100,12 @@ fn tasks_are_found_by_backend_repository_and_time() {
     assert_eq!((newest("s"), newest("t")), (Some(here.id), None));
 }
 
+/// A kind of damage, and what does it to a catalog.
+type Spoiled = (&'static str, fn(&Path));
+
 #[test]
 fn a_catalog_that_cannot_be_used_hides_nothing_and_is_reported_and_rebuilt() {
-    let cases: [(&str, fn(&Path)); 5] = [
+    let cases: [Spoiled; 5] = [
         ("removed", |path| fs::remove_file(path).expect("it is there")),
         ("truncated", |path| {
             fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it is there");
@@ -225,6 +228,20 @@ fn a_rebuild_that_was_stopped_delays_no_task() {
     let third = ended(&upkeep, 2);
     assert_eq!(listed(&upkeep), [third, second, first]);
     assert_eq!(stored(&upkeep), 3);
+}
+
+#[test]
+fn a_catalog_that_is_being_made_is_no_damage() {
+    let (_dir, upkeep) = upkeep();
+    let id = ended(&upkeep, 0);
+    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
+    lock.lock().expect("nobody holds it");
+    assert_eq!(listed(&upkeep), [id.clone()]);
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "another process makes it");
+    drop(lock);
+    assert_eq!(listed(&upkeep), [id]);
+    assert!(upkeep.notices().take()[0].contains("index.sqlite does not exist"));
 }
 
 #[test]
