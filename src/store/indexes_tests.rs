@@ -237,7 +237,7 @@ fn a_catalog_that_is_being_made_is_no_damage() {
     fs::remove_file(upkeep.layout().catalog()).expect("it is there");
     let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
     lock.lock().expect("nobody holds it");
-    assert_eq!(listed(&upkeep), [id.clone()]);
+    assert_eq!(listed(&upkeep), std::slice::from_ref(&id));
     assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "another process makes it");
     drop(lock);
     assert_eq!(listed(&upkeep), [id]);
