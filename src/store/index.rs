@@ -44,7 +44,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// As much as is written at once.
 const BLOCK: usize = 64 << 10;
 
-/// What the catalog has to learn after `tasks.json` was replaced.
+/// The news for the catalog after `tasks.json` was replaced.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// The edition that was written; none if the file stayed as it was.
@@ -278,7 +278,7 @@ impl Index {
     /// Keeps an index of the original program whole, before it is replaced for the first time. Returns the name of
     /// the archive.
     fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<Option<String>, StoreError> {
-        // What we write begins with its format: one look, where the whole history would have to be read.
+        // Our own entries begin with their format: one look, where the whole history would have to be read.
         let ours = format!("{{\"format\":{RECORD_FORMAT},");
         let original = |raw: &RawValue| {
             !raw.get().starts_with(&ours)

@@ -199,7 +199,7 @@ impl Indexes {
     fn rebuild(&self, check: Check) -> Result<Catalog, CatalogError> {
         let (path, lock) = (self.layout.catalog(), self.layout.catalog_lock());
         let was_there = lock.symlink_metadata().is_ok();
-        // What is there before the first row is read is known afterwards, unless it is replaced meanwhile.
+        // These are known afterwards, unless they are replaced meanwhile.
         let archives = archive::names(&self.layout);
         let sources = Sources { edition: self.newest.edition().ok(), archives, swept_at: None };
         let mut repositories = Repositories::default();

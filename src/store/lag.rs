@@ -38,7 +38,7 @@ use crate::task::{TaskId, TaskRecord};
 /// How many records are compared in one question to the catalog.
 const AT_ONCE: usize = 1_000;
 
-/// What the catalog has to learn.
+/// Changes that the catalog lacks.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     /// The newest records of tasks, some of which the catalog may have.

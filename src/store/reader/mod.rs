@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// What the lists of tasks know of one task.
+    /// One task, as the lists of tasks know it.
     fn listed(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let row = self.catalog.ask(|catalog| match catalog.get(id)? {
             Some(found) => Ok((Some(record_of(&found.row)?), true)),

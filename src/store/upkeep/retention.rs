@@ -21,7 +21,7 @@ use crate::{
     task::{RECORD_FORMAT, Retention, TaskId, TaskRecord},
 };
 
-/// So many tasks are removed together, with one change of the lists.
+/// The number of tasks that are removed together, with one change of the lists.
 const AT_ONCE: usize = 64;
 
 /// The rule by which a task is removed.
