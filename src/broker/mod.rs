@@ -160,13 +160,13 @@ impl Broker {
         shell_line(words.iter().map(String::as_str))
     }
 
-    /// Brings the catalog of tasks up to date and finalizes all tasks whose supervisor is gone; then, and once an hour,
+    /// Finalizes all tasks whose supervisor is gone and brings the catalog of tasks up to date; then, and once an hour,
     /// removes old tasks, if any are to be removed. Begun when a server starts, off its start path, and dropped when it ends.
     pub async fn keep_house(&self) {
-        self.in_background(|broker| broker.upkeep.catch_up(Utc::now())).await;
         if let Err(error) = self.executor.settle_all().await {
             tracing::warn!(%error, "interrupted tasks stay open");
         }
+        self.in_background(|broker| broker.upkeep.catch_up(Utc::now())).await;
         let rules = self.config.retention;
         loop {
             let done = self.in_background(move |broker| broker.upkeep.remove_old(rules, Utc::now())).await;

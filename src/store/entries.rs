@@ -26,7 +26,7 @@ pub(super) struct Head {
 /// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
 pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
     let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
-    // What we write begins with its format: one look, where the whole history would have to be read.
+    // Our own entries begin with their format: one look, where the whole history would have to be read.
     let ours = format!("{{\"format\":{RECORD_FORMAT},");
     let is_later = |raw: &RawValue| {
         !raw.get().starts_with(&ours)

@@ -45,13 +45,15 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Size of the write buffer, in bytes.
 const BLOCK: usize = 64 << 10;
 
-/// What the catalog has to learn after `tasks.json` was replaced.
+/// The news for the catalog after `tasks.json` was replaced.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// The edition that was written; none if the file stayed as it was.
     pub(super) edition: Option<String>,
     /// The tasks of the edition before that the catalog lacked.
     pub(super) news: News,
+    /// The archive that was made of an index of the original program, if the catalog has or gets all of its tasks by `news`.
+    pub(super) archive: Option<String>,
     /// The tasks that fell out. Whoever cannot reach the catalog now has to mark them.
     pub(super) dropped: Vec<TaskId>,
 }
@@ -109,7 +111,7 @@ impl Index {
         }
         let lacks = on_disk.is_none() || mending.exists();
         let mut entries = on_disk.unwrap_or_default();
-        self.archive_the_original(&mut entries)?;
+        let archive = self.archive_the_original(&mut entries)?;
         if lacks {
             entries.extend(self.rebuilt(limits.text)?);
         }
@@ -123,7 +125,8 @@ impl Index {
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
         self.write(&entries)?;
         files::unmark(&mending)?;
-        Ok(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped })
+        let archive = archive.filter(|_| news.is_some());
+        Ok(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), archive, dropped })
     }
 
     /// Names the file that there is now: each replacement has another edition, and no file at all is one too.
@@ -171,10 +174,16 @@ impl Index {
         if count == 0 {
             return Ok(Some(Written::default()));
         }
-        self.archive_the_original(&mut entries)?;
+        let archive = self.archive_the_original(&mut entries)?;
         let news = catalog.and_then(|catalog| News::of(&entries, &before, false, catalog).ok());
         self.write(&entries)?;
-        Ok(Some(Written { edition: Some(self.edition()?), news: news.unwrap_or_default(), dropped: Vec::new() }))
+        let archive = archive.filter(|_| news.is_some());
+        Ok(Some(Written {
+            edition: Some(self.edition()?),
+            news: news.unwrap_or_default(),
+            archive,
+            dropped: Vec::new(),
+        }))
     }
 
     pub(super) fn mark_dirty(&self) -> Result<(), StoreError> {
@@ -267,16 +276,17 @@ impl Index {
         Ok(entries)
     }
 
-    /// Keeps an index of the original program whole, before it is replaced for the first time.
-    fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<(), StoreError> {
-        // What we write begins with its format: one look, where the whole history would have to be read.
+    /// Keeps an index of the original program whole, before it is replaced for the first time. Returns the name of
+    /// the archive.
+    fn archive_the_original(&self, entries: &mut Entries<'_>) -> Result<Option<String>, StoreError> {
+        // Our own entries begin with their format: one look, where the whole history would have to be read.
         let ours = format!("{{\"format\":{RECORD_FORMAT},");
         let original = |raw: &RawValue| {
             !raw.get().starts_with(&ours)
                 && serde_json::from_str::<Head>(raw.get()).map_or(true, |head| head.format == 0)
         };
         if !entries.values().any(|raw| original(raw)) || !self.layout.index().exists() {
-            return Ok(());
+            return Ok(None);
         }
         let archive = self.layout.archive(Utc::now());
         let content =
@@ -289,7 +299,7 @@ impl Index {
             }
             true
         });
-        Ok(())
+        Ok(archive.file_name().map(|name| name.to_string_lossy().into_owned()))
     }
 
     fn lock(&self, patience: Duration) -> Result<Option<File>, StoreError> {

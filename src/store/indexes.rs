@@ -141,7 +141,7 @@ impl Indexes {
         record: Option<(&TaskRecord, usize)>,
         written: Written,
     ) -> Result<(), CatalogError> {
-        let Written { edition, news, dropped: _ } = written;
+        let Written { edition, news, archive, dropped: _ } = written;
         let attempt = |mut catalog: Catalog, lag: Lag| {
             let own = record.map(|(record, text)| self.row_of(&catalog, record, text, &mut Repositories::default()));
             self.store(&mut catalog, own.into_iter().collect(), lag)?;
@@ -149,7 +149,7 @@ impl Indexes {
         };
         let first = catalog.and_then(|catalog| {
             let lag = match edition {
-                Some(edition) => self.look(&catalog).beyond_the_index(edition, news, false),
+                Some(edition) => self.look(&catalog).beyond_the_index(edition, news, archive, false),
                 None => Ok(Lag::default()),
             };
             attempt(catalog, lag.map_err(of_catalog)?)
@@ -199,7 +199,7 @@ impl Indexes {
     fn rebuild(&self, check: Check) -> Result<Catalog, CatalogError> {
         let (path, lock) = (self.layout.catalog(), self.layout.catalog_lock());
         let was_there = lock.symlink_metadata().is_ok();
-        // What is there before the first row is read is known afterwards, unless it is replaced meanwhile.
+        // These are known afterwards, unless they are replaced meanwhile.
         let archives = archive::names(&self.layout);
         let sources = Sources { edition: self.newest.edition().ok(), archives, swept_at: None };
         let mut repositories = Repositories::default();

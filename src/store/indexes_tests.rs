@@ -100,9 +100,12 @@ fn tasks_are_found_by_backend_repository_and_time() {
     assert_eq!((newest("s"), newest("t")), (Some(here.id), None));
 }
 
+/// A kind of damage, and what does it to a catalog.
+type Spoiled = (&'static str, fn(&Path));
+
 #[test]
 fn a_catalog_that_cannot_be_used_hides_nothing_and_is_reported_and_rebuilt() {
-    let cases: [(&str, fn(&Path)); 5] = [
+    let cases: [Spoiled; 5] = [
         ("removed", |path| fs::remove_file(path).expect("it is there")),
         ("truncated", |path| {
             fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it is there");
@@ -185,6 +188,34 @@ fn a_catalog_that_a_stopped_process_locks_delays_no_task_and_catches_up() {
 }
 
 #[test]
+fn a_task_that_is_neither_in_the_catalog_nor_in_the_index_is_found_by_its_mark() {
+    let (_dir, upkeep) = upkeep();
+    let newest: Vec<_> = (100..103).map(|second| ended(&upkeep, second)).collect();
+    let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
+    let held = other.transaction_with_behavior(TransactionBehavior::Immediate).expect("nobody else holds it");
+    // It began before all tasks that the index has room for.
+    let marked = ended(&upkeep, 1);
+    assert_eq!(upkeep.indexes().newest().entry(&marked).expect("it is readable"), None);
+    assert_eq!(listed(&upkeep).len(), newest.len() + 1);
+    drop(held);
+    upkeep.catch_up(now());
+    assert_eq!((listed(&upkeep).last(), stored(&upkeep)), (Some(&marked), newest.len() + 1));
+}
+
+#[test]
+fn an_edition_that_was_replaced_meanwhile_is_not_noted() {
+    let (_dir, upkeep) = upkeep();
+    ended(&upkeep, 0);
+    let indexes = upkeep.indexes();
+    let mut catalog = Catalog::open_to_write(&upkeep.layout().catalog()).expect("it is there");
+    let known = catalog.sources().expect("it is readable").edition;
+    assert_eq!(known, indexes.newest().edition().ok());
+    let sources = Sources { edition: Some("an earlier one".to_owned()), ..Sources::default() };
+    indexes.store(&mut catalog, Vec::new(), Lag { sources, ..Lag::default() }).expect("it is writable");
+    assert_eq!(catalog.sources().expect("it is readable").edition, known);
+}
+
+#[test]
 fn a_rebuild_that_was_stopped_delays_no_task() {
     let (_dir, upkeep) = upkeep();
     let first = ended(&upkeep, 0);
@@ -197,6 +228,20 @@ fn a_rebuild_that_was_stopped_delays_no_task() {
     let third = ended(&upkeep, 2);
     assert_eq!(listed(&upkeep), [third, second, first]);
     assert_eq!(stored(&upkeep), 3);
+}
+
+#[test]
+fn a_catalog_that_is_being_made_is_no_damage() {
+    let (_dir, upkeep) = upkeep();
+    let id = ended(&upkeep, 0);
+    fs::remove_file(upkeep.layout().catalog()).expect("it is there");
+    let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
+    lock.lock().expect("nobody holds it");
+    assert_eq!(listed(&upkeep), std::slice::from_ref(&id));
+    assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "another process makes it");
+    drop(lock);
+    assert_eq!(listed(&upkeep), [id]);
+    assert!(upkeep.notices().take()[0].contains("index.sqlite does not exist"));
 }
 
 #[test]

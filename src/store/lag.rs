@@ -38,7 +38,7 @@ use crate::task::{TaskId, TaskRecord};
 /// How many records are compared in one question to the catalog.
 const AT_ONCE: usize = 1_000;
 
-/// What the catalog has to learn.
+/// Changes that the catalog lacks.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     /// The newest records of tasks, some of which the catalog may have.
@@ -65,16 +65,23 @@ impl Look<'_> {
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
         ids.extend(self.catalog.running()?);
         let (edition, news) = self.index.news(self.catalog)?;
-        let mut lag = self.beyond_the_index(edition, news, sweeps)?;
+        let mut lag = self.beyond_the_index(edition, news, None, sweeps)?;
         self.read(ids, &mut lag)?;
         Ok(lag)
     }
 
     /// Those that are known beyond the catalog after `tasks.json` was looked at: its news, tasks that it may have dropped,
-    /// and archives.
-    pub(super) fn beyond_the_index(&self, edition: String, news: News, sweeps: bool) -> Result<Lag, NewsError> {
+    /// and archives. `archive` has nothing that `tasks.json` did not have.
+    pub(super) fn beyond_the_index(
+        &self,
+        edition: String,
+        news: News,
+        archive: Option<String>,
+        sweeps: bool,
+    ) -> Result<Lag, NewsError> {
         let News { records, may_lack } = news;
         let mut lag = Lag { records, ..Lag::default() };
+        lag.sources.archives.extend(archive);
         self.read_archives(&mut lag)?;
         lag.sources.edition = Some(edition);
         if sweeps || may_lack || self.index.is_dirty() {
@@ -136,7 +143,8 @@ impl Look<'_> {
         if names.is_empty() {
             return Ok(());
         }
-        let known = self.catalog.sources()?.archives;
+        let mut known = self.catalog.sources()?.archives;
+        known.extend(lag.sources.archives.iter().cloned());
         for name in names.into_iter().filter(|name| !known.contains(name)) {
             let archived: Vec<_> = archive::of(self.layout, &name).collect();
             let behind = self.catalog.behind(archived.iter().map(|record| (&record.id, false)))?;

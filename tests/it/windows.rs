@@ -238,24 +238,27 @@ fn a_supervisor_that_does_not_react_to_a_cancel_is_killed_and_its_books_are_clos
 }
 
 #[test]
-fn a_window_that_is_stopped_while_it_holds_the_index_holds_nobody_up() {
+fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let before = server.call("codex_agent", world.fake(json!([{"say": "before"}])), |_| {});
     world.index();
     let lock = std::fs::File::open(world.data_dir().join("tasks.lock")).expect("there is a lock");
     lock.lock().expect("nobody else holds it");
+    let catalog = rusqlite::Connection::open(world.data_dir().join("index.sqlite")).expect("there is a catalog");
+    catalog.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes it");
 
     let answer = server.call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let (before, after) = (task_id(&before), task_id(&answer));
-    let listed = eventually("a list that says what it lacks", PATIENCE, || {
-        let listed = server.call("codex_tasks", json!({}), |_| {}).text;
-        listed.contains("out of date").then_some(listed)
-    });
+    let run = world.data_dir().join("run").join(&after);
+    eventually("marks instead of entries", PATIENCE, || (!run.exists()).then_some(()));
+    let listed = server.call("codex_tasks", json!({"status": "completed"}), |_| {}).text;
     assert!(listed.contains(&before) && listed.contains(&after), "{listed}");
 
-    drop(lock);
+    drop((lock, catalog));
     server.call("codex_agent", world.fake(json!([{"say": "more"}])), |_| {});
     assert_eq!(world.index()[&after]["status"], "completed");
+    let pending = world.data_dir().join("index.pending");
+    eventually("a catalog that lacks nothing", PATIENCE, || (!pending.exists()).then_some(()));
 }

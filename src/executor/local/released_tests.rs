@@ -98,3 +98,39 @@ fn what_the_original_program_left_opens() {
     }
     assert_eq!(upkeep.notices().take(), Vec::<String>::new());
 }
+
+#[test]
+fn whatever_happens_to_the_catalog_of_an_old_data_directory_its_tasks_stay_listed() {
+    let spoil: [fn(&Path); 4] = [
+        |path| drop(fs::remove_file(path)),
+        |path| fs::write(path, "SQLite format 3").expect("it is writable"),
+        |path| fs::write(path, "").expect("it is writable"),
+        |path| fs::remove_file(path).and_then(|()| fs::create_dir(path)).expect("it is writable"),
+    ];
+    for (fixture, tasks) in [("release-2.0.0", 3), ("original", 2)] {
+        for spoil in spoil {
+            let dir = tempfile::tempdir().expect("a temporary directory can be made");
+            if fixture == "original" {
+                let index = fixtures().join("original-tasks.json");
+                fs::copy(index, dir.path().join("tasks.json")).expect("it is writable");
+            } else {
+                copy(&fixtures().join(fixture), dir.path());
+            }
+            let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
+            let before = statuses(upkeep.reader());
+            assert!(before.len() >= tasks, "{fixture}: {before:?}");
+            upkeep.catch_up(chrono::Utc::now());
+            assert_eq!(statuses(upkeep.reader()), before, "{fixture}");
+            assert_eq!(upkeep.notices().take(), Vec::<String>::new(), "{fixture}");
+
+            let catalog = dir.path().join("index.sqlite");
+            spoil(&catalog);
+            assert_eq!(statuses(upkeep.reader()), before, "{fixture}");
+            upkeep.catch_up(chrono::Utc::now());
+            let notices = upkeep.notices().take();
+            assert!(notices.iter().any(|notice| notice.contains("rebuilt")), "{fixture}: {notices:?}");
+            assert_eq!(statuses(upkeep.reader()), before, "{fixture}");
+            assert!(catalog.is_file() && upkeep.notices().take().is_empty(), "{fixture}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use crate::task::TaskStatus;
 /// Tells the child process which directory to work in.
 const WHERE: &str = "CATALOG_FAULT_DIRECTORY";
 
-/// What the records say: nothing of 3, which is removed.
+/// The rows of the records: none of 3, which is removed.
 fn records() -> [Row; 3] {
     [row(1, TaskStatus::Completed), row(2, TaskStatus::Failed), row(4, TaskStatus::Completed)]
 }

@@ -37,7 +37,7 @@ pub(in crate::store) fn mark(pending: &Path, id: &TaskId) -> Result<(), StoreErr
 
 /// Writes an id to the open file of marks. `false`: the file was renamed before, and may have been read by then.
 pub(super) fn write_mark(file: &mut fs::File, pending: &Path, id: &TaskId) -> Result<bool, StoreError> {
-    // What a crash may have left of the line before ends here.
+    // Ends a line that a crash may have left incomplete.
     let line = format!("\n{id}\n");
     fault::point("catalog mark")
         .and_then(|()| file.write_all(line.as_bytes()))

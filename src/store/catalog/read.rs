@@ -119,7 +119,7 @@ impl Catalog {
         })
     }
 
-    /// What the catalog has learned of other lists of tasks.
+    /// The other lists of tasks that the catalog knows.
     pub(in crate::store) fn sources(&self) -> Result<Sources, CatalogError> {
         self.reading(|connection| {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));

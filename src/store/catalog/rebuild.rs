@@ -43,7 +43,7 @@ pub(in crate::store) enum Check {
     Whole,
 }
 
-/// What a [`rebuild`] did.
+/// The result of a [`rebuild`].
 #[derive(Debug)]
 pub(in crate::store) struct Rebuilt {
     /// The catalog that there is now.

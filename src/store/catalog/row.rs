@@ -94,7 +94,7 @@ pub(in crate::store) struct Page {
     pub(in crate::store) total: u64,
 }
 
-/// What the catalog says about its own sources; see `lag`.
+/// The other lists of tasks that the catalog knows completely; see `lag`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::store) struct Sources {
     /// The edition of `tasks.json` whose entries are all known.

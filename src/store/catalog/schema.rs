@@ -82,7 +82,7 @@ const VALUES: &str = "(id, state, started_at, completed_at, ended_at, seq, backe
  from_original, record, session)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
-/// What a row of `tallies` counts.
+/// The tasks that a row of `tallies` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     /// Tasks in a state.
@@ -97,7 +97,7 @@ pub(super) enum Scope {
     Removable = 4,
 }
 
-/// What becomes of a row of the same task.
+/// The treatment of a row of the same task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Present {
     /// There is none; the caller has looked.

@@ -1,4 +1,4 @@
-//! What the catalog stores, finds, counts and refuses.
+//! Storing, finding, counting and refusing.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

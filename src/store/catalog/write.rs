@@ -22,7 +22,7 @@ const COUNT: &str = "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5)
 pub(super) const FORGET: &str =
     "DELETE FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
 
-/// What the catalog counts about a task.
+/// The properties of a task by which it is counted.
 struct Counted {
     state: TaskStatus,
     repository: String,

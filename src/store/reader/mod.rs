@@ -32,6 +32,7 @@ use super::{
     catalog::CatalogError,
     entry::record_of,
     error::StoreError,
+    files,
     index::Index,
     layout::Layout,
     notices::{Damage, Notices},
@@ -75,7 +76,7 @@ impl Reader {
         }
     }
 
-    /// What the lists of tasks know of one task.
+    /// One task, as the lists of tasks know it.
     fn listed(&self, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let row = self.catalog.ask(|catalog| match catalog.get(id)? {
             Some(found) => Ok((Some(record_of(&found.row)?), true)),
@@ -95,11 +96,18 @@ impl Reader {
     /// Reports that the catalog cannot be read.
     fn report(&self, error: &CatalogError) {
         match error {
-            // Nobody has made it yet.
-            CatalogError::Missing if !self.layout.catalog_lock().exists() => {}
+            CatalogError::Missing if !self.is_catalog_lost() => {}
             error if error.needs_rebuild() => self.notices.report(Damage::Catalog(error.to_string())),
             error => self.notices.add(format!("{error}; the records of the tasks are listed instead")),
         }
+    }
+
+    /// Whether there was a catalog before, and nobody is making one: whoever makes one leaves the file that is locked
+    /// meanwhile.
+    fn is_catalog_lost(&self) -> bool {
+        let Ok(lock) = files::open(&self.layout.catalog_lock()) else { return false };
+        // In this order: it may be completed while we look.
+        lock.try_lock_shared().is_ok() && self.layout.catalog().symlink_metadata().is_err()
     }
 
     /// The problems that were found, and what was done about them.
