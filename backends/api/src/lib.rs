@@ -5,8 +5,8 @@
 //! [`Verdict`]. It never spawns, waits, signals, sleeps, or touches files: the supervisor of codex-connector does that,
 //! in the same way for every agent.
 //!
-//! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], and run the contract suite over
-//! it with [`contract_tests!`].
+//! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], describe its settings with
+//! [`ProgramRules`], and run the contract suite over it with [`contract_tests!`].
 //!
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 
