@@ -132,7 +132,7 @@ const HEADINGS: [&str; 12] = [
 pub(super) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
     let outside = read(answer).outside;
     static ACTIVE: LazyLock<Regex> =
-        LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?\w+;|~~|```|(^|\W)_\w"));
+        LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?[0-9A-Za-z]+;|~~|```|(^|\W)_\w"));
     static FIELD: LazyLock<Regex> = LazyLock::new(|| expression(r"^\*\*([^*]+):\*\* "));
     static OPENER: LazyLock<Regex> = LazyLock::new(|| expression(r"^\s*([#>+=]|~~~|---|\d+[.)]|    |\t)"));
     for line in &outside {

@@ -90,7 +90,8 @@ fn nothing_foreign_drives_the_terminal_of_the_command_line() {
         assert!(!text.contains(drives), "{args:?}: {text:?}");
         text
     };
-    assert!(shown(&["check"]).contains("Logged in \\x1b]0;title\\x07"));
+    let check = shown(&["check"]);
+    assert!(check.contains("Logged in \\x9b1m\\u{202e}\\r\\x08 as x"), "{check}");
     let assignment = format!("{DRIVING}=1");
     for args in [
         &["--set", &assignment, "check"][..],
