@@ -19,6 +19,7 @@ pub mod fuzzing;
 pub mod kit;
 mod logging;
 pub mod mcp;
+mod present;
 pub mod probing;
 pub mod process;
 mod redact;

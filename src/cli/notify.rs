@@ -1,7 +1,7 @@
 //! `notify`: tells of the tasks that ended since it was last asked, and nothing when there are none.
 //!
 //! Made for a hook of Claude Code that runs before each turn. It looks at the files of tasks and at nothing else, and its
-//! words are those of `mcp::render`.
+//! words are those of `present`.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -17,7 +17,7 @@ use connector_api::JsonLine;
 use super::output::{fail, print};
 use crate::{
     config::Config,
-    mcp::ends,
+    present::ends,
     redact::Redactor,
     store::{NotifiedEnds, StoreError, Upkeep},
     task::TaskRecord,

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     blocking::begin_or_do_without,
     broker::{Broker, News, Refusal},
-    mcp::brief,
+    present::brief,
     task::{TaskId, TaskRecord, TaskStatus},
 };
 

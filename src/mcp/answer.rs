@@ -2,8 +2,13 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
-use super::render::{one_line, sentence};
-use crate::{broker::Refusal, redact::Redactor, task::TaskId, visible::visible};
+use crate::{
+    broker::Refusal,
+    present::{one_line, sentence},
+    redact::Redactor,
+    task::TaskId,
+    visible::visible,
+};
 
 /// Markdown for a model, and whether the call was refused.
 ///

@@ -9,7 +9,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{answer::Refused, render::one_line};
+use super::answer::Refused;
+use crate::present::one_line;
 
 /// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
 /// note of some gateways.

@@ -9,14 +9,14 @@ use super::{
     answer::{Answer, Refused},
     caller::Caller,
     extra,
-    looks::{Look, Looks},
+    looks::Looks,
     params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    render,
     run::run,
 };
 use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
+    present::{self, Look},
 };
 
 /// The tools beyond the four.
@@ -78,22 +78,22 @@ async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, 
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
     let before = looks.remember(&id, Look::of(&view, now));
-    Ok(Answer::served(render::status(view, before.as_ref(), now)).with_notices(remarks))
+    Ok(Answer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
     let listing = broker.list(status, limit).await?;
     let limited = broker.limited().await.into_iter().collect();
-    Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
+    Ok(Answer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 
 async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let id = cancel_call(given)?;
     let text = match broker.cancel(&id).await? {
-        Cancelled::Ended(record) => render::cancelled(&record),
-        Cancelled::HadEnded(record) => render::had_ended(&record),
-        Cancelled::Stopping => render::stopping(&id),
+        Cancelled::Ended(record) => present::cancelled(&record),
+        Cancelled::HadEnded(record) => present::had_ended(&record),
+        Cancelled::Stopping => present::stopping(&id),
     };
     Ok(Answer::served(text))
 }

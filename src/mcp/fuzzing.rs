@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::{Answer, Refused},
-    as_read::{assert_ours, live, now, record, result},
     params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    render,
 };
 use crate::{
     broker::{TaskView, TimeLimit},
+    present::{
+        self,
+        as_read::{assert_ours, live, now, record, result},
+    },
     store::{Listing, Tail},
 };
 
@@ -113,15 +115,15 @@ pub(crate) fn markdown(text: &str, log: &str, said: &str) {
     let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };
     let long = format!("{said}\n").repeat(times);
     let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };
-    ours(&render::status(view, None, now()), 7, 1);
+    ours(&present::status(view, None, now()), 7, 1);
     for said in [said, &long] {
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(said) };
-        ours(&render::status(view, None, now()), 7, 1);
-        ours(&render::ended(&failed, result(said)), 0, 1);
+        ours(&present::status(view, None, now()), 7, 1);
+        ours(&present::ended(&failed, result(said)), 0, 1);
     }
-    ours(&render::cancelled(&failed), 0, 1);
-    ours(&render::had_ended(&failed), 0, 1);
-    ours(&render::tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
+    ours(&present::cancelled(&failed), 0, 1);
+    ours(&present::had_ended(&failed), 0, 1);
+    ours(&present::tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
     let notices = [text, log, said].map(str::to_owned).to_vec();
     ours(&Answer::served("Plain.".into()).with_notices(notices).whole_text(), 0, 0);
     let refused = Answer::from(Refused { problem: text.to_owned(), next: said.to_owned() }).whole_text();

@@ -10,9 +10,10 @@ use rmcp::model::{
     TaskStatus as State,
 };
 
-use super::{answer::Answer, render};
+use super::answer::Answer;
 use crate::{
     broker::{Broker, Refusal, TaskView},
+    present,
     task::{FailureReason, TaskId, TaskRecord},
 };
 
@@ -24,7 +25,7 @@ const MESSAGE: usize = 190;
 
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
-    let now = render::moment(chrono::Utc::now());
+    let now = present::moment(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(format!("Task {id} started"));
@@ -35,9 +36,9 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
 pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
     let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let created = render::moment(record.start.started_at);
+    let created = present::moment(record.start.started_at);
     let updated =
-        render::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
+        present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
     let message = match (record.failure_reason(), live) {
         (Some(reason), _) => reason.to_owned(),
         (None, Some(live)) => live.last_event.unwrap_or(live.phase),
@@ -45,13 +46,13 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     };
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(render::one_line(&message, MESSAGE));
+        .with_status_message(present::one_line(&message, MESSAGE));
     let payload = if !record.is_final() {
         TaskPayload::Working
     } else if is_cancelled(&record) {
         TaskPayload::Cancelled
     } else {
-        let answer = Answer::served(render::ended(&record, result));
+        let answer = Answer::served(present::ended(&record, result));
         TaskPayload::Completed { result: answer_as_json(answer) }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
@@ -90,7 +91,7 @@ fn answer_as_json(answer: Answer) -> JsonObject {
 }
 
 fn known(id: &str) -> Result<TaskId, ErrorData> {
-    TaskId::parse(id).map_err(|_| refused(&Refusal::NoSuchTask(render::one_line(id, 60))))
+    TaskId::parse(id).map_err(|_| refused(&Refusal::NoSuchTask(present::one_line(id, 60))))
 }
 
 fn refused(refusal: &Refusal) -> ErrorData {

@@ -3,11 +3,13 @@
 use super::{
     answer::{Answer, Refused},
     arguments::quotable,
-    as_read::{assert_ours, is_unseemly, live, now, read, record, result},
-    render,
 };
 use crate::{
     broker::TaskView,
+    present::{
+        self,
+        as_read::{assert_ours, is_unseemly, live, now, read, record, result},
+    },
     store::{Listing, Tail},
 };
 
@@ -67,17 +69,17 @@ fn no_text_can_forge_an_answer_about_a_task() {
         let tail = || Tail { lines: text.lines().map(str::to_owned).collect(), more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
-        assert_ours(&render::status(view, None, now()), 7, 1);
+        assert_ours(&present::status(view, None, now()), 7, 1);
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(text) };
-        assert_ours(&render::status(view, None, now()), 7, 1);
+        assert_ours(&present::status(view, None, now()), 7, 1);
         let long = format!("{text}{}{text}", format!("{text}\n").repeat(14_000 / text.len()));
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(&long) };
-        assert_ours(&render::status(view, None, now()), 7, 1);
-        assert_ours(&render::ended(&failed, result(text)), 0, 1);
-        assert_ours(&render::ended(&record("completed", text), None), 0, 1);
-        assert_ours(&render::brief(&failed, result(text)), 0, 1);
-        assert_ours(&render::cancelled(&failed), 0, 1);
-        assert_ours(&render::had_ended(&failed), 0, 1);
+        assert_ours(&present::status(view, None, now()), 7, 1);
+        assert_ours(&present::ended(&failed, result(text)), 0, 1);
+        assert_ours(&present::ended(&record("completed", text), None), 0, 1);
+        assert_ours(&present::brief(&failed, result(text)), 0, 1);
+        assert_ours(&present::cancelled(&failed), 0, 1);
+        assert_ours(&present::had_ended(&failed), 0, 1);
     }
 }
 
@@ -85,15 +87,15 @@ fn no_text_can_forge_an_answer_about_a_task() {
 fn no_text_can_forge_a_row_of_the_list() {
     let records: Vec<_> = HOSTILE.iter().map(|text| record("failed", text)).collect();
     let count = records.len();
-    assert_ours(&render::tasks(&Listing { records, total: count }, now()), count + 2, 0);
+    assert_ours(&present::tasks(&Listing { records, total: count }, now()), count + 2, 0);
 }
 
 #[test]
 fn no_text_can_forge_what_a_hook_adds_to_a_conversation() {
-    assert_eq!(render::ends(&[]), None);
+    assert_eq!(present::ends(&[]), None);
     for text in HOSTILE {
         for status in ["completed", "failed", "interrupted"] {
-            let told = render::ends(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
+            let told = present::ends(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
             assert_eq!(told.lines().count(), 4, "{told}");
             assert_ours(&told, 0, 0);
         }
@@ -118,7 +120,7 @@ fn no_text_can_forge_a_refusal_or_a_notice() {
 #[test]
 fn a_fence_has_its_text_whole_but_for_what_drives() {
     for text in HOSTILE {
-        let inside = read(&render::ended(&record("completed", ""), result(text))).inside.join("\n");
+        let inside = read(&present::ended(&record("completed", ""), result(text))).inside.join("\n");
         let is_said = |letter: &char| !letter.is_control() && !is_unseemly(*letter);
         let said: String = text.chars().filter(is_said).collect();
         let mut shown = inside.chars();

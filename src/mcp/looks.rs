@@ -5,45 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
-
-use crate::{
-    broker::TaskView,
-    task::{TaskId, TaskStatus},
-};
+use crate::{present::Look, task::TaskId};
 
 /// The last look at each of the tasks that were looked at lately.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Looks(Arc<Mutex<HashMap<TaskId, Look>>>);
 
-/// What a status told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
-    /// When.
-    pub(super) at: DateTime<Utc>,
-    /// The status of the task then.
-    pub(super) status: TaskStatus,
-    /// Bytes of output until then.
-    pub(super) output: u64,
-    /// The last line of the log then. Lines begin with the time, so that no two are the same.
-    pub(super) last_line: Option<String>,
-}
-
 /// Looks at more tasks than these are forgotten, the oldest first.
 const REMEMBERED: usize = 200;
-
-impl Look {
-    /// What `view` tells at `now`.
-    pub(super) fn of(view: &TaskView, now: DateTime<Utc>) -> Self {
-        let record = &view.record;
-        Self {
-            at: now,
-            status: record.status(),
-            output: record.progress.stdout_bytes + record.progress.stderr_bytes,
-            last_line: view.tail.lines.last().cloned(),
-        }
-    }
-}
 
 impl Looks {
     /// Remembers this look at a task, and returns the one before.
@@ -60,9 +29,10 @@ impl Looks {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta};
 
     use super::*;
+    use crate::task::TaskStatus;
 
     #[test]
     fn each_look_is_told_of_the_one_before_and_old_ones_are_forgotten() {

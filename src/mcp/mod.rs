@@ -1,15 +1,13 @@
 //! MCP on stdin and stdout: the only code that mentions rmcp.
 //!
 //! A call goes through these files: `server` takes it from the protocol, `params` makes values of its arguments, `calls`
-//! does with the broker what is asked (`run` begins tasks and waits for them), `render` puts the answer into words. Both eras of the protocol are served, the
+//! does with the broker what is asked (`run` begins tasks and waits for them), `present` puts the answer into words. Both eras of the protocol are served, the
 //! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
 //!
 //! Nothing is known here about files, processes or agents: that is the broker's side.
 
 mod answer;
 mod arguments;
-#[cfg(any(test, feature = "fuzzing"))]
-mod as_read;
 mod caller;
 mod calls;
 mod cancellation;
@@ -31,7 +29,6 @@ mod params;
 mod progress;
 mod prompts;
 mod readable;
-mod render;
 mod repair;
 mod resources;
 mod run;
@@ -56,7 +53,6 @@ use connection::Connection;
 use input::Input;
 pub use office::Office;
 use readable::{Answering, readable_lines};
-pub(crate) use render::{brief, ends};
 use server::Server;
 pub use start_problem::StartProblem;
 use stdio::{Stdin, Stdout, pacing::Paced};

@@ -12,8 +12,10 @@ use rmcp::{
 };
 use tokio::time::{sleep_until, timeout};
 
-use super::render::one_line;
-use crate::task::{TaskId, span};
+use crate::{
+    present::one_line,
+    task::{TaskId, span},
+};
 
 /// Time between two messages. News in between replaces news that was not told yet.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -124,7 +126,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::{as_read::is_unseemly, hostile_tests::HOSTILE};
+    use crate::{mcp::hostile_tests::HOSTILE, present::as_read::is_unseemly};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();

@@ -6,9 +6,10 @@
 use rmcp::model::{ErrorData, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
 
-use super::{icon::icon, render};
+use super::icon::icon;
 use crate::{
     broker::{Broker, Refusal},
+    present,
     task::TaskId,
 };
 
@@ -126,8 +127,8 @@ fn review(given: &Given) -> String {
 async fn rescue(broker: &Broker, given: &Given) -> Result<String, ErrorData> {
     let id = given.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
     let view = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let known = render::ended(&view.record, view.result);
-    let directory = render::one_line(&view.record.progress.working_directory.display().to_string(), 500);
+    let known = present::ended(&view.record, view.result);
+    let directory = present::one_line(&view.record.progress.working_directory.display().to_string(), 500);
     let hint = given.get("hint").map(|hint| format!(" Do this differently: {hint}.")).unwrap_or_default();
     Ok(format!(
         "A task of the coding agent did not come to a good end. This is known of it:\n\n{known}\n\n\
@@ -160,7 +161,7 @@ impl Given {
         for (name, value) in &given {
             if !known.iter().any(|(known, ..)| known == name) {
                 let names = known.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
-                let problem = format!("`{prompt}` has no argument `{}`; it takes {names}", render::one_line(name, 60));
+                let problem = format!("`{prompt}` has no argument `{}`; it takes {names}", present::one_line(name, 60));
                 return Err(ErrorData::invalid_params(problem, None));
             }
             if !value.is_string() {
@@ -178,7 +179,7 @@ impl Given {
     }
 
     fn task_id(&self) -> Result<Option<TaskId>, ErrorData> {
-        let no = |word: &str| refused(&Refusal::NoSuchTask(render::one_line(word, 60)));
+        let no = |word: &str| refused(&Refusal::NoSuchTask(present::one_line(word, 60)));
         self.get("taskId").map(|word| TaskId::parse(word).map_err(|_| no(word))).transpose()
     }
 }

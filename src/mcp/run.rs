@@ -9,11 +9,11 @@ use super::{
     connection::{Connection, is_stateless},
     params::AnswerWhen,
     progress::Progress,
-    render,
 };
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::{OnCallEnd, TaskHandles},
+    present,
     store::ResultText,
     task::{TaskId, TaskRecord},
 };
@@ -41,10 +41,10 @@ pub(super) async fn run(
     let text = match waited {
         Waited::Started => {
             caller.tell_the_end_of(&id, broker);
-            render::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
+            present::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
         }
         Waited::Handed => return Ok(Answer::handed(id)),
-        Waited::Ended(record, result) => render::ended(&record, result),
+        Waited::Ended(record, result) => present::ended(&record, result),
         Waited::Withdrawn(withdrawn) => match withdrawn.meant_for_the_task(&broker.config().serving) {
             OnCallEnd::Detach => {
                 caller.tell_the_end_of(&id, broker);

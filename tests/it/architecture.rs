@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["task", "visible", "redact", "blocking"],
     &["directory", "registry", "store"],
     &["config", "process", "logging"],
@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 11] = [
     &["supervisor"],
     &["executor"],
     &["broker"],
+    &["present"],
     &["mcp", "kit"],
     &["cli"],
     &["app"],

@@ -21,13 +21,13 @@ use super::{
     caller::Caller,
     params::Given,
     progress::Progress,
-    render,
     run::run,
     tools::Defaults,
 };
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
+    present,
     store::{Extent, TaskFile},
     task::TaskRecord,
 };
@@ -115,7 +115,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
     for record in &ended {
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
     }
-    let mut text = render::all_ended(&ended, |record| results.get(&record.id).cloned().flatten());
+    let mut text = present::all_ended(&ended, |record| results.get(&record.id).cloned().flatten());
     if !pending.is_empty() {
         let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
         let separator = if text.is_empty() { "" } else { "\n\n" };
@@ -140,7 +140,7 @@ async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
         Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
         None => "This is the end.".to_owned(),
     };
-    let text = format!("Bytes {from} to {to} of {}. {next}\n\n{}", piece.size, render::fenced(&piece.text));
+    let text = format!("Bytes {from} to {to} of {}. {next}\n\n{}", piece.size, present::fenced(&piece.text));
     Ok(Answer::served(text).with_notices(remarks))
 }
 
@@ -149,7 +149,7 @@ async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(record)).collect();
-    Ok(Answer::served(render::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+    Ok(Answer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
 }
 
 fn is_resumable(record: &TaskRecord) -> bool {

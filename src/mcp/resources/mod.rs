@@ -14,9 +14,9 @@ use rmcp::model::{
 use serde_json::json;
 
 use self::uri::{Part, Range, TaskUri};
-use super::render;
 use crate::{
     broker::{Broker, Refusal},
+    present,
     store::{Extent, FileFacts, Piece, Tail},
     task::{TaskId, TaskRecord},
 };
@@ -81,8 +81,8 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
     let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
     let resource = |(part, facts): (Part, Option<FileFacts>)| {
         let facts = facts?;
-        let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.start.task, 60));
-        let description = format!("{}, {}", record.status(), render::one_line(&record.start.task, 200));
+        let title = format!("Task {} {}: {}", record.id, part.name(), present::one_line(&record.start.task, 60));
+        let description = format!("{}, {}", record.status(), present::one_line(&record.start.task, 200));
         let resource =
             Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
                 .with_title(title)
@@ -97,7 +97,7 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
 
 fn changed(facts: FileFacts) -> Annotations {
     let mut annotations = Annotations::default();
-    annotations.last_modified = Some(render::moment(DateTime::<Utc>::from(facts.modified)));
+    annotations.last_modified = Some(present::moment(DateTime::<Utc>::from(facts.modified)));
     annotations
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (Part::Record, _) => {
             Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (Part::Diagnostics, _) => Piece::of_text(&(render::diagnostics(&view.record) + "\n"), extent),
+        (Part::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
         (Part::Log, Some(_)) => Piece::of_text(&last_lines(&view.tail), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;

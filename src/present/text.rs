@@ -33,7 +33,7 @@ pub(super) fn cell(text: &str, most: usize) -> String {
 }
 
 /// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
-pub(in crate::mcp) fn fenced(text: &str) -> String {
+pub(crate) fn fenced(text: &str) -> String {
     let text = &*visible(text);
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Whether no line outside a fence may hold it. Not the product's own list.
-pub(super) fn is_unseemly(letter: char) -> bool {
+pub(crate) fn is_unseemly(letter: char) -> bool {
     letter.is_control()
         || ('\u{200b}'..='\u{200f}').contains(&letter)
         || ('\u{2028}'..='\u{202e}').contains(&letter)
@@ -22,13 +22,13 @@ pub(super) fn is_unseemly(letter: char) -> bool {
 }
 
 /// What stands outside and inside of fences, line by line.
-pub(super) struct Read {
-    pub(super) outside: Vec<String>,
-    pub(super) inside: Vec<String>,
+pub(crate) struct Read {
+    pub(crate) outside: Vec<String>,
+    pub(crate) inside: Vec<String>,
 }
 
 /// Reads an answer as a program does that knows nothing of us.
-pub(super) fn read(answer: &str) -> Read {
+pub(crate) fn read(answer: &str) -> Read {
     let mut read = Read { outside: vec![], inside: vec![] };
     let mut fence = None;
     for line in answer.split('\n') {
@@ -128,7 +128,7 @@ const HEADINGS: [&str; 11] = [
 ];
 
 /// Asserts that nothing in the answer outside of fences is anybody's but ours.
-pub(super) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
+pub(crate) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
     let outside = read(answer).outside;
     static ACTIVE: LazyLock<Regex> =
         LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?\w+;|~~|```|(^|\W)_\w"));
@@ -154,12 +154,12 @@ pub(super) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
 }
 
 /// The moment at which all of it is.
-pub(super) fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     "2024-01-15T10:30:00Z".parse().expect("it is a time")
 }
 
 /// A record with `text` wherever a damaged or foreign one may have it.
-pub(super) fn record(status: &str, text: &str) -> TaskRecord {
+pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
     serde_json::from_value(json!({
         "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex", "task": text,
         "workingDirectory": text, "model": text, "command": text, "agentVersion": text, "exitSignal": text,
@@ -171,7 +171,7 @@ pub(super) fn record(status: &str, text: &str) -> TaskRecord {
 }
 
 /// A running task that says `text` wherever it can.
-pub(super) fn live(text: &str) -> LiveView {
+pub(crate) fn live(text: &str) -> LiveView {
     LiveView {
         format: 1,
         phase: text.to_owned(),
@@ -186,6 +186,6 @@ pub(super) fn live(text: &str) -> LiveView {
 }
 
 /// A result that is `text`.
-pub(super) fn result(text: &str) -> Option<ResultText> {
+pub(crate) fn result(text: &str) -> Option<ResultText> {
     Some(ResultText { head: text.to_owned(), left_out: 0, tail: String::new() })
 }

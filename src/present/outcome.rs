@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A task has been started, and nobody waits for it; `wait` is the command that does.
-pub(in crate::mcp) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
+pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
     let mut page = Page::begin("Codex Agent Started");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());
@@ -29,7 +29,7 @@ pub(in crate::mcp) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &
 }
 
 /// A task has ended, and here is what came of it.
-pub(in crate::mcp) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
+pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
     let mut page = Page::begin("Codex Agent Result");
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
@@ -56,10 +56,7 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
 }
 
 /// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of the others their status.
-pub(in crate::mcp) fn all_ended(
-    records: &[Box<TaskRecord>],
-    result: impl Fn(&TaskRecord) -> Option<ResultText>,
-) -> String {
+pub(crate) fn all_ended(records: &[Box<TaskRecord>], result: impl Fn(&TaskRecord) -> Option<ResultText>) -> String {
     let mut parts = vec![];
     let mut others = vec![];
     let mut room = TOGETHER_ROOM;
@@ -81,7 +78,7 @@ pub(in crate::mcp) fn all_ended(
 }
 
 /// A task has been stopped, or ended while it was being stopped.
-pub(in crate::mcp) fn cancelled(record: &TaskRecord) -> String {
+pub(crate) fn cancelled(record: &TaskRecord) -> String {
     let was_cancelled = record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str());
     let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
     page.field("Task ID", record.id.as_str());
@@ -97,7 +94,7 @@ pub(in crate::mcp) fn cancelled(record: &TaskRecord) -> String {
 }
 
 /// A task that was to be stopped had ended before.
-pub(in crate::mcp) fn had_ended(record: &TaskRecord) -> String {
+pub(crate) fn had_ended(record: &TaskRecord) -> String {
     let mut page = Page::begin("Task Not Cancelled");
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);
@@ -109,7 +106,7 @@ pub(in crate::mcp) fn had_ended(record: &TaskRecord) -> String {
 }
 
 /// A task does not stop.
-pub(in crate::mcp) fn stopping(id: &TaskId) -> String {
+pub(crate) fn stopping(id: &TaskId) -> String {
     let mut page = Page::begin("Task Stopping");
     page.field("Task ID", id.as_str());
     page.field("Status", TaskStatus::Running.as_str());

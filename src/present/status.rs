@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     broker::TaskView,
-    mcp::looks::Look,
+    present::Look,
     task::{LiveView, TaskRecord, span},
 };
 
@@ -34,7 +34,7 @@ const RESULT_AGAIN_ROOM: usize = 300;
 const PATH: usize = 160;
 
 /// What there is to see of a task at `now`, and what of it is new since the look `before`.
-pub(in crate::mcp) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
+pub(crate) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
     let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_deref()));
     let news = before.zip(new_lines).map(|(before, lines)| news(before, &record, lines, now));
@@ -155,7 +155,7 @@ fn files(record: &TaskRecord, has_result_file: bool) -> String {
 }
 
 /// The documented table: always five rows.
-pub(in crate::mcp) fn diagnostics(record: &TaskRecord) -> String {
+pub(crate) fn diagnostics(record: &TaskRecord) -> String {
     let timeout =
         record.start.timeout_ms.filter(|millis| *millis > 0).map_or("none".to_owned(), |millis| format!("{millis}ms"));
     format!(
@@ -175,6 +175,6 @@ pub(in crate::mcp) fn diagnostics(record: &TaskRecord) -> String {
 }
 
 /// A moment as in all answers.
-pub(in crate::mcp) fn moment(at: DateTime<Utc>) -> String {
+pub(crate) fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -26,7 +26,7 @@ pub(super) fn cell(line: &str) -> String {
 }
 
 /// `line` as a line, or a point of a list, of its own.
-pub(in crate::mcp) fn sentence(line: &str) -> String {
+pub(crate) fn sentence(line: &str) -> String {
     escaped(line, Place::Sentence)
 }
 

@@ -21,7 +21,7 @@ const ROOM: usize = 36_000;
 
 /// The tasks of `listing` at `now`, as many of them as an answer holds. Whose they are stands behind them where they are not
 /// all of one backend.
-pub(in crate::mcp) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
+pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     if listing.records.is_empty() {
         return "No tasks found.".to_owned();
     }
@@ -69,7 +69,7 @@ fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
 }
 
 /// The newest `limit` of the tasks whose session can be gone on with.
-pub(in crate::mcp) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>) -> String {
+pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>) -> String {
     if records.is_empty() {
         return "No sessions found.".to_owned();
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     broker::TaskView,
-    mcp::looks::Look,
+    present::Look,
     store::{Listing, ResultText, Tail},
     task::{ActivityKind, LiveView, OnServerExit, TaskId, TaskRecord},
 };

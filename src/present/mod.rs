@@ -11,9 +11,12 @@
 //! - Everything else stands on one line: gaps become blanks, whatever drives or hides is shown as its escape, and what
 //!   Markdown would act on has a backslash before it.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod as_read;
 mod ends;
 mod excerpt;
 mod fields;
+mod look;
 mod markdown;
 mod outcome;
 mod status;
@@ -23,12 +26,13 @@ mod tests;
 mod text;
 
 pub(crate) use ends::ends;
-pub(super) use markdown::sentence;
+pub(crate) use look::Look;
+pub(crate) use markdown::sentence;
 pub(crate) use outcome::brief;
-pub(super) use outcome::{all_ended, cancelled, ended, had_ended, started, stopping};
-pub(super) use status::{diagnostics, moment, status};
-pub(super) use tasks::{sessions, tasks};
-pub(super) use text::fenced;
+pub(crate) use outcome::{all_ended, cancelled, ended, had_ended, started, stopping};
+pub(crate) use status::{diagnostics, moment, status};
+pub(crate) use tasks::{sessions, tasks};
+pub(crate) use text::fenced;
 pub(crate) use text::one_line;
 
 /// No answer has as many characters. Claude Code 2.1.330 shows 50,000.

@@ -1,0 +1,31 @@
+//! What a status told, so that the next one can begin with what is new.
+
+use chrono::{DateTime, Utc};
+
+use crate::{broker::TaskView, task::TaskStatus};
+
+/// What a status told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+    /// The status of the task then.
+    pub(crate) status: TaskStatus,
+    /// Bytes of output until then.
+    pub(crate) output: u64,
+    /// The last line of the log then. Lines begin with the time, so that no two are the same.
+    pub(crate) last_line: Option<String>,
+}
+
+impl Look {
+    /// What `view` tells at `now`.
+    pub(crate) fn of(view: &TaskView, now: DateTime<Utc>) -> Self {
+        let record = &view.record;
+        Self {
+            at: now,
+            status: record.status(),
+            output: record.progress.stdout_bytes + record.progress.stderr_bytes,
+            last_line: view.tail.lines.last().cloned(),
+        }
+    }
+}
