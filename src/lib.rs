@@ -24,6 +24,7 @@ pub mod probing;
 pub mod process;
 mod redact;
 pub mod registry;
+mod stdio;
 pub mod store;
 pub mod supervisor;
 pub mod task;

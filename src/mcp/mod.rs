@@ -22,9 +22,9 @@ mod handles;
 mod hostile_tests;
 pub mod http;
 mod icon;
-mod input;
 mod looks;
 mod office;
+mod pacing;
 mod params;
 mod progress;
 mod prompts;
@@ -35,7 +35,6 @@ mod run;
 mod runtime;
 mod server;
 mod start_problem;
-mod stdio;
 mod tools;
 
 use std::{process::ExitCode, time::Duration};
@@ -48,14 +47,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::process::heed_file_limit;
+use crate::{
+    process::heed_file_limit,
+    stdio::{self, Input, Stdin, Stdout},
+};
 use connection::Connection;
-use input::Input;
 pub use office::Office;
+use pacing::Paced;
 use readable::{Answering, readable_lines};
 use server::Server;
 pub use start_problem::StartProblem;
-use stdio::{Stdin, Stdout, pacing::Paced};
 
 /// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
 /// owns it.

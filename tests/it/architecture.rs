@@ -13,7 +13,7 @@ use std::{
 /// Who may import whom, lowest first: a module uses only modules of rows above its own, or of its own module.
 const LAYERS: [&[&str]; 12] = [
     &["task", "visible", "redact", "blocking"],
-    &["directory", "registry", "store"],
+    &["directory", "registry", "stdio", "store"],
     &["config", "process", "logging"],
     &["probing", "exposure"],
     &["supervisor"],

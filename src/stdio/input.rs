@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A reader that says when it has ended, and ends with a line end.
 #[derive(Debug)]
-pub(super) struct Input<R> {
+pub(crate) struct Input<R> {
     reader: R,
     ended: CancellationToken,
     last: u8,
@@ -21,7 +21,7 @@ pub(super) struct Input<R> {
 
 impl<R> Input<R> {
     /// Cancels `ended` when `reader` has ended or failed.
-    pub(super) fn new(reader: R, ended: CancellationToken) -> Self {
+    pub(crate) fn new(reader: R, ended: CancellationToken) -> Self {
         Self { reader, ended, last: b'\n' }
     }
 }

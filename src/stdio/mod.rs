@@ -1,9 +1,9 @@
-//! stdin and stdout of the server.
+//! stdin and stdout of a server, as bytes.
 //!
 //! The runtime waits for [`pipes`], which most MCP clients use. Everything else, such as a socket, a terminal or a file, is
-//! read and written on [`threads`]. Either way, a side that is not read stops the other: see [`pacing`].
+//! read and written on [`threads`].
 
-pub(super) mod pacing;
+mod input;
 mod pipes;
 mod threads;
 
@@ -25,11 +25,12 @@ use tokio::{
     net::unix::pipe,
 };
 
+pub(crate) use input::Input;
 use threads::{ThreadReader, ThreadWriter};
 
 /// The bytes read from stdin.
 #[derive(Debug)]
-pub(super) struct Stdin {
+pub(crate) struct Stdin {
     source: Source,
     failed: Arc<AtomicBool>,
 }
@@ -42,7 +43,7 @@ enum Source {
 
 /// The bytes to write to stdout.
 #[derive(Debug)]
-pub(super) struct Stdout(Sink);
+pub(crate) struct Stdout(Sink);
 
 #[derive(Debug)]
 enum Sink {
@@ -52,7 +53,7 @@ enum Sink {
 
 /// How it ended.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     failed: Arc<AtomicBool>,
     /// Disconnected when the thread that writes has ended, if there is one.
     written: Option<Receiver<()>>,
@@ -60,12 +61,12 @@ pub(super) struct Ending {
 
 impl Ending {
     /// Whether stdin could not be read any more, which is not the same as its end.
-    pub(super) fn stdin_failed(&self) -> bool {
+    pub(crate) fn stdin_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
     /// Waits until everything is written, for at most `patience`. [`Stdout`] has been dropped.
-    pub(super) fn drain(&self, patience: Duration) {
+    pub(crate) fn drain(&self, patience: Duration) {
         if let Some(written) = &self.written {
             // Nothing is ever sent: this waits for the end of the thread.
             let _ = written.recv_timeout(patience);
@@ -74,7 +75,7 @@ impl Ending {
 }
 
 /// Opens both, inside a runtime. Fails when there is no room for a thread that is needed.
-pub(super) fn open() -> io::Result<(Stdin, Stdout, Ending)> {
+pub(crate) fn open() -> io::Result<(Stdin, Stdout, Ending)> {
     over(rustix::stdio::stdin(), rustix::stdio::stdout())
 }
 

@@ -31,7 +31,7 @@ const PACE: Duration = Duration::from_millis(50);
 
 /// A transport that is read at the pace at which the client takes answers.
 #[derive(Debug)]
-pub(in crate::mcp) struct Paced<T> {
+pub(super) struct Paced<T> {
     transport: T,
     /// One permit for each message that waits to be written. Messages that find none are sent all the same.
     unwritten: Arc<Semaphore>,
@@ -41,7 +41,7 @@ pub(in crate::mcp) struct Paced<T> {
 }
 
 impl<T> Paced<T> {
-    pub(in crate::mcp) fn new(transport: T) -> Self {
+    pub(super) fn new(transport: T) -> Self {
         Self { transport, unwritten: Arc::new(Semaphore::new(UNWRITTEN)), unanswered: HashSet::new(), next: None }
     }
 
