@@ -16,6 +16,7 @@ pub mod exposure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod http;
 pub mod kit;
 mod logging;
 pub mod mcp;

@@ -7,11 +7,9 @@ use crate::{
     broker::Broker,
     config::Config,
     executor::LocalExecutor,
+    http::{Listening, PATH},
     logging,
-    mcp::{
-        self, Office, StartProblem,
-        http::{self, Listening},
-    },
+    mcp::{self, Office, StartProblem},
     process::check_proc,
     registry::Registry,
     store::{HttpToken, Upkeep},
@@ -61,9 +59,9 @@ pub(super) fn over_http(
     let serving = &config.serving;
     let at = Listening { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
     let tell = |address| {
-        print(&format!("listening on http://{address}{}\n", http::PATH));
+        print(&format!("listening on http://{address}{}\n", PATH));
     };
-    http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
+    mcp::http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
 }
 
 /// A broker on the data directory.

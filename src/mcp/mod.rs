@@ -29,6 +29,7 @@ mod params;
 mod progress;
 mod prompts;
 mod readable;
+mod readable_body;
 mod repair;
 mod resources;
 mod run;

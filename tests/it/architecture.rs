@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 12] = [
     &["task", "visible", "redact", "blocking"],
     &["directory", "registry", "stdio", "store"],
     &["config", "process", "logging"],
-    &["probing", "exposure"],
+    &["http", "probing", "exposure"],
     &["supervisor"],
     &["executor"],
     &["broker"],

@@ -9,11 +9,11 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-/// The answer to a request that is not let in.
-pub(super) type Refused = Response<BoxBody<Bytes, Infallible>>;
+/// A response whose body cannot fail.
+pub(crate) type HttpResponse = Response<BoxBody<Bytes, Infallible>>;
 
 /// An answer in plain text.
-pub(super) fn refusal(status: StatusCode, why: &str) -> Refused {
+pub(crate) fn refusal(status: StatusCode, why: &str) -> HttpResponse {
     let mut response = Response::new(Full::new(Bytes::from(format!("{why}\n"))).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -7,13 +7,11 @@ use hyper::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
 };
 
-use super::{
-    super::repair::{Repair, Unreadable, repair},
-    refusal::Refused,
-};
+use super::repair::{Repair, Unreadable, repair};
+use crate::http::HttpResponse;
 
 /// Repairs the message of a request that has one. Fails with the answer to a message that cannot be read.
-pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Box<Refused>> {
+pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Box<HttpResponse>> {
     if request.method() != Method::POST {
         return Ok(request.map(Full::new));
     }
@@ -36,7 +34,7 @@ pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, 
 }
 
 /// The error as JSON-RPC: without an id where the message has none that can be read.
-fn unreadable_answer(unreadable: Unreadable) -> Refused {
+fn unreadable_answer(unreadable: Unreadable) -> HttpResponse {
     let answer = serde_json::to_string(&unreadable.answer()).unwrap_or_default();
     let mut response = Response::new(Full::new(Bytes::from(answer)).boxed());
     *response.status_mut() = StatusCode::BAD_REQUEST;

@@ -14,7 +14,7 @@ use hyper::{
     },
 };
 
-use super::refusal::Refused;
+use super::refusal::HttpResponse;
 
 /// A page of a public site asks whether it may call a server on this machine or network.
 const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
@@ -30,7 +30,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("Mcp-Session-Id, WWW-Authe
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The answer to a question beforehand, if the request is one. Its origin is allowed.
-pub(super) fn preflight<B>(request: &Request<B>) -> Option<Refused> {
+pub(super) fn preflight<B>(request: &Request<B>) -> Option<HttpResponse> {
     let asked = request.headers();
     if request.method() != Method::OPTIONS
         || !asked.contains_key(ORIGIN)

@@ -11,7 +11,7 @@ use hyper::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::refusal::{Refused, refusal};
+use super::refusal::{HttpResponse, refusal};
 
 /// The most bytes of a body.
 const LARGEST: usize = 4 << 20;
@@ -24,14 +24,14 @@ const MOST_READ: usize = 5 * LARGEST;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The request with its body; or why it cannot be taken. The connection has to be closed then, with the rest unread.
-pub(super) async fn received<B>(request: Request<B>) -> Result<Request<Bytes>, Box<Refused>>
+pub(super) async fn received<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
     received_within(PATIENCE, request).await
 }
 
-async fn received_within<B>(patience: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<Refused>>
+async fn received_within<B>(patience: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
@@ -64,7 +64,7 @@ where
 
 const TOO_LARGE: &str = "the body is larger than 4 MiB; next: send a shorter message, such as one that names a file";
 
-fn refuse(status: StatusCode, why: &str) -> Result<Request<Bytes>, Box<Refused>> {
+fn refuse(status: StatusCode, why: &str) -> Result<Request<Bytes>, Box<HttpResponse>> {
     let mut refused = refusal(status, why);
     refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     Err(Box::new(refused))

@@ -1,61 +1,46 @@
 //! Who is let in, decided by the head of a request.
 //!
 //! In this order: the endpoint, the name it was reached by, the web page it comes from, whether it is only a browser's
-//! question (see `cors`), the token, and whether there is room for another session. The refusals are plain text that says
-//! what to do.
+//! question (see `cors`), and the token. The refusals are plain text that says what to do.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use hyper::{
-    Method, Request, StatusCode,
+    Request, StatusCode,
     header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
 };
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use subtle::ConstantTimeEq;
 
 use super::{
     cors,
     listening::{Listening, PATH},
-    refusal::{Refused, refusal},
+    refusal::{HttpResponse, refusal},
 };
-
-/// The header that names a session.
-const SESSION: &str = "mcp-session-id";
-
-/// The header that names the version of the protocol.
-const VERSION: &str = "mcp-protocol-version";
-
-/// The first version without sessions; versions are dates.
-const STATELESS: &str = "2026-07-28";
-
-/// The most sessions at a time.
-const MAX_SESSIONS: usize = 200;
 
 /// The names of this machine for itself.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a request has to have.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     token: String,
     hosts: Vec<String>,
     origins: Vec<String>,
-    sessions: Arc<LocalSessionManager>,
 }
 
 impl Guard {
-    pub(super) fn new(at: &Listening, sessions: Arc<LocalSessionManager>) -> Self {
+    pub(crate) fn new(at: &Listening) -> Self {
         let own = match at.address.ip() {
             ip if ip.is_unspecified() => None,
             IpAddr::V6(ip) => Some(format!("[{ip}]")),
             IpAddr::V4(ip) => Some(ip.to_string()),
         };
         let hosts = LOCAL.map(str::to_owned).into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
-        Self { token: at.token.clone(), hosts, origins: at.origins.clone(), sessions }
+        Self { token: at.token.clone(), hosts, origins: at.origins.clone() }
     }
 
     /// The names that this server goes by.
-    pub(super) fn hosts(&self) -> &[String] {
+    pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
     }
 
@@ -66,7 +51,7 @@ impl Guard {
     }
 
     /// Lets the request in, or says why not.
-    pub(super) async fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<Refused>> {
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
         let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
         if request.uri().path() != PATH {
             return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {PATH}"));
@@ -94,13 +79,6 @@ impl Guard {
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"codex-connector\""));
             return Err(Box::new(refused));
-        }
-        let begins_session = request.method() == Method::POST
-            && header(SESSION).is_none()
-            && header(VERSION).is_none_or(|version| version < STATELESS);
-        if begins_session && self.sessions.sessions.read().await.len() >= MAX_SESSIONS {
-            let why = "there are as many sessions as this server holds; next: end one, or try again later";
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, why);
         }
         Ok(())
     }
@@ -130,7 +108,7 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn refuse(status: StatusCode, why: &str) -> Result<(), Box<Refused>> {
+fn refuse(status: StatusCode, why: &str) -> Result<(), Box<HttpResponse>> {
     Err(Box::new(refusal(status, why)))
 }
 
@@ -146,24 +124,23 @@ mod tests {
             hosts: owned(hosts),
             origins: owned(origins),
         };
-        Guard::new(&at, Arc::default())
+        Guard::new(&at)
     }
 
-    async fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
+    fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
         let mut request = Request::builder().method("POST").uri(PATH);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         guard
             .admit(&request.body(()).expect("it is a request"))
-            .await
             .map_or_else(|refused| refused.status().as_u16(), |()| 200)
     }
 
     const TOKEN: (&str, &str) = ("authorization", "Bearer secret-of-the-test");
 
-    #[tokio::test]
-    async fn only_who_knows_the_token_is_let_in() {
+    #[test]
+    fn only_who_knows_the_token_is_let_in() {
         let guard = guard("127.0.0.1:80", &[], &[]);
         let host = ("host", "localhost:8181");
         for (token, expected) in [
@@ -175,13 +152,13 @@ mod tests {
             ("Basic secret-of-the-test", 401),
             ("secret-of-the-test", 401),
         ] {
-            assert_eq!(status(&guard, &[host, ("authorization", token)]).await, expected, "{token}");
+            assert_eq!(status(&guard, &[host, ("authorization", token)]), expected, "{token}");
         }
-        assert_eq!(status(&guard, &[host]).await, 401);
+        assert_eq!(status(&guard, &[host]), 401);
     }
 
-    #[tokio::test]
-    async fn only_by_our_own_names() {
+    #[test]
+    fn only_by_our_own_names() {
         let guard = guard("192.0.2.7:80", &["build.example", "other.example:99"], &[]);
         for (host, expected) in [
             ("localhost", 200),
@@ -196,13 +173,13 @@ mod tests {
             ("localhost.evil.example", 403),
             ("", 403),
         ] {
-            assert_eq!(status(&guard, &[("host", host), TOKEN]).await, expected, "{host}");
+            assert_eq!(status(&guard, &[("host", host), TOKEN]), expected, "{host}");
         }
-        assert_eq!(status(&guard, &[TOKEN]).await, 403, "no name at all");
+        assert_eq!(status(&guard, &[TOKEN]), 403, "no name at all");
     }
 
-    #[tokio::test]
-    async fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
+    #[test]
+    fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
         let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
         let host = ("host", "localhost");
         let preflight = |origin: &'static str| {
@@ -214,7 +191,7 @@ mod tests {
             request.body(()).expect("it is a request")
         };
         for (origin, expected) in [("https://app.example", 204), ("https://evil.example", 403)] {
-            let answer = guard.admit(&preflight(origin)).await.expect_err("a question is answered");
+            let answer = guard.admit(&preflight(origin)).expect_err("a question is answered");
             assert_eq!(answer.status().as_u16(), expected, "{origin}");
             assert_eq!(answer.headers().contains_key("access-control-allow-methods"), expected == 204, "{origin}");
         }
@@ -227,7 +204,7 @@ mod tests {
             ("null", 403),
             ("https://evil.example", 403),
         ] {
-            assert_eq!(status(&guard, &[host, TOKEN, ("origin", origin)]).await, expected, "{origin}");
+            assert_eq!(status(&guard, &[host, TOKEN, ("origin", origin)]), expected, "{origin}");
         }
     }
 }
