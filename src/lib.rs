@@ -25,6 +25,7 @@ pub mod probing;
 pub mod process;
 mod redact;
 pub mod registry;
+mod request;
 mod stdio;
 pub mod store;
 pub mod supervisor;

@@ -34,7 +34,6 @@ pub use follow::{Follow, News};
 pub use refusal::{NoSuchBackend, Refusal};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
-pub use view::TaskView;
 
 use crate::{
     config::Config,

@@ -8,6 +8,7 @@ use crate::{
     directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
+    present::Refused,
     probing::NotUsable,
     store::StoreError,
     task::{AboveCeiling, TaskId},
@@ -130,5 +131,14 @@ impl Refusal {
             }
             Self::Store(error) => format!("see that {} can be read and written", error.path.display()),
         }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let problem = refusal.to_string();
+        let mut letters = problem.chars();
+        let problem = letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect());
+        Self { problem, next: refusal.next() }
     }
 }

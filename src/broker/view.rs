@@ -4,25 +4,12 @@ use std::path::PathBuf;
 
 use super::{Broker, Refusal};
 use crate::{
-    store::{Extent, FileFacts, Listing, Piece, ResultText, Tail, TaskFile},
-    task::{LiveView, TaskId, TaskRecord, TaskStatus},
+    store::{Extent, FileFacts, Piece, TaskFile},
+    task::{Listing, LiveView, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
 /// As much of a result as is read for an answer, in bytes; the result file has it whole.
 const RESULT_SHOWN: u64 = 64 << 10;
-
-/// Everything there is to see of one task.
-#[derive(Debug, Clone)]
-pub struct TaskView {
-    /// The record, brought up to this moment while the task runs.
-    pub record: TaskRecord,
-    /// What a running task is doing.
-    pub live: Option<LiveView>,
-    /// The end of its log.
-    pub tail: Tail,
-    /// The agent's final message, its middle left out when it is long.
-    pub result: Option<ResultText>,
-}
 
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.

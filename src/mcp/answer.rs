@@ -3,8 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use crate::{
-    broker::Refusal,
-    present::{one_line, sentence},
+    present::{Refused, one_line, sentence},
     redact::Redactor,
     task::TaskId,
     visible::visible,
@@ -30,29 +29,8 @@ pub(super) enum Verdict {
     Refused,
 }
 
-/// A call that came to nothing: what happened and why, and what to do next. Both may hold foreign words, and each is
-/// shown as one line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}\nnext: {}", line(problem), line(next))]
-pub(super) struct Refused {
-    pub(super) problem: String,
-    pub(super) next: String,
-}
-
-/// The most characters of a problem, and of what to do about it.
-const REFUSAL_LINE: usize = 4_000;
-
 /// As much of the notices as is shown, in characters.
 const NOTICES_SHOWN: usize = 2_000;
-
-impl Refused {
-    /// Takes out the secrets that a caller or an agent may have put in, before anything is escaped.
-    #[must_use]
-    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        [&mut self.problem, &mut self.next].into_iter().for_each(|text| redactor.redact(text));
-        self
-    }
-}
 
 impl Answer {
     /// What was asked for.
@@ -104,10 +82,6 @@ impl Answer {
     }
 }
 
-fn line(text: &str) -> String {
-    sentence(&one_line(text, REFUSAL_LINE))
-}
-
 impl From<Answer> for CallToolResult {
     fn from(answer: Answer) -> Self {
         let verdict = answer.verdict;
@@ -116,15 +90,6 @@ impl From<Answer> for CallToolResult {
             Verdict::Served => Self::success(content),
             Verdict::Refused => Self::error(content),
         }
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        let problem = refusal.to_string();
-        let mut letters = problem.chars();
-        let problem = letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect());
-        Self { problem, next: refusal.next() }
     }
 }
 
@@ -137,6 +102,7 @@ impl From<Refused> for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::Refusal;
 
     #[test]
     fn a_refusal_says_what_happened_and_what_to_do() {

@@ -5,18 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use connector_api::BackendName;
 
-use super::{
-    answer::{Answer, Refused},
-    caller::Caller,
-    extra,
-    looks::Looks,
-    params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    run::run,
-};
+use super::{answer::Answer, caller::Caller, extra, looks::Looks, run::run};
 use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
-    present::{self, Look},
+    present::{self, Look, Refused},
+    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
 };
 
 /// The tools beyond the four.

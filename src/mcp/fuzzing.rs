@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{
-    answer::{Answer, Refused},
-    params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-};
+use super::answer::Answer;
 use crate::{
-    broker::{TaskView, TimeLimit},
+    broker::TimeLimit,
+    present::Refused,
     present::{
         self,
         as_read::{assert_ours, live, now, record, result},
     },
-    store::{Listing, Tail},
+    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
+    task::{Listing, Tail, TaskView},
 };
 
 /// No refusal has as many characters: the words of the caller in it are cut.

@@ -12,9 +12,9 @@ use rmcp::model::{
 
 use super::answer::Answer;
 use crate::{
-    broker::{Broker, Refusal, TaskView},
+    broker::{Broker, Refusal},
     present,
-    task::{FailureReason, TaskId, TaskRecord},
+    task::{FailureReason, TaskId, TaskRecord, TaskView},
 };
 
 /// How often a client should ask, in milliseconds. Tasks take minutes.

@@ -1,16 +1,14 @@
 //! Hostile texts in every place where an answer shows foreign words.
 
-use super::{
-    answer::{Answer, Refused},
-    arguments::quotable,
-};
+use super::answer::Answer;
 use crate::{
-    broker::TaskView,
+    present::Refused,
     present::{
         self,
         as_read::{assert_ours, is_unseemly, live, now, read, record, result},
     },
-    store::{Listing, Tail},
+    request::quotable,
+    task::{Listing, Tail, TaskView},
 };
 
 /// Texts that would like to be something else.

@@ -1,13 +1,12 @@
 //! MCP on stdin and stdout: the only code that mentions rmcp.
 //!
-//! A call goes through these files: `server` takes it from the protocol, `params` makes values of its arguments, `calls`
+//! A call goes through these files: `server` takes it from the protocol, `request` makes values of its arguments, `calls`
 //! does with the broker what is asked (`run` begins tasks and waits for them), `present` puts the answer into words. Both eras of the protocol are served, the
 //! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
 //!
 //! Nothing is known here about files, processes or agents: that is the broker's side.
 
 mod answer;
-mod arguments;
 mod caller;
 mod calls;
 mod cancellation;
@@ -25,7 +24,6 @@ mod icon;
 mod looks;
 mod office;
 mod pacing;
-mod params;
 mod progress;
 mod prompts;
 mod readable;

@@ -3,19 +3,18 @@
 use rmcp::{RoleServer, service::RequestContext};
 
 use super::{
-    answer::{Answer, Refused},
+    answer::Answer,
     caller::Caller,
     cancellation::Withdrawn,
     connection::{Connection, is_stateless},
-    params::AnswerWhen,
     progress::Progress,
 };
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::{OnCallEnd, TaskHandles},
-    present,
-    store::ResultText,
-    task::{TaskId, TaskRecord},
+    present::{self, Refused},
+    request::AnswerWhen,
+    task::{ResultText, TaskId, TaskRecord},
 };
 
 /// Begins a task, and answers when it is time to.

@@ -30,11 +30,12 @@ use super::{
     looks::Looks,
     prompts, resources,
     resources::watch::Watcher,
-    tools::{self, Defaults, INSTRUCTIONS, tools},
+    tools::{self, defaults_of, tools},
 };
 use crate::{
     broker::Broker,
     config::{Config, tool_of},
+    present::tools::{Defaults, INSTRUCTIONS},
     redact::Redactor,
 };
 
@@ -55,7 +56,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(office: Office, connection: Connection) -> Self {
         let defaults = match &office {
-            Office::Open(broker) => Defaults::of(broker.config()),
+            Office::Open(broker) => defaults_of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
         };
         let further = match &office {

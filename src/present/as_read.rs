@@ -6,10 +6,7 @@ use chrono::{DateTime, Utc};
 use regex::Regex;
 use serde_json::json;
 
-use crate::{
-    store::ResultText,
-    task::{ActivityKind, LiveView, TaskRecord},
-};
+use crate::task::{ActivityKind, LiveView, ResultText, TaskRecord};
 
 /// Whether no line outside a fence may hold it. Not the product's own list.
 pub(crate) fn is_unseemly(letter: char) -> bool {

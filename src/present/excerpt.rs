@@ -7,8 +7,7 @@ use super::{
     text::{fence_length, fenced, fenced_length, head, one_line, tail},
 };
 use crate::{
-    store::{ResultText, Tail},
-    task::TaskRecord,
+    task::{ResultText, Tail, TaskRecord},
     visible::visible,
 };
 

@@ -5,10 +5,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 use chrono::{DateTime, Utc};
 
 use super::{excerpt, markdown, text::one_line};
-use crate::{
-    store::ResultText,
-    task::{TaskEnd, TaskRecord, span},
-};
+use crate::task::{ResultText, TaskEnd, TaskRecord, span};
 
 /// The most characters of a value that stands on one line.
 const VALUE: usize = 500;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{broker::TaskView, task::TaskStatus};
+use crate::task::{TaskStatus, TaskView};
 
 /// What a status told.
 #[derive(Debug, Clone, PartialEq, Eq)]

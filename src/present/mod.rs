@@ -19,17 +19,20 @@ mod fields;
 mod look;
 mod markdown;
 mod outcome;
+mod refused;
 mod status;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(crate) mod tools;
 
 pub(crate) use ends::ends;
 pub(crate) use look::Look;
 pub(crate) use markdown::sentence;
 pub(crate) use outcome::brief;
 pub(crate) use outcome::{all_ended, cancelled, ended, had_ended, started, stopping};
+pub(crate) use refused::Refused;
 pub(crate) use status::{diagnostics, moment, status};
 pub(crate) use tasks::{sessions, tasks};
 pub(crate) use text::fenced;

@@ -7,10 +7,7 @@ use super::{
     fields::{Page, duration, exit_code},
     text::one_line,
 };
-use crate::{
-    store::ResultText,
-    task::{FailureReason, OnServerExit, TaskId, TaskRecord, TaskStatus},
-};
+use crate::task::{FailureReason, OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus};
 
 /// A task has been started, and nobody waits for it; `wait` is the command that does.
 pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {

@@ -12,9 +12,8 @@ use super::{
     text::{cell, one_line},
 };
 use crate::{
-    broker::TaskView,
     present::Look,
-    task::{LiveView, TaskRecord, span},
+    task::{LiveView, TaskRecord, TaskView, span},
 };
 
 /// No status has as many characters beside its log lines and its result.

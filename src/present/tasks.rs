@@ -8,10 +8,7 @@ use super::{
     fields::{DURATION, duration, exit_code},
     text::cell,
 };
-use crate::{
-    store::Listing,
-    task::{TaskRecord, span},
-};
+use crate::task::{Listing, TaskRecord, span};
 
 /// The most characters of a task's text in the table.
 const TASK: usize = 80;

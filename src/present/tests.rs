@@ -4,10 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    broker::TaskView,
     present::Look,
-    store::{Listing, ResultText, Tail},
-    task::{ActivityKind, LiveView, OnServerExit, TaskId, TaskRecord},
+    task::{ActivityKind, Listing, LiveView, OnServerExit, ResultText, Tail, TaskId, TaskRecord, TaskView},
 };
 
 fn began() -> DateTime<Utc> {

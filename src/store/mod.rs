@@ -50,7 +50,7 @@ pub use notices::Notices;
 pub use notified::{NotifiedEnds, Untold};
 pub use open_task::{Claim, LiveWriter, OpenTask, Place, Released, Turn};
 pub use probes::{ProbeCache, ProbeKey};
-pub use reader::{Extent, FileFacts, Listing, Piece, Reader, ResultText, Tail, TaskFile};
+pub use reader::{Extent, FileFacts, Piece, Reader, TaskFile};
 pub use requests::Requests;
 pub use token::HttpToken;
 pub use upkeep::Upkeep;

@@ -17,6 +17,7 @@ mod span;
 mod spec;
 mod status;
 mod text;
+mod view;
 
 pub use above_ceiling::AboveCeiling;
 pub use activity::ActivityKind;
@@ -33,3 +34,4 @@ pub use span::{millis, millis_of, optional_millis, span};
 pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec};
 pub use status::{EndStatus, TaskStatus};
 pub use text::cut_middle;
+pub use view::{Listing, ResultText, Tail, TaskView};

@@ -3,7 +3,6 @@
 //! They are as careful with arguments and answers as the four are, and their schemas are pinned as well
 //! (`extra.golden.json`). The four never depend on them.
 
-mod params;
 mod schemas;
 
 use std::{
@@ -15,19 +14,12 @@ use chrono::Utc;
 use rmcp::model::Tool;
 use tokio::{task::JoinSet, time::sleep};
 
-use self::params::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall};
-use super::{
-    answer::{Answer, Refused},
-    caller::Caller,
-    params::Given,
-    progress::Progress,
-    run::run,
-    tools::Defaults,
-};
+use super::{answer::Answer, caller::Caller, progress::Progress, run::run};
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
-    present,
+    present::{self, Refused, tools::Defaults},
+    request::{Given, ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which},
     store::{Extent, TaskFile},
     task::TaskRecord,
 };
@@ -160,8 +152,8 @@ fn is_resumable(record: &TaskRecord) -> bool {
 async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
     let ResumeCall { which, call, working_directory } = ResumeCall::read(given)?;
     let resumable = match which {
-        params::Which::Task(id) => broker.session_of(&id).await?,
-        params::Which::Session(session) => broker.session_named(&session).await?,
+        Which::Task(id) => broker.session_of(&id).await?,
+        Which::Session(session) => broker.session_named(&session).await?,
     };
     let Some(working_directory) = working_directory.or(resumable.working_directory) else {
         return Err(Refused {

@@ -17,8 +17,8 @@ use self::uri::{Part, Range, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present,
-    store::{Extent, FileFacts, Piece, Tail},
-    task::{TaskId, TaskRecord},
+    store::{Extent, FileFacts, Piece},
+    task::{Tail, TaskId, TaskRecord},
 };
 
 /// The most bytes that one read returns.

@@ -3,17 +3,8 @@
 use super::Reader;
 use crate::{
     store::{archive, error::StoreError},
-    task::{TaskId, TaskRecord, TaskStatus},
+    task::{Listing, TaskId, TaskRecord, TaskStatus},
 };
-
-/// Tasks in the order in which they began, newest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
-    /// As many as were asked for.
-    pub records: Vec<TaskRecord>,
-    /// How many there are.
-    pub total: usize,
-}
 
 impl Reader {
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.

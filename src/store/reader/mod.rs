@@ -16,10 +16,7 @@ use std::{
     sync::Arc,
 };
 
-pub use listing::Listing;
 pub use pieces::{Extent, FileFacts, Piece, TaskFile};
-pub use result::ResultText;
-pub use tail::Tail;
 
 use super::{
     archive,
@@ -140,7 +137,7 @@ mod tests {
         use_everything(&reader, &id);
         assert_eq!(reader.list(None, 10).expect("there is nothing to read").total, 0);
         assert_eq!(reader.record(&id).expect("there is nothing to read"), None);
-        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), Tail::default());
+        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::Tail::default());
         assert_eq!(reader.notices().take(), Vec::<String>::new());
         assert!(!data.exists());
     }

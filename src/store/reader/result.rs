@@ -11,19 +11,8 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::TaskId,
+    task::{ResultText, TaskId},
 };
-
-/// The agent's final message, with its middle left out when it is long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultText {
-    /// The whole message, or its beginning.
-    pub head: String,
-    /// Bytes between `head` and `tail`.
-    pub left_out: u64,
-    /// The end of a long message.
-    pub tail: String,
-}
 
 impl Reader {
     /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how

@@ -11,17 +11,8 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::TaskId,
+    task::{Tail, TaskId},
 };
-
-/// The end of a log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tail {
-    /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
-    pub lines: Vec<String>,
-    /// Whether the log goes further back.
-    pub more: bool,
-}
 
 /// As far back as a tail is read. An answer shows far less.
 const REACH: u64 = 1 << 20;

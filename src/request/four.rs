@@ -3,14 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use connector_api::Sandbox;
-use serde_json::{Map, Value};
 
 use super::{
-    answer::Refused,
+    Given,
     arguments::{Arguments, Whole, quotable},
 };
 use crate::{
     broker::{NewTask, Refusal, TimeLimit},
+    present::Refused,
     task::{TaskId, TaskStatus},
 };
 
@@ -23,21 +23,18 @@ const MOST_LINES: u64 = 10_000;
 /// As many tasks as are listed.
 const MOST_TASKS: u64 = 1_000;
 
-/// The arguments of a call, as they came.
-pub(super) type Given = Map<String, Value>;
-
 /// `codex_agent`.
 #[derive(Debug, Clone)]
-pub(super) struct AgentCall {
-    pub(super) task: NewTask,
-    pub(super) answer_when: AnswerWhen,
+pub(crate) struct AgentCall {
+    pub(crate) task: NewTask,
+    pub(crate) answer_when: AnswerWhen,
     /// What was not taken as it was given.
-    pub(super) remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// When a call that starts a task is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AnswerWhen {
+pub(crate) enum AnswerWhen {
     /// As soon as there is a task.
     Started,
     /// When it has ended.
@@ -46,25 +43,25 @@ pub(super) enum AnswerWhen {
 
 /// `codex_status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StatusCall {
-    pub(super) id: TaskId,
-    pub(super) tail_lines: usize,
+pub(crate) struct StatusCall {
+    pub(crate) id: TaskId,
+    pub(crate) tail_lines: usize,
     /// What was not taken as it was given.
-    pub(super) remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// `codex_tasks`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TasksCall {
+pub(crate) struct TasksCall {
     /// With none, every status.
-    pub(super) status: Option<TaskStatus>,
-    pub(super) limit: usize,
+    pub(crate) status: Option<TaskStatus>,
+    pub(crate) limit: usize,
     /// What was not taken as it was given.
-    pub(super) remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl AgentCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let known = ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
         let (call, working_directory) = Self::read_for("codex_agent", &known, given)?;
         let missing = || Refused {
@@ -76,7 +73,7 @@ impl AgentCall {
     }
 
     /// The same for a tool that does not need a directory, which is told beside the rest.
-    pub(super) fn read_for(
+    pub(crate) fn read_for(
         tool: &'static str,
         known: &[&str],
         given: Given,
@@ -111,7 +108,7 @@ impl AgentCall {
 }
 
 impl StatusCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_status", given, &["taskId", "tailLines"])?;
         let id = task_id(&mut arguments)?;
         let mut remarks = Vec::new();
@@ -121,7 +118,7 @@ impl StatusCall {
 }
 
 impl TasksCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_tasks", given, &["status", "limit"])?;
         let words = ["all", "running", "completed", "failed", "interrupted"];
         let find = |word: &str| if word == "all" { Some(None) } else { word.parse().ok().map(Some) };
@@ -133,7 +130,7 @@ impl TasksCall {
 }
 
 /// `codex_cancel`.
-pub(super) fn cancel_call(given: Given) -> Result<TaskId, Refused> {
+pub(crate) fn cancel_call(given: Given) -> Result<TaskId, Refused> {
     task_id(&mut Arguments::new("codex_cancel", given, &["taskId"])?)
 }
 
@@ -177,5 +174,5 @@ pub(super) fn at_most(
 }
 
 #[cfg(test)]
-#[path = "params_tests.rs"]
+#[path = "four_tests.rs"]
 mod tests;

@@ -2,14 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    mcp::{
-        answer::Refused,
-        arguments::{Arguments, Whole},
-        params::{AgentCall, Given, task_id, task_ids},
-    },
-    task::TaskId,
+use super::{
+    Given,
+    arguments::{Arguments, Whole},
+    four::{AgentCall, at_most, known_id, task_id, task_ids},
 };
+use crate::{present::Refused, task::TaskId};
 
 /// As many tasks are waited for at once.
 const MOST_TASKS: usize = 50;
@@ -22,55 +20,55 @@ const BYTES: u64 = 40_000;
 
 /// `codex_wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WaitCall {
+pub(crate) struct WaitCall {
     /// At least one.
-    pub(super) ids: Vec<TaskId>,
-    pub(super) until: Until,
-    pub(super) patience: Option<Duration>,
-    pub(super) remarks: Vec<String>,
+    pub(crate) ids: Vec<TaskId>,
+    pub(crate) until: Until,
+    pub(crate) patience: Option<Duration>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Until when to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Until {
+pub(crate) enum Until {
     All,
     Any,
 }
 
 /// `codex_result`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ResultCall {
-    pub(super) id: TaskId,
-    pub(super) offset: u64,
-    pub(super) length: u64,
-    pub(super) remarks: Vec<String>,
+pub(crate) struct ResultCall {
+    pub(crate) id: TaskId,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// `codex_sessions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SessionsCall {
-    pub(super) limit: usize,
-    pub(super) remarks: Vec<String>,
+pub(crate) struct SessionsCall {
+    pub(crate) limit: usize,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// `codex_resume`.
 #[derive(Debug, Clone)]
-pub(super) struct ResumeCall {
-    pub(super) which: Which,
+pub(crate) struct ResumeCall {
+    pub(crate) which: Which,
     /// What is to be done, where the directory does not matter.
-    pub(super) call: AgentCall,
-    pub(super) working_directory: Option<PathBuf>,
+    pub(crate) call: AgentCall,
+    pub(crate) working_directory: Option<PathBuf>,
 }
 
 /// The session to go on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     Task(TaskId),
     Session(String),
 }
 
 impl WaitCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_wait", given, &["taskIds", "until", "timeoutMs"])?;
         let ids = task_ids(&mut arguments, MOST_TASKS)?;
         let find = |word: &str| match word {
@@ -88,7 +86,7 @@ impl WaitCall {
 }
 
 impl ResultCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_result", given, &["taskId", "offset", "length"])?;
         let id = task_id(&mut arguments)?;
         let offset = match arguments.whole("offset", 0)? {
@@ -111,16 +109,16 @@ impl ResultCall {
 }
 
 impl SessionsCall {
-    pub(super) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_sessions", given, &["limit"])?;
         let mut remarks = vec![];
-        let limit = crate::mcp::params::at_most(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
+        let limit = at_most(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
         Ok(Self { limit, remarks })
     }
 }
 
 impl ResumeCall {
-    pub(super) fn read(mut given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(mut given: Given) -> Result<Self, Refused> {
         const KNOWN: [&str; 8] =
             ["taskId", "sessionId", "task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
         let tool = "codex_resume";
@@ -138,7 +136,7 @@ impl ResumeCall {
                     next: "call `codex_resume` again with one of them".to_owned(),
                 });
             }
-            (Some(id), None) => Which::Task(crate::mcp::params::known_id(&id)?),
+            (Some(id), None) => Which::Task(known_id(&id)?),
             (None, Some(session)) => Which::Session(session.trim().to_owned()),
             (None, None) => {
                 return Err(Refused {

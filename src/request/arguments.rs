@@ -9,8 +9,7 @@
 
 use serde_json::{Map, Value};
 
-use super::answer::Refused;
-use crate::present::one_line;
+use crate::present::{Refused, one_line};
 
 /// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
 /// note of some gateways.
@@ -171,7 +170,7 @@ impl Arguments {
 }
 
 /// A word of the caller's, fit to stand between backticks in a message.
-pub(super) fn quotable(word: &str) -> String {
+pub(crate) fn quotable(word: &str) -> String {
     one_line(word, 60).replace('`', "'")
 }
 

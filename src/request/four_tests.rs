@@ -1,7 +1,7 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::mcp::tools::{Defaults, tools};
+use crate::present::tools::{Defaults, four};
 
 fn given(value: Value) -> Given {
     match value {
@@ -222,7 +222,7 @@ fn the_schemas_forbid_unknown_names_and_wrong_types() {
 }
 
 fn is_allowed(tool: &str, arguments: &Value) -> bool {
-    let tools = tools(Defaults::DOCUMENTED);
+    let tools = four(Defaults::DOCUMENTED);
     let tool = tools.iter().find(|known| known.name == tool).expect("there is such a tool");
-    jsonschema::is_valid(&Value::Object((*tool.input_schema).clone()), arguments)
+    jsonschema::is_valid(&Value::Object(tool.schema.clone()), arguments)
 }

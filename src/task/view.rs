@@ -1,0 +1,45 @@
+//! What is read of tasks, to be shown.
+
+use super::{LiveView, TaskRecord};
+
+/// Everything there is to see of one task.
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    /// The record, brought up to this moment while the task runs.
+    pub record: TaskRecord,
+    /// What a running task is doing.
+    pub live: Option<LiveView>,
+    /// The end of its log.
+    pub tail: Tail,
+    /// The agent's final message, its middle left out when it is long.
+    pub result: Option<ResultText>,
+}
+
+/// The end of a log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
+    pub lines: Vec<String>,
+    /// Whether the log goes further back.
+    pub more: bool,
+}
+
+/// The agent's final message, with its middle left out when it is long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultText {
+    /// The whole message, or its beginning.
+    pub head: String,
+    /// Bytes between `head` and `tail`.
+    pub left_out: u64,
+    /// The end of a long message.
+    pub tail: String,
+}
+
+/// Tasks in the order in which they began, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// As many as were asked for.
+    pub records: Vec<TaskRecord>,
+    /// How many there are.
+    pub total: usize,
+}
