@@ -10,7 +10,7 @@ use tokio::{
 use super::{Broker, Refusal};
 use crate::{
     executor::Hints,
-    task::{TaskId, TaskRecord},
+    task::{TaskId, TaskRecord, Untrusted},
 };
 
 /// How often the files of another server's task are looked at.
@@ -88,7 +88,7 @@ impl Follow {
             None => {
                 let id = self.id.clone();
                 let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
-                live.and_then(|live| live.last_event)
+                live.and_then(|live| live.last_event).map(Untrusted::into_raw)
             }
         };
         if event.is_none() || event == self.last_event {

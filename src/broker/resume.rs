@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use connector_api::{BackendName, Usage};
 
 use super::{Broker, Refusal};
-use crate::task::{TaskId, TaskRecord, TaskStatus};
+use crate::task::{TaskId, TaskRecord, TaskStatus, Untrusted};
 
 /// The earlier session that a task goes on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Broker {
         if !record.is_final() {
             return refuse("it still runs", format!("wait for its end, or call `codex_cancel` with `taskId` {id}"));
         }
-        let Some(session) = record.progress.session_id.clone() else {
+        let Some(session) = record.progress.session_id.clone().map(Untrusted::into_raw) else {
             let why = "its agent named no session, as happens when it never came to work";
             return refuse(why, "start a new task, with all it has to know in `task`".to_owned());
         };
@@ -57,14 +57,14 @@ impl Broker {
 
     /// The newest task of this session.
     async fn newest_of(&self, session: &str) -> Result<Option<TaskRecord>, Refusal> {
-        let had_it = |record: &TaskRecord| record.progress.session_id.as_deref() == Some(session);
+        let had_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);
         Ok(self.list(None, usize::MAX).await?.records.into_iter().find(had_it))
     }
 
     /// Two agents in one session would write over each other.
     async fn check_free(&self, session: &str) -> Result<(), Refusal> {
         for record in self.list(Some(TaskStatus::Running), usize::MAX).await?.records {
-            if record.progress.session_id.as_deref() == Some(session) {
+            if record.progress.session_id.as_ref().is_some_and(|its| its == session) {
                 let id = &record.id;
                 return Err(Refusal::NotResumable {
                     what: format!("session {session}"),

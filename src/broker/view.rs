@@ -41,7 +41,7 @@ impl Broker {
         let redactor = self.redactor_for(&record);
         live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
         let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
-        tail.lines.iter_mut().for_each(|line| redactor.redact(line));
+        tail.lines.iter_mut().for_each(|line| redactor.redact(line.raw_mut()));
         let result = self.result_of(&record)?;
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
@@ -77,7 +77,7 @@ impl Broker {
         let mut result = self.reader.result(&record.id, RESULT_SHOWN)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
-        texts.for_each(|text| redactor.redact(text));
+        texts.for_each(|text| redactor.redact(text.raw_mut()));
         Ok(result)
     }
 
@@ -87,7 +87,7 @@ impl Broker {
         self.on_disk(move |broker| {
             let mut piece = broker.reader.piece(&record.id, file, extent)?;
             let redactor = broker.redactor_for(&record);
-            piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
+            piece.iter_mut().for_each(|piece| redactor.redact(piece.text.raw_mut()));
             Ok(piece)
         })
         .await?

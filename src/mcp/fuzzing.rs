@@ -14,7 +14,7 @@ use crate::{
         as_read::{assert_ours, live, now, record, result},
     },
     request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    task::{Listing, Tail, TaskView},
+    task::{Listing, Tail, TaskView, Untrusted},
 };
 
 /// No refusal has as many characters: the words of the caller in it are cut.
@@ -108,7 +108,7 @@ const LONGEST: usize = 40_000;
 ///
 /// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
 pub(crate) fn markdown(text: &str, log: &str, said: &str) {
-    let tail = || Tail { lines: log.split('\n').map(str::to_owned).collect(), more: true };
+    let tail = || Tail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
     let (running, failed) = (record("running", text), record("failed", text));
     // A long one takes long, so that not every input has one.
     let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };

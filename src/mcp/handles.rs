@@ -14,14 +14,11 @@ use super::answer::Answer;
 use crate::{
     broker::{Broker, Refusal},
     present,
-    task::{FailureReason, TaskId, TaskRecord, TaskView},
+    task::{TaskId, TaskView},
 };
 
 /// How often a client should ask, in milliseconds. Tasks take minutes.
 const POLL_MS: u64 = 2_000;
-
-/// The most characters of what a task is doing.
-const MESSAGE: usize = 190;
 
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
@@ -39,17 +36,12 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     let created = present::moment(record.start.started_at);
     let updated =
         present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
-    let message = match (record.failure_reason(), live) {
-        (Some(reason), _) => reason.to_owned(),
-        (None, Some(live)) => live.last_event.unwrap_or(live.phase),
-        (None, None) => record.status().to_string(),
-    };
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(present::one_line(&message, MESSAGE));
+        .with_status_message(present::state(&record, live.as_ref()));
     let payload = if !record.is_final() {
         TaskPayload::Working
-    } else if is_cancelled(&record) {
+    } else if record.is_cancelled() {
         TaskPayload::Cancelled
     } else {
         let answer = Answer::served(present::ended(&record, result));
@@ -76,10 +68,6 @@ pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
     broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))
-}
-
-fn is_cancelled(record: &TaskRecord) -> bool {
-    record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str())
 }
 
 fn answer_as_json(answer: Answer) -> JsonObject {

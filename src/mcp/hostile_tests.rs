@@ -8,7 +8,7 @@ use crate::{
         as_read::{assert_ours, is_unseemly, live, now, read, record, result},
     },
     request::quotable,
-    task::{Listing, Tail, TaskView},
+    task::{Listing, Tail, TaskView, Untrusted},
 };
 
 /// Texts that would like to be something else.
@@ -64,7 +64,7 @@ pub(super) const HOSTILE: [&str; 46] = [
 #[test]
 fn no_text_can_forge_an_answer_about_a_task() {
     for text in HOSTILE {
-        let tail = || Tail { lines: text.lines().map(str::to_owned).collect(), more: true };
+        let tail = || Tail { lines: text.lines().map(Untrusted::from).collect(), more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
         assert_ours(&present::status(view, None, now()), 7, 1);

@@ -171,9 +171,9 @@ pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
 pub(crate) fn live(text: &str) -> LiveView {
     LiveView {
         format: 1,
-        phase: text.to_owned(),
-        last_event: Some(text.to_owned()),
-        trouble: Some(text.to_owned()),
+        phase: text.into(),
+        last_event: Some(text.into()),
+        trouble: Some(text.into()),
         stdout_bytes: 0,
         stderr_bytes: 0,
         last_activity_at: now(),
@@ -184,5 +184,5 @@ pub(crate) fn live(text: &str) -> LiveView {
 
 /// A result that is `text`.
 pub(crate) fn result(text: &str) -> Option<ResultText> {
-    Some(ResultText { head: text.to_owned(), left_out: 0, tail: String::new() })
+    Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
 }

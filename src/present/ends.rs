@@ -32,7 +32,7 @@ fn line(record: &TaskRecord) -> String {
         TaskStatus::Failed | TaskStatus::Interrupted => record.failure_reason(),
         TaskStatus::Completed | TaskStatus::Running => None,
     };
-    let reason = reason.map(|reason| format!(", {}", foreign(reason, REASON))).unwrap_or_default();
+    let reason = reason.map(|reason| format!(", {}", foreign(reason.raw(), REASON))).unwrap_or_default();
     let took = record.end.as_ref().and_then(|end| end.duration_formatted.as_deref());
     let took = took.map(|took| format!(" after {}", foreign(took, fields::DURATION)));
     format!(
@@ -40,6 +40,6 @@ fn line(record: &TaskRecord) -> String {
         record.id,
         record.status(),
         took.unwrap_or_default(),
-        foreign(&record.start.task, TASK)
+        foreign(record.start.task.raw(), TASK)
     )
 }

@@ -7,7 +7,7 @@ use super::{
     text::{fence_length, fenced, fenced_length, head, one_line, tail},
 };
 use crate::{
-    task::{ResultText, Tail, TaskRecord},
+    task::{ResultText, Tail, TaskRecord, Untrusted},
     visible::visible,
 };
 
@@ -16,13 +16,14 @@ const LOG_LINE: usize = 200;
 
 /// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
 pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
-    if result.left_out == 0 && fits(&result.head, room) {
-        return fenced(&result.head);
+    let (beginning, end) = (result.head.raw(), result.tail.raw());
+    if result.left_out == 0 && fits(beginning, room) {
+        return fenced(beginning);
     }
-    let total = result.head.len() as u64 + result.left_out + result.tail.len() as u64;
-    let end = if result.left_out == 0 { &result.head } else { &result.tail };
+    let total = beginning.len() as u64 + result.left_out + end.len() as u64;
+    let end = if result.left_out == 0 { beginning } else { end };
     let cut = |half: usize| {
-        let (head, tail) = (head(&result.head, half), tail(end, half));
+        let (head, tail) = (head(beginning, half), tail(end, half));
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
@@ -33,7 +34,8 @@ pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> S
 }
 
 /// What an agent said, in a fence; its end, if it does not fit into `room` characters.
-pub(super) fn said(text: &str, room: usize) -> String {
+pub(super) fn said(text: &Untrusted, room: usize) -> String {
+    let text = text.raw();
     if fits(text, room) {
         return fenced(text);
     }
@@ -41,7 +43,7 @@ pub(super) fn said(text: &str, room: usize) -> String {
 }
 
 /// How many lines of `log` stand after the line `last`; all of them, if it is not there any more.
-pub(super) fn lines_after(log: &Tail, last: Option<&str>) -> usize {
+pub(super) fn lines_after(log: &Tail, last: Option<&Untrusted>) -> usize {
     let after = |last| log.lines.iter().rev().position(|line| line == last);
     last.and_then(after).unwrap_or(log.lines.len())
 }
@@ -52,7 +54,7 @@ pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usi
     if log.lines.is_empty() {
         return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
     }
-    let lines: Vec<String> = log.lines.iter().map(|line| log_line(line)).collect();
+    let lines: Vec<String> = log.lines.iter().map(|line| log_line(line.raw())).collect();
     let newest = |characters: usize| {
         let mut left = characters;
         let fitting = lines.iter().rev().take_while(|line| {

@@ -4,8 +4,11 @@ use std::{fmt::Write, path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{excerpt, markdown, text::one_line};
-use crate::task::{ResultText, TaskEnd, TaskRecord, span};
+use super::{
+    excerpt, markdown,
+    text::{Foreign, one_line},
+};
+use crate::task::{ResultText, TaskEnd, TaskRecord, Untrusted, span};
 
 /// The most characters of a value that stands on one line.
 const VALUE: usize = 500;
@@ -45,15 +48,15 @@ impl Page {
     }
 
     /// A line `**Name:** value`. The value is foreign, as far as this knows.
-    pub(super) fn field(&mut self, name: &str, value: &str) {
+    pub(super) fn field(&mut self, name: &str, value: &(impl Foreign + ?Sized)) {
         let value = markdown::value(&one_line(value, self.value));
         write!(self.text, "\n**{name}:** {value}").expect("a string takes everything");
     }
 
     /// The same, if there is a value.
-    pub(super) fn field_if(&mut self, name: &str, value: Option<impl AsRef<str>>) {
+    pub(super) fn field_if(&mut self, name: &str, value: Option<&(impl Foreign + ?Sized)>) {
         if let Some(value) = value {
-            self.field(name, value.as_ref());
+            self.field(name, value);
         }
     }
 
@@ -122,7 +125,7 @@ impl Page {
     pub(super) fn result(&mut self, record: &TaskRecord, result: Option<ResultText>, room: usize) {
         // Of a task of the original program there may be no more than its record.
         let kept = || record.end.as_ref()?.result.clone();
-        let kept = || kept().map(|head| ResultText { head, left_out: 0, tail: String::new() });
+        let kept = || kept().map(|head| ResultText { head, left_out: 0, tail: Untrusted::default() });
         if let Some(result) = result.or_else(kept) {
             self.part(&format!("### Result\n{}", excerpt::result(&result, record, room)));
         }
@@ -131,17 +134,21 @@ impl Page {
     pub(super) fn backend(&mut self, record: &TaskRecord) {
         if let Some(backend) = &record.progress.backend {
             let version =
-                record.progress.agent_version.as_ref().map_or(String::new(), |version| format!(" ({version})"));
+                record.progress.agent_version.as_ref().map_or(String::new(), |version| format!(" ({})", version.raw()));
             self.field("Backend", &format!("{backend}{version}"));
         }
         self.field_if("Model", record.progress.model.as_ref());
-        let fell_back = (!record.progress.fell_back.is_empty())
-            .then(|| format!("could not work: {}", record.progress.fell_back.join("; ")));
-        self.field_if("Fallback", fell_back);
+        let fell_back = (!record.progress.fell_back.is_empty()).then(|| {
+            format!(
+                "could not work: {}",
+                record.progress.fell_back.iter().map(Untrusted::raw).collect::<Vec<_>>().join("; ")
+            )
+        });
+        self.field_if("Fallback", fell_back.as_ref());
     }
 
     pub(super) fn path(&mut self, name: &str, path: Option<&Path>) {
-        self.field_if(name, path.map(|path| path.display().to_string()));
+        self.field_if(name, path.map(Untrusted::from).as_ref());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::task::{TaskStatus, TaskView};
+use crate::task::{TaskStatus, TaskView, Untrusted};
 
 /// What a status told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct Look {
     /// Bytes of output until then.
     pub(crate) output: u64,
     /// The last line of the log then. Lines begin with the time, so that no two are the same.
-    pub(crate) last_line: Option<String>,
+    pub(crate) last_line: Option<Untrusted>,
 }
 
 impl Look {

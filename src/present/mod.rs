@@ -13,6 +13,7 @@
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod as_read;
+mod data;
 mod ends;
 mod excerpt;
 mod fields;
@@ -27,13 +28,14 @@ mod tests;
 mod text;
 pub(crate) mod tools;
 
+pub(crate) use data::{last_lines, verbatim};
 pub(crate) use ends::ends;
 pub(crate) use look::Look;
 pub(crate) use markdown::sentence;
 pub(crate) use outcome::brief;
 pub(crate) use outcome::{all_ended, cancelled, ended, had_ended, started, stopping};
 pub(crate) use refused::Refused;
-pub(crate) use status::{diagnostics, moment, status};
+pub(crate) use status::{diagnostics, moment, state, status};
 pub(crate) use tasks::{sessions, tasks};
 pub(crate) use text::fenced;
 pub(crate) use text::one_line;

@@ -7,7 +7,7 @@ use super::{
     fields::{Page, duration, exit_code},
     text::one_line,
 };
-use crate::task::{FailureReason, OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus};
+use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus};
 
 /// A task has been started, and nobody waits for it; `wait` is the command that does.
 pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
@@ -76,7 +76,7 @@ pub(crate) fn all_ended(records: &[Box<TaskRecord>], result: impl Fn(&TaskRecord
 
 /// A task has been stopped, or ended while it was being stopped.
 pub(crate) fn cancelled(record: &TaskRecord) -> String {
-    let was_cancelled = record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str());
+    let was_cancelled = record.is_cancelled();
     let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);

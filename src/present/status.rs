@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use connector_api::Usage;
+use connector_api::{Sandbox, Usage};
 
 use super::{
     LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
@@ -29,13 +29,16 @@ const ROOM: usize = 1_200;
 /// Room for the result where it was told before.
 const RESULT_AGAIN_ROOM: usize = 300;
 
+/// Maximum number of characters in [`state`].
+const STATE: usize = 190;
+
 /// The most characters of a path. For a longer one its resource is named.
 const PATH: usize = 160;
 
 /// What there is to see of a task at `now`, and what of it is new since the look `before`.
 pub(crate) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
-    let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_deref()));
+    let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_ref()));
     let news = before.zip(new_lines).map(|(before, lines)| news(before, &record, lines, now));
     // Values are cut only as far as is needed, which is never, but for the work of a joker.
     let caps = [300, 120, 60, 40, 20];
@@ -104,9 +107,9 @@ impl Facts<'_> {
         page.field("Task", &one_line(&record.start.task, 100));
         page.field("Working directory", &record.progress.working_directory.display().to_string());
         page.backend(record);
-        page.field_if("Sandbox", record.start.sandbox.map(|sandbox| sandbox.as_str()));
+        page.field_if("Sandbox", record.start.sandbox.map(Sandbox::as_str));
         page.field_if("Session ID", record.progress.session_id.as_ref());
-        page.field_if("Tokens", tokens(record));
+        page.field_if("Tokens", tokens(record).as_ref());
         page.end()
     }
 }
@@ -133,9 +136,19 @@ fn tokens(record: &TaskRecord) -> Option<String> {
 
 /// What a running agent is doing.
 fn doing(page: &mut Page, live: &LiveView) {
-    page.field_if("⚠ Trouble", live.trouble.as_ref().map(|trouble| format!("{trouble} (the agent is trying again)")));
+    let trouble = live.trouble.as_ref().map(|trouble| format!("{} (the agent is trying again)", trouble.raw()));
+    page.field_if("⚠ Trouble", trouble.as_ref());
     page.field("Phase", &live.phase);
-    page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)));
+    page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)).as_ref());
+}
+
+/// Where a task stands, in a few words.
+pub(crate) fn state(record: &TaskRecord, live: Option<&LiveView>) -> String {
+    match (record.failure_reason(), live) {
+        (Some(reason), _) => one_line(reason, STATE),
+        (None, Some(live)) => one_line(live.last_event.as_ref().unwrap_or(&live.phase), STATE),
+        (None, None) => record.status().to_string(),
+    }
 }
 
 /// Where everything is.

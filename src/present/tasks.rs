@@ -8,7 +8,7 @@ use super::{
     fields::{DURATION, duration, exit_code},
     text::cell,
 };
-use crate::task::{Listing, TaskRecord, span};
+use crate::task::{Listing, TaskRecord, Untrusted, span};
 
 /// The most characters of a task's text in the table.
 const TASK: usize = 80;
@@ -80,7 +80,7 @@ pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>
         let row = format!(
             "\n| {} | {} | {} | {} | {ago} ago | {} | {} |",
             record.id,
-            cell(record.progress.session_id.as_deref().unwrap_or_default(), 60),
+            cell(record.progress.session_id.as_ref().map_or("", Untrusted::raw), 60),
             record.progress.backend.as_ref().map_or("", |backend| backend.as_str()),
             record.status(),
             cell(&record.progress.working_directory.display().to_string(), 200),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     present::Look,
-    task::{ActivityKind, Listing, LiveView, OnServerExit, ResultText, Tail, TaskId, TaskRecord, TaskView},
+    task::{ActivityKind, Listing, LiveView, OnServerExit, ResultText, Tail, TaskId, TaskRecord, TaskView, Untrusted},
 };
 
 fn began() -> DateTime<Utc> {
@@ -35,7 +35,7 @@ fn completed() -> TaskRecord {
 }
 
 fn result(text: &str) -> Option<ResultText> {
-    Some(ResultText { head: text.to_owned(), left_out: 0, tail: String::new() })
+    Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
 }
 
 fn view(record: TaskRecord) -> TaskView {
@@ -202,7 +202,7 @@ fn a_running_task_tells_what_it_does_and_what_troubles_it() {
 #[test]
 fn a_status_after_another_begins_with_what_is_new() {
     let looked = |record: TaskRecord, lines: &[&str]| {
-        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
         let view = TaskView { tail: Tail { lines, more: false }, ..view(record) };
         Look::of(&view, began())
     };
@@ -224,8 +224,8 @@ fn a_status_after_another_begins_with_what_is_new() {
 
 /// What stands in a status beside log lines and result.
 fn beside(view: TaskView, before: Option<&Look>) -> usize {
-    let lines: usize = view.tail.lines.iter().map(|line| line.chars().count().min(200) + 1).sum();
-    let result = view.result.as_ref().map_or(0, |result| result.head.chars().count());
+    let lines: usize = view.tail.lines.iter().map(|line| line.raw().chars().count().min(200) + 1).sum();
+    let result = view.result.as_ref().map_or(0, |result| result.head.raw().chars().count());
     status(view, before, began() + TimeDelta::days(40)).chars().count() - lines - result
 }
 
@@ -239,9 +239,9 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
     };
     let live = |text: &str| LiveView {
         format: 1,
-        phase: text.to_owned(),
-        last_event: Some(text.to_owned()),
-        trouble: Some(text.to_owned()),
+        phase: text.into(),
+        last_event: Some(text.into()),
+        trouble: Some(text.into()),
         stdout_bytes: u64::MAX / 4,
         stderr_bytes: u64::MAX / 4,
         last_activity_at: began(),
@@ -328,7 +328,7 @@ fn no_answer_is_longer_than_clients_show() {
             "workingDirectory": text,
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
-        let tail = Tail { lines: text.lines().take(10_000).map(str::to_owned).collect(), more: true };
+        let tail = Tail { lines: text.lines().take(10_000).map(Untrusted::from).collect(), more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
         let records = vec![record.clone(); 3];
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();

@@ -1,11 +1,39 @@
 //! Foreign text inside our Markdown: in a fence whole, elsewhere as one harmless line.
 
 use super::markdown::{self, longest_run};
-use crate::visible::{Escape, drives, hides, visible};
+use crate::{
+    task::Untrusted,
+    visible::{Escape, drives, hides, visible},
+};
+
+/// Text that may hold anything.
+pub(crate) trait Foreign {
+    /// The text as it is.
+    fn text(&self) -> &str;
+}
+
+impl Foreign for str {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl Foreign for String {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl Foreign for Untrusted {
+    fn text(&self) -> &str {
+        self.raw()
+    }
+}
 
 /// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
 /// Not Markdown yet.
-pub(crate) fn one_line(text: &str, most: usize) -> String {
+pub(crate) fn one_line(text: &(impl Foreign + ?Sized), most: usize) -> String {
+    let text = text.text();
     let mut line = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {
@@ -28,13 +56,13 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
 }
 
 /// `text` as a cell of a table, with at most `most` characters before they are escaped.
-pub(super) fn cell(text: &str, most: usize) -> String {
+pub(super) fn cell(text: &(impl Foreign + ?Sized), most: usize) -> String {
     markdown::cell(&one_line(text, most))
 }
 
 /// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
-pub(crate) fn fenced(text: &str) -> String {
-    let text = &*visible(text);
+pub(crate) fn fenced(text: &(impl Foreign + ?Sized)) -> String {
+    let text = &*visible(text.text());
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{fence}\n{text}{line_end}{fence}")

@@ -29,7 +29,7 @@ use super::{
     notices::{Damage, Notices},
     records,
 };
-use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, cut_middle};
+use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord, TaskStatus, Untrusted, cut_middle};
 
 /// Who holds the lock longer than this is stopped, or worse: the writer goes on without the index.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -279,10 +279,11 @@ fn parse(content: &[u8]) -> Option<Entries<'_>> {
 /// A record as it stands in the index, its texts cut to `text` characters.
 fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
-    record.start.task = cut_middle(&record.start.task, text);
+    let cut = |long: &Untrusted| Untrusted::from(cut_middle(long.raw(), text));
+    record.start.task = cut(&record.start.task);
     let of_end = record.end.iter_mut().flat_map(|end| [&mut end.result, &mut end.agent_said]);
     for long in [&mut record.progress.command, &mut record.progress.model].into_iter().chain(of_end) {
-        *long = long.take().map(|long| cut_middle(&long, text));
+        *long = long.take().map(|long| cut(&long));
     }
     record.progress.environment.clear();
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")

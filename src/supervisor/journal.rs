@@ -23,7 +23,7 @@ use crate::{
     process::{Member, Piece},
     redact::Redactor,
     store::{EventsWriter, LiveWriter, LogWriter, OpenTask, StoreError},
-    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskRecord, TaskSpec, cut_middle, span},
+    task::{ActivityKind, LiveView, RECORD_FORMAT, StopCause, TaskRecord, TaskSpec, Untrusted, cut_middle, span},
 };
 
 /// A line is in the log after this long.
@@ -62,7 +62,7 @@ impl Journal {
         let now = Utc::now();
         let live = LiveView {
             format: RECORD_FORMAT,
-            phase: "starting".to_owned(),
+            phase: "starting".into(),
             last_event: None,
             trouble: None,
             stdout_bytes: 0,
@@ -94,8 +94,10 @@ impl Journal {
 
     /// The beginning of the log.
     pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
-        let command = record.and_then(|record| record.progress.command.as_deref()).unwrap_or("(not started)");
-        let version = record.and_then(|record| record.progress.agent_version.as_deref()).unwrap_or("unknown version");
+        let command =
+            record.and_then(|record| record.progress.command.as_ref()).map_or("(not started)", Untrusted::raw);
+        let version =
+            record.and_then(|record| record.progress.agent_version.as_ref()).map_or("unknown version", Untrusted::raw);
         let model = spec.request.model.as_deref().map(|model| self.redaction.text(model));
         let model = model.as_deref().unwrap_or("(the agent's own default)");
         let timeout = spec.policy.timeout.map_or("none".to_owned(), |limit| format!("{}ms", limit.as_millis()));
@@ -123,10 +125,10 @@ impl Journal {
     /// The task waits for its turn behind `ahead` others; at most `most` run at a time.
     pub(super) fn queued(&mut self, ahead: usize, most: usize) {
         let phase = format!("queued: {ahead} ahead (limits.max_running = {most})");
-        if self.live.phase != phase {
+        if self.live.phase != phase.as_str() {
             self.entry(&format!("QUEUED: {ahead} ahead, and at most {most} run at a time (limits.max_running)"));
-            self.live.phase.clone_from(&phase);
-            self.live.last_event = Some(phase.clone());
+            self.live.phase = phase.as_str().into();
+            self.live.last_event = Some(phase.as_str().into());
             self.pending_hint = Some(phase);
             self.live_changed = true;
         }
@@ -137,14 +139,14 @@ impl Journal {
     pub(super) fn begins(&mut self) {
         if self.live.last_event.take().is_some() {
             self.entry("QUEUED: it is this task's turn");
-            self.live.phase = "starting".to_owned();
+            self.live.phase = "starting".into();
             self.live_changed = true;
         }
     }
 
     /// The agent runs.
     pub(super) fn working(&mut self) {
-        self.live.phase = "working".to_owned();
+        self.live.phase = "working".into();
         self.live.last_activity_at = Utc::now();
         self.last_activity = Instant::now();
         self.live_changed = true;
@@ -196,7 +198,7 @@ impl Journal {
         let line = first_line(&String::from_utf8_lossy(&line[..line.len().min(1024)]));
         if !line.is_empty() {
             // Told as what it is: elsewhere it would stand by itself, and could be taken for words of ours.
-            self.live.last_event = Some(format!("output: {line}"));
+            self.live.last_event = Some(format!("output: {line}").into());
         }
     }
 
@@ -221,12 +223,12 @@ impl Journal {
         self.has_worked |= is_work(event);
         self.clean_entry(&words.log);
         self.live.trouble = match event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
+            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE).into()),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.live.trouble.take(),
             _ => None,
         };
         if let Some(short) = words.short {
-            self.live.last_event = Some(short.clone());
+            self.live.last_event = Some(short.as_str().into());
             self.pending_hint = Some(short);
         }
         self.live_changed = true;
@@ -275,7 +277,7 @@ impl Journal {
             StopCause::Displaced => "the working directory was moved".to_owned(),
         };
         self.entry(&format!("STOPPING: {why}"));
-        self.live.phase = format!("stopping: {why}");
+        self.live.phase = format!("stopping: {why}").into();
         self.live_changed = true;
     }
 
@@ -288,9 +290,9 @@ impl Journal {
     /// The books cannot be closed yet, for this reason.
     pub(super) fn stuck(&mut self, error: &StoreError) {
         let phase = format!("ended, but its books cannot be closed: {error}");
-        if self.live.phase != phase {
+        if self.live.phase != phase.as_str() {
             self.entry(&format!("ERROR: {error}"));
-            self.live.phase = phase;
+            self.live.phase = phase.into();
             self.live_changed = true;
         }
         self.flush();
@@ -309,7 +311,7 @@ impl Journal {
 
     /// What the agent is trying to get over.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.live.trouble.clone()
+        self.live.trouble.clone().map(Untrusted::into_raw)
     }
 
     /// Whether [`flush`](Self::flush) has anything to do.

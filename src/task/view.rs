@@ -1,6 +1,6 @@
 //! What is read of tasks, to be shown.
 
-use super::{LiveView, TaskRecord};
+use super::{LiveView, TaskRecord, Untrusted};
 
 /// Everything there is to see of one task.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct TaskView {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tail {
     /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
-    pub lines: Vec<String>,
+    pub lines: Vec<Untrusted>,
     /// Whether the log goes further back.
     pub more: bool,
 }
@@ -28,11 +28,11 @@ pub struct Tail {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultText {
     /// The whole message, or its beginning.
-    pub head: String,
+    pub head: Untrusted,
     /// Bytes between `head` and `tail`.
     pub left_out: u64,
     /// The end of a long message.
-    pub tail: String,
+    pub tail: Untrusted,
 }
 
 /// Tasks in the order in which they began, newest first.

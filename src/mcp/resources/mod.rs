@@ -18,11 +18,12 @@ use crate::{
     broker::{Broker, Refusal},
     present,
     store::{Extent, FileFacts, Piece},
-    task::{Tail, TaskId, TaskRecord},
+    task::{TaskId, TaskRecord},
 };
 
 /// The most bytes that one read returns.
-const MOST: u64 = 256 << 10;
+const MOST_BYTES: usize = 256 << 10;
+const MOST: u64 = MOST_BYTES as u64;
 
 /// The size of one read if the name has no range.
 const WHOLE: Extent = Extent { offset: 0, length: MOST };
@@ -136,7 +137,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
             Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
         (Part::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
-        (Part::Log, Some(_)) => Piece::of_text(&last_lines(&view.tail), extent),
+        (Part::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
             let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
@@ -146,24 +147,12 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
     // The end of a log that grows has no next piece by bytes.
     let next = piece.next.filter(|_| lines.is_none());
     let next = next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
-    let mut contents = ResourceContents::text(piece.text, uri).with_mime_type(name.part.mime_type());
+    let mut contents = ResourceContents::text(present::verbatim(piece.text), uri).with_mime_type(name.part.mime_type());
     if let Some(next) = next {
         let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
         contents = contents.with_meta(MetaObject::from(meta.as_object().cloned().unwrap_or_default()));
     }
     Ok(ReadResourceResult::new(vec![contents]))
-}
-
-/// The newest of these lines that one answer holds. Of a longer line than that there is the end.
-fn last_lines(tail: &Tail) -> String {
-    let mut text: String = tail.lines.iter().map(|line| format!("{line}\n")).collect();
-    let most = usize::try_from(MOST).expect("an answer fits into memory");
-    if let Some(over @ 1..) = text.len().checked_sub(most) {
-        let cut = (over..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-        let line_end = text.as_bytes()[cut - 1..text.len() - 1].iter().position(|byte| *byte == b'\n');
-        text.drain(..line_end.map_or(cut, |end| cut + end));
-    }
-    text
 }
 
 /// There is no such resource; clients look for its name in the data.
@@ -180,26 +169,4 @@ fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
 
 fn failed(refusal: &Refusal) -> ErrorData {
     ErrorData::internal_error(format!("{refusal}; next: {}", refusal.next()), None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_lines_of_a_log_are_as_many_as_one_answer_holds() {
-        let most = usize::try_from(MOST).expect("it is small");
-        let shown = |lines: &[String]| last_lines(&Tail { lines: lines.to_vec(), more: true });
-        assert_eq!(shown(&[]), "");
-        assert_eq!(shown(&["one".into(), "two".into()]), "one\ntwo\n");
-        let lines: Vec<_> = (0..10_000).map(|number| format!("{number} ä line of forty characters and more")).collect();
-        let text = shown(&lines);
-        assert!(text.len() <= most && text.len() > most - 100, "{}", text.len());
-        assert!(
-            text.ends_with(&format!("{}\n", lines[9_999]))
-                && lines.contains(&text.lines().next().map_or(String::new(), str::to_owned))
-        );
-        let long = shown(&["first".into(), "ä".repeat(most)]);
-        assert!(long.len() <= most && long.len() > most - 4 && long.ends_with("ä\n"), "{}", long.len());
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::{ResultText, TaskId},
+    task::{ResultText, TaskId, Untrusted},
 };
 
 impl Reader {
@@ -28,14 +28,14 @@ fn shortened(mut file: fs::File, most: u64) -> io::Result<ResultText> {
     let mut head = Vec::new();
     if length <= most {
         file.read_to_end(&mut head)?;
-        return Ok(ResultText { head: lossy(head), left_out: 0, tail: String::new() });
+        return Ok(ResultText { head: lossy(head).into(), left_out: 0, tail: Untrusted::default() });
     }
     let half = most / 2;
     (&mut file).take(half).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(length - half))?;
     let mut tail = Vec::new();
     file.take(half).read_to_end(&mut tail)?;
-    Ok(ResultText { head: lossy(head), left_out: length - 2 * half, tail: lossy(tail) })
+    Ok(ResultText { head: lossy(head).into(), left_out: length - 2 * half, tail: lossy(tail).into() })
 }
 
 /// Text cut at any byte: what is left of a character at either end goes.
