@@ -20,7 +20,7 @@ pub mod http;
 pub mod kit;
 mod logging;
 pub mod mcp;
-mod present;
+pub mod present;
 pub mod probing;
 pub mod process;
 mod redact;

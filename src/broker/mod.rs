@@ -31,13 +31,14 @@ use tokio::time::sleep;
 
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
-pub use refusal::{NoSuchBackend, Refusal};
+pub use refusal::{NoSuchBackend, NotResumable, Refusal};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 
 use crate::{
     config::Config,
     executor::Executor,
+    present::Refused,
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
@@ -93,6 +94,11 @@ impl Broker {
     /// For words of callers and agents that are not in a record. The names of our own files stay whole.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+
+    /// Why a call was refused, without secrets.
+    pub(crate) fn explain(&self, refusal: &Refusal) -> Refused {
+        refusal.explain().redacted(&self.redactor)
     }
 
     /// The same for words in files of this task.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::{Broker, Refusal};
 use crate::{
+    present,
     store::{Extent, FileFacts, Piece, TaskFile},
-    task::{Listing, LiveView, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
+    task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
 /// As much of a result as is read for an answer, in bytes; the result file has it whole.
@@ -59,7 +60,7 @@ impl Broker {
         }
         Err(match self.reader.elsewhere(id)? {
             Some(there) => self.elsewhere(id, there),
-            None => Refusal::NoSuchTask(id.to_string()),
+            None => Refusal::NoSuchTask(id.as_str().into()),
         })
     }
 
@@ -119,23 +120,14 @@ impl Broker {
         .await?
     }
 
-    /// What limits keep from running now, in words for people.
-    pub async fn limited(&self) -> Option<String> {
+    /// A notice about what limits keep from running now.
+    pub async fn limited(&self) -> Option<Message> {
         let waiting = self.on_disk(|broker| broker.reader.waiting()).await.ok()?.unwrap_or_default();
-        let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();
-        let more = if waiting.len() > named.len() { ", …" } else { "" };
-        (!waiting.is_empty()).then(|| {
-            format!(
-                "{} queued ({}{more}): at most {} run at a time here, by `limits.max_running` in config.toml",
-                waiting.len(),
-                named.join(", "),
-                self.config.max_running
-            )
-        })
+        (!waiting.is_empty()).then(|| present::notices::queued(&waiting, self.config.max_running))
     }
 
-    /// What was found damaged or out of date in the data directory since the last call, in words for people.
-    pub fn notices(&self) -> Vec<String> {
+    /// What was found damaged or out of date in the data directory since the last call.
+    pub fn notices(&self) -> Vec<Message> {
         self.reader.notices().take()
     }
 }

@@ -1,6 +1,10 @@
 //! `codex-connector check`: would a task run here?
 
-use std::{env, fmt::Write, path::Path, process::ExitCode};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
@@ -8,20 +12,22 @@ use super::output::{fail, print};
 use crate::{
     config::Config,
     exposure::Exposure,
+    present::{Refused, check as words},
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
+    redact::Redactor,
     registry::Registry,
     store::{ProbeCache, Reader, Upkeep},
-    task::CgroupUse,
+    task::{CgroupUse, Message},
 };
 
 /// Checks everything and prints what was found. Succeeds when a task could run with the default backend.
 pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(error.to_string()),
     };
-    let mut report = Report::default();
+    let mut report = Report::new(config);
     runtime.block_on(report.everything(config, registry));
     let printed = print(&report.text);
     if report.is_usable { printed } else { ExitCode::FAILURE }
@@ -30,51 +36,48 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
 struct Report {
     text: String,
     is_usable: bool,
-}
-
-impl Default for Report {
-    fn default() -> Self {
-        Self { text: format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")), is_usable: true }
-    }
+    redacts: bool,
+    redactor: Redactor,
 }
 
 impl Report {
+    fn new(config: &Config) -> Self {
+        let redacts = config.policy.redact;
+        let redactor = if redacts { Redactor::of(env::vars_os()) } else { Redactor::default() };
+        let redactor = redactor.sparing(&[&config.data_dir, &config.log_dir, &config.file]);
+        Self { text: words::heading(), is_usable: true, redacts, redactor }
+    }
+
     async fn everything(&mut self, config: &Config, registry: &Registry) {
-        let there = if config.file.exists() { "" } else { " (not there: everything has its default)" };
-        self.line("configuration", "ok", &format!("{}{there}", config.file.display()));
+        self.line("configuration", "ok", [words::configuration(&config.file, config.file.exists())]);
         if !config.foreign_variables.is_empty() {
-            let names = config.foreign_variables.join(", ");
-            self.line(
-                "environment",
-                "ignored",
-                &format!("{names}\nnot settings; a setting of a section has two underscores"),
-            );
+            self.line("environment", "ignored", words::ignored_variables(&config.foreign_variables));
         }
         if let Err(problem) = check_proc() {
-            self.problem("processes", &format!("{problem}\nnext: {}", problem.next()));
+            self.problem("processes", words::problem(Refused::new(problem.to_string(), problem.next())));
         }
         let opened = Upkeep::open(&config.data_dir, &config.log_dir);
         let upkeep = match opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)) {
             Ok(upkeep) if is_writable(&config.data_dir) && is_writable(&config.log_dir) => {
-                self.line("data directory", "ok", &config.data_dir.display().to_string());
+                self.line("data directory", "ok", [config.data_dir.as_path().into()]);
                 Some(upkeep)
             }
             Ok(_) => {
-                self.problem("data directory", &format!("{} cannot be written to", config.data_dir.display()));
+                self.problem("data directory", [words::not_writable(&config.data_dir)]);
                 None
             }
             Err(error) => {
-                self.problem("data directory", &error.to_string());
+                self.problem("data directory", [error.to_string().into()]);
                 None
             }
         };
         self.process_trees(config.policy.cgroup);
         self.limits(config);
         for (name, frozen) in &config.backends {
-            let label = format!("backend {name}");
+            let label = words::backend_label(name);
             match (registry.build(frozen), &upkeep) {
-                (Err(problem), _) => self.problem(&label, &problem.to_string()),
-                (Ok(_), None) => self.line(&label, "?", "not looked at without a data directory"),
+                (Err(problem), _) => self.problem(&label, [problem.to_string().into()]),
+                (Ok(_), None) => self.line(&label, "?", [words::not_looked_at()]),
                 (Ok(backend), Some(upkeep)) => {
                     self.backend(&label, &*backend, upkeep, *name == config.default_backend).await
                 }
@@ -84,41 +87,27 @@ impl Report {
 
     /// How everything that an agent starts is found when it is to be stopped.
     fn process_trees(&mut self, wanted: CgroupUse) {
-        let text = match parent_group().filter(|_| wanted == CgroupUse::Auto) {
-            Some(parent) => format!(
-                "a cgroup for each task, in {}; finds everything but a process that moves itself to another cgroup",
-                parent.display()
-            ),
-            None if cfg!(target_os = "linux") => "no cgroup for each task; found by parents and by their environment\n\
-                 a process that hides from both is only found while its task's supervisor lives"
-                .to_owned(),
-            None => "process groups; a process that leaves its group is not found".to_owned(),
-        };
-        self.line("process trees", "ok", &text);
+        let parent = parent_group().filter(|_| wanted == CgroupUse::Auto);
+        self.line("process trees", "ok", words::process_trees(parent.as_deref()));
     }
 
     /// What is forbidden, or removed, if anything is.
     fn limits(&mut self, config: &Config) {
         if config.max_running > 0 {
-            self.line("limit", "set", &format!("{} tasks run at once, and others wait", config.max_running));
+            self.line("limit", "set", [words::limit(config.max_running)]);
         }
-        let retention = config.retention.told();
+        let retention = words::retention(&config.retention);
         if !retention.is_empty() {
-            self.line("retention", "set", &format!("removed are {}", retention.join("\n")));
+            self.line("retention", "set", retention);
         }
         for (name, ceiling) in &config.ceilings {
-            let gone = ceiling.roots.iter().filter(|root| !root.exists());
-            let gone = gone.map(|root| format!("{} is not there, and so admits nothing", root.display()));
-            let sandbox = (config.default_sandbox > ceiling.sandbox)
-                .then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".to_owned());
+            let missing = ceiling.roots.iter().filter(|root| !root.exists()).map(PathBuf::as_path);
+            let is_sandbox_above = config.default_sandbox > ceiling.sandbox;
             let timeout = config.policy.timeout;
-            let timeout = ceiling
-                .timeout
-                .filter(|most| timeout.is_none_or(|timeout| timeout > *most))
-                .map(|_| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".to_owned());
-            let rules: Vec<_> = ceiling.told().into_iter().chain(gone).chain(sandbox).chain(timeout).collect();
+            let is_timeout_above = ceiling.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most));
+            let rules = words::ceiling(ceiling, missing, is_sandbox_above, is_timeout_above);
             if !rules.is_empty() {
-                self.line(&format!("ceiling {name}"), "set", &rules.join("\n"));
+                self.line(&words::ceiling_label(name), "set", rules);
             }
         }
     }
@@ -127,28 +116,22 @@ impl Report {
         let (program, installed) = match installed(backend, &ProbeCache::of(upkeep), Freshness::Fresh).await {
             Ok(found) => found,
             Err(problem) => {
-                let text = format!("{problem}\nnext: {}", problem.next(backend));
+                let text = words::problem(Refused::new(problem.to_string(), problem.next(backend)));
                 if is_default {
-                    self.problem(label, &text)
+                    self.problem(label, text)
                 } else {
-                    self.line(label, "missing", &text)
+                    self.line(label, "missing", text)
                 }
                 return;
             }
         };
-        let sandboxes: Vec<&str> = installed.sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
         let environment = backend.environment().apply(env::vars_os());
+        let given = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
         let login = match backend.login_probe() {
             Some(question) => {
                 probe(&program, &question, &environment).await.map(|answer| backend.understand_login(&answer))
             }
             None => Ok(Login::Unknown),
-        };
-        let login = match login {
-            Ok(Login::Yes(how)) => how,
-            Ok(Login::No { said, advice }) => format!("{said}\nnext: {advice}"),
-            Ok(Login::Unknown) => "not known".to_owned(),
-            Err(error) => error.to_string(),
         };
         let broken = match backend.sandbox_probe() {
             // A program without this command may still have a working sandbox.
@@ -157,38 +140,34 @@ impl Report {
         };
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
-        let broken = broken.map(|found| format!("\n{}\nnext: {}", found.message, found.advice.unwrap_or_default()));
         let open =
             installed.sandboxes.contains(&Sandbox::WorkspaceWrite).then(|| exposed(backend, upkeep.reader())).flatten();
-        let default = if is_default { " (the default)" } else { "" };
-        let text = format!(
-            "{} at {}{default}\nsandboxes: {}{}{}\nlogin: {login}",
-            installed.version,
-            program.display(),
-            sandboxes.join(", "),
-            broken.unwrap_or_default(),
-            open.unwrap_or_default()
-        );
-        self.line(label, "ok", &text);
+        let mut lines = words::backend(&installed.version, &program, is_default, &installed.sandboxes);
+        lines.extend(broken.into_iter().flat_map(|found| words::broken_sandbox(found.message, found.advice)));
+        lines.extend(open.into_iter().flatten());
+        lines.extend(words::login(login.map_err(|error| error.to_string())));
+        lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| given.redact(text));
+        self.line(label, "ok", lines);
     }
 
-    fn problem(&mut self, label: &str, text: &str) {
+    fn problem(&mut self, label: &str, lines: impl IntoIterator<Item = Message>) {
         self.is_usable = false;
-        self.line(label, "PROBLEM", text);
+        self.line(label, "PROBLEM", lines);
     }
 
-    /// One finding; further lines of `text` are indented below the first.
-    fn line(&mut self, label: &str, finding: &str, text: &str) {
-        let text = text.trim().replace('\n', "\n                            ");
-        writeln!(self.text, "{label:<17} {finding:<9} {text}").expect("a string takes all text");
+    /// One finding, without secrets.
+    fn line(&mut self, label: &str, finding: &str, lines: impl IntoIterator<Item = Message>) {
+        let mut lines: Vec<_> = lines.into_iter().collect();
+        lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| self.redactor.redact(text));
+        self.text.push_str(&words::finding(label, finding, &lines));
     }
 }
 
 /// Why tasks in `workspace-write` are refused in the directory in which this runs, if they are.
-fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<String> {
+fn exposed(backend: &dyn AgentBackend, reader: &Reader) -> Option<[Message; 2]> {
     let here = env::current_dir().ok()?;
     let exposed = Exposure::of_backend(backend, reader).check(&here).err()?;
-    Some(format!("\nin {}, `workspace-write` is refused: {exposed}\nnext: {}", here.display(), exposed.next()))
+    Some(words::exposed(&here, exposed.to_string(), exposed.next()))
 }
 
 fn is_writable(dir: &Path) -> bool {

@@ -37,7 +37,7 @@ pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here
     let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
     match tell(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
         Ok(printed) => printed,
-        Err(problem) => fail(&problem.to_string()),
+        Err(problem) => fail(problem.to_string()),
     }
 }
 

@@ -9,13 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
-    output::{fail, print},
+    output::{fail, print, refuse},
     runtime::runtime,
 };
 use crate::{
     blocking::begin_or_do_without,
     broker::{Broker, News, Refusal},
-    present::brief,
+    present::{Refused, refusals::no_task_id, time_is_up, waited},
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -48,12 +48,12 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     for word in words {
         match TaskId::parse(word) {
             Ok(id) => drop(ids.insert(id)),
-            Err(problem) => return unknown(&problem.to_string()),
+            Err(problem) => return unknown(Refused::without_advice(no_task_id(&problem))),
         }
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(error.to_string()),
     };
     let waited = runtime.block_on(async {
         begin_or_do_without();
@@ -66,7 +66,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
         tokio::select! {
             code = ends(broker, ids, until) => code,
             () = up => {
-                print("The time is up; what is not told above still runs.\n");
+                print(&time_is_up());
                 ExitCode::from(TIMED_OUT)
             }
             () = nobody_reads() => ExitCode::from(FAILED),
@@ -96,9 +96,9 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
         let record = match ended.expect("following a task does not panic") {
             Ok(record) => record,
             Err(refusal @ (Refusal::NoSuchTask(_) | Refusal::Elsewhere { .. })) => {
-                return unknown(&format!("{refusal}\nnext: {}", refusal.next()));
+                return unknown(refusal.explain());
             }
-            Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
+            Err(refusal) => return refuse(refusal.explain()),
         };
         tell(broker, &record).await;
         code = match (code, record.status()) {
@@ -115,11 +115,11 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
 
 async fn tell(broker: &Broker, record: &TaskRecord) {
     let result = broker.result(record).await.ok().flatten();
-    print(&format!("{}\n\n", brief(record, result)));
+    print(&waited(record, result));
 }
 
-fn unknown(problem: &str) -> ExitCode {
-    fail(problem);
+fn unknown(problem: Refused) -> ExitCode {
+    refuse(problem);
     ExitCode::from(UNKNOWN)
 }
 

@@ -67,7 +67,7 @@ impl Kit {
         };
         judged.unwrap_or_else(|refusal| match refusal {
             Refusal::Unsupported(unsupported) => (Verdict::No, unsupported.to_string()),
-            refusal => (Verdict::Unknown, format!("{refusal}; next: {}", refusal.next())),
+            refusal => (Verdict::Unknown, refusal.explain().in_one_line()),
         })
     }
 

@@ -3,10 +3,9 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use crate::{
-    present::{Refused, one_line, sentence},
+    present::{Refused, notices::with_notices},
     redact::Redactor,
-    task::TaskId,
-    visible::visible,
+    task::{Message, TaskId},
 };
 
 /// Markdown for a model, and whether the call was refused.
@@ -17,7 +16,7 @@ pub(super) struct Answer {
     pub(super) text: String,
     pub(super) verdict: Verdict,
     /// What the caller should know besides.
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Message>,
     /// The task whose handle is the answer, in the place of the text.
     pub(super) handed: Option<TaskId>,
 }
@@ -28,9 +27,6 @@ pub(super) enum Verdict {
     Served,
     Refused,
 }
-
-/// As much of the notices as is shown, in characters.
-const NOTICES_SHOWN: usize = 2_000;
 
 impl Answer {
     /// What was asked for.
@@ -43,42 +39,29 @@ impl Answer {
         Self { handed: Some(id), ..Self::served(String::new()) }
     }
 
-    /// Why it was not done: the whole message, of any number of lines.
-    pub(super) fn refused(text: String) -> Self {
-        Self { text: visible(&text).into_owned(), verdict: Verdict::Refused, notices: Vec::new(), handed: None }
+    /// Why it was not done.
+    pub(super) fn refused(refused: &[Refused]) -> Self {
+        let text = refused.iter().map(Refused::markdown).collect::<Vec<_>>().join("\n");
+        Self { verdict: Verdict::Refused, ..Self::served(text) }
     }
 
     /// Adds what the caller should know besides.
     #[must_use]
-    pub(super) fn with_notices(mut self, notices: Vec<String>) -> Self {
+    pub(super) fn with_notices(mut self, notices: Vec<Message>) -> Self {
         self.notices.extend(notices);
         self
     }
 
-    /// Takes the secrets out of the notices. The text was made of values that were redacted before: here it would be too
-    /// late.
+    /// Takes the secrets out of the foreign words in the notices. The text was made of values that were redacted before.
     #[must_use]
     pub(super) fn with_redacted_notices(mut self, redactor: &Redactor) -> Self {
-        self.notices.iter_mut().for_each(|notice| redactor.redact(notice));
+        let texts = self.notices.iter_mut().flat_map(Message::foreign_texts);
+        texts.for_each(|text| redactor.redact(text));
         self
     }
 
-    pub(super) fn whole_text(mut self) -> String {
-        if self.notices.is_empty() {
-            return self.text;
-        }
-        self.text.push_str("\n\n### Notices\n");
-        let mut room = NOTICES_SHOWN;
-        for (at, notice) in self.notices.iter().enumerate() {
-            let line = one_line(notice, room);
-            room = room.saturating_sub(line.chars().count());
-            if room == 0 {
-                self.text.push_str(&format!("\n- {} more", self.notices.len() - at));
-                break;
-            }
-            self.text.push_str(&format!("\n- {}", sentence(&line)));
-        }
-        self.text
+    pub(super) fn whole_text(self) -> String {
+        with_notices(self.text, &self.notices)
     }
 }
 
@@ -95,7 +78,7 @@ impl From<Answer> for CallToolResult {
 
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        Self::refused(refused.to_string())
+        Self::refused(&[refused])
     }
 }
 
@@ -115,7 +98,7 @@ mod tests {
     fn notices_are_lines_of_a_list_and_bounded() {
         let answer = Answer::served("text".into());
         assert_eq!(answer.clone().whole_text(), "text");
-        let notices = vec!["one\nline".to_owned(), "x".repeat(3_000), "last".to_owned()];
+        let notices = vec!["one\nline".into(), "x".repeat(3_000).into(), "last".into()];
         assert_eq!(answer.with_notices(notices).whole_text(), "text\n\n### Notices\n\n- one line\n- 2 more");
     }
 }

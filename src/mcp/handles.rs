@@ -12,8 +12,8 @@ use rmcp::model::{
 
 use super::answer::Answer;
 use crate::{
-    broker::{Broker, Refusal},
-    present,
+    broker::Broker,
+    present::{self, Refused},
     task::{TaskId, TaskView},
 };
 
@@ -25,14 +25,15 @@ pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
     let now = present::moment(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(format!("Task {id} started"));
+        .with_status_message(present::begun(id));
     CreateTaskResult::new(task)
 }
 
 /// `tasks/get`.
 pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
-    let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
+    let TaskView { record, live, result, .. } =
+        broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
     let created = present::moment(record.start.started_at);
     let updated =
         present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
@@ -53,7 +54,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
 /// `tasks/cancel`: acknowledged at once; the state follows.
 pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))?;
+    broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
     let broker = broker.clone();
     // It ends by itself, within the grace periods.
     tokio::spawn(async move {
@@ -67,7 +68,7 @@ pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 /// `tasks/update`.
 pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))
+    broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))
 }
 
 fn answer_as_json(answer: Answer) -> JsonObject {
@@ -79,9 +80,9 @@ fn answer_as_json(answer: Answer) -> JsonObject {
 }
 
 fn known(id: &str) -> Result<TaskId, ErrorData> {
-    TaskId::parse(id).map_err(|_| refused(&Refusal::NoSuchTask(present::one_line(id, 60))))
+    TaskId::parse(id).map_err(|_| refused(&present::no_such_task(&id.into())))
 }
 
-fn refused(refusal: &Refusal) -> ErrorData {
-    ErrorData::invalid_params(format!("{refusal}; next: {}", refusal.next()), None)
+fn refused(refused: &Refused) -> ErrorData {
+    ErrorData::invalid_params(refused.in_one_line(), None)
 }

@@ -1,8 +1,9 @@
-//! MCP on stdin and stdout: the only code that mentions rmcp.
+//! MCP on stdin and stdout, and over HTTP: the only code that mentions rmcp.
 //!
-//! A call goes through these files: `server` takes it from the protocol, `request` makes values of its arguments, `calls`
-//! does with the broker what is asked (`run` begins tasks and waits for them), `present` puts the answer into words. Both eras of the protocol are served, the
-//! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
+//! A call goes through these modules: `server` takes it from the protocol, `crate::request` makes values of its arguments,
+//! `calls` does with the broker what is asked (`run` begins tasks and waits for them), and `crate::present` puts the answer
+//! into words. Both eras of the protocol are served, the one that begins with `initialize` and the stateless one of
+//! 2026-07-28; the difference is rmcp's business.
 //!
 //! Nothing is known here about files, processes or agents: that is the broker's side.
 
@@ -14,11 +15,7 @@ mod channel;
 mod completion;
 mod connection;
 mod extra;
-#[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
 mod handles;
-#[cfg(test)]
-mod hostile_tests;
 pub mod http;
 mod icon;
 mod looks;

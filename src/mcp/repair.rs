@@ -12,6 +12,8 @@ use rmcp::{
 };
 use serde_json::{Deserializer, Value};
 
+use crate::present::protocol;
+
 /// The result of reading the text of a message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Repair {
@@ -37,23 +39,20 @@ pub(super) struct Unreadable {
 impl Unreadable {
     /// A message that begins with `text` and is not JSON.
     pub(super) fn new(text: &[u8], problem: String) -> Self {
-        let said = format!("Parse error: {problem}; next: send the request again as valid JSON");
+        let said = protocol::unreadable(&problem);
         Self { id: id_of(text), error: ErrorData::parse_error(said, None) }
     }
 
     /// JSON that is not a request.
     fn invalid_request(text: &[u8]) -> Self {
-        let said = "Invalid request; next: send a JSON-RPC 2.0 request, with `jsonrpc`, `id`, `method`, and `params` as an \
-                    object";
-        Self { id: id_of(text), error: ErrorData::invalid_request(said, None) }
+        Self { id: id_of(text), error: ErrorData::invalid_request(protocol::INVALID_REQUEST, None) }
     }
 
     /// A request with an id in a batch, which MCP has not had since 2025-06-18.
     fn in_batch(request: &Value) -> Option<Self> {
         let is_response = request.get("result").or(request.get("error")).is_some();
         let id = serde_json::from_value(request.get("id").filter(|_| !is_response)?.clone()).ok()?;
-        let said = "Invalid request: MCP has no batches; next: send each request as a message of its own";
-        Some(Self { id: Some(id), error: ErrorData::invalid_request(said, None) })
+        Some(Self { id: Some(id), error: ErrorData::invalid_request(protocol::NO_BATCHES, None) })
     }
 
     /// The answer to it.

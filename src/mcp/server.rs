@@ -35,7 +35,10 @@ use super::{
 use crate::{
     broker::Broker,
     config::{Config, tool_of},
-    present::tools::{Defaults, INSTRUCTIONS},
+    present::{
+        self, Refused,
+        tools::{Defaults, INSTRUCTIONS},
+    },
     redact::Redactor,
 };
 
@@ -84,8 +87,15 @@ impl Server {
     fn broker(&self) -> Result<&Broker, ErrorData> {
         match &self.office {
             Office::Open(broker) => Ok(broker),
-            Office::Closed(problem) => Err(ErrorData::internal_error(problem.clone(), None)),
+            Office::Closed(problems) => {
+                let problems: Vec<_> = self.redacted(problems).iter().map(Refused::plain).collect();
+                Err(ErrorData::internal_error(problems.join("\n"), None))
+            }
         }
+    }
+
+    fn redacted(&self, problems: &[Refused]) -> Vec<Refused> {
+        problems.iter().map(|problem| problem.clone().redacted(&self.redactor)).collect()
     }
 
     fn has_channel(&self) -> bool {
@@ -101,7 +111,7 @@ impl Server {
                 let caller = Caller { context, connection: self.connection, listening, looks, channel };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
-            Office::Closed(problem) => Answer::refused(self.redactor.text(problem).into_owned()),
+            Office::Closed(problems) => Answer::refused(&self.redacted(problems)),
         };
         answer.with_redacted_notices(&self.redactor)
     }
@@ -142,7 +152,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.further) else {
-            return Err(ErrorData::invalid_params("tool not found", None));
+            return Err(ErrorData::invalid_params(present::protocol::NO_SUCH_TOOL, None));
         };
         let answer = answered(self.answer(call, context)).await;
         match &answer.handed {
@@ -256,10 +266,7 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         // A known method with parameters that cannot be read also comes here.
         if request.method == CallToolRequestMethod::VALUE {
-            return Err(ErrorData::invalid_params(
-                "tools/call takes a `name`, and `arguments` that are an object",
-                None,
-            ));
+            return Err(ErrorData::invalid_params(present::protocol::NO_TOOL_CALL, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
@@ -287,13 +294,7 @@ fn all_tools(further: &Further, defaults: Defaults) -> Vec<Tool> {
 
 /// The answer, whatever happens: rmcp leaves a client without one when a handler panics.
 async fn answered(answering: impl Future<Output = Answer>) -> Answer {
-    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
-        Answer::refused(
-            "This call failed because of a fault in codex-connector; a task that it started goes on.\n\
-             next: call `codex_tasks`, and report the fault with what the server printed on stderr"
-                .to_owned(),
-        )
-    })
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| Answer::refused(&[present::refusals::fault()]))
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! What became of a task: answers of `codex_agent` and `codex_cancel`.
 
-use chrono::Utc;
-
 use super::{
     BRIEF_ROOM, RESULT_ROOM, SAID_ROOM, TOGETHER_ROOM,
     fields::{Page, duration, exit_code},
-    text::one_line,
+    text::{fenced, one_line},
 };
-use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus};
+use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus, Untrusted};
 
 /// A task has been started, and nobody waits for it; `wait` is the command that does.
 pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
@@ -52,8 +50,13 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.end()
 }
 
-/// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of the others their status.
-pub(crate) fn all_ended(records: &[Box<TaskRecord>], result: impl Fn(&TaskRecord) -> Option<ResultText>) -> String {
+/// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of
+/// the others their status. `pending` have not ended.
+pub(crate) fn all_ended(
+    records: &[Box<TaskRecord>],
+    pending: &[TaskId],
+    result: impl Fn(&TaskRecord) -> Option<ResultText>,
+) -> String {
     let mut parts = vec![];
     let mut others = vec![];
     let mut room = TOGETHER_ROOM;
@@ -71,7 +74,47 @@ pub(crate) fn all_ended(records: &[Box<TaskRecord>], result: impl Fn(&TaskRecord
         let others = others.join(", ");
         parts.push(format!("Also ended: {others}. Call `codex_status` with a task's id for its result."));
     }
+    if !pending.is_empty() {
+        let pending = pending.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+        parts.push(format!("Not ended yet: {pending}."));
+    }
     parts.join("\n\n")
+}
+
+/// A task has ended, for a message of progress.
+pub(crate) fn ended_in_few_words(record: &TaskRecord) -> String {
+    format!("task {} {}", record.id, record.status())
+}
+
+/// A call was withdrawn before it began.
+pub(crate) fn withdrawn() -> String {
+    "Withdrawn before it began.".to_owned()
+}
+
+/// Nobody waits for a task any more.
+pub(crate) fn detached(id: &TaskId) -> String {
+    format!("Task {id} goes on without a listener.")
+}
+
+/// A task was cancelled with the call that waited for it.
+pub(crate) fn being_cancelled(id: &TaskId) -> String {
+    format!("Task {id} is cancelled.")
+}
+
+/// There is no result to read.
+pub(crate) fn without_result(record: &TaskRecord) -> String {
+    let (id, status) = (&record.id, record.status());
+    format!("Task {id} has no result; its status is {status}. Call `codex_status` with `taskId` `{id}`.")
+}
+
+/// A piece of a result of `size` bytes that begins at byte `offset`, and where the next one begins.
+pub(crate) fn result_piece(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
+    let (from, to) = (offset.min(size), next.unwrap_or(size));
+    let next = match next {
+        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
+        None => "This is the end.".to_owned(),
+    };
+    format!("Bytes {from} to {to} of {size}. {next}\n\n{}", fenced(text))
 }
 
 /// A task has been stopped, or ended while it was being stopped.
@@ -121,7 +164,9 @@ fn end_of(page: &mut Page, record: &TaskRecord) {
             TaskStatus::Running | TaskStatus::Failed | TaskStatus::Interrupted => record.status().as_str(),
         },
     );
-    page.field("Duration", &duration(record, Utc::now()));
+    // Some records of the original program do not say when the task ended.
+    let end = record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at);
+    page.field("Duration", &duration(record, end));
     page.field("Exit code", &exit_code(record));
     page.field_if("Exit signal", record.end.as_ref().and_then(|end| end.exit_signal.as_ref()));
     page.field_if("Failure reason", record.failure_reason());

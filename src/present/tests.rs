@@ -297,7 +297,7 @@ fn a_list_that_fits_no_answer_says_how_much_of_it_is_shown() {
 
 #[test]
 fn of_tasks_that_ended_together_each_is_told_and_as_many_whole_as_there_is_room_for() {
-    let of = |records: &[Box<TaskRecord>]| all_ended(records, |_| result(&"x".repeat(5_000)));
+    let of = |records: &[Box<TaskRecord>]| all_ended(records, &[], |_| result(&"x".repeat(5_000)));
     assert_eq!(of(&[]), "");
     let record = Box::new(completed());
     assert_eq!(of(std::slice::from_ref(&record)), brief(&record, result(&"x".repeat(5_000))));
@@ -332,7 +332,7 @@ fn no_answer_is_longer_than_clients_show() {
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
         let records = vec![record.clone(); 3];
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
-        let together = all_ended(&boxed, |_| result(&text));
+        let together = all_ended(&boxed, &[], |_| result(&text));
         let listed = sessions(&vec![&record; 200], 200, began());
         let told = ends(&records).expect("tasks have ended");
         let single = [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)];

@@ -9,7 +9,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::present::{Refused, one_line};
+use crate::present::{Refused, arguments as refusals};
 
 /// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
 /// note of some gateways.
@@ -36,10 +36,7 @@ impl Arguments {
     pub(super) fn new(tool: &'static str, mut given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
         given.retain(|name, _| known.contains(&name.as_str()) || !ADDED_BY_HOSTS.contains(&name.as_str()));
         if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Refused {
-                problem: format!("`{tool}` has no parameter `{}`", quotable(unknown)),
-                next: format!("call `{tool}` again with none but these: `{}`", known.join("`, `")),
-            });
+            return Err(refusals::unknown(tool, unknown, known));
         }
         Ok(Self { tool, left: given })
     }
@@ -49,7 +46,7 @@ impl Arguments {
         let value = self.take(name);
         match self.read_text(name, value)? {
             Some(text) => Ok(text),
-            None => Err(self.refuse(format!("`{name}` is missing"), format!("with `{name}`, a string"))),
+            None => Err(refusals::missing(self.tool, name, "a string")),
         }
     }
 
@@ -63,10 +60,8 @@ impl Arguments {
         match value {
             None => Ok(None),
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
-            Some(Value::String(_)) => {
-                Err(self.refuse(format!("`{name}` is empty"), format!("with a `{name}` that says something")))
-            }
-            Some(other) => Err(self.wrong_type(name, &other, "a string")),
+            Some(Value::String(_)) => Err(refusals::empty(self.tool, name)),
+            Some(other) => Err(refusals::wrong_type(self.tool, name, &other, "a string")),
         }
     }
 
@@ -74,13 +69,13 @@ impl Arguments {
     pub(super) fn required_texts(&mut self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
         let wanted = format!("a list of 1 to {most} strings");
         let Some(value) = self.take(name) else {
-            return Err(self.refuse(format!("`{name}` is missing"), format!("with `{name}`, {wanted}")));
+            return Err(refusals::missing(self.tool, name, &wanted));
         };
-        let Value::Array(values) = &value else { return Err(self.wrong_type(name, &value, &wanted)) };
+        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &wanted)) };
         let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
         match texts.filter(|texts| !texts.is_empty() && texts.len() <= most) {
             Some(texts) => Ok(texts),
-            None => Err(self.refuse(format!("`{name}` is another list"), format!("with {wanted} as `{name}`"))),
+            None => Err(refusals::other_list(self.tool, name, &wanted)),
         }
     }
 
@@ -94,14 +89,12 @@ impl Arguments {
         let allowed = format!("`{}`", words.join("`, `"));
         match self.take_optional(name) {
             None => Ok(None),
-            Some(Value::String(word)) => find(&word).map(Some).ok_or_else(|| {
-                let word = quotable(&word);
-                self.refuse(
-                    format!("`{name}` is `{word}`, which is none of its values"),
-                    format!("with one of these as `{name}`: {allowed}"),
-                )
-            }),
-            Some(other) => Err(self.wrong_type(name, &other, &format!("one of these strings: {allowed}"))),
+            Some(Value::String(word)) => {
+                find(&word).map(Some).ok_or_else(|| refusals::other_word(self.tool, name, &word, &allowed))
+            }
+            Some(other) => {
+                Err(refusals::wrong_type(self.tool, name, &other, &format!("one of these strings: {allowed}")))
+            }
         }
     }
 
@@ -112,7 +105,7 @@ impl Arguments {
             Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(Value::String(word)) if word == "true" => Ok(Some(true)),
             Some(Value::String(word)) if word == "false" => Ok(Some(false)),
-            Some(other) => Err(self.wrong_type(name, &other, "true or false")),
+            Some(other) => Err(refusals::wrong_type(self.tool, name, &other, "true or false")),
         }
     }
 
@@ -130,12 +123,12 @@ impl Arguments {
                 Ok(small) => Some(Whole::Small(small)),
                 Err(_) => digits.parse().ok().and_then(of_float),
             },
-            _ => return Err(self.wrong_type(name, &value, &wanted)),
+            _ => return Err(refusals::wrong_type(self.tool, name, &value, &wanted)),
         };
         match whole {
-            Some(Whole::Small(small)) if small < least => Err(self.wrong_value(name, &value, &wanted)),
+            Some(Whole::Small(small)) if small < least => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
             Some(whole) => Ok(Some(whole)),
-            None => Err(self.wrong_value(name, &value, &wanted)),
+            None => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
         }
     }
 
@@ -147,31 +140,6 @@ impl Arguments {
     fn take_optional(&mut self, name: &str) -> Option<Value> {
         self.take(name).filter(|value| value.as_str() != Some(""))
     }
-
-    fn wrong_type(&self, name: &str, value: &Value, wanted: &str) -> Refused {
-        let found = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
-            Value::String(_) => "a string",
-            Value::Array(_) => "a list",
-            Value::Object(_) => "an object",
-        };
-        self.refuse(format!("`{name}` is {found}"), format!("with {wanted} as `{name}`"))
-    }
-
-    fn wrong_value(&self, name: &str, value: &Value, wanted: &str) -> Refused {
-        self.refuse(format!("`{name}` is {value}"), format!("with {wanted} as `{name}`"))
-    }
-
-    fn refuse(&self, problem: String, with: String) -> Refused {
-        Refused { problem, next: format!("call `{}` again {with}", self.tool) }
-    }
-}
-
-/// A word of the caller's, fit to stand between backticks in a message.
-pub(crate) fn quotable(word: &str) -> String {
-    one_line(word, 60).replace('`', "'")
 }
 
 fn of_float(float: f64) -> Option<Whole> {

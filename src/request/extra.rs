@@ -7,7 +7,10 @@ use super::{
     arguments::{Arguments, Whole},
     four::{AgentCall, at_most, known_id, task_id, task_ids},
 };
-use crate::{present::Refused, task::TaskId};
+use crate::{
+    present::{self, Refused},
+    task::{Message, TaskId},
+};
 
 /// As many tasks are waited for at once.
 const MOST_TASKS: usize = 50;
@@ -25,7 +28,7 @@ pub(crate) struct WaitCall {
     pub(crate) ids: Vec<TaskId>,
     pub(crate) until: Until,
     pub(crate) patience: Option<Duration>,
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 /// Until when to wait.
@@ -41,14 +44,14 @@ pub(crate) struct ResultCall {
     pub(crate) id: TaskId,
     pub(crate) offset: u64,
     pub(crate) length: u64,
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 /// `codex_sessions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SessionsCall {
     pub(crate) limit: usize,
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 /// `codex_resume`.
@@ -99,7 +102,7 @@ impl ResultCall {
             None => BYTES,
             Some(Whole::Small(length)) if length <= MOST_BYTES => length,
             Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push(format!("`length` was taken as {MOST_BYTES}, the most there is"));
+                remarks.push(present::arguments::taken_as_most("length", MOST_BYTES));
                 MOST_BYTES
             }
         };
@@ -131,19 +134,12 @@ impl ResumeCall {
         let session = arguments.text("sessionId")?;
         let which = match (arguments.text("taskId")?, session) {
             (Some(_), Some(_)) => {
-                return Err(Refused {
-                    problem: "`taskId` and `sessionId` are both there".to_owned(),
-                    next: "call `codex_resume` again with one of them".to_owned(),
-                });
+                return Err(present::arguments::task_and_session());
             }
             (Some(id), None) => Which::Task(known_id(&id)?),
             (None, Some(session)) => Which::Session(session.trim().to_owned()),
             (None, None) => {
-                return Err(Refused {
-                    problem: "`taskId` is missing".to_owned(),
-                    next: "call `codex_resume` again with the `taskId` of the task to go on with, or a `sessionId`"
-                        .to_owned(),
-                });
+                return Err(present::arguments::neither_task_nor_session());
             }
         };
         let (call, working_directory) = AgentCall::read_for(tool, &KNOWN, given)?;

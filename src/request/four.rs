@@ -6,12 +6,12 @@ use connector_api::Sandbox;
 
 use super::{
     Given,
-    arguments::{Arguments, Whole, quotable},
+    arguments::{Arguments, Whole},
 };
 use crate::{
-    broker::{NewTask, Refusal, TimeLimit},
-    present::Refused,
-    task::{TaskId, TaskStatus},
+    broker::{NewTask, TimeLimit},
+    present::{self, Refused},
+    task::{Message, TaskId, TaskStatus},
 };
 
 /// A time limit beyond this is none: no clock is trusted that far, and no agent either.
@@ -29,7 +29,7 @@ pub(crate) struct AgentCall {
     pub(crate) task: NewTask,
     pub(crate) answer_when: AnswerWhen,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 /// When a call that starts a task is answered.
@@ -47,7 +47,7 @@ pub(crate) struct StatusCall {
     pub(crate) id: TaskId,
     pub(crate) tail_lines: usize,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 /// `codex_tasks`.
@@ -57,17 +57,14 @@ pub(crate) struct TasksCall {
     pub(crate) status: Option<TaskStatus>,
     pub(crate) limit: usize,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<String>,
+    pub(crate) remarks: Vec<Message>,
 }
 
 impl AgentCall {
     pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let known = ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
         let (call, working_directory) = Self::read_for("codex_agent", &known, given)?;
-        let missing = || Refused {
-            problem: "`workingDirectory` is missing".to_owned(),
-            next: "call `codex_agent` again with `workingDirectory`, a string".to_owned(),
-        };
+        let missing = || present::arguments::missing("codex_agent", "workingDirectory", "a string");
         let working_directory = working_directory.ok_or_else(missing)?;
         Ok(Self { task: NewTask { working_directory, ..call.task }, ..call })
     }
@@ -96,7 +93,7 @@ impl AgentCall {
                 TimeLimit::After(Duration::from_millis(millis))
             }
             Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push("`timeoutMs` is more than ten years and was taken as no timeout".to_owned());
+                remarks.push(present::arguments::taken_as_no_timeout());
                 TimeLimit::None
             }
         };
@@ -140,7 +137,7 @@ pub(super) fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
 }
 
 pub(super) fn known_id(word: &str) -> Result<TaskId, Refused> {
-    TaskId::parse(word.trim()).map_err(|_| Refused::from(Refusal::NoSuchTask(quotable(word))))
+    TaskId::parse(word.trim()).map_err(|_| present::no_such_task(&word.into()).capitalized())
 }
 
 /// At least one id and at most `most`, each once.
@@ -160,13 +157,13 @@ pub(super) fn at_most(
     name: &str,
     default: usize,
     most: u64,
-    remarks: &mut Vec<String>,
+    remarks: &mut Vec<Message>,
 ) -> Result<usize, Refused> {
     let number = match arguments.whole(name, 1)? {
         None => return Ok(default),
         Some(Whole::Small(number)) if number <= most => number,
         Some(Whole::Small(_) | Whole::Huge(_)) => {
-            remarks.push(format!("`{name}` was taken as {most}, the most there is"));
+            remarks.push(present::arguments::taken_as_most(name, most));
             most
         }
     };

@@ -83,9 +83,10 @@ fn nothing_given_lists_tasks_of_every_status() {
 fn what_cannot_be_a_task_id_is_no_task() {
     for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
         let refused = cancel_call(given(json!({"taskId": word}))).expect_err("it is no id");
-        assert!(refused.problem.starts_with("No such task: `"), "{}", refused.problem);
-        assert_eq!(refused.next, "call `codex_tasks` to list the tasks there are");
-        assert!(!refused.problem.contains('\n') && refused.problem.matches('`').count() == 2, "{}", refused.problem);
+        let told = refused.markdown();
+        let lines: Vec<_> = told.lines().collect();
+        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{told}");
+        assert_eq!(lines[1..], ["next: call `codex_tasks` to list the tasks there are"]);
     }
     assert_eq!(cancel_call(given(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
 }
@@ -156,7 +157,7 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
 fn what_is_wrong_is_refused_by_name_with_what_to_do() {
     for (tool, arguments, named) in WRONG {
         let arguments = serde_json::from_str(arguments).expect("it is JSON");
-        let refused = read(tool, arguments).expect_err(named[0]).to_string();
+        let refused = read(tool, arguments).expect_err(named[0]).markdown();
         assert!(refused.contains(&format!("\nnext: call `{tool}` again with")), "{refused}");
         for part in named {
             assert!(refused.contains(part), "{part:?} is not in {refused:?}");

@@ -5,11 +5,11 @@
 mod arguments;
 mod extra;
 mod four;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use serde_json::{Map, Value};
 
-#[cfg(test)]
-pub(crate) use arguments::quotable;
 pub(crate) use extra::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which};
 pub(crate) use four::{AgentCall, AnswerWhen, StatusCall, TasksCall, cancel_call};
 

@@ -5,12 +5,15 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::{self, Display},
+    fmt::Display,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::task::TaskId;
+use crate::{
+    present::{notices, plain},
+    task::{Message, TaskId},
+};
 
 /// The notices of one data directory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +21,7 @@ pub struct Notices(Arc<Mutex<Pending>>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    texts: Vec<String>,
+    notices: Vec<Message>,
     damage: BTreeSet<Damage>,
 }
 
@@ -31,53 +34,47 @@ pub(super) enum Damage {
     Record(TaskId),
 }
 
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Damage {
+    fn notice(&self) -> Message {
         match self {
-            Self::Index => {
-                f.write_str("tasks.json is damaged, or of a later version; the records of the tasks are shown instead")
-            }
-            Self::Record(id) => write!(
-                f,
-                "the record of task {id} is damaged, or of a later version; the task is shown as the index knows it"
-            ),
+            Self::Index => notices::damaged_index(),
+            Self::Record(id) => notices::damaged_record(id),
         }
     }
 }
 
 impl Notices {
-    /// All notices since the last call, in words for people.
-    pub fn take(&self) -> Vec<String> {
+    /// All notices since the last call.
+    pub fn take(&self) -> Vec<Message> {
         let mut pending = self.pending();
         let damage = mem::take(&mut pending.damage);
-        mem::take(&mut pending.texts).into_iter().chain(damage.iter().map(Damage::to_string)).collect()
+        mem::take(&mut pending.notices).into_iter().chain(damage.iter().map(Damage::notice)).collect()
     }
 
     /// Adds the notice that a task whose supervisor is gone cannot be finalized now.
     pub fn add_unfinalized(&self, id: &TaskId, error: &dyn Display) {
-        self.add(format!(
-            "task {id} has lost its supervisor and cannot be finalized now: {error}; until then it is shown as its record says"
-        ));
+        self.add(notices::unfinalized(id, &error));
     }
 
-    /// Adds a sentence, once, and logs it.
-    pub(super) fn add(&self, notice: String) {
-        tracing::warn!(notice, "data directory");
+    /// Adds a notice, once, and logs it. A `String` counts as text from outside.
+    pub(super) fn add(&self, notice: impl Into<Message>) {
+        let notice = notice.into();
+        tracing::warn!(notice = plain(&notice), "data directory");
         let mut pending = self.pending();
-        if !pending.texts.contains(&notice) {
-            pending.texts.push(notice);
+        if !pending.notices.contains(&notice) {
+            pending.notices.push(notice);
         }
     }
 
     /// Adds the notice that damage was repaired, which takes the place of the damage.
-    pub(super) fn add_repaired(&self, damage: &Damage, notice: String) {
+    pub(super) fn add_repaired(&self, damage: &Damage, notice: impl Into<Message>) {
         self.pending().damage.remove(damage);
         self.add(notice);
     }
 
     /// Reports damage, for whoever repairs it.
     pub(super) fn report(&self, damage: Damage) {
-        tracing::debug!(%damage, "data directory");
+        tracing::debug!(?damage, "data directory");
         self.pending().damage.insert(damage);
     }
 

@@ -132,7 +132,10 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     };
     let end = of(true, Exit::Code(1), None);
     assert_eq!(end.failure_reason.as_ref().map(Untrusted::raw), Some("Exited with code 1"));
-    assert_eq!((end.turn_completed, end.agent_said, end.result.as_ref().map(Untrusted::raw)), (true, None, Some("done")));
+    assert_eq!(
+        (end.turn_completed, end.agent_said, end.result.as_ref().map(Untrusted::raw)),
+        (true, None, Some("done"))
+    );
     for (has_completed, exit, stopped) in [
         (false, Exit::Code(1), None),
         (true, Exit::Signal(9), None),
@@ -165,7 +168,10 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
             let end = End { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
             assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
             let record = recorded(end);
-            assert_eq!((record.status, record.failure_reason.as_ref().map(Untrusted::raw)), (EndStatus::Failed, Some(reason)));
+            assert_eq!(
+                (record.status, record.failure_reason.as_ref().map(Untrusted::raw)),
+                (EndStatus::Failed, Some(reason))
+            );
             assert_eq!(record.warnings[0].message, "it was moved", "{reason}");
         }
     }

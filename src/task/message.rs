@@ -23,6 +23,8 @@ pub enum Part {
     Ours(Cow<'static, str>),
     /// Words from outside.
     Untrusted(Untrusted),
+    /// A word from outside, printed between backticks and cut where it is long.
+    Quoted(Untrusted),
 }
 
 impl Message {
@@ -40,22 +42,22 @@ impl Message {
     pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
             Part::Ours(_) => None,
-            Part::Untrusted(text) => Some(text.raw_mut()),
+            Part::Untrusted(text) | Part::Quoted(text) => Some(text.raw_mut()),
         })
     }
 
     /// The same sentence with its first letter in upper case.
     #[must_use]
     pub fn capitalized(mut self) -> Self {
-        let first = self.0.first_mut().map(|part| match part {
-            Part::Ours(text) => text.to_mut(),
-            Part::Untrusted(text) => text.raw_mut(),
-        });
-        if let Some(text) = first {
-            let mut letters = text.chars();
-            if let Some(letter) = letters.next() {
-                *text = letter.to_uppercase().chain(letters).collect();
-            }
+        let text = match self.0.first_mut() {
+            Some(Part::Ours(text)) => text.to_mut(),
+            Some(Part::Untrusted(text)) => text.raw_mut(),
+            // It begins with a backtick.
+            Some(Part::Quoted(_)) | None => return self,
+        };
+        let mut letters = text.chars();
+        if let Some(letter) = letters.next() {
+            *text = letter.to_uppercase().chain(letters).collect();
         }
         self
     }
@@ -65,6 +67,11 @@ impl Part {
     /// Words of ours.
     pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Ours(text.into())
+    }
+
+    /// A word from outside, to be printed between backticks.
+    pub fn quoted(word: impl Into<Untrusted>) -> Self {
+        Self::Quoted(word.into())
     }
 }
 
@@ -136,6 +143,36 @@ macro_rules! message {
     };
 }
 pub(crate) use message;
+
+/// For tests, which look at a sentence as it stands.
+#[cfg(test)]
+impl Message {
+    pub(crate) fn words(&self) -> String {
+        let words = self.0.iter().map(|part| match part {
+            Part::Ours(text) => &**text,
+            Part::Untrusted(text) | Part::Quoted(text) => text.raw(),
+        });
+        words.collect()
+    }
+
+    pub(crate) fn contains(&self, words: &str) -> bool {
+        self.words().contains(words)
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<&str> for Message {
+    fn eq(&self, words: &&str) -> bool {
+        self.words() == *words
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<String> for Message {
+    fn eq(&self, words: &String) -> bool {
+        self.words() == *words
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,13 @@ use serde::{Deserialize, Serialize};
 /// escape sequences, Markdown, lines that imitate ours.
 ///
 /// It cannot be formatted. Only `present` prints it, on one line with everything unsafe escaped, or in a fence. Its `Debug`
-/// form is escaped by the standard library. Secrets are taken out when a text enters, never after it was put among words of
+/// form is escaped by the standard library.
+///
+/// ```compile_fail
+/// println!("{}", codex_connector::task::Untrusted::from("text"));
+/// ```
+///
+/// Secrets are taken out when a text enters, never after it was put among words of
 /// ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -2,6 +2,7 @@
 
 mod cycles;
 mod names;
+mod texts;
 mod tree;
 
 use std::{

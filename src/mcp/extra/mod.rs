@@ -88,7 +88,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
                 Some(record) => {
                     let record = record.expect("following a task does not panic")?;
                     if let Some(progress) = &mut progress {
-                        progress.event(&format!("task {} {}", record.id, record.status()));
+                        progress.event(&present::ended_in_few_words(&record));
                     }
                     ended.push(record);
                 }
@@ -102,17 +102,12 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
     if let Some(progress) = progress {
         progress.finish().await;
     }
-    let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
+    let pending: Vec<_> = ids.into_iter().filter(|id| !ended.iter().any(|record| record.id == *id)).collect();
     let mut results = BTreeMap::new();
     for record in &ended {
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
     }
-    let mut text = present::all_ended(&ended, |record| results.get(&record.id).cloned().flatten());
-    if !pending.is_empty() {
-        let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
-        let separator = if text.is_empty() { "" } else { "\n\n" };
-        text.push_str(&format!("{separator}Not ended yet: {pending}."));
-    }
+    let text = present::all_ended(&ended, &pending, |record| results.get(&record.id).cloned().flatten());
     Ok(Answer::served(text).with_notices(remarks))
 }
 
@@ -121,18 +116,9 @@ async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
-        return Ok(Answer::served(format!(
-            "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
-            record.status()
-        )));
+        return Ok(Answer::served(present::without_result(&record)));
     };
-    let from = offset.min(piece.size);
-    let to = piece.next.unwrap_or(piece.size);
-    let next = match piece.next {
-        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
-        None => "This is the end.".to_owned(),
-    };
-    let text = format!("Bytes {from} to {to} of {}. {next}\n\n{}", piece.size, present::fenced(&piece.text));
+    let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);
     Ok(Answer::served(text).with_notices(remarks))
 }
 
@@ -156,22 +142,8 @@ async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer,
         Which::Session(session) => broker.session_named(&session).await?,
     };
     let Some(working_directory) = working_directory.or(resumable.working_directory) else {
-        return Err(Refused {
-            problem: format!("No task is known that had the session {}", resumable.resume.session),
-            next: "call `codex_resume` again with `workingDirectory`, or call `codex_sessions`".to_owned(),
-        });
+        return Err(present::refusals::unknown_session(&resumable.resume.session.into()));
     };
     let task = NewTask { working_directory, backend: resumable.backend, resume: Some(resumable.resume), ..call.task };
     run(broker, task, call.answer_when, call.remarks, caller).await
-}
-
-/// For the fuzzers: reads the arguments of each tool.
-#[cfg(feature = "fuzzing")]
-pub(super) fn read_each(given: &Given) -> Vec<Result<Option<crate::task::TaskId>, Refused>> {
-    vec![
-        WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
-        ResultCall::read(given.clone()).map(|call| Some(call.id)),
-        SessionsCall::read(given.clone()).map(|_| None),
-        ResumeCall::read(given.clone()).map(|_| None),
-    ]
 }

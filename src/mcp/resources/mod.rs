@@ -16,7 +16,7 @@ use serde_json::json;
 use self::uri::{Part, Range, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
-    present,
+    present::{self, protocol, resources},
     store::{Extent, FileFacts, Piece},
     task::{TaskId, TaskRecord},
 };
@@ -37,7 +37,7 @@ const MOST_LINES: usize = 10_000;
 /// `resources/list`: the resources of the tasks after `cursor`, newest first.
 pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor.map(Cursor::parse).transpose()?;
-    let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(&refusal))?;
+    let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(broker, &refusal))?;
     let mut records = listing.records;
     records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
     let mut records =
@@ -45,7 +45,7 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
     let page: Vec<_> = records.by_ref().take(PAGE).collect();
     let mut resources = Vec::new();
     for record in &page {
-        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(&refusal))?);
+        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(broker, &refusal))?);
     }
     let mut result = ListResourcesResult::with_all_items(resources);
     result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
@@ -67,7 +67,7 @@ impl Cursor {
     fn parse(cursor: &str) -> Result<Self, ErrorData> {
         let parts =
             cursor.rsplit_once('-').and_then(|(micros, id)| Some((micros.parse().ok()?, TaskId::parse(id).ok()?)));
-        let no = || ErrorData::invalid_params("this is no cursor of this list; next: list without one", None);
+        let no = || ErrorData::invalid_params(protocol::NO_CURSOR, None);
         parts.map(|(micros, id)| Self { micros, id }).ok_or_else(no)
     }
 }
@@ -82,8 +82,7 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
     let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
     let resource = |(part, facts): (Part, Option<FileFacts>)| {
         let facts = facts?;
-        let title = format!("Task {} {}: {}", record.id, part.name(), present::one_line(&record.start.task, 60));
-        let description = format!("{}, {}", record.status(), present::one_line(&record.start.task, 200));
+        let (title, description) = resources::listed(record, part.name());
         let resource =
             Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
                 .with_title(title)
@@ -106,17 +105,14 @@ fn changed(facts: FileFacts) -> Annotations {
 pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = |part: Part| {
         let (ranges, about) = match part {
-            Part::Record => (
-                "{?offset,length}",
-                "All that is known of a task: status, times, counts, exit code, reason, command line. A range in bytes.",
-            ),
-            Part::Log => ("{?offset,length,tail}", "All that happened in a task. A range in bytes, or the last lines."),
-            Part::Result => ("{?offset,length}", "The agent's final message, whole. A range in bytes."),
-            Part::Events => ("{?offset,length}", "The agent's raw event stream, where it is kept. A range in bytes."),
-            Part::Diagnostics => ("", "Exit code, signal, bytes of output and time limit, as a table."),
+            Part::Record => ("{?offset,length}", resources::RECORD),
+            Part::Log => ("{?offset,length,tail}", resources::LOG),
+            Part::Result => ("{?offset,length}", resources::RESULT),
+            Part::Events => ("{?offset,length}", resources::EVENTS),
+            Part::Diagnostics => ("", resources::DIAGNOSTICS),
         };
         ResourceTemplate::new(format!("task://{{id}}{}{ranges}", part.path()), format!("task-{}", part.name()))
-            .with_title(format!("Task {}", part.name()))
+            .with_title(resources::template_title(part.name()))
             .with_description(about)
             .with_mime_type(part.mime_type())
     };
@@ -125,13 +121,13 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, bad.to_string()))?;
+    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match name.range {
         Range::From { offset, length } => (Extent { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
         Range::Whole => (WHOLE, None),
         Range::Tail(lines) => (WHOLE, Some(lines.min(MOST_LINES))),
     };
-    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(uri, &refusal))?;
+    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
     let piece = match (name.part, lines) {
         (Part::Record, _) => {
             Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
@@ -140,8 +136,8 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (Part::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
-            let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
-            piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
+            let no = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));
+            piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(no)?
         }
     };
     // The end of a log that grows has no next piece by bytes.
@@ -160,13 +156,13 @@ fn no_resource(uri: &str, why: String) -> ErrorData {
     ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
 }
 
-fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
+fn not_found(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => no_resource(uri, refusal.to_string()),
-        other => failed(other),
+        Refusal::NoSuchTask(_) => no_resource(uri, present::plain(&broker.explain(refusal).problem)),
+        other => failed(broker, other),
     }
 }
 
-fn failed(refusal: &Refusal) -> ErrorData {
-    ErrorData::internal_error(format!("{refusal}; next: {}", refusal.next()), None)
+fn failed(broker: &Broker, refusal: &Refusal) -> ErrorData {
+    ErrorData::internal_error(broker.explain(refusal).in_one_line(), None)
 }

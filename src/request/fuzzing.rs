@@ -1,20 +1,14 @@
-//! What holds for the arguments of a tool, whatever a client sends, and for its answer, whatever an agent says. See
-//! the module `fuzzing`.
+//! What holds for the arguments of a tool, whatever a client sends. See the module `fuzzing`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::answer::Answer;
+use super::{AgentCall, Given, ResultCall, ResumeCall, SessionsCall, StatusCall, TasksCall, WaitCall, cancel_call};
 use crate::{
     broker::TimeLimit,
-    present::Refused,
-    present::{
-        self,
-        as_read::{assert_ours, live, now, record, result},
-    },
-    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    task::{Listing, Tail, TaskView, Untrusted},
+    present::{Refused, plain},
+    task::{Message, TaskId},
 };
 
 /// No refusal has as many characters: the words of the caller in it are cut.
@@ -61,7 +55,7 @@ fn with_one(name: &str, value: &Value) {
 }
 
 fn every_tool(given: &Map<String, Value>) {
-    super::extra::read_each(given).into_iter().for_each(|read| drop(bounded(read)));
+    read_each(given).into_iter().for_each(|read| drop(bounded(read)));
     if let Some(call) = bounded(AgentCall::read(given.clone())) {
         assert!(!call.task.prompt.trim().is_empty(), "a task without words");
         assert_eq!(given.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "another task");
@@ -87,7 +81,7 @@ fn every_tool(given: &Map<String, Value>) {
 fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
     let message = match read {
         Ok(call) => return Some(call),
-        Err(refused) => refused.to_string(),
+        Err(refused) => refused.markdown(),
     };
     assert!(message.chars().count() < LONGEST_REFUSAL, "{} characters", message.chars().count());
     let lines: Vec<_> = message.split('\n').collect();
@@ -96,40 +90,16 @@ fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
     None
 }
 
-fn remarked(remarks: &[String]) {
-    assert!(remarks.len() <= 1 && remarks.iter().all(|remark| remark.len() < 200), "{remarks:?}");
+fn remarked(remarks: &[Message]) {
+    assert!(remarks.len() <= 1 && remarks.iter().all(|remark| plain(remark).len() < 200), "{remarks:?}");
 }
 
-/// No answer has as many characters.
-const LONGEST: usize = 40_000;
-
-/// Answers about tasks with `text` wherever there is a foreign one, with `log` at the end of the log, and with a result
-/// that is `said`, or goes on saying it.
-///
-/// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
-pub(crate) fn markdown(text: &str, log: &str, said: &str) {
-    let tail = || Tail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
-    let (running, failed) = (record("running", text), record("failed", text));
-    // A long one takes long, so that not every input has one.
-    let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };
-    let long = format!("{said}\n").repeat(times);
-    let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };
-    ours(&present::status(view, None, now()), 7, 1);
-    for said in [said, &long] {
-        let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(said) };
-        ours(&present::status(view, None, now()), 7, 1);
-        ours(&present::ended(&failed, result(said)), 0, 1);
-    }
-    ours(&present::cancelled(&failed), 0, 1);
-    ours(&present::had_ended(&failed), 0, 1);
-    ours(&present::tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
-    let notices = [text, log, said].map(str::to_owned).to_vec();
-    ours(&Answer::served("Plain.".into()).with_notices(notices).whole_text(), 0, 0);
-    let refused = Answer::from(Refused { problem: text.to_owned(), next: said.to_owned() }).whole_text();
-    assert_eq!(refused.matches('\n').count(), 1, "{refused}");
-}
-
-fn ours(answer: &str, rows: usize, statuses: usize) {
-    assert!(answer.chars().count() < LONGEST, "{} characters", answer.chars().count());
-    assert_ours(answer, rows, statuses);
+/// Reads the arguments of each tool beyond the four.
+fn read_each(given: &Given) -> Vec<Result<Option<TaskId>, Refused>> {
+    vec![
+        WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
+        ResultCall::read(given.clone()).map(|call| Some(call.id)),
+        SessionsCall::read(given.clone()).map(|_| None),
+        ResumeCall::read(given.clone()).map(|_| None),
+    ]
 }

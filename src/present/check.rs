@@ -1,0 +1,145 @@
+//! What `check` finds: a label, a word, and lines of text, each of which is one line whatever is in it.
+
+use std::path::Path;
+
+use connector_api::{BackendName, Login, Sandbox};
+
+use super::{Refused, message::plain};
+use crate::task::{Ceiling, Message, Retention, message};
+
+/// Where further lines begin.
+const INDENT: &str = "\n                            ";
+
+/// One finding.
+pub(crate) fn finding(label: &str, finding: &str, lines: &[Message]) -> String {
+    let text: Vec<_> = lines.iter().map(plain).collect();
+    format!("{label:<17} {finding:<9} {}\n", text.join(INDENT))
+}
+
+/// The heading of a report.
+pub(crate) fn heading() -> String {
+    format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// The problem and what to do, as lines of a finding.
+pub(crate) fn problem(refused: Refused) -> Vec<Message> {
+    let next = refused.next.map(|next| message!["next: ", next]);
+    [refused.problem].into_iter().chain(next).collect()
+}
+
+/// The configuration file.
+pub(crate) fn configuration(file: &Path, exists: bool) -> Message {
+    message![file, if exists { "" } else { " (not there: everything has its default)" }]
+}
+
+/// Environment variables that look like settings and are not.
+pub(crate) fn ignored_variables(names: &[String]) -> [Message; 2] {
+    [names.join(", ").into(), "not settings; a setting of a section has two underscores".into()]
+}
+
+/// A directory of ours cannot be written to.
+pub(crate) fn not_writable(directory: &Path) -> Message {
+    message![directory, " cannot be written to"]
+}
+
+/// A backend cannot be looked at.
+pub(crate) fn not_looked_at() -> Message {
+    "not looked at without a data directory".into()
+}
+
+/// How the processes of an agent are found: by cgroups in `parent`, if there is one.
+pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
+    match parent {
+        Some(parent) => vec![message![
+            "a cgroup for each task, in ",
+            parent,
+            "; finds everything but a process that moves itself to another cgroup"
+        ]],
+        None if cfg!(target_os = "linux") => vec![
+            "no cgroup for each task; found by parents and by their environment".into(),
+            "a process that hides from both is only found while its task's supervisor lives".into(),
+        ],
+        None => vec!["process groups; a process that leaves its group is not found".into()],
+    }
+}
+
+/// How many tasks run at once.
+pub(crate) fn limit(most: usize) -> Message {
+    message![most, " tasks run at once, and others wait"]
+}
+
+/// What is removed, if anything is.
+pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
+    let rules = retention.told().into_iter().enumerate();
+    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+}
+
+/// What a ceiling forbids, and what of it is not as it seems.
+pub(crate) fn ceiling<'a>(
+    ceiling: &Ceiling,
+    missing: impl Iterator<Item = &'a Path>,
+    is_sandbox_above: bool,
+    is_timeout_above: bool,
+) -> Vec<Message> {
+    let missing = missing.map(|root| message![root, " is not there, and so admits nothing"]);
+    let sandbox =
+        is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
+    let timeout =
+        is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
+    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+}
+
+/// An installed backend.
+pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes: &[Sandbox]) -> Vec<Message> {
+    let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
+    vec![
+        message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
+        Message::ours(format!("sandboxes: {}", names.join(", "))),
+    ]
+}
+
+/// A sandbox of the agent does not work.
+pub(crate) fn broken_sandbox(said: String, advice: Option<String>) -> [Message; 2] {
+    [said.into(), message!["next: ", advice.unwrap_or_default()]]
+}
+
+/// Tasks in `workspace-write` are refused in this directory.
+pub(crate) fn exposed(here: &Path, why: String, next: String) -> [Message; 2] {
+    [message!["in ", here, ", `workspace-write` is refused: ", why], message!["next: ", next]]
+}
+
+/// Whether the agent is logged in; or why that is not known.
+pub(crate) fn login(login: Result<Login, String>) -> Vec<Message> {
+    match login {
+        Ok(Login::Yes(how)) => vec![message!["login: ", how]],
+        Ok(Login::No { said, advice }) => vec![message!["login: ", said], message!["next: ", advice]],
+        Ok(Login::Unknown) => vec!["login: not known".into()],
+        Err(problem) => vec![message!["login: ", problem]],
+    }
+}
+
+/// The label of a backend.
+pub(crate) fn backend_label(name: &BackendName) -> String {
+    format!("backend {name}")
+}
+
+/// The label of a ceiling.
+pub(crate) fn ceiling_label(name: &BackendName) -> String {
+    format!("ceiling {name}")
+}
+
+/// What `check --deep` tries, and with what program.
+pub(crate) fn deep_heading(name: &str, version: &str, program: &Path) -> String {
+    let heading = message![name.to_owned(), " ", version.to_owned(), " at ", program];
+    plain(&heading) + "\n"
+}
+
+/// One finding of `check --deep`.
+pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
+    format!("{title:<44}{verdict:<9}{}\n", plain(&words.to_owned().into()))
+}
+
+/// Where the logs of the tasks of `check --deep` are kept.
+pub(crate) fn logs_kept(directory: &Path) -> String {
+    format!("\n{}\n", plain(&message!["the logs of these tasks are in ", directory]))
+}

@@ -1,0 +1,64 @@
+//! What the other verbs print.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::{outcome::brief, text::one_line};
+use crate::{
+    task::{ResultText, TaskRecord},
+    visible::{drives, hides},
+};
+
+/// Maximum number of characters of an argument.
+const ARGUMENT: usize = 500;
+
+/// A task that `wait` has waited for has ended.
+pub(crate) fn waited(record: &TaskRecord, result: Option<ResultText>) -> String {
+    format!("{}\n\n", brief(record, result))
+}
+
+/// `wait` has waited for as long as it should.
+pub(crate) fn time_is_up() -> String {
+    "The time is up; what is not told above still runs.\n".to_owned()
+}
+
+/// Where a server listens.
+pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
+    format!("listening on http://{address}{path}\n")
+}
+
+/// An argument of the command line as it may stand in an error.
+pub(crate) fn escaped_argument(argument: &str) -> String {
+    one_line(argument, ARGUMENT)
+}
+
+/// `value` as JSON for a terminal or a program: what drives or hides is written as JSON's own escape.
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut shown = String::with_capacity(text.len() + 1);
+    for letter in text.chars() {
+        // JSON itself has no such character but the line feeds between its parts.
+        if letter != '\n' && (drives(letter) || hides(letter)) {
+            let mut units = [0; 2];
+            letter.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown.push('\n');
+    Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_reads_back_and_drives_nothing() {
+        let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
+        let shown = json(&[text]).expect("text is JSON");
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("it is JSON"), [text]);
+    }
+}
