@@ -96,7 +96,7 @@ impl Broker {
         &self.redactor
     }
 
-    /// Why a call was refused, without secrets.
+    /// The reason for a refusal, without secrets.
     pub(crate) fn explain(&self, refusal: &Refusal) -> Refused {
         refusal.explain().redacted(&self.redactor)
     }

@@ -67,7 +67,7 @@ pub enum Refusal {
     },
 }
 
-/// Why an earlier session cannot be resumed.
+/// The reasons not to resume an earlier session.
 #[derive(Debug)]
 pub enum NotResumable {
     /// The task has not ended.
@@ -99,14 +99,14 @@ impl NoSuchBackend {
         Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
     }
 
-    /// What happened, and what to do.
+    /// The problem, and the next step.
     pub(crate) fn explain(&self) -> Refused {
         refusals::no_such_backend(&self.name, self.meant.as_deref(), &self.known)
     }
 }
 
 impl Refusal {
-    /// What happened and why, and what to do about it: a tool call, a parameter, a key or a command.
+    /// The problem and its reason, and the next step: a tool call, a parameter, a key or a command.
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchTask(word) => refusals::no_such_task(word),

@@ -126,7 +126,7 @@ impl Broker {
         (!waiting.is_empty()).then(|| present::notices::queued(&waiting, self.config.max_running))
     }
 
-    /// What was found damaged or out of date in the data directory since the last call.
+    /// Notices about the data directory since the last call.
     pub fn notices(&self) -> Vec<Message> {
         self.reader.notices().take()
     }

@@ -181,7 +181,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     }
 }
 
-/// What clap says. Help and version are not errors, and hold only words of ours.
+/// Prints the message of clap. Help and version are not errors, and hold only words of ours.
 fn not_understood(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
         // An error repeats arguments, so it is made once more of arguments that are already escaped.

@@ -12,7 +12,7 @@ use crate::{
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
 impl ConfigProblems {
-    /// What is wrong, and what to do about each.
+    /// The problems, each with the next step.
     pub fn explain(&self) -> Vec<Refused> {
         self.0.iter().map(ConfigProblem::explain).collect()
     }
@@ -136,7 +136,7 @@ pub enum ConfigProblem {
 }
 
 impl ConfigProblem {
-    /// What is wrong, and what to do about it.
+    /// The problem, and the next step.
     pub fn explain(&self) -> Refused {
         // All of it may come from a file, a variable or a flag.
         let foreign = |text: &str| Message::from(text.to_owned());

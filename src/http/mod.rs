@@ -31,7 +31,7 @@ pub(crate) use self::{
 };
 use crate::process::raise_open_files;
 
-/// What is served to those who are let in.
+/// A service for those who are let in.
 pub(crate) trait Service: Clone + Send + Sync + 'static {
     /// Whether there is room for a request, by its head. Otherwise the response that says so.
     fn admit<B: Sync>(&self, request: &Request<B>) -> impl Future<Output = Result<(), Box<HttpResponse>>> + Send;
@@ -40,13 +40,13 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
     fn respond(&self, request: Request<Bytes>) -> impl Future<Output = HttpResponse> + Send;
 }
 
-/// How long a connection may take for the head of a request, and be idle before it.
+/// Time limit for the head of a request, and for a connection to be idle before it.
 const HEAD: Duration = Duration::from_secs(30);
 
 /// After a connection that could not be taken, such as for want of file descriptors.
 const TAKE_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often it is told that connections cannot be taken.
+/// Time between two warnings that connections cannot be taken.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Serves until `stopped` returns. Responses that are under way then have `last_words` to be written.

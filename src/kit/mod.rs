@@ -125,7 +125,7 @@ pub enum KitProblem {
 }
 
 impl KitProblem {
-    /// What happened and why, and what to do.
+    /// The problem and its reason, and the next step.
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),

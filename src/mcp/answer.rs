@@ -39,7 +39,7 @@ impl Answer {
         Self { handed: Some(id), ..Self::served(String::new()) }
     }
 
-    /// Why it was not done.
+    /// A refusal, or several.
     pub(super) fn refused(refused: &[Refused]) -> Self {
         let text = refused.iter().map(Refused::markdown).collect::<Vec<_>>().join("\n");
         Self { verdict: Verdict::Refused, ..Self::served(text) }

@@ -19,7 +19,7 @@ pub enum StartProblem {
 }
 
 impl StartProblem {
-    /// What happened, and what to do about it.
+    /// The problem, and the next step.
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoThreads(error) => refusals::no_threads(error),

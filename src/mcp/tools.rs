@@ -18,7 +18,7 @@ pub(super) fn defaults_of(config: &Config) -> Defaults {
     Defaults { sandbox: config.default_sandbox, timeout_ms: config.policy.timeout.map_or(0, millis_of) }
 }
 
-/// What a client may expect of a tool.
+/// The effect of a tool, as clients are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     /// It changes nothing.

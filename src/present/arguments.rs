@@ -1,4 +1,4 @@
-//! What is wrong with the arguments of a tool call, and remarks about arguments that were not taken as they came.
+//! Refusals of the arguments of a tool call, and remarks about arguments that were not taken as they came.
 
 use serde_json::Value;
 

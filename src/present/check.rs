@@ -1,4 +1,4 @@
-//! What `check` finds: a label, a word, and lines of text, each of which is one line whatever is in it.
+//! Findings of `check`: a label, a word, and lines of text, each of which is one line whatever is in it.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use connector_api::{BackendName, Login, Sandbox};
 use super::{Refused, message::plain};
 use crate::task::{Ceiling, Message, Retention, message};
 
-/// Where further lines begin.
+/// Beginning of further lines.
 const INDENT: &str = "\n                            ";
 
 /// One finding.
@@ -47,7 +47,7 @@ pub(crate) fn not_looked_at() -> Message {
     "not looked at without a data directory".into()
 }
 
-/// How the processes of an agent are found: by cgroups in `parent`, if there is one.
+/// The way in which the processes of an agent are found: by cgroups in `parent`, if there is one.
 pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
     match parent {
         Some(parent) => vec![message![
@@ -63,18 +63,18 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
     }
 }
 
-/// How many tasks run at once.
+/// Maximum number of tasks that run at once.
 pub(crate) fn limit(most: usize) -> Message {
     message![most, " tasks run at once, and others wait"]
 }
 
-/// What is removed, if anything is.
+/// The rules of retention, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
     let rules = retention.told().into_iter().enumerate();
     rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
 }
 
-/// What a ceiling forbids, and what of it is not as it seems.
+/// The rules of a ceiling, and what of them is not as it seems.
 pub(crate) fn ceiling<'a>(
     ceiling: &Ceiling,
     missing: impl Iterator<Item = &'a Path>,
@@ -128,7 +128,7 @@ pub(crate) fn ceiling_label(name: &BackendName) -> String {
     format!("ceiling {name}")
 }
 
-/// What `check --deep` tries, and with what program.
+/// The heading of `check --deep`: the backend and its program.
 pub(crate) fn deep_heading(name: &str, version: &str, program: &Path) -> String {
     let heading = message![name.to_owned(), " ", version.to_owned(), " at ", program];
     plain(&heading) + "\n"
@@ -139,7 +139,7 @@ pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
     format!("{title:<44}{verdict:<9}{}\n", plain(&words.to_owned().into()))
 }
 
-/// Where the logs of the tasks of `check --deep` are kept.
+/// The directory that keeps the logs of the tasks of `check --deep`.
 pub(crate) fn logs_kept(directory: &Path) -> String {
     format!("\n{}\n", plain(&message!["the logs of these tasks are in ", directory]))
 }

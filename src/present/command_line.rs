@@ -1,4 +1,4 @@
-//! What the other verbs print.
+//! Output of the verbs other than `check`, and arguments in errors.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ pub(crate) fn time_is_up() -> String {
     "The time is up; what is not told above still runs.\n".to_owned()
 }
 
-/// Where a server listens.
+/// The address at which a server listens.
 pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
     format!("listening on http://{address}{path}\n")
 }

@@ -1,4 +1,4 @@
-//! What holds for an answer, whatever an agent says. See the module `fuzzing`.
+//! Properties of an answer, whatever an agent says. See the module `fuzzing`.
 
 use super::{
     Refused,

@@ -1,10 +1,10 @@
-//! What a status told, so that the next one can begin with what is new.
+//! The last status that a client saw of a task, so that the next one can begin with what is new.
 
 use chrono::{DateTime, Utc};
 
 use crate::task::{TaskStatus, TaskView, Untrusted};
 
-/// What a status told.
+/// The contents of a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Look {
     /// When.
@@ -18,7 +18,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// What `view` tells at `now`.
+    /// The look at `view` at `now`.
     pub(crate) fn of(view: &TaskView, now: DateTime<Utc>) -> Self {
         let record = &view.record;
         Self {

@@ -1,4 +1,4 @@
-//! What is told while a task runs: short lines.
+//! Short lines of progress while a task runs.
 
 use std::time::Duration;
 

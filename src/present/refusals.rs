@@ -1,4 +1,5 @@
-//! Why a task was refused, or cannot be followed. Errors of the modules below are given in their own words.
+//! Reasons for refusing a call, and for failures of the command line. Errors of the modules below are given in their own
+//! words.
 
 use std::{borrow::Cow, net::SocketAddr, path::Path};
 

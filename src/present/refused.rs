@@ -6,9 +6,9 @@ use crate::{redact::Redactor, task::Message};
 /// Something that came to nothing: what happened and why, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What happened, and why.
+    /// The problem and its reason.
     pub problem: Message,
-    /// What to do next, where that is known.
+    /// The next step, where one is known.
     pub next: Option<Message>,
 }
 

@@ -142,7 +142,7 @@ fn doing(page: &mut Page, live: &LiveView) {
     page.field_if("Last event", live.last_event.as_ref().map(|event| one_line(event, 120)).as_ref());
 }
 
-/// Where a task stands, in a few words.
+/// The state of a task, in a few words.
 pub(crate) fn state(record: &TaskRecord, live: Option<&LiveView>) -> String {
     match (record.failure_reason(), live) {
         (Some(reason), _) => one_line(reason, STATE),

@@ -1,4 +1,4 @@
-//! What holds for the arguments of a tool, whatever a client sends. See the module `fuzzing`.
+//! Properties of the reading of arguments, whatever a client sends. See the module `fuzzing`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is read of tasks, to be shown.
+//! Views of tasks, as they are read to be shown.
 
 use super::{LiveView, TaskRecord, Untrusted};
 
@@ -7,7 +7,7 @@ use super::{LiveView, TaskRecord, Untrusted};
 pub struct TaskView {
     /// The record, brought up to this moment while the task runs.
     pub record: TaskRecord,
-    /// What a running task is doing.
+    /// The current activity of a running task.
     pub live: Option<LiveView>,
     /// The end of its log.
     pub tail: Tail,
@@ -38,8 +38,8 @@ pub struct ResultText {
 /// Tasks in the order in which they began, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {
-    /// As many as were asked for.
+    /// At most the number that was asked for.
     pub records: Vec<TaskRecord>,
-    /// How many there are.
+    /// The number of tasks that there are.
     pub total: usize,
 }

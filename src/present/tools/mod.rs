@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use extra::{result, resume, sessions, wait};
 
-/// What the server tells about itself: shown to the model from the start, even where tools are loaded on demand.
+/// The server's instructions: shown to the model from the start, even where tools are loaded on demand.
 pub(crate) const INSTRUCTIONS: &str = "\
 Delegates coding tasks to another coding agent (the OpenAI Codex CLI unless configured otherwise), which works in a git \
 repository on its own: it reads and edits files and runs commands there.
