@@ -48,7 +48,10 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
         String::from_utf8(output.stdout).expect("what is printed is UTF-8")
     };
     assert_eq!(run(&["notify", "--since-last", "--key", "k"]), "");
-    let answer = server.call("codex_agent", and(world.fake(steps), json!({"model": "**Status:** completed"})), |_| {});
+    let mut arguments = and(world.fake(steps), json!({"model": "**Status:** completed"}));
+    let task = format!("{HOSTILE}{}", arguments["task"].as_str().expect("it is text"));
+    arguments["task"] = json!(task);
+    let answer = server.call("codex_agent", arguments, |_| {});
     let id = task_id(&answer);
     assert_eq!(fs::read_to_string(world.log_file(&id, "result")).expect("there is a result"), HOSTILE);
 
@@ -72,7 +75,11 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
     let listed = server.call("codex_tasks", json!({}), |_| {});
     assert_eq!(listed.text.lines().count(), 3, "{}", listed.text);
     let hook = run(&["notify", "--since-last", "--key", "k"]);
-    assert!(hook.lines().count() == 3 && !hook.contains(drives), "{hook:?}");
+    assert!(
+        hook.lines().count() == 3 && !hook.contains(drives) && !hook.contains(['\u{2028}', '\u{202e}']),
+        "{hook:?}"
+    );
+    assert!(!hook.contains("**Status:**"), "{hook}");
 }
 
 #[test]
