@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     http::{self, Guard, HttpResponse, Listening, Service},
+    present::protocol,
     process::heed_file_limit,
 };
 
@@ -91,8 +92,7 @@ impl Service for Mcp {
             && header(SESSION).is_none()
             && header(VERSION).is_none_or(|version| version < STATELESS);
         if begins_session && self.sessions.sessions.read().await.len() >= MAX_SESSIONS {
-            let why = "there are as many sessions as this server holds; next: end one, or try again later";
-            return Err(Box::new(http::refusal(StatusCode::SERVICE_UNAVAILABLE, why)));
+            return Err(Box::new(http::refusal(StatusCode::SERVICE_UNAVAILABLE, protocol::TOO_MANY_SESSIONS)));
         }
         Ok(())
     }

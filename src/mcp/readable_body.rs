@@ -8,7 +8,7 @@ use hyper::{
 };
 
 use super::repair::{Repair, Unreadable, repair};
-use crate::http::HttpResponse;
+use crate::{http::HttpResponse, present::protocol};
 
 /// Repairs the message of a request that has one. Fails with the answer to a message that cannot be read.
 pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Box<HttpResponse>> {
@@ -23,7 +23,7 @@ pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, 
                 (Ok([message]), None) => Bytes::from(message),
                 (_, Some(unreadable)) => return Err(Box::new(unreadable_answer(unreadable))),
                 (Err(_), None) => {
-                    let problem = "a body holds one message".to_owned();
+                    let problem = protocol::ONE_MESSAGE.to_owned();
                     return Err(Box::new(unreadable_answer(Unreadable::new(&text, problem))));
                 }
             }

@@ -81,7 +81,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     for object in line.objects {
         if object.is_incomplete {
             // A number that is missing could be a limit: this is for the caller to correct.
-            let problem = "it has NaN, a number out of range, or too many levels of nesting".to_owned();
+            let problem = protocol::INCOMPLETE.to_owned();
             unreadable.push(Unreadable::new(object.text, problem));
         } else {
             let message = object.value.to_string();

@@ -19,6 +19,21 @@ pub(crate) const NO_CURSOR: &str = "this is no cursor of this list; next: list w
 /// A resource to subscribe to that does not exist.
 pub(crate) const NO_SUBSCRIPTION: &str = "there is no such resource to subscribe to";
 
+/// More sessions than a server holds.
+pub(crate) const TOO_MANY_SESSIONS: &str =
+    "there are as many sessions as this server holds; next: end one, or try again later";
+
+/// The problem of JSON that cannot be read whole.
+pub(crate) const INCOMPLETE: &str = "it has NaN, a number out of range, or too many levels of nesting";
+
+/// The problem of a body with several messages.
+pub(crate) const ONE_MESSAGE: &str = "a body holds one message";
+
+/// The problem of a message that is too long.
+pub(crate) fn too_long(most: usize) -> String {
+    format!("it is longer than {most} bytes")
+}
+
 /// A message that is not JSON.
 pub(crate) fn unreadable(problem: &str) -> String {
     plain(&message!["Parse error: ", problem.to_owned(), "; next: send the request again as valid JSON"])

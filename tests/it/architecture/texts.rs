@@ -28,6 +28,14 @@ fn only_present_makes_text_of_what_comes_from_outside() {
     }
 }
 
+/// A sentence about what to do is one for a reader.
+#[test]
+fn the_protocol_and_the_command_line_have_no_advice_of_their_own() {
+    for dir in ["mcp", "cli", "request"] {
+        assert_eq!(found(dir, &["; next: ", "\\nnext: "]), Vec::<String>::new());
+    }
+}
+
 #[test]
 fn present_reads_no_file_no_clock_and_no_environment() {
     let effects = [
