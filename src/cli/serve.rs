@@ -25,7 +25,7 @@ fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Confi
         logging::to_stderr(&config.log_level);
         open(registry, supervisor, config).map_err(|problem| vec![problem])
     });
-    office.map_or_else(Office::Closed, Office::Open)
+    office.map_or_else(Office::Closed, |broker| Office::Open(Box::new(broker)))
 }
 
 /// Serves on stdin and stdout until the client goes.

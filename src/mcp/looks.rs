@@ -7,9 +7,16 @@ use std::{
 
 use crate::{present::Look, store::TimelinePlace, task::TaskId};
 
-/// The last look at each of the tasks that were looked at lately, and the end of its timeline then, if it has one.
+/// The last look at each of the tasks that were looked at lately.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Looks(Arc<Mutex<HashMap<TaskId, (Look, Option<TimelinePlace>)>>>);
+pub(super) struct Looks(Arc<Mutex<HashMap<TaskId, Seen>>>);
+
+#[derive(Debug)]
+struct Seen {
+    look: Look,
+    /// The end of the timeline then, if the task has one.
+    place: Option<TimelinePlace>,
+}
 
 /// Looks at more tasks than these are forgotten, the oldest first.
 const REMEMBERED: usize = 200;
@@ -17,18 +24,18 @@ const REMEMBERED: usize = 200;
 impl Looks {
     /// The end of the task's timeline at the last look at it.
     pub(super) fn place(&self, id: &TaskId) -> Option<TimelinePlace> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.1
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.place
     }
 
     /// Remembers this look at a task, and returns the one before.
     pub(super) fn remember(&self, id: &TaskId, look: Look, place: Option<TimelinePlace>) -> Option<Look> {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = looks.insert(id.clone(), (look, place));
+        let before = looks.insert(id.clone(), Seen { look, place });
         if looks.len() > REMEMBERED {
-            let oldest = looks.iter().min_by_key(|(_, (look, _))| look.at).map(|(id, _)| id.clone());
+            let oldest = looks.iter().min_by_key(|(_, seen)| seen.look.at).map(|(id, _)| id.clone());
             oldest.and_then(|oldest| looks.remove(&oldest));
         }
-        before.map(|(look, _)| look)
+        before.map(|before| before.look)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{broker::Broker, present::Refused};
 #[derive(Debug, Clone)]
 pub enum Office {
     /// Everything.
-    Open(Broker),
+    Open(Box<Broker>),
     /// Nothing but tell what is wrong with its configuration.
     Closed(Vec<Refused>),
 }

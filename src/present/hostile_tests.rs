@@ -10,7 +10,7 @@ use super::{
     Refused, arguments,
     as_read::{assert_ours, is_unseemly, live, now, read, record, result},
     check,
-    notices::with_notices,
+    notices::{damaged_catalog, ignored_file, unfinalized, with_notices},
     protocol, refusals,
 };
 use crate::task::{Ceiling, Listing, Message, Part, Retention, Tail, TaskId, TaskView, Untrusted, message};
@@ -122,7 +122,13 @@ fn no_text_can_forge_an_answer_about_several_tasks() {
 #[test]
 fn no_text_can_forge_a_refusal_or_a_notice() {
     for text in HOSTILE {
-        let notices = [text.to_owned().into(), message![text.to_owned(), " at the beginning"]];
+        let notices = [
+            text.to_owned().into(),
+            message![text.to_owned(), " at the beginning"],
+            damaged_catalog(text),
+            ignored_file(Path::new(text), &text),
+            unfinalized(&id(), &text),
+        ];
         assert_ours(&with_notices("Plain.".into(), &notices), 0, 0);
         let plain = Refused::new(text.to_owned(), text.to_owned());
         let quoted = Refused::new(message!["no such task: ", Part::quoted(text)], "look");

@@ -106,7 +106,9 @@ fn nothing_foreign_drives_the_terminal_of_the_command_line() {
         assert!(!text.lines().any(|line| line.trim_start().starts_with("next: forged")), "{args:?}: {text}");
         text
     };
-    assert!(shown(&["check"]).contains("Logged in \\x1b]0;title\\x07"));
+    // A probe's colours and titles are dropped, and the rest of it is escaped.
+    let checked = shown(&["check"]);
+    assert!(checked.contains("Logged in \\x9b1m\\u{202e}\\u{200b}"), "{checked}");
     let assignment = format!("{DRIVING}=1");
     for args in [
         &["--set", &assignment, "check"][..],
