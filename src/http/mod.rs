@@ -1,4 +1,4 @@
-//! An HTTP server for those who know its token. What it serves is a [`Service`]; here is everything before that.
+//! An HTTP server for those who know its token. What it serves is a `Service`; here is everything before that.
 //!
 //! Nobody is served by a foreign name or from a foreign web page (see `guard`), connections are bounded (see `places`), and
 //! a body has to come whole and in time (see `body`).

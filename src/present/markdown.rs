@@ -2,7 +2,7 @@
 //! own.
 //!
 //! Only what Markdown would act on gets a backslash, so that a path, a version or a sentence looks as it is. Works on one
-//! line at a time; see [`one_line`](super::one_line).
+//! line at a time; see [`one_line`](super::text::one_line).
 
 /// Where a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

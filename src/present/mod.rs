@@ -4,9 +4,9 @@
 //!
 //! | reader | form | made by |
 //! |---|---|---|
-//! | a model | Markdown: answers of tools, and what `wait` and `notify` print | the functions that return a whole answer; [`Refused::markdown`] |
-//! | a person at a terminal | plain lines | `plain`, [`Refused::plain`], `check` |
-//! | a client that shows an error | one line | [`Refused::in_one_line`], `protocol` |
+//! | a model | Markdown: answers of tools, and what `wait` and `notify` print | the functions that return a whole answer; `Refused::markdown` |
+//! | a person at a terminal | plain lines | `plain`, `Refused::plain`, `check` |
+//! | a client that shows an error | one line | `Refused::in_one_line`, `protocol` |
 //!
 //! The words and forms of answers are documented, and models and scripts look for them. No answer has 40,000 characters:
 //! Claude Code puts long ones aside.

@@ -10,7 +10,7 @@ use connector_api::{BackendName, Sandbox};
 
 use super::{TaskId, TaskStatus, Untrusted};
 
-/// A sentence of ours that quotes untrusted text. The macro [`message!`](crate::task::message) makes one; `present` prints it.
+/// A sentence of ours that quotes untrusted text. The macro `message!` makes one; `present` prints it.
 ///
 /// The two kinds of text stay apart until then, so that secrets are taken out of the foreign words and never out of ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
