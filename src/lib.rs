@@ -18,13 +18,17 @@ pub mod follower;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod http;
 pub mod kit;
 mod logging;
 pub mod mcp;
+pub mod present;
 pub mod probing;
 pub mod process;
 mod redact;
 pub mod registry;
+mod request;
+mod stdio;
 pub mod store;
 pub mod supervisor;
 pub mod task;

@@ -15,7 +15,7 @@ use super::{Broker, Refusal};
 use crate::{
     executor::Hints,
     follower::{Entries, FollowError, Follower, Watches},
-    task::{TaskId, TaskRecord, TimelineEvent},
+    task::{TaskId, TaskRecord, TimelineEvent, Untrusted},
 };
 
 /// How often the record and the lease of another server's task are looked at.
@@ -131,7 +131,7 @@ impl Follow {
             // An older version runs the task, or its timeline could not be opened.
             let id = self.id.clone();
             let live = self.broker.on_disk(move |broker| broker.reader.live(&id)).await?;
-            live.and_then(|live| live.last_event)
+            live.and_then(|live| live.last_event).map(Untrusted::into_raw)
         };
         if event.is_none() || event == self.last_event {
             return Ok(None);

@@ -34,16 +34,15 @@ use tokio::time::sleep;
 pub use cancel::Cancelled;
 pub use follow::{Follow, News};
 use guarded::GuardedTasks;
-pub use refusal::{NoSuchBackend, Refusal};
+pub use refusal::{NoSuchBackend, NotResumable, Refusal};
 pub use resume::{Resumable, Resume};
-pub use steps::Steps;
 pub use submit::{NewTask, TimeLimit};
-pub use view::TaskView;
 
 use crate::{
     config::Config,
     executor::Executor,
     follower::Watches,
+    present::Refused,
     redact::Redactor,
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, Requests, Upkeep},
@@ -103,6 +102,11 @@ impl Broker {
     /// For words of callers and agents that are not in a record. The names of our own files stay whole.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+
+    /// The reason for a refusal, without secrets.
+    pub(crate) fn explain(&self, refusal: &Refusal) -> Refused {
+        refusal.explain().redacted(&self.redactor)
     }
 
     /// The same for words in files of this task.

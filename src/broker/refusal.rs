@@ -1,6 +1,6 @@
 //! Why a call came to nothing.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use connector_api::{BackendName, Unsupported, nearest};
 
@@ -8,22 +8,20 @@ use crate::{
     directory::DirectoryProblem,
     executor::StartError,
     exposure::Exposed,
+    present::{self, Refused, refusals},
     probing::NotUsable,
     store::StoreError,
-    task::{AboveCeiling, TaskId},
-    visible::shell_line,
+    task::{AboveCeiling, TaskId, Untrusted},
 };
 
 /// A call that was refused: nothing was created and nothing was changed.
 ///
-/// `Display` says what happened and why; [`next`](Self::next) says what to do.
-#[derive(Debug, thiserror::Error)]
+/// [`explain`](Self::explain) says what happened and why, and what to do; `Display` only the former.
+#[derive(Debug)]
 pub enum Refusal {
     /// No task has this id.
-    #[error("no such task: `{0}`")]
-    NoSuchTask(String),
+    NoSuchTask(Untrusted),
     /// The task's files are not in our log directory.
-    #[error("the files of task {id} are in {}, and `log_dir` is {}", there.display(), here.display())]
     Elsewhere {
         /// The task.
         id: TaskId,
@@ -32,21 +30,11 @@ pub enum Refusal {
         /// Ours.
         here: PathBuf,
     },
-    /// An earlier session cannot be gone on with now.
-    #[error("{what} cannot be resumed: {why}")]
-    NotResumable {
-        /// The task or session asked for.
-        what: String,
-        /// What is in the way.
-        why: String,
-        /// What to do about it.
-        next: String,
-    },
+    /// An earlier session cannot be resumed now.
+    NotResumable(NotResumable),
     /// No backend has the name asked for.
-    #[error(transparent)]
-    NoSuchBackend(#[from] NoSuchBackend),
+    NoSuchBackend(NoSuchBackend),
     /// The working directory cannot be worked in.
-    #[error("`workingDirectory` {}: {problem}", path.display())]
     WorkingDirectory {
         /// The path as given.
         path: PathBuf,
@@ -54,16 +42,12 @@ pub enum Refusal {
         problem: DirectoryProblem,
     },
     /// More is asked for than whoever runs this machine allows.
-    #[error(transparent)]
-    AboveCeiling(#[from] AboveCeiling),
+    AboveCeiling(AboveCeiling),
     /// The agent could change the files of codex-connector.
-    #[error(transparent)]
-    Exposed(#[from] Exposed),
+    Exposed(Exposed),
     /// The agent cannot do what is asked.
-    #[error(transparent)]
     Unsupported(Unsupported),
     /// The agent's program cannot be used.
-    #[error("backend `{backend}` cannot be used: {problem}")]
     NotUsable {
         /// The backend.
         backend: BackendName,
@@ -73,62 +57,117 @@ pub enum Refusal {
         next: String,
     },
     /// There is no supervisor for the task.
-    #[error(transparent)]
-    Start(#[from] StartError),
+    Start(StartError),
     /// The data directory is in trouble.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The data directory is in more trouble.
-    #[error("the data directory {} does not answer", directory.display())]
     NoAnswer {
         /// The data directory.
         directory: PathBuf,
     },
 }
 
+/// The reasons not to resume an earlier session.
+#[derive(Debug)]
+pub enum NotResumable {
+    /// The task has not ended.
+    StillRuns(TaskId),
+    /// The task's agent named no session.
+    NoSession(TaskId),
+    /// A task runs on the session.
+    InUse {
+        /// The session.
+        session: Untrusted,
+        /// The task.
+        by: TaskId,
+    },
+}
+
 /// No backend has this name.
-#[derive(Debug, thiserror::Error)]
-#[error("no backend `{name}` is configured{meant}; there is `{known}`")]
+#[derive(Debug)]
 pub struct NoSuchBackend {
     name: String,
-    meant: String,
-    known: String,
+    meant: Option<String>,
+    known: Vec<String>,
 }
 
 impl NoSuchBackend {
     /// That `name` is none of the `known` ones, with the one that was meant, perhaps.
     pub(crate) fn new<'a>(name: &str, known: impl Iterator<Item = &'a BackendName>) -> Self {
         let known: Vec<_> = known.map(BackendName::as_str).collect();
-        let meant = nearest(name, &known).map(|near| format!(" (`{near}`?)")).unwrap_or_default();
-        Self { name: name.to_owned(), meant, known: known.join("`, `") }
+        let meant = nearest(name, &known).map(str::to_owned);
+        Self { name: name.to_owned(), meant, known: known.into_iter().map(str::to_owned).collect() }
+    }
+
+    /// The problem, and the next step.
+    pub(crate) fn explain(&self) -> Refused {
+        refusals::no_such_backend(&self.name, self.meant.as_deref(), &self.known)
     }
 }
 
 impl Refusal {
-    /// What to do about it: a tool call, a parameter, a key or a command.
-    pub fn next(&self) -> String {
+    /// The problem and its reason, and the next step: a tool call, a parameter, a key or a command.
+    pub fn explain(&self) -> Refused {
         match self {
-            Self::NoSuchTask(_) => "call `codex_tasks` to list the tasks there are".to_owned(),
-            Self::Elsewhere { there, .. } => {
-                let assignment = shell_line([&*format!("log_dir={}", there.display())]);
-                format!("set `log_dir` to that directory in config.toml, or add `--set {assignment}`")
-            }
-            Self::NoSuchBackend(_) => "name one of them, or add it to config.toml".to_owned(),
-            Self::WorkingDirectory { problem, .. } => problem.next(),
-            Self::NotResumable { next, .. } | Self::NotUsable { next, .. } => next.clone(),
-            Self::AboveCeiling(above) => above.next(),
-            Self::Exposed(exposed) => exposed.next(),
-            Self::Unsupported(unsupported) => unsupported.next(),
-
-            Self::Start(_) => {
-                "run `codex-connector check`; see that the data directory can be written to, and that the limits on \
-                 processes and memory leave room for a supervisor and its agent"
-                    .to_owned()
-            }
-            Self::NoAnswer { directory } => {
-                format!("see that the disk or the server that {} is on is there, and try again", directory.display())
-            }
-            Self::Store(error) => format!("see that {} can be read and written", error.path.display()),
+            Self::NoSuchTask(word) => refusals::no_such_task(word),
+            Self::Elsewhere { id, there, here } => refusals::elsewhere(id, there, here),
+            Self::NotResumable(NotResumable::StillRuns(id)) => refusals::still_running(id),
+            Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
+            Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
+            Self::NoSuchBackend(problem) => problem.explain(),
+            Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
+            Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
+            Self::Exposed(exposed) => Refused::new(exposed.to_string(), exposed.next()),
+            Self::Unsupported(unsupported) => Refused::new(unsupported.to_string(), unsupported.next()),
+            Self::NotUsable { backend, problem, next } => refusals::not_usable(backend, problem, next),
+            Self::Start(problem) => refusals::not_started(problem),
+            Self::Store(problem) => refusals::store_trouble(problem, &problem.path),
+            Self::NoAnswer { directory } => refusals::no_answer(directory),
         }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&present::plain(&self.explain().problem))
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NoSuchTask(_)
+            | Self::Elsewhere { .. }
+            | Self::NotResumable(_)
+            | Self::NoSuchBackend(_)
+            | Self::WorkingDirectory { .. }
+            | Self::NotUsable { .. }
+            | Self::NoAnswer { .. } => None,
+            // Their words are ours, so what is told besides is what caused them.
+            Self::AboveCeiling(error) => error.source(),
+            Self::Exposed(error) => error.source(),
+            Self::Unsupported(error) => error.source(),
+            Self::Start(error) => error.source(),
+            Self::Store(error) => error.source(),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($variant:ident($error:ty)),+) => {$(
+        impl From<$error> for Refusal {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )+};
+}
+
+from!(NoSuchBackend(NoSuchBackend), AboveCeiling(AboveCeiling), Exposed(Exposed), Start(StartError), Store(StoreError));
+
+/// For a tool's answer, where it stands alone.
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        refusal.explain().capitalized()
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use connector_api::{BackendName, Usage};
 
-use super::{Broker, Refusal};
-use crate::task::{TaskId, TaskRecord, TaskStatus};
+use super::{Broker, NotResumable, Refusal};
+use crate::task::{TaskId, TaskRecord, TaskStatus, Untrusted};
 
 /// The earlier session that a task goes on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +33,12 @@ impl Broker {
     /// The session of a task. Fails while it runs, when it has none, and when another task goes on with it.
     pub async fn session_of(&self, id: &TaskId) -> Result<Resumable, Refusal> {
         let record = self.view(id, 1).await?.record;
-        let refuse =
-            |why: &str, next: String| Err(Refusal::NotResumable { what: format!("task {id}"), why: why.into(), next });
+        let refuse = |why: NotResumable| Err(Refusal::NotResumable(why));
         if !record.is_final() {
-            return refuse("it still runs", format!("wait for its end, or call `codex_cancel` with `taskId` {id}"));
+            return refuse(NotResumable::StillRuns(id.clone()));
         }
-        let Some(session) = record.progress.session_id.clone() else {
-            let why = "its agent named no session, as happens when it never came to work";
-            return refuse(why, "start a new task, with all it has to know in `task`".to_owned());
+        let Some(session) = record.progress.session_id.clone().map(Untrusted::into_raw) else {
+            return refuse(NotResumable::NoSession(id.clone()));
         };
         self.check_free(&session).await?;
         let newest = self.newest_of(&session).await?;
@@ -65,13 +63,9 @@ impl Broker {
     /// Two agents in one session would write over each other.
     async fn check_free(&self, session: &str) -> Result<(), Refusal> {
         for record in self.list(Some(TaskStatus::Running), usize::MAX).await?.records {
-            if record.progress.session_id.as_deref() == Some(session) {
-                let id = &record.id;
-                return Err(Refusal::NotResumable {
-                    what: format!("session {session}"),
-                    why: format!("task {id} runs on it"),
-                    next: format!("wait for its end, or call `codex_cancel` with `taskId` {id}"),
-                });
+            if record.progress.session_id.as_ref().is_some_and(|its| its == session) {
+                let in_use = NotResumable::InUse { session: session.into(), by: record.id };
+                return Err(Refusal::NotResumable(in_use));
             }
         }
         Ok(())

@@ -3,51 +3,8 @@
 use super::{Broker, Refusal};
 use crate::{
     store::TimelinePlace,
-    task::{TaskId, TimelineEvent},
+    task::{Steps, TaskId},
 };
-
-/// The number of an agent's steps of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Steps {
-    /// Messages.
-    pub messages: u64,
-    /// Commands that ended.
-    pub commands: u64,
-    /// Changes of files, each of any number of files.
-    pub changes: u64,
-    /// Calls of tools.
-    pub tools: u64,
-    /// Warnings, and failures of the agent.
-    pub warnings: u64,
-}
-
-impl Steps {
-    fn count(&mut self, event: &TimelineEvent) {
-        let counter = match event {
-            TimelineEvent::Message { .. } => &mut self.messages,
-            TimelineEvent::CommandFinished { .. } => &mut self.commands,
-            TimelineEvent::FilesChanged { applied: true, .. } => &mut self.changes,
-            TimelineEvent::Tool { .. } => &mut self.tools,
-            TimelineEvent::Warning { .. } | TimelineEvent::Silence { .. } => &mut self.warnings,
-            TimelineEvent::FilesChanged { applied: false, .. }
-            | TimelineEvent::Queued { .. }
-            | TimelineEvent::Started { .. }
-            | TimelineEvent::Session { .. }
-            | TimelineEvent::Reasoning { .. }
-            | TimelineEvent::CommandStarted { .. }
-            | TimelineEvent::Plan { .. }
-            | TimelineEvent::Usage { .. }
-            | TimelineEvent::Output { .. }
-            | TimelineEvent::Fallback { .. }
-            | TimelineEvent::Stopping { .. }
-            | TimelineEvent::Changes { .. }
-            | TimelineEvent::Ended { .. }
-            | TimelineEvent::Omitted { .. }
-            | TimelineEvent::Unknown { .. } => return,
-        };
-        *counter += 1;
-    }
-}
 
 impl Broker {
     /// The steps in the task's timeline after a place in it, none without one, and the place after the last of them. A task

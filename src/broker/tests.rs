@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Overrides},
     registry::Registry,
     store::{Claim, OpenTask, TimelineWriter, Upkeep},
-    task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent},
+    task::{EndStatus, TaskEnd, TaskId, TaskRecord, TaskStatus, TimelineEvent, Untrusted},
 };
 
 /// A broker on a data directory of its own.
@@ -78,7 +78,7 @@ impl World {
 }
 
 fn reason(record: &TaskRecord) -> &str {
-    record.failure_reason().unwrap_or_default()
+    record.failure_reason().map_or("", Untrusted::raw)
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,25 +4,13 @@ use std::path::PathBuf;
 
 use super::{Broker, Refusal};
 use crate::{
-    store::{Extent, FileFacts, Listing, Piece, ResultText, Tail, TaskFile},
-    task::{LiveView, TaskId, TaskRecord, TaskStatus},
+    present,
+    store::{Extent, FileFacts, Piece, TaskFile},
+    task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
 /// As much of a result as is read for an answer, in bytes; the result file has it whole.
 const RESULT_SHOWN: u64 = 64 << 10;
-
-/// Everything there is to see of one task.
-#[derive(Debug, Clone)]
-pub struct TaskView {
-    /// The record, brought up to this moment while the task runs.
-    pub record: TaskRecord,
-    /// What a running task is doing.
-    pub live: Option<LiveView>,
-    /// The end of its log.
-    pub tail: Tail,
-    /// The agent's final message, its middle left out when it is long.
-    pub result: Option<ResultText>,
-}
 
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
@@ -54,7 +42,7 @@ impl Broker {
         let redactor = self.redactor_for(&record);
         live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
         let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
-        tail.lines.iter_mut().for_each(|line| redactor.redact(line));
+        tail.lines.iter_mut().for_each(|line| redactor.redact(line.raw_mut()));
         let result = self.result_of(&record)?;
         Ok(TaskView { record: self.clean(record), live, tail, result })
     }
@@ -72,7 +60,7 @@ impl Broker {
         }
         Err(match self.reader.elsewhere(id)? {
             Some(there) => self.elsewhere(id, there),
-            None => Refusal::NoSuchTask(id.to_string()),
+            None => Refusal::NoSuchTask(id.as_str().into()),
         })
     }
 
@@ -90,7 +78,7 @@ impl Broker {
         let mut result = self.reader.result(&record.id, RESULT_SHOWN)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
-        texts.for_each(|text| redactor.redact(text));
+        texts.for_each(|text| redactor.redact(text.raw_mut()));
         Ok(result)
     }
 
@@ -100,7 +88,7 @@ impl Broker {
         self.on_disk(move |broker| {
             let mut piece = broker.reader.piece(&record.id, file, extent)?;
             let redactor = broker.redactor_for(&record);
-            piece.iter_mut().for_each(|piece| redactor.redact(&mut piece.text));
+            piece.iter_mut().for_each(|piece| redactor.redact(piece.text.raw_mut()));
             Ok(piece)
         })
         .await?
@@ -132,23 +120,14 @@ impl Broker {
         .await?
     }
 
-    /// The queued tasks and the limit they wait for, in words for people.
-    pub async fn limited(&self) -> Option<String> {
+    /// A notice about the queued tasks and the limit they wait for.
+    pub async fn limited(&self) -> Option<Message> {
         let waiting = self.on_disk(|broker| broker.reader.waiting()).await.ok()?.unwrap_or_default();
-        let named: Vec<_> = waiting.iter().take(5).map(TaskId::as_str).collect();
-        let more = if waiting.len() > named.len() { ", …" } else { "" };
-        (!waiting.is_empty()).then(|| {
-            format!(
-                "{} queued ({}{more}): at most {} run at a time here, by `limits.max_running` in config.toml",
-                waiting.len(),
-                named.join(", "),
-                self.config.max_running
-            )
-        })
+        (!waiting.is_empty()).then(|| present::notices::queued(&waiting, self.config.max_running))
     }
 
-    /// What was found damaged or out of date in the data directory since the last call, in words for people.
-    pub fn notices(&self) -> Vec<String> {
+    /// Notices about the data directory since the last call.
+    pub fn notices(&self) -> Vec<Message> {
         self.reader.notices().take()
     }
 }

@@ -1,14 +1,15 @@
 //! `codex-connector check --deep NAME`: what can this agent do, and what does it do when it is put through things?
 
-use std::{error::Error, fmt::Write, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::output::{fail, print};
+use super::output::{fail, print, refuse};
 use crate::{
     config::Config,
     kit::{Extent, Finding, Kit, Verdict},
+    present::{check as words, json, refusals},
     registry::Registry,
 };
 
@@ -44,26 +45,26 @@ struct Report<'a> {
 pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(try_all(config, registry, supervisor, deep)),
-        Err(error) => fail(&error.to_string()),
+        Err(error) => fail(error.to_string()),
     }
 }
 
 async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
     let mut signals = match Signals::watched() {
         Ok(signals) => signals,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(error.to_string()),
     };
     let kit = tokio::select! {
         kit = Kit::new(config, registry, supervisor, &deep.backend, deep.extent, deep.limit) => kit,
-        () = signals.next() => return fail("stopped"),
+        () = signals.next() => return refuse(refusals::stopped()),
     };
     let mut kit = match kit {
         Ok(kit) => kit,
-        Err(problem) => return fail(&told(&problem)),
+        Err(problem) => return refuse(problem.explain()),
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
     if deep.format == Format::Text {
-        print(&format!("{} {version} at {}\n", deep.backend, program.display()));
+        print(&words::deep_heading(&deep.backend, &version, &program));
     }
     let tell = |finding: &Finding| {
         if deep.format == Format::Text {
@@ -84,7 +85,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
             // Whoever insists is not kept waiting: what runs ends with this process.
             () = signals.next() => {}
         }
-        return fail("stopped");
+        return refuse(refusals::stopped());
     };
     let is_broken = findings.iter().any(|finding| finding.verdict == Verdict::Broken);
     let answered = findings.first().is_some_and(|finding| finding.verdict == Verdict::Yes);
@@ -96,32 +97,15 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     };
     match (deep.format, &kept) {
         (Format::Text, Some(kept)) => {
-            let logs = kept.join("data/logs");
-            print(&format!(
-                "\nthe logs of these tasks are in {}\nremove {} when you no longer need them\n",
-                logs.display(),
-                kept.display()
-            ));
+            print(&words::logs_kept(&kept.join("data/logs"), kept));
         }
         (Format::Text, None) => {}
         (Format::Json, _) => {
             let report = Report { backend: &deep.backend, version, program, findings, kept };
-            let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
-            print(&format!("{text}\n"));
+            print(&json(&report).expect("a report is plain data"));
         }
     }
     if is_broken || !answered { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// A problem with its causes, what happened first.
-fn told(problem: &dyn Error) -> String {
-    let mut text = problem.to_string();
-    let mut cause = problem.source();
-    while let Some(error) = cause {
-        text.push_str(&format!("\nbecause: {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// What ends a program from outside.
@@ -151,14 +135,8 @@ fn line(finding: &Finding) -> String {
         Verdict::Broken => "BROKEN",
         Verdict::Unknown => "unknown",
     };
-    let mut line = String::new();
-    let title = finding.case.title();
-    writeln!(line, "{title:<TITLE_WIDTH$}  {verdict:<7}  {}", finding.words).expect("a string takes all text");
-    line
+    words::deep_finding(finding.case.title(), verdict, &finding.words)
 }
-
-/// Width of the column of titles, in characters. The longest title is wider, and stands out.
-const TITLE_WIDTH: usize = 42;
 
 #[cfg(test)]
 mod tests {

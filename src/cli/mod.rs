@@ -22,12 +22,13 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use self::{
-    output::{fail, print},
+    output::{error_text, fail, print, redactor, refuse, refuse_all},
     runtime::runtime,
 };
 use crate::{
     config::{self, Config, Overrides},
     kit::Extent,
+    present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{as_first_process, reset_signals},
     registry::Registry,
     supervisor::{Assignment, supervise},
@@ -134,17 +135,10 @@ enum Verb {
 /// Plays the role that `args` name. A server runs `supervisor`, or this very program, for each task.
 pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl Iterator<Item = OsString>) -> ExitCode {
     reset_signals();
-    let command_line = match CommandLine::try_parse_from(args) {
+    let args: Vec<_> = args.collect();
+    let command_line = match CommandLine::try_parse_from(&args) {
         Ok(command_line) => command_line,
-        Err(problem) => {
-            // Help and version are no errors, and hold no words but ours. An error repeats arguments.
-            if problem.use_stderr() {
-                fail(problem.render().to_string().trim_end());
-            } else {
-                let _ = problem.print();
-            }
-            return ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2));
-        }
+        Err(problem) => return not_understood(problem, &args),
     };
     let Settings { config, data_dir, set } = command_line.settings;
     match command_line.verb {
@@ -162,17 +156,17 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     if let Some(hint) = hint_for_a_person(io::stdin().is_terminal(), io::stdout().is_terminal()) {
                         fail(hint);
                     }
-                    serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.to_string()))
+                    serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.explain()))
                 }
                 (Some(Verb::Serve { http: Some(address), allow_remote }), Ok(config)) => {
                     serve::over_http(registry, supervisor, config, address, allow_remote)
                 }
-                (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
                     let until = if any { wait::Until::Any } else { wait::Until::All };
                     match serve::open(registry, supervisor, config) {
                         Ok(broker) => wait::wait(&broker, &ids, until, timeout),
-                        Err(problem) => fail(&problem),
+                        Err(problem) => refuse(problem),
                     }
                 }
                 (Some(Verb::Notify { key, here, .. }), Ok(config)) => {
@@ -180,10 +174,10 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     let here = here.then(|| project.or_else(|| std::env::current_dir().ok())).flatten();
                     match serve::open_data_dir(&config) {
                         Ok(upkeep) => notify::notify(&config, &upkeep, key, here),
-                        Err(problem) => fail(&problem),
+                        Err(problem) => refuse(problem),
                     }
                 }
-                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Wait { .. } | Verb::Notify { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
@@ -191,7 +185,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                     let format = if json { deep::Format::Json } else { deep::Format::Text };
                     deep::check(config, registry, supervisor, &deep::Deep { backend, extent, limit, format })
                 }
-                (Some(Verb::Check { .. }), Err(problems)) => fail(&problems.to_string()),
+                (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),
             }
         }
@@ -199,23 +193,38 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
 }
 
 /// The value of `--http`.
-fn listening_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181".to_owned())
+fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| EXPECTED_ADDRESS)
 }
 
-/// Told to a person who started the server without a client: it says nothing by itself.
+/// The hint for a person who started the server without a client.
 fn hint_for_a_person(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
-    (stdin_is_terminal && stdout_is_terminal).then_some(
-        "This is an MCP server: it waits for a client to write to its stdin. Press Ctrl-C to stop it, and run \
-         `codex-connector --help` to see what else it can do.",
-    )
+    (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
+}
+
+/// Prints the message of clap. Help and version are not errors, and hold only words of ours.
+fn not_understood(problem: clap::Error, args: &[OsString]) -> ExitCode {
+    if problem.use_stderr() {
+        // An error repeats arguments, so it is made once more of arguments that are already escaped.
+        let redactor = redactor();
+        let escaped = args.iter().map(|arg| escaped_argument(&redactor.text(&arg.to_string_lossy())));
+        let shown = CommandLine::try_parse_from(escaped).err().unwrap_or(problem);
+        error_text(shown.render().to_string().trim_end());
+        return exit_code(&shown);
+    }
+    let _ = problem.print();
+    exit_code(&problem)
+}
+
+fn exit_code(problem: &clap::Error) -> ExitCode {
+    ExitCode::from(u8::try_from(problem.exit_code()).unwrap_or(2))
 }
 
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
-        (Err(problem), _) => return fail(&problem.to_string()),
-        (_, None) => return fail("supervise needs --data-dir"),
+        (Err(problem), _) => return fail(refusals::no_task_id(&problem)),
+        (_, None) => return refuse(refusals::needs_data_dir()),
     };
     // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this
     // process leads a group already, as under a shell.
@@ -227,7 +236,7 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
     let code = match ended {
         Ok(()) => 0,
         Err(problem) => {
-            fail(&problem);
+            fail(problem);
             1
         }
     };

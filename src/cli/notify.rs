@@ -1,7 +1,7 @@
 //! `notify`: tells of the tasks that ended since it was last asked, and nothing when there are none.
 //!
 //! Made for a hook of Claude Code that runs before each turn. It looks at the files of tasks and at nothing else, and its
-//! words are those of `mcp::render`.
+//! words are those of `present`.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -18,7 +18,7 @@ use connector_api::JsonLine;
 use super::output::{fail, print};
 use crate::{
     config::Config,
-    mcp::ends,
+    present::ends,
     redact::Redactor,
     store::{NotifiedEnds, StoreError, Upkeep},
     task::TaskRecord,
@@ -38,7 +38,7 @@ pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here
     let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
     match tell(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
         Ok(printed) => printed,
-        Err(problem) => fail(&problem.to_string()),
+        Err(problem) => fail(problem.to_string()),
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
-use super::output::{fail, print};
+use super::output::{print, refuse};
 use crate::{
     broker::Broker,
     config::Config,
     executor::LocalExecutor,
+    http::{Listening, PATH},
     logging,
-    mcp::{
-        self, Office, StartProblem,
-        http::{self, Listening},
+    mcp::{self, Office, StartProblem},
+    present::{
+        Refused, listening,
+        refusals::{self, TokenTrouble},
     },
     process::check_proc,
     registry::Registry,
@@ -18,21 +20,25 @@ use crate::{
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
-fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> Office {
+fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> Office {
     let office = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
-        open(registry, supervisor, config)
+        open(registry, supervisor, config).map_err(|problem| vec![problem])
     });
-    office.map_or_else(Office::Closed, Office::Open)
+    office.map_or_else(Office::Closed, |broker| Office::Open(Box::new(broker)))
 }
 
 /// Serves on stdin and stdout until the client goes.
-pub(super) fn over_stdio(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, String>) -> ExitCode {
+pub(super) fn over_stdio(
+    registry: &Registry,
+    supervisor: Option<PathBuf>,
+    config: Result<Config, Vec<Refused>>,
+) -> ExitCode {
     mcp::serve(|| office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
 }
 
 fn not_started(problem: &StartProblem) -> ExitCode {
-    fail(&format!("{problem}\nnext: {}", problem.next()))
+    refuse(problem.explain())
 }
 
 /// Serves over HTTP until it is told to go. Says on stdout where, in one line.
@@ -44,54 +50,46 @@ pub(super) fn over_http(
     allow_remote: bool,
 ) -> ExitCode {
     if !address.ip().is_loopback() && !allow_remote {
-        return fail(&format!(
-            "{address} can be reached from other machines, and what is said there is not encrypted\n\
-             next: use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it"
-        ));
+        return refuse(refusals::not_loopback(address));
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
         HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
-            let next = match problem.source.kind() {
-                ErrorKind::InvalidData => "remove that file, and start the server again",
-                ErrorKind::TimedOut => "see whether another server hangs, and start this one again",
-                _ => "make that file and its directory readable and writable, and free space on the disk if it is full",
+            let trouble = match problem.source.kind() {
+                ErrorKind::InvalidData => TokenTrouble::Invalid,
+                ErrorKind::TimedOut => TokenTrouble::Locked,
+                _ => TokenTrouble::Inaccessible,
             };
-            format!("{problem}\nnext: {next}")
+            refusals::bad_token(&problem, trouble)
         })
     });
     let token = match token {
         Ok(token) => token,
-        Err(problem) => return fail(&problem),
+        Err(problem) => return refuse(problem),
     };
     let serving = &config.serving;
     let at = Listening { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
     let tell = |address| {
-        print(&format!("listening on http://{address}{}\n", http::PATH));
+        print(&listening(address, PATH));
     };
-    http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
+    mcp::http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
 }
 
 /// A broker on the data directory.
-pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, String> {
-    check_proc().map_err(|problem| format!("{problem}\nnext: {}", problem.next()))?;
+pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Config) -> Result<Broker, Refused> {
+    check_proc().map_err(|problem| Refused::new(problem.to_string(), problem.next()))?;
     let upkeep = open_data_dir(&config)?;
     let executor = Arc::new(LocalExecutor::new(supervisor, upkeep.clone(), config.index));
-    Broker::new(config, registry, upkeep, executor).map_err(|problem| problem.to_string())
+    Broker::new(config, registry, upkeep, executor).map_err(|problem| Refused::without_advice(problem.to_string()))
 }
 
 /// The data directory.
-pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, String> {
+pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
     let opened = Upkeep::open(&config.data_dir, &config.log_dir);
-    opened
-        .and_then(|upkeep| upkeep.check_locks().map(|()| upkeep))
-        .map_err(|error| format!("{error}\nnext: {}", other_data_dir(config, &error)))
+    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable(config, &error))
 }
 
-/// How to get a data directory that can be used, where this one cannot.
-pub(super) fn other_data_dir(config: &Config, error: &StoreError) -> String {
-    let file = config.file.display();
-    match error.source.kind() {
-        ErrorKind::Unsupported => format!("set `data_dir` to a directory on a local disk, in {file} or by --data-dir"),
-        _ => format!("make that directory writable, or set `data_dir` to another one, in {file} or by --data-dir"),
-    }
+/// The refusal of a data directory that cannot be used.
+pub(super) fn unusable(config: &Config, error: &StoreError) -> Refused {
+    let has_locks = error.source.kind() != ErrorKind::Unsupported;
+    refusals::data_directory(error, has_locks, &config.file)
 }

@@ -3,19 +3,23 @@
 //! Made to be run by Claude Code as a background command, which wakes it when the command ends. It needs no server, holds
 //! nothing, and ends with whoever reads its output.
 
-use std::{borrow::Cow, collections::BTreeSet, io, path::Path, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{
-    output::{fail, print},
+    output::{fail, print, refuse},
     runtime::runtime,
 };
 use crate::{
     blocking::begin_or_do_without,
     broker::{Broker, News, Refusal},
-    mcp::brief,
+    present::{
+        Refused,
+        refusals::{find_task, no_task_id},
+        time_is_up, waited,
+    },
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
@@ -48,14 +52,12 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     for word in words {
         match TaskId::parse(word) {
             Ok(id) => drop(ids.insert(id)),
-            Err(problem) => {
-                return unknown(&format!("{problem}\nnext: {}", find_task(&broker.config().log_dir)));
-            }
+            Err(problem) => return unknown(Refused::new(no_task_id(&problem), find_task(&broker.config().log_dir))),
         }
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(error.to_string()),
     };
     let waited = runtime.block_on(async {
         begin_or_do_without();
@@ -68,7 +70,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
         tokio::select! {
             code = ends(broker, ids, until) => code,
             () = up => {
-                print("Timed out. Tasks that are not listed above are still running.\n");
+                print(&time_is_up());
                 ExitCode::from(TIMED_OUT)
             }
             () = nobody_reads() => ExitCode::from(FAILED),
@@ -98,12 +100,12 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
         let record = match ended.expect("following a task does not panic") {
             Ok(record) => record,
             Err(refusal @ Refusal::NoSuchTask(_)) => {
-                return unknown(&format!("{refusal}\nnext: {}", find_task(&broker.config().log_dir)));
+                return unknown(Refused::new(refusal.explain().problem, find_task(&broker.config().log_dir)));
             }
             Err(refusal @ Refusal::Elsewhere { .. }) => {
-                return unknown(&format!("{refusal}\nnext: {}", refusal.next()));
+                return unknown(refusal.explain());
             }
-            Err(refusal) => return fail(&format!("{refusal}\nnext: {}", refusal.next())),
+            Err(refusal) => return refuse(refusal.explain()),
         };
         tell(broker, &record).await;
         code = match (code, record.status()) {
@@ -120,21 +122,11 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
 
 async fn tell(broker: &Broker, record: &TaskRecord) {
     let result = broker.result(record).await.ok().flatten();
-    print(&format!("{}\n\n", brief(record, result)));
+    print(&waited(record, result));
 }
 
-/// How to find a task from a shell, where MCP tools cannot be called.
-fn find_task(log_dir: &Path) -> String {
-    let logs = log_dir.display().to_string();
-    let logs = shlex::try_quote(&logs).map(Cow::into_owned).unwrap_or(logs);
-    format!(
-        "run `ls {logs}`, which has a log for each task, named by its ID; if the task is of a server with another data \
-         directory, add `--data-dir DIR`"
-    )
-}
-
-fn unknown(problem: &str) -> ExitCode {
-    fail(problem);
+fn unknown(problem: Refused) -> ExitCode {
+    refuse(problem);
     ExitCode::from(UNKNOWN)
 }
 

@@ -2,9 +2,21 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::{
+    present::Refused,
+    task::{Message, message},
+};
+
 /// All that is wrong, so that it can be put right in one go.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
+
+impl ConfigProblems {
+    /// The problems, each with the next step.
+    pub fn explain(&self) -> Vec<Refused> {
+        self.0.iter().map(ConfigProblem::explain).collect()
+    }
+}
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,6 +25,8 @@ impl fmt::Display for ConfigProblems {
     }
 }
 
+impl std::error::Error for ConfigProblems {}
+
 impl From<ConfigProblem> for ConfigProblems {
     fn from(problem: ConfigProblem) -> Self {
         Self(vec![problem])
@@ -20,10 +34,9 @@ impl From<ConfigProblem> for ConfigProblems {
 }
 
 /// One thing that is wrong: where it is, what was found, what is allowed, and what to do next.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigProblem {
     /// The user's file cannot be read, or does not exist although it was named.
-    #[error("cannot read {path}{named_by}: {why}\nnext: make it a readable TOML file, or name another one with `--config FILE`", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -33,7 +46,6 @@ pub enum ConfigProblem {
         why: String,
     },
     /// The user's file is not TOML.
-    #[error("{path}, line {line}, column {column}: {said}\nnext: correct that line; nothing of the file is used until it can be read", path = path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -45,29 +57,21 @@ pub enum ConfigProblem {
         said: String,
     },
     /// A file, or the value of a variable or a flag, is not text.
-    #[error("{origin}: this is not UTF-8\nnext: write it in UTF-8")]
     NotUtf8 {
         /// Where it was found.
         origin: String,
     },
     /// The argument of `--set` is not an assignment.
-    #[error(
-        "flag --set: `{found}` is no assignment\nnext: write `--set KEY=VALUE`, such as `--set tasks.heartbeat_interval=10s`"
-    )]
     NotAnAssignment {
         /// The argument.
         found: String,
     },
     /// The home directory is needed, and not known.
-    #[error(
-        "no home directory for {needed_by}: the environment variable HOME is not set to an absolute path\nnext: set HOME, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)"
-    )]
     NoHome {
         /// The path that needs it.
         needed_by: String,
     },
     /// The home directory's name is not text.
-    #[error("the home directory, {home}, cannot be used for {needed_by}: its name is not UTF-8\nnext: set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)", home = home.display())]
     HomeNotUtf8 {
         /// The home directory.
         home: PathBuf,
@@ -75,7 +79,6 @@ pub enum ConfigProblem {
         needed_by: String,
     },
     /// There is no such key.
-    #[error("{origin}: `{key}` is no key{did_you_mean}\nnext: {next}", did_you_mean = meant.as_ref().map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default())]
     UnknownKey {
         /// Where it was found.
         origin: String,
@@ -87,7 +90,6 @@ pub enum ConfigProblem {
         next: String,
     },
     /// A key has a value that it cannot have.
-    #[error("{origin}: `{key}` is {found}{wrong}\nnext: {next}", found = found.as_deref().unwrap_or("not right (the value may be a secret, and is not shown)"))]
     BadValue {
         /// Where it was found.
         origin: String,
@@ -101,7 +103,6 @@ pub enum ConfigProblem {
         next: String,
     },
     /// The name of a section in `backends` is not allowed.
-    #[error("{origin}: {problem}\nnext: rename the section `{section}`")]
     BadName {
         /// Where it was found.
         origin: String,
@@ -111,9 +112,6 @@ pub enum ConfigProblem {
         problem: String,
     },
     /// A backend does not say of which kind it is.
-    #[error("{origin}: `{section}.kind` is missing; allowed: {kinds}{did_you_mean}\nnext: add a `kind` to [{section}]{or_rename}",
-        did_you_mean = meant.as_ref().map(|meant| format!("; or did you mean `{meant}`?")).unwrap_or_default(),
-        or_rename = if meant.is_some() { ", or rename it" } else { "" })]
     NoKind {
         /// Where the section was found.
         origin: String,
@@ -125,9 +123,6 @@ pub enum ConfigProblem {
         meant: Option<String>,
     },
     /// The kind of a backend does not take its settings.
-    #[error(
-        "{origin}: `{key}`{problem}\nnext: correct it, or take it out; the `kind` of [{section}] decides what it takes"
-    )]
     Settings {
         /// Where the key, or the section, was found.
         origin: String,
@@ -139,3 +134,95 @@ pub enum ConfigProblem {
         section: String,
     },
 }
+
+impl ConfigProblem {
+    /// The problem, and the next step.
+    pub fn explain(&self) -> Refused {
+        // All of it may come from a file, a variable or a flag.
+        let foreign = |text: &str| Message::from(text.to_owned());
+        let or = |words: &'static str, meant: &Option<String>| match meant {
+            Some(meant) => message![words, meant.clone(), "`?"],
+            None => Message::default(),
+        };
+        match self {
+            Self::Unreadable { path, named_by, why } => Refused::new(
+                message!["cannot read ", path, foreign(named_by), ": ", foreign(why)],
+                "make it a readable TOML file, or name another one with `--config FILE`",
+            ),
+            Self::Syntax { path, line, column, said } => Refused::new(
+                message![path, ", line ", *line, ", column ", *column, ": ", foreign(said)],
+                "correct that line; nothing of the file is used until it can be read",
+            ),
+            Self::NotUtf8 { origin } => {
+                Refused::new(message![foreign(origin), ": this is not UTF-8"], "write it in UTF-8")
+            }
+            Self::NotAnAssignment { found } => Refused::new(
+                message!["flag --set: `", foreign(found), "` is no assignment"],
+                "write `--set KEY=VALUE`, such as `--set tasks.heartbeat_interval=10s`",
+            ),
+            Self::NoHome { needed_by } => Refused::new(
+                message![
+                    "no home directory for ",
+                    foreign(needed_by),
+                    ": the environment variable HOME is not set to an absolute path"
+                ],
+                "set HOME, or write an absolute path (`--config FILE` for the file, `--data-dir DIR` for the data directory)",
+            ),
+            Self::HomeNotUtf8 { home, needed_by } => Refused::new(
+                message![
+                    "the home directory, ",
+                    home,
+                    ", cannot be used for ",
+                    foreign(needed_by),
+                    ": its name is not UTF-8"
+                ],
+                "set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, \
+                 `--data-dir DIR` for the data directory)",
+            ),
+            Self::UnknownKey { origin, key, meant, next } => Refused::new(
+                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", meant)],
+                foreign(next),
+            ),
+            Self::BadValue { origin, key, found, wrong, next } => {
+                let found = found.as_ref().map_or_else(
+                    || "not right (the value may be a secret, and is not shown)".into(),
+                    |found| foreign(found),
+                );
+                Refused::new(
+                    message![foreign(origin), ": `", foreign(key), "` is ", found, foreign(wrong)],
+                    foreign(next),
+                )
+            }
+            Self::BadName { origin, section, problem } => Refused::new(
+                message![foreign(origin), ": ", foreign(problem)],
+                message!["rename the section `", foreign(section), "`"],
+            ),
+            Self::NoKind { origin, section, kinds, meant } => {
+                let or_rename = if meant.is_some() { "], or rename it" } else { "]" };
+                Refused::new(
+                    message![
+                        foreign(origin),
+                        ": `",
+                        foreign(section),
+                        ".kind` is missing; allowed: ",
+                        foreign(kinds),
+                        or("; or did you mean `", meant)
+                    ],
+                    message!["add a `kind` to [", foreign(section), or_rename],
+                )
+            }
+            Self::Settings { origin, key, problem, section } => Refused::new(
+                message![foreign(origin), ": `", foreign(key), "`", foreign(problem)],
+                message!["correct it, or take it out; the `kind` of [", foreign(section), "] decides what it takes"],
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explain().plain())
+    }
+}
+
+impl std::error::Error for ConfigProblem {}

@@ -23,7 +23,7 @@ use parts::parts;
 pub use settings::config;
 pub use store::{index, records};
 
-pub use crate::mcp::fuzzing::tool_arguments;
+pub use crate::request::fuzzing::tool_arguments;
 
 /// A parser with its promises.
 pub type Property = fn(&[u8]);
@@ -46,5 +46,5 @@ pub const TARGETS: [(&str, Property); 8] = [
 pub fn markdown(input: &[u8]) {
     let texts: [&[u8]; 3] = parts(input);
     let [text, log, result] = texts.map(String::from_utf8_lossy);
-    crate::mcp::fuzzing::markdown(&text, &log, &result);
+    crate::present::fuzzing::markdown(&text, &log, &result);
 }

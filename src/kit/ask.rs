@@ -73,7 +73,8 @@ impl Kit {
                 (false, self.broker.view(&id, 1).await?.record, true)
             }
         };
-        let answer = self.broker.result(&record).await?.map(|result| format!("{}{}", result.head, result.tail));
+        let answer =
+            self.broker.result(&record).await?.map(|result| format!("{}{}", result.head.raw(), result.tail.raw()));
         let mut left = self.left_by(&record).await;
         if is_stuck {
             left.push("the task itself, long after its time limit".to_owned());

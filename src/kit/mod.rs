@@ -13,7 +13,7 @@ mod place;
 mod trial;
 mod tries;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use connector_api::{AgentBackend, BackendName, Installed, Sandbox};
 use serde::Serialize;
@@ -26,6 +26,7 @@ use crate::{
     broker::{Broker, NoSuchBackend},
     config::Config,
     executor::LocalExecutor,
+    present::{Refused, refusals},
     probing::{Freshness, NotUsable, installed},
     registry::{BuildProblem, Registry},
     store::{ProbeCache, Reader, StoreError, Upkeep},
@@ -97,16 +98,13 @@ struct Writes {
 }
 
 /// Why nothing could be tried.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum KitProblem {
     /// No backend has the name asked for.
-    #[error("{0}\nnext: name one of them")]
     NoSuchBackend(NoSuchBackend),
     /// Its settings are not what its kind takes.
-    #[error(transparent)]
-    Build(#[from] BuildProblem),
+    Build(BuildProblem),
     /// Its program cannot be used.
-    #[error("backend `{name}` cannot be used: {problem}\nnext: {next}")]
     NotUsable {
         /// The backend.
         name: BackendName,
@@ -116,7 +114,6 @@ pub enum KitProblem {
         next: String,
     },
     /// There is no place for the kit's files.
-    #[error("cannot make the kit's directory in {}\nnext: make that directory writable, or choose another by --data-dir", path.display())]
     Place {
         /// Where it was to be.
         path: PathBuf,
@@ -124,8 +121,40 @@ pub enum KitProblem {
         source: std::io::Error,
     },
     /// The kit's data directory is in trouble.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl KitProblem {
+    /// The problem and its reason, and the next step.
+    pub fn explain(&self) -> Refused {
+        match self {
+            Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
+            Self::Build(problem) => Refused::without_advice(problem.to_string()),
+            Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
+            Self::Place { path, source } => refusals::no_place_for_kit(path, source),
+            Self::Store(problem) => Refused::without_advice(problem.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for KitProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explain().plain())
+    }
+}
+
+impl std::error::Error for KitProblem {}
+
+impl From<BuildProblem> for KitProblem {
+    fn from(problem: BuildProblem) -> Self {
+        Self::Build(problem)
+    }
+}
+
+impl From<StoreError> for KitProblem {
+    fn from(problem: StoreError) -> Self {
+        Self::Store(problem)
+    }
 }
 
 impl Kit {

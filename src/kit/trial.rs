@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::task::{TaskRecord, TaskStatus};
+use crate::task::{TaskRecord, TaskStatus, Untrusted};
 
 /// A task of the kit that has ended.
 #[derive(Debug, Clone)]
@@ -22,9 +22,9 @@ impl Trial {
 
     /// How it ended, in a few words.
     pub(super) fn words(&self) -> String {
-        let said = self.record.agent_said().unwrap_or_default().lines().next().unwrap_or_default();
+        let said = self.record.agent_said().map_or("", Untrusted::raw).lines().next().unwrap_or_default();
         let said: String = said.chars().take(160).collect();
-        match (self.record.failure_reason(), said.is_empty()) {
+        match (self.record.failure_reason().map(Untrusted::raw), said.is_empty()) {
             (None, _) => "completed".to_owned(),
             (Some(reason), true) => reason.to_owned(),
             (Some(reason), false) => format!("{reason}: {said}"),
@@ -38,7 +38,7 @@ impl Trial {
 
     /// Whether it failed for this documented reason, or for one that begins like it.
     pub(super) fn failed_by(&self, reason: &str) -> bool {
-        self.record.failure_reason().is_some_and(|found| found.starts_with(reason))
+        self.record.failure_reason().is_some_and(|found| found.raw().starts_with(reason))
     }
 }
 

@@ -9,7 +9,10 @@ use super::{
     ask::{Ask, Meddling},
     trial::{Trial, is_written},
 };
-use crate::{broker::Refusal, task::TaskRecord};
+use crate::{
+    broker::Refusal,
+    task::{TaskRecord, Untrusted},
+};
 
 /// What was found, and how.
 pub(super) type Judgement = (Verdict, String);
@@ -27,7 +30,9 @@ impl Kit {
     pub(super) async fn judge(&mut self, case: Case) -> Judgement {
         let judged = match case {
             Case::Answer => self.answers().await,
-            Case::Session => Ok(self.told(|record| record.progress.session_id.clone(), "it names none")),
+            Case::Session => {
+                Ok(self.told(|record| record.progress.session_id.clone().map(Untrusted::into_raw), "it names none"))
+            }
             Case::Tokens => Ok(self.told(
                 |record| {
                     let usage = record.end.as_ref()?.usage?;
@@ -62,7 +67,7 @@ impl Kit {
         };
         judged.unwrap_or_else(|refusal| match refusal {
             Refusal::Unsupported(unsupported) => (Verdict::No, unsupported.to_string()),
-            refusal => (Verdict::Unknown, format!("{refusal}; next: {}", refusal.next())),
+            refusal => (Verdict::Unknown, refusal.explain().in_one_line()),
         })
     }
 
@@ -86,8 +91,8 @@ impl Kit {
                 .record
                 .end
                 .as_ref()
-                .and_then(|end| end.advice.as_deref())
-                .map(|advice| format!("; {advice}"))
+                .and_then(|end| end.advice.as_ref())
+                .map(|advice| format!("; {}", advice.raw()))
                 .unwrap_or_default();
             return Ok(clean(&trial, || (Verdict::Unknown, format!("{}{advice}", trial.words()))));
         }
@@ -131,7 +136,7 @@ impl Kit {
             let verdict = if trial.is_cut_short() { Verdict::Unknown } else { Verdict::No };
             return Ok(clean(&trial, || (verdict, trial.words())));
         }
-        if trial.record.progress.session_id.as_ref() != Some(&session) {
+        if trial.record.progress.session_id.as_ref().is_none_or(|its| its != session.as_str()) {
             return Ok((Verdict::Broken, "it went on in another session, and did not fail".to_owned()));
         }
         Ok(word(&trial, WORD))
@@ -143,7 +148,7 @@ impl Kit {
     }
 
     fn session(&self) -> Option<String> {
-        self.answered.as_ref().and_then(|trial| trial.record.progress.session_id.clone())
+        self.answered.as_ref().and_then(|trial| trial.record.progress.session_id.clone()).map(Untrusted::into_raw)
     }
 
     async fn is_cancelled(&self, prompt: String, meddling: Meddling) -> Result<Judgement, Refusal> {
@@ -175,7 +180,7 @@ impl Kit {
 
     async fn tells_a_failure(&self) -> Result<Judgement, Refusal> {
         let trial = self.tries(self.ask(format!("Fail with this message: `{FAILURE}`"))).await?;
-        let said = trial.record.agent_said().unwrap_or_default();
+        let said = trial.record.agent_said().map_or("", Untrusted::raw);
         Ok(clean(&trial, || match (trial.completed(), said.contains(FAILURE)) {
             (true, _) => (Verdict::Unknown, "the model did not fail".to_owned()),
             (false, false) if trial.is_cut_short() => (Verdict::Unknown, trial.words()),

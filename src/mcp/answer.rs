@@ -2,8 +2,11 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
-use super::render::{one_line, sentence};
-use crate::{broker::Refusal, redact::Redactor, task::TaskId, visible::visible};
+use crate::{
+    present::{Refused, notices::with_notices},
+    redact::Redactor,
+    task::{Message, TaskId},
+};
 
 /// Markdown for a model, and whether the call was refused.
 ///
@@ -13,7 +16,7 @@ pub(super) struct Answer {
     pub(super) text: String,
     pub(super) verdict: Verdict,
     /// What the caller should know besides.
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Message>,
     /// The task whose handle is the answer, in the place of the text.
     pub(super) handed: Option<TaskId>,
 }
@@ -23,30 +26,6 @@ pub(super) struct Answer {
 pub(super) enum Verdict {
     Served,
     Refused,
-}
-
-/// A call that came to nothing: what happened and why, and what to do next. Both may hold foreign words, and each is
-/// shown as one line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}\nnext: {}", line(problem), line(next))]
-pub(super) struct Refused {
-    pub(super) problem: String,
-    pub(super) next: String,
-}
-
-/// The most characters of a problem, and of what to do about it.
-const REFUSAL_LINE: usize = 4_000;
-
-/// As much of the notices as is shown, in characters.
-const NOTICES_SHOWN: usize = 2_000;
-
-impl Refused {
-    /// Takes out the secrets that a caller or an agent may have put in, before anything is escaped.
-    #[must_use]
-    pub(super) fn redacted(mut self, redactor: &Redactor) -> Self {
-        [&mut self.problem, &mut self.next].into_iter().for_each(|text| redactor.redact(text));
-        self
-    }
 }
 
 impl Answer {
@@ -60,47 +39,30 @@ impl Answer {
         Self { handed: Some(id), ..Self::served(String::new()) }
     }
 
-    /// Why it was not done: the whole message, of any number of lines.
-    pub(super) fn refused(text: String) -> Self {
-        Self { text: visible(&text).into_owned(), verdict: Verdict::Refused, notices: Vec::new(), handed: None }
+    /// A refusal, or several.
+    pub(super) fn refused(refused: &[Refused]) -> Self {
+        let text = refused.iter().map(Refused::markdown).collect::<Vec<_>>().join("\n");
+        Self { verdict: Verdict::Refused, ..Self::served(text) }
     }
 
     /// Adds what the caller should know besides.
     #[must_use]
-    pub(super) fn with_notices(mut self, notices: Vec<String>) -> Self {
+    pub(super) fn with_notices(mut self, notices: Vec<Message>) -> Self {
         self.notices.extend(notices);
         self
     }
 
-    /// Takes the secrets out of the notices. The text was made of values that were redacted before: here it would be too
-    /// late.
+    /// Takes the secrets out of the foreign words in the notices. The text was made of values that were redacted before.
     #[must_use]
     pub(super) fn with_redacted_notices(mut self, redactor: &Redactor) -> Self {
-        self.notices.iter_mut().for_each(|notice| redactor.redact(notice));
+        let texts = self.notices.iter_mut().flat_map(Message::foreign_texts);
+        texts.for_each(|text| redactor.redact(text));
         self
     }
 
-    pub(super) fn whole_text(mut self) -> String {
-        if self.notices.is_empty() {
-            return self.text;
-        }
-        self.text.push_str("\n\n### Notices\n");
-        let mut room = NOTICES_SHOWN;
-        for (at, notice) in self.notices.iter().enumerate() {
-            let line = one_line(notice, room);
-            room = room.saturating_sub(line.chars().count());
-            if room == 0 {
-                self.text.push_str(&format!("\n- {} more", self.notices.len() - at));
-                break;
-            }
-            self.text.push_str(&format!("\n- {}", sentence(&line)));
-        }
-        self.text
+    pub(super) fn whole_text(self) -> String {
+        with_notices(self.text, &self.notices)
     }
-}
-
-fn line(text: &str) -> String {
-    sentence(&one_line(text, REFUSAL_LINE))
 }
 
 impl From<Answer> for CallToolResult {
@@ -114,24 +76,16 @@ impl From<Answer> for CallToolResult {
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        let problem = refusal.to_string();
-        let mut letters = problem.chars();
-        let problem = letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect());
-        Self { problem, next: refusal.next() }
-    }
-}
-
 impl From<Refused> for Answer {
     fn from(refused: Refused) -> Self {
-        Self::refused(refused.to_string())
+        Self::refused(&[refused])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::Refusal;
 
     #[test]
     fn a_refusal_says_what_happened_and_what_to_do() {
@@ -144,7 +98,7 @@ mod tests {
     fn notices_are_lines_of_a_list_and_bounded() {
         let answer = Answer::served("text".into());
         assert_eq!(answer.clone().whole_text(), "text");
-        let notices = vec!["one\nline".to_owned(), "x".repeat(3_000), "last".to_owned()];
+        let notices = vec!["one\nline".into(), "x".repeat(3_000).into(), "last".into()];
         assert_eq!(answer.with_notices(notices).whole_text(), "text\n\n### Notices\n\n- one line\n- 2 more");
     }
 }

@@ -5,18 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use connector_api::BackendName;
 
-use super::{
-    answer::{Answer, Refused},
-    caller::Caller,
-    extra,
-    looks::{Look, Looks},
-    params::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
-    render,
-    run::run,
-};
+use super::{answer::Answer, caller::Caller, extra, looks::Looks, run::run};
 use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
+    present::{self, Look, Refused},
+    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
 };
 
 /// The tools beyond the four.
@@ -78,24 +72,24 @@ async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, 
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
     let (steps, place) = broker.steps_since(&id, looks.place(&id)).await?;
-    let before = looks.remember(&id, Look { place, ..Look::of(&view, now) });
+    let before = looks.remember(&id, Look::of(&view, now), place);
     let before = before.map(|before| Look { steps, ..before });
-    Ok(Answer::served(render::status(view, before.as_ref(), now)).with_notices(remarks))
+    Ok(Answer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
     let listing = broker.list(status, limit).await?;
     let limited = broker.limited().await.into_iter().collect();
-    Ok(Answer::served(render::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
+    Ok(Answer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 
 async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let id = cancel_call(given)?;
     let text = match broker.cancel(&id).await? {
-        Cancelled::Ended(record) => render::cancelled(&record),
-        Cancelled::HadEnded(record) => render::had_ended(&record),
-        Cancelled::Stopping => render::stopping(&id),
+        Cancelled::Ended(record) => present::cancelled(&record),
+        Cancelled::HadEnded(record) => present::had_ended(&record),
+        Cancelled::Stopping => present::stopping(&id),
     };
     Ok(Answer::served(text))
 }

@@ -12,9 +12,9 @@ use rmcp::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::render;
 use crate::{
     broker::{Broker, News},
+    present,
     task::TaskId,
 };
 
@@ -41,7 +41,7 @@ impl Channel {
                 }
             };
             let result = broker.result(&record).await.ok().flatten();
-            let text = render::brief(&record, result);
+            let text = present::brief(&record, result);
             let meta = json!({"task_id": record.id, "status": record.status()});
             let message = CustomNotification::new(METHOD, Some(json!({"content": text, "meta": meta})));
             if let Err(error) = peer.send_notification(ServerNotification::CustomNotification(message)).await {

@@ -6,7 +6,7 @@ use connector_api::Sandbox;
 use rmcp::model::{CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
 
 use super::prompts;
-use crate::broker::Broker;
+use crate::{broker::Broker, present};
 
 /// The newest tasks that are looked at.
 const LOOKED_AT: usize = 500;
@@ -50,7 +50,7 @@ async fn models(broker: &Broker) -> Vec<String> {
         .values()
         .filter_map(|backend| Some(backend.settings.get("model")?.as_str()?.to_owned()));
     let seen = broker.list(None, LOOKED_AT).await.map(|listing| listing.records).unwrap_or_default();
-    let seen = seen.into_iter().filter_map(|record| record.progress.model);
+    let seen = seen.into_iter().filter_map(|record| record.progress.model).map(present::verbatim);
     configured.chain(seen).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

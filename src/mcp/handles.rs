@@ -10,48 +10,42 @@ use rmcp::model::{
     TaskStatus as State,
 };
 
-use super::{answer::Answer, render};
+use super::answer::Answer;
 use crate::{
-    broker::{Broker, Refusal, TaskView},
-    task::{FailureReason, TaskId, TaskRecord},
+    broker::Broker,
+    present::{self, Refused},
+    task::{TaskId, TaskView},
 };
 
 /// How often a client should ask, in milliseconds. Tasks take minutes.
 const POLL_MS: u64 = 2_000;
 
-/// The most characters of what a task is doing.
-const MESSAGE: usize = 190;
-
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
-    let now = render::moment(chrono::Utc::now());
+    let now = present::moment(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(format!("Task {id} started"));
+        .with_status_message(present::begun(id));
     CreateTaskResult::new(task)
 }
 
 /// `tasks/get`.
 pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, ErrorData> {
     let id = known(id)?;
-    let TaskView { record, live, result, .. } = broker.view(&id, 1).await.map_err(|refusal| refused(&refusal))?;
-    let created = render::moment(record.start.started_at);
+    let TaskView { record, live, result, .. } =
+        broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
+    let created = present::moment(record.start.started_at);
     let updated =
-        render::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
-    let message = match (record.failure_reason(), live) {
-        (Some(reason), _) => reason.to_owned(),
-        (None, Some(live)) => live.last_event.unwrap_or(live.phase),
-        (None, None) => record.status().to_string(),
-    };
+        present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
-        .with_status_message(render::one_line(&message, MESSAGE));
+        .with_status_message(present::state(&record, live.as_ref()));
     let payload = if !record.is_final() {
         TaskPayload::Working
-    } else if is_cancelled(&record) {
+    } else if record.is_cancelled() {
         TaskPayload::Cancelled
     } else {
-        let answer = Answer::served(render::ended(&record, result));
+        let answer = Answer::served(present::ended(&record, result));
         TaskPayload::Completed { result: answer_as_json(answer) }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
@@ -60,7 +54,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
 /// `tasks/cancel`: acknowledged at once; the state follows.
 pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))?;
+    broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
     let broker = broker.clone();
     // It ends by itself, within the grace periods.
     tokio::spawn(async move {
@@ -74,11 +68,7 @@ pub(super) async fn cancel(broker: &Broker, id: &str) -> Result<(), ErrorData> {
 /// `tasks/update`.
 pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     let id = known(id)?;
-    broker.check_exists(&id).await.map_err(|refusal| refused(&refusal))
-}
-
-fn is_cancelled(record: &TaskRecord) -> bool {
-    record.failure_reason() == Some(FailureReason::Cancelled.to_string().as_str())
+    broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))
 }
 
 fn answer_as_json(answer: Answer) -> JsonObject {
@@ -90,9 +80,9 @@ fn answer_as_json(answer: Answer) -> JsonObject {
 }
 
 fn known(id: &str) -> Result<TaskId, ErrorData> {
-    TaskId::parse(id).map_err(|_| refused(&Refusal::NoSuchTask(render::one_line(id, 60))))
+    TaskId::parse(id).map_err(|_| refused(&present::no_such_task(&id.into())))
 }
 
-fn refused(refusal: &Refusal) -> ErrorData {
-    ErrorData::invalid_params(format!("{refusal}; next: {}", refusal.next()), None)
+fn refused(refused: &Refused) -> ErrorData {
+    ErrorData::invalid_params(refused.in_one_line(), None)
 }

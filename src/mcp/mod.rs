@@ -1,15 +1,13 @@
-//! MCP on stdin and stdout: the only code that mentions rmcp.
+//! MCP on stdin and stdout, and over HTTP: the only code that mentions rmcp.
 //!
-//! A call goes through these files: `server` takes it from the protocol, `params` makes values of its arguments, `calls`
-//! does with the broker what is asked (`run` begins tasks and waits for them), `render` puts the answer into words. Both eras of the protocol are served, the
-//! one that begins with `initialize` and the stateless one of 2026-07-28; the difference is rmcp's business.
+//! A call goes through these modules: `server` takes it from the protocol, `crate::request` makes values of its arguments,
+//! `calls` does with the broker what is asked (`run` begins tasks and waits for them), and `crate::present` puts the answer
+//! into words. Both eras of the protocol are served, the one that begins with `initialize` and the stateless one of
+//! 2026-07-28; the difference is rmcp's business.
 //!
 //! Nothing is known here about files, processes or agents: that is the broker's side.
 
 mod answer;
-mod arguments;
-#[cfg(any(test, feature = "fuzzing"))]
-mod as_read;
 mod caller;
 mod calls;
 mod cancellation;
@@ -17,28 +15,22 @@ mod channel;
 mod completion;
 mod connection;
 mod extra;
-#[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
 mod handles;
-#[cfg(test)]
-mod hostile_tests;
 pub mod http;
 mod icon;
-mod input;
 mod looks;
 mod office;
-mod params;
+mod pacing;
 mod progress;
 mod prompts;
 mod readable;
-mod render;
+mod readable_body;
 mod repair;
 mod resources;
 mod run;
 mod runtime;
 mod server;
 mod start_problem;
-mod stdio;
 mod tools;
 
 use std::{process::ExitCode, time::Duration};
@@ -51,15 +43,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::process::heed_file_limit;
+use crate::{
+    process::heed_file_limit,
+    stdio::{self, Input, Stdin, Stdout},
+};
 use connection::Connection;
-use input::Input;
 pub use office::Office;
+use pacing::Paced;
 use readable::{Answering, readable_lines};
-pub(crate) use render::{brief, ends};
 use server::Server;
 pub use start_problem::StartProblem;
-use stdio::{Stdin, Stdout, pacing::Paced};
 
 /// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
 /// owns it.

@@ -1,12 +1,12 @@
 //! A server with its broker, or without one.
 
-use crate::broker::Broker;
+use crate::{broker::Broker, present::Refused};
 
 /// What a server can do for its callers.
 #[derive(Debug, Clone)]
 pub enum Office {
     /// Everything.
-    Open(Broker),
-    /// Nothing but tell what is wrong with its configuration: the whole message, for people.
-    Closed(String),
+    Open(Box<Broker>),
+    /// Nothing but tell what is wrong with its configuration.
+    Closed(Vec<Refused>),
 }

@@ -12,8 +12,7 @@ use rmcp::{
 };
 use tokio::time::{sleep_until, timeout};
 
-use super::render::one_line;
-use crate::task::{TaskId, span};
+use crate::{present, task::TaskId};
 
 /// Time between two messages. News in between replaces news that was not told yet.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -24,9 +23,6 @@ const SILENCE: Duration = Duration::from_secs(25);
 
 /// How long the last message may hold up the answer.
 const LAST_MESSAGE: Duration = Duration::from_secs(1);
-
-/// The most characters of a message.
-const MESSAGE: usize = 190;
 
 /// Tells one client about one task.
 pub(super) struct Progress {
@@ -42,7 +38,7 @@ impl Progress {
     pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId, heartbeat: Duration) -> Self {
         let pacing = Pacing::begin(id, heartbeat, Instant::now());
         let mut progress = Self { peer, token, pacing, told: 0, on_its_way: None };
-        progress.send(format!("Task {id} started"));
+        progress.send(present::begun(id));
         progress
     }
 
@@ -102,7 +98,7 @@ impl Pacing {
     }
 
     fn event(&mut self, event: &str) {
-        self.news = Some(one_line(event, MESSAGE));
+        self.news = Some(present::progress(event));
     }
 
     fn due(&self) -> Instant {
@@ -115,16 +111,14 @@ impl Pacing {
             self.last = Some(news.clone());
             return news;
         }
-        let running = format!("Task {} running for {}", self.id, span(now - self.began));
-        let last = self.last.as_ref().map_or(String::new(), |last| format!(", last: {last}"));
-        one_line(&(running + &last), MESSAGE)
+        present::still_running(&self.id, now - self.began, self.last.as_deref())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::{as_read::is_unseemly, hostile_tests::HOSTILE};
+    use crate::present::{as_read::is_unseemly, hostile_tests::HOSTILE};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();

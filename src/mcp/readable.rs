@@ -24,6 +24,7 @@ use tokio::{
 use tokio_util::sync::PollSender;
 
 use super::repair::{Repair, Unreadable, repair};
+use crate::present::protocol;
 
 /// How much is read at once.
 const READ: usize = 16 << 10;
@@ -110,7 +111,7 @@ impl<R> ReadableLines<R> {
         }
         self.line.extend_from_slice(bytes);
         if self.line.len() > DEFAULT_MAX_LINE_LENGTH {
-            let problem = format!("it is longer than {DEFAULT_MAX_LINE_LENGTH} bytes");
+            let problem = protocol::too_long(DEFAULT_MAX_LINE_LENGTH);
             self.lose(Unreadable::new(&self.line, problem));
             (self.line, self.is_skipping) = (vec![], true);
         }
@@ -126,7 +127,7 @@ impl<R> ReadableLines<R> {
                     if message.len() < DEFAULT_MAX_LINE_LENGTH {
                         self.readable.extend(format!("{message}\n").as_bytes());
                     } else {
-                        let problem = format!("it is longer than {DEFAULT_MAX_LINE_LENGTH} bytes");
+                        let problem = protocol::too_long(DEFAULT_MAX_LINE_LENGTH);
                         self.lose(Unreadable::new(message.as_bytes(), problem));
                     }
                 }
@@ -201,9 +202,7 @@ fn with_the_first_step(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcMe
     if let JsonRpcMessage::Error(answer) = &mut message
         && answer.error.message.starts_with(NO_METADATA)
     {
-        let step = "; next: send them, or first send `initialize` with `protocolVersion`, `capabilities` and `clientInfo` in \
-                    its `params`";
-        answer.error.message.to_mut().push_str(step);
+        answer.error.message.to_mut().push_str(protocol::OR_INITIALIZE);
     }
     message
 }

@@ -12,6 +12,8 @@ use rmcp::{
 };
 use serde_json::{Deserializer, Value};
 
+use crate::present::protocol;
+
 /// The result of reading the text of a message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Repair {
@@ -37,23 +39,20 @@ pub(super) struct Unreadable {
 impl Unreadable {
     /// A message that begins with `text` and is not JSON.
     pub(super) fn new(text: &[u8], problem: String) -> Self {
-        let said = format!("Parse error: {problem}; next: send the request again as valid JSON");
+        let said = protocol::unreadable(&problem);
         Self { id: id_of(text), error: ErrorData::parse_error(said, None) }
     }
 
     /// JSON that is not a request.
     fn invalid_request(text: &[u8]) -> Self {
-        let said = "Invalid request; next: send a JSON-RPC 2.0 request, with `jsonrpc`, `id`, `method`, and `params` as an \
-                    object";
-        Self { id: id_of(text), error: ErrorData::invalid_request(said, None) }
+        Self { id: id_of(text), error: ErrorData::invalid_request(protocol::INVALID_REQUEST, None) }
     }
 
     /// A request with an id in a batch, which MCP has not had since 2025-06-18.
     fn in_batch(request: &Value) -> Option<Self> {
         let is_response = request.get("result").or(request.get("error")).is_some();
         let id = serde_json::from_value(request.get("id").filter(|_| !is_response)?.clone()).ok()?;
-        let said = "Invalid request: MCP has no batches; next: send each request as a message of its own";
-        Some(Self { id: Some(id), error: ErrorData::invalid_request(said, None) })
+        Some(Self { id: Some(id), error: ErrorData::invalid_request(protocol::NO_BATCHES, None) })
     }
 
     /// The answer to it.
@@ -77,7 +76,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     let line = JsonLine::read(text);
     if line.objects.is_empty() && line.problem.is_none() {
         // Such as JSON5: a message to people, and to its sender.
-        let other = text.starts_with(b"{").then(|| Unreadable::new(text, "it is not JSON".to_owned()));
+        let other = text.starts_with(b"{").then(|| Unreadable::new(text, protocol::NOT_JSON.to_owned()));
         let other = other.filter(|other| other.id.is_some());
         return other.map_or(Repair::None, |other| Repair::Done { messages: vec![], unreadable: vec![other] });
     }
@@ -85,7 +84,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     for object in line.objects {
         if object.is_incomplete {
             // A number that is missing could be a limit: this is for the caller to correct.
-            let problem = "it has NaN, a number out of range, or too many levels of nesting".to_owned();
+            let problem = protocol::INCOMPLETE.to_owned();
             unreadable.push(Unreadable::new(object.text, problem));
         } else {
             let message = object.value.to_string();

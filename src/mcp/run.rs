@@ -3,19 +3,18 @@
 use rmcp::{RoleServer, service::RequestContext};
 
 use super::{
-    answer::{Answer, Refused},
+    answer::Answer,
     caller::Caller,
     cancellation::Withdrawn,
     connection::{Connection, is_stateless},
-    params::AnswerWhen,
     progress::Progress,
-    render,
 };
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::{OnCallEnd, TaskHandles},
-    store::ResultText,
-    task::{TaskId, TaskRecord},
+    present::{self, Refused},
+    request::AnswerWhen,
+    task::{Message, ResultText, TaskId, TaskRecord},
 };
 
 /// Begins a task, and answers when it is time to.
@@ -23,11 +22,11 @@ pub(super) async fn run(
     broker: &Broker,
     task: NewTask,
     answer_when: AnswerWhen,
-    remarks: Vec<String>,
+    remarks: Vec<Message>,
     mut caller: Caller,
 ) -> Result<Answer, Refused> {
     if caller.context.ct.is_cancelled() {
-        return Ok(Answer::served("Withdrawn before it began.".to_owned()));
+        return Ok(Answer::served(present::withdrawn()));
     }
     // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
     let id = broker.submit(task).await?;
@@ -36,23 +35,25 @@ pub(super) async fn run(
     let waited = match answer_when {
         AnswerWhen::Ended if takes_handles && caller.listening.heard().is_none() => Waited::Handed,
         AnswerWhen::Started => caller.listening.heard().map_or(Waited::Started, Waited::Withdrawn),
-        AnswerWhen::Ended => wait(broker, &id, &mut caller).await.map_err(|refusal| out_of_sight(&id, &refusal))?,
+        AnswerWhen::Ended => wait(broker, &id, &mut caller)
+            .await
+            .map_err(|refusal| present::refusals::cannot_follow(&id, refusal.explain()))?,
     };
     let text = match waited {
         Waited::Started => {
             caller.tell_the_end_of(&id, broker);
-            render::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
+            present::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
         }
         Waited::Handed => return Ok(Answer::handed(id)),
-        Waited::Ended(record, result) => render::ended(&record, result),
+        Waited::Ended(record, result) => present::ended(&record, result),
         Waited::Withdrawn(withdrawn) => match withdrawn.meant_for_the_task(&broker.config().serving) {
             OnCallEnd::Detach => {
                 caller.tell_the_end_of(&id, broker);
-                format!("Task {id} goes on without a listener.")
+                present::detached(&id)
             }
             OnCallEnd::Cancel => {
                 broker.cancel(&id).await?;
-                format!("Task {id} is cancelled.")
+                present::being_cancelled(&id)
             }
         },
     };
@@ -107,13 +108,5 @@ async fn hung_up(context: &RequestContext<RoleServer>, connection: Connection) {
     match connection {
         Connection::Http if is_stateless(context) => context.ct.cancelled().await,
         Connection::Http | Connection::Stdio => std::future::pending().await,
-    }
-}
-
-/// A task was started, and its end cannot be told.
-fn out_of_sight(id: &TaskId, refusal: &Refusal) -> Refused {
-    Refused {
-        problem: format!("Task {id} was started, and cannot be followed: {refusal}"),
-        next: format!("{}, and call `codex_status` with `taskId` {id}", refusal.next()),
     }
 }

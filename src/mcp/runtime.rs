@@ -43,8 +43,7 @@ pub(super) fn start() -> Result<Starting, StartProblem> {
     // ends before the panic unwinds.
     let hook = take_hook();
     set_hook(Box::new(|_| {
-        let problem = no_room();
-        let _ = writeln!(io::stderr(), "{problem}\nnext: {}", problem.next());
+        let _ = writeln!(io::stderr(), "{}", no_room().explain().plain());
         exit(1)
     }));
     let started = build();

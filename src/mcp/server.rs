@@ -30,11 +30,15 @@ use super::{
     looks::Looks,
     prompts, resources,
     resources::watch::Watcher,
-    tools::{self, Defaults, INSTRUCTIONS, tools},
+    tools::{self, defaults_of, tools},
 };
 use crate::{
     broker::Broker,
     config::{Config, tool_of},
+    present::{
+        self, Refused,
+        tools::{Defaults, INSTRUCTIONS},
+    },
     redact::Redactor,
 };
 
@@ -55,7 +59,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(office: Office, connection: Connection) -> Self {
         let defaults = match &office {
-            Office::Open(broker) => Defaults::of(broker.config()),
+            Office::Open(broker) => defaults_of(broker.config()),
             Office::Closed(_) => Defaults::DOCUMENTED,
         };
         let further = match &office {
@@ -83,8 +87,15 @@ impl Server {
     fn broker(&self) -> Result<&Broker, ErrorData> {
         match &self.office {
             Office::Open(broker) => Ok(broker),
-            Office::Closed(problem) => Err(ErrorData::internal_error(problem.clone(), None)),
+            Office::Closed(problems) => {
+                let problems: Vec<_> = self.redacted(problems).iter().map(Refused::plain).collect();
+                Err(ErrorData::internal_error(problems.join("\n"), None))
+            }
         }
+    }
+
+    fn redacted(&self, problems: &[Refused]) -> Vec<Refused> {
+        problems.iter().map(|problem| problem.clone().redacted(&self.redactor)).collect()
     }
 
     fn has_channel(&self) -> bool {
@@ -100,7 +111,7 @@ impl Server {
                 let caller = Caller { context, connection: self.connection, listening, looks, channel };
                 call.carry_out(broker, caller).await.with_notices(broker.notices())
             }
-            Office::Closed(problem) => Answer::refused(self.redactor.text(problem).into_owned()),
+            Office::Closed(problems) => Answer::refused(&self.redacted(problems)),
         };
         answer.with_redacted_notices(&self.redactor)
     }
@@ -259,10 +270,7 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         // A known method with parameters that cannot be read also comes here.
         if request.method == CallToolRequestMethod::VALUE {
-            return Err(ErrorData::invalid_params(
-                "tools/call takes a `name`, and `arguments` that are an object",
-                None,
-            ));
+            return Err(ErrorData::invalid_params(present::protocol::NO_TOOL_CALL, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
@@ -290,13 +298,7 @@ fn all_tools(further: &Further, defaults: Defaults) -> Vec<Tool> {
 
 /// The answer, whatever happens: rmcp leaves a client without one when a handler panics.
 async fn answered(answering: impl Future<Output = Answer>) -> Answer {
-    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
-        Answer::refused(
-            "This call failed because of a fault in codex-connector; a task that it started goes on.\n\
-             next: call `codex_tasks`, and report the fault with what the server printed on stderr"
-                .to_owned(),
-        )
-    })
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| Answer::refused(&[present::refusals::fault()]))
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use std::{io, net::SocketAddr};
 
+use crate::present::{Refused, refusals};
+
 /// Why a server did not begin.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum StartProblem {
     /// The operating system has no room for its threads.
-    #[error("cannot start the threads of the server: {0}")]
-    NoThreads(#[source] io::Error),
+    NoThreads(io::Error),
     /// Its address cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
     NotListening {
         /// The address.
         address: SocketAddr,
@@ -19,13 +19,11 @@ pub enum StartProblem {
 }
 
 impl StartProblem {
-    /// What to do about it.
-    pub fn next(&self) -> &'static str {
+    /// The problem, and the next step.
+    pub fn explain(&self) -> Refused {
         match self {
-            Self::NoThreads(_) => {
-                "raise the limit on processes (`ulimit -u`, or `pids.max` of the container), or end other processes"
-            }
-            Self::NotListening { .. } => "choose another port; 0 is any",
+            Self::NoThreads(error) => refusals::no_threads(error),
+            Self::NotListening { address, error } => refusals::cannot_listen(*address, error),
         }
     }
 }

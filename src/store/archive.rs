@@ -51,7 +51,7 @@ fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
 /// A record of an archive, to which nothing will be added: the original program is gone, and left some as `running`.
 fn closed(mut record: TaskRecord) -> TaskRecord {
     record.end.get_or_insert_with(|| TaskEnd {
-        failure_reason: Some(FailureReason::ServerRestarted.to_string()),
+        failure_reason: Some(FailureReason::ServerRestarted.to_string().into()),
         ..TaskEnd::bare(EndStatus::Interrupted)
     });
     record
@@ -106,7 +106,7 @@ mod tests {
         }));
         let record = understand("0123abcd", &entry).expect("status and start are there");
         assert_eq!(
-            (record.start.task.as_str(), record.end.map(|end| (end.status, end.exit_code))),
+            (record.start.task.raw(), record.end.map(|end| (end.status, end.exit_code))),
             ("fix it", Some((EndStatus::Completed, Some(0))))
         );
         assert_eq!((record.start.sandbox, record.progress.pid), (None, None));

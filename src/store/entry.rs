@@ -7,7 +7,7 @@ use super::{
     catalog::{CatalogError, Row},
     repository::Repositories,
 };
-use crate::task::{TaskRecord, cut_middle};
+use crate::task::{TaskRecord, Untrusted, cut_middle};
 
 /// The characters of a text that an entry keeps if it is not written for a task with limits of its own.
 pub(super) const CUT: usize = 2_000;
@@ -15,10 +15,11 @@ pub(super) const CUT: usize = 2_000;
 /// The entry of a record in `tasks.json`, its texts cut to `text` characters.
 pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {
     let mut record = record.clone();
-    record.start.task = cut_middle(&record.start.task, text);
+    let cut = |long: &Untrusted| Untrusted::from(cut_middle(long.raw(), text));
+    record.start.task = cut(&record.start.task);
     let of_end = record.end.iter_mut().flat_map(|end| [&mut end.result, &mut end.agent_said]);
     for long in [&mut record.progress.command, &mut record.progress.model].into_iter().chain(of_end) {
-        *long = long.take().map(|long| cut_middle(&long, text));
+        *long = long.take().map(|long| cut(&long));
     }
     record.progress.environment.clear();
     serde_json::value::to_raw_value(&record).expect("a record has only string keys")
@@ -38,7 +39,7 @@ pub(super) fn row(record: &TaskRecord, text: usize, repositories: &mut Repositor
         backend: record.progress.backend.as_ref().map(ToString::to_string).unwrap_or_default(),
         repository: repositories.of(directory),
         directory: directory.to_string_lossy().into_owned(),
-        session: record.progress.session_id.clone(),
+        session: record.progress.session_id.clone().map(Untrusted::into_raw),
         usage: end.and_then(|end| end.usage),
         changes: None,
         from_original: is_original,

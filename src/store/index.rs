@@ -83,8 +83,7 @@ impl Index {
         let Some(_lock) = self.lock(LOCK_PATIENCE)? else {
             self.mark_dirty()?;
             self.notices.add(
-                "tasks.json is locked by a process that does not let go; for other programs it is out of date for now"
-                    .to_owned(),
+                "tasks.json is locked by a process that does not let go; for other programs it is out of date for now",
             );
             return Ok(Written::default());
         };

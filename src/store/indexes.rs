@@ -221,7 +221,7 @@ impl Indexes {
             )),
             // The lock stays, so it tells a catalog that was removed from the first one.
             None if rebuilt.is_new && was_there && count > 0 => {
-                self.notices.add("index.sqlite was missing; it was rebuilt from the records of the tasks".to_owned());
+                self.notices.add("index.sqlite was missing; it was rebuilt from the records of the tasks");
             }
             None => {}
         }

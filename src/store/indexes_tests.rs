@@ -346,13 +346,13 @@ fn tasks_of_the_original_program_are_listed_and_whole_from_the_first_moment_on()
     assert_eq!((listed(&upkeep).len(), stored(&upkeep)), (21, 21));
     let oldest = TaskId::parse("00000000").expect("an ID");
     let whole = |upkeep: &Upkeep| upkeep.reader().record(&oldest).expect("it is readable").expect("it is known");
-    assert_eq!(whole(&upkeep).start.task.len(), 5_000);
+    assert_eq!(whole(&upkeep).start.task.raw().len(), 5_000);
     // Only the archive knows it now, and the catalog has read that already.
     fs::remove_file(upkeep.layout().catalog()).expect("it is there");
     assert_eq!(listed(&upkeep).len(), 21);
     upkeep.catch_up(now());
     assert_eq!((listed(&upkeep).len(), stored(&upkeep)), (21, 21));
-    assert_eq!(whole(&upkeep).start.task.len(), 5_000);
+    assert_eq!(whole(&upkeep).start.task.raw().len(), 5_000);
     assert!(matches!(upkeep.claim(&oldest), Ok(crate::store::Claim::InUse)), "an ID is given away twice");
 }
 

@@ -61,8 +61,7 @@ pub use notified::{NotifiedEnds, Untold};
 pub use open_task::{Claim, LiveWriter, OpenTask, Place, Released, Turn};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    Extent, FileFacts, FileIdentity, Listing, Piece, Reader, ResultText, Tail, TaskFile, TimelineEntries,
-    TimelinePlace, TimelineReader,
+    Extent, FileFacts, FileIdentity, Piece, Reader, TaskFile, TimelineEntries, TimelinePlace, TimelineReader,
 };
 pub use requests::Requests;
 pub use timeline::TimelineWriter;

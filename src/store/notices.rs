@@ -5,13 +5,16 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::{self, Display},
+    fmt::Display,
     io, mem,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::task::TaskId;
+use crate::{
+    present::{notices, plain},
+    task::{Message, TaskId},
+};
 
 /// The notices of one data directory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +22,7 @@ pub struct Notices(Arc<Mutex<Pending>>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    texts: Vec<String>,
+    notices: Vec<Message>,
     damage: BTreeSet<Damage>,
     /// How many sentences there was no room for.
     left_out: u64,
@@ -39,66 +42,58 @@ pub(super) enum Damage {
     Record(TaskId),
 }
 
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Damage {
+    pub(super) fn notice(&self) -> Message {
         match self {
-            Self::Index => f.write_str(
-                "tasks.json is damaged, too large, or of a later version; the records of the tasks are shown instead",
-            ),
-            Self::Catalog(problem) => {
-                write!(f, "{problem}; the records of the tasks are listed instead until it is rebuilt")
-            }
-            Self::Record(id) => write!(
-                f,
-                "the record of task {id} is damaged, too large, or of a later version; the task is shown as the index knows it"
-            ),
+            Self::Index => notices::damaged_index(),
+            Self::Catalog(problem) => notices::damaged_catalog(problem),
+            Self::Record(id) => notices::damaged_record(id),
         }
     }
 }
 
 impl Notices {
-    /// All notices since the last call, in words for people.
-    pub fn take(&self) -> Vec<String> {
+    /// All notices since the last call.
+    pub fn take(&self) -> Vec<Message> {
         let mut pending = self.pending();
-        let Pending { texts, damage, left_out } = mem::take(&mut *pending);
-        let more = (left_out > 0).then(|| format!("{left_out} more problems are in the log of the server"));
-        texts.into_iter().chain(damage.iter().map(Damage::to_string)).chain(more).collect()
+        let Pending { notices, damage, left_out } = mem::take(&mut *pending);
+        let more = (left_out > 0).then(|| notices::left_out(left_out));
+        notices.into_iter().chain(damage.iter().map(Damage::notice)).chain(more).collect()
     }
 
     /// Adds the notice that a task whose supervisor is gone cannot be finalized now.
     pub fn add_unfinalized(&self, id: &TaskId, error: &dyn Display) {
-        self.add(format!(
-            "task {id} has lost its supervisor and cannot be finalized now: {error}; until then it is shown as its record says"
-        ));
+        self.add(notices::unfinalized(id, &error));
     }
 
     /// Adds the notice that a small file is ignored, because it cannot be read.
     pub(super) fn add_ignored(&self, path: &Path, error: &io::Error) {
-        self.add(format!("{} is ignored: {error}; remove it, or the problem stays", path.display()));
+        self.add(notices::ignored_file(path, error));
     }
 
-    /// Adds a sentence, once, and logs it. Beyond [`MOST`] it is only logged.
-    pub(super) fn add(&self, notice: String) {
+    /// Adds a notice, once, and logs it. Beyond [`MOST`] it is only logged. A `String` counts as text from outside.
+    pub(super) fn add(&self, notice: impl Into<Message>) {
+        let notice = notice.into();
         let mut pending = self.pending();
-        if pending.texts.contains(&notice) {
+        if pending.notices.contains(&notice) {
             return;
         }
-        tracing::warn!(notice, "data directory");
-        match pending.texts.len() {
-            0..MOST => pending.texts.push(notice),
+        tracing::warn!(notice = plain(&notice), "data directory");
+        match pending.notices.len() {
+            0..MOST => pending.notices.push(notice),
             MOST.. => pending.left_out += 1,
         }
     }
 
     /// Adds the notice that damage was repaired, which takes the place of the damage.
-    pub(super) fn add_repaired(&self, damage: &Damage, notice: String) {
+    pub(super) fn add_repaired(&self, damage: &Damage, notice: impl Into<Message>) {
         self.pending().damage.remove(damage);
         self.add(notice);
     }
 
     /// Reports damage, for whoever repairs it.
     pub(super) fn report(&self, damage: Damage) {
-        tracing::debug!(%damage, "data directory");
+        tracing::debug!(?damage, "data directory");
         let mut pending = self.pending();
         // The next reader finds the rest again.
         if pending.damage.len() < MOST {
@@ -130,7 +125,7 @@ mod tests {
         }
         let taken = notices.take();
         assert_eq!(taken.len(), 201);
-        assert_eq!(taken.last().map(String::as_str), Some("200 more problems are in the log of the server"));
+        assert_eq!(taken.last().map(Message::words).as_deref(), Some("200 more problems are in the log of the server"));
         assert!(notices.take().is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use connector_api::{Complaint, Exit, Outcome, Verdict, Warning};
 
-use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, cut_middle, signal_name};
+use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
 
 /// As much of an answer, or of an agent's complaint, as its record holds.
 const MOST_TEXT: usize = 40_000;
@@ -196,10 +196,12 @@ impl End {
                     // The complaint is about the exit, not about the work.
                     None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        end.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT));
-                        end.advice = complaint.advice;
+                        end.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT).into());
+                        end.advice = complaint.advice.map(Untrusted::from);
                     }
-                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => end.agent_said = trouble,
+                    Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
+                        end.agent_said = trouble.map(Untrusted::from);
+                    }
                     Some((StopCause::Cancelled | StopCause::ServerGone | StopCause::Displaced, _)) => {}
                 }
             }
@@ -208,10 +210,10 @@ impl End {
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
         let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MOST_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
-        end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT));
+        end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT).into());
         // A resumed session is known from the start, also if its agent never ran.
         if let Some(session) = self.verdict.session_id {
-            record.progress.session_id = Some(session);
+            record.progress.session_id = Some(session.into());
         }
         end.usage = self.verdict.usage;
         record.end = Some(end);

@@ -45,7 +45,7 @@ fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
         }))
         .expect("the documented fields are enough");
         end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
-        assert_eq!(record.progress.session_id.as_deref(), Some("resumed"));
+        assert_eq!(record.progress.session_id.as_ref().map(Untrusted::raw), Some("resumed"));
     }
 }
 
@@ -149,8 +149,11 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
         recorded(End { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
     };
     let end = of(true, Exit::Code(1), None);
-    assert_eq!(end.failure_reason.as_deref(), Some("Exited with code 1"));
-    assert_eq!((end.turn_completed, end.agent_said, end.result.as_deref()), (true, None, Some("done")));
+    assert_eq!(end.failure_reason.as_ref().map(Untrusted::raw), Some("Exited with code 1"));
+    assert_eq!(
+        (end.turn_completed, end.agent_said, end.result.as_ref().map(Untrusted::raw)),
+        (true, None, Some("done"))
+    );
     for (has_completed, exit, stopped) in [
         (false, Exit::Code(1), None),
         (false, Exit::Signal(9), None),
@@ -160,7 +163,7 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     ] {
         assert!(!of(has_completed, exit, stopped).turn_completed, "{has_completed} {exit} {stopped:?}");
     }
-    assert_eq!(of(false, Exit::Code(1), None).agent_said.as_deref(), Some("no"));
+    assert_eq!(of(false, Exit::Code(1), None).agent_said.as_ref().map(Untrusted::raw), Some("no"));
 }
 
 #[test]
@@ -169,8 +172,11 @@ fn a_turn_completed_before_a_fatal_signal_keeps_its_answer_and_its_reason() {
         for outcome in [failed(), Outcome::Completed] {
             let verdict = Verdict { outcome, answer: Some("done".into()), session_id: None, usage: None };
             let end = recorded(End { exit: Some(Exit::Signal(signal)), verdict, has_completed: true, ..clean() });
-            assert_eq!(end.failure_reason.as_deref(), Some(reason));
-            assert_eq!((end.turn_completed, end.agent_said, end.result.as_deref()), (true, None, Some("done")));
+            assert_eq!(end.failure_reason.as_ref().map(Untrusted::raw), Some(reason));
+            assert_eq!(
+                (end.turn_completed, end.agent_said, end.result.as_ref().map(Untrusted::raw)),
+                (true, None, Some("done"))
+            );
         }
     }
 }
@@ -196,7 +202,10 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
             let end = End { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
             assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
             let record = recorded(end);
-            assert_eq!((record.status, record.failure_reason.as_deref()), (EndStatus::Failed, Some(reason)));
+            assert_eq!(
+                (record.status, record.failure_reason.as_ref().map(Untrusted::raw)),
+                (EndStatus::Failed, Some(reason))
+            );
             assert_eq!(record.warnings[0].message, "it was moved", "{reason}");
         }
     }

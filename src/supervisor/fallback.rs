@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{
     registry::Registry,
-    task::{Fallback, FrozenBackend, first_line},
+    task::{Fallback, FrozenBackend, Untrusted, first_line},
 };
 
 /// The backend that the task was submitted to, after it turned out to be unable to work.
 struct First {
     end: End,
     backend: FrozenBackend,
-    model: Option<String>,
+    model: Option<Untrusted>,
 }
 
 impl Task {
@@ -79,9 +79,9 @@ impl Task {
 
     /// Records why the present backend does not do the task, and returns it in one line.
     fn set_aside(&mut self, why: &str) -> String {
-        let mut why = format!("{}: {}", self.spec.backend.name, first_line(why));
-        self.redactor.redact(&mut why);
-        self.record.progress.fell_back.push(why.clone());
+        let why = first_line(why);
+        let why = format!("{}: {}", self.spec.backend.name, self.redactor.text(&why));
+        self.record.progress.fell_back.push(why.as_str().into());
         why
     }
 }

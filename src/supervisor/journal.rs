@@ -25,7 +25,7 @@ use crate::{
     process::{Member, Piece},
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
-    task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, WarningSource, excerpt, first_line, span},
+    task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, excerpt, first_line, span},
 };
 
 /// A line is in the log after this long.
@@ -67,8 +67,10 @@ impl Journal {
 
     /// The beginning of the log.
     pub(super) fn header(&mut self, spec: &TaskSpec, record: Option<&TaskRecord>) {
-        let command = record.and_then(|record| record.progress.command.as_deref()).unwrap_or("(not started)");
-        let version = record.and_then(|record| record.progress.agent_version.as_deref()).unwrap_or("unknown version");
+        let command =
+            record.and_then(|record| record.progress.command.as_ref()).map_or("(not started)", Untrusted::raw);
+        let version =
+            record.and_then(|record| record.progress.agent_version.as_ref()).map_or("unknown version", Untrusted::raw);
         let model = spec.request.model.as_deref().map(|model| self.redaction.text(model));
         let model = model.as_deref().unwrap_or("(the agent's own default)");
         let timeout = spec.policy.timeout.map_or("none".to_owned(), |limit| format!("{}ms", limit.as_millis()));
@@ -127,7 +129,7 @@ impl Journal {
         if let Some(backend) = &progress.backend {
             self.timeline.add(TimelineEvent::Started {
                 backend: backend.clone(),
-                version: progress.agent_version.clone(),
+                version: progress.agent_version.clone().map(Untrusted::into_raw),
                 attempt: progress.attempt,
             });
         }

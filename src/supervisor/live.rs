@@ -8,7 +8,7 @@ use connector_api::AgentEvent;
 use super::{entries::entry_of, failures::Failures, stream::Stream};
 use crate::{
     store::LiveWriter,
-    task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, cut_middle, span},
+    task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, Untrusted, cut_middle, span},
 };
 
 /// Time between two live views.
@@ -36,7 +36,7 @@ impl Live {
     pub(super) fn begin(writer: LiveWriter) -> Self {
         let view = LiveView {
             format: RECORD_FORMAT,
-            phase: "starting".to_owned(),
+            phase: "starting".into(),
             last_event: None,
             trouble: None,
             stdout_bytes: 0,
@@ -60,7 +60,7 @@ impl Live {
     pub(super) fn phase(&mut self, phase: &str) -> bool {
         let is_new = self.view.phase != phase;
         if is_new {
-            phase.clone_into(&mut self.view.phase);
+            self.view.phase = phase.into();
             self.is_changed = true;
         }
         is_new
@@ -69,7 +69,7 @@ impl Live {
     /// Something else than the agent did this, in one line.
     pub(super) fn line(&mut self, line: String) {
         self.newest = None;
-        self.view.last_event = Some(line);
+        self.view.last_event = Some(line.into());
         self.is_changed = true;
     }
 
@@ -103,7 +103,7 @@ impl Live {
     /// The agent did this.
     pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
         self.view.trouble = match &event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE)),
+            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE).into()),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.view.trouble.take(),
             AgentEvent::SessionStarted { .. }
             | AgentEvent::Message { .. }
@@ -145,7 +145,7 @@ impl Live {
 
     /// What the agent is trying to recover from.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.view.trouble.clone()
+        self.view.trouble.clone().map(Untrusted::into_raw)
     }
 
     /// Whether the view has changed since it was written.
@@ -159,7 +159,8 @@ impl Live {
             return;
         }
         if let Some((event, took)) = self.newest.take() {
-            self.view.last_event = entry_of(&event, took).as_ref().and_then(TimelineEvent::headline);
+            let headline = entry_of(&event, took).as_ref().and_then(TimelineEvent::headline);
+            self.view.last_event = headline.map(Untrusted::from);
         }
         (self.is_changed, self.written) = (false, Some(Instant::now()));
         if let Err(error) = self.writer.write(&self.view) {

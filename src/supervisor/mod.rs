@@ -232,8 +232,8 @@ impl Task {
         self.usage_scope = usage_scope;
         self.spec.request.working_directory.clone_from(&request.working_directory);
         self.record.progress.working_directory.clone_from(&request.working_directory);
-        self.record.progress.command = Some(prepare::quoted(&command));
-        self.record.progress.agent_version = Some(version);
+        self.record.progress.command = Some(prepare::quoted(&command).into());
+        self.record.progress.agent_version = Some(version.into());
         self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));

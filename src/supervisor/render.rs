@@ -73,7 +73,7 @@ pub(super) fn summary(record: &TaskRecord) -> String {
         [("Failure reason", &end.failure_reason), ("The agent said", &end.agent_said), ("What to do", &end.advice)];
     for (label, text) in more {
         if let Some(text) = text {
-            lines.push_str(&format!("\n{label}: {text}"));
+            lines.push_str(&format!("\n{label}: {}", text.raw()));
         }
     }
     match (end.usage, end.session_usage) {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Untrusted;
+
 /// Eight lower-case hex characters. Safe as a file name by construction.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -18,11 +20,7 @@ impl TaskId {
     /// Reads an id. Fails with [`NoTaskId`] for anything but eight hex characters.
     pub fn parse(word: &str) -> Result<Self, NoTaskId> {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        if word.len() == 8 && word.chars().all(hex) {
-            Ok(Self(word.to_owned()))
-        } else {
-            Err(NoTaskId(word.to_owned()))
-        }
+        if word.len() == 8 && word.chars().all(hex) { Ok(Self(word.to_owned())) } else { Err(NoTaskId(word.into())) }
     }
 
     /// The eight characters.
@@ -52,9 +50,24 @@ impl From<TaskId> for String {
 }
 
 /// A word that can be no task's id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no task id: a task id is eight characters of 0-9 and a-f")]
-pub struct NoTaskId(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoTaskId(Untrusted);
+
+impl NoTaskId {
+    /// The word.
+    pub fn word(&self) -> &Untrusted {
+        &self.0
+    }
+}
+
+/// The word is left out: it may hold anything.
+impl fmt::Display for NoTaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a task id: a task id is eight characters of 0-9 and a-f")
+    }
+}
+
+impl std::error::Error for NoTaskId {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::iter;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{activity::ActivityKind, record::TaskRecord};
+use super::{Untrusted, activity::ActivityKind, record::TaskRecord};
 
 /// Where a running task stands: `run/<id>/live.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,11 +14,11 @@ pub struct LiveView {
     /// [`RECORD_FORMAT`](super::RECORD_FORMAT).
     pub format: u32,
     /// What the supervisor is doing, in words for people: `working`, `stopping: cancelled`.
-    pub phase: String,
+    pub phase: Untrusted,
     /// The last thing the agent did, in one line.
-    pub last_event: Option<String>,
+    pub last_event: Option<Untrusted>,
     /// What the agent is trying to get over, such as a lost connection; gone once it does anything else.
-    pub trouble: Option<String>,
+    pub trouble: Option<Untrusted>,
     /// Bytes that the agent wrote to stdout.
     pub stdout_bytes: u64,
     /// Bytes that the agent wrote to stderr.
@@ -34,7 +34,7 @@ pub struct LiveView {
 impl LiveView {
     /// The texts in it that may hold words of an agent.
     pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
-        iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble)
+        iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble).map(Untrusted::raw_mut)
     }
 
     /// Brings a running task's record up to this moment.

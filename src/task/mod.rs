@@ -8,6 +8,7 @@ mod ceiling;
 mod end;
 mod id;
 mod live;
+mod message;
 mod origin;
 mod policy;
 mod record;
@@ -18,6 +19,8 @@ mod spec;
 mod status;
 mod text;
 mod timeline;
+mod untrusted;
+mod view;
 
 pub use above_ceiling::AboveCeiling;
 pub use activity::ActivityKind;
@@ -26,6 +29,8 @@ pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
 pub use id::{NoTaskId, TaskId};
 pub use live::LiveView;
+pub(crate) use message::message;
+pub use message::{Message, Part};
 pub use origin::{ChosenBy, RuleOrigin};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
@@ -39,3 +44,5 @@ pub use timeline::{
     WarningSource, excerpt, within,
 };
 pub(crate) use timeline::{is_exempt, outcome};
+pub use untrusted::Untrusted;
+pub use view::{Listing, ResultText, Steps, Tail, TaskView};

@@ -11,7 +11,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Serialize};
 
-use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, millis_of, span};
+use super::{ActivityKind, EndStatus, FailureReason, TaskId, TaskSpec, TaskStatus, Untrusted, millis_of, span};
 
 /// The format of a record that this version writes. A record without a number was written by the original program.
 pub const RECORD_FORMAT: u32 = 1;
@@ -39,7 +39,7 @@ pub struct TaskRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskStart {
     /// The prompt.
-    pub task: String,
+    pub task: Untrusted,
     /// What the agent may touch.
     pub sandbox: Option<Sandbox>,
     /// When it began.
@@ -66,13 +66,13 @@ pub struct TaskProgress {
     /// Where the agent works.
     pub working_directory: PathBuf,
     /// The model asked for.
-    pub model: Option<String>,
+    pub model: Option<Untrusted>,
     /// The agent's process.
     pub pid: Option<u32>,
     /// The agent's command line, quoted as for a shell.
-    pub command: Option<String>,
+    pub command: Option<Untrusted>,
     /// The agent's version, as probed.
-    pub agent_version: Option<String>,
+    pub agent_version: Option<Untrusted>,
     /// Names of environment variables: `set`, `not set` or `removed`. Never a value.
     pub environment: BTreeMap<String, String>,
     /// Bytes that the agent wrote to stdout.
@@ -86,9 +86,9 @@ pub struct TaskProgress {
     /// Heartbeats so far.
     pub heartbeat_count: u64,
     /// The agent's own id for its session.
-    pub session_id: Option<String>,
+    pub session_id: Option<Untrusted>,
     /// Which backends could not work at all before this one, and why, in words for people.
-    pub fell_back: Vec<String>,
+    pub fell_back: Vec<Untrusted>,
     /// Which try at this task this is, from 1.
     pub attempt: u32,
     /// The agent's process, beyond its pid.
@@ -107,11 +107,11 @@ pub struct TaskEnd {
     /// The name of the signal that ended the agent.
     pub exit_signal: Option<String>,
     /// One of the documented reasons.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<Untrusted>,
     /// What the agent itself said about its failure.
-    pub agent_said: Option<String>,
+    pub agent_said: Option<Untrusted>,
     /// What the user can do about the failure.
-    pub advice: Option<String>,
+    pub advice: Option<Untrusted>,
     /// Whether the agent completed its turn before it exited with an error.
     pub turn_completed: bool,
     /// Caveats about the run that its status does not show.
@@ -121,7 +121,7 @@ pub struct TaskEnd {
     /// The same for people.
     pub duration_formatted: Option<String>,
     /// The agent's final message, cut in the middle when it is long; the result file has it whole.
-    pub result: Option<String>,
+    pub result: Option<Untrusted>,
     /// Tokens that this run used.
     pub usage: Option<Usage>,
     /// Tokens that the resumed session has used so far, if the agent reports that total.
@@ -137,7 +137,7 @@ impl TaskRecord {
             id: spec.id.clone(),
             from_original: false,
             start: TaskStart {
-                task: spec.request.prompt.clone(),
+                task: spec.request.prompt.as_str().into(),
                 sandbox: Some(spec.request.sandbox),
                 started_at: now,
                 timeout_ms: spec.policy.timeout.map(millis_of),
@@ -150,7 +150,7 @@ impl TaskRecord {
             progress: TaskProgress {
                 backend: Some(spec.backend.name.clone()),
                 working_directory: spec.request.working_directory.clone(),
-                model: spec.request.model.clone(),
+                model: spec.request.model.clone().map(Untrusted::from),
                 pid: None,
                 command: None,
                 agent_version: None,
@@ -160,7 +160,7 @@ impl TaskRecord {
                 last_activity_at: Some(now),
                 last_activity_type: Some(ActivityKind::Started),
                 heartbeat_count: 0,
-                session_id: spec.request.resume.clone(),
+                session_id: spec.request.resume.clone().map(Untrusted::from),
                 fell_back: vec![],
                 attempt: spec.attempt,
                 agent: None,
@@ -180,8 +180,13 @@ impl TaskRecord {
     }
 
     /// One of the documented reasons; none while the task runs, and for one that completed.
-    pub fn failure_reason(&self) -> Option<&str> {
-        self.end.as_ref()?.failure_reason.as_deref()
+    pub fn failure_reason(&self) -> Option<&Untrusted> {
+        self.end.as_ref()?.failure_reason.as_ref()
+    }
+
+    /// Whether it ended because someone asked for it.
+    pub fn is_cancelled(&self) -> bool {
+        self.failure_reason().is_some_and(|reason| *reason == *FailureReason::Cancelled.to_string())
     }
 
     /// When the task ended; none while it runs, and in some records of the original program.
@@ -190,8 +195,8 @@ impl TaskRecord {
     }
 
     /// What the agent itself said about its failure.
-    pub fn agent_said(&self) -> Option<&str> {
-        self.end.as_ref()?.agent_said.as_deref()
+    pub fn agent_said(&self) -> Option<&Untrusted> {
+        self.end.as_ref()?.agent_said.as_ref()
     }
 
     /// Tokens that this task's session had used when it ended, for agents that report a total.
@@ -225,7 +230,7 @@ impl TaskStart {
             result_file: _,
             debug_file: _,
         } = self;
-        iter::once(task)
+        iter::once(task.raw_mut())
     }
 }
 
@@ -250,7 +255,7 @@ impl TaskProgress {
             attempt: _,
             agent: _,
         } = self;
-        [model, command, agent_version, session_id].into_iter().flatten().chain(fell_back)
+        [model, command, agent_version, session_id].into_iter().flatten().chain(fell_back).map(Untrusted::raw_mut)
     }
 }
 
@@ -259,7 +264,7 @@ impl TaskEnd {
     pub fn new(status: EndStatus, reason: Option<FailureReason>, now: DateTime<Utc>, ran: Duration) -> Self {
         Self {
             completed_at: Some(now.trunc_subsecs(3)),
-            failure_reason: reason.map(|reason| reason.to_string()),
+            failure_reason: reason.map(|reason| reason.to_string().into()),
             duration: Some(millis_of(ran)),
             duration_formatted: Some(span(ran)),
             ..Self::bare(status)
@@ -313,7 +318,7 @@ impl TaskEnd {
         } = self;
         let warnings =
             warnings.iter_mut().flat_map(|warning| iter::once(&mut warning.message).chain(&mut warning.advice));
-        [failure_reason, agent_said, advice, result].into_iter().flatten().chain(warnings)
+        [failure_reason, agent_said, advice, result].into_iter().flatten().map(Untrusted::raw_mut).chain(warnings)
     }
 }
 

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use connector_api::{BackendName, Sandbox, Usage, Warning};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ActivityKind, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, record::ProcessIdentity};
+use super::{
+    ActivityKind, TaskEnd, TaskId, TaskProgress, TaskRecord, TaskStart, TaskStatus, Untrusted, record::ProcessIdentity,
+};
 
 /// The fields of the file. Each is documented where it is used: in [`TaskRecord`] and its parts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,7 +21,7 @@ struct RecordFile {
     format: u32,
     id: TaskId,
     #[serde(default)]
-    task: String,
+    task: Untrusted,
     #[serde(default)]
     backend: Option<BackendName>,
     #[serde(default)]
@@ -27,7 +29,7 @@ struct RecordFile {
     #[serde(default)]
     working_directory: PathBuf,
     #[serde(default)]
-    model: Option<String>,
+    model: Option<Untrusted>,
     status: TaskStatus,
     started_at: DateTime<Utc>,
     #[serde(default)]
@@ -35,9 +37,9 @@ struct RecordFile {
     #[serde(default)]
     pid: Option<u32>,
     #[serde(default)]
-    command: Option<String>,
+    command: Option<Untrusted>,
     #[serde(default)]
-    agent_version: Option<String>,
+    agent_version: Option<Untrusted>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     #[serde(default)]
@@ -57,11 +59,11 @@ struct RecordFile {
     #[serde(default)]
     exit_signal: Option<String>,
     #[serde(default)]
-    failure_reason: Option<String>,
+    failure_reason: Option<Untrusted>,
     #[serde(default)]
-    agent_said: Option<String>,
+    agent_said: Option<Untrusted>,
     #[serde(default)]
-    advice: Option<String>,
+    advice: Option<Untrusted>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     turn_completed: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,11 +73,11 @@ struct RecordFile {
     #[serde(default)]
     duration_formatted: Option<String>,
     #[serde(default)]
-    result: Option<String>,
+    result: Option<Untrusted>,
     #[serde(default)]
-    session_id: Option<String>,
+    session_id: Option<Untrusted>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fell_back: Vec<String>,
+    fell_back: Vec<Untrusted>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resumed_from: Option<TaskId>,
     #[serde(default)]

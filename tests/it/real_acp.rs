@@ -1,6 +1,9 @@
 //! A real agent that speaks ACP: codex-acp, offline against a scripted model.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use connector_testing::{
     ScriptedModel, Step,
@@ -17,7 +20,7 @@ fn codex_acp() -> PathBuf {
 }
 
 fn world(model: &ScriptedModel) -> (World, CodexHome) {
-    let home = CodexHome::new(&model.base_url(), "mock-model");
+    let home = CodexHome::below(Path::new(env!("CARGO_TARGET_TMPDIR")), &model.base_url(), "mock-model");
     let codex_home = home.codex_home().to_string_lossy().into_owned();
     let world = World::with_fake_agent().variable("CODEX_HOME", codex_home).configure(&format!(
         "[tools]\nextra = [\"resume\"]\n[tasks]\ndefault_backend = \"acp\"\nkeep_events = true\n\

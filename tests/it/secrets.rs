@@ -1,6 +1,6 @@
 //! Values of the environment, and where they must not be found.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use connector_testing::McpServer;
 use serde_json::{Value, json};
@@ -233,4 +233,39 @@ fn what_was_written_without_redaction_is_told_with_it() {
         assert_absent("an answer", text.as_bytes(), &[TOKEN, KEY_LINE]);
     }
     assert!(texts[0].contains("[redacted:SOME_TOKEN]") && texts[0].contains("[redacted:SIGNING_KEY]"), "{}", texts[0]);
+}
+
+#[test]
+fn the_command_line_repeats_no_secret() {
+    const KEY: &str = "sk-Frame-0123456789";
+    let plain = World::with_fake_agent();
+    let script = plain.home().join("talkative");
+    let fake = env!("CARGO_BIN_EXE_fake-agent");
+    let content = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*login*) echo 'Logged in with {KEY}' ;;\n*) exec '{fake}' \"$@\" ;;\nesac\n"
+    );
+    fs::write(&script, content).expect("the home is writable");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let world = World::with_codex(&script).variable("REAL_KEY", KEY);
+    for args in [
+        &["check"][..],
+        &["wait", KEY],
+        &["--set", KEY, "check"],
+        &["--set", &format!("{KEY}=1"), "notify", "--since-last", "--key", "x"],
+        &["--config", &format!("/no/such/{KEY}"), "check"],
+        &["check", "--deep", KEY],
+        &["wait", "00000000", "--timeout", KEY],
+        &[KEY],
+    ] {
+        let output = world.command(args).stdin(Stdio::null()).output().expect("the program runs");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("what is printed is UTF-8");
+        assert!(!text.contains(KEY) && text.contains("[redacted:REAL_KEY]"), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn words_of_ours_in_a_refusal_stay_whole_whatever_is_secret() {
+    let world = World::with_fake_agent().variable("TASK_TOKEN", "No such task").variable("NEXT_TOKEN", "codex_tasks");
+    let refused = world.server().call("codex_status", json!({"taskId": "00000000"}), |_| {});
+    assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list the tasks there are");
 }

@@ -11,7 +11,7 @@ use crate::{
     process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_groups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
-    task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord},
+    task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord, Untrusted},
 };
 
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
@@ -125,7 +125,7 @@ fn end_timeline(task: &OpenTask, record: &TaskRecord) {
 
 /// Writes the end of such a task to its log.
 fn write_end(task: &OpenTask, reader: &Reader, record: &TaskRecord, killed: &[Member]) {
-    let reason = record.failure_reason().unwrap_or_default();
+    let reason = record.failure_reason().map_or("", Untrusted::raw);
     let summary = format!("END: {}\nFailure reason: {reason}", record.status());
     if let Ok(mut log) = task.open_log(None) {
         let names: Vec<_> = killed.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
@@ -184,7 +184,7 @@ mod tests {
 
         let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
         assert_eq!(closed.status(), TaskStatus::Interrupted);
-        assert_eq!(closed.failure_reason(), Some("Server restarted while task was running"));
+        assert_eq!(closed.failure_reason().map(Untrusted::raw), Some("Server restarted while task was running"));
         assert_eq!(closed.end.and_then(|end| end.duration_formatted).as_deref(), Some("5.0s"));
         assert!(upkeep.reader().running_ids().expect("it is readable").is_empty());
     }
@@ -265,7 +265,10 @@ mod tests {
         Requests::of(&upkeep).cancel(&record.id).expect("it is writable");
         reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
         let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
-        assert_eq!((closed.status(), closed.failure_reason()), (TaskStatus::Failed, Some("Cancelled by user")));
+        assert_eq!(
+            (closed.status(), closed.failure_reason().map(Untrusted::raw)),
+            (TaskStatus::Failed, Some("Cancelled by user"))
+        );
     }
 
     #[test]
@@ -289,7 +292,7 @@ mod tests {
             Requests::of(&upkeep).mark_overdue(&record.id).expect("it is writable");
             reconcile(&upkeep, &record.id, LIMITS).expect("it can be closed");
             let closed = upkeep.reader().record(&record.id).expect("it is readable").expect("it is there");
-            assert_eq!((closed.status(), closed.failure_reason()), (ended.0, Some(ended.1)));
+            assert_eq!((closed.status(), closed.failure_reason().map(Untrusted::raw)), (ended.0, Some(ended.1)));
         }
     }
 

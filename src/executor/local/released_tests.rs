@@ -8,7 +8,7 @@ use std::{
 use super::reconcile::reconcile_all;
 use crate::{
     store::{Reader, Upkeep},
-    task::{IndexLimits, OnServerExit, TaskId, TaskStatus},
+    task::{IndexLimits, OnServerExit, TaskId, TaskStatus, Untrusted},
 };
 
 const LIMITS: IndexLimits = IndexLimits { entries: 500, text: 2_000 };
@@ -52,7 +52,7 @@ fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
     assert_eq!(statuses(upkeep.reader()).len(), 3);
     let record = upkeep.reader().record(&failed).expect("it is readable").expect("it is there");
     assert_eq!((record.status(), record.end.as_ref().and_then(|end| end.exit_code)), (TaskStatus::Failed, Some(3)));
-    assert_eq!(record.agent_said(), Some("a complaint"));
+    assert_eq!(record.agent_said().map(Untrusted::raw), Some("a complaint"));
     let result = upkeep.reader().result(&done, 1_000).expect("it is readable").expect("it is there");
     assert_eq!(result.head, "did it: Write it");
     assert!(
@@ -62,7 +62,7 @@ fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
             .expect("it is readable")
             .lines
             .iter()
-            .any(|line| line.contains("END: completed"))
+            .any(|line| line.raw().contains("END: completed"))
     );
     let policy = upkeep.reader().policy(&died).expect("its policy is understood");
     assert_eq!(policy.on_server_exit, OnServerExit::Interrupt);

@@ -3,7 +3,6 @@
 //! They are as careful with arguments and answers as the four are, and their schemas are pinned as well
 //! (`extra.golden.json`). The four never depend on them.
 
-mod params;
 mod schemas;
 
 use std::{
@@ -15,19 +14,12 @@ use chrono::Utc;
 use rmcp::model::Tool;
 use tokio::{task::JoinSet, time::sleep};
 
-use self::params::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall};
-use super::{
-    answer::{Answer, Refused},
-    caller::Caller,
-    params::Given,
-    progress::Progress,
-    render,
-    run::run,
-    tools::Defaults,
-};
+use super::{answer::Answer, caller::Caller, progress::Progress, run::run};
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
+    present::{self, Refused, tools::Defaults},
+    request::{Given, ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which},
     store::{Extent, TaskFile},
     task::TaskRecord,
 };
@@ -46,12 +38,9 @@ pub(super) fn named(name: &str, extra: &BTreeSet<ExtraTool>) -> Option<ExtraTool
 pub(super) fn not_found(name: &str) -> String {
     let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
     let off = all.map(schemas::name).into_iter().find(|off| *off == name);
-    match off.and_then(|off| off.strip_prefix("codex_")) {
-        Some(word) => format!(
-            "tool `{name}` is off; next: add \"{word}\" to `extra` in the section [tools] of config.toml, and restart the \
-             server"
-        ),
-        None => "tool not found; next: list the tools with `tools/list`".to_owned(),
+    match off.and_then(|off| Some((off, off.strip_prefix("codex_")?))) {
+        Some((name, word)) => present::protocol::tool_is_off(name, word),
+        None => present::protocol::NO_SUCH_TOOL.to_owned(),
     }
 }
 
@@ -109,7 +98,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
                 Some(record) => {
                     let record = record.expect("following a task does not panic")?;
                     if let Some(progress) = &mut progress {
-                        progress.event(&format!("task {} {}", record.id, record.status()));
+                        progress.event(&present::ended_in_few_words(&record));
                     }
                     ended.push(record);
                 }
@@ -123,17 +112,12 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
     if let Some(progress) = progress {
         progress.finish().await;
     }
-    let pending: Vec<_> = ids.iter().filter(|id| !ended.iter().any(|record| record.id == **id)).collect();
+    let pending: Vec<_> = ids.into_iter().filter(|id| !ended.iter().any(|record| record.id == *id)).collect();
     let mut results = BTreeMap::new();
     for record in &ended {
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
     }
-    let mut text = render::all_ended(&ended, |record| results.get(&record.id).cloned().flatten());
-    if !pending.is_empty() {
-        let pending = pending.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
-        let separator = if text.is_empty() { "" } else { "\n\n" };
-        text.push_str(&format!("{separator}Not ended yet: {pending}."));
-    }
+    let text = present::all_ended(&ended, &pending, |record| results.get(&record.id).cloned().flatten());
     Ok(Answer::served(text).with_notices(remarks))
 }
 
@@ -142,18 +126,9 @@ async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
-        return Ok(Answer::served(format!(
-            "Task {id} has no result; its status is {}. Call `codex_status` with `taskId` `{id}`.",
-            record.status()
-        )));
+        return Ok(Answer::served(present::without_result(&record)));
     };
-    let from = offset.min(piece.size);
-    let to = piece.next.unwrap_or(piece.size);
-    let next = match piece.next {
-        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
-        None => "This is the end.".to_owned(),
-    };
-    let text = format!("Bytes {from} to {to} of {}. {next}\n\n{}", piece.size, render::fenced(&piece.text));
+    let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);
     Ok(Answer::served(text).with_notices(remarks))
 }
 
@@ -162,7 +137,7 @@ async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
-    Ok(Answer::served(render::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+    Ok(Answer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
 }
 
 /// Whether `codex_resume` can resume the session of this task. A record of the original program names no backend: its tasks
@@ -176,26 +151,12 @@ fn is_resumable(broker: &Broker, record: &TaskRecord) -> bool {
 async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
     let ResumeCall { which, call, working_directory } = ResumeCall::read(given)?;
     let resumable = match which {
-        params::Which::Task(id) => broker.session_of(&id).await?,
-        params::Which::Session(session) => broker.session_named(&session).await?,
+        Which::Task(id) => broker.session_of(&id).await?,
+        Which::Session(session) => broker.session_named(&session).await?,
     };
     let Some(working_directory) = working_directory.or(resumable.working_directory) else {
-        return Err(Refused {
-            problem: format!("No task is known that had the session {}", resumable.resume.session),
-            next: "call `codex_resume` again with `workingDirectory`, or call `codex_sessions`".to_owned(),
-        });
+        return Err(present::refusals::unknown_session(&resumable.resume.session.into()));
     };
     let task = NewTask { working_directory, backend: resumable.backend, resume: Some(resumable.resume), ..call.task };
     run(broker, task, call.answer_when, call.remarks, caller).await
-}
-
-/// For the fuzzers: reads the arguments of each tool.
-#[cfg(feature = "fuzzing")]
-pub(super) fn read_each(given: &Given) -> Vec<Result<Option<crate::task::TaskId>, Refused>> {
-    vec![
-        WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
-        ResultCall::read(given.clone()).map(|call| Some(call.id)),
-        SessionsCall::read(given.clone()).map(|_| None),
-        ResumeCall::read(given.clone()).map(|_| None),
-    ]
 }

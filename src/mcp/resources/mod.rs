@@ -14,15 +14,16 @@ use rmcp::model::{
 use serde_json::json;
 
 use self::uri::{Part, Range, TaskUri};
-use super::render;
 use crate::{
     broker::{Broker, Refusal},
-    store::{Extent, FileFacts, Piece, Tail},
+    present::{self, protocol, resources},
+    store::{Extent, FileFacts, Piece},
     task::{TaskId, TaskRecord},
 };
 
 /// The most bytes that one read returns.
-const MOST: u64 = 256 << 10;
+const MOST_BYTES: usize = 256 << 10;
+const MOST: u64 = MOST_BYTES as u64;
 
 /// The size of one read if the name has no range.
 const WHOLE: Extent = Extent { offset: 0, length: MOST };
@@ -36,7 +37,7 @@ const MOST_LINES: usize = 10_000;
 /// `resources/list`: the resources of the tasks after `cursor`, newest first.
 pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let after = cursor.map(Cursor::parse).transpose()?;
-    let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(&refusal))?;
+    let listing = broker.list(None, usize::MAX).await.map_err(|refusal| failed(broker, &refusal))?;
     let mut records = listing.records;
     records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
     let mut records =
@@ -44,7 +45,7 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
     let page: Vec<_> = records.by_ref().take(PAGE).collect();
     let mut resources = Vec::new();
     for record in &page {
-        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(&refusal))?);
+        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(broker, &refusal))?);
     }
     let mut result = ListResourcesResult::with_all_items(resources);
     result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
@@ -66,7 +67,7 @@ impl Cursor {
     fn parse(cursor: &str) -> Result<Self, ErrorData> {
         let parts =
             cursor.rsplit_once('-').and_then(|(micros, id)| Some((micros.parse().ok()?, TaskId::parse(id).ok()?)));
-        let no = || ErrorData::invalid_params("this is no cursor of this list; next: list without one", None);
+        let no = || ErrorData::invalid_params(protocol::NO_CURSOR, None);
         parts.map(|(micros, id)| Self { micros, id }).ok_or_else(no)
     }
 }
@@ -81,8 +82,7 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
     let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
     let resource = |(part, facts): (Part, Option<FileFacts>)| {
         let facts = facts?;
-        let title = format!("Task {} {}: {}", record.id, part.name(), render::one_line(&record.start.task, 60));
-        let description = format!("{}, {}", record.status(), render::one_line(&record.start.task, 200));
+        let (title, description) = resources::listed(record, part.name());
         let resource =
             Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
                 .with_title(title)
@@ -97,7 +97,7 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
 
 fn changed(facts: FileFacts) -> Annotations {
     let mut annotations = Annotations::default();
-    annotations.last_modified = Some(render::moment(DateTime::<Utc>::from(facts.modified)));
+    annotations.last_modified = Some(present::moment(DateTime::<Utc>::from(facts.modified)));
     annotations
 }
 
@@ -105,17 +105,14 @@ fn changed(facts: FileFacts) -> Annotations {
 pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = |part: Part| {
         let (ranges, about) = match part {
-            Part::Record => (
-                "{?offset,length}",
-                "All that is known of a task: status, times, counts, exit code, reason, command line. A range in bytes.",
-            ),
-            Part::Log => ("{?offset,length,tail}", "All that happened in a task. A range in bytes, or the last lines."),
-            Part::Result => ("{?offset,length}", "The agent's final message, whole. A range in bytes."),
-            Part::Events => ("{?offset,length}", "The agent's raw event stream, where it is kept. A range in bytes."),
-            Part::Diagnostics => ("", "Exit code, signal, bytes of output and time limit, as a table."),
+            Part::Record => ("{?offset,length}", resources::RECORD),
+            Part::Log => ("{?offset,length,tail}", resources::LOG),
+            Part::Result => ("{?offset,length}", resources::RESULT),
+            Part::Events => ("{?offset,length}", resources::EVENTS),
+            Part::Diagnostics => ("", resources::DIAGNOSTICS),
         };
         ResourceTemplate::new(format!("task://{{id}}{}{ranges}", part.path()), format!("task-{}", part.name()))
-            .with_title(format!("Task {}", part.name()))
+            .with_title(resources::template_title(part.name()))
             .with_description(about)
             .with_mime_type(part.mime_type())
     };
@@ -124,29 +121,29 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, bad.to_string()))?;
+    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match name.range {
         Range::From { offset, length } => (Extent { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
         Range::Whole => (WHOLE, None),
         Range::Tail(lines) => (WHOLE, Some(lines.min(MOST_LINES))),
     };
-    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(uri, &refusal))?;
+    let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
     let piece = match (name.part, lines) {
         (Part::Record, _) => {
             Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (Part::Diagnostics, _) => Piece::of_text(&(render::diagnostics(&view.record) + "\n"), extent),
-        (Part::Log, Some(_)) => Piece::of_text(&last_lines(&view.tail), extent),
+        (Part::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
+        (Part::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
-            let no = || no_resource(uri, format!("task {} has no {}", name.id, part.name()));
-            piece.map_err(|refusal| failed(&refusal))?.ok_or_else(no)?
+            let no = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));
+            piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(no)?
         }
     };
     // The end of a log that grows has no next piece by bytes.
     let next = piece.next.filter(|_| lines.is_none());
     let next = next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
-    let mut contents = ResourceContents::text(piece.text, uri).with_mime_type(name.part.mime_type());
+    let mut contents = ResourceContents::text(present::verbatim(piece.text), uri).with_mime_type(name.part.mime_type());
     if let Some(next) = next {
         let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
         contents = contents.with_meta(MetaObject::from(meta.as_object().cloned().unwrap_or_default()));
@@ -154,52 +151,18 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
     Ok(ReadResourceResult::new(vec![contents]))
 }
 
-/// The newest of these lines that one answer holds. Of a longer line than that there is the end.
-fn last_lines(tail: &Tail) -> String {
-    let mut text: String = tail.lines.iter().map(|line| format!("{line}\n")).collect();
-    let most = usize::try_from(MOST).expect("an answer fits into memory");
-    if let Some(over @ 1..) = text.len().checked_sub(most) {
-        let cut = (over..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-        let line_end = text.as_bytes()[cut - 1..text.len() - 1].iter().position(|byte| *byte == b'\n');
-        text.drain(..line_end.map_or(cut, |end| cut + end));
-    }
-    text
-}
-
 /// There is no such resource; clients look for its name in the data.
 fn no_resource(uri: &str, why: String) -> ErrorData {
     ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
 }
 
-fn not_found(uri: &str, refusal: &Refusal) -> ErrorData {
+fn not_found(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => no_resource(uri, format!("{refusal}; next: {}", refusal.next())),
-        other => failed(other),
+        Refusal::NoSuchTask(_) => no_resource(uri, broker.explain(refusal).in_one_line()),
+        other => failed(broker, other),
     }
 }
 
-fn failed(refusal: &Refusal) -> ErrorData {
-    ErrorData::internal_error(format!("{refusal}; next: {}", refusal.next()), None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_lines_of_a_log_are_as_many_as_one_answer_holds() {
-        let most = usize::try_from(MOST).expect("it is small");
-        let shown = |lines: &[String]| last_lines(&Tail { lines: lines.to_vec(), more: true });
-        assert_eq!(shown(&[]), "");
-        assert_eq!(shown(&["one".into(), "two".into()]), "one\ntwo\n");
-        let lines: Vec<_> = (0..10_000).map(|number| format!("{number} ä line of forty characters and more")).collect();
-        let text = shown(&lines);
-        assert!(text.len() <= most && text.len() > most - 100, "{}", text.len());
-        assert!(
-            text.ends_with(&format!("{}\n", lines[9_999]))
-                && lines.contains(&text.lines().next().map_or(String::new(), str::to_owned))
-        );
-        let long = shown(&["first".into(), "ä".repeat(most)]);
-        assert!(long.len() <= most && long.len() > most - 4 && long.ends_with("ä\n"), "{}", long.len());
-    }
+fn failed(broker: &Broker, refusal: &Refusal) -> ErrorData {
+    ErrorData::internal_error(broker.explain(refusal).in_one_line(), None)
 }

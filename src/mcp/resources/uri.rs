@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::{store::TaskFile, task::TaskId};
+use crate::{
+    present::refusals::no_task_id,
+    store::TaskFile,
+    task::{Message, Part as Words, TaskId, message},
+};
 
 /// One resource, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +38,8 @@ pub(super) enum Range {
 }
 
 /// Why a name names nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0}; next: use `task://ID`, or with `/log`, `/result`, `/events` or `/diagnostics` after it, and after any but the \
-         last `?offset=BYTES&length=BYTES`, or after the log `?tail=LINES`"
-)]
-pub(super) struct BadUri(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadUri(pub(super) Message);
 
 impl Part {
     pub(super) const ALL: [Self; 5] = [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diagnostics];
@@ -101,12 +101,12 @@ impl TaskUri {
 
     /// Reads a name. Nothing but eight hex characters and these words is taken, so that no name leads anywhere else.
     pub(super) fn parse(uri: &str) -> Result<Self, BadUri> {
-        let bad = |why: String| BadUri(why);
+        let bad = BadUri;
         let rest =
             uri.strip_prefix("task://").ok_or_else(|| bad("the name of a resource begins with `task://`".into()))?;
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (id, part) = path.split_at(path.find('/').unwrap_or(path.len()));
-        let id = TaskId::parse(id).map_err(|problem| bad(problem.to_string()))?;
+        let id = TaskId::parse(id).map_err(|problem| bad(no_task_id(&problem)))?;
         let part = Part::ALL.into_iter().find(|known| known.path() == part);
         let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
         let range = query.map_or(Ok(Range::Whole), |query| range(query, part)).map_err(bad)?;
@@ -126,25 +126,25 @@ impl fmt::Display for TaskUri {
     }
 }
 
-fn range(query: &str, part: Part) -> Result<Range, String> {
+fn range(query: &str, part: Part) -> Result<Range, Message> {
     if !part.has_ranges() {
-        return Err(format!("the {} has no ranges", part.name()));
+        return Err(message!["the ", part.name(), " has no ranges"]);
     }
     let (mut offset, mut length, mut tail) = (None, None, None);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let number = value.parse::<u64>().map_err(|_| format!("`{name}` takes a whole number"))?;
+        let number = value.parse::<u64>().map_err(|_| message![Words::quoted(name), " takes a whole number"])?;
         match name {
             "offset" => offset = Some(number),
             "length" if number > 0 => length = Some(number),
             "tail" if number > 0 && part == Part::Log => tail = Some(number),
-            "length" | "tail" if number == 0 => return Err(format!("`{name}` is 0")),
-            _ => return Err(format!("the {} has no range `{name}`", part.name())),
+            "length" | "tail" if number == 0 => return Err(message![Words::quoted(name), " is 0"]),
+            _ => return Err(message!["the ", part.name(), " has no range ", Words::quoted(name)]),
         }
     }
     match (tail, offset, length) {
         (Some(lines), None, None) => Ok(Range::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
-        (Some(_), _, _) => Err("`tail` stands alone".to_owned()),
+        (Some(_), _, _) => Err("`tail` stands alone".into()),
         (None, None, None) => Ok(Range::Whole),
         (None, offset, length) => Ok(Range::From { offset: offset.unwrap_or(0), length }),
     }

@@ -25,6 +25,7 @@ use tokio::{
 use super::uri::{Part, Range, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
+    present::protocol,
     store::{FileFacts, TaskFile},
 };
 
@@ -67,12 +68,11 @@ impl Watcher {
         broker: &Broker,
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let stamp = stamp(uri, broker)
-            .await
-            .ok_or_else(|| super::no_resource(uri, "there is no such resource to subscribe to".to_owned()))?;
+        let stamp =
+            stamp(uri, broker).await.ok_or_else(|| super::no_resource(uri, protocol::NO_SUBSCRIPTION.to_owned()))?;
         let mut seen = locked(&self.seen);
         if seen.resources.len() >= MOST && !seen.resources.contains_key(uri) {
-            return Err(ErrorData::invalid_params(format!("{MOST} subscriptions are the most"), None));
+            return Err(ErrorData::invalid_params(protocol::too_many_subscriptions(MOST), None));
         }
         seen.resources.insert(uri.to_owned(), stamp);
         drop(seen);

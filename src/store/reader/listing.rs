@@ -16,17 +16,8 @@ use crate::{
         news::NewsError,
         repository::Repositories,
     },
-    task::{TaskId, TaskRecord, TaskStatus},
+    task::{Listing, TaskId, TaskRecord, TaskStatus},
 };
-
-/// Tasks in the order in which they began, newest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
-    /// As many as were asked for.
-    pub records: Vec<TaskRecord>,
-    /// How many there are.
-    pub total: usize,
-}
 
 impl Reader {
     /// The newest `limit` tasks with this status, or with any. Running tasks are read from their records.
@@ -51,7 +42,7 @@ impl Reader {
 
     /// The newest task in the agent's session of this name.
     pub fn newest_of_session(&self, session: &str) -> Result<Option<TaskRecord>, StoreError> {
-        let has_it = |record: &TaskRecord| record.progress.session_id.as_deref() == Some(session);
+        let has_it = |record: &TaskRecord| record.progress.session_id.as_ref().is_some_and(|its| its == session);
         let newest = self.catalog.ask(|catalog| {
             let stored = catalog.newest_of_session(session)?.map(|found| record_of(&found.row)).transpose()?;
             let changed = self.changed(catalog)?;

@@ -19,10 +19,7 @@ use std::{
     sync::Arc,
 };
 
-pub use listing::Listing;
 pub use pieces::{Extent, FileFacts, Piece, TaskFile};
-pub use result::ResultText;
-pub use tail::Tail;
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
 
 use connection::Connection;
@@ -148,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         store::tests::{claimed, index, record, upkeep, write},
-        task::TaskStatus,
+        task::{Message, TaskStatus},
     };
 
     /// Every file below `dir` with its content, and every directory.
@@ -184,7 +181,7 @@ mod tests {
         use_everything(&reader, &id);
         assert_eq!(reader.list(None, 10).expect("there is nothing to read").total, 0);
         assert_eq!(reader.record(&id).expect("there is nothing to read"), None);
-        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), Tail::default());
+        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::Tail::default());
         assert_eq!(reader.notices().take(), Vec::<String>::new());
         assert!(!data.exists());
     }
@@ -226,7 +223,7 @@ mod tests {
         assert_eq!((reader.live(&record.id), reader.policy(&record.id), reader.cgroup(&record.id)), (None, None, None));
         let notices = reader.notices().take();
         for name in ["live.json", "policy.json", "ticket", "cgroup"] {
-            let is_told = |notice: &&String| notice.contains(name) && notice.contains("larger than 1 MiB");
+            let is_told = |notice: &&Message| notice.contains(name) && notice.contains("larger than 1 MiB");
             assert!(notices.iter().any(|notice| is_told(&notice)), "{name}: {notices:?}");
         }
         drop(task);

@@ -11,7 +11,7 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::TaskId,
+    task::{TaskId, Untrusted},
 };
 
 /// Which of a task's files.
@@ -45,7 +45,7 @@ pub struct Extent {
 pub struct Piece {
     /// Its text. It ends between two lines where it can, and between two characters in any case. Bytes that are not UTF-8
     /// are replaced.
-    pub text: String,
+    pub text: Untrusted,
     /// Where the next piece begins; none if this is the last.
     pub next: Option<u64>,
     /// The size of the whole file, in bytes.
@@ -123,7 +123,7 @@ fn piece(size: u64, mut file: impl Read + Seek, extent: Extent) -> io::Result<Pi
         };
         kept = line_end.unwrap_or_else(between);
     }
-    let text = String::from_utf8_lossy(&bytes[skipped.min(kept)..kept]).into_owned();
+    let text = String::from_utf8_lossy(&bytes[skipped.min(kept)..kept]).into_owned().into();
     let next = offset + kept as u64;
     Ok(Piece { text, next: (next < size && kept > 0).then_some(next), size })
 }
@@ -147,7 +147,7 @@ mod tests {
         let first = read(text, 0, 6);
         assert_eq!(first, Piece { text: "one\n".into(), next: Some(4), size: 14 });
         assert_eq!(read(text, 4, 100), Piece { text: "two\nthree\n".into(), next: None, size: 14 });
-        assert_eq!(read(text, 99, 100), Piece { text: String::new(), next: None, size: 14 });
+        assert_eq!(read(text, 99, 100), Piece { text: "".into(), next: None, size: 14 });
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             let (mut joined, mut offset) = (String::new(), Some(0));
             while let Some(at) = offset {
                 let piece = read(text.as_bytes(), at, length);
-                joined.push_str(&piece.text);
+                joined.push_str(piece.text.raw());
                 assert!(piece.next.is_none_or(|next| next > at), "it gets on");
                 offset = piece.next;
             }

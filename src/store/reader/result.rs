@@ -11,19 +11,8 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::TaskId,
+    task::{ResultText, TaskId, Untrusted},
 };
-
-/// The agent's final message, with its middle left out when it is long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultText {
-    /// The whole message, or its beginning.
-    pub head: String,
-    /// Bytes between `head` and `tail`.
-    pub left_out: u64,
-    /// The end of a long message.
-    pub tail: String,
-}
 
 impl Reader {
     /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how
@@ -39,14 +28,14 @@ fn shortened(mut file: fs::File, most: u64) -> io::Result<ResultText> {
     let mut head = Vec::new();
     if length <= most {
         file.read_to_end(&mut head)?;
-        return Ok(ResultText { head: lossy(head), left_out: 0, tail: String::new() });
+        return Ok(ResultText { head: lossy(head).into(), left_out: 0, tail: Untrusted::default() });
     }
     let half = most / 2;
     (&mut file).take(half).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(length - half))?;
     let mut tail = Vec::new();
     file.take(half).read_to_end(&mut tail)?;
-    Ok(ResultText { head: lossy(head), left_out: length - 2 * half, tail: lossy(tail) })
+    Ok(ResultText { head: lossy(head).into(), left_out: length - 2 * half, tail: lossy(tail).into() })
 }
 
 /// Text cut at any byte: what is left of a character at either end goes.

@@ -11,17 +11,8 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::TaskId,
+    task::{Tail, TaskId, Untrusted},
 };
-
-/// The end of a log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tail {
-    /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
-    pub lines: Vec<String>,
-    /// Whether the log goes further back.
-    pub more: bool,
-}
 
 /// As far back as a tail is read. An answer shows far less.
 const REACH: u64 = 1 << 20;
@@ -60,7 +51,7 @@ fn tail(mut file: File, most: usize) -> io::Result<Tail> {
         lines.remove(0);
     }
     let skipped = lines.len().saturating_sub(most);
-    Ok(Tail { lines: lines.drain(skipped..).map(str::to_owned).collect(), more: start > 0 || skipped > 0 })
+    Ok(Tail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
 }
 
 #[cfg(test)]
@@ -86,12 +77,12 @@ mod tests {
     fn lines_that_span_blocks_are_whole() {
         let long = "x".repeat(100_000);
         let tail = tail_of(&format!("first\n{long}\nlast\n"), 2);
-        assert_eq!((tail.lines.len(), tail.lines[0].len(), tail.lines[1].as_str()), (2, 100_000, "last"));
+        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.lines[1].raw()), (2, 100_000, "last"));
     }
 
     #[test]
     fn a_line_longer_than_the_reach_is_shown_by_its_end() {
         let tail = tail_of(&"y".repeat(3 << 20), 2);
-        assert_eq!((tail.lines.len(), tail.lines[0].len(), tail.more), (1, 1 << 20, true));
+        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.more), (1, 1 << 20, true));
     }
 }

@@ -91,7 +91,7 @@ impl Upkeep {
             match &damage {
                 Damage::Index => self.indexes.newest().repair(),
                 Damage::Catalog(_) => {
-                    self.notices.add(damage.to_string());
+                    self.notices.add(damage.notice());
                     self.rebuild_beside();
                 }
                 Damage::Record(id) => {

@@ -5,7 +5,7 @@ use std::{iter, time::Duration};
 use connector_api::{BackendName, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::task::{TaskRecord, TaskStatus, millis, optional_millis};
+use crate::task::{TaskRecord, TaskStatus, Untrusted, millis, optional_millis};
 
 /// One thing that a task or its agent did. Texts are as the agent wrote them, at most [`MOST_TEXT`](super::MOST_TEXT) bytes
 /// of each.
@@ -218,7 +218,7 @@ impl TimelineEvent {
         let end = record.end.as_ref()?;
         Some(Self::Ended {
             status: record.status(),
-            reason: end.failure_reason.clone(),
+            reason: end.failure_reason.clone().map(Untrusted::into_raw),
             exit_code: end.exit_code,
             exit_signal: end.exit_signal.clone(),
             took: end.duration.map(Duration::from_millis),

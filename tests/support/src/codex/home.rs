@@ -25,6 +25,13 @@ impl CodexHome {
         CodexHome::in_directory(directory, base_url, model)
     }
 
+    /// The same below `parent`, such as outside of directories that every sandbox leaves open.
+    pub fn below(parent: &Path, base_url: &str, model: &str) -> CodexHome {
+        let directory =
+            tempfile::Builder::new().prefix("codex-home-").tempdir_in(parent).expect("a temporary directory");
+        CodexHome::in_directory(directory, base_url, model)
+    }
+
     /// The same in a directory that is there already.
     pub(crate) fn in_directory(directory: TempDir, base_url: &str, model: &str) -> CodexHome {
         let home = CodexHome { directory };

@@ -1,0 +1,159 @@
+//! The body of a request, whole and in time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Request, StatusCode,
+    body::Body,
+    header::{CONNECTION, HeaderValue},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::refusal::{HttpResponse, refusal};
+
+/// The most bytes of a body.
+const LARGEST: usize = 4 << 20;
+
+/// The most bytes of a body that are read, those beyond [`LARGEST`] only to drop them. A client that writes all of its
+/// request before it reads the answer hears why it was refused; one with more to write hears it if it looks.
+const MOST_READ: usize = 5 * LARGEST;
+
+/// How long a body may take: a client that stops in the middle of it would hold its place for good.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The request with its body; or why it cannot be taken. The connection has to be closed then, with the rest unread.
+pub(super) async fn received<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
+    received_within(PATIENCE, request).await
+}
+
+async fn received_within<B>(patience: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
+    if request.body().size_hint().lower() > MOST_READ as u64 {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+    }
+    let (head, mut body) = request.into_parts();
+    let deadline = Instant::now() + patience;
+    match timeout_at(deadline, Limited::new(&mut body, LARGEST).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let _ = timeout_at(deadline, drop_up_to(MOST_READ - LARGEST, &mut body)).await;
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
+        }
+        Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete; next: send the request again"),
+        Err(_) => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took longer than 30 seconds; next: send the request again, and all of it at once",
+        ),
+    }
+}
+
+async fn drop_up_to<B>(most: usize, body: &mut B)
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+{
+    let mut rest = Limited::new(body, most);
+    while let Some(Ok(_)) = rest.frame().await {}
+}
+
+const TOO_LARGE: &str = "the body is larger than 4 MiB; next: send a shorter message, such as one that names a file";
+
+fn refuse(status: StatusCode, why: &str) -> Result<Request<Bytes>, Box<HttpResponse>> {
+    let mut refused = refusal(status, why);
+    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Err(Box::new(refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use hyper::body::{Frame, SizeHint};
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    /// A body that says something, and then stops or breaks off.
+    struct Broken(Option<Bytes>, Option<io::Error>);
+
+    impl Body for Broken {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            match (self.0.take(), self.1.take()) {
+                (Some(said), error) => {
+                    self.1 = error;
+                    Poll::Ready(Some(Ok(Frame::data(said))))
+                }
+                (None, Some(error)) => Poll::Ready(Some(Err(error))),
+                (None, None) => Poll::Pending,
+            }
+        }
+    }
+
+    /// A body of so many MiB, with its length in its head or without.
+    struct Mebibytes(u64, bool);
+
+    impl Body for Mebibytes {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            let Some(rest) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = rest;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1 << 20])))))
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            if self.1 { SizeHint::with_exact(self.0 << 20) } else { SizeHint::default() }
+        }
+    }
+
+    async fn status<B>(body: B) -> u16
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
+    {
+        let received = received_within(Duration::from_millis(50), Request::new(body)).await;
+        received.map_or_else(|refused| refused.status().as_u16(), |_| 200)
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_whole_and_in_time_or_refused() {
+        let said = || Some(Bytes::from_static(b"{"));
+        assert_eq!(status(Full::new(Bytes::from_static(b"{}"))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST]))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST + 1]))).await, 413);
+        assert_eq!(status(Broken(Some(Bytes::from(vec![b' '; LARGEST + 1])), None)).await, 413, "without a length");
+        assert_eq!(status(Broken(said(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
+        assert_eq!(status(Broken(said(), None)).await, 408, "it stops in the middle");
+    }
+
+    /// A client that writes all of its request before it reads the answer would hear of a broken pipe instead.
+    #[tokio::test]
+    async fn a_client_with_a_body_that_is_too_large_can_write_all_of_it() {
+        for has_length in [true, false] {
+            let mut body = Mebibytes(5, has_length);
+            assert_eq!(status(&mut body).await, 413);
+            assert_eq!(body.0, 0, "all was read, with a length: {has_length}");
+        }
+        let mut body = Mebibytes(100, true);
+        assert_eq!(status(&mut body).await, 413);
+        assert_eq!(body.0, 100, "nothing was read");
+        let mut body = Mebibytes(100, false);
+        assert_eq!(status(&mut body).await, 413);
+        let read = 100 - body.0;
+        assert!(read <= 22, "{read} MiB were read: 20, and one that is past a limit, twice");
+    }
+}

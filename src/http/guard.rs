@@ -1,0 +1,210 @@
+//! Who is let in, decided by the head of a request.
+//!
+//! In this order: the endpoint, the name it was reached by, the web page it comes from, whether it is only a browser's
+//! question (see `cors`), and the token. The refusals are plain text that says what to do.
+
+use std::net::IpAddr;
+
+use hyper::{
+    Request, StatusCode,
+    header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
+};
+use subtle::ConstantTimeEq;
+
+use super::{
+    cors,
+    listening::{Listening, PATH},
+    refusal::{HttpResponse, refusal},
+};
+
+/// The names of this machine for itself.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// What a request has to have.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    token: String,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Guard {
+    pub(crate) fn new(at: &Listening) -> Self {
+        let own = match at.address.ip() {
+            ip if ip.is_unspecified() => None,
+            IpAddr::V6(ip) => Some(format!("[{ip}]")),
+            IpAddr::V4(ip) => Some(ip.to_string()),
+        };
+        let hosts = LOCAL.map(str::to_owned).into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
+        Self { token: at.token.clone(), hosts, origins: at.origins.clone() }
+    }
+
+    /// The names that this server goes by.
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// The origin of the web page that the request comes from, if it is one of those that may call.
+    pub(super) fn allowed_origin<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
+        let origin = request.headers().get(ORIGIN)?;
+        origin.to_str().is_ok_and(|name| self.is_allowed(name)).then(|| origin.clone())
+    }
+
+    /// Lets the request in, or says why not.
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
+        let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+        if request.uri().path() != PATH {
+            return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {PATH}"));
+        }
+        let host = header(HOST.as_str()).or(request.uri().authority().map(|authority| authority.as_str()));
+        if !host.is_some_and(|host| self.is_known(host)) {
+            let why = "this server does not go by that name; next: use a loopback address, or add the name to \
+                       server.http.allowed_hosts in config.toml";
+            return refuse(StatusCode::FORBIDDEN, why);
+        }
+        if !header(ORIGIN.as_str()).is_none_or(|origin| self.is_allowed(origin)) {
+            let why =
+                "web pages of that origin may not call; next: add it to server.http.allowed_origins in config.toml";
+            return refuse(StatusCode::FORBIDDEN, why);
+        }
+        if let Some(answer) = cors::preflight(request) {
+            return Err(Box::new(answer));
+        }
+        let token = header(AUTHORIZATION.as_str()).and_then(bearer).unwrap_or_default();
+        if !bool::from(token.as_bytes().ct_eq(self.token.as_bytes())) {
+            let why = "the header `Authorization: Bearer TOKEN` is missing or wrong; next: send the token that is in the \
+                       file http-token of the data directory";
+            let mut refused = refusal(StatusCode::UNAUTHORIZED, why);
+            refused
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"codex-connector\""));
+            return Err(Box::new(refused));
+        }
+        Ok(())
+    }
+
+    /// Whether pages of `origin` may call: those of servers on this machine, and those that were named.
+    fn is_allowed(&self, origin: &str) -> bool {
+        let local = origin.strip_prefix("http://").or(origin.strip_prefix("https://")).map(without_port);
+        local.is_some_and(|name| LOCAL.contains(&name)) || self.origins.iter().any(|known| known == origin)
+    }
+
+    /// Whether a `Host`, with a port or without, is one of ours.
+    fn is_known(&self, host: &str) -> bool {
+        let name = without_port(host);
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refuse(status: StatusCode, why: &str) -> Result<(), Box<HttpResponse>> {
+    Err(Box::new(refusal(status, why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(address: &str, hosts: &[&str], origins: &[&str]) -> Guard {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let at = Listening {
+            address: address.parse().expect("it is an address"),
+            token: "secret-of-the-test".into(),
+            hosts: owned(hosts),
+            origins: owned(origins),
+        };
+        Guard::new(&at)
+    }
+
+    fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
+        let mut request = Request::builder().method("POST").uri(PATH);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        guard
+            .admit(&request.body(()).expect("it is a request"))
+            .map_or_else(|refused| refused.status().as_u16(), |()| 200)
+    }
+
+    const TOKEN: (&str, &str) = ("authorization", "Bearer secret-of-the-test");
+
+    #[test]
+    fn only_who_knows_the_token_is_let_in() {
+        let guard = guard("127.0.0.1:80", &[], &[]);
+        let host = ("host", "localhost:8181");
+        for (token, expected) in [
+            ("Bearer secret-of-the-test", 200),
+            ("bearer  secret-of-the-test", 200),
+            ("Bearer secret-of-the-tes", 401),
+            ("Bearer secret-of-the-test2", 401),
+            ("Bearer ", 401),
+            ("Basic secret-of-the-test", 401),
+            ("secret-of-the-test", 401),
+        ] {
+            assert_eq!(status(&guard, &[host, ("authorization", token)]), expected, "{token}");
+        }
+        assert_eq!(status(&guard, &[host]), 401);
+    }
+
+    #[test]
+    fn only_by_our_own_names() {
+        let guard = guard("192.0.2.7:80", &["build.example", "other.example:99"], &[]);
+        for (host, expected) in [
+            ("localhost", 200),
+            ("LOCALHOST:1", 200),
+            ("127.0.0.1:8181", 200),
+            ("[::1]:8181", 200),
+            ("192.0.2.7:80", 200),
+            ("build.example:5", 200),
+            ("other.example:99", 200),
+            ("other.example:98", 403),
+            ("evil.example", 403),
+            ("localhost.evil.example", 403),
+            ("", 403),
+        ] {
+            assert_eq!(status(&guard, &[("host", host), TOKEN]), expected, "{host}");
+        }
+        assert_eq!(status(&guard, &[TOKEN]), 403, "no name at all");
+    }
+
+    #[test]
+    fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
+        let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
+        let host = ("host", "localhost");
+        let preflight = |origin: &'static str| {
+            let headers = [("host", "localhost"), ("origin", origin), ("access-control-request-method", "POST")];
+            let mut request = Request::builder().method("OPTIONS").uri(PATH);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            request.body(()).expect("it is a request")
+        };
+        for (origin, expected) in [("https://app.example", 204), ("https://evil.example", 403)] {
+            let answer = guard.admit(&preflight(origin)).expect_err("a question is answered");
+            assert_eq!(answer.status().as_u16(), expected, "{origin}");
+            assert_eq!(answer.headers().contains_key("access-control-allow-methods"), expected == 204, "{origin}");
+        }
+        for (origin, expected) in [
+            ("https://app.example", 200),
+            ("https://app.example:1", 403),
+            ("http://localhost:3001", 200),
+            ("http://[::1]", 200),
+            ("http://localhost.evil.example", 403),
+            ("null", 403),
+            ("https://evil.example", 403),
+        ] {
+            assert_eq!(status(&guard, &[host, TOKEN, ("origin", origin)]), expected, "{origin}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! No more is read from a client than it takes answers for.
+//!
+//! rmcp reads a request whenever one is there, gives it a task of its own, and keeps its answer until it can be written. A
+//! client that writes and never reads would fill the memory of the server. So the next message is read only
+//!
+//! - while fewer than [`UNWRITTEN`] messages wait to be written: a client has to read what it asked for;
+//! - while fewer than [`UNANSWERED`] requests are being worked on. Those can be calls that wait for tasks, and their
+//!   cancellation must still be heard: then one message is read in each [`PACE`].
+//!
+//! A request whose ID belongs to one that is being worked on is refused here. rmcp would work on both, and answer only the
+//! first to finish, so nobody could count the others.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use rmcp::{
+    RoleServer,
+    model::{ClientNotification, ErrorData, JsonRpcMessage, RequestId},
+    service::{RxJsonRpcMessage, TxJsonRpcMessage},
+    transport::Transport,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::present::protocol::ID_IN_USE;
+
+/// The most messages that wait to be written.
+const UNWRITTEN: usize = 64;
+
+/// The most requests without an answer before they are read slowly.
+const UNANSWERED: usize = 256;
+
+/// How often a message is read while there are that many.
+const PACE: Duration = Duration::from_millis(50);
+
+/// How long refusals may take to be written when the connection ends.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// A transport that is read at the pace at which the client takes answers.
+#[derive(Debug)]
+pub(super) struct Paced<T> {
+    transport: T,
+    /// One permit for each message that waits to be written. Messages that find none are sent all the same.
+    unwritten: Arc<Semaphore>,
+    unanswered: HashSet<RequestId>,
+    /// Refusals that are being written.
+    refusals: JoinSet<()>,
+    /// When the next message is read while there are too many requests.
+    next: Option<Instant>,
+}
+
+impl<T> Paced<T> {
+    pub(super) fn new(transport: T) -> Self {
+        Self {
+            transport,
+            unwritten: Arc::new(Semaphore::new(UNWRITTEN)),
+            unanswered: HashSet::new(),
+            refusals: JoinSet::new(),
+            next: None,
+        }
+    }
+
+    /// Returns when the next message may be read. Dropped and called again whenever anything happens.
+    async fn room(&mut self) {
+        // Never closed; and a permit that is given back at once is a question, not a claim.
+        let _ = self.unwritten.acquire().await;
+        if self.unanswered.len() < UNANSWERED {
+            self.next = None;
+        } else {
+            sleep_until(*self.next.get_or_insert_with(|| Instant::now() + PACE)).await;
+        }
+    }
+
+    /// Fails with the ID of a request if that ID belongs to another one without an answer.
+    fn count_received(&mut self, message: &RxJsonRpcMessage<RoleServer>) -> Result<(), RequestId> {
+        self.next = None;
+        match message {
+            JsonRpcMessage::Request(request) => {
+                if !self.unanswered.insert(request.id.clone()) {
+                    return Err(request.id.clone());
+                }
+            }
+            // rmcp drops the answer of a request that was cancelled.
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.unanswered.remove(id);
+                }
+            }
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
+        }
+        Ok(())
+    }
+
+    fn count_sent(&mut self, message: &TxJsonRpcMessage<RoleServer>) -> Option<OwnedSemaphorePermit> {
+        match message {
+            JsonRpcMessage::Response(response) => drop(self.unanswered.remove(&response.id)),
+            JsonRpcMessage::Error(error) => drop(error.id.as_ref().map(|id| self.unanswered.remove(id))),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+        }
+        Arc::clone(&self.unwritten).try_acquire_owned().ok()
+    }
+}
+
+impl<T: Transport<RoleServer>> Paced<T> {
+    fn refuse(&mut self, id: RequestId) {
+        while self.refusals.try_join_next().is_some() {}
+        let unwritten = Arc::clone(&self.unwritten).try_acquire_owned().ok();
+        let sending = self.transport.send(JsonRpcMessage::error(ErrorData::invalid_request(ID_IN_USE, None), Some(id)));
+        self.refusals.spawn(async move {
+            if sending.await.is_err() {
+                tracing::debug!("a refusal could not be written");
+            }
+            drop(unwritten);
+        });
+    }
+}
+
+impl<T: Transport<RoleServer>> Transport<RoleServer> for Paced<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let unwritten = self.count_sent(&message);
+        let sending = self.transport.send(message);
+        async move {
+            let sent = sending.await;
+            drop(unwritten);
+            sent
+        }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            self.room().await;
+            let message = self.transport.receive().await?;
+            match self.count_received(&message) {
+                Ok(()) => return Some(message),
+                Err(id) => self.refuse(id),
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        let refusals = async { while self.refusals.join_next().await.is_some() {} };
+        let _ = timeout(CLOSING, refusals).await;
+        self.transport.close().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, convert::Infallible};
+
+    use futures_util::FutureExt;
+    use rmcp::model::{EmptyObject, ServerResult};
+    use serde_json::json;
+    use tokio::{sync::watch, task::yield_now};
+
+    use super::*;
+
+    /// A client that has written these messages, and reads nothing until it is told to.
+    struct Client {
+        written: VecDeque<RxJsonRpcMessage<RoleServer>>,
+        reads: watch::Receiver<bool>,
+    }
+
+    impl Transport<RoleServer> for Client {
+        type Error = Infallible;
+
+        fn send(
+            &mut self,
+            _: TxJsonRpcMessage<RoleServer>,
+        ) -> impl Future<Output = Result<(), Infallible>> + Send + 'static {
+            let mut reads = self.reads.clone();
+            async move {
+                let _ = reads.wait_for(|reads| *reads).await;
+                Ok(())
+            }
+        }
+
+        async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+            self.written.pop_front()
+        }
+
+        async fn close(&mut self) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    fn ping(id: usize) -> RxJsonRpcMessage<RoleServer> {
+        serde_json::from_value(json!({"jsonrpc": "2.0", "id": id, "method": "ping"})).expect("it is a request")
+    }
+
+    fn cancelled(id: usize) -> RxJsonRpcMessage<RoleServer> {
+        let params = json!({"requestId": id});
+        serde_json::from_value(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}))
+            .expect("it is a notification")
+    }
+
+    fn pong(id: usize) -> TxJsonRpcMessage<RoleServer> {
+        let id = RequestId::Number(id.try_into().expect("it is small"));
+        JsonRpcMessage::response(ServerResult::EmptyResult(EmptyObject {}), id)
+    }
+
+    fn client(written: impl Iterator<Item = RxJsonRpcMessage<RoleServer>>) -> (Paced<Client>, watch::Sender<bool>) {
+        let (reads, hears) = watch::channel(false);
+        (Paced::new(Client { written: written.collect(), reads: hears }), reads)
+    }
+
+    /// How many messages are read without waiting for anything.
+    async fn read_at_once(paced: &mut Paced<Client>) -> usize {
+        let mut read = 0;
+        while paced.receive().now_or_never().flatten().is_some() {
+            read += 1;
+            yield_now().await;
+        }
+        read
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_not_read_from() {
+        let (mut paced, reads) = client((0..10_000).map(ping));
+        let mut sending = tokio::task::JoinSet::new();
+        let mut read = 0;
+        while paced.receive().now_or_never().flatten().is_some() {
+            sending.spawn(paced.send(pong(read)));
+            yield_now().await;
+            read += 1;
+        }
+        assert_eq!(read, UNWRITTEN);
+        reads.send(true).expect("the client is there");
+        while sending.join_next().await.is_some() {}
+        assert_eq!(read_at_once(&mut paced).await, UNANSWERED, "it reads again");
+    }
+
+    #[tokio::test]
+    async fn requests_that_share_an_id_are_refused_and_bounded_all_the_same() {
+        let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
+        paced.receive().await.expect("there are more");
+        assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
+        let left = paced.transport.written.len();
+        assert!((10_000 - UNWRITTEN - 1..10_000 - 1).contains(&left), "{left} are left to read");
+        reads.send(true).expect("the client is there");
+        drop(paced.send(pong(1)));
+        paced.receive().await.expect("its ID is free again");
+    }
+
+    #[tokio::test]
+    async fn many_requests_that_take_long_are_read_slowly_and_never_locked_out() {
+        let (mut paced, _reads) = client((0..10_000).map(ping));
+        assert_eq!(read_at_once(&mut paced).await, UNANSWERED);
+        let begun = Instant::now();
+        for _ in 0..10 {
+            paced.receive().await.expect("there are more");
+        }
+        assert!(begun.elapsed() >= 9 * PACE, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn an_answer_and_a_cancellation_make_room() {
+        let cancellations = [cancelled(1), cancelled(2)];
+        let (mut paced, _reads) = client((0..UNANSWERED).map(ping).chain(cancellations).chain((300..400).map(ping)));
+        assert_eq!(read_at_once(&mut paced).await, UNANSWERED);
+        drop(paced.send(pong(0)));
+        assert_eq!(
+            read_at_once(&mut paced).await,
+            5,
+            "two cancellations, and the three requests that there is room for"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! What a reader of Markdown makes of an answer, and answers to read: for tests of what foreign texts can do.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use regex::Regex;
+use serde_json::json;
+
+use crate::task::{ActivityKind, LiveView, ResultText, TaskRecord};
+
+/// Whether no line outside a fence may hold it. Not the product's own list.
+pub(crate) fn is_unseemly(letter: char) -> bool {
+    letter.is_control()
+        || ('\u{200b}'..='\u{200f}').contains(&letter)
+        || ('\u{2028}'..='\u{202e}').contains(&letter)
+        || ('\u{2060}'..='\u{206f}').contains(&letter)
+        || ('\u{e0000}'..='\u{e007f}').contains(&letter)
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{feff}')
+}
+
+/// What stands outside and inside of fences, line by line.
+pub(crate) struct Read {
+    pub(crate) outside: Vec<String>,
+    pub(crate) inside: Vec<String>,
+}
+
+/// Reads an answer as a program does that knows nothing of us.
+pub(crate) fn read(answer: &str) -> Read {
+    let mut read = Read { outside: vec![], inside: vec![] };
+    let mut fence = None;
+    for line in answer.split('\n') {
+        let ticks = line.bytes().take_while(|byte| *byte == b'`').count();
+        match fence {
+            Some(length) if ticks >= length && ticks == line.trim_end().len() => fence = None,
+            Some(_) => read.inside.push(line.to_owned()),
+            None if ticks >= 3 && !line[ticks..].contains('`') => fence = Some(ticks),
+            None => read.outside.push(line.to_owned()),
+        }
+    }
+    assert_eq!(fence, None, "a fence is open:\n{answer}");
+    read
+}
+
+fn expression(expression: &str) -> Regex {
+    Regex::new(expression).expect("it is an expression")
+}
+
+/// A line with a dot for each escaped character, and for each piece of code.
+fn bare(line: &str) -> String {
+    let mut bare = String::new();
+    let mut left = line;
+    while let Some(letter) = left.chars().next() {
+        let after = &left[letter.len_utf8()..];
+        let (read, shown) = match letter {
+            '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => (2, "·"),
+            '`' => {
+                let ticks = left.len() - left.trim_start_matches('`').len();
+                end_of_code(left, ticks).map_or((ticks, &left[..ticks]), |end| (end, "·"))
+            }
+            _ => (letter.len_utf8(), &left[..letter.len_utf8()]),
+        };
+        bare.push_str(shown);
+        left = &left[read..];
+    }
+    bare
+}
+
+/// Where the code ends that `text` begins with: after the next run of just as many backticks.
+fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
+    let mut from = ticks;
+    loop {
+        let start = from + text[from..].find('`')?;
+        let length = text[start..].len() - text[start..].trim_start_matches('`').len();
+        from = start + length;
+        if length == ticks {
+            return Some(from);
+        }
+    }
+}
+
+const FIELDS: [&str; 29] = [
+    "Warning",
+    "Turn Status",
+    "Fallback",
+    "Task ID",
+    "Status",
+    "New",
+    "⚠ Trouble",
+    "Phase",
+    "Last event",
+    "Failure reason",
+    "Duration",
+    "Elapsed",
+    "Started",
+    "Last activity",
+    "Heartbeats",
+    "Task",
+    "Working directory",
+    "Backend",
+    "Model",
+    "Sandbox",
+    "Session ID",
+    "Tokens",
+    "Exit code",
+    "Exit signal",
+    "Log",
+    "Result",
+    "Record",
+    "Stdout",
+    "Stderr",
+];
+
+const HEADINGS: [&str; 12] = [
+    "## Task Ended",
+    "## Codex Agent Result",
+    "## Task Status",
+    "## Task Cancelled",
+    "## Task Not Cancelled",
+    "### What the agent said",
+    "### Why it did not start",
+    "### What to do",
+    "### Diagnostics",
+    "### Files",
+    "### Result",
+    "### Notices",
+];
+
+/// Asserts that nothing in the answer outside of fences is anybody's but ours.
+pub(crate) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
+    let outside = read(answer).outside;
+    static ACTIVE: LazyLock<Regex> =
+        LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?[0-9A-Za-z]+;|~~|```|(^|\W)_\w"));
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| expression(r"^\*\*([^*]+):\*\* "));
+    static OPENER: LazyLock<Regex> = LazyLock::new(|| expression(r"^\s*([#>+=]|~~~|---|\d+[.)]|    |\t)"));
+    for line in &outside {
+        assert!(!line.contains(is_unseemly), "{line:?} in\n{answer}");
+        let bare = bare(line);
+        let is_heading = HEADINGS.contains(&line.as_str()) || line.starts_with("### Recent log (last ");
+        assert!(is_heading || !OPENER.is_match(&bare), "{line:?} opens something in\n{answer}");
+        let bare = match FIELD.captures(&bare) {
+            Some(name) if FIELDS.contains(&&name[1]) => bare[name[0].len()..].to_owned(),
+            _ => bare,
+        };
+        assert!(!bare.contains('*') && !ACTIVE.is_match(&bare), "{line:?} is active in\n{answer}");
+        assert!(!line.starts_with('|') || bare.matches('|').count() >= 3, "{line:?} in\n{answer}");
+    }
+    let rows_there: Vec<_> = outside.iter().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(rows_there.len(), rows, "{answer}");
+    let columns = rows_there.first().map_or(0, |row| row.matches('|').count());
+    assert!(rows_there.iter().all(|row| bare(row).matches('|').count() == columns), "{answer}");
+    assert_eq!(outside.iter().map(|line| line.matches("**Status:**").count()).sum::<usize>(), statuses, "{answer}");
+}
+
+/// The moment at which all of it is.
+pub(crate) fn now() -> DateTime<Utc> {
+    "2024-01-15T10:30:00Z".parse().expect("it is a time")
+}
+
+/// A record with `text` wherever a damaged or foreign one may have it.
+pub(crate) fn record(status: &str, text: &str) -> TaskRecord {
+    serde_json::from_value(json!({
+        "id": "1a2b3c4d", "status": status, "startedAt": "2024-01-15T10:30:00Z", "backend": "codex", "task": text,
+        "workingDirectory": text, "model": text, "command": text, "agentVersion": text, "exitSignal": text,
+        "failureReason": text, "agentSaid": text, "advice": text, "durationFormatted": text, "result": text,
+        "sessionId": text, "warnings": [{"message": text, "advice": text}], "turnCompleted": true, "exitCode": 1,
+        "fellBack": [text], "logFile": text, "resultFile": text, "debugFile": text
+    }))
+    .expect("it is a record")
+}
+
+/// A running task that says `text` wherever it can.
+pub(crate) fn live(text: &str) -> LiveView {
+    LiveView {
+        format: 1,
+        phase: text.into(),
+        last_event: Some(text.into()),
+        trouble: Some(text.into()),
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        last_activity_at: now(),
+        last_activity_type: ActivityKind::Stdout,
+        heartbeat_count: 0,
+    }
+}
+
+/// A result that is `text`.
+pub(crate) fn result(text: &str) -> Option<ResultText> {
+    Some(ResultText { head: text.into(), left_out: 0, tail: "".into() })
+}

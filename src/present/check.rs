@@ -1,0 +1,188 @@
+//! Findings of `check`: a label, a word, and lines of text, each of which is one line whatever is in it.
+
+use std::{fmt::Write, path::Path};
+
+use connector_api::{BackendName, Login, Sandbox};
+
+use super::{Refused, message::plain};
+use crate::task::{Ceiling, Message, Retention, message};
+
+/// Width of the column of titles of `check --deep`, in characters. The longest title is wider, and stands out.
+const TITLE_WIDTH: usize = 42;
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The thing that was looked at.
+    pub(crate) label: String,
+    /// The finding in a word.
+    pub(crate) word: &'static str,
+    /// More about it.
+    pub(crate) lines: Vec<Message>,
+}
+
+/// All findings below a heading, in columns as wide as they need to be. Further lines are indented below the first.
+pub(crate) fn report(findings: &[Finding]) -> String {
+    let width = |column: fn(&Finding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
+    let labels = width(|finding| &finding.label).unwrap_or_default();
+    let words = width(|finding| finding.word).unwrap_or_default();
+    let indent = format!("\n{}", " ".repeat(labels + words + 4));
+    let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
+    for Finding { label, word, lines } in findings {
+        let lines = lines.iter().map(plain).collect::<Vec<_>>().join(&indent);
+        writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("a string takes all text");
+    }
+    text
+}
+
+/// The problem and what to do, as lines of a finding.
+pub(crate) fn problem(refused: Refused) -> Vec<Message> {
+    let next = refused.next.map(|next| message!["next: ", next]);
+    [refused.problem].into_iter().chain(next).collect()
+}
+
+/// The configuration file.
+pub(crate) fn configuration(file: &Path, exists: bool) -> Message {
+    message![file, if exists { "" } else { " (not there: everything has its default)" }]
+}
+
+/// Environment variables that look like settings and are not.
+pub(crate) fn ignored_variables(names: &[String]) -> [Message; 2] {
+    [names.join(", ").into(), "not settings; a setting of a section has two underscores".into()]
+}
+
+/// A directory of ours cannot be written to.
+pub(crate) fn not_writable(directory: &Path) -> Message {
+    message![directory, " cannot be written to"]
+}
+
+/// A backend cannot be looked at.
+pub(crate) fn not_looked_at() -> Message {
+    "not looked at without a data directory".into()
+}
+
+/// The way in which the processes of an agent are found: by cgroups in `parent`, if there is one.
+pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
+    match parent {
+        Some(parent) => vec![message![
+            "a cgroup for each task, in ",
+            parent,
+            "; finds everything but a process that moves itself to another cgroup"
+        ]],
+        None if cfg!(target_os = "linux") => vec![
+            "no cgroup for each task; found by parents and by their environment".into(),
+            "a process that hides from both is only found while its task's supervisor lives".into(),
+        ],
+        None => vec!["process groups; a process that leaves its group is not found".into()],
+    }
+}
+
+/// Maximum number of tasks that run at once.
+pub(crate) fn limit(most: usize) -> Message {
+    message![most, " tasks run at once, and others wait"]
+}
+
+/// The rules of retention, if there are any.
+pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
+    let rules = retention.told().into_iter().enumerate();
+    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+}
+
+/// The rules of a ceiling, and what of them is not as it seems.
+pub(crate) fn ceiling<'a>(
+    ceiling: &Ceiling,
+    missing: impl Iterator<Item = &'a Path>,
+    is_sandbox_above: bool,
+    is_timeout_above: bool,
+) -> Vec<Message> {
+    let missing = missing.map(|root| message![root, " is not there, and so admits nothing"]);
+    let sandbox =
+        is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
+    let timeout =
+        is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
+    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+}
+
+/// An installed backend.
+pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes: &[Sandbox]) -> Vec<Message> {
+    let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
+    vec![
+        message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
+        Message::ours(format!("sandboxes: {}", names.join(", "))),
+    ]
+}
+
+/// A sandbox of the agent does not work.
+pub(crate) fn broken_sandbox(said: String, advice: Option<String>) -> [Message; 2] {
+    [said.into(), message!["next: ", advice.unwrap_or_default()]]
+}
+
+/// Tasks in `workspace-write` are refused in this directory, or in any.
+pub(crate) fn exposed(here: Option<&Path>, why: String, next: String) -> [Message; 2] {
+    let place = here.map_or(Message::default(), |here| message!["in ", here, ", "]);
+    [message![place, "`workspace-write` is refused: ", why], message!["next: ", next]]
+}
+
+/// Parts of variables that an agent in a weaker sandbox does not get, if there are any.
+pub(crate) fn left_out(parts: &[String]) -> Option<Message> {
+    let words = "not passed on in weaker sandboxes, as it leads into the project: ";
+    (!parts.is_empty()).then(|| message![words, parts.join(", ")])
+}
+
+/// Whether the agent is logged in; or why that is not known.
+pub(crate) fn login(login: Result<Login, String>) -> Vec<Message> {
+    match login {
+        Ok(Login::Yes(how)) => vec![message!["login: ", how]],
+        Ok(Login::No { said, advice }) => vec![message!["login: ", said], message!["next: ", advice]],
+        Ok(Login::Unknown) => vec!["login: not known".into()],
+        Err(problem) => vec![message!["login: ", problem]],
+    }
+}
+
+/// The label of a backend.
+pub(crate) fn backend_label(name: &BackendName) -> String {
+    format!("backend {name}")
+}
+
+/// The label of a ceiling.
+pub(crate) fn ceiling_label(name: &BackendName) -> String {
+    format!("ceiling {name}")
+}
+
+/// The heading of `check --deep`: the backend and its program.
+pub(crate) fn deep_heading(name: &str, version: &str, program: &Path) -> String {
+    let heading = message![name.to_owned(), " ", version.to_owned(), " at ", program];
+    plain(&heading) + "\n"
+}
+
+/// One finding of `check --deep`.
+pub(crate) fn deep_finding(title: &str, verdict: &str, words: &str) -> String {
+    format!("{title:<TITLE_WIDTH$}  {verdict:<7}  {}\n", plain(&words.to_owned().into()))
+}
+
+/// The directory that keeps the files of the tasks of `check --deep`, and the one in it that has their logs.
+pub(crate) fn logs_kept(logs: &Path, kept: &Path) -> String {
+    let logs = plain(&message!["the logs of these tasks are in ", logs]);
+    format!("\n{logs}\n{}\n", plain(&message!["remove ", kept, " when you no longer need them"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_are_as_wide_as_the_longest_name() {
+        let finding = |label: &str, word, lines: &[&'static str]| Finding {
+            label: label.to_owned(),
+            word,
+            lines: lines.iter().map(|line| (*line).into()).collect(),
+        };
+        let limit = finding("limit", "set", &["2 tasks"]);
+        let backend = finding("backend with-a-long-name", "PROBLEM", &["first", "second"]);
+        let text = report(&[limit, backend]);
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        let [limit, first, second] = lines.as_slice() else { panic!("{text}") };
+        let columns = [limit.find("2 tasks"), first.find("first"), second.find("second")];
+        assert!(columns.iter().all(|column| column.is_some() && *column == columns[0]), "{text}");
+    }
+}

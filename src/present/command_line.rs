@@ -1,0 +1,71 @@
+//! Output of the verbs other than `check`, and arguments in errors.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use super::{outcome::brief, text::one_line};
+use crate::{
+    task::{ResultText, TaskRecord},
+    visible::{drives, hides},
+};
+
+/// Maximum number of characters of an argument.
+const ARGUMENT: usize = 500;
+
+/// A task that `wait` has waited for has ended.
+pub(crate) fn waited(record: &TaskRecord, result: Option<ResultText>) -> String {
+    format!("{}\n\n", brief(record, result))
+}
+
+/// For a person who started the server without a client: it says nothing by itself.
+pub(crate) const WAITS_FOR_CLIENT: &str = "This is an MCP server: it waits for a client to write to its stdin. Press Ctrl-C to stop it, and run \
+     `codex-connector --help` to see what else it can do.";
+
+/// The value of `--http` is not an address.
+pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
+
+/// `wait` has waited for as long as it should.
+pub(crate) fn time_is_up() -> String {
+    "Timed out. Tasks that are not listed above are still running.\n".to_owned()
+}
+
+/// The address at which a server listens.
+pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
+    format!("listening on http://{address}{path}\n")
+}
+
+/// An argument of the command line as it may stand in an error.
+pub(crate) fn escaped_argument(argument: &str) -> String {
+    one_line(argument, ARGUMENT)
+}
+
+/// `value` as JSON for a terminal or a program: what drives or hides is written as JSON's own escape.
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut shown = String::with_capacity(text.len() + 1);
+    for letter in text.chars() {
+        // JSON itself has no such character but the line feeds between its parts.
+        if letter != '\n' && (drives(letter) || hides(letter)) {
+            let mut units = [0; 2];
+            letter.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown.push('\n');
+    Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_reads_back_and_drives_nothing() {
+        let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
+        let shown = json(&[text]).expect("text is JSON");
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("it is JSON"), [text]);
+    }
+}

@@ -1,0 +1,118 @@
+//! Long texts within the space of an answer.
+
+use std::path::Path;
+
+use super::{
+    markdown::code,
+    text::{fence_length, fenced, fenced_length, head, one_line, tail},
+};
+use crate::{
+    task::{ResultText, Tail, TaskRecord, Untrusted},
+    visible::visible,
+};
+
+/// The most characters of one line of a log.
+const LOG_LINE: usize = 200;
+
+/// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
+pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
+    let (beginning, end) = (result.head.raw(), result.tail.raw());
+    if result.left_out == 0 && fits(beginning, room) {
+        return fenced(beginning);
+    }
+    let total = beginning.len() as u64 + result.left_out + end.len() as u64;
+    let end = if result.left_out == 0 { beginning } else { end };
+    let cut = |half: usize| {
+        let (head, tail) = (head(beginning, half), tail(end, half));
+        let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
+        format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
+    };
+    let whole = record.start.result_file.as_deref().map_or(String::new(), |file| {
+        format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
+    });
+    format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
+}
+
+/// What an agent said, in a fence; its end, if it does not fit into `room` characters.
+pub(super) fn said(text: &Untrusted, room: usize) -> String {
+    let text = text.raw();
+    if fits(text, room) {
+        return fenced(text);
+    }
+    fenced(&cut_to_fit(|half| format!("[…]\n{}", tail(text, half * 2)), room))
+}
+
+/// How many lines of `log` stand after the line `last`; all of them, if it is not there any more.
+pub(super) fn lines_after(log: &Tail, last: Option<&Untrusted>) -> usize {
+    let after = |last| log.lines.iter().rev().position(|line| line == last);
+    last.and_then(after).unwrap_or(log.lines.len())
+}
+
+/// The end of a log under its heading, in at most about `room` characters, and how many lines of it are new, where that is
+/// known.
+pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usize) -> String {
+    if log.lines.is_empty() {
+        return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
+    }
+    let lines: Vec<String> = log.lines.iter().map(|line| log_line(line.raw())).collect();
+    let newest = |characters: usize| {
+        let mut left = characters;
+        let fitting = lines.iter().rev().take_while(|line| {
+            let needed = line.chars().count() + 1;
+            let fits = needed <= left;
+            left = left.saturating_sub(needed);
+            fits
+        });
+        fitting.count()
+    };
+    let joined = |count: usize| lines[lines.len() - count..].join("\n");
+    let mut shown = newest(room.saturating_sub(fence_length("")));
+    if !fits(&joined(shown), room) {
+        shown = newest(room / 3);
+    }
+    let cut = match (shown < lines.len(), file) {
+        (false, _) => String::new(),
+        (true, Some(file)) => format!("Older lines did not fit here; the whole log is {}.\n\n", name(file)),
+        (true, None) => "Older lines did not fit here.\n\n".to_owned(),
+    };
+    let plural = if shown == 1 { "" } else { "s" };
+    let new = new.map_or(String::new(), |new| format!(", {} new", new.min(shown)));
+    format!("### Recent log (last {shown} line{plural}{new})\n{cut}{}", fenced(&joined(shown)))
+}
+
+fn log_line(line: &str) -> String {
+    let line = &*visible(line);
+    let length = line.chars().count();
+    if length <= LOG_LINE {
+        return line.to_owned();
+    }
+    /// Room for the words.
+    const WORDS: usize = 30;
+    let shown = LOG_LINE - WORDS;
+    format!("{} … ({} more characters)", head(line, shown), length - shown)
+}
+
+/// The name of a file as code.
+fn name(file: &Path) -> String {
+    /// The most characters of it.
+    const NAME: usize = 500;
+    code(&one_line(&file.display().to_string(), NAME))
+}
+
+fn fits(text: &str, room: usize) -> bool {
+    fenced_length(text) <= room
+}
+
+/// What `cut` makes of two halves that fit into `room`. A text of backticks needs fences as long as itself, and a
+/// character that drives is shown as up to eight.
+fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
+    /// For the words between two halves, and a common fence.
+    const WORDS: usize = 100;
+    let room_for_text = room.saturating_sub(WORDS);
+    let cuts = [2, 6].map(|part| room_for_text / part);
+    cuts.into_iter().map(&cut).find(|text| fits(text, room)).unwrap_or_else(|| cut(room_for_text / 16))
+}
+
+#[cfg(test)]
+#[path = "excerpt_tests.rs"]
+mod tests;

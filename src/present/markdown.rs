@@ -1,0 +1,185 @@
+//! Foreign text as Markdown that shows exactly that text: no emphasis, link, code, HTML, heading, list or cell of its
+//! own.
+//!
+//! Only what Markdown would act on gets a backslash, so that a path, a version or a sentence looks as it is. Works on one
+//! line at a time; see [`one_line`](super::text::one_line).
+
+/// Where a line stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// After words of ours, on their line.
+    Value,
+    /// In a cell of a table.
+    Cell,
+    /// At the beginning of a line. It may be a sentence of ours around foreign words, so that code in it stays code.
+    Sentence,
+}
+
+/// `line` as the value of a field.
+pub(super) fn value(line: &str) -> String {
+    escaped(line, Place::Value)
+}
+
+/// `line` as the content of a cell.
+pub(super) fn cell(line: &str) -> String {
+    escaped(line, Place::Cell)
+}
+
+/// `line` as a line, or a point of a list, of its own.
+pub(crate) fn sentence(line: &str) -> String {
+    escaped(line, Place::Sentence)
+}
+
+/// `line` as code within a line, unless there is something in it that Markdown acts on.
+pub(super) fn code(line: &str) -> String {
+    let value = value(line);
+    if value == line { format!("`{line}`") } else { value }
+}
+
+/// The length of the longest run of backticks in `text`.
+pub(super) fn longest_run(text: &str) -> usize {
+    text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn escaped(line: &str, place: Place) -> String {
+    let mut text = String::with_capacity(line.len() + 16);
+    let (mut before, mut ticks) = (None, 0);
+    let opener = if place == Place::Sentence { opener(line) } else { None };
+    for (at, letter) in line.char_indices() {
+        let after = &line[at + letter.len_utf8()..];
+        if letter == '`' && before != Some('`') {
+            ticks = 1 + after.len() - after.trim_start_matches('`').len();
+        }
+        if letter == ']' && after.starts_with(':') && ends_redaction(&line[..at]) {
+            text.push(letter);
+            before = Some(letter);
+            continue;
+        }
+        let is_code = letter == '`' && (place != Place::Sentence || ticks >= 3);
+        if is_code || opener == Some(at) || is_active(letter, before, after, place) {
+            text.push('\\');
+        }
+        text.push(letter);
+        before = Some(letter);
+    }
+    text
+}
+
+/// Whether a `]` after `before` ends what stands in the place of a secret, within a line: only at its beginning would a
+/// colon make it the target of a link.
+fn ends_redaction(before: &str) -> bool {
+    before.rfind('[').is_some_and(|start| start > 0 && before[start..].starts_with("[redacted:"))
+}
+
+/// Whether Markdown would act on `letter`, which is no backtick, between `before` and `after`.
+fn is_active(letter: char, before: Option<char>, after: &str, place: Place) -> bool {
+    let next = after.chars().next();
+    // Not every number is part of a word: `⁴` is not.
+    let in_word =
+        |neighbour: Option<char>| neighbour.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
+    match letter {
+        '*' => true,
+        '|' => place == Place::Cell,
+        '\\' => next.is_none_or(|next| next.is_ascii_punctuation()),
+        '_' => !(in_word(before) && in_word(next)),
+        '~' => before == Some('~') || next == Some('~'),
+        '<' => next.is_some_and(|next| next.is_alphabetic() || matches!(next, '/' | '!' | '?')),
+        ']' => matches!(next, Some('(' | '[' | ':')),
+        '&' => is_entity(after),
+        _ => false,
+    }
+}
+
+/// Whether `&` before `after` would be read as another character.
+fn is_entity(after: &str) -> bool {
+    let name = after.strip_prefix('#').unwrap_or(after);
+    name.find(|letter: char| !letter.is_ascii_alphanumeric()).is_some_and(|end| end > 0 && name[end..].starts_with(';'))
+}
+
+/// Where the character is that would make a heading, a quotation, a list, a rule or a table of `line`.
+fn opener(line: &str) -> Option<usize> {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    match line.as_bytes().get(digits) {
+        Some(b'#' | b'>' | b'-' | b'+' | b'=' | b'|') if digits == 0 => Some(0),
+        Some(b'.' | b')') if digits > 0 => Some(digits),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_common_looks_as_it_is() {
+        for text in [
+            "/project/src/my_file-2.rs",
+            "~/work",
+            "codex (0.169.0)",
+            "Timeout after 5m 0s (limit: 5m 0s)",
+            "Process error: ENOENT (spawn failed)",
+            "fix | it: a && b > c, x < 3, arr[0] #12 \\x1b C:\\temp",
+            "2024-01-15T10:32:14.800Z (stderr)",
+            "⚠ naïve 👩‍🔧",
+        ] {
+            assert_eq!(value(text), text);
+        }
+        assert_eq!(
+            sentence("call `codex_status`: https://example.com/a_b"),
+            "call `codex_status`: https://example.com/a_b"
+        );
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_looks_as_it_is_within_a_line() {
+        for text in ["/no/such/[redacted:A_KEY]: does not exist", "a [redacted:A_KEY]. b"] {
+            assert_eq!((value(text), sentence(text)), (text.to_owned(), text.to_owned()));
+        }
+        for (text, shown) in [
+            ("[redacted:A_KEY]: x", "[redacted:A_KEY\\]: x"),
+            ("a [redacted:A_KEY](x)", "a [redacted:A_KEY\\](x)"),
+            ("a [redacted:A_KEY] [b]: x", "a [redacted:A_KEY] [b\\]: x"),
+        ] {
+            assert_eq!(value(text), shown);
+        }
+    }
+
+    #[test]
+    fn what_markdown_acts_on_is_escaped() {
+        for (text, shown) in [
+            ("**Status:** completed", "\\*\\*Status:\\*\\* completed"),
+            ("__init__ a_b 1_2 ⁴_A", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A"),
+            ("`x` ```", "\\`x\\` \\`\\`\\`"),
+            ("[a](b) ![c](d) [e][f] [g]: h", "[a\\](b) ![c\\](d) [e\\][f] [g\\]: h"),
+            ("<b> </b> <!-- <https://x> <é", "\\<b> \\</b> \\<!-- \\<https://x> \\<é"),
+            ("&amp; &#42; & b; &;", "\\&amp; \\&#42; & b; &;"),
+            ("~~gone~~", "\\~\\~gone\\~\\~"),
+            ("\\*\\", "\\\\\\*\\\\"),
+        ] {
+            assert_eq!(value(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_of_its_own_opens_nothing() {
+        for (text, shown) in [
+            ("# Title", "\\# Title"),
+            ("> quoted", "\\> quoted"),
+            ("- point", "\\- point"),
+            ("| a | b |", "\\| a | b |"),
+            ("12. point", "12\\. point"),
+            ("===", "\\==="),
+            ("```sh `x`", "\\`\\`\\`sh `x`"),
+            ("~~~", "\\~\\~\\~"),
+            ("1 point", "1 point"),
+        ] {
+            assert_eq!(sentence(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_is_code_when_nothing_in_it_is_active() {
+        assert_eq!(code("/logs/1.log"), "`/logs/1.log`");
+        assert_eq!(code("**x** `y`"), "\\*\\*x\\*\\* \\`y\\`");
+    }
+}

@@ -1,0 +1,70 @@
+//! Messages as text: each is one line, in which nothing foreign drives a terminal or passes for Markdown of ours.
+
+use super::{markdown, text::one_line};
+use crate::task::{Message, Part};
+
+/// Maximum number of characters of a message in an answer.
+const MESSAGE: usize = 4_000;
+
+/// Maximum number of characters of each text from outside, where a message is not part of an answer.
+const FOREIGN: usize = 16_000;
+
+/// Maximum number of characters of a quoted word.
+const QUOTED: usize = 60;
+
+/// The message as a line for a terminal, a log or a protocol: our words as they are, foreign ones escaped.
+pub(crate) fn plain(message: &Message) -> String {
+    let parts = message.parts().iter().map(|part| match part {
+        Part::Ours(text) => text.to_string(),
+        Part::Untrusted(text) => within(text.raw()),
+        Part::Quoted(word) => quoted(word.raw()),
+    });
+    parts.collect()
+}
+
+/// The message as one line of at most `most` characters, not Markdown yet.
+pub(super) fn line(message: &Message, most: usize) -> String {
+    let parts = message.parts().iter().map(|part| match part {
+        Part::Ours(text) => text.to_string(),
+        Part::Untrusted(text) => text.raw().to_owned(),
+        Part::Quoted(word) => quoted(word.raw()),
+    });
+    one_line(&parts.collect::<String>(), most)
+}
+
+/// The message as a line of Markdown. Code in it stays code.
+pub(super) fn markdown_line(message: &Message) -> String {
+    // Escaped as a whole: what Markdown makes of a character depends on its neighbours.
+    markdown::sentence(&line(message, MESSAGE))
+}
+
+/// A foreign text on one line, with the gaps that set it off from its neighbours.
+fn within(text: &str) -> String {
+    let gap = |is_gap: bool| if is_gap { " " } else { "" };
+    let (before, after) = (text.starts_with(char::is_whitespace), text.trim_start().ends_with(char::is_whitespace));
+    format!("{}{}{}", gap(before), one_line(text, FOREIGN), gap(after))
+}
+
+/// A foreign word between backticks, none of which it can close.
+fn quoted(word: &str) -> String {
+    format!("`{}`", one_line(word, QUOTED).replace('`', "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::message;
+
+    #[test]
+    fn foreign_words_are_one_line_and_ours_stay() {
+        let message = message!["no task ", Part::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
+        assert_eq!(plain(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
+        assert_eq!(markdown_line(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
+    }
+
+    #[test]
+    fn foreign_words_are_escaped_where_markdown_acts_on_them() {
+        assert_eq!(markdown_line(&message!["see ", "**x** [y](z)".to_owned()]), "see \\*\\*x\\*\\* [y\\](z)");
+        assert_eq!(markdown_line(&message!["# x".to_owned()]), "\\# x");
+    }
+}

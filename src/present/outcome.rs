@@ -1,0 +1,175 @@
+//! What became of a task: answers of `codex_agent` and `codex_cancel`.
+
+use super::{
+    BRIEF_ROOM, RESULT_ROOM, SAID_ROOM, TOGETHER_ROOM,
+    fields::{Page, duration, exit_code},
+    text::{fenced, one_line},
+};
+use crate::task::{OnServerExit, ResultText, TaskId, TaskRecord, TaskStatus, Untrusted};
+
+/// A task has been started, and nobody waits for it; `wait` is the command that does.
+pub(crate) fn started(id: &TaskId, on_server_exit: OnServerExit, wait: &str) -> String {
+    let mut page = Page::begin("Codex Agent Started");
+    page.field("Task ID", id.as_str());
+    page.field("Status", TaskStatus::Running.as_str());
+    page.part("The agent works in the background.");
+    page.line(&format!("- To be woken when it ends: run `{wait}` as a background shell command."));
+    page.line(&format!("- To see what it does, and its result: call `codex_status` with `taskId` `{id}`."));
+    page.line(&format!("- To stop it: call `codex_cancel` with `taskId` `{id}`."));
+    match on_server_exit {
+        OnServerExit::Interrupt => page.line("- It is interrupted when this session ends."),
+        OnServerExit::Continue => page.line("- It goes on when this session ends."),
+    }
+    page.end()
+}
+
+/// A task has ended, and here is what came of it.
+pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
+    let mut page = Page::begin("Codex Agent Result");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.backend(record);
+    page.field("Working directory", &record.progress.working_directory.display().to_string());
+    page.path("Log", record.start.log_file.as_deref());
+    page.part(&format!("Stdout: {} bytes", record.progress.stdout_bytes));
+    page.line(&format!("Stderr: {} bytes", record.progress.stderr_bytes));
+    page.explanation(record, SAID_ROOM);
+    page.result(record, result, RESULT_ROOM);
+    page.end()
+}
+
+/// A task has ended, told to one who goes on with something else.
+pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
+    let mut page = Page::begin("Task Ended");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.field("Task", &one_line(&record.start.task, 100));
+    page.path("Log", record.start.log_file.as_deref());
+    page.explanation(record, BRIEF_ROOM / 2);
+    page.result(record, result, BRIEF_ROOM);
+    page.end()
+}
+
+/// Several tasks have ended: as much about each as [`brief`] says, as far as there is room, and of
+/// the others their status. `pending` have not ended.
+pub(crate) fn all_ended(
+    records: &[Box<TaskRecord>],
+    pending: &[TaskId],
+    result: impl Fn(&TaskRecord) -> Option<ResultText>,
+) -> String {
+    let mut parts = vec![];
+    let mut others = vec![];
+    let mut room = TOGETHER_ROOM;
+    for record in records {
+        let part = brief(record, result(record));
+        match room.checked_sub(part.chars().count()) {
+            Some(left) => {
+                room = left;
+                parts.push(part);
+            }
+            None => others.push(format!("{} {}", record.id, record.status())),
+        }
+    }
+    if !others.is_empty() {
+        let others = others.join(", ");
+        parts.push(format!("Also ended: {others}. Call `codex_status` with a task's id for its result."));
+    }
+    if !pending.is_empty() {
+        let pending = pending.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", ");
+        parts.push(format!("Not ended yet: {pending}."));
+    }
+    parts.join("\n\n")
+}
+
+/// A task has ended, for a message of progress.
+pub(crate) fn ended_in_few_words(record: &TaskRecord) -> String {
+    format!("task {} {}", record.id, record.status())
+}
+
+/// A call was withdrawn before it began.
+pub(crate) fn withdrawn() -> String {
+    "Withdrawn before it began.".to_owned()
+}
+
+/// Nobody waits for a task any more.
+pub(crate) fn detached(id: &TaskId) -> String {
+    format!("Task {id} goes on without a listener.")
+}
+
+/// A task was cancelled with the call that waited for it.
+pub(crate) fn being_cancelled(id: &TaskId) -> String {
+    format!("Task {id} is cancelled.")
+}
+
+/// There is no result to read.
+pub(crate) fn without_result(record: &TaskRecord) -> String {
+    let (id, status) = (&record.id, record.status());
+    format!("Task {id} has no result; its status is {status}. Call `codex_status` with `taskId` `{id}`.")
+}
+
+/// A piece of a result of `size` bytes that begins at byte `offset`, and where the next one begins.
+pub(crate) fn result_piece(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
+    let (from, to) = (offset.min(size), next.unwrap_or(size));
+    let next = match next {
+        Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
+        None => "This is the end.".to_owned(),
+    };
+    format!("Bytes {from} to {to} of {size}. {next}\n\n{}", fenced(text))
+}
+
+/// A task has been stopped, or ended while it was being stopped.
+pub(crate) fn cancelled(record: &TaskRecord) -> String {
+    let was_cancelled = record.is_cancelled();
+    let mut page = Page::begin(if was_cancelled { "Task Cancelled" } else { "Task Not Cancelled" });
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.backend(record);
+    page.path("Log", record.start.log_file.as_deref());
+    page.part(if was_cancelled {
+        "What the agent had changed in files stays as it is."
+    } else {
+        "The task ended before it could be stopped."
+    });
+    page.end()
+}
+
+/// A task that was to be stopped had ended before.
+pub(crate) fn had_ended(record: &TaskRecord) -> String {
+    let mut page = Page::begin("Task Not Cancelled");
+    page.field("Task ID", record.id.as_str());
+    end_of(&mut page, record);
+    page.part(&format!(
+        "The task had already ended; nothing was done. Call `codex_status` with `taskId` `{}` for its log and result.",
+        record.id
+    ));
+    page.end()
+}
+
+/// A task does not stop.
+pub(crate) fn stopping(id: &TaskId) -> String {
+    let mut page = Page::begin("Task Stopping");
+    page.field("Task ID", id.as_str());
+    page.field("Status", TaskStatus::Running.as_str());
+    page.part(&format!(
+        "The task is being stopped. Call `codex_status` with `taskId` `{id}` to see when it has ended."
+    ));
+    page.end()
+}
+
+fn end_of(page: &mut Page, record: &TaskRecord) {
+    page.field(
+        "Status",
+        match record.status() {
+            TaskStatus::Completed => "completed successfully",
+            TaskStatus::Running | TaskStatus::Failed | TaskStatus::Interrupted => record.status().as_str(),
+        },
+    );
+    // Some records of the original program do not say when the task ended.
+    let end = record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at);
+    page.field("Duration", &duration(record, end));
+    page.field("Exit code", &exit_code(record));
+    page.field_if("Exit signal", record.end.as_ref().and_then(|end| end.exit_signal.as_ref()));
+    page.field_if("Failure reason", record.failure_reason());
+    page.turn_status(record);
+    page.warnings(record);
+}

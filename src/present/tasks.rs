@@ -1,0 +1,100 @@
+//! A table of tasks: the answer of `codex_tasks`.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    fields::{DURATION, duration, exit_code},
+    text::cell,
+};
+use crate::task::{Listing, TaskRecord, Untrusted, span};
+
+/// The most characters of a task's text in the table.
+const TASK: usize = 80;
+
+/// Room for the table.
+const ROOM: usize = 36_000;
+
+/// The tasks of `listing` at `now`, as many of them as an answer holds. Whose they are stands behind them where they are not
+/// all of one backend.
+pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
+    if listing.records.is_empty() {
+        return "No tasks found.".to_owned();
+    }
+    let backends: BTreeSet<_> = listing.records.iter().filter_map(|record| record.progress.backend.as_ref()).collect();
+    let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
+    let mut table =
+        format!("| ID | Status | Duration | Exit | Task |{title}\n|----|--------|----------|------|------|{line}");
+    let mut left = ROOM;
+    let mut shown = 0;
+    for record in &listing.records {
+        let mut row = row(record, now);
+        if backends.len() > 1 {
+            row.push_str(&format!(" {} |", record.progress.backend.as_ref().map_or("", |backend| backend.as_str())));
+        }
+        let length = row.chars().count();
+        if length > left {
+            break;
+        }
+        left -= length;
+        shown += 1;
+        table.push_str(&row);
+    }
+    if shown < listing.total {
+        let why = if shown < listing.records.len() {
+            "the others do not fit into one answer: choose a `status`"
+        } else {
+            "a larger `limit` shows more"
+        };
+        table.push_str(&format!("\n\nThe newest {shown} of {} tasks are shown; {why}.", listing.total));
+    }
+    table
+}
+
+fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
+    let signal = record.end.as_ref().filter(|end| end.exit_code.is_none()).and_then(|end| end.exit_signal.clone());
+    let exit = signal.unwrap_or_else(|| exit_code(record));
+    format!(
+        "\n| {} | {} | {} | {} | {} |",
+        record.id,
+        record.status(),
+        cell(&duration(record, now), DURATION),
+        cell(&exit, 20),
+        cell(&record.start.task, TASK)
+    )
+}
+
+/// The newest `limit` of the tasks whose session can be gone on with.
+pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>) -> String {
+    if records.is_empty() {
+        return "No sessions found.".to_owned();
+    }
+    let mut table = "| ID | Session | Backend | Status | Ended | Directory | Task |\n\
+                     |----|---------|---------|--------|-------|-----------|------|"
+        .to_owned();
+    let mut left = ROOM;
+    let mut shown = 0;
+    for record in records.iter().take(limit) {
+        let ago = record.completed_at().and_then(|at| (now - at).to_std().ok()).map_or_else(String::new, span);
+        let row = format!(
+            "\n| {} | {} | {} | {} | {ago} ago | {} | {} |",
+            record.id,
+            cell(record.progress.session_id.as_ref().map_or("", Untrusted::raw), 60),
+            record.progress.backend.as_ref().map_or("", |backend| backend.as_str()),
+            record.status(),
+            cell(&record.progress.working_directory.display().to_string(), 200),
+            cell(&record.start.task, TASK)
+        );
+        left = match left.checked_sub(row.chars().count()) {
+            Some(left) => left,
+            None => break,
+        };
+        shown += 1;
+        table.push_str(&row);
+    }
+    if shown < records.len() {
+        table.push_str(&format!("\n\nThe newest {shown} of {} are shown.", records.len()));
+    }
+    table
+}

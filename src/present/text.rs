@@ -1,0 +1,127 @@
+//! Foreign text inside our Markdown: in a fence whole, elsewhere as one harmless line.
+
+use super::markdown::{self, longest_run};
+use crate::{
+    task::Untrusted,
+    visible::{Escape, drives, hides, visible},
+};
+
+/// Text that may hold anything.
+pub(crate) trait Foreign {
+    /// The text as it is.
+    fn text(&self) -> &str;
+}
+
+impl Foreign for str {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl Foreign for String {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl Foreign for Untrusted {
+    fn text(&self) -> &str {
+        self.raw()
+    }
+}
+
+/// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
+/// Not Markdown yet.
+pub(crate) fn one_line(text: &(impl Foreign + ?Sized), most: usize) -> String {
+    let text = text.text();
+    let mut line = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let gap = (length > 0).then_some(' ');
+        for letter in gap.into_iter().chain(word.chars()) {
+            let is_shown = !drives(letter) && !hides(letter);
+            let shown = if is_shown { letter.to_string() } else { Escape(letter).to_string() };
+            for letter in shown.chars() {
+                if length == most {
+                    line.pop();
+                    line.push('…');
+                    return line;
+                }
+                line.push(letter);
+                length += 1;
+            }
+        }
+    }
+    line
+}
+
+/// `text` as a cell of a table, with at most `most` characters before they are escaped.
+pub(super) fn cell(text: &(impl Foreign + ?Sized), most: usize) -> String {
+    markdown::cell(&one_line(text, most))
+}
+
+/// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
+pub(crate) fn fenced(text: &(impl Foreign + ?Sized)) -> String {
+    let text = &*visible(text.text());
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{fence}\n{text}{line_end}{fence}")
+}
+
+/// How many characters [`fenced`] makes of `text`, at most.
+pub(super) fn fenced_length(text: &str) -> usize {
+    visible(text).chars().count() + fence_length(text)
+}
+
+/// How many of them are the fence.
+pub(super) fn fence_length(text: &str) -> usize {
+    2 * (longest_run(text).max(2) + 1) + 2
+}
+
+/// The first `most` characters of `text`.
+pub(super) fn head(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The last `most` characters of `text`.
+pub(super) fn tail(text: &str, most: usize) -> &str {
+    let Some(last) = most.checked_sub(1) else { return "" };
+    text.char_indices().rev().nth(last).map_or(text, |(start, _)| &text[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_longer_than_any_run_of_backticks_in_it() {
+        assert_eq!(fenced("plain\n"), "```\nplain\n```");
+        assert_eq!(fenced("a `b` c"), "```\na `b` c\n```");
+        assert_eq!(fenced("````rust\nx\n````"), "`````\n````rust\nx\n````\n`````");
+        assert_eq!(fenced(""), "```\n```");
+        assert_eq!(fenced("a\u{1b}[1m\r\u{202e}👩\u{200d}🔧\r\n"), "```\na\\x1b[1m\\r\\u{202e}👩\u{200d}🔧\r\n```");
+    }
+
+    #[test]
+    fn one_line_has_no_gaps_but_blanks_and_shows_where_it_was_cut() {
+        assert_eq!(one_line(" a\r\n\tb\u{1b}[0m  c ", 20), "a b\\x1b[0m c");
+        assert_eq!(one_line("a\u{200b}b\u{2028}c\u{85}d\u{202e}", 40), "a\\u{200b}b c d\\u{202e}");
+        assert_eq!(one_line("a\u{200b}b", 4), "a\\u…");
+        assert_eq!(one_line("abc def", 7), "abc def");
+        assert_eq!(one_line("abc defg", 7), "abc de…");
+        assert_eq!(one_line("äöüß", 3), "äö…");
+        assert_eq!(one_line("abc", 0), "…");
+    }
+
+    #[test]
+    fn a_cell_cannot_leave_its_table() {
+        assert_eq!(cell("a|b\nc `d` \\|", 80), "a\\|b c \\`d\\` \\\\\\|");
+        assert_eq!(cell(&"|".repeat(200), 80).chars().count(), 159);
+    }
+
+    #[test]
+    fn heads_and_tails_are_cut_between_characters() {
+        assert_eq!((head("äöü", 2), head("äöü", 9), head("äöü", 0)), ("äö", "äöü", ""));
+        assert_eq!((tail("äöü", 2), tail("äöü", 9), tail("äöü", 0)), ("öü", "äöü", ""));
+    }
+}

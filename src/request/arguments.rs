@@ -1,0 +1,151 @@
+//! The arguments of a call, read one by one.
+//!
+//! rmcp does not compare arguments with a schema, and its own errors name no remedy. So what is wrong is found out
+//! here, before anything is created.
+//!
+//! Some hosts change what the model wrote before it gets here, and the model can do nothing about it. So these count as
+//! what was meant: `null`, and for an optional argument the empty string, as absent; the strings `"true"` and `"false"` as
+//! booleans; a string of digits as a number; and parameters that a host adds to every call are ignored.
+
+use serde_json::{Map, Value};
+
+use crate::present::{Refused, arguments as refusals};
+
+/// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
+/// note of some gateways.
+const ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
+
+/// What is left of a call's arguments.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    tool: &'static str,
+    left: Map<String, Value>,
+}
+
+/// A whole number of any size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Whole {
+    /// One that 64 bits hold.
+    Small(u64),
+    /// A larger one.
+    Huge(f64),
+}
+
+impl Arguments {
+    /// The arguments of a call of `tool`. Fails when there is one that is not among `known`.
+    pub(super) fn new(tool: &'static str, mut given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
+        given.retain(|name, _| known.contains(&name.as_str()) || !ADDED_BY_HOSTS.contains(&name.as_str()));
+        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(refusals::unknown(tool, unknown, known));
+        }
+        Ok(Self { tool, left: given })
+    }
+
+    /// A text that has to be there and not be blank.
+    pub(super) fn required_text(&mut self, name: &str) -> Result<String, Refused> {
+        let value = self.take(name);
+        match self.read_text(name, value)? {
+            Some(text) => Ok(text),
+            None => Err(refusals::missing(self.tool, name, "a string")),
+        }
+    }
+
+    /// A text that is not blank.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Refused> {
+        let value = self.take_optional(name);
+        self.read_text(name, value)
+    }
+
+    fn read_text(&self, name: &str, value: Option<Value>) -> Result<Option<String>, Refused> {
+        match value {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+            Some(Value::String(_)) => Err(refusals::empty(self.tool, name)),
+            Some(other) => Err(refusals::wrong_type(self.tool, name, &other, "a string")),
+        }
+    }
+
+    /// A list of texts, of which there is one at least and `most` at most.
+    pub(super) fn required_texts(&mut self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
+        let wanted = format!("a list of 1 to {most} strings");
+        let Some(value) = self.take(name) else {
+            return Err(refusals::missing(self.tool, name, &wanted));
+        };
+        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &wanted)) };
+        let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
+        match texts.filter(|texts| !texts.is_empty() && texts.len() <= most) {
+            Some(texts) => Ok(texts),
+            None => Err(refusals::other_list(self.tool, name, &wanted)),
+        }
+    }
+
+    /// One of some words, found by `find`.
+    pub(super) fn word<T>(
+        &mut self,
+        name: &str,
+        words: &[&str],
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refused> {
+        let allowed = format!("`{}`", words.join("`, `"));
+        match self.take_optional(name) {
+            None => Ok(None),
+            Some(Value::String(word)) => {
+                find(&word).map(Some).ok_or_else(|| refusals::other_word(self.tool, name, &word, &allowed))
+            }
+            Some(other) => {
+                Err(refusals::wrong_type(self.tool, name, &other, &format!("one of these strings: {allowed}")))
+            }
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, Refused> {
+        match self.take_optional(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Value::String(word)) if word == "true" => Ok(Some(true)),
+            Some(Value::String(word)) if word == "false" => Ok(Some(false)),
+            Some(other) => Err(refusals::wrong_type(self.tool, name, &other, "true or false")),
+        }
+    }
+
+    /// A whole number that is not below `least`. `50.0` is one, and so is `"50"`.
+    pub(super) fn whole(&mut self, name: &str, least: u64) -> Result<Option<Whole>, Refused> {
+        let Some(value) = self.take_optional(name) else { return Ok(None) };
+        let wanted = format!("a whole number, {least} or more");
+        let whole = match &value {
+            Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+                (Some(small), _) => Some(Whole::Small(small)),
+                (None, Some(float)) => of_float(float),
+                (None, None) => None,
+            },
+            Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
+                Ok(small) => Some(Whole::Small(small)),
+                Err(_) => digits.parse().ok().and_then(of_float),
+            },
+            _ => return Err(refusals::wrong_type(self.tool, name, &value, &wanted)),
+        };
+        match whole {
+            Some(Whole::Small(small)) if small < least => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
+            Some(whole) => Ok(Some(whole)),
+            None => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    /// The same for an argument that may be absent: some hosts send the empty string in its place.
+    fn take_optional(&mut self, name: &str) -> Option<Value> {
+        self.take(name).filter(|value| value.as_str() != Some(""))
+    }
+}
+
+fn of_float(float: f64) -> Option<Whole> {
+    if !float.is_finite() || float.fract() != 0.0 || float < 0.0 {
+        return None;
+    }
+    // Floats beyond 2^53 are whole, and 2^63 is exact: below it the conversion loses nothing.
+    Some(if float < 9_223_372_036_854_775_808.0 { Whole::Small(float as u64) } else { Whole::Huge(float) })
+}

@@ -1,0 +1,229 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::present::tools::{Defaults, four};
+
+fn given(value: Value) -> Given {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn read(tool: &str, arguments: Value) -> Result<(), Refused> {
+    match tool {
+        "codex_agent" => AgentCall::read(given(arguments)).map(drop),
+        "codex_status" => StatusCall::read(given(arguments)).map(drop),
+        "codex_tasks" => TasksCall::read(given(arguments)).map(drop),
+        _ => cancel_call(given(arguments)).map(drop),
+    }
+}
+
+fn agent(more: Value) -> Result<AgentCall, Refused> {
+    let mut arguments = given(json!({"task": "fix it", "workingDirectory": "/project"}));
+    arguments.extend(given(more));
+    AgentCall::read(arguments)
+}
+
+#[test]
+fn an_agent_call_has_the_documented_defaults() {
+    let call = agent(json!({"sandbox": null, "model": null, "async": null, "timeoutMs": null})).expect("it is valid");
+    assert_eq!((call.task.prompt.as_str(), call.answer_when), ("fix it", AnswerWhen::Ended));
+    assert_eq!((call.task.sandbox, call.task.model, call.task.time_limit), (None, None, TimeLimit::Default));
+    assert!(call.remarks.is_empty());
+}
+
+#[test]
+fn an_agent_call_carries_what_was_given() {
+    let more = json!({"sandbox": "read-only", "model": "gpt-5", "async": true, "timeoutMs": 1500.0});
+    let call = agent(more).expect("it is valid");
+    assert_eq!(call.answer_when, AnswerWhen::Started);
+    assert_eq!((call.task.sandbox, call.task.model.as_deref()), (Some(Sandbox::ReadOnly), Some("gpt-5")));
+    assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_millis(1500)));
+}
+
+#[test]
+fn a_task_keeps_its_blanks() {
+    let task = "  fix it\n";
+    let call = AgentCall::read(given(json!({"task": task, "workingDirectory": "/project"}))).expect("it is valid");
+    assert_eq!(call.task.prompt, task);
+}
+
+#[test]
+fn no_timeout_is_zero_or_more_than_a_clock_holds() {
+    for (millis, remarks) in [(json!(0), 0), (json!(-0.0), 0), (json!(u64::MAX), 1), (json!(1e300), 1)] {
+        let call = agent(json!({"timeoutMs": millis})).expect("it is valid");
+        assert_eq!((call.task.time_limit, call.remarks.len()), (TimeLimit::None, remarks), "{millis}");
+    }
+}
+
+#[test]
+fn counts_are_clamped_and_the_answer_says_so() {
+    for huge in [json!(20_000), json!(1e300)] {
+        let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": huge}))).expect("it is valid");
+        assert_eq!(status.tail_lines, 10_000);
+        assert_eq!(status.remarks, ["`tailLines` was taken as 10000, the most there is"]);
+        let tasks = TasksCall::read(given(json!({"limit": huge}))).expect("it is valid");
+        assert_eq!((tasks.limit, tasks.remarks.len()), (1_000, 1));
+    }
+    let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": 10.0}))).expect("it is valid");
+    assert_eq!((status.tail_lines, status.remarks.len()), (10, 0));
+}
+
+#[test]
+fn nothing_given_lists_tasks_of_every_status() {
+    let expected = TasksCall { status: None, limit: 20, remarks: Vec::new() };
+    assert_eq!(TasksCall::read(Given::new()), Ok(expected.clone()));
+    assert_eq!(TasksCall::read(given(json!({"status": "all"}))), Ok(expected.clone()));
+    let failed = TasksCall { status: Some(TaskStatus::Failed), ..expected };
+    assert_eq!(TasksCall::read(given(json!({"status": "failed"}))), Ok(failed));
+}
+
+#[test]
+fn what_cannot_be_a_task_id_is_no_task() {
+    for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
+        let refused = cancel_call(given(json!({"taskId": word}))).expect_err("it is no id");
+        let told = refused.markdown();
+        let lines: Vec<_> = told.lines().collect();
+        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{told}");
+        assert_eq!(lines[1..], ["next: call `codex_tasks` to list the tasks there are"]);
+    }
+    assert_eq!(cancel_call(given(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
+}
+
+/// Arguments that are wrong, and what the refusal has to name.
+const WRONG: [(&str, &str, &[&str]); 34] = [
+    ("codex_agent", r#"{}"#, &["`task` is missing", "a string"]),
+    ("codex_agent", r#"{"task": "x"}"#, &["`workingDirectory` is missing"]),
+    ("codex_agent", r#"{"task": null, "workingDirectory": "/p"}"#, &["`task` is missing"]),
+    ("codex_agent", r#"{"task": "", "workingDirectory": "/p"}"#, &["`task` is empty"]),
+    ("codex_agent", r#"{"task": " \n\t", "workingDirectory": "/p"}"#, &["`task` is empty"]),
+    ("codex_agent", r#"{"task": 5, "workingDirectory": "/p"}"#, &["`task` is a number", "a string"]),
+    ("codex_agent", r#"{"task": ["x"], "workingDirectory": "/p"}"#, &["`task` is a list"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": " "}"#, &["`workingDirectory` is empty"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "cwd": 1}"#,
+        &["no parameter `cwd`", "`workingDirectory`"],
+    ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "Task": "x"}"#, &["no parameter `Task`"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "sandbox": "full"}"#,
+        &["`full`", "`danger-full-access`"],
+    ),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "sandbox": " "}"#,
+        &["which is none of its values", "`read-only`"],
+    ),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "sandbox": true}"#,
+        &["`sandbox` is a boolean", "`read-only`"],
+    ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": " "}"#, &["`model` is empty"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "model": {}}"#, &["`model` is an object"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "async": "True"}"#,
+        &["`async` is a string", "true or false"],
+    ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "1e3"}"#, &["`timeoutMs` is a string"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "0"}"#, &["`tailLines` is \"0\"", "1 or more"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "async": 1}"#, &["`async` is a number"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1}"#, &["`timeoutMs` is -1", "0 or more"]),
+    (
+        "codex_agent",
+        r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": 0.5}"#,
+        &["`timeoutMs` is 0.5", "whole number"],
+    ),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": -1e300}"#, &["`timeoutMs` is -1e+300"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": "NaN"}"#, &["`timeoutMs` is a string"]),
+    ("codex_agent", r#"{"task": "x", "workingDirectory": "/p", "timeoutMs": false}"#, &["`timeoutMs` is a boolean"]),
+    ("codex_status", r#"{}"#, &["`taskId` is missing", "codex_status"]),
+    ("codex_status", r#"{"taskId": 12345678}"#, &["`taskId` is a number"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 0}"#, &["`tailLines` is 0", "1 or more"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": -5}"#, &["`tailLines` is -5"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": 1.5}"#, &["`tailLines` is 1.5"]),
+    ("codex_status", r#"{"taskId": "1a2b3c4d", "tailLines": "+50"}"#, &["`tailLines` is a string"]),
+    ("codex_tasks", r#"{"limit": 0}"#, &["`limit` is 0"]),
+    ("codex_tasks", r#"{"status": "done"}"#, &["`done`", "`all`, `running`, `completed`, `failed`, `interrupted`"]),
+    ("codex_tasks", r#"{"taskId": "1a2b3c4d"}"#, &["no parameter `taskId`", "`status`, `limit`"]),
+    ("codex_cancel", r#"{"taskId": ""}"#, &["`taskId` is empty"]),
+];
+
+#[test]
+fn what_is_wrong_is_refused_by_name_with_what_to_do() {
+    for (tool, arguments, named) in WRONG {
+        let arguments = serde_json::from_str(arguments).expect("it is JSON");
+        let refused = read(tool, arguments).expect_err(named[0]).markdown();
+        assert!(refused.contains(&format!("\nnext: call `{tool}` again with")), "{refused}");
+        for part in named {
+            assert!(refused.contains(part), "{part:?} is not in {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn values_that_a_host_turned_into_strings_count_as_what_they_were() {
+    let call = agent(json!({"async": "true", "timeoutMs": "60000"})).expect("it is valid");
+    assert_eq!(call.answer_when, AnswerWhen::Started);
+    assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_secs(60)));
+    assert_eq!(agent(json!({"async": "false"})).expect("it is valid").answer_when, AnswerWhen::Ended);
+    let beyond_64_bits = agent(json!({"timeoutMs": "99999999999999999999999"})).expect("it is valid");
+    assert_eq!((beyond_64_bits.task.time_limit, beyond_64_bits.remarks.len()), (TimeLimit::None, 1));
+    let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": "007"}))).expect("it is valid");
+    assert_eq!(status.tail_lines, 7);
+}
+
+#[test]
+fn an_optional_argument_that_is_an_empty_string_counts_as_absent() {
+    let call = agent(json!({"sandbox": "", "model": "", "async": "", "timeoutMs": ""})).expect("it is valid");
+    assert_eq!((call.task.sandbox, call.task.model, call.task.time_limit), (None, None, TimeLimit::Default));
+    assert_eq!(call.answer_when, AnswerWhen::Ended);
+    let tasks = TasksCall::read(given(json!({"status": "", "limit": ""}))).expect("it is valid");
+    assert_eq!((tasks.status, tasks.limit), (None, 20));
+}
+
+#[test]
+fn parameters_that_hosts_add_to_every_call_are_ignored() {
+    let added = || given(json!({"random_string": "dummy", "task_progress": "- [ ] step 1"}));
+    assert_eq!(TasksCall::read(added()), TasksCall::read(Given::new()));
+    agent(Value::Object(added())).expect("it is valid");
+}
+
+#[test]
+fn the_schemas_allow_what_is_taken() {
+    let id = "1a2b3c4d";
+    for (tool, arguments) in [
+        ("codex_agent", json!({"task": "x", "workingDirectory": "/p"})),
+        (
+            "codex_agent",
+            json!({"task": "x", "workingDirectory": "/p", "sandbox": "read-only", "model": "m", "async": true, "timeoutMs": 0}),
+        ),
+        ("codex_status", json!({"taskId": id, "tailLines": 1})),
+        ("codex_tasks", json!({})),
+        ("codex_tasks", json!({"status": "interrupted", "limit": 1e300})),
+        ("codex_cancel", json!({"taskId": id})),
+    ] {
+        assert!(is_allowed(tool, &arguments), "{arguments}");
+        assert_eq!(read(tool, arguments), Ok(()));
+    }
+}
+
+#[test]
+fn the_schemas_forbid_unknown_names_and_wrong_types() {
+    let beyond_schemas = ["is missing", "is empty", "is 0.5", "is 1.5"];
+    for (tool, arguments, named) in WRONG {
+        let arguments: Value = serde_json::from_str(arguments).expect("it is JSON");
+        let told_apart = !beyond_schemas.iter().any(|words| named[0].contains(words));
+        assert!(!told_apart || !is_allowed(tool, &arguments), "{arguments}");
+    }
+}
+
+fn is_allowed(tool: &str, arguments: &Value) -> bool {
+    let tools = four(Defaults::DOCUMENTED);
+    let tool = tools.iter().find(|known| known.name == tool).expect("there is such a tool");
+    jsonschema::is_valid(&Value::Object(tool.schema.clone()), arguments)
+}

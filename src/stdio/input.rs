@@ -1,0 +1,69 @@
+//! stdin, and the moment at which it ends.
+//!
+//! rmcp waits up to five seconds for calls in flight when its input ends. This tells the server the moment itself.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::CancellationToken;
+
+/// A reader that says when it has ended, and ends with a line end.
+#[derive(Debug)]
+pub(crate) struct Input<R> {
+    reader: R,
+    ended: CancellationToken,
+    last: u8,
+}
+
+impl<R> Input<R> {
+    /// Cancels `ended` when `reader` has ended or failed.
+    pub(crate) fn new(reader: R, ended: CancellationToken) -> Self {
+        Self { reader, ended, last: b'\n' }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Input<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut self.reader).poll_read(cx, buf));
+        if let Some(last) = buf.filled()[before..].last() {
+            self.last = *last;
+        } else if read.is_ok() && self.last != b'\n' && buf.remaining() > 0 {
+            // A last request without a line end, as from `printf`, is a request all the same.
+            self.last = b'\n';
+            buf.put_slice(b"\n");
+        } else {
+            self.ended.cancel();
+        }
+        Poll::Ready(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    async fn read_all(text: &[u8]) -> (Vec<u8>, bool) {
+        let ended = CancellationToken::new();
+        let mut read = Vec::new();
+        Input::new(text, ended.clone()).read_to_end(&mut read).await.expect("memory can be read");
+        (read, ended.is_cancelled())
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told() {
+        assert_eq!(read_all(b"{}\n").await, (b"{}\n".to_vec(), true));
+        assert_eq!(read_all(b"").await, (Vec::new(), true));
+    }
+
+    #[tokio::test]
+    async fn a_last_line_gets_its_line_end() {
+        assert_eq!(read_all(b"{}\n{}").await, (b"{}\n{}\n".to_vec(), true));
+    }
+}

@@ -1,0 +1,281 @@
+//! stdin and stdout of a server, as bytes.
+//!
+//! [`pipes`] (from Python and shell clients) are polled by the runtime. Sockets (from Node and Bun, so from Claude Code),
+//! terminals and files are read and written on [`threads`], because polling needs `O_NONBLOCK`, which a process that shares
+//! the socket would see too.
+
+mod input;
+mod pipes;
+mod threads;
+
+use std::{
+    io,
+    os::fd::AsFd,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::unix::pipe,
+};
+
+pub(crate) use input::Input;
+use threads::{ThreadReader, ThreadWriter};
+
+/// The bytes read from stdin.
+#[derive(Debug)]
+pub(crate) struct Stdin {
+    source: Source,
+    failed: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Pipe(pipe::Receiver),
+    Thread(ThreadReader),
+}
+
+/// The bytes to write to stdout.
+#[derive(Debug)]
+pub(crate) struct Stdout(Sink);
+
+#[derive(Debug)]
+enum Sink {
+    Pipe(pipe::Sender),
+    Thread(ThreadWriter),
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    failed: Arc<AtomicBool>,
+    /// Disconnected when the thread that writes has ended, if there is one.
+    written: Option<Receiver<()>>,
+}
+
+impl Ending {
+    /// Whether stdin could not be read any more, which is not the same as its end.
+    pub(crate) fn stdin_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything is written, for at most `patience`. [`Stdout`] has been dropped.
+    pub(crate) fn drain(&self, patience: Duration) {
+        if let Some(written) = &self.written {
+            // Nothing is ever sent: this waits for the end of the thread.
+            let _ = written.recv_timeout(patience);
+        }
+    }
+}
+
+/// Opens both, inside a runtime. Fails when there is no room for a thread that is needed.
+pub(crate) fn open() -> io::Result<(Stdin, Stdout, Ending)> {
+    over(rustix::stdio::stdin(), rustix::stdio::stdout())
+}
+
+fn over(stdin: impl AsFd + Send + 'static, stdout: impl AsFd + Send + 'static) -> io::Result<(Stdin, Stdout, Ending)> {
+    let source = match pipes::receiver(&stdin) {
+        Some(pipe) => Source::Pipe(pipe),
+        None => Source::Thread(ThreadReader::start(stdin)?),
+    };
+    let (sink, written) = match pipes::sender(&stdout) {
+        Some(pipe) => (Sink::Pipe(pipe), None),
+        None => {
+            let (writer, written) = ThreadWriter::start(stdout)?;
+            (Sink::Thread(writer), Some(written))
+        }
+    };
+    let failed = Arc::<AtomicBool>::default();
+    Ok((Stdin { source, failed: Arc::clone(&failed) }, Stdout(sink), Ending { failed, written }))
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(match &mut self.source {
+            Source::Pipe(pipe) => Pin::new(pipe).poll_read(cx, buf),
+            Source::Thread(reader) => Pin::new(reader).poll_read(cx, buf),
+        });
+        if let Err(error) = &read {
+            tracing::error!(%error, "stdin cannot be read");
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Stdout {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Sink::Pipe(pipe) => Pin::new(pipe).poll_write(cx, bytes),
+            Sink::Thread(writer) => Pin::new(writer).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Sink::Pipe(pipe) => Pin::new(pipe).poll_flush(cx),
+            Sink::Thread(writer) => Pin::new(writer).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Sink::Pipe(pipe) => Pin::new(pipe).poll_shutdown(cx),
+            Sink::Thread(writer) => Pin::new(writer).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Read, Write, pipe},
+        os::{
+            fd::{AsRawFd, OwnedFd},
+            unix::net::UnixStream,
+        },
+        thread,
+    };
+
+    use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// Longer than any test takes.
+    const GENEROUS: Duration = Duration::from_secs(60);
+
+    fn nowhere() -> File {
+        File::options().read(true).write(true).open("/dev/null").expect("it is there")
+    }
+
+    /// Our end to read from and their end: of an anonymous pipe, and of sockets that some parents leave non-blocking.
+    fn to_read() -> [(OwnedFd, Box<dyn Write + Send>); 2] {
+        let ((ours, theirs), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
+        [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
+    }
+
+    /// The same, to write to.
+    fn to_write() -> [(OwnedFd, Box<dyn Read + Send>); 2] {
+        let ((theirs, ours), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
+        [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
+    }
+
+    fn sockets() -> (UnixStream, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("sockets can be made");
+        ours.set_nonblocking(true).expect("a socket can be non-blocking");
+        (ours, theirs)
+    }
+
+    /// More than any pipe or socket holds at once.
+    fn large() -> Vec<u8> {
+        vec![b'y'; (4 << 20) + 1]
+    }
+
+    #[tokio::test]
+    async fn pipes_and_sockets_are_read_to_their_end() {
+        for (ours, mut theirs) in to_read() {
+            let (mut stdin, _stdout, ending) = over(ours, nowhere()).expect("threads can be made");
+            // Each byte is written after the one before was read, so there is nothing to read again and again.
+            for _ in 0..200 {
+                theirs.write_all(b"x").expect("it is open");
+                assert_eq!(stdin.read_u8().await.expect("it is there"), b'x');
+            }
+            let mut read = Vec::new();
+            let writing = thread::spawn(move || theirs.write_all(&large()));
+            stdin.read_to_end(&mut read).await.expect("it can be read");
+            writing.join().expect("writing does not panic").expect("it is open");
+            assert!(read == large(), "{} bytes", read.len());
+            assert!(!ending.stdin_failed());
+        }
+    }
+
+    #[tokio::test]
+    async fn pipes_and_sockets_get_everything_before_the_end() {
+        for (ours, mut theirs) in to_write() {
+            let (_stdin, mut stdout, ending) = over(nowhere(), ours.try_clone().expect("it is open")).expect("threads");
+            let reading = thread::spawn(move || {
+                let mut read = Vec::new();
+                theirs.read_to_end(&mut read).map(|_| read)
+            });
+            stdout.write_all(&large()).await.expect("it is read");
+            drop((stdout, ours));
+            ending.drain(GENEROUS);
+            let read = reading.join().expect("reading does not panic").expect("it can be read");
+            assert!(read == large(), "{} bytes", read.len());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn pipes_are_polled_and_everything_else_has_threads() {
+        let (pipe_in, _in) = pipe().expect("pipes can be made");
+        let (_out, pipe_out) = pipe().expect("pipes can be made");
+        let (stdin, stdout, _ending) = over(pipe_in, pipe_out).expect("they can be opened again");
+        assert!(matches!((&stdin.source, &stdout.0), (Source::Pipe(_), Sink::Pipe(_))), "{stdin:?} {stdout:?}");
+        let (socket, _peer) = UnixStream::pair().expect("sockets can be made");
+        let (stdin, stdout, _ending) = over(socket.try_clone().expect("it is open"), socket).expect("threads");
+        assert!(matches!((&stdin.source, &stdout.0), (Source::Thread(_), Sink::Thread(_))), "{stdin:?} {stdout:?}");
+    }
+
+    #[tokio::test]
+    async fn writing_to_nobody_is_an_error() {
+        for (ours, theirs) in to_write() {
+            drop(theirs);
+            let (_stdin, mut stdout, _) = over(nowhere(), ours).expect("threads can be made");
+            let mut written = Ok(());
+            // A thread may have taken the first ones before it noticed.
+            for _ in 0..4 {
+                written = written.and(stdout.write_all(b"x").await);
+            }
+            assert_eq!(written.map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+        }
+    }
+
+    #[tokio::test]
+    async fn descriptions_that_others_may_share_keep_their_flags() {
+        let (ours_in, _in) = pipe().expect("pipes can be made");
+        let (_out, ours_out) = UnixStream::pair().expect("sockets can be made");
+        let (_stdin, mut stdout, _ending) =
+            over(ours_in.try_clone().expect("it is open"), ours_out.try_clone().expect("it is open")).expect("threads");
+        stdout.write_all(b"x").await.expect("there is room");
+        for fd in [OwnedFd::from(ours_in), OwnedFd::from(ours_out)] {
+            assert!(!fcntl_getfl(&fd).expect("it is open").contains(OFlags::NONBLOCK), "{}", fd.as_raw_fd());
+        }
+    }
+
+    /// Opened again, it would never tell its end.
+    #[tokio::test]
+    async fn a_named_pipe_whose_writer_has_gone_is_read_to_its_end() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dir.path().join("requests");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe can be made");
+        let both = File::options().read(true).write(true).open(&path).expect("neither end has to be waited for");
+        let ours = File::open(&path).expect("it has a writer");
+        (&both).write_all(b"xyz").expect("there is room");
+        drop(both);
+        let (mut stdin, _stdout, _ending) = over(ours, nowhere()).expect("threads can be made");
+        let mut read = Vec::new();
+        timeout(GENEROUS, stdin.read_to_end(&mut read)).await.expect("it has an end").expect("it can be read");
+        assert_eq!(read, b"xyz");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_stdin_is_not_its_end() {
+        let directory = File::open("/").expect("it is there");
+        let (mut stdin, _stdout, ending) = over(directory, nowhere()).expect("threads can be made");
+        stdin.read_u8().await.expect_err("a directory cannot be read");
+        assert!(ending.stdin_failed());
+    }
+}

@@ -1,0 +1,194 @@
+//! Sentences of ours with foreign words in them.
+
+use std::{
+    borrow::Cow,
+    iter,
+    path::{Path, PathBuf},
+};
+
+use connector_api::{BackendName, Sandbox};
+
+use super::{TaskId, TaskStatus, Untrusted};
+
+/// A sentence of ours that quotes untrusted text. The macro `message!` makes one; `present` prints it.
+///
+/// The two kinds of text stay apart until then, so that secrets are taken out of the foreign words and never out of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message(Vec<Part>);
+
+/// A part of a [`Message`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Words of ours.
+    Ours(Cow<'static, str>),
+    /// Words from outside.
+    Untrusted(Untrusted),
+    /// A word from outside, printed between backticks and cut where it is long.
+    Quoted(Untrusted),
+}
+
+impl Message {
+    /// Text that holds nothing from outside.
+    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(vec![Part::ours(text)])
+    }
+
+    /// The parts in their order.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
+    /// The words from outside, for secrets to be taken out.
+    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+        self.0.iter_mut().filter_map(|part| match part {
+            Part::Ours(_) => None,
+            Part::Untrusted(text) | Part::Quoted(text) => Some(text.raw_mut()),
+        })
+    }
+
+    /// The same sentence with its first letter in upper case.
+    #[must_use]
+    pub fn capitalized(mut self) -> Self {
+        let text = match self.0.first_mut() {
+            Some(Part::Ours(text)) => text.to_mut(),
+            Some(Part::Untrusted(text)) => text.raw_mut(),
+            // It begins with a backtick.
+            Some(Part::Quoted(_)) | None => return self,
+        };
+        let mut letters = text.chars();
+        if let Some(letter) = letters.next() {
+            *text = letter.to_uppercase().chain(letters).collect();
+        }
+        self
+    }
+}
+
+impl Part {
+    /// Words of ours.
+    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Ours(text.into())
+    }
+
+    /// A word from outside, to be printed between backticks.
+    pub fn quoted(word: impl Into<Untrusted>) -> Self {
+        Self::Quoted(word.into())
+    }
+}
+
+impl FromIterator<Message> for Message {
+    fn from_iter<I: IntoIterator<Item = Message>>(messages: I) -> Self {
+        Self(messages.into_iter().flat_map(|message| message.0).collect())
+    }
+}
+
+/// Anything that can be a part of a message becomes a message. A `String` may hold anything: it counts as untrusted.
+impl<T: Into<Part>> From<T> for Message {
+    fn from(part: T) -> Self {
+        Self(iter::once(part.into()).collect())
+    }
+}
+
+macro_rules! ours {
+    ($($type:ty),+) => {$(
+        impl From<$type> for Part {
+            fn from(value: $type) -> Self {
+                Self::ours(value.to_string())
+            }
+        }
+    )+};
+}
+
+ours!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
+
+impl From<&'static str> for Part {
+    fn from(text: &'static str) -> Self {
+        Self::ours(text)
+    }
+}
+
+impl From<Untrusted> for Part {
+    fn from(text: Untrusted) -> Self {
+        Self::Untrusted(text)
+    }
+}
+
+impl From<&Untrusted> for Part {
+    fn from(text: &Untrusted) -> Self {
+        Self::Untrusted(text.clone())
+    }
+}
+
+impl From<String> for Part {
+    fn from(text: String) -> Self {
+        Self::Untrusted(text.into())
+    }
+}
+
+impl From<&Path> for Part {
+    fn from(path: &Path) -> Self {
+        Self::Untrusted(path.into())
+    }
+}
+
+impl From<&PathBuf> for Part {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+/// Makes a [`Message`] of its parts: literals and types of ours are our words, everything else is untrusted.
+macro_rules! message {
+    ($($part:expr),* $(,)?) => {
+        [$($crate::task::Message::from($part)),*].into_iter().collect::<$crate::task::Message>()
+    };
+}
+pub(crate) use message;
+
+/// For tests, which look at a sentence as it stands.
+#[cfg(test)]
+impl Message {
+    pub(crate) fn words(&self) -> String {
+        let words = self.0.iter().map(|part| match part {
+            Part::Ours(text) => &**text,
+            Part::Untrusted(text) | Part::Quoted(text) => text.raw(),
+        });
+        words.collect()
+    }
+
+    pub(crate) fn contains(&self, words: &str) -> bool {
+        self.words().contains(words)
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<&str> for Message {
+    fn eq(&self, words: &&str) -> bool {
+        self.words() == *words
+    }
+}
+
+#[cfg(test)]
+impl PartialEq<String> for Message {
+    fn eq(&self, words: &String) -> bool {
+        self.words() == *words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_foreign_words_can_be_redacted() {
+        let mut message = message!["our word ", "word".to_owned(), " ", Path::new("/word"), 7_usize];
+        message.foreign_texts().for_each(|text| *text = text.replace("word", "x"));
+        assert_eq!(message, message!["our word ", "x".to_owned(), " ", Path::new("/x"), 7_usize]);
+    }
+
+    #[test]
+    fn a_sentence_can_begin_with_either_kind_of_words() {
+        assert_eq!(message!["ärger", "x".to_owned()].capitalized(), message!["Ärger", "x".to_owned()]);
+        assert_eq!(message!["it is".to_owned()].capitalized(), message!["It is".to_owned()]);
+        assert_eq!(message![].capitalized(), Message::default());
+    }
+}

@@ -1,0 +1,87 @@
+//! Text from outside.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// Text from outside: a prompt, an agent's output, a path, the content of a file, a word of a request. It may hold anything:
+/// escape sequences, Markdown, lines that imitate ours.
+///
+/// It cannot be formatted. Only `present` prints it, on one line with everything unsafe escaped, or in a fence. Its `Debug`
+/// form is escaped by the standard library.
+///
+/// ```compile_fail
+/// println!("{}", codex_connector::task::Untrusted::from("text"));
+/// ```
+///
+/// Secrets are taken out when a text enters, never after it was put among words of
+/// ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Untrusted(String);
+
+impl Untrusted {
+    /// The text as it is: to be stored, compared, or handed to a program. Never to be printed.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// The same, to be changed, as when a secret is taken out.
+    pub fn raw_mut(&mut self) -> &mut String {
+        &mut self.0
+    }
+
+    /// The same, owned.
+    pub fn into_raw(self) -> String {
+        self.0
+    }
+}
+
+impl From<String> for Untrusted {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Untrusted {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<&Path> for Untrusted {
+    fn from(path: &Path) -> Self {
+        Self(path.to_string_lossy().into_owned())
+    }
+}
+
+impl PartialEq<str> for Untrusted {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Untrusted {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_stored_as_the_text_that_it_is() {
+        let text = Untrusted::from("a\u{1b}[1m");
+        let stored = serde_json::to_string(&text).expect("text is JSON");
+        assert_eq!(stored, r#""a\u001b[1m""#);
+        assert_eq!(serde_json::from_str::<Untrusted>(&stored).expect("it is text"), text);
+    }
+
+    #[test]
+    fn its_debug_form_drives_nothing() {
+        let shown = format!("{:?}", Untrusted::from("\u{1b}[1m\u{202e}\u{200b}\n"));
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{200b}', '\n']), "{shown:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Text from outside is printed in one module, and that module does nothing else.
+
+use std::fs;
+
+use super::{is_test, root, rust_files, without_tests};
+
+/// The names of `names` that stand in the product code below `dir`, each with its file. Comments do not count.
+fn found(dir: &str, names: &[&str]) -> Vec<String> {
+    let files = rust_files(&root().join("src").join(dir));
+    assert!(!files.is_empty(), "there is no `{dir}`, so that nothing is looked at");
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| !is_test(file)) {
+        let source = without_tests(&fs::read_to_string(file).expect("a source file is readable"));
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let code = source.lines().filter(is_code).collect::<Vec<_>>().join("\n");
+        let here = names.iter().filter(|name| code.contains(**name));
+        found.extend(here.map(|name| format!("{} has `{name}`", file.display())));
+    }
+    found
+}
+
+#[test]
+fn only_present_makes_text_of_what_comes_from_outside() {
+    // Ways to a foreign text as it is, and past the functions that write to stdout and stderr.
+    let ways = [".raw()", ".raw_mut()", ".into_raw()", ".display()", "print!", "println!", "dbg!"];
+    for dir in ["mcp", "cli", "request"] {
+        assert_eq!(found(dir, &ways), Vec::<String>::new());
+    }
+}
+
+/// A sentence about what to do is one for a reader.
+#[test]
+fn the_protocol_and_the_command_line_have_no_advice_of_their_own() {
+    for dir in ["mcp", "cli", "request"] {
+        assert_eq!(found(dir, &["; next: ", "\\nnext: "]), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn present_reads_no_file_no_clock_and_no_environment() {
+    let effects = [
+        "std::fs",
+        "std::io",
+        "std::env",
+        "std::process",
+        "tokio",
+        "rustix",
+        "::now()",
+        ".canonicalize(",
+        ".exists()",
+        "print!",
+        "println!",
+        "tracing",
+    ];
+    assert_eq!(found("present", &effects), Vec::<String>::new());
+}
