@@ -76,10 +76,9 @@ fn a_time_limit_ends_it() {
 fn a_sandbox_that_it_cannot_enforce_is_refused() {
     let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
     let (world, _home) = world(&model);
-    // In `workspace-write` the home in /tmp would be a reason of its own, and comes first.
-    for (sandbox, reason) in [("read-only", "cannot be enforced"), ("workspace-write", "would let the agent change")] {
+    for sandbox in ["read-only", "workspace-write"] {
         let answer = world.server().call("codex_agent", and(world.task("x"), json!({"sandbox": sandbox})), |_| {});
-        assert!(answer.is_error && answer.text.contains(reason), "{}", answer.text);
+        assert!(answer.is_error && answer.text.contains("cannot be enforced"), "{}", answer.text);
     }
     assert!(model.requests().is_empty());
 }
