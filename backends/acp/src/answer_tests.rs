@@ -205,7 +205,7 @@ fn a_tool_call_that_has_not_ended_with_its_turn_gets_a_warning() {
         }
         asks.into_iter().for_each(|asks| drop(hear(&mut session, asks.clone())));
         update(&mut session, piece_of(None, "I started it"));
-        answer(&mut session, 4, json!({"stopReason": "end_turn"}));
+        answer(&mut session, 3, json!({"stopReason": "end_turn"}));
         assert!(session.has_completed());
         session.warnings().into_iter().any(|warning| warning.message.starts_with("`make` had not ended"))
     };
