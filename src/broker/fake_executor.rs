@@ -30,7 +30,7 @@ pub(super) enum Ends {
     OnlyByItself,
 }
 
-/// What the broker told the executor to do.
+/// A call of the broker to the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Start,

@@ -1,4 +1,4 @@
-//! What can be done with tasks: submit, follow, view, list, cancel. The MCP layer and the command line call this, and
+//! Operations on tasks: submit, follow, view, list, cancel. The MCP layer and the command line call this, and
 //! `notify` reads the store itself.
 //!
 //! The broker knows a task only through its files, so that it makes no difference which server submitted it. What it tells

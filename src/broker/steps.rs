@@ -1,4 +1,4 @@
-//! What an agent did since somebody last looked at its task.
+//! The steps of an agent since somebody last looked at its task.
 
 use super::{Broker, Refusal};
 use crate::{

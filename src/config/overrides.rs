@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What the command line says.
+/// Settings from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--config FILE`: the user's file, which must exist. A leading `~/` is the home directory.

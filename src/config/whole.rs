@@ -13,7 +13,7 @@ use super::{
 };
 use crate::task::FrozenBackend;
 
-/// What only the whole configuration can tell.
+/// Checks that need the whole configuration.
 pub(super) struct Whole<'a> {
     pub(super) checker: Checker,
     pub(super) settings: &'a [Setting],
@@ -31,7 +31,7 @@ impl Whole<'_> {
         Err(self.bad(key, wrong.to_owned()))
     }
 
-    /// Who stands in for a backend. Each has to be another one that there is.
+    /// The fallbacks of a backend. Each must be another configured backend.
     pub(super) fn fallback(
         &self,
         name: &BackendName,

@@ -78,7 +78,7 @@ pub enum Settled {
     Finalized,
 }
 
-/// What the task's supervisor reported last.
+/// The last report of the task's supervisor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
     /// The number of the newest entry in the timeline.

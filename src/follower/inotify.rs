@@ -37,7 +37,7 @@ struct Running {
     passing_on: JoinHandle<()>,
 }
 
-/// Who is told of which watch. Several followers of one file share a watch.
+/// The receivers of each watch. Several followers of one file share a watch.
 type Targets = HashMap<i32, Vec<Arc<Notify>>>;
 
 /// The right to be told of a file; it ends when this is dropped.

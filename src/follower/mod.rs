@@ -16,7 +16,7 @@
 //! next one, and in any case for at most a second. So a follower never spins, costs next to nothing while the task is
 //! silent, and works on file systems that report nothing.
 //!
-//! What can go wrong:
+//! Failures and their effects:
 //!
 //! - *There is no timeline.* The task has just begun, or an older version runs it. `read` returns `None`; the caller shows
 //!   the live view in the meantime, and calls `read` again after a second.

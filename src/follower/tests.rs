@@ -96,7 +96,7 @@ async fn a_write_is_reported_also_after_the_middle_was_removed() {
     reported(&follower).await;
     assert_eq!(read(&mut follower).await, Some(vec![]));
     let mut writer = timeline(&task);
-    // What was reported of the old file may still be there to be told.
+    // Reports about the old file may still be queued.
     let _ = follower.watch.reported().now_or_never();
     write(&mut writer);
     reported(&follower).await;

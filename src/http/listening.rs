@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub struct Listening {
     /// The address, whose port may be 0 for any that is free.
     pub address: SocketAddr,
-    /// What clients have to know.
+    /// The bearer token that clients must send.
     pub token: String,
     /// Names under which clients may reach this server, beside those of this machine for itself.
     pub hosts: Vec<String>,

@@ -15,7 +15,7 @@ use crate::{
     task::{TaskId, TaskRecord},
 };
 
-/// What is asked of the agent.
+/// The task for the agent.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) prompt: String,
@@ -27,7 +27,7 @@ pub(super) struct Ask {
     pub(super) meddling: Meddling,
 }
 
-/// What is done to it meanwhile.
+/// The action taken while it works.
 #[derive(Debug, Clone)]
 pub(super) enum Meddling {
     /// Nothing.

@@ -5,7 +5,7 @@ use rmcp::{RoleServer, service::RequestContext};
 use super::{cancellation::Listening, channel::Channel, connection::Connection, looks::Looks};
 use crate::{broker::Broker, task::TaskId};
 
-/// Who called, and how to reach them while they wait.
+/// The caller, and how to reach it while it waits.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) context: RequestContext<RoleServer>,

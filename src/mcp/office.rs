@@ -2,7 +2,7 @@
 
 use crate::{broker::Broker, present::Refused};
 
-/// What a server can do for its callers.
+/// The services of a server for its callers.
 #[derive(Debug, Clone)]
 pub enum Office {
     /// Everything.

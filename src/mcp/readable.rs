@@ -194,7 +194,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
     }
 }
 
-/// What rmcp says of a request that comes without the metadata of 2026-07-28, or before `initialize` is complete.
+/// The answer of rmcp to a request that comes without the metadata of 2026-07-28, or before `initialize` is complete.
 const NO_METADATA: &str = "request _meta is missing";
 
 /// Adds the way of older clients to that error, whose only way in is `initialize`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{markdown::sentence, message::line};
 use crate::task::{Message, TaskId, message};
 
-/// As much of the notices as is shown, in characters.
+/// Maximum length of all notices together, in characters.
 const SHOWN: usize = 2_000;
 
 /// The index is damaged.

@@ -1,6 +1,6 @@
 //! Signals as this process finds them at its start.
 //!
-//! Whoever starts a program decides which signals it ignores and which are blocked, and its children inherit that. Some
+//! The parent of a program decides which signals it ignores and which are blocked, and its children inherit that. Some
 //! supervisors and CI systems ignore SIGCHLD: the kernel then reaps each child by itself, and nobody learns how it ended. Others
 //! leave signals blocked, by which a program is told to stop.
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// As much of `/proc/<pid>/stat` as matters here.
+/// The fields of `/proc/<pid>/stat` that are used here.
 #[derive(Debug)]
 pub(super) struct Stat {
     pub(super) start_time: u64,

@@ -11,7 +11,7 @@ use crate::task::{RECORD_FORMAT, TaskId, TaskStatus};
 /// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
 pub(super) type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
-/// As much of an entry as the index itself needs.
+/// The fields of an entry that the index itself needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {

@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
 pub struct StoreError {
-    /// What was to be done, as in "write".
+    /// The operation, as in "write".
     pub doing: &'static str,
     /// With which file or directory.
     pub path: PathBuf,

@@ -3,7 +3,7 @@
 //! Everything that one process of codex-connector tells another about a task passes through here. Records and the index
 //! are replaced atomically, so that a reader sees an old file or a new one and never half of one.
 //!
-//! Who may write is decided by types:
+//! Types decide who may write:
 //!
 //! | type | may | is for |
 //! |---|---|---|

@@ -4,7 +4,7 @@
 //! so that the file never holds half a line for longer than that. When the file has reached its limit, its middle is
 //! removed: see [`shortened`].
 //!
-//! What can go wrong, and what then happens:
+//! Failures and their effects:
 //!
 //! | | |
 //! |---|---|
@@ -178,7 +178,7 @@ fn is_omission(head: &EntryHead) -> bool {
     head.kind == "omitted"
 }
 
-/// What the end of a timeline says.
+/// The state at the end of a timeline.
 #[derive(Debug, Default)]
 struct End {
     seq: u64,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::task::TaskId;
 
-/// What a supervisor is told on its command line. Everything else is in the spec.
+/// The arguments of a supervisor. Everything else is in the spec.
 #[derive(Debug, Clone)]
 pub struct Assignment {
     /// The task's id, which is also in the spec.

@@ -1,4 +1,4 @@
-//! What people and other processes see of a run: log, raw events, timeline, live view, hints.
+//! The outputs of a run, for people and other processes: log, raw events, timeline, live view, hints.
 //!
 //! The log is complete. The timeline and the live view are bounded, and a hint only says that the timeline has grown.
 

@@ -143,7 +143,7 @@ impl Live {
         self.view.overlay(record);
     }
 
-    /// What the agent is trying to recover from.
+    /// The problem that the agent is trying to recover from.
     pub(super) fn trouble(&self) -> Option<String> {
         self.view.trouble.clone().map(Untrusted::into_raw)
     }

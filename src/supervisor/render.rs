@@ -1,4 +1,4 @@
-//! What an agent did, in words for the log.
+//! The events of an agent, in words for the log.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What changes from moment to moment while a task runs.
+//! The live view: the state of a task from moment to moment while it runs.
 
 use std::iter;
 
@@ -17,7 +17,7 @@ pub struct LiveView {
     pub phase: Untrusted,
     /// The last thing the agent did, in one line.
     pub last_event: Option<Untrusted>,
-    /// What the agent is trying to get over, such as a lost connection; gone once it does anything else.
+    /// The problem that the agent is trying to recover from, such as a lost connection; gone once it does anything else.
     pub trouble: Option<Untrusted>,
     /// Bytes that the agent wrote to stdout.
     pub stdout_bytes: u64,

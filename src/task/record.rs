@@ -1,4 +1,4 @@
-//! What is known of a task: its record.
+//! The record of a task: everything that is known about it.
 //!
 //! A record has three parts: what is known when the task begins, what changes while it runs, and what is known once it has
 //! ended. A task has ended if and only if there is the third part, so that no record can contradict itself.
@@ -27,15 +27,15 @@ pub struct TaskRecord {
     pub id: TaskId,
     /// Whether the original program ran it: then its files are the original's own.
     pub from_original: bool,
-    /// What is known since the task began.
+    /// The part that is known since the task began.
     pub start: TaskStart,
-    /// What changes while the task runs.
+    /// The part that changes while the task runs.
     pub progress: TaskProgress,
     /// How it ended; none while it runs.
     pub end: Option<TaskEnd>,
 }
 
-/// What is known of a task when it begins, and does not change.
+/// The part that is known when a task begins, and does not change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskStart {
     /// The prompt.
@@ -48,7 +48,7 @@ pub struct TaskStart {
     pub timeout_ms: Option<u64>,
     /// The task whose session this one goes on with.
     pub resumed_from: Option<TaskId>,
-    /// Who runs it.
+    /// Its supervisor.
     pub supervisor: Option<ProcessIdentity>,
     /// The log.
     pub log_file: Option<PathBuf>,
@@ -58,7 +58,7 @@ pub struct TaskStart {
     pub debug_file: Option<PathBuf>,
 }
 
-/// What changes while a task runs: which agent has it, and what that agent did.
+/// The part that changes while a task runs: which agent has it, and what that agent did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskProgress {
     /// Which backend runs it.
@@ -108,7 +108,7 @@ pub struct TaskEnd {
     pub exit_signal: Option<String>,
     /// One of the documented reasons.
     pub failure_reason: Option<Untrusted>,
-    /// What the agent itself said about its failure.
+    /// The agent's own words about its failure.
     pub agent_said: Option<Untrusted>,
     /// What the user can do about the failure.
     pub advice: Option<Untrusted>,
@@ -194,7 +194,7 @@ impl TaskRecord {
         self.end.as_ref()?.completed_at
     }
 
-    /// What the agent itself said about its failure.
+    /// The agent's own words about its failure.
     pub fn agent_said(&self) -> Option<&Untrusted> {
         self.end.as_ref()?.agent_said.as_ref()
     }

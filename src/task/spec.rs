@@ -59,13 +59,13 @@ pub struct TaskSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustedFile {
-    /// What it is to them.
+    /// Its kind.
     pub kind: TrustedKind,
     /// Its absolute path. There need not be a file.
     pub path: PathBuf,
 }
 
-/// What a trusted file is.
+/// The kind of a trusted file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TrustedKind {

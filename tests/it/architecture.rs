@@ -298,7 +298,7 @@ fn what_comes_after_an_early_item_for_tests_is_looked_at() {
 /// The fields of the broker whose methods read or write the data directory.
 const ON_DISK: [&str; 4] = ["reader.", "upkeep.", "requests.", "probes."];
 
-/// What they do in memory.
+/// Methods that stay in memory.
 const NO_FILE: [&str; 2] = ["notices(", "clone("];
 
 /// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to

@@ -170,7 +170,7 @@ fn a_project_that_is_to_be_trusted_widens_it() {
     assert!(traces.contains(&"mcp"), "{traces:?}");
 }
 
-/// Whoever runs git there later, outside of the sandbox, starts what the configuration names (`core.fsmonitor`,
+/// A user who runs git there later, outside of the sandbox, starts the programs that the configuration names (`core.fsmonitor`,
 /// `core.hooksPath`).
 #[test]
 fn in_workspace_write_only_old_versions_can_change_the_configuration_of_git() {

@@ -16,7 +16,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// What the agent knows it as, for messages.
+    /// The agent's name for it, for messages.
     pub(crate) fn method(self, resumes: bool) -> &'static str {
         match self {
             Self::Initialize => "initialize",

@@ -116,7 +116,7 @@ pub(crate) fn read(written: Value) -> Result<(ProgramSettings, OwnSettings), Set
         None => written,
     };
     let (mut settings, own): (ProgramSettings, OwnSettings) = RULES.read_with(filled)?;
-    // What the kind needs is needed by the agents around Claude Code alone.
+    // Only the agents around Claude Code need this.
     if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
         settings.env.admit.clear();
     }

@@ -30,7 +30,7 @@ pub struct JsonRpc<R> {
 pub enum RpcMessage<R> {
     /// The answer to one of our requests, which is now answered.
     Answer {
-        /// What the request was for.
+        /// The purpose of the request.
         to: R,
         /// The result, or the error.
         outcome: Result<Value, RpcError>,
@@ -39,14 +39,14 @@ pub enum RpcMessage<R> {
     Request {
         /// The agent's own id of the request, for the answer.
         id: Value,
-        /// What it asks for.
+        /// The method requested.
         method: String,
         /// The details; null if there are none.
         params: Value,
     },
     /// The agent reports something.
     Notification {
-        /// What it reports.
+        /// The method of the notification.
         method: String,
         /// The details; null if there are none.
         params: Value,

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::nearest;
 
-/// What is wrong with the settings of a backend.
+/// A problem with the settings of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct SettingsProblem {
     /// The key inside the backend's section, with dots; empty when it is the section itself.
     pub key: String,
-    /// What was found, and what is allowed.
+    /// The value found, and the allowed values.
     pub problem: String,
 }
 

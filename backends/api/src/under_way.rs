@@ -1,4 +1,4 @@
-//! What an agent has begun and not ended, bounded.
+//! Commands and tool calls that an agent has begun and not ended, bounded.
 
 use std::collections::VecDeque;
 

@@ -10,7 +10,7 @@ pub struct Member {
     pub pid: u32,
     /// When it started, so that no later process with its pid is taken for it.
     pub start_time: u64,
-    /// What it is called, for people.
+    /// Its name, for people.
     pub name: String,
 }
 

@@ -83,7 +83,7 @@ fn a_fault_at_any_point_loses_nothing() {
                 Err(CatalogError::Missing) => Vec::new(),
                 Err(error) => panic!("{fault} at {}: {error:?}", points[number - 1]),
             };
-            // Who is next finds a catalog or makes one, and stores what is marked.
+            // The next writer finds a catalog or makes one, and stores the marked tasks.
             let rebuilt =
                 rebuild(&world.path(), &world.lock(), Check::Opens, records()).expect("there is no fault now");
             let mut catalog = rebuilt.catalog;

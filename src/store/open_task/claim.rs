@@ -69,7 +69,7 @@ impl OpenTask {
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
         let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
         match lock(&file).map_err(StoreError::at("lock", &path))? {
-            // Whoever held it may have removed it between our opening and our locking.
+            // The last holder may have removed it between our opening and our locking.
             Locked::Ours if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
                 Ok(Some(Self::new(id, layout, notices, file)))
             }

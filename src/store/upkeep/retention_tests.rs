@@ -1,4 +1,4 @@
-//! What goes, what stays, and removals that were broken off.
+//! Removed tasks, kept tasks, and removals that were broken off.
 
 use std::{num::NonZeroUsize, os::unix::fs::symlink, path::Path, thread, time::Duration};
 
@@ -232,7 +232,7 @@ fn five_at_once_remove_each_task_once() {
             .collect();
         servers.into_iter().map(|server| server.join().expect("it does not panic")).sum()
     });
-    // What one of them left announced, because others held the index for so long, is not counted.
+    // Tasks that one of them only announced, because others held the index for so long, are not counted.
     let announced = first.reader().running_ids().expect("it is readable").len();
     assert_eq!(removed + announced, 100, "a task was counted twice, or not at all");
     first.remove_old(at_most(1), at(2_000)).expect("it can be removed");

@@ -1,4 +1,4 @@
-//! What a timeline tells of.
+//! The events of a timeline.
 
 use std::{iter, time::Duration};
 
@@ -102,7 +102,7 @@ pub enum TimelineEvent {
     },
     /// Something that did not stop the task by itself.
     Warning {
-        /// Who warns.
+        /// The source of the warning.
         source: WarningSource,
         /// The text.
         text: String,
@@ -198,7 +198,7 @@ pub struct PlanItem {
     pub done: bool,
 }
 
-/// Who warns, and how serious it is.
+/// The source of a warning, and how serious it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningSource {

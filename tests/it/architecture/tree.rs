@@ -41,7 +41,7 @@ pub(super) struct Import {
     pub(super) path: Vec<String>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Module(usize),
