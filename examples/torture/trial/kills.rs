@@ -65,7 +65,12 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         fates.iter().filter(|(_, fate)| fate.supervisor_killed).map(|(id, _)| id.clone()).collect();
     let writers = Writers { were_killed: blow.supervisors, killed };
     if !blow.server || goes_on {
-        cancel_the_endless(world, &plans, &mut next, &mut fates, &writers);
+        // A server that lives can begin a task after the blow, and a supervisor that lives has no run directory at first.
+        let has_begun_all = || {
+            let is_answered = blow.server || calls.iter().all(|call| call.answer().is_some());
+            is_answered && world.supervisors().is_empty()
+        };
+        cancel_the_endless(world, &plans, &mut next, &mut fates, &writers, has_begun_all);
     }
     // A server that was not killed answers; one that lost a supervisor on the way may refuse.
     let told: Vec<Option<String>> = calls
@@ -152,13 +157,14 @@ fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: Blow) -> B
     fates
 }
 
-/// What nobody killed and nothing ends is cancelled, as soon as it has a record.
+/// Cancels each task that nobody killed and nothing ends, as soon as it has a record, until no task is left.
 fn cancel_the_endless(
     world: &World,
     plans: &[Plan],
     server: &mut McpServer,
     fates: &mut BTreeMap<String, Fate>,
     writers: &Writers,
+    has_begun_all: impl Fn() -> bool,
 ) {
     within(PATIENCE, || {
         let mut running = world.running();
@@ -174,7 +180,7 @@ fn cancel_the_endless(
                 server.start_call("codex_cancel", json!({"taskId": id}));
             }
         }
-        running.is_empty().then_some(())
+        (running.is_empty() && has_begun_all()).then_some(())
     });
 }
 
