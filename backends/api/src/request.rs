@@ -55,7 +55,7 @@ impl AgentRequest {
         }
     }
 
-    /// The working directory as text, for an agent that is told it in an argument or in a message.
+    /// The working directory as text, for an agent that receives it in an argument or in a message.
     ///
     /// Fails if it is not UTF-8.
     pub fn directory_as_text(&self) -> Result<&str, Unsupported> {

@@ -26,7 +26,7 @@ const WHERE: &str = "CATALOG_MEMORY_DIRECTORY";
 fn history(number: u32) -> Row {
     let state = if number.is_multiple_of(10) { TaskStatus::Failed } else { TaskStatus::Completed };
     Row {
-        repository: format!("/home/user/work/project-{}", number % 50),
+        repository: format!("/home/user/project-{}", number % 50),
         backend: if number.is_multiple_of(3) { "claude" } else { "codex" }.to_owned(),
         record: format!("{{\"task\":\"{}\"}}", "a typical text ".repeat(100)),
         ..row(number, state)
@@ -75,7 +75,7 @@ fn the_cost_of_each_operation_is_flat() {
         let write_alone = median(&mut alone);
         let server = Catalog::open_to_read(&path).expect("it is there");
         let write_beside = median(&mut alone);
-        let filter = Filter { repository: Some("/home/user/work/project-7".to_owned()), ..Filter::default() };
+        let filter = Filter { repository: Some("/home/user/project-7".to_owned()), ..Filter::default() };
         let failed = Filter { state: Some(TaskStatus::Failed), ..filter.clone() };
         let recent = Filter { since: DateTime::from_timestamp(i64::from(tasks) - 100, 0), ..Filter::default() };
         let list = |filter: &Filter| {
