@@ -12,6 +12,7 @@ mod configuration;
 mod confinement;
 mod dialects;
 mod directory;
+mod docs;
 mod ending;
 mod extra_tools;
 mod fake_agent;
