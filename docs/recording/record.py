@@ -9,7 +9,7 @@ agent is not real: the tests' fake agent stands in for Codex, so that no account
 really runs the tests that the recording shows.
 
 To show something else, change COMMANDS. Each must exit with 0; otherwise nothing is drawn and the exit code is 1. Pauses are
-shortened to 1.2 s, and the temporary directory's path is left out. Needs Linux or macOS, git and pip; pyte, which
+shortened to 1.2 s, and the temporary directory's path is left out. Needs Linux or macOS, git and pip; `pyte`, which
 interprets the terminal output, is installed into cargo's target directory.
 """
 
@@ -58,7 +58,7 @@ class ParseRange(unittest.TestCase):
 
 
 def steps(project):
-    """What the fake agent does, in the language of tests/fake_agent/play.rs."""
+    """The script for the fake agent, in the language of `tests/fake_agent/play.rs`."""
     return [
         {"sleep": 1},
         {"say": "I'll read parse_range first, then cover its edge cases."},
@@ -79,7 +79,7 @@ def target_directory():
 
 
 def install(into):
-    """Installs pyte, unless it is installed already, and makes it importable."""
+    """Installs `pyte`, unless it is installed already, and makes it importable."""
     stamp = into / "-".join(REQUIREMENTS)
     if not stamp.is_file():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--no-deps", "--upgrade", "--target", str(into)]

@@ -8,18 +8,18 @@ from xml.sax.saxutils import escape
 
 CELL_WIDTH, CELL_HEIGHT, MARGIN, TITLE_HEIGHT = 8.4, 19, 16, 30
 
-# pyte's name of a colour: (in light mode, in dark mode).
-COLOURS = {
+# `pyte`'s name of a color: (in light mode, in dark mode).
+COLORS = {
     "red": ("#c0262d", "#ff7b72"),
     "green": ("#1a7f37", "#3fb950"),
-    "brown": ("#8a5a00", "#e3b341"),  # pyte's name for yellow
+    "brown": ("#8a5a00", "#e3b341"),  # `pyte`'s name for yellow
     "blue": ("#0b5cc7", "#79c0ff"),
     "magenta": ("#8250df", "#d2a8ff"),
     "cyan": ("#0a6f7a", "#56d4dd"),
     "brightblack": ("#6a737d", "#8b949e"),
 }
 
-# Colours are written out in both modes, because some renderers know neither variables nor media queries.
+# Colors are written out in both modes, because some renderers know neither variables nor media queries.
 STYLE = """
 .window{{fill:#fbfbfb;stroke:#d0d7de}}
 .button{{fill:#ccd2d9}}
@@ -62,7 +62,7 @@ def draw(versions, title, columns):
                     body.append(f'<text y="{y}" class="old" style="{shown}">{spans}</text>')
             else:
                 body.append(f'<text y="{y}" class="now" style="animation-delay:{start}s">{spans}</text>')
-    light, dark = ("\n".join(f".{name}{{fill:{COLOURS[name][mode]}}}" for name in sorted(used)) for mode in (0, 1))
+    light, dark = ("\n".join(f".{name}{{fill:{COLORS[name][mode]}}}" for name in sorted(used)) for mode in (0, 1))
     style = STYLE.format(light=light, dark=dark).strip()
     buttons = "".join(f'<circle class="button" cx="{MARGIN + 6 + at * 18}" cy="18" r="5"/>' for at in range(3))
     return "\n".join([
@@ -80,11 +80,11 @@ def draw(versions, title, columns):
 
 def span(run, used):
     """One run of text. `textLength` keeps the columns aligned in any font."""
-    column, text, colour, bold = run
+    column, text, color, bold = run
     names = ["b"] if bold else []
-    if colour in COLOURS:
-        names.append(colour)
-        used.add(colour)
+    if color in COLORS:
+        names.append(color)
+        used.add(color)
     style = f' class="{" ".join(names)}"' if names else ""
     x, length = round(MARGIN + column * CELL_WIDTH, 1), round(len(text) * CELL_WIDTH, 1)
     return f'<tspan x="{x}" textLength="{length}" lengthAdjust="spacingAndGlyphs"{style}>{escape(text)}</tspan>'

@@ -1,6 +1,6 @@
 """Runs commands in a pseudo-terminal, and keeps every state of the screen with the time at which it appeared.
 
-pyte interprets the output, so colours, cursor movement and redrawn lines appear in the recording as they do on a screen.
+`pyte` interprets the output, so colors, cursor movement and redrawn lines appear in the recording as they do on a screen.
 """
 
 import fcntl
@@ -113,7 +113,7 @@ class Recorder:
 
 
 def runs_of(cells, columns):
-    """A row as a list of (column, text, colour, bold), without blanks at its end."""
+    """A row as a list of (column, text, color, bold), without blanks at its end."""
     runs = []
     for column in range(columns):
         cell = cells[column]
