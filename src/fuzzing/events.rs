@@ -24,7 +24,7 @@ static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
     LazyLock::new(|| backend::<Command>(json!({"program": "agent", "sandboxes": {"read-only": []}})));
 
 /// What came of a run: the steps for each line of stdout, and the verdict.
-type Followed = (Vec<Vec<Step>>, Verdict);
+type RunResult = (Vec<Vec<Step>>, Verdict);
 
 /// Parts: stdout; stderr; how they come: a byte for the agent's exit, and the sizes of the pieces that are read.
 ///
@@ -39,7 +39,7 @@ pub fn event_lines(input: &[u8]) {
         _ => Exit::Signal(9),
     };
     let sizes = how.get(1..).unwrap_or_default();
-    for (backend, check) in [(&CODEX, codex as fn(&Followed, &[u8], Exit)), (&COMMAND, command)] {
+    for (backend, check) in [(&CODEX, codex as fn(&RunResult, &[u8], Exit)), (&COMMAND, command)] {
         let follow = |sizes, limits| follow(session(backend), [stdout, stderr], sizes, limits, exit);
         let whole = follow(&[], ROOMY);
         check(&whole, stdout, exit);
@@ -68,7 +68,7 @@ fn follow(
     sizes: &[u8],
     limits: Limits,
     exit: Exit,
-) -> Followed {
+) -> RunResult {
     let mut steps = vec![];
     each_piece(stderr, sizes, limits, usize::MAX, |piece| {
         if let Some(line) = line(piece) {
@@ -98,7 +98,7 @@ fn sound(verdict: &Verdict, exit: Exit) {
     }
 }
 
-fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
+fn codex((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
     sound(verdict, exit);
     let events = steps.iter().flatten().filter_map(|step| match step {
         Step::Event(event) => Some(event),
@@ -133,7 +133,7 @@ fn objects(line: &[u8]) -> Vec<Value> {
     JsonLine::read(line).objects.into_iter().map(|object| object.value).collect()
 }
 
-fn command((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
+fn command((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
     sound(verdict, exit);
     assert!(steps.iter().all(Vec::is_empty), "plain text makes no steps");
     let is_blank = String::from_utf8_lossy(stdout).trim().is_empty();

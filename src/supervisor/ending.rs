@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use connector_api::{Complaint, Exit, Outcome, Verdict, Warning};
+use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
 
@@ -91,7 +91,7 @@ impl End {
 
     /// The end of a task whose agent ended before it could be given any work.
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
-        let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
+        let outcome = Outcome::Failed(AgentFailure { said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
         Self {
             exit,

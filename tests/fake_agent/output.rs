@@ -12,16 +12,16 @@ pub(crate) fn complain(text: &str) {
 
 /// A line, without its end, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum OutputLine {
     Out(String),
     Err(String),
 }
 
-impl Line {
+impl OutputLine {
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         match self {
-            Line::Out(text) | Line::Err(text) => text,
+            OutputLine::Out(text) | OutputLine::Err(text) => text,
         }
     }
 }
@@ -33,7 +33,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn lines(&self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn lines(&self, lines: &[OutputLine]) -> io::Result<()> {
         let is_closed = self.lock();
         if *is_closed { Ok(()) } else { tell(lines) }
     }
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// Tells the last lines, unless someone else has.
-    pub(crate) fn close_with(&self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn close_with(&self, lines: &[OutputLine]) -> io::Result<()> {
         let mut is_closed = self.lock();
         if *is_closed {
             return Ok(());
@@ -63,11 +63,11 @@ impl Output {
     }
 }
 
-fn tell(lines: &[Line]) -> io::Result<()> {
+fn tell(lines: &[OutputLine]) -> io::Result<()> {
     for line in lines {
         match line {
-            Line::Out(text) => write(format!("{text}\n").as_bytes())?,
-            Line::Err(text) => complain(text),
+            OutputLine::Out(text) => write(format!("{text}\n").as_bytes())?,
+            OutputLine::Err(text) => complain(text),
         }
     }
     Ok(())

@@ -61,9 +61,9 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
     let world = world.configure(&format!("[ceiling]\nroots = [{root:?}]\n"));
     let mut server = world.server();
     /// Ends the exchanging, also when the test fails.
-    struct Ending<'a>(&'a AtomicBool);
+    struct StopOnDrop<'a>(&'a AtomicBool);
 
-    impl Drop for Ending<'_> {
+    impl Drop for StopOnDrop<'_> {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Relaxed);
         }
@@ -71,7 +71,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 
     let ended = AtomicBool::new(false);
     let started = thread::scope(|scope| {
-        let _ending = Ending(&ended);
+        let _ending = StopOnDrop(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both are there");

@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use connector_testing::{ScriptedModel, agents, agents::Agent, codex, codex::InstallProblem, eventually, kit};
+use connector_testing::{ScriptedModel, agents, agents::TestAgent, codex, codex::InstallProblem, eventually, kit};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::world::{PATIENCE, World};
@@ -25,7 +25,7 @@ fn workspace_write_of_codex() -> (&'static str, &'static str) {
 }
 
 /// Runs the kit, and holds what it finds against what is known: every case is `yes`, but for those that are named.
-fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<Agent, InstallProblem>, others: &[(&str, &str)]) {
+fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<TestAgent, InstallProblem>, others: &[(&str, &str)]) {
     let model = ScriptedModel::start();
     let agent = agent(&model).unwrap_or_else(|problem| panic!("{problem}"));
     let report = report(&agent);
@@ -37,7 +37,7 @@ fn hold(agent: impl FnOnce(&ScriptedModel) -> Result<Agent, InstallProblem>, oth
     assert_eq!(report.kept, None, "nothing is kept of an agent that keeps its promises");
 }
 
-fn report(agent: &Agent) -> kit::Report {
+fn report(agent: &TestAgent) -> kit::KitReport {
     let program = Path::new(env!("CARGO_BIN_EXE_codex-connector"));
     kit::run(program, agent, Path::new(SCRATCH))
 }
@@ -46,7 +46,7 @@ fn report(agent: &Agent) -> kit::Report {
 fn hold_fake(kind: &str, settings: &str, others: &[(&str, &str)]) {
     let dialect = if kind == "command" { "text" } else { kind };
     let fake = Path::new(env!("CARGO_BIN_EXE_fake-agent"));
-    hold(|_| Ok(Agent::fake(kind, dialect, fake, settings)), others);
+    hold(|_| Ok(TestAgent::fake(kind, dialect, fake, settings)), others);
 }
 
 const REFUSED: [(&str, &str); 3] = [("read_only", "no"), ("workspace_write", "no"), ("project_settings", "no")];
@@ -85,13 +85,13 @@ fn the_kit_passes_a_program_that_prints_text() {
 }
 
 /// A fake agent with this between it and its backend, as the body of a shell script that ends with the agent's start.
-fn led_astray(script: &str) -> kit::Report {
+fn led_astray(script: &str) -> kit::KitReport {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let program = dir.path().join("agent");
     let agent = env!("CARGO_BIN_EXE_fake-agent");
     fs::write(&program, format!("#!/bin/bash\n{script}\nexec '{agent}' \"$@\"\n")).expect("it is writable");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("the file is ours");
-    report(&Agent::fake("codex", "codex", &program, ""))
+    report(&TestAgent::fake("codex", "codex", &program, ""))
 }
 
 #[test]
@@ -156,17 +156,17 @@ fn what_a_model_does_not_play_along_with_is_not_known() {
 
 #[test]
 fn the_newest_codex_keeps_every_promise() {
-    hold(|model| Agent::codex(codex::NEWEST, model), &[workspace_write_of_codex()]);
+    hold(|model| TestAgent::codex(codex::NEWEST, model), &[workspace_write_of_codex()]);
 }
 
 #[test]
 fn claude_code_keeps_every_promise() {
-    hold(|model| Agent::claude(agents::CLAUDE, model), &[]);
+    hold(|model| TestAgent::claude(agents::CLAUDE, model), &[]);
 }
 
 #[test]
 fn codex_acp_keeps_what_it_promises() {
-    hold(|model| Agent::around_codex(agents::CODEX_ACP, model), &REFUSED);
+    hold(|model| TestAgent::around_codex(agents::CODEX_ACP, model), &REFUSED);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::world::{PATIENCE, World};
 fn replay(name: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(format!("{name}.txt"));
     let before = fs::read_to_string(&file).expect("the transcript is in the repository");
-    let mut conversation = Conversation::begin();
+    let mut conversation = TranscriptReplay::begin();
     let mut now = String::new();
     for line in before.lines().filter(|line| !line.starts_with("< ")) {
         now.push_str(&format!("{line}\n"));
@@ -81,7 +81,7 @@ fn claude_code_that_asks_first_which_era_it_is() {
 }
 
 /// One server, and what is said to it.
-struct Conversation {
+struct TranscriptReplay {
     world: World,
     server: Child,
     stdin: ChildStdin,
@@ -89,7 +89,7 @@ struct Conversation {
     task: Option<String>,
 }
 
-impl Conversation {
+impl TranscriptReplay {
     fn begin() -> Self {
         let world = World::with_fake_agent();
         let mut command = world.command(&[]);
@@ -177,7 +177,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for TranscriptReplay {
     fn drop(&mut self) {
         // Both fail only for a child that is gone already.
         let _ = self.server.kill();

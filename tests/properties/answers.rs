@@ -3,7 +3,7 @@
 use codex_connector::fuzzing::markdown;
 use proptest::prelude::*;
 
-use crate::{Input, cases};
+use crate::{PropertyInput, cases};
 
 const PIECES: [&str; 48] = [
     "\n",
@@ -61,8 +61,8 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
 }
 
-fn input() -> impl Strategy<Value = Input> {
-    (text(), text(), text()).prop_map(|(text, log, result)| Input::of(&[&text, &log, &result]))
+fn input() -> impl Strategy<Value = PropertyInput> {
+    (text(), text(), text()).prop_map(|(text, log, result)| PropertyInput::of(&[&text, &log, &result]))
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    Input, cases,
+    PropertyInput, cases,
     json::{any_value, nearly},
 };
 
@@ -20,9 +20,9 @@ fn calls() -> Vec<Value> {
     ]
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PropertyInput> {
     let value = prop_oneof![3 => nearly(calls()), 1 => any_value()];
-    value.prop_map(|value| Input(value.to_string().into_bytes()))
+    value.prop_map(|value| PropertyInput(value.to_string().into_bytes()))
 }
 
 proptest! {

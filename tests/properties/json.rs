@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What becomes of a value somewhere inside.
 #[derive(Debug, Clone)]
-enum Edit {
+enum JsonEdit {
     /// It is this.
     Replace(Value),
     /// It is not there.
@@ -51,9 +51,9 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
 pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
     let names = ["id", "type", "format", "status", "error", "message", "item", "text", "0123abcd", "89abcdef", ""];
     let edit = prop_oneof![
-        5 => any_value().prop_map(Edit::Replace),
-        2 => Just(Edit::Remove),
-        1 => prop::sample::select(names.to_vec()).prop_map(|name| Edit::Rename(name.to_owned())),
+        5 => any_value().prop_map(JsonEdit::Replace),
+        2 => Just(JsonEdit::Remove),
+        1 => prop::sample::select(names.to_vec()).prop_map(|name| JsonEdit::Rename(name.to_owned())),
     ];
     let edits = prop::collection::vec((any::<Index>(), edit), 0..4);
     (prop::sample::select(originals), edits).prop_map(|(mut value, edits)| {
@@ -84,22 +84,22 @@ fn places(value: &Value) -> Vec<(String, String)> {
     all
 }
 
-fn change(value: &mut Value, (parent, name): &(String, String), edit: Edit) {
+fn change(value: &mut Value, (parent, name): &(String, String), edit: JsonEdit) {
     let at = name.parse::<usize>();
     match (value.pointer_mut(parent), edit) {
-        (Some(Value::Object(table)), Edit::Replace(new)) => drop(table.insert(name.clone(), new)),
-        (Some(Value::Object(table)), Edit::Remove) => drop(table.shift_remove(name)),
-        (Some(Value::Object(table)), Edit::Rename(new)) => {
+        (Some(Value::Object(table)), JsonEdit::Replace(new)) => drop(table.insert(name.clone(), new)),
+        (Some(Value::Object(table)), JsonEdit::Remove) => drop(table.shift_remove(name)),
+        (Some(Value::Object(table)), JsonEdit::Rename(new)) => {
             if let Some(old) = table.shift_remove(name) {
                 table.insert(new, old);
             }
         }
-        (Some(Value::Array(list)), Edit::Replace(new)) => {
+        (Some(Value::Array(list)), JsonEdit::Replace(new)) => {
             if let Some(old) = at.ok().and_then(|at| list.get_mut(at)) {
                 *old = new;
             }
         }
-        (Some(Value::Array(list)), Edit::Remove | Edit::Rename(_)) => drop(list.pop()),
+        (Some(Value::Array(list)), JsonEdit::Remove | JsonEdit::Rename(_)) => drop(list.pop()),
         (_, _) => {}
     }
 }

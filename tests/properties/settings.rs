@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use codex_connector::fuzzing::config;
 use proptest::prelude::*;
 
-use crate::{Input, bytes::damaged, cases};
+use crate::{PropertyInput, bytes::damaged, cases};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -100,7 +100,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => (any::<bool>(), settings()).prop_map(lines), 1 => damaged(whole)]
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PropertyInput> {
     (file(), settings(), settings()).prop_map(|(file, environment, flags)| {
         // Outside of a file a text has no quotes.
         let variable = |(key, value): &(String, String)| {
@@ -110,7 +110,7 @@ fn input() -> impl Strategy<Value = Input> {
         let flag = |(key, value): &(String, String)| format!("{key}={}", value.trim_matches('"'));
         let environment: Vec<_> = environment.iter().map(variable).collect();
         let flags: Vec<_> = flags.iter().map(flag).collect();
-        Input::of(&[&file, environment.join("\n").as_bytes(), flags.join("\n").as_bytes()])
+        PropertyInput::of(&[&file, environment.join("\n").as_bytes(), flags.join("\n").as_bytes()])
     })
 }
 

@@ -6,7 +6,7 @@ use codex_connector::fuzzing::{index, records};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::{Input, bytes::damaged, cases, json::nearly};
+use crate::{PropertyInput, bytes::damaged, cases, json::nearly};
 
 /// The task that the properties look for.
 const TASK: &str = "0123abcd";
@@ -65,8 +65,8 @@ fn written(values: Vec<Value>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The content of two files.
-fn two_files(first: Vec<Value>, second: Vec<Value>) -> impl Strategy<Value = Input> {
-    (written(first), written(second)).prop_map(|(first, second)| Input::of(&[&first, &second]))
+fn two_files(first: Vec<Value>, second: Vec<Value>) -> impl Strategy<Value = PropertyInput> {
+    (written(first), written(second)).prop_map(|(first, second)| PropertyInput::of(&[&first, &second]))
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! What comes of an agent's words: its answer, or why there is none.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Sandbox, Step};
+use connector_api::{AgentEvent, AgentFailure, AgentSession, Exit, Line, Outcome, Sandbox, Step};
 use serde_json::{Value, json};
 
 use crate::session_tests::{answer, events, hear, prompted, prompted_in, update};
@@ -93,7 +93,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
         Box::new(session).finish(Exit::Signal(15))
     };
     let verdict = run("I begin", "systemError");
-    assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
+    assert_eq!(verdict.outcome, Outcome::Failed(AgentFailure::new("no such model")));
     assert_eq!(verdict.answer.as_deref(), Some("I begin"));
     assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
     let mut wordless = prompted();

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, JsonRpc, Line,
-    Outcome, RpcError, RpcMessage, Sandbox, Step, Tail, Usage, Verdict, Warning, json_rpc,
+    AgentEvent, AgentFailure, AgentRequest, AgentSession, Exit, Interrupt, JsonObject, JsonReader, JsonRpc, Line,
+    Outcome, RpcError, RpcMessage, Sandbox, SplitSurrogates, Step, Tail, Usage, Verdict, Warning, json_rpc,
 };
 use serde_json::{Value, json};
 
 use crate::{
     advice::{FAILURES, LOGIN},
-    choices::{Choice, What, choice, mode_in},
+    choices::{Choice, SessionSetting, choice, mode_in},
     permission,
     requests::{Request, VERSION},
     updates::Updates,
@@ -110,13 +110,13 @@ impl AcpSession {
         if version != Some(VERSION) {
             let spoken = version.map_or("none".to_owned(), |version| version.to_string());
             return self
-                .fail(Complaint::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
+                .fail(AgentFailure::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
         }
         let directory = self.request.working_directory.display().to_string();
         let mut params = json!({"cwd": directory, "mcpServers": []});
         if let Some(session) = self.request.resume.clone() {
             if result["agentCapabilities"]["loadSession"] != true {
-                return self.fail(Complaint::new("it cannot go on with an earlier session (no `loadSession`)"));
+                return self.fail(AgentFailure::new("it cannot go on with an earlier session (no `loadSession`)"));
             }
             params["sessionId"] = session.into();
         }
@@ -125,24 +125,24 @@ impl AcpSession {
 
     fn opened(&mut self, result: &Value) -> Vec<Step> {
         let id = self.request.resume.clone().or_else(|| result["sessionId"].as_str().map(str::to_owned));
-        let Some(id) = id else { return self.fail(Complaint::new("it opened a session without an id")) };
+        let Some(id) = id else { return self.fail(AgentFailure::new("it opened a session without an id")) };
         self.session_id = Some(id.clone());
         // What came before were words of the earlier session.
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
         let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
-        self.mode_choice = (!modes.is_empty()).then(|| choice(What::Mode, &modes, result));
+        self.mode_choice = (!modes.is_empty()).then(|| choice(SessionSetting::Mode, &modes, result));
         self.mode = self.mode_choice.as_ref().and_then(Choice::value).map(str::to_owned);
-        let model = self.model.as_deref().map(|model| choice(What::Model, &[model], result));
+        let model = self.model.as_deref().map(|model| choice(SessionSetting::Model, &[model], result));
         steps.extend(match model {
-            None | Some(Choice::Made { .. }) => self.choose_mode(),
+            None | Some(Choice::AlreadySet { .. }) => self.choose_mode(),
             Some(Choice::Method { value }) => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
             Some(Choice::Option { id: option, value }) => {
                 self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
-                self.fail(Complaint { advice, ..Complaint::new(said) })
+                self.fail(AgentFailure { advice, ..AgentFailure::new(said) })
             }
         });
         steps
@@ -152,7 +152,7 @@ impl AcpSession {
     fn choose_mode(&mut self) -> Vec<Step> {
         let id = self.session_id.clone();
         match self.mode_choice.take() {
-            None | Some(Choice::Made { .. }) => self.prompt(),
+            None | Some(Choice::AlreadySet { .. }) => self.prompt(),
             Some(Choice::Method { value }) => {
                 self.told_mode = None;
                 self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value}))
@@ -164,7 +164,7 @@ impl AcpSession {
             Some(Choice::None { said }) => {
                 let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
                 let advice = Some("set `modes` of this backend to what the agent has".to_owned());
-                self.fail(Complaint { advice, ..Complaint::new(said) })
+                self.fail(AgentFailure { advice, ..AgentFailure::new(said) })
             }
         }
     }
@@ -184,7 +184,7 @@ impl AcpSession {
         }
         let sandbox = self.request.sandbox;
         let said = format!("it is in mode `{told}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
-        Some(self.fail(Complaint::new(said)))
+        Some(self.fail(AgentFailure::new(said)))
     }
 
     fn prompt(&mut self) -> Vec<Step> {
@@ -207,10 +207,10 @@ impl AcpSession {
                 let said =
                     format!("it gave up, as sandbox `{}` does not allow it this: {denied}", self.request.sandbox);
                 let advice = Some("ask for a wider sandbox, or for less".to_owned());
-                Outcome::Failed(Complaint { advice, ..Complaint::new(said) })
+                Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) })
             }
-            Some(reason) => Outcome::Failed(Complaint::new(format!("the turn ended early: {reason}"))),
-            None => Outcome::Failed(Complaint::new("the turn ended without a reason")),
+            Some(reason) => Outcome::Failed(AgentFailure::new(format!("the turn ended early: {reason}"))),
+            None => Outcome::Failed(AgentFailure::new("the turn ended without a reason")),
         });
         steps.push(Step::Finished);
         steps
@@ -221,19 +221,19 @@ impl AcpSession {
         // Some agents use the code for every error of theirs, so the words decide first.
         let by_code = (error.code == Some(AUTH_REQUIRED)).then_some(&LOGIN);
         let row = FAILURES.find(&said).or(by_code);
-        let complaint = row.map_or_else(|| Complaint::new(said.as_str()), |row| row.complaint(said.as_str()));
+        let complaint = row.map_or_else(|| AgentFailure::new(said.as_str()), |row| row.complaint(said.as_str()));
         self.fail(complaint)
     }
 
     /// The run is over, and came to nothing.
-    fn fail(&mut self, complaint: Complaint) -> Vec<Step> {
+    fn fail(&mut self, complaint: AgentFailure) -> Vec<Step> {
         self.rpc.stop_waiting();
         let event = Step::Event(AgentEvent::FatalError { message: complaint.said.clone() });
         self.outcome.get_or_insert(Outcome::Failed(complaint));
         vec![Step::Deadline(None), event, Step::Finished]
     }
 
-    fn told(&mut self, method: String, params: &Value, halves: Halves) -> Vec<Step> {
+    fn told(&mut self, method: String, params: &Value, surrogates: SplitSurrogates) -> Vec<Step> {
         // An agent may have sessions of its own, for its helpers.
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
@@ -251,7 +251,7 @@ impl AcpSession {
             // It goes on with something else.
             self.denied = None;
         }
-        let Some(events) = self.updates.read(update, halves) else { return vec![] };
+        let Some(events) = self.updates.read(update, surrogates) else { return vec![] };
         if events.is_empty() {
             // A piece of a text, which is told whole when it has ended.
             return vec![Step::Deadline(None)];
@@ -261,7 +261,7 @@ impl AcpSession {
 }
 
 impl AcpSession {
-    fn heard(&mut self, JsonObject { value, halves, .. }: JsonObject<'_>) -> Vec<Step> {
+    fn heard(&mut self, JsonObject { value, surrogates, .. }: JsonObject<'_>) -> Vec<Step> {
         match self.rpc.read(value) {
             Some(RpcMessage::Answer { to, outcome }) => self.answered(to, outcome),
             Some(RpcMessage::Request { id, method, params }) if method == "session/request_permission" => {
@@ -279,7 +279,7 @@ impl AcpSession {
                 let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
                 vec![Step::Send(json_rpc::refuse(&id, &method)), Step::Event(event)]
             }
-            Some(RpcMessage::Notification { method, params }) => self.told(method, &params, halves),
+            Some(RpcMessage::Notification { method, params }) => self.told(method, &params, surrogates),
             None => vec![],
         }
     }
@@ -302,7 +302,9 @@ impl AgentSession for AcpSession {
                 let is_update = String::from_utf8_lossy(head).contains("session/update");
                 // What was owed may have been in it, and will not come again.
                 return match self.waiting() {
-                    Some(_) if !is_update => self.fail(Complaint::new(format!("it sent a message of {length} bytes"))),
+                    Some(_) if !is_update => {
+                        self.fail(AgentFailure::new(format!("it sent a message of {length} bytes")))
+                    }
                     Some(_) | None => vec![],
                 };
             }
@@ -312,7 +314,7 @@ impl AgentSession for AcpSession {
         let is_broken = line.problem.is_some();
         let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
         if is_broken && self.rpc.is_lost_answer(bytes) {
-            steps.extend(self.fail(Complaint::new("it sent an answer that could not be read")));
+            steps.extend(self.fail(AgentFailure::new("it sent an answer that could not be read")));
         }
         steps
     }
@@ -326,7 +328,7 @@ impl AgentSession for AcpSession {
         let Some(request) = self.waiting() else { return vec![] };
         let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
         let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
-        self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s{words}")))
+        self.fail(AgentFailure::new(format!("it did not answer `{method}` within {patience} s{words}")))
     }
 
     fn interrupt(&mut self) -> Interrupt {
@@ -352,7 +354,7 @@ impl AgentSession for AcpSession {
         let _ = self.updates.finish();
         let outcome = self.outcome.unwrap_or_else(|| {
             let said = self.stderr.text();
-            Outcome::Failed(Complaint::new(
+            Outcome::Failed(AgentFailure::new(
                 said.unwrap_or_else(|| format!("it ended with {exit} in the middle of its work")),
             ))
         });

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::session::AcpSession;
 
-const PATIENCE: Duration = Duration::from_secs(7);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(7);
 
 fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
-    AcpSession::new(asked(resume), mode.map(str::to_owned).into_iter().collect(), None, PATIENCE)
+    AcpSession::new(asked(resume), mode.map(str::to_owned).into_iter().collect(), None, ANSWER_TIMEOUT)
 }
 
 fn asked(resume: Option<&str>) -> AgentRequest {
@@ -58,7 +58,7 @@ pub(crate) fn prompted() -> AcpSession {
 }
 
 pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
-    let mut session = AcpSession::new(AgentRequest { sandbox, ..asked(None) }, vec![], None, PATIENCE);
+    let mut session = AcpSession::new(AgentRequest { sandbox, ..asked(None) }, vec![], None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s"}));
@@ -82,7 +82,7 @@ fn it_greets_opens_sets_the_mode_and_prompts() {
         (&sent(&steps)[0]["method"], &sent(&steps)[0]["params"]["protocolVersion"]),
         (&json!("initialize"), &json!(1))
     );
-    assert!(steps.contains(&Step::Deadline(Some(PATIENCE))));
+    assert!(steps.contains(&Step::Deadline(Some(ANSWER_TIMEOUT))));
     let steps = answer(&mut session, 1, json!({"protocolVersion": 1}));
     assert_eq!(sent(&steps)[0]["params"], json!({"cwd": "/project", "mcpServers": []}));
     let modes = json!({"currentModeId": "read-only", "availableModes": [{"id": "read-only"}, {"id": "full-access"}]});
@@ -115,7 +115,7 @@ fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
         "configOptions": [{"id": "m", "category": "model", "currentValue": "x", "options": [{"value": "x"}, {"value": "y"}]}],
     });
     let begun = |model: &str| {
-        let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), PATIENCE);
+        let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         let steps = answer(&mut session, 2, opened.clone());
@@ -134,7 +134,7 @@ fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
 /// A read-only session that has asked for the mode `plan` by an option.
 fn planned() -> AcpSession {
     let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-    let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, PATIENCE);
+    let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s", "configOptions": options("build")}));
@@ -181,7 +181,7 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
 fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
     let begun = |model: Option<&str>| {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec!["plan".into()], model.map(str::to_owned), PATIENCE);
+        let mut session = AcpSession::new(request, vec!["plan".into()], model.map(str::to_owned), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
@@ -210,7 +210,7 @@ fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
         json!({"sessionId": "s", "models": models, "configOptions": options("build")}),
     ] {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), PATIENCE);
+        let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, opened);
@@ -223,7 +223,7 @@ fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
 /// A session without a sandbox that has the first of these modes, and its prompt.
 fn session_in(modes: &[&str]) -> AcpSession {
     let mut session =
-        AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, PATIENCE);
+        AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let offered = json!({"currentModeId": "none", "availableModes": [{"id": modes[0]}]});
@@ -239,7 +239,7 @@ fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
         "options": [{"optionId": "yes", "kind": "allow_once"}, {"optionId": "no", "kind": "reject_once"}]}});
     let denied = || {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec![], None, PATIENCE);
+        let mut session = AcpSession::new(request, vec![], None, ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, json!({"sessionId": "s"}));

@@ -1,7 +1,8 @@
 //! What an agent does, from `session/update`.
 
 use connector_api::{
-    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, Halves, TodoItem, UnderWay, Warning,
+    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, SplitSurrogates, TodoItem,
+    UnfinishedItems, Warning,
 };
 use serde_json::Value;
 
@@ -10,8 +11,8 @@ use serde_json::Value;
 pub(crate) struct Updates {
     speaking: Option<Speech>,
     text: Chunks,
-    calls: UnderWay<Call>,
-    answer: Answer,
+    calls: UnfinishedItems<AcpToolCall>,
+    answer: AnswerMessage,
     /// The last message that had no id, which may be the agent's own.
     nameless: Option<String>,
     /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
@@ -33,7 +34,7 @@ enum Speech {
 
 /// The last message so far.
 #[derive(Debug, Default)]
-struct Answer {
+struct AnswerMessage {
     id: Option<String>,
     text: Chunks,
     /// Messages without an id that came after one with an id. They may be the model's as well.
@@ -42,26 +43,26 @@ struct Answer {
     place: FinalMessage,
 }
 
-impl Answer {
+impl AnswerMessage {
     fn hear(&mut self, id: Option<String>, text: &str) {
         self.place.say(text);
         match id {
             None if self.id.is_some() => {
-                self.after.push("\n\n", Halves::default());
-                self.after.push(text, Halves::default());
+                self.after.push("\n\n", SplitSurrogates::default());
+                self.after.push(text, SplitSurrogates::default());
             }
-            Some(_) if self.id == id => self.text.push(text, Halves::default()),
+            Some(_) if self.id == id => self.text.push(text, SplitSurrogates::default()),
             id => {
                 let place = std::mem::take(&mut self.place);
                 *self = Self { id, place, ..Self::default() };
-                self.text.push(text, Halves::default());
+                self.text.push(text, SplitSurrogates::default());
             }
         }
     }
 }
 
 #[derive(Debug, Clone, Default)]
-struct Call {
+struct AcpToolCall {
     kind: String,
     title: String,
     /// Whether its end matters: it was announced, was not denied, and does more than look and think.
@@ -74,7 +75,7 @@ const HARMLESS: [&str; 5] = ["read", "search", "think", "fetch", "switch_mode"];
 impl Updates {
     /// The events of one update, whose texts may have been cut within a character. `None` for a piece of a text that is
     /// too long to keep whole: it is for the log as it came.
-    pub(crate) fn read(&mut self, update: &Value, halves: Halves) -> Option<Vec<AgentEvent>> {
+    pub(crate) fn read(&mut self, update: &Value, surrogates: SplitSurrogates) -> Option<Vec<AgentEvent>> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
             "agent_message_chunk" if update["_meta"]["claudeCode"]["kind"].is_string() => Some(Speech::Notice),
@@ -88,7 +89,7 @@ impl Updates {
         }
         if speech.is_some() {
             self.speaking = speech;
-            self.text.push(update["content"]["text"].as_str().unwrap_or_default(), halves);
+            self.text.push(update["content"]["text"].as_str().unwrap_or_default(), surrogates);
             return (!self.text.is_cut()).then_some(events);
         }
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
@@ -159,7 +160,7 @@ impl Updates {
     /// A tool call was not allowed: the agent may report no end of it.
     pub(crate) fn deny(&mut self, id: &str) {
         if let Some(call) = self.calls.end(id) {
-            self.remember(id, Call { is_awaited: false, ..call });
+            self.remember(id, AcpToolCall { is_awaited: false, ..call });
         }
     }
 
@@ -170,13 +171,13 @@ impl Updates {
         }
         self.answer.after = Chunks::default();
         if self.answer.id.is_none() {
-            self.answer = Answer::default();
+            self.answer = AnswerMessage::default();
         }
         let said = self.nameless.as_deref().map(str::trim);
         Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
-    fn remember(&mut self, id: &str, call: Call) {
+    fn remember(&mut self, id: &str, call: AcpToolCall) {
         let length = call.kind.len() + call.title.len();
         self.calls.begin(id, call, length);
     }
@@ -185,7 +186,7 @@ impl Updates {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
         let (id, kind) = (word("toolCallId"), word("kind"));
         let is_awaited = !HARMLESS.contains(&kind.as_str());
-        let call = Call { kind, title: word("title"), is_awaited };
+        let call = AcpToolCall { kind, title: word("title"), is_awaited };
         self.remember(&id, call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {
@@ -271,7 +272,7 @@ mod tests {
         for number in 0..3_000 {
             let kind = if number % 2 == 0 { "tool_call" } else { "tool_call_update" };
             let update = json!({"sessionUpdate": kind, "toolCallId": format!("id-{number}"), "kind": "execute"});
-            updates.read(&update, Halves::default());
+            updates.read(&update, SplitSurrogates::default());
         }
         let remembered = format!("{updates:?}").matches("id-").count();
         assert!((1..=1_000).contains(&remembered), "{remembered}");

@@ -89,19 +89,19 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    struct Settings {
+    struct TestSettings {
         program: String,
         #[serde(rename = "env")]
         _env: EnvRules,
     }
 
     fn problem(settings: Value) -> SettingsProblem {
-        read_settings::<Settings>(settings, &["program", "env"]).expect_err("these settings are wrong")
+        read_settings::<TestSettings>(settings, &["program", "env"]).expect_err("these settings are wrong")
     }
 
     #[test]
     fn good_settings_are_read() {
-        let settings: Settings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
+        let settings: TestSettings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
         assert_eq!(settings.program, "x");
     }
 

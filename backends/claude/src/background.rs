@@ -1,6 +1,6 @@
 //! Tasks that Claude Code runs in the background.
 
-use connector_api::{UnderWay, Warning};
+use connector_api::{UnfinishedItems, Warning};
 use serde_json::Value;
 
 /// The tasks that have started and not ended. With `-p`, Claude Code waits for them after its `result`, for at most
@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundTasks {
     /// Their descriptions.
-    running: UnderWay<String>,
+    running: UnfinishedItems<String>,
 }
 
 impl BackgroundTasks {

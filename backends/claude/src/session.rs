@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
-    Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentFailure, AgentSession, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome,
+    Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::{advice::FAILURES, background::BackgroundTasks, tools::Calls};
+use crate::{advice::FAILURES, background::BackgroundTasks, tools::ClaudeToolCalls};
 
 /// The `model` of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
 
 /// How long Claude Code may take to exit after its `result`. It runs hooks then, and closes its MCP servers.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) struct ClaudeSession {
     resumed: Option<String>,
     strayed: Option<String>,
     session_id: Option<String>,
-    calls: Calls,
+    calls: ClaudeToolCalls,
     answer: FinalMessage,
     /// Whether a message from the model has come.
     asked_model: bool,
@@ -50,7 +50,7 @@ impl ClaudeSession {
             resumed,
             strayed: None,
             session_id: None,
-            calls: Calls::default(),
+            calls: ClaudeToolCalls::default(),
             answer: FinalMessage::default(),
             asked_model: false,
             result: None,
@@ -59,7 +59,7 @@ impl ClaudeSession {
             has_spoken: false,
             stderr: Tail::of_complaints(),
             background: BackgroundTasks::default(),
-            exit_deadline: ExitDeadline::new("Claude Code", EXIT_PATIENCE),
+            exit_deadline: ExitDeadline::new("Claude Code", EXIT_TIMEOUT),
         }
     }
 
@@ -85,7 +85,7 @@ impl ClaudeSession {
                     return Some(texts.map(|text| AgentEvent::Warning { message: text.to_owned() }).collect());
                 }
                 self.asked_model = true;
-                let speaker = Speaker::of(&event);
+                let speaker = MessageAuthor::of(&event);
                 blocks(&event).iter().map(|block| self.said(block, speaker)).collect()
             }
             ("user", _) => {
@@ -117,18 +117,18 @@ impl ClaudeSession {
         AgentEvent::SessionStarted { id }
     }
 
-    fn said(&mut self, block: &Value, speaker: Speaker) -> AgentEvent {
+    fn said(&mut self, block: &Value, speaker: MessageAuthor) -> AgentEvent {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
         match block["type"].as_str() {
             Some("text") => {
-                if speaker == Speaker::Agent {
+                if speaker == MessageAuthor::Agent {
                     self.answer.say(text("text"));
                 }
                 AgentEvent::Message { text: text("text") }
             }
             Some("thinking") => AgentEvent::Reasoning { text: text("thinking") },
             Some("tool_use") => {
-                if speaker == Speaker::Agent && block["name"] != "TodoWrite" {
+                if speaker == MessageAuthor::Agent && block["name"] != "TodoWrite" {
                     self.answer.work();
                 }
                 self.calls.begin(block)
@@ -168,24 +168,24 @@ impl ClaudeSession {
 
     fn outcome(&self, exit: Exit) -> Outcome {
         if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(Complaint::new(strayed.as_str()));
+            return Outcome::Failed(AgentFailure::new(strayed.as_str()));
         }
         let stderr = self.stderr.text();
         let said = match &self.result {
             Some(result) if !is_success(result) => {
                 let said = failure(result).unwrap_or_else(|| "it ended without success".to_owned());
                 let (advice, of) = (advice(result), FAILURES.complaint(said));
-                return Outcome::Failed(Complaint { advice: advice.map(str::to_owned).or(of.advice), ..of });
+                return Outcome::Failed(AgentFailure { advice: advice.map(str::to_owned).or(of.advice), ..of });
             }
             Some(_) if !self.has_asked_model() => {
                 let said = "Claude Code ran one of its own commands instead of the task and never called the model";
                 let advice = Some("start `task` with another word".to_owned());
-                return Outcome::Failed(Complaint { advice, ..Complaint::new(said) });
+                return Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) });
             }
             Some(_) if exit == Exit::Code(0) => return Outcome::Completed,
             // Whatever is on stderr is about the exit, not about the work.
             Some(_) => {
-                return Outcome::Failed(Complaint::new(format!(
+                return Outcome::Failed(AgentFailure::new(format!(
                     "Claude Code completed its turn, then ended with {exit}"
                 )));
             }
@@ -194,7 +194,7 @@ impl ClaudeSession {
         if let (false, Some(stderr)) = (self.has_spoken, &stderr)
             && stderr.contains("unknown option")
         {
-            return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
+            return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));
         }
         let silent = || format!("Claude Code ended with {exit} and did not say why");
         Outcome::Failed(FAILURES.complaint(said.unwrap_or_else(silent)))
@@ -250,14 +250,14 @@ impl AgentSession for ClaudeSession {
 
 /// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
+enum MessageAuthor {
     /// The agent that works on the task.
     Agent,
     /// An agent that it started. Its messages are for that agent, not for the user.
     SubAgent,
 }
 
-impl Speaker {
+impl MessageAuthor {
     fn of(event: &Value) -> Self {
         if event["parent_tool_use_id"].is_null() { Self::Agent } else { Self::SubAgent }
     }

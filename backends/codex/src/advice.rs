@@ -309,6 +309,6 @@ mod tests {
 
     #[test]
     fn an_unknown_failure_has_neither_advice_nor_cause() {
-        assert_eq!(FAILURES.complaint("mock says no"), connector_api::Complaint::new("mock says no"));
+        assert_eq!(FAILURES.complaint("mock says no"), connector_api::AgentFailure::new("mock says no"));
     }
 }

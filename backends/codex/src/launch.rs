@@ -1,13 +1,13 @@
 //! From a request to the command line of `codex exec`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
 };
 
 use crate::{settings::ProjectSettings, trust};
 
 /// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
-const LONGEST_PROMPT: usize = 1_048_576;
+const MAX_PROMPT_CHARS: usize = 1_048_576;
 
 /// The command line for `request`, of flags that `installed` lists.
 ///
@@ -45,7 +45,7 @@ pub(crate) fn launch(
         args.extend(["resume".to_owned(), session.to_owned()]);
     }
     args.push("-".to_owned());
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
 /// The same launch, in which `workspace-write` does not include `/tmp` and `TMPDIR` (seen to hold in 0.47.0, 0.125.0 and
@@ -87,8 +87,8 @@ fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
         return Err(Unsupported::value("task", "it is blank, which Codex does not take"));
     }
     let length = prompt.chars().count();
-    if length > LONGEST_PROMPT {
-        return Err(Unsupported::PromptTooLong { agent: "Codex".into(), length, limit: LONGEST_PROMPT });
+    if length > MAX_PROMPT_CHARS {
+        return Err(Unsupported::PromptTooLong { agent: "Codex".into(), length, limit: MAX_PROMPT_CHARS });
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
     use crate::{
         probe::understand,
         recordings::{Recording, VERSIONS},
-        settings::{OwnSettings, read},
+        settings::{CodexSettings, read},
     };
 
     fn installed(version: &str) -> Installed {
@@ -121,7 +121,7 @@ mod tests {
 
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
         let read = read(settings).expect("the settings of this test are well formed");
-        let (settings, OwnSettings { project_settings }) = read;
+        let (settings, CodexSettings { project_settings }) = read;
         let launch = launch(&settings, project_settings, &request("a task", sandbox, model), &installed(version));
         let args = launch.expect("an ordinary request").args.join(" ");
         let is_sandboxed = sandbox != Sandbox::DangerFullAccess;
@@ -194,8 +194,8 @@ mod tests {
         for model in ["", " ", "-m", "--model"] {
             assert!(matches!(refuse("x", Some(model)), Err(Unsupported::Value { parameter: "model", .. })), "{model}");
         }
-        assert!(refuse(&"ä".repeat(LONGEST_PROMPT), None).is_ok(), "characters are counted, not bytes");
-        assert!(matches!(refuse(&"a".repeat(LONGEST_PROMPT + 1), None), Err(Unsupported::PromptTooLong { .. })));
+        assert!(refuse(&"ä".repeat(MAX_PROMPT_CHARS), None).is_ok(), "characters are counted, not bytes");
+        assert!(matches!(refuse(&"a".repeat(MAX_PROMPT_CHARS + 1), None), Err(Unsupported::PromptTooLong { .. })));
     }
 
     #[test]

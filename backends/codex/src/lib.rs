@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use crate::{
     session::CodexSession,
-    settings::{OwnSettings, ProjectSettings},
+    settings::{CodexSettings, ProjectSettings},
 };
 
 /// How to get the newest Codex, for advice.
@@ -119,7 +119,7 @@ impl BackendKind for Codex {
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        let (settings, OwnSettings { project_settings }) = settings::read(settings)?;
+        let (settings, CodexSettings { project_settings }) = settings::read(settings)?;
         Ok(Self { name, settings, project_settings })
     }
 }

@@ -7,10 +7,10 @@ use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, 
 use crate::stderr;
 
 /// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
-const OLDEST: (u64, u64) = (0, 44);
+const OLDEST_VERSION: (u64, u64) = (0, 44);
 
 /// The first version whose token counts cover the whole thread when it is resumed; those of 0.77.0 cover the run.
-const FIRST_TO_COUNT_THE_THREAD: (u64, u64) = (0, 79);
+const FIRST_WITH_THREAD_TOTALS: (u64, u64) = (0, 79);
 
 /// Reads the answers to `--version` and `exec --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
@@ -18,7 +18,10 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let help = answers.get(1).ok_or_else(|| ProbeProblem::NotAsked { command: "exec --help".into() })?;
     let number = version_in(version).ok_or_else(|| version.not_understood())?;
     if is_too_old(number) {
-        return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
+        return Err(ProbeProblem::TooOld {
+            found: number.into(),
+            oldest: format!("{}.{}", OLDEST_VERSION.0, OLDEST_VERSION.1),
+        });
     }
     let mut features = options_in_help(&help.stdout);
     features.extend(subcommands_in(&help.stdout).map(str::to_owned));
@@ -67,13 +70,13 @@ fn version(word: &str) -> Option<&str> {
 
 /// A Codex that was built from source calls itself 0.0.0: its help alone decides.
 fn is_too_old(number: &str) -> bool {
-    major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
+    major_and_minor(number).is_some_and(|version| version < OLDEST_VERSION) && number != "0.0.0"
 }
 
 /// The scope of this version's token counts.
 pub(crate) fn usage_scope(number: &str) -> UsageScope {
     match major_and_minor(number) {
-        Some(version) if version < FIRST_TO_COUNT_THE_THREAD && number != "0.0.0" => UsageScope::Run,
+        Some(version) if version < FIRST_WITH_THREAD_TOTALS && number != "0.0.0" => UsageScope::Run,
         Some(_) | None => UsageScope::Session,
     }
 }

@@ -20,7 +20,7 @@ const RULES: ProgramRules = ProgramRules {
 /// The keys that only Codex has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct OwnSettings {
+pub(crate) struct CodexSettings {
     /// Whether a project's own Codex settings count in `read-only` and `workspace-write`: `ignore` never reads them, and
     /// `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
@@ -37,17 +37,17 @@ pub(crate) enum ProjectSettings {
     Trust,
 }
 
-impl Default for OwnSettings {
+impl Default for CodexSettings {
     fn default() -> Self {
         Self { project_settings: ProjectSettings::Ignore }
     }
 }
 
 pub(crate) fn schema() -> Value {
-    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+    RULES.schema_with(schemars::schema_for!(CodexSettings).to_value())
 }
 
-pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, CodexSettings), SettingsProblem> {
     RULES.read_with(settings)
 }
 
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_key_is_optional_and_described() {
         let settings = read(json!({})).expect("no key is required");
-        assert_eq!(settings, (RULES.read(json!({})).expect("no key is required"), OwnSettings::default()));
+        assert_eq!(settings, (RULES.read(json!({})).expect("no key is required"), CodexSettings::default()));
         let schema = schema();
         let described: Vec<_> = schema["properties"].as_object().expect("an object schema").keys().collect();
         assert_eq!(described.len(), RULES.keys.len());
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_project_is_ignored_unless_it_is_to_be_trusted() {
         let read = |word: &str| read(json!({ "project_settings": word })).map(|(_, own)| own.project_settings);
-        assert_eq!(OwnSettings::default().project_settings, ProjectSettings::Ignore);
+        assert_eq!(CodexSettings::default().project_settings, ProjectSettings::Ignore);
         assert_eq!(read("ignore"), Ok(ProjectSettings::Ignore));
         assert_eq!(read("trust"), Ok(ProjectSettings::Trust));
         assert_eq!(read("always").expect_err("not one of the values").key, "project_settings");

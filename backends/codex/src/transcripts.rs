@@ -1,7 +1,7 @@
 //! What the session makes of whole recorded runs.
 
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     session::CodexSession,
 };
 
-fn failure(version: &str, name: &str, exit: Exit) -> Complaint {
+fn failure(version: &str, name: &str, exit: Exit) -> AgentFailure {
     match Recording::of(version).run(name, exit).1.outcome {
         Outcome::Failed(complaint) => complaint,
         other => panic!("{version} {name}: {other:?}"),

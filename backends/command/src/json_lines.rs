@@ -5,8 +5,8 @@
 //! list.
 
 use connector_api::{
-    AgentEvent, AgentSession, Chunks, Complaint, Exit, Halves, JsonReader, Line, Outcome, Step, Tail, Usage, Verdict,
-    Warning,
+    AgentEvent, AgentFailure, AgentSession, Chunks, Exit, JsonReader, Line, Outcome, SplitSurrogates, Step, Tail,
+    Usage, Verdict, Warning,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub(crate) struct JsonLines {
     /// Where the agent's messages are: rules such as `type=text part.text`, tried in this order.
     pub(crate) message: Vec<String>,
     /// Which of them are the answer.
-    pub(crate) answer: Answer,
+    pub(crate) answer: AnswerSelection,
     /// Where the id of the session is.
     pub(crate) session: Vec<String>,
     /// Where an error is. A run with one has failed, whatever its exit code.
@@ -33,7 +33,7 @@ pub(crate) struct JsonLines {
 /// Which messages are the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub(crate) enum AnswerSelection {
     /// The last one.
     #[default]
     Last,
@@ -125,7 +125,7 @@ impl JsonSession {
         }
     }
 
-    fn read(&mut self, object: &Value, halves: Halves) -> Vec<AgentEvent> {
+    fn read(&mut self, object: &Value, surrogates: SplitSurrogates) -> Vec<AgentEvent> {
         let mut events = vec![];
         if let Some(id) = find(&self.rules.session, object).map(text)
             && self.session_id.as_ref() != Some(&id)
@@ -136,9 +136,9 @@ impl JsonSession {
         if let Some(text) = find(&self.rules.message, object).map(text) {
             match self.rules.answer {
                 // A blank message replaces nothing.
-                Answer::Last if self.answer.is_some() && text.trim().is_empty() => {}
-                Answer::Last => self.answer.insert(Chunks::default()).push(&text, halves),
-                Answer::Joined => self.answer.get_or_insert_default().push(&text, halves),
+                AnswerSelection::Last if self.answer.is_some() && text.trim().is_empty() => {}
+                AnswerSelection::Last => self.answer.insert(Chunks::default()).push(&text, surrogates),
+                AnswerSelection::Joined => self.answer.get_or_insert_default().push(&text, surrogates),
             }
             events.push(AgentEvent::Message { text });
         }
@@ -172,7 +172,11 @@ impl AgentSession for JsonSession {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
                 let remarks = line.remarks();
-                line.objects.iter().flat_map(|object| self.read(&object.value, object.halves)).chain(remarks).collect()
+                line.objects
+                    .iter()
+                    .flat_map(|object| self.read(&object.value, object.surrogates))
+                    .chain(remarks)
+                    .collect()
             }
             Line::TooLong { .. } => vec![],
         };
@@ -199,7 +203,7 @@ impl AgentSession for JsonSession {
                 let silence =
                     || format!("`{}` ended with {exit} and printed no message that a rule fits", self.program);
                 let said = error.clone().or_else(|| self.stderr.text()).or_else(|| self.stdout.text());
-                Outcome::Failed(Complaint::new(said.unwrap_or_else(silence)))
+                Outcome::Failed(AgentFailure::new(said.unwrap_or_else(silence)))
             }
         };
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }

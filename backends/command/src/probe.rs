@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
-use crate::settings::OwnSettings;
+use crate::settings::CommandSettings;
 
 /// Reads the answer to `version_args`, if the program was asked.
-pub(crate) fn understand(settings: &OwnSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+pub(crate) fn understand(settings: &CommandSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let said = answers.first().map(first_line).transpose()?.flatten();
     Ok(Installed {
         version: said.unwrap_or("version unknown").to_owned(),

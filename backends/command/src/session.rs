@@ -1,9 +1,9 @@
 //! Following a program whose answer is what it writes to stdout.
 
-use connector_api::{AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Verdict};
+use connector_api::{AgentFailure, AgentSession, Exit, Line, Outcome, Step, Tail, Verdict};
 
 /// The longest answer that is kept, in bytes; of a longer one its end.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// What one run has written so far.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl CommandSession {
     pub(crate) fn new(program: &str) -> Self {
         Self {
             program: program.to_owned(),
-            answer: Tail::new(usize::MAX, LONGEST_ANSWER),
+            answer: Tail::new(usize::MAX, MAX_ANSWER_BYTES),
             stdout: Tail::of_complaints(),
             stderr: Tail::of_complaints(),
         }
@@ -40,7 +40,7 @@ impl AgentSession for CommandSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let answer = self.answer.text().map(|text| match self.answer.is_cut() {
-            true => format!("(cut to its last {LONGEST_ANSWER} bytes: the task's log has it whole)\n{text}"),
+            true => format!("(cut to its last {MAX_ANSWER_BYTES} bytes: the task's log has it whole)\n{text}"),
             false => text,
         });
         let outcome = match (&answer, exit) {
@@ -52,10 +52,10 @@ impl AgentSession for CommandSession {
 }
 
 impl CommandSession {
-    fn complaint(&self, exit: Exit) -> Complaint {
+    fn complaint(&self, exit: Exit) -> AgentFailure {
         let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
         let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
-        Complaint::new(said)
+        AgentFailure::new(said)
     }
 }
 
@@ -86,10 +86,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_too_long_keeps_its_end_and_says_so() {
-        let verdict = run(&["first", &"x".repeat(LONGEST_ANSWER), "last"], &[], Exit::Code(0));
+        let verdict = run(&["first", &"x".repeat(MAX_ANSWER_BYTES), "last"], &[], Exit::Code(0));
         let answer = verdict.answer.expect("the end is kept");
         assert!(answer.starts_with("(cut to its last 1048576 bytes") && answer.ends_with("last"));
-        assert!(!answer.contains("first") && answer.len() < LONGEST_ANSWER + 200);
+        assert!(!answer.contains("first") && answer.len() < MAX_ANSWER_BYTES + 200);
         assert_eq!(verdict.outcome, Outcome::Completed);
     }
 

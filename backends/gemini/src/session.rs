@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Chunks, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
+    AgentEvent, AgentFailure, AgentSession, Chunks, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
     Outcome, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::{advice, tools::Calls};
+use crate::{advice, tools::GeminiToolCalls};
 
 /// Beginnings of lines on stderr that complain of nothing (0.61.0): they would hide why it failed.
 const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "Warning: ", "[STARTUP]", "    at "];
 
 /// How long Gemini CLI may take to exit after its `result`. It closes its MCP servers then, and sends its metrics.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct GeminiSession {
     resumed: Option<String>,
     strayed: Option<String>,
     session_id: Option<String>,
-    calls: Calls,
+    calls: GeminiToolCalls,
     /// The message that is being spoken, as far as it got.
     speech: Chunks,
     answer: FinalMessage,
@@ -48,7 +48,7 @@ impl GeminiSession {
             resumed,
             strayed: None,
             session_id: None,
-            calls: Calls::default(),
+            calls: GeminiToolCalls::default(),
             speech: Chunks::default(),
             answer: FinalMessage::default(),
             has_worked: false,
@@ -57,19 +57,19 @@ impl GeminiSession {
             usage: None,
             has_spoken: false,
             stderr: Tail::of_complaints(),
-            exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_PATIENCE),
+            exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_TIMEOUT),
         }
     }
 
     /// The events of one object; `None` for one that is not an event, or for a chunk that is too much to keep.
     fn read(&mut self, object: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
-        let JsonObject { value: event, text, halves, .. } = object;
+        let JsonObject { value: event, text, surrogates, .. } = object;
         let kind = event["type"].as_str()?.to_owned();
         self.has_spoken = true;
         let is_speech = kind == "message" && event["role"] == "assistant";
         if is_speech && event["delta"] == true {
             self.went_on();
-            self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
+            self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
             return (!self.speech.is_cut()).then(Vec::new);
         }
         // Whatever else comes, what was being said is whole.
@@ -78,7 +78,7 @@ impl GeminiSession {
             "init" => events.push(self.began(&event)),
             "message" if is_speech => {
                 self.went_on();
-                self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
+                self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
                 events.extend(self.said());
             }
             "tool_use" => {
@@ -152,13 +152,13 @@ impl GeminiSession {
 
     fn outcome(&self, exit: Exit) -> Outcome {
         if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(Complaint::new(strayed.as_str()));
+            return Outcome::Failed(AgentFailure::new(strayed.as_str()));
         }
         let stderr = self.stderr.text();
         if let (false, Some(stderr)) = (self.has_spoken, &stderr)
             && ["Unknown argument", "Invalid values:"].iter().any(|refusal| stderr.contains(refusal))
         {
-            return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
+            return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));
         }
         let ended_well = self.ended_well();
         let said = match &self.error {

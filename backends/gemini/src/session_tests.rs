@@ -1,7 +1,7 @@
 //! What a run comes to, line by line. Lines and words are those of Gemini CLI 0.61.0, shortened.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
     steps.into_iter().filter_map(event).collect()
 }
 
-fn complaint(verdict: Verdict) -> Complaint {
+fn complaint(verdict: Verdict) -> AgentFailure {
     match verdict.outcome {
         Outcome::Failed(complaint) => complaint,
         other => panic!("{other:?} is no failure"),

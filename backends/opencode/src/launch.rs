@@ -1,7 +1,7 @@
 //! From a request to the command line of `opencode run`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
 };
 
 /// The command line for `request`, of options that `installed` lists. Never the prompt: in an argument OpenCode puts quotes
@@ -46,7 +46,7 @@ pub(crate) fn launch(
         let level = if request.resume.is_some() { "INFO" } else { "ERROR" };
         args.extend(["--print-logs".to_owned(), format!("--log-level={level}")]);
     }
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
 /// Fails unless the sandbox is none at all, and OpenCode can be told so.

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
-    Tail, Usage, Verdict, Warning, without_colours,
+    AgentEvent, AgentFailure, AgentSession, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome,
+    Step, Tail, Usage, Verdict, Warning, without_colours,
 };
 use serde_json::Value;
 
-use crate::{advice, log::Entry, tools};
+use crate::{advice, log::LogEntry, tools};
 
 /// The reason for which the last step of a completed task ends.
 const LAST_STEP: &str = "stop";
 
 /// How long OpenCode may take to exit after its last step, or to begin another one: none of its lines says that it will
 /// not.
-const EXIT_PATIENCE: Duration = Duration::from_secs(30);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one run has said so far. No line of it says that the work is done: what has to be there is a text or a step that
 /// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
@@ -25,7 +25,7 @@ pub(crate) struct OpenCodeSession {
     /// The session that this run has to go on with.
     resumed: Option<String>,
     /// It goes on with another one, or in another directory.
-    strayed: Option<Complaint>,
+    strayed: Option<AgentFailure>,
     session_id: Option<String>,
     /// Where it first said that it works.
     directory: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct OpenCodeSession {
     /// Why the last step ended; none while one runs.
     step_ended: Option<String>,
     /// The last line of type `error`.
-    error: Option<Failure>,
+    error: Option<RunFailure>,
     /// Why a request to the server inside OpenCode failed, which the events keep to themselves.
     cause: Option<String>,
     /// The last request to the model that failed, and was made again.
@@ -46,7 +46,7 @@ pub(crate) struct OpenCodeSession {
 }
 
 #[derive(Debug)]
-struct Failure {
+struct RunFailure {
     said: String,
     status: Option<u64>,
 }
@@ -69,7 +69,7 @@ impl OpenCodeSession {
             has_spoken: false,
             has_shown_help: false,
             stderr: Tail::of_complaints(),
-            exit_deadline: ExitDeadline::new("OpenCode", EXIT_PATIENCE),
+            exit_deadline: ExitDeadline::new("OpenCode", EXIT_TIMEOUT),
         }
     }
 
@@ -110,7 +110,7 @@ impl OpenCodeSession {
         let id = event["sessionID"].as_str().filter(|id| !id.is_empty())?;
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| *resumed != id) {
             let said = format!("OpenCode began session {id} instead of going on with {resumed}");
-            self.strayed.get_or_insert_with(|| Complaint::new(said));
+            self.strayed.get_or_insert_with(|| AgentFailure::new(said));
         }
         if self.session_id.is_some() {
             return None;
@@ -147,7 +147,7 @@ impl OpenCodeSession {
         let data = &error["data"];
         let words = [&data["message"], &error["message"], &error["name"]].into_iter().filter_map(Value::as_str);
         let said = words.map(str::trim).find(|said| !said.is_empty()).map_or_else(|| error.to_string(), str::to_owned);
-        self.error = Some(Failure { said: said.clone(), status: data["statusCode"].as_u64() });
+        self.error = Some(RunFailure { said: said.clone(), status: data["statusCode"].as_u64() });
         AgentEvent::FatalError { message: said }
     }
 
@@ -177,7 +177,7 @@ impl OpenCodeSession {
             let advice = format!(
                 "set `workingDirectory` to {directory}, or start a new task, with all it has to know in `task`"
             );
-            self.strayed.get_or_insert(Complaint { said, advice: Some(advice), cause: None });
+            self.strayed.get_or_insert(AgentFailure { said, advice: Some(advice), cause: None });
         }
     }
 
@@ -185,13 +185,13 @@ impl OpenCodeSession {
         if let Some(strayed) = &self.strayed {
             return Outcome::Failed(strayed.clone());
         }
-        if let Some(Failure { said, status }) = &self.error {
+        if let Some(RunFailure { said, status }) = &self.error {
             let cause = self.cause.as_ref().filter(|_| said.contains("Check server logs"));
             return Outcome::Failed(advice::complaint(cause.unwrap_or(said), *status));
         }
         if self.has_shown_help && !self.has_spoken && exit != Exit::Code(0) {
             let said = "it printed its help, as it does when it does not know an option of its command line";
-            return Outcome::CommandLineRefused(Complaint::new(said));
+            return Outcome::CommandLineRefused(AgentFailure::new(said));
         }
         let stderr = self.stderr.text();
         let unfinished = self.step_ended.as_deref().and_then(why_unfinished);
@@ -201,7 +201,7 @@ impl OpenCodeSession {
             // Whatever is on stderr is about the exit, not about the work.
             (Exit::Code(_), _, _) if self.has_completed() => {
                 let said = format!("OpenCode completed its turn, then ended with {exit}");
-                return Outcome::Failed(Complaint::new(said));
+                return Outcome::Failed(AgentFailure::new(said));
             }
             (Exit::Code(0), _, Some(why)) => Some(match &stderr {
                 Some(stderr) => format!("{why}\n{stderr}"),
@@ -256,7 +256,7 @@ impl AgentSession for OpenCodeSession {
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
         let text = without_colours(&line.text());
-        let Some(entry) = Entry::read(&text) else {
+        let Some(entry) = LogEntry::read(&text) else {
             self.has_shown_help |= text.starts_with("opencode run ");
             self.stderr.push(match line {
                 Line::Whole(_) => Line::Whole(text.as_bytes()),

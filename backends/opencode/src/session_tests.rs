@@ -1,7 +1,7 @@
 //! What a run comes to, line by line, most of them lines of the real program.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn events(steps: &[Step]) -> Vec<&AgentEvent> {
     told.flatten().collect()
 }
 
-fn complaint(verdict: &Verdict) -> &Complaint {
+fn complaint(verdict: &Verdict) -> &AgentFailure {
     match &verdict.outcome {
         Outcome::Failed(complaint) => complaint,
         Outcome::Completed | Outcome::CommandLineRefused(_) => panic!("it is no failure: {verdict:?}"),

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 
 use super::{
     cancels::begun_id,
-    plan::{ClearEnv, Manner, Plan},
+    plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
+    verify::{Expected, TaskOutcome, Writers, verify},
     world::{PATIENCE, World, within},
 };
 
@@ -21,8 +21,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let plans: Vec<Plan> = (0..TASKS)
         .map(|number| {
-            let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-            Plan::endless(&mut rng, world, number, manner, ClearEnv::May)
+            let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+            Plan::endless(&mut rng, world, number, behaviour, EnvClearing::Allowed)
         })
         .collect();
     let mut server = world.server();
@@ -41,7 +41,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     server.signal(Signal::TERM);
     thread::sleep(Duration::from_millis(400));
     if server.try_wait().is_none() {
-        round.stage.report.note("servers that SIGKILL had to end", 1);
+        round.trial.report.note("servers that SIGKILL had to end", 1);
     }
     server.kill();
 
@@ -51,8 +51,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         .map(|(plan, id)| Expected {
             plan,
             id: Some(id),
-            outcomes: vec![Outcome::Interrupted],
-            story: format!("{:?}, {:?}", plan.manner, plan.ways),
+            outcomes: vec![TaskOutcome::Interrupted],
+            story: format!("{:?}, {:?}", plan.behaviour, plan.ways),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());

@@ -14,9 +14,9 @@ use serde_json::json;
 use super::{
     cancels::told_id,
     look::Process,
-    plan::{ClearEnv, Manner, Plan},
+    plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
+    verify::{Expected, TaskOutcome, Writers, verify},
     world::{PATIENCE, World, within},
 };
 
@@ -29,7 +29,7 @@ const FORGOTTEN: Duration = Duration::from_secs(120);
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Blow {
+struct KillTargets {
     server: bool,
     supervisors: bool,
     agents: bool,
@@ -37,7 +37,7 @@ struct Blow {
 
 /// What was done to one task, as far as we know.
 #[derive(Debug, Clone, Copy, Default)]
-struct Fate {
+struct ActionsTaken {
     supervisor_killed: bool,
     agent_killed: bool,
     cancelled: bool,
@@ -92,7 +92,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         .map(|(plan, id)| {
             let fate = fate_of.get(&plan.number).copied().unwrap_or_default();
             let outcomes = outcomes(plan, fate, blow.server && !goes_on);
-            let story = format!("{:?}, {:?}, {story}; {fate:?}", plan.manner, plan.ways);
+            let story = format!("{:?}, {:?}, {story}; {fate:?}", plan.behaviour, plan.ways);
             Expected { plan, id, outcomes, story }
         })
         .collect();
@@ -103,26 +103,26 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     clear_the_forgotten(round, world);
 }
 
-fn blow(rng: &mut Rng) -> Blow {
+fn blow(rng: &mut Rng) -> KillTargets {
     let (server, supervisors, agents) =
         [(true, false, false), (false, true, false), (true, true, false), (false, false, true), (true, true, true)]
             [rng.usize(0..5)];
-    Blow { server, supervisors, agents }
+    KillTargets { server, supervisors, agents }
 }
 
-fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Blow) -> Plan {
+fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: KillTargets) -> Plan {
     if rng.u8(0..3) == 0 {
         return Plan::short(rng, number, SHORT, 0);
     }
-    let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-    let clear = if round.stage.has_cgroup || !blow.supervisors { ClearEnv::May } else { ClearEnv::MayNot };
-    let plan = Plan::endless(rng, world, number, manner, clear);
-    if round.stage.has_cgroup { plan.settled() } else { plan }
+    let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+    let clear = if round.trial.has_cgroup || !blow.supervisors { EnvClearing::Allowed } else { EnvClearing::Forbidden };
+    let plan = Plan::endless(rng, world, number, behaviour, clear);
+    if round.trial.has_cgroup { plan.settled() } else { plan }
 }
 
 /// Kills, in an order of its own, and waits until the killed are gone.
-fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: Blow) -> BTreeMap<String, Fate> {
-    let mut fates: BTreeMap<String, Fate> = BTreeMap::new();
+fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: KillTargets) -> BTreeMap<String, ActionsTaken> {
+    let mut fates: BTreeMap<String, ActionsTaken> = BTreeMap::new();
     let mut targets: Vec<Option<Process>> = if blow.server { vec![None] } else { vec![] };
     let supervisors = world.supervisors();
     let sure = rng.usize(0..supervisors.len().max(1));
@@ -162,7 +162,7 @@ fn cancel_the_endless(
     world: &World,
     plans: &[Plan],
     server: &mut McpServer,
-    fates: &mut BTreeMap<String, Fate>,
+    fates: &mut BTreeMap<String, ActionsTaken>,
     writers: &Writers,
     has_begun_all: impl Fn() -> bool,
 ) {
@@ -172,7 +172,8 @@ fn cancel_the_endless(
         for id in &running {
             let Some(Ok(record)) = world.record(id) else { continue };
             let prompt = record["task"].as_str().unwrap_or_default();
-            let is_endless = plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.manner, Manner::Ends(_)));
+            let is_endless =
+                plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.behaviour, StopBehaviour::Ends(_)));
             let fate = fates.entry(id.clone()).or_default();
             if is_endless && !fate.cancelled && !fate.agent_killed {
                 fate.cancelled = true;
@@ -185,8 +186,8 @@ fn cancel_the_endless(
 }
 
 /// The fates by the number of their plan.
-fn by_plan(world: &World, plans: &[Plan], fates: &BTreeMap<String, Fate>) -> BTreeMap<usize, Fate> {
-    let of = |(id, fate): (&String, &Fate)| {
+fn by_plan(world: &World, plans: &[Plan], fates: &BTreeMap<String, ActionsTaken>) -> BTreeMap<usize, ActionsTaken> {
+    let of = |(id, fate): (&String, &ActionsTaken)| {
         let record = world.record(id)?.ok()?;
         let prompt = record["task"].as_str()?;
         Some((plans.iter().find(|plan| plan.wrote(prompt))?.number, *fate))
@@ -195,19 +196,19 @@ fn by_plan(world: &World, plans: &[Plan], fates: &BTreeMap<String, Fate>) -> BTr
 }
 
 /// How a task may have ended that this was done to. Where several things were, they raced.
-fn outcomes(plan: &Plan, fate: Fate, server_is_gone: bool) -> Vec<Outcome> {
+fn outcomes(plan: &Plan, fate: ActionsTaken, server_is_gone: bool) -> Vec<TaskOutcome> {
     let mut outcomes = Vec::new();
-    if matches!(plan.manner, Manner::Ends(_)) {
-        outcomes.push(Outcome::Completed);
+    if matches!(plan.behaviour, StopBehaviour::Ends(_)) {
+        outcomes.push(TaskOutcome::Completed);
     }
     if fate.supervisor_killed || server_is_gone {
-        outcomes.push(Outcome::Interrupted);
+        outcomes.push(TaskOutcome::Interrupted);
     }
     if fate.agent_killed {
-        outcomes.push(Outcome::Killed);
+        outcomes.push(TaskOutcome::Killed);
     }
     if fate.cancelled {
-        outcomes.push(Outcome::Cancelled);
+        outcomes.push(TaskOutcome::Cancelled);
     }
     outcomes
 }
@@ -226,7 +227,7 @@ fn clear_the_forgotten(round: &Round<'_>, world: &World) {
             round.violation(format!("run/{id} cannot be aged: {problem}"));
         }
     }
-    round.stage.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
+    round.trial.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
     let _server = world.server();
     if within(PATIENCE, || world.running().is_empty().then_some(())).is_none() {
         round.violation(format!("run directories without a task stay: {:?}", world.running()));

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    look::{QUIET, Quiet},
+    look::{QUIET, QuietCheck},
     plan::{Plan, last_words},
     round::{Round, tail},
     world::{PATIENCE, POLL, World, names_in, within},
@@ -20,7 +20,7 @@ const DYING: Duration = Duration::from_millis(500);
 
 /// How a task can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
+pub(crate) enum TaskOutcome {
     Completed,
     Cancelled,
     TimedOut,
@@ -29,17 +29,17 @@ pub(crate) enum Outcome {
     Exited(u8),
 }
 
-impl Outcome {
+impl TaskOutcome {
     /// What a record says; `None` when that is none of the documented ends.
-    pub(crate) fn of(record: &Value) -> Option<Outcome> {
+    pub(crate) fn of(record: &Value) -> Option<TaskOutcome> {
         let reason = record["failureReason"].as_str();
         match (record["status"].as_str()?, reason) {
-            ("completed", None) => Some(Outcome::Completed),
-            ("failed", Some("Cancelled by user")) => Some(Outcome::Cancelled),
-            ("failed", Some(reason)) if reason.starts_with("Timeout after ") => Some(Outcome::TimedOut),
-            ("failed", Some("Killed by SIGKILL")) => Some(Outcome::Killed),
-            ("failed", Some(reason)) => reason.strip_prefix("Exited with code ")?.parse().ok().map(Outcome::Exited),
-            ("interrupted", Some("Server restarted while task was running")) => Some(Outcome::Interrupted),
+            ("completed", None) => Some(TaskOutcome::Completed),
+            ("failed", Some("Cancelled by user")) => Some(TaskOutcome::Cancelled),
+            ("failed", Some(reason)) if reason.starts_with("Timeout after ") => Some(TaskOutcome::TimedOut),
+            ("failed", Some("Killed by SIGKILL")) => Some(TaskOutcome::Killed),
+            ("failed", Some(reason)) => reason.strip_prefix("Exited with code ")?.parse().ok().map(TaskOutcome::Exited),
+            ("interrupted", Some("Server restarted while task was running")) => Some(TaskOutcome::Interrupted),
             _ => None,
         }
     }
@@ -52,7 +52,7 @@ pub(crate) struct Expected<'a> {
     /// Its id, where the server told us one: then there is such a task.
     pub(crate) id: Option<String>,
     /// Where two things raced, there are several.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<TaskOutcome>,
     /// What was done to it, for a violation.
     pub(crate) story: String,
 }
@@ -112,7 +112,7 @@ fn nobody_is_left(round: &Round<'_>, world: &World) {
         left.retain(|seen| seen.args.contains(" supervise ") || !seen.args.contains("--data-dir"));
         left
     };
-    let quiet = Quiet::begin(&format!("{}/", world.marks().display()));
+    let quiet = QuietCheck::begin(&format!("{}/", world.marks().display()));
     // What was killed a moment ago may still be dying; what goes on shows itself within that time too.
     let mut left = look();
     let deadline = Instant::now() + DYING;
@@ -159,7 +159,7 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     if task.id.as_ref().is_some_and(|told| told != id) {
         round.violation(format!("{name} is {id} by its record, and {:?} by the server's answer", task.id));
     }
-    let outcome = Outcome::of(record);
+    let outcome = TaskOutcome::of(record);
     if !outcome.is_some_and(|outcome| task.outcomes.contains(&outcome)) {
         round.violation(format!(
             "{name} ended as {outcome:?}, and may have ended as {:?}\nstatus {}, reason {}, the agent said {}\n{}",
@@ -174,7 +174,7 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     if !log.contains("END: ") {
         round.violation(format!("the log of {name}, {id}, has no end:\n{log}"));
     }
-    if outcome == Some(Outcome::Completed) {
+    if outcome == Some(TaskOutcome::Completed) {
         let result = fs::read_to_string(world.data().join("logs").join(format!("{id}.result"))).unwrap_or_default();
         if result.trim_end() != last_words(task.plan.number) {
             round.violation(format!("the result of {name}, {id}, is {result:?}"));

@@ -13,7 +13,7 @@ use connector_testing::McpServer;
 use serde_json::{Value, json};
 
 use super::{
-    look::{self, Seen},
+    look::{self, ProcessSnapshot},
     plan::Plan,
 };
 
@@ -137,13 +137,13 @@ impl World {
     }
 
     /// Everything that runs in this world, servers included.
-    pub(crate) fn everyone(&self) -> Vec<Seen> {
+    pub(crate) fn everyone(&self) -> Vec<ProcessSnapshot> {
         let path = format!("{}/", self.dir.display());
         look::everyone().into_iter().filter(|seen| seen.mentions(&path)).collect()
     }
 
     /// The supervisors that run in this world, with the ids of their tasks.
-    pub(crate) fn supervisors(&self) -> Vec<(String, Seen)> {
+    pub(crate) fn supervisors(&self) -> Vec<(String, ProcessSnapshot)> {
         let supervisors = self.everyone().into_iter().filter_map(|seen| {
             let id = seen.args.split(' ').skip_while(|word| *word != "supervise").nth(1)?.to_owned();
             Some((id, seen))

@@ -135,10 +135,10 @@ fn an_object_inside_one_that_cannot_be_read_is_not_an_event() {
 
 #[test]
 fn halves_at_the_ends_of_a_string_are_kept() {
-    let halves = |line: &str| JsonLine::read(line.as_bytes()).objects[0].halves;
-    assert_eq!(halves(r#"{"a":"x\ud83d"}"#), Halves { low: None, high: Some(0xd83d) });
-    assert_eq!(halves(r#"{"a":"\ude00x\ud83d"}"#), Halves { low: Some(0xde00), high: Some(0xd83d) });
-    assert_eq!(halves(r#"{"a":"x\ude00\ud83dx"}"#), Halves::default());
+    let surrogates = |line: &str| JsonLine::read(line.as_bytes()).objects[0].surrogates;
+    assert_eq!(surrogates(r#"{"a":"x\ud83d"}"#), SplitSurrogates { low: None, high: Some(0xd83d) });
+    assert_eq!(surrogates(r#"{"a":"\ude00x\ud83d"}"#), SplitSurrogates { low: Some(0xde00), high: Some(0xd83d) });
+    assert_eq!(surrogates(r#"{"a":"x\ude00\ud83dx"}"#), SplitSurrogates::default());
 }
 
 #[test]

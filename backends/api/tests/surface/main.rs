@@ -12,19 +12,19 @@ use std::{
 };
 
 use connector_api::{
-    AgentEvent, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, Complaint, EnvRules,
-    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Halves, Installed,
-    JsonLine, JsonObject, JsonReader, JsonRpc, Launch, Line, NamePattern, Pattern, PoliteSignal, ProbeAnswer,
-    ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem, Step,
-    TodoItem, UnderWay, UnknownSandbox, Unsupported, Usage, UsageScope, Warning, advice, contract::Subject, is_uuid,
-    json_rpc, nearest, options_in_help, read_settings, slash_command,
+    AgentEvent, AgentFailure, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, EnvRules,
+    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Installed, JsonLine,
+    JsonObject, JsonReader, JsonRpc, Launch, Line, NamePattern, Pattern, ProbeAnswer, ProbeProblem, ProgramRules,
+    ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem, SplitSurrogates, Step, StopSignal,
+    TodoItem, UnfinishedItems, UnknownSandbox, Unsupported, Usage, UsageScope, Warning, advice, contract::Subject,
+    is_uuid, json_rpc, nearest, options_in_help, read_settings, slash_command,
 };
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, RULES};
+use crate::agent::{RULES, SurfaceAgent};
 
 connector_api::contract_tests!(
-    Agent,
+    SurfaceAgent,
     Subject {
         settings: json!({"env": {}}),
         answers: vec![ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout: "1".into(), stderr: String::new() }],
@@ -80,8 +80,8 @@ fn every_event_and_every_word_can_be_made() {
     ];
     assert!(refusals.iter().all(|refusal| !refusal.to_string().is_empty()));
     for delivery in [PromptDelivery::Stdin, PromptDelivery::Argument, PromptDelivery::Session] {
-        for polite_signal in [PoliteSignal::Interrupt, PoliteSignal::Terminate] {
-            assert_eq!(Launch { args: vec![], prompt: delivery, polite_signal }.prompt, delivery);
+        for stop_signal in [StopSignal::Interrupt, StopSignal::Terminate] {
+            assert_eq!(Launch { args: vec![], prompt: delivery, stop_signal }.prompt, delivery);
         }
     }
     assert!(refusals.iter().all(|refusal| !refusal.next().is_empty()));
@@ -95,7 +95,7 @@ fn every_event_and_every_word_can_be_made() {
 
 #[test]
 fn what_an_agent_has_begun_is_remembered_until_it_ends() {
-    let mut calls: UnderWay<&str> = UnderWay::default();
+    let mut calls: UnfinishedItems<&str> = UnfinishedItems::default();
     assert!(calls.is_empty() && calls.begin("1", "ls", 2));
     assert!(Warning::unfinished(calls.items().copied()).is_some_and(|warning| warning.message.starts_with("`ls` had")));
     assert_eq!((calls.end("1"), calls.end("1")), (Some("ls"), None));
@@ -130,7 +130,7 @@ fn a_failure_table_explains_failures() {
         },
     ]);
     assert_eq!(TABLE.flaws(), Vec::<String>::new());
-    let complaint: Complaint = TABLE.complaint("no key");
+    let complaint: AgentFailure = TABLE.complaint("no key");
     assert_eq!((complaint.advice.as_deref(), complaint.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
     let row: Option<&FailureRow> = TABLE.find_status(401);
     assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
@@ -140,11 +140,11 @@ fn a_failure_table_explains_failures() {
 fn settings_of_a_program_are_read_with_those_of_the_kind() {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
-    struct Own {
+    struct KindSettings {
         color: bool,
     }
     let rules = ProgramRules { keys: &["program", "color"], ..ProgramRules::new("Agent", "agent") };
-    let read: Result<(ProgramSettings, Own), SettingsProblem> = rules.read_with(json!({"color": true}));
+    let read: Result<(ProgramSettings, KindSettings), SettingsProblem> = rules.read_with(json!({"color": true}));
     let (ProgramSettings { program, model, extra_args, env, require_git }, own) = read.expect("the keys are known");
     assert_eq!((program.as_str(), model, extra_args, env), ("agent", None, vec![], EnvRules::default()));
     assert!(require_git && own.color);
@@ -214,11 +214,13 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
     let line: JsonLine<'_> = JsonLine::read(b"x {\"a\":\"\\ud83d\"}");
     let (problem, remarks): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.remarks());
     assert_eq!((problem, remarks), (&None, vec![]));
-    let [JsonObject { value, text, is_incomplete: false, halves }] = &line.objects[..] else { panic!("one object") };
+    let [JsonObject { value, text, is_incomplete: false, surrogates }] = &line.objects[..] else {
+        panic!("one object")
+    };
     assert_eq!((value, *text), (&json!({"a": "\u{fffd}"}), &b"{\"a\":\"\\ud83d\"}"[..]));
-    assert_eq!(*halves, Halves { low: None, high: Some(0xd83d) });
+    assert_eq!(*surrogates, SplitSurrogates { low: None, high: Some(0xd83d) });
     let mut chunks = Chunks::default();
-    chunks.push("\u{fffd}", *halves);
+    chunks.push("\u{fffd}", *surrogates);
     assert!(!chunks.is_cut() && !chunks.is_blank() && chunks.text() == "\u{fffd}");
     let mut reader = JsonReader::default();
     reader.read(b"{\"a\":1");

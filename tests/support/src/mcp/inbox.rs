@@ -11,10 +11,10 @@ use serde_json::Value;
 
 /// Shared by the thread that reads the server's stdout and those that wait for answers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Inbox(Arc<Shared>);
+pub(super) struct Inbox(Arc<InboxState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct InboxState {
     received: Mutex<Received>,
     /// Notified whenever something was received.
     change: Condvar,

@@ -11,7 +11,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{LEGACY_VERSION, PendingCall, RpcError, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
+use super::{LEGACY_VERSION, McpError, PendingCall, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
 use crate::{eventually, signals::restore_for_children};
 
 /// How long an answer may take unless [`McpServer::set_patience`] says otherwise.
@@ -117,7 +117,7 @@ impl McpServer {
     /// # Panics
     ///
     /// When no answer comes in time.
-    pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, RpcError> {
+    pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, McpError> {
         let id = self.next_id();
         self.send_request(id, method, params);
         let deadline = Instant::now() + self.patience;
