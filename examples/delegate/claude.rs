@@ -21,15 +21,15 @@ const FAREWELL: Duration = Duration::from_secs(30);
 const MARK: &str = "DELEGATE_EXAMPLE_SESSION";
 
 /// One session of Claude Code with one server.
-pub(crate) struct ClaudeSession {
+pub(crate) struct ClaudeClient {
     pub(crate) server: McpServer,
     /// The value of [`MARK`].
     session: String,
 }
 
-impl ClaudeSession {
+impl ClaudeClient {
     /// Starts this very program as server of `project`.
-    pub(crate) fn start(scene: &Scene, project: &Path, data: &Path) -> ClaudeSession {
+    pub(crate) fn start(scene: &Scene, project: &Path, data: &Path) -> ClaudeClient {
         let session = format!("delegate-{}", process::id());
         let mut command = Command::new(env::current_exe().expect("a running program has a path"));
         command.arg("--data-dir").arg(data).args(&scene.arguments).current_dir(project);
@@ -40,7 +40,7 @@ impl ClaudeSession {
         command.env("CLAUDE_PROJECT_DIR", project).env(MARK, &session);
         let mut server = McpServer::spawn(command);
         server.set_patience(TIME_LIMIT + FAREWELL);
-        ClaudeSession { server, session }
+        ClaudeClient { server, session }
     }
 
     /// Ends the server as Claude Code does, by SIGINT, and waits for all that it started too: a supervisor writes into
@@ -56,7 +56,7 @@ impl ClaudeSession {
     }
 }
 
-impl Drop for ClaudeSession {
+impl Drop for ClaudeClient {
     fn drop(&mut self) {
         // What is wrong has been printed, and there may be a panic on its way already.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| self.leave()));

@@ -26,7 +26,7 @@ use clap::Parser;
 use connector_testing::{GitProject, ToolAnswer, codex::InstallProblem};
 use serde_json::json;
 
-use claude::ClaudeSession;
+use claude::ClaudeClient;
 use scene::Scene;
 use show::{say, show};
 
@@ -83,7 +83,7 @@ fn delegate(options: &DelegateOptions) -> Result<(), DelegateError> {
 
     say("\n4. The server, started as Claude Code starts it, with a data directory of its own");
     let data = tempfile::Builder::new().prefix("connector-data-").tempdir().map_err(DelegateError::NoDirectory)?;
-    let mut claude = ClaudeSession::start(&scene, project.path(), data.path());
+    let mut claude = ClaudeClient::start(&scene, project.path(), data.path());
     let server = claude.server.initialize();
     let tools = claude.server.request("tools/list", json!({}));
     show(claude::names(&server, &tools));

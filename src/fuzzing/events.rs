@@ -91,9 +91,9 @@ fn line<'a>(piece: &'a Piece<'a>) -> Option<Line<'a>> {
 fn sound(verdict: &Verdict, exit: Exit) {
     match &verdict.outcome {
         Outcome::Completed => assert_eq!(exit, Exit::Code(0), "a program that failed has completed"),
-        Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
-            assert!(!complaint.said.trim().is_empty(), "a failure without a word about why");
-            assert!(complaint.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+            assert!(!failure.message.trim().is_empty(), "a failure without a word about why");
+            assert!(failure.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
         }
     }
 }

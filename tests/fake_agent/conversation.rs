@@ -201,7 +201,7 @@ impl AcpConversation {
             Ok(PlayResult::Completed | PlayResult::Failed(_)) => {}
             Ok(PlayResult::Exit(code)) => process::exit(code.into()),
             Err(problem) => {
-                output::complain(&format!("fake agent: {problem}"));
+                output::print_error(&format!("fake agent: {problem}"));
                 process::exit(EXIT_BROKEN.into());
             }
         });

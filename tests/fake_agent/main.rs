@@ -37,7 +37,7 @@ mod swarm;
 
 use std::{env, io, process::ExitCode};
 
-use dialect::{CommandLine, Protocol, TokenCounts, UsageError};
+use dialect::{AgentCommandLine, Protocol, TokenCounts, UsageError};
 use output::Output;
 use play::{PlayResult, Player};
 use sessions::SessionMemory;
@@ -53,7 +53,7 @@ pub(crate) fn main() -> ExitCode {
         args => work(args),
     };
     finished.unwrap_or_else(|problem| {
-        output::complain(&format!("fake agent: {problem}"));
+        output::print_error(&format!("fake agent: {problem}"));
         ExitCode::from(EXIT_BROKEN)
     })
 }
@@ -70,7 +70,7 @@ fn work(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
 }
 
 /// Plays the prompt's script as a run of `agent` with `args`.
-fn run(agent: &dyn CommandLine, args: &[&str]) -> Result<ExitCode, FakeAgentError> {
+fn run(agent: &dyn AgentCommandLine, args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     let mut call = agent.call(args);
     let children = interrupt::watch(agent.signal_behaviour())?;
     if let Some(directory) = &call.directory

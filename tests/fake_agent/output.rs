@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Prints to stderr, where nobody may be listening any more.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -67,7 +67,7 @@ fn tell(lines: &[OutputLine]) -> io::Result<()> {
     for line in lines {
         match line {
             OutputLine::Out(text) => write(format!("{text}\n").as_bytes())?,
-            OutputLine::Err(text) => complain(text),
+            OutputLine::Err(text) => print_error(text),
         }
     }
     Ok(())

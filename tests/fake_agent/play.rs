@@ -210,7 +210,7 @@ impl Player {
             }
             "child" => child::start(value, &self.children)?,
             "raw" => self.output.bytes(format!("{}\n", text(value)?).as_bytes())?,
-            "stderr" => output::complain(text(value)?),
+            "stderr" => output::print_error(text(value)?),
             "raw_bytes" => self.raw_bytes(value)?,
             "flood" => self.flood(value)?,
             "await_cgroup" => await_cgroup(value),

@@ -102,7 +102,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     answer(&mut wordless, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(wordless).finish(Exit::Signal(15));
     assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
-    assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
+    assert!(matches!(verdict.outcome, Outcome::Failed(failure) if failure.message.contains("thread broke")));
 
     let mut of_a_helper = prompted();
     let update = json!({"sessionId": "another", "update": status("systemError")});

@@ -70,7 +70,7 @@ pub(crate) fn choice<'a>(what: SessionSetting, wanted: &[&'a str], opened: &'a V
         }
     }
     let known = offers.into_iter().map(|offer| offer.values).find(|values| !values.is_empty()).unwrap_or_default();
-    Choice::None { said: what.is_not_there(wanted, &known) }
+    Choice::None { said: what.unavailable(wanted, &known) }
 }
 
 /// The mode that a session is in, by a list of `configOptions`.
@@ -130,7 +130,7 @@ impl SessionSetting {
         options().find(|option| option["category"] == self.word()).or_else(|| options().find(has_no_category))
     }
 
-    fn is_not_there(self, wanted: &[&str], known: &[&str]) -> String {
+    fn unavailable(self, wanted: &[&str], known: &[&str]) -> String {
         let (word, wanted_words) = (self.word(), wanted.join("` or `"));
         if known.is_empty() {
             return format!("it does not let its {word} be chosen, so `{wanted_words}` cannot be");

@@ -97,7 +97,7 @@ impl AgentBackend for Acp {
         // Where no argument names it, the session does.
         let model = request.model.clone().or_else(|| self.settings.model.clone());
         let model = model.filter(|_| self.own.model_args.is_empty());
-        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.patience()))
+        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.answer_timeout()))
     }
 }
 

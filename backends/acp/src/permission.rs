@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 /// The answer to `session/request_permission` that allows it, once if it can be.
 pub(crate) fn allow(params: &Value) -> Value {
-    pick(params, ["allow_once", "allow_always"])
+    select_option(params, ["allow_once", "allow_always"])
 }
 
 /// The answer that does not.
 pub(crate) fn deny(params: &Value) -> Value {
-    pick(params, ["reject_once", "reject_always"])
+    select_option(params, ["reject_once", "reject_always"])
 }
 
 /// One of the options that the agent offers, or that the request is off.
-fn pick(params: &Value, kinds: [&str; 2]) -> Value {
+fn select_option(params: &Value, kinds: [&str; 2]) -> Value {
     let options = params["options"].as_array().map_or(&[][..], Vec::as_slice);
     let option = kinds.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
     match option.and_then(|option| option["optionId"].as_str()) {
@@ -29,7 +29,7 @@ fn pick(params: &Value, kinds: [&str; 2]) -> Value {
 }
 
 /// What a call would do, in the agent's own words and with the files that it names.
-pub(crate) fn wish(call: &Value) -> String {
+pub(crate) fn describe(call: &Value) -> String {
     let title = call["title"].as_str().or(call["kind"].as_str()).unwrap_or("something that it does not name");
     let places = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let places = places.filter_map(|place| place["path"].as_str()).filter(|path| !title.contains(path));
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn what_it_wanted_is_told_with_the_files() {
         let edit = json!({"title": "Edit files", "kind": "edit", "locations": [{"path": "/etc/x"}]});
-        assert_eq!(wish(&edit), "Edit files /etc/x");
-        assert_eq!(wish(&json!({"title": "Write /etc/x", "locations": [{"path": "/etc/x"}]})), "Write /etc/x");
-        assert_eq!(wish(&json!({"kind": "execute"})), "execute");
+        assert_eq!(describe(&edit), "Edit files /etc/x");
+        assert_eq!(describe(&json!({"title": "Write /etc/x", "locations": [{"path": "/etc/x"}]})), "Write /etc/x");
+        assert_eq!(describe(&json!({"kind": "execute"})), "execute");
     }
 }

@@ -33,8 +33,8 @@ pub(crate) struct AcpSession {
     /// The mode that the session has to be in.
     mode: Option<String>,
     /// The mode that the agent last said to be in, since it was asked for one.
-    told_mode: Option<String>,
-    patience: Duration,
+    reported_mode: Option<String>,
+    answer_timeout: Duration,
     /// One request at a time; none when the turn is over.
     rpc: JsonRpc<Request>,
     session_id: Option<String>,
@@ -48,8 +48,13 @@ pub(crate) struct AcpSession {
 
 impl AcpSession {
     /// A run of `request`, in the first of `modes` that there is and with `model` if there are such, with an agent that may
-    /// take `patience` for what it owes at once.
-    pub(crate) fn new(request: AgentRequest, modes: Vec<String>, model: Option<String>, patience: Duration) -> Self {
+    /// take `answer_timeout` for what it owes at once.
+    pub(crate) fn new(
+        request: AgentRequest,
+        modes: Vec<String>,
+        model: Option<String>,
+        answer_timeout: Duration,
+    ) -> Self {
         Self {
             reader: JsonReader::default(),
             request,
@@ -57,55 +62,55 @@ impl AcpSession {
             model,
             mode_choice: None,
             mode: None,
-            told_mode: None,
-            patience,
+            reported_mode: None,
+            answer_timeout,
             rpc: JsonRpc::default(),
             session_id: None,
             updates: Updates::default(),
             denied: None,
             outcome: None,
             usage: None,
-            stderr: Tail::of_complaints(),
+            stderr: Tail::for_failures(),
         }
     }
 
     /// Makes a request, and waits for its answer: for as long as it takes where the agent works.
-    fn ask(&mut self, request: Request, params: Value) -> Vec<Step> {
-        let deadline = if request == Request::Prompt { None } else { Some(self.patience) };
+    fn send_request(&mut self, request: Request, params: Value) -> Vec<Step> {
+        let deadline = if request == Request::Prompt { None } else { Some(self.answer_timeout) };
         let method = request.method(self.resumes());
         vec![Step::Send(self.rpc.request(request, method, params)), Step::Deadline(deadline)]
     }
 
     /// The request that is being waited for.
-    fn waiting(&self) -> Option<Request> {
-        self.rpc.waiting_for().copied()
+    fn pending_request(&self) -> Option<Request> {
+        self.rpc.pending_request().copied()
     }
 
     fn resumes(&self) -> bool {
         self.request.resume.is_some()
     }
 
-    fn answered(&mut self, to: Request, outcome: Result<Value, RpcError>) -> Vec<Step> {
+    fn on_response(&mut self, to: Request, outcome: Result<Value, RpcError>) -> Vec<Step> {
         let result = match outcome {
             Ok(result) => result,
-            Err(error) => return self.refused(to, &error),
+            Err(error) => return self.on_error_response(to, &error),
         };
         match to {
-            Request::Initialize => self.greeted(&result),
-            Request::Session => self.opened(&result),
+            Request::Initialize => self.on_initialized(&result),
+            Request::Session => self.on_session_opened(&result),
             Request::SetModel | Request::SetModelOption => {
-                self.hear_mode(&result);
+                self.update_mode(&result);
                 self.choose_mode()
             }
             Request::SetMode | Request::SetModeOption => {
-                self.hear_mode(&result);
+                self.update_mode(&result);
                 self.prompt()
             }
-            Request::Prompt => self.turn_ended(&result),
+            Request::Prompt => self.on_turn_ended(&result),
         }
     }
 
-    fn greeted(&mut self, result: &Value) -> Vec<Step> {
+    fn on_initialized(&mut self, result: &Value) -> Vec<Step> {
         let version = result["protocolVersion"].as_u64();
         if version != Some(VERSION) {
             let spoken = version.map_or("none".to_owned(), |version| version.to_string());
@@ -120,10 +125,10 @@ impl AcpSession {
             }
             params["sessionId"] = session.into();
         }
-        self.ask(Request::Session, params)
+        self.send_request(Request::Session, params)
     }
 
-    fn opened(&mut self, result: &Value) -> Vec<Step> {
+    fn on_session_opened(&mut self, result: &Value) -> Vec<Step> {
         let id = self.request.resume.clone().or_else(|| result["sessionId"].as_str().map(str::to_owned));
         let Some(id) = id else { return self.fail(AgentFailure::new("it opened a session without an id")) };
         self.session_id = Some(id.clone());
@@ -136,9 +141,11 @@ impl AcpSession {
         let model = self.model.as_deref().map(|model| choice(SessionSetting::Model, &[model], result));
         steps.extend(match model {
             None | Some(Choice::AlreadySet { .. }) => self.choose_mode(),
-            Some(Choice::Method { value }) => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
+            Some(Choice::Method { value }) => {
+                self.send_request(Request::SetModel, json!({"sessionId": id, "modelId": value}))
+            }
             Some(Choice::Option { id: option, value }) => {
-                self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
+                self.send_request(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
@@ -154,12 +161,12 @@ impl AcpSession {
         match self.mode_choice.take() {
             None | Some(Choice::AlreadySet { .. }) => self.prompt(),
             Some(Choice::Method { value }) => {
-                self.told_mode = None;
-                self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value}))
+                self.reported_mode = None;
+                self.send_request(Request::SetMode, json!({"sessionId": id, "modeId": value}))
             }
             Some(Choice::Option { id: option, value }) => {
-                self.told_mode = None;
-                self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
+                self.reported_mode = None;
+                self.send_request(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
                 let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
@@ -170,15 +177,15 @@ impl AcpSession {
     }
 
     /// Remembers the mode that the agent says to be in, if it says so here.
-    fn hear_mode(&mut self, told: &Value) {
+    fn update_mode(&mut self, told: &Value) {
         if let Some(mode) = told["currentModeId"].as_str().or_else(|| mode_in(&told["configOptions"])) {
-            self.told_mode = Some(mode.to_owned());
+            self.reported_mode = Some(mode.to_owned());
         }
     }
 
     /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
-    fn strayed(&mut self) -> Option<Vec<Step>> {
-        let (mode, told) = (self.mode.as_ref()?, self.told_mode.as_ref()?);
+    fn stop_if_mode_changed(&mut self) -> Option<Vec<Step>> {
+        let (mode, told) = (self.mode.as_ref()?, self.reported_mode.as_ref()?);
         if mode == told || self.request.sandbox == Sandbox::DangerFullAccess {
             return None;
         }
@@ -188,20 +195,20 @@ impl AcpSession {
     }
 
     fn prompt(&mut self) -> Vec<Step> {
-        if let Some(end) = self.strayed() {
+        if let Some(end) = self.stop_if_mode_changed() {
             return end;
         }
         let prompt = json!([{"type": "text", "text": self.request.prompt}]);
-        self.ask(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
+        self.send_request(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
     }
 
-    fn turn_ended(&mut self, result: &Value) -> Vec<Step> {
+    fn on_turn_ended(&mut self, result: &Value) -> Vec<Step> {
         let mut steps: Vec<_> = self.updates.finish().map(Step::Event).into_iter().collect();
         self.usage = usage(&result["usage"]);
         steps.extend(self.usage.map(|usage| Step::Event(AgentEvent::Usage(usage))));
         self.outcome = Some(match result["stopReason"].as_str() {
             Some("end_turn") => {
-                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.complaint(said)))
+                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.failure(said)))
             }
             Some("cancelled") if let Some(denied) = &self.denied => {
                 let said =
@@ -216,35 +223,35 @@ impl AcpSession {
         steps
     }
 
-    fn refused(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
-        let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.said);
+    fn on_error_response(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
+        let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.message);
         // Some agents use the code for every error of theirs, so the words decide first.
         let by_code = (error.code == Some(AUTH_REQUIRED)).then_some(&LOGIN);
         let row = FAILURES.find(&said).or(by_code);
-        let complaint = row.map_or_else(|| AgentFailure::new(said.as_str()), |row| row.complaint(said.as_str()));
-        self.fail(complaint)
+        let failure = row.map_or_else(|| AgentFailure::new(said.as_str()), |row| row.failure(said.as_str()));
+        self.fail(failure)
     }
 
     /// The run is over, and came to nothing.
-    fn fail(&mut self, complaint: AgentFailure) -> Vec<Step> {
+    fn fail(&mut self, failure: AgentFailure) -> Vec<Step> {
         self.rpc.stop_waiting();
-        let event = Step::Event(AgentEvent::FatalError { message: complaint.said.clone() });
-        self.outcome.get_or_insert(Outcome::Failed(complaint));
+        let event = Step::Event(AgentEvent::FatalError { message: failure.message.clone() });
+        self.outcome.get_or_insert(Outcome::Failed(failure));
         vec![Step::Deadline(None), event, Step::Finished]
     }
 
-    fn told(&mut self, method: String, params: &Value, surrogates: SplitSurrogates) -> Vec<Step> {
+    fn on_notification(&mut self, method: String, params: &Value, surrogates: SplitSurrogates) -> Vec<Step> {
         // An agent may have sessions of its own, for its helpers.
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
         let update = &params["update"];
         if is_ours {
-            self.hear_mode(update);
+            self.update_mode(update);
         }
-        if !is_ours || self.waiting() != Some(Request::Prompt) {
+        if !is_ours || self.pending_request() != Some(Request::Prompt) {
             return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
         }
-        if let Some(end) = self.strayed() {
+        if let Some(end) = self.stop_if_mode_changed() {
             return end;
         }
         if update["sessionUpdate"] == "tool_call" {
@@ -261,12 +268,12 @@ impl AcpSession {
 }
 
 impl AcpSession {
-    fn heard(&mut self, JsonObject { value, surrogates, .. }: JsonObject<'_>) -> Vec<Step> {
+    fn on_message(&mut self, JsonObject { value, surrogates, .. }: JsonObject<'_>) -> Vec<Step> {
         match self.rpc.read(value) {
-            Some(RpcMessage::Answer { to, outcome }) => self.answered(to, outcome),
+            Some(RpcMessage::Answer { to, outcome }) => self.on_response(to, outcome),
             Some(RpcMessage::Request { id, method, params }) if method == "session/request_permission" => {
                 let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
-                self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
+                self.denied = (!is_allowed).then(|| permission::describe(&params["toolCall"]));
                 if !is_allowed {
                     self.updates.deny(params["toolCall"]["toolCallId"].as_str().unwrap_or_default());
                 }
@@ -279,7 +286,7 @@ impl AcpSession {
                 let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
                 vec![Step::Send(json_rpc::refuse(&id, &method)), Step::Event(event)]
             }
-            Some(RpcMessage::Notification { method, params }) => self.told(method, &params, surrogates),
+            Some(RpcMessage::Notification { method, params }) => self.on_notification(method, &params, surrogates),
             None => vec![],
         }
     }
@@ -292,7 +299,7 @@ impl AgentSession for AcpSession {
             "clientCapabilities": {"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false},
             "clientInfo": {"name": "codex-connector", "title": "codex-connector", "version": env!("CARGO_PKG_VERSION")},
         });
-        self.ask(Request::Initialize, ours)
+        self.send_request(Request::Initialize, ours)
     }
 
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -301,7 +308,7 @@ impl AgentSession for AcpSession {
             Line::TooLong { head, length } => {
                 let is_update = String::from_utf8_lossy(head).contains("session/update");
                 // What was owed may have been in it, and will not come again.
-                return match self.waiting() {
+                return match self.pending_request() {
                     Some(_) if !is_update => {
                         self.fail(AgentFailure::new(format!("it sent a message of {length} bytes")))
                     }
@@ -310,9 +317,10 @@ impl AgentSession for AcpSession {
             }
         };
         let line = self.reader.read(bytes);
-        let remarks = line.remarks().into_iter().map(Step::Event);
+        let problem_events = line.problem_events().into_iter().map(Step::Event);
         let is_broken = line.problem.is_some();
-        let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
+        let mut steps: Vec<_> =
+            line.objects.into_iter().flat_map(|object| self.on_message(object)).chain(problem_events).collect();
         if is_broken && self.rpc.is_lost_answer(bytes) {
             steps.extend(self.fail(AgentFailure::new("it sent an answer that could not be read")));
         }
@@ -325,14 +333,14 @@ impl AgentSession for AcpSession {
     }
 
     fn overdue(&mut self) -> Vec<Step> {
-        let Some(request) = self.waiting() else { return vec![] };
-        let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
+        let Some(request) = self.pending_request() else { return vec![] };
+        let (method, answer_timeout) = (request.method(self.resumes()), self.answer_timeout.as_secs());
         let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
-        self.fail(AgentFailure::new(format!("it did not answer `{method}` within {patience} s{words}")))
+        self.fail(AgentFailure::new(format!("it did not answer `{method}` within {answer_timeout} s{words}")))
     }
 
     fn interrupt(&mut self) -> Interrupt {
-        match (self.waiting(), &self.session_id) {
+        match (self.pending_request(), &self.session_id) {
             (Some(Request::Prompt), Some(id)) => {
                 Interrupt::Steps(vec![Step::Send(json_rpc::notify("session/cancel", json!({"sessionId": id})))])
             }

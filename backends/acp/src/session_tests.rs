@@ -69,7 +69,7 @@ pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
 
 fn said(session: AcpSession) -> String {
     match Box::new(session).finish(Exit::Signal(15)).outcome {
-        Outcome::Failed(complaint) => complaint.said,
+        Outcome::Failed(failure) => failure.message,
         other => panic!("{other:?}"),
     }
 }
@@ -366,8 +366,8 @@ fn a_refusal_is_explained_by_its_words_and_else_by_its_code() {
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         hear(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
-        let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
-        assert_eq!((complaint.cause, complaint.advice.is_some()), (cause, cause.is_some()), "{message}");
+        let Outcome::Failed(failure) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+        assert_eq!((failure.cause, failure.advice.is_some()), (cause, cause.is_some()), "{message}");
     }
 }
 
@@ -380,7 +380,7 @@ fn an_agent_that_is_not_logged_in_says_why() {
         &mut session,
         json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32000, "message": "Authentication required"}}),
     );
-    let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
-    assert_eq!(complaint.cause, Some(Cause::NotLoggedIn));
-    assert!(complaint.advice.is_some() && complaint.said.contains("Authentication required"), "{complaint:?}");
+    let Outcome::Failed(failure) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+    assert_eq!(failure.cause, Some(Cause::NotLoggedIn));
+    assert!(failure.advice.is_some() && failure.message.contains("Authentication required"), "{failure:?}");
 }

@@ -130,9 +130,8 @@ impl AcpSettings {
             return Err(SettingsProblem::of("modes", "is empty, so that every task would be refused"));
         }
         for (sandbox, modes) in &self.modes {
-            if let Some(why) = why_no_modes(*sandbox, modes.in_order()) {
-                return Err(SettingsProblem::of(&format!("modes.{sandbox}"), why));
-            }
+            check_modes(*sandbox, modes.in_order())
+                .map_err(|why| SettingsProblem::of(&format!("modes.{sandbox}"), why))?;
         }
         if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| arg.contains(MODEL)) {
             return Err(SettingsProblem::of("model_args", &format!("has no `{MODEL}` in it")));
@@ -144,24 +143,24 @@ impl AcpSettings {
     }
 
     /// How long an answer may take that is owed at once.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn answer_timeout(&self) -> Duration {
         Duration::from_secs(self.answer_seconds)
     }
 }
 
-/// Why these modes cannot enforce a sandbox, as the end of a sentence. The mode that an agent begins in may be another one
+/// Checks that these modes can enforce a sandbox. Fails with the end of a sentence that says why not. The mode that an agent begins in may be another one
 /// after its next update, so it does not stand in for one that enforces something.
-fn why_no_modes(sandbox: Sandbox, modes: &[String]) -> Option<&'static str> {
+fn check_modes(sandbox: Sandbox, modes: &[String]) -> Result<(), &'static str> {
     let begins = modes.iter().position(String::is_empty);
     match begins {
-        _ if modes.is_empty() => Some("names no mode; leave it out, and the sandbox is refused"),
+        _ if modes.is_empty() => Err("names no mode; leave it out, and the sandbox is refused"),
         Some(at) if at + 1 < modes.len() => {
-            Some("has an empty text before its end, so that what follows is never taken")
+            Err("has an empty text before its end, so that what follows is never taken")
         }
         Some(1..) if sandbox != Sandbox::DangerFullAccess => {
-            Some("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
+            Err("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
         }
-        _ => None,
+        _ => Ok(()),
     }
 }
 

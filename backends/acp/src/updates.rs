@@ -9,12 +9,12 @@ use serde_json::Value;
 /// Joins pieces of text, and remembers what each tool call is about.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
-    speaking: Option<Speech>,
+    current_speech: Option<Speech>,
     text: Chunks,
     calls: UnfinishedItems<AcpToolCall>,
     answer: AnswerMessage,
     /// The last message that had no id, which may be the agent's own.
-    nameless: Option<String>,
+    message_without_id: Option<String>,
     /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
     /// turn as if all were well.
     is_broken: bool,
@@ -40,12 +40,12 @@ struct AnswerMessage {
     /// Messages without an id that came after one with an id. They may be the model's as well.
     after: Chunks,
     /// Whether work followed it.
-    place: FinalMessage,
+    final_message: FinalMessage,
 }
 
 impl AnswerMessage {
-    fn hear(&mut self, id: Option<String>, text: &str) {
-        self.place.say(text);
+    fn push(&mut self, id: Option<String>, text: &str) {
+        self.final_message.record_message(text);
         match id {
             None if self.id.is_some() => {
                 self.after.push("\n\n", SplitSurrogates::default());
@@ -53,8 +53,8 @@ impl AnswerMessage {
             }
             Some(_) if self.id == id => self.text.push(text, SplitSurrogates::default()),
             id => {
-                let place = std::mem::take(&mut self.place);
-                *self = Self { id, place, ..Self::default() };
+                let final_message = std::mem::take(&mut self.final_message);
+                *self = Self { id, final_message, ..Self::default() };
                 self.text.push(text, SplitSurrogates::default());
             }
         }
@@ -88,7 +88,7 @@ impl Updates {
             events.extend(self.finish());
         }
         if speech.is_some() {
-            self.speaking = speech;
+            self.current_speech = speech;
             self.text.push(update["content"]["text"].as_str().unwrap_or_default(), surrogates);
             return (!self.text.is_cut()).then_some(events);
         }
@@ -97,11 +97,11 @@ impl Updates {
         }
         // Not its updates: a call that the agent does not wait for may end after the answer.
         if kind == "tool_call" {
-            self.answer.place.work();
+            self.answer.final_message.record_work();
         }
         events.push(match kind {
-            "tool_call" => self.began(update),
-            "tool_call_update" => self.went_on(update),
+            "tool_call" => self.on_tool_call(update),
+            "tool_call_update" => self.on_tool_call_update(update),
             "plan" => plan(update),
             _ => AgentEvent::Other { kind: kind.to_owned(), raw: update.to_string() },
         });
@@ -110,7 +110,7 @@ impl Updates {
 
     /// Whether what is being spoken is whole, now that an update of this kind comes.
     fn is_ended_by(&self, kind: &str, speech: Option<&Speech>) -> bool {
-        match (&self.speaking, speech) {
+        match (&self.current_speech, speech) {
             (None, _) => false,
             (Some(now), Some(next)) => now != next,
             // Titles, token counts and the like come in the middle of a message.
@@ -126,13 +126,13 @@ impl Updates {
     pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
         let chunks = std::mem::take(&mut self.text);
         let text = chunks.text();
-        match self.speaking.take()? {
+        match self.current_speech.take()? {
             _ if chunks.is_blank() => None,
             Speech::Message { id } => {
                 if id.is_none() {
-                    self.nameless = Some(text.clone());
+                    self.message_without_id = Some(text.clone());
                 }
-                self.answer.hear(id, &text);
+                self.answer.push(id, &text);
                 Some(AgentEvent::Message { text })
             }
             Speech::Notice => Some(AgentEvent::Warning { message: text }),
@@ -148,7 +148,7 @@ impl Updates {
 
     /// A warning for the reader of the answer.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        self.answer.place.warning()
+        self.answer.final_message.warning()
     }
 
     /// A warning about tool calls that have not ended.
@@ -173,7 +173,7 @@ impl Updates {
         if self.answer.id.is_none() {
             self.answer = AnswerMessage::default();
         }
-        let said = self.nameless.as_deref().map(str::trim);
+        let said = self.message_without_id.as_deref().map(str::trim);
         Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
@@ -182,7 +182,7 @@ impl Updates {
         self.calls.begin(id, call, length);
     }
 
-    fn began(&mut self, update: &Value) -> AgentEvent {
+    fn on_tool_call(&mut self, update: &Value) -> AgentEvent {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
         let (id, kind) = (word("toolCallId"), word("kind"));
         let is_awaited = !HARMLESS.contains(&kind.as_str());
@@ -190,13 +190,13 @@ impl Updates {
         self.remember(&id, call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {
-            _ if is_over => self.ended(&id, update),
+            _ if is_over => self.on_tool_call_end(&id, update),
             "execute" => AgentEvent::CommandStarted { id, command: call.title },
             _ => AgentEvent::Other { kind: format!("tool_call {}", call.kind), raw: update.to_string() },
         }
     }
 
-    fn went_on(&mut self, update: &Value) -> AgentEvent {
+    fn on_tool_call_update(&mut self, update: &Value) -> AgentEvent {
         let id = update["toolCallId"].as_str().unwrap_or_default().to_owned();
         let mut call = self.calls.end(&id).unwrap_or_default();
         for (key, known) in [("kind", &mut call.kind), ("title", &mut call.title)] {
@@ -206,12 +206,12 @@ impl Updates {
         }
         self.remember(&id, call);
         match update["status"].as_str() {
-            Some("completed" | "failed") => self.ended(&id, update),
+            Some("completed" | "failed") => self.on_tool_call_end(&id, update),
             _ => AgentEvent::Other { kind: "tool_call_update".into(), raw: update.to_string() },
         }
     }
 
-    fn ended(&mut self, id: &str, update: &Value) -> AgentEvent {
+    fn on_tool_call_end(&mut self, id: &str, update: &Value) -> AgentEvent {
         let call = self.calls.end(id).unwrap_or_default();
         let worked = update["status"] == "completed";
         match call.kind.as_str() {
@@ -241,7 +241,8 @@ fn changes(update: &Value) -> Vec<FileChange> {
     if !diffs.is_empty() {
         return diffs;
     }
-    let places = list("locations").into_iter().filter_map(|place| place["path"].as_str().map(str::to_owned));
+    let places =
+        list("locations").into_iter().filter_map(|final_message| final_message["path"].as_str().map(str::to_owned));
     places.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
 }
 

@@ -13,7 +13,7 @@
 //!
 //! A line of plain JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to
 //! right. An object that cannot be read is reported if it begins the line or follows one that was read: see
-//! [`JsonLine::remarks`] and [`JsonReader::warning`].
+//! [`JsonLine::problem_events`] and [`JsonReader::warning`].
 
 mod scan;
 mod split_surrogates;
@@ -100,7 +100,7 @@ impl<'a> JsonLine<'a> {
     }
 
     /// Events that say what was lost of the line, with the line as it came: it would not be in the log otherwise.
-    pub fn remarks(&self) -> Vec<AgentEvent> {
+    pub fn problem_events(&self) -> Vec<AgentEvent> {
         let length = self.line.len();
         let message = match &self.problem {
             Some(problem) => format!("a line of {length} bytes could not be read as JSON: {problem}"),

@@ -59,7 +59,7 @@ pub struct RpcError {
     /// The error code, if it is an integer.
     pub code: Option<i64>,
     /// The message, followed by the details in `data` that it does not already contain.
-    pub said: String,
+    pub message: String,
 }
 
 impl<R> Default for JsonRpc<R> {
@@ -77,7 +77,7 @@ impl<R> JsonRpc<R> {
     }
 
     /// The oldest request that has no answer.
-    pub fn waiting_for(&self) -> Option<&R> {
+    pub fn pending_request(&self) -> Option<&R> {
         self.unanswered.first().map(|(_, request)| request)
     }
 
@@ -129,7 +129,7 @@ impl RpcError {
             Some(details) => format!("{message}: {details}"),
             None => message.to_owned(),
         };
-        Self { code: error["code"].as_i64(), said }
+        Self { code: error["code"].as_i64(), message: said }
     }
 }
 
@@ -174,11 +174,11 @@ mod tests {
         let second = rpc.read(json!({"jsonrpc": "2.0", "id": 2, "result": 7}));
         assert_eq!(second, Some(RpcMessage::Answer { to: "second", outcome: Ok(json!(7)) }));
         assert_eq!(rpc.read(json!({"id": 2, "result": 7})), None, "it was answered");
-        assert_eq!(rpc.waiting_for(), Some(&"first"));
+        assert_eq!(rpc.pending_request(), Some(&"first"));
         let first = rpc.read(json!({"id": 1, "error": {"code": -32603, "message": "no", "data": {"details": "disk"}}}));
-        let error = RpcError { code: Some(-32603), said: "no: disk".into() };
+        let error = RpcError { code: Some(-32603), message: "no: disk".into() };
         assert_eq!(first, Some(RpcMessage::Answer { to: "first", outcome: Err(error) }));
-        assert_eq!(rpc.waiting_for(), None);
+        assert_eq!(rpc.pending_request(), None);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(request, Some(expected), "the agent's ids are its own");
         let told = rpc.read(json!({"method": "progress"}));
         assert_eq!(told, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
-        assert_eq!(rpc.waiting_for(), Some(&"first"));
+        assert_eq!(rpc.pending_request(), Some(&"first"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub use reserved_options::ReservedOptions;
 pub use sandbox::{Sandbox, UnknownSandbox};
 pub use sandbox_failure::sandbox_failure;
 pub use session::{AgentFailure, AgentSession, Cause, Interrupt, Line, Outcome, Step, Verdict};
-pub use settings::{SettingsProblem, read_settings, why_no_model};
+pub use settings::{SettingsProblem, check_model, read_settings};
 pub use tail::Tail;
 pub use terminal::without_colours;
 pub use unfinished_items::UnfinishedItems;

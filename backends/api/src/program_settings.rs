@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     EnvRules, SettingsProblem,
-    settings::{check_keys, read_settings, why_no_model},
+    settings::{check_keys, check_model, read_settings},
 };
 
 /// The settings that every backend has.
@@ -131,7 +131,7 @@ impl ProgramRules {
             };
             return Err(SettingsProblem::of("program", &self.without_program.map_or_else(usual, str::to_owned)));
         }
-        if let Some(why) = model.as_deref().and_then(why_no_model) {
+        if let Err(why) = model.as_deref().map_or(Ok(()), check_model) {
             return Err(SettingsProblem::of("model", &format!("{why}; leave it out to let {} decide", self.agent)));
         }
         if extra_args.iter().any(|arg| arg.contains('\0')) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Sandbox, Unsupported, why_no_model};
+use crate::{Sandbox, Unsupported, check_model};
 
 /// One piece of work for an agent, already validated: every backend gets the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +33,12 @@ impl AgentRequest {
 
     /// The model to pass: the one asked for, or else `configured`, the backend's own.
     ///
-    /// Fails when an agent would read it as something else than a model, as [`why_no_model`] says.
+    /// Fails when an agent would read it as something else than a model, as [`check_model`] says.
     pub fn model_to_pass<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
         let model = self.model.as_deref().or(configured);
-        match model.and_then(why_no_model) {
-            Some(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
-            None => Ok(model),
+        match model.map_or(Ok(()), check_model) {
+            Err(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
+            Ok(()) => Ok(model),
         }
     }
 

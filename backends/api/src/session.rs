@@ -131,7 +131,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentFailure {
     /// In the agent's own words.
-    pub said: String,
+    pub message: String,
     /// What the user can do about it, where that is known.
     pub advice: Option<String>,
     /// Why another agent might do better, where that is known.
@@ -140,8 +140,8 @@ pub struct AgentFailure {
 
 impl AgentFailure {
     /// One without advice.
-    pub fn new(said: impl Into<String>) -> Self {
-        Self { said: said.into(), advice: None, cause: None }
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), advice: None, cause: None }
     }
 }
 

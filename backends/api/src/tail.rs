@@ -21,7 +21,7 @@ impl Tail {
     }
 
     /// A tail that is enough to tell people why a program failed: 20 lines, 4 KiB.
-    pub fn of_complaints() -> Self {
+    pub fn for_failures() -> Self {
         Self::new(20, 4096)
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_line_too_long_to_hold_says_so() {
-        let mut tail = Tail::of_complaints();
+        let mut tail = Tail::for_failures();
         tail.push(Line::TooLong { head: &[b'x'; 1 << 20], length: 9 << 20 });
         let text = tail.text().expect("the beginning is kept");
         assert!(text.len() < 4096 && text.starts_with("xxx") && text.contains("9437184 bytes"), "{}", text.len());

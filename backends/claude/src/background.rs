@@ -13,7 +13,7 @@ pub(crate) struct BackgroundTasks {
 
 impl BackgroundTasks {
     /// Takes note of an event of any type.
-    pub(crate) fn hear(&mut self, event: &Value) {
+    pub(crate) fn update(&mut self, event: &Value) {
         let Some(id) = event["task_id"].as_str().filter(|_| event["type"] == "system") else { return };
         let status = event["patch"]["status"].as_str().or(event["status"].as_str());
         let has_ended = matches!(status, Some("completed" | "failed" | "killed" | "stopped"));
@@ -50,7 +50,7 @@ mod tests {
     fn tasks_that_never_end_are_bounded() {
         let mut tasks = BackgroundTasks::default();
         for number in 0..3_000 {
-            tasks.hear(&json!({"type": "system", "subtype": "task_started", "task_id": format!("id-{number}")}));
+            tasks.update(&json!({"type": "system", "subtype": "task_started", "task_id": format!("id-{number}")}));
         }
         let remembered = format!("{tasks:?}").matches("id-").count();
         assert!((1..=1_000).contains(&remembered), "{remembered}");

@@ -76,14 +76,14 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("API Error: 400 the script says no", None, None),
     ] {
         let (_, verdict) = run(None, &[init(), failed(said)], "", Exit::Code(1));
-        let Outcome::Failed(complaint) = verdict.outcome else { panic!("it failed") };
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert_eq!(complaint.advice.is_some(), advice.is_some());
-        assert!(advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))));
+        let Outcome::Failed(failure) = verdict.outcome else { panic!("it failed") };
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert_eq!(failure.advice.is_some(), advice.is_some());
+        assert!(advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))));
     }
     let (_, verdict) = run(Some(ID), &[], "No conversation found with session ID: x", Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("it failed") };
-    assert!(complaint.said.contains("No conversation found") && complaint.advice.is_some());
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("it failed") };
+    assert!(failure.message.contains("No conversation found") && failure.advice.is_some());
     let (_, verdict) = run(None, &[], "error: unknown option '--tools=Read'", Exit::Code(1));
     assert!(matches!(verdict.outcome, Outcome::CommandLineRefused(_)));
     let (_, verdict) = run(None, &[init(), result(json!({}))], "", Exit::Code(1));
@@ -166,10 +166,10 @@ fn only_the_subtype_success_is_a_success() {
         let end = result(json!({"subtype": subtype, "is_error": is_error, "errors": errors, "result": null}));
         for exit in [Exit::Code(0), Exit::Code(1)] {
             let (steps, verdict) = run(None, &[init(), says("Now I will change the files."), end.clone()], "x", exit);
-            let Outcome::Failed(complaint) = verdict.outcome else { panic!("{subtype} is no success") };
-            assert!(complaint.said.contains(said), "{complaint:?}");
+            let Outcome::Failed(failure) = verdict.outcome else { panic!("{subtype} is no success") };
+            assert!(failure.message.contains(said), "{failure:?}");
             assert!(
-                advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))),
+                advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))),
                 "{subtype}"
             );
             let is_fatal = |step: &Step| matches!(step, Step::Event(AgentEvent::FatalError { .. }));
@@ -181,9 +181,9 @@ fn only_the_subtype_success_is_a_success() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), says("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
-    assert_eq!(complaint.said, "Claude Code completed its turn, then ended with exit code 1");
-    assert_eq!((complaint.cause, verdict.answer.as_deref()), (None, Some("done")));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(failure.message, "Claude Code completed its turn, then ended with exit code 1");
+    assert_eq!((failure.cause, verdict.answer.as_deref()), (None, Some("done")));
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn a_built_in_command_is_a_failure_because_it_calls_no_model() {
     for lines in [vec![init(), help], vec![init()]] {
         let lines = [lines, vec![result(json!({"num_turns": 0, "result": ""}))]].concat();
         let (_, verdict) = run(None, &lines, "", Exit::Code(0));
-        let Outcome::Failed(complaint) = verdict.outcome else { panic!("no model was asked") };
-        assert!(complaint.said.contains("never called the model") && complaint.advice.is_some(), "{complaint:?}");
+        let Outcome::Failed(failure) = verdict.outcome else { panic!("no model was asked") };
+        assert!(failure.message.contains("never called the model") && failure.advice.is_some(), "{failure:?}");
     }
 }
 
@@ -251,6 +251,6 @@ fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
         run(None, &[init(), notice, result(json!({"is_error": true, "result": words}))], "", Exit::Code(1));
     assert!(!events.iter().any(|event| matches!(event, Step::Event(AgentEvent::Message { .. }))), "{events:?}");
     assert_eq!(verdict.answer, None);
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("it is not logged in") };
-    assert_eq!((complaint.said.as_str(), complaint.cause), (words, Some(Cause::NotLoggedIn)));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("it is not logged in") };
+    assert_eq!((failure.message.as_str(), failure.cause), (words, Some(Cause::NotLoggedIn)));
 }

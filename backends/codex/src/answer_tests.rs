@@ -98,9 +98,9 @@ fn recorded_successes_have_no_warnings_but_for_a_command_without_an_end() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (verdict, _) = turn(&[says("All tests pass.")], Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
-    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
-    assert_eq!((complaint.advice, complaint.cause), (None, None));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(failure.message, "Codex completed its turn, then ended with exit code 1");
+    assert_eq!((failure.advice, failure.cause), (None, None));
     assert_eq!(verdict.answer.as_deref(), Some("All tests pass."));
 }
 

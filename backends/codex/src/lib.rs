@@ -89,7 +89,7 @@ impl AgentBackend for Codex {
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(CodexSession::going_on_with(request.resume.clone()))
+        Box::new(CodexSession::resuming(request.resume.clone()))
     }
 
     fn usage_scope(&self, installed: &Installed) -> UsageScope {

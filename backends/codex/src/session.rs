@@ -58,7 +58,7 @@ enum ItemPhase {
 
 impl Default for CodexSession {
     fn default() -> Self {
-        let stderr = Tail::of_complaints();
+        let stderr = Tail::for_failures();
         Self {
             reader: JsonReader::default(),
             thread_id: None,
@@ -84,8 +84,8 @@ impl AgentSession for CodexSession {
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
-                let remarks = line.remarks();
-                line.objects.into_iter().filter_map(|object| self.whole(object)).chain(remarks).collect()
+                let problem_events = line.problem_events();
+                line.objects.into_iter().filter_map(|object| self.read_event(object)).chain(problem_events).collect()
             }
             Line::TooLong { head, length } => {
                 truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
@@ -131,7 +131,7 @@ impl AgentSession for CodexSession {
 
 impl CodexSession {
     /// A run that goes on with this thread, if there is one.
-    pub(crate) fn going_on_with(resumed: Option<String>) -> Self {
+    pub(crate) fn resuming(resumed: Option<String>) -> Self {
         Self { resumed, ..Self::default() }
     }
 
@@ -144,10 +144,10 @@ impl CodexSession {
     }
 
     /// An event that is whole. `None` is for what is no event at all.
-    fn whole(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
+    fn read_event(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
         let kind = value["type"].as_str()?.to_owned();
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
-        self.hear();
+        self.mark_running();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
         let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
@@ -200,7 +200,7 @@ impl CodexSession {
             ThreadItem::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
             ThreadItem::TodoList { items } => Some(todo_list(items)),
             ThreadItem::AgentMessage { text } => {
-                self.answer.say(text);
+                self.answer.record_message(text);
                 None
             }
             ThreadItem::Reasoning { .. }
@@ -214,7 +214,7 @@ impl CodexSession {
         match wire::tagged(item)? {
             ThreadItem::TodoList { items } => Some(todo_list(items)),
             ThreadItem::AgentMessage { text } => {
-                self.answer.say(text);
+                self.answer.record_message(text);
                 None
             }
             ThreadItem::Reasoning { .. }
@@ -242,7 +242,7 @@ impl CodexSession {
             ItemPhase::Completed => self.unfinished_items.end(id).is_none(),
         };
         if is_new {
-            self.answer.work();
+            self.answer.record_work();
         }
     }
 
@@ -250,7 +250,7 @@ impl CodexSession {
         self.notice_work(&item, ItemPhase::Completed);
         Some(match wire::tagged(item)? {
             ThreadItem::AgentMessage { text } => {
-                self.answer.say(text.as_str());
+                self.answer.record_message(text.as_str());
                 AgentEvent::Message { text }
             }
             ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text },
@@ -273,11 +273,11 @@ impl CodexSession {
 
     /// An event of which only its beginning is known: what it was still counts.
     fn too_long(&mut self, kinds: TruncatedKinds<'_>, length: u64) -> AgentEvent {
-        self.hear();
+        self.mark_running();
         let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
         match (kinds.event, kinds.item) {
             ("item.completed", "agent_message") => {
-                self.answer.say(notice.as_str());
+                self.answer.record_message(notice.as_str());
                 AgentEvent::Message { text: notice }
             }
             ("turn.failed", _) => {
@@ -296,7 +296,7 @@ impl CodexSession {
         }
     }
 
-    fn hear(&mut self) {
+    fn mark_running(&mut self) {
         if self.turn == TurnState::NotStarted {
             self.turn = TurnState::Running;
         }
@@ -316,7 +316,7 @@ impl CodexSession {
         let said = match (&self.turn, exit) {
             (TurnState::Completed, Exit::Code(0)) => return Outcome::Completed,
             (TurnState::NotStarted, Exit::Code(2)) if stderr.as_deref().is_some_and(stderr::is_usage_error) => {
-                return Outcome::CommandLineRefused(complaint(&stderr.unwrap_or_default()));
+                return Outcome::CommandLineRefused(failure(&stderr.unwrap_or_default()));
             }
             (TurnState::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
             // Whatever is on stderr is about the exit, not about the work.
@@ -324,7 +324,7 @@ impl CodexSession {
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
         Outcome::Failed(match said {
-            Some(said) => complaint(&said),
+            Some(said) => failure(&said),
             None => AgentFailure::new(self.silent_end(exit)),
         })
     }
@@ -346,8 +346,8 @@ fn name_of(item: &Value) -> String {
     text("command").or_else(|| text("tool")).or_else(|| text("type")).unwrap_or_default()
 }
 
-fn complaint(said: &str) -> AgentFailure {
-    FAILURES.complaint(wire::without_json(said.trim()))
+fn failure(said: &str) -> AgentFailure {
+    FAILURES.failure(wire::without_json(said.trim()))
 }
 
 fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {

@@ -11,7 +11,7 @@ use crate::{
 
 fn failure(version: &str, name: &str, exit: Exit) -> AgentFailure {
     match Recording::of(version).run(name, exit).1.outcome {
-        Outcome::Failed(complaint) => complaint,
+        Outcome::Failed(failure) => failure,
         other => panic!("{version} {name}: {other:?}"),
     }
 }
@@ -75,15 +75,15 @@ fn a_failure_is_told_in_codex_own_words_with_advice() {
         ("prompt-too-long", "Error: turn/start: turn/start failed: Input exceeds the maximum length", Some("split")),
         ("bad-config", "Error: Model provider `nope` not found", Some("define that provider")),
     ] {
-        let complaint = failure("0.169.0", name, Exit::Code(1));
-        assert!(complaint.said.starts_with(said), "{name}: {complaint:?}");
+        let failure = failure("0.169.0", name, Exit::Code(1));
+        assert!(failure.message.starts_with(said), "{name}: {failure:?}");
         match advice {
-            Some(words) => assert!(complaint.advice.is_some_and(|advice| advice.contains(words)), "{name}"),
-            None => assert_eq!(complaint.advice, None, "{name}"),
+            Some(words) => assert!(failure.advice.is_some_and(|advice| advice.contains(words)), "{name}"),
+            None => assert_eq!(failure.advice, None, "{name}"),
         }
     }
     let old = failure("0.47.0", "model-failure", Exit::Code(1));
-    assert_eq!(old.said, "unexpected status 400 Bad Request: mock says no");
+    assert_eq!(old.message, "unexpected status 400 Bad Request: mock says no");
     assert!(failure("0.125.0", "unauthorized", Exit::Code(1)).advice.is_some_and(|advice| advice.contains("login")));
 }
 
@@ -99,9 +99,9 @@ fn notices_on_the_way_are_transient_and_only_the_failed_turn_is_fatal() {
 #[test]
 fn waiting_for_the_network_is_what_a_stopped_run_says() {
     for (version, said) in [("0.169.0", "Reconnecting... waiting for network"), ("0.47.0", "Re-connecting... 3/5")] {
-        let complaint = failure(version, "no-network", Exit::Signal(9));
-        assert!(complaint.said.starts_with(said), "{complaint:?}");
-        assert!(complaint.advice.is_some_and(|advice| advice.contains("network")), "{version}");
+        let failure = failure(version, "no-network", Exit::Signal(9));
+        assert!(failure.message.starts_with(said), "{failure:?}");
+        assert!(failure.advice.is_some_and(|advice| advice.contains("network")), "{version}");
     }
 }
 
@@ -113,17 +113,17 @@ fn a_turn_that_got_over_its_notices_is_complete() {
         r#"{"type":"turn.completed","usage":{}}"#,
     ];
     assert_eq!(follow(&lines, Exit::Code(0)).1.outcome, Outcome::Completed);
-    let Outcome::Failed(complaint) = follow(&lines, Exit::Code(1)).1.outcome else { panic!("exit code 1") };
-    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
+    let Outcome::Failed(failure) = follow(&lines, Exit::Code(1)).1.outcome else { panic!("exit code 1") };
+    assert_eq!(failure.message, "Codex completed its turn, then ended with exit code 1");
     let Outcome::Failed(_) = follow(&[lines[2], lines[0]], Exit::Code(0)).1.outcome else { panic!("a second turn") };
 }
 
 #[test]
 fn an_interrupted_run_is_no_success_even_with_exit_code_0() {
     for (version, exit) in [("0.47.0", 0), ("0.105.0", 0), ("0.125.0", 1), ("0.169.0", 1)] {
-        let complaint = failure(version, "interrupted", Exit::Code(exit));
+        let failure = failure(version, "interrupted", Exit::Code(exit));
         let said = format!("Codex ended with exit code {exit} before its turn was complete, and did not say why");
-        assert_eq!(complaint.said, said, "{version}");
+        assert_eq!(failure.message, said, "{version}");
     }
 }
 
@@ -131,8 +131,8 @@ fn an_interrupted_run_is_no_success_even_with_exit_code_0() {
 fn a_command_line_that_is_not_taken_asks_for_another_probe() {
     for version in ["0.47.0", "0.125.0", "0.169.0"] {
         match Recording::of(version).run("usage-error", Exit::Code(2)).1.outcome {
-            Outcome::CommandLineRefused(complaint) => {
-                assert!(complaint.said.starts_with("error: unexpected argument '--no-such-flag' found"), "{version}");
+            Outcome::CommandLineRefused(failure) => {
+                assert!(failure.message.starts_with("error: unexpected argument '--no-such-flag' found"), "{version}");
             }
             other => panic!("{version}: {other:?}"),
         }
@@ -218,7 +218,7 @@ fn a_run_that_begins_another_thread_than_it_was_told_is_stopped_and_has_failed()
     for (resumed, is_it) in
         [("0199A213-81c0-7800-8aa1-bbab2a035a53", true), ("0199a213-81c0-7800-8aa1-000000000000", false)]
     {
-        let mut session = Box::new(CodexSession::going_on_with(Some(resumed.into())));
+        let mut session = Box::new(CodexSession::resuming(Some(resumed.into())));
         let steps = session.stdout(Line::Whole(started));
         assert_eq!(steps.contains(&connector_api::Step::Finished), !is_it, "{steps:?}");
         assert!(!session.stdout(Line::Whole(completed)).contains(&connector_api::Step::Finished), "once is enough");

@@ -55,15 +55,15 @@ impl JsonLines {
     }
 }
 
-/// Why a rule is none, as the end of a sentence.
-pub(crate) fn why_no_rule(rule: &str) -> Option<String> {
-    let Some(path) = rule.split_whitespace().next_back() else { return Some("is empty".into()) };
+/// Checks that a rule has conditions and a path. Fails with the end of a sentence that says what is wrong.
+pub(crate) fn check_rule(rule: &str) -> Result<(), String> {
+    let Some(path) = rule.split_whitespace().next_back() else { return Err("is empty".into()) };
     if path.contains('=') {
-        return Some(format!("ends with the condition `{path}`; the path that is meant comes last"));
+        return Err(format!("ends with the condition `{path}`; the path that is meant comes last"));
     }
     let conditions = rule.split_whitespace().rev().skip(1);
     let no_condition = conditions.into_iter().find(|word| word.split_once('=').is_none_or(|(path, _)| path.is_empty()));
-    no_condition.map(|word| format!("has `{word}`, which is no condition like `type=text`"))
+    no_condition.map_or(Ok(()), |word| Err(format!("has `{word}`, which is no condition like `type=text`")))
 }
 
 /// The value that the first fitting rule means.
@@ -120,8 +120,8 @@ impl JsonSession {
             answer: None,
             error: None,
             usage: None,
-            stdout: Tail::of_complaints(),
-            stderr: Tail::of_complaints(),
+            stdout: Tail::for_failures(),
+            stderr: Tail::for_failures(),
         }
     }
 
@@ -171,11 +171,11 @@ impl AgentSession for JsonSession {
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
-                let remarks = line.remarks();
+                let problem_events = line.problem_events();
                 line.objects
                     .iter()
                     .flat_map(|object| self.read(&object.value, object.surrogates))
-                    .chain(remarks)
+                    .chain(problem_events)
                     .collect()
             }
             Line::TooLong { .. } => vec![],
@@ -252,10 +252,8 @@ mod tests {
         assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((7, 3)));
         for (error, said) in [(json!({"data": {"message": "no key"}}), "no key"), (json!("plain"), "plain")] {
             let lines = [json!({"type": "text", "part": {"text": "half"}}), json!({"type": "error", "error": error})];
-            let Outcome::Failed(complaint) = run(rules.clone(), &lines, Exit::Code(0)).outcome else {
-                panic!("{said}")
-            };
-            assert_eq!(complaint.said, said);
+            let Outcome::Failed(failure) = run(rules.clone(), &lines, Exit::Code(0)).outcome else { panic!("{said}") };
+            assert_eq!(failure.message, said);
         }
         let end = |said: &str| {
             run(
@@ -265,7 +263,7 @@ mod tests {
             )
         };
         assert!(
-            matches!(end("[Error: 400] no").outcome, Outcome::Failed(complaint) if complaint.said == "[Error: 400] no")
+            matches!(end("[Error: 400] no").outcome, Outcome::Failed(failure) if failure.message == "[Error: 400] no")
         );
         assert_eq!(end("an [Error").outcome, Outcome::Completed);
     }
@@ -312,8 +310,8 @@ mod tests {
         for (rule, words) in
             [("", "empty"), ("type=text", "comes last"), ("text part.text", "no condition"), ("=x y", "no condition")]
         {
-            assert!(why_no_rule(rule).is_some_and(|why| why.contains(words)), "{rule:?}");
+            assert!(check_rule(rule).is_err_and(|why| why.contains(words)), "{rule:?}");
         }
-        assert_eq!(why_no_rule("type=text a=b part.0.text"), None);
+        assert_eq!(check_rule("type=text a=b part.0.text"), Ok(()));
     }
 }

@@ -19,8 +19,8 @@ impl CommandSession {
         Self {
             program: program.to_owned(),
             answer: Tail::new(usize::MAX, MAX_ANSWER_BYTES),
-            stdout: Tail::of_complaints(),
-            stderr: Tail::of_complaints(),
+            stdout: Tail::for_failures(),
+            stderr: Tail::for_failures(),
         }
     }
 }
@@ -45,14 +45,14 @@ impl AgentSession for CommandSession {
         });
         let outcome = match (&answer, exit) {
             (Some(_), Exit::Code(0)) => Outcome::Completed,
-            _ => Outcome::Failed(self.complaint(exit)),
+            _ => Outcome::Failed(self.failure(exit)),
         };
         Verdict { outcome, answer, session_id: None, usage: None }
     }
 }
 
 impl CommandSession {
-    fn complaint(&self, exit: Exit) -> AgentFailure {
+    fn failure(&self, exit: Exit) -> AgentFailure {
         let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
         let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
         AgentFailure::new(said)
@@ -72,7 +72,7 @@ mod tests {
 
     fn said(verdict: Verdict) -> String {
         match verdict.outcome {
-            Outcome::Failed(complaint) => complaint.said,
+            Outcome::Failed(failure) => failure.message,
             other => panic!("{other:?}"),
         }
     }

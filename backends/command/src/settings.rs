@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    json_lines::{JsonLines, why_no_rule},
+    json_lines::{JsonLines, check_rule},
     template::{Placeholder, Template, Values},
 };
 
@@ -189,8 +189,10 @@ impl CommandSettings {
             return problem("resume_args", "has no `{session}` in it, so a new session would be begun");
         }
         let Some(rules) = &self.json_lines else { return Ok(()) };
-        if let Some((key, why)) = rules.rules().find_map(|(key, rule)| Some((key, why_no_rule(rule)?))) {
-            return problem(&format!("json_lines.{key}"), &format!("has a rule that {why}"));
+        for (key, rule) in rules.rules() {
+            if let Err(why) = check_rule(rule) {
+                return problem(&format!("json_lines.{key}"), &format!("has a rule that {why}"));
+            }
         }
         if rules.message.is_empty() {
             return problem(

@@ -104,8 +104,8 @@ static FAILURES: FailureTable = FailureTable::new(&[
 ]);
 
 /// A complaint in the agent's own words, with what is known to help.
-pub(crate) fn complaint(said: String, exit: Exit) -> AgentFailure {
-    if exit == NOT_LOGGED_IN { LOGIN.complaint(said) } else { FAILURES.complaint(said) }
+pub(crate) fn failure(said: String, exit: Exit) -> AgentFailure {
+    if exit == NOT_LOGGED_IN { LOGIN.failure(said) } else { FAILURES.failure(said) }
 }
 
 #[cfg(test)]

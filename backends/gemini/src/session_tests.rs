@@ -25,9 +25,9 @@ fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
     steps.into_iter().filter_map(event).collect()
 }
 
-fn complaint(verdict: Verdict) -> AgentFailure {
+fn failure(verdict: Verdict) -> AgentFailure {
     match verdict.outcome {
-        Outcome::Failed(complaint) => complaint,
+        Outcome::Failed(failure) => failure,
         other => panic!("{other:?} is no failure"),
     }
 }
@@ -151,10 +151,10 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("[API Error: models/x is not found for API version v1beta]", None, Some("`model`")),
         ("[API Error: the script says no]", None, None),
     ] {
-        let complaint = complaint(run(None, &[init(), failed(said)], "", Exit::Code(144)).1);
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert_eq!(complaint.advice.is_some(), advice.is_some(), "{said}");
-        assert!(advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))), "{said}");
+        let failure = failure(run(None, &[init(), failed(said)], "", Exit::Code(144)).1);
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert_eq!(failure.advice.is_some(), advice.is_some(), "{said}");
+        assert!(advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))), "{said}");
     }
     for (said, exit, cause, advice) in [
         ("you must specify the GEMINI_API_KEY environment variable.", 41, Some(Cause::NotLoggedIn), "sign in"),
@@ -164,9 +164,9 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("Gemini CLI is not running in a trusted directory.", 55, None, "trust it"),
     ] {
         let noise = format!("YOLO mode is enabled. All tool calls will be automatically approved.\n{said}");
-        let complaint = complaint(run(None, &[], &noise, Exit::Code(exit)).1);
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert!(complaint.advice.is_some_and(|words| words.contains(advice)), "{said}");
+        let failure = failure(run(None, &[], &noise, Exit::Code(exit)).1);
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert!(failure.advice.is_some_and(|words| words.contains(advice)), "{said}");
     }
 }
 
@@ -186,8 +186,8 @@ fn a_result_that_says_success_is_none_after_an_error_that_ended_the_work() {
         run(None, &lines, "", Exit::Code(0)).1
     };
     for ending in [error("error", "Maximum session turns exceeded"), error("warning", "Loop detected, stopping")] {
-        let complaint = complaint(says(&[ending.clone(), result(json!({}))]));
-        assert_eq!(ending["message"], complaint.said);
+        let failure = failure(says(&[ending.clone(), result(json!({}))]));
+        assert_eq!(ending["message"], failure.message);
         let got_over = says(&[ending, delta("done"), result(json!({}))]);
         assert_eq!(got_over.outcome, Outcome::Completed, "the model went on");
     }
@@ -207,9 +207,9 @@ fn an_end_that_is_no_success_is_a_failure_with_the_answer_so_far() {
     for (lines, exit) in failures {
         let verdict = run(None, lines, "", exit).1;
         assert_eq!(verdict.answer.as_deref(), Some("half"));
-        assert!(!complaint(verdict).said.is_empty());
+        assert!(!failure(verdict).message.is_empty());
     }
-    assert!(complaint(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).said.contains("without a word"));
+    assert!(failure(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).message.contains("without a word"));
 }
 
 #[test]
@@ -268,9 +268,9 @@ fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_f
 fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), delta("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
     assert_eq!(verdict.answer.as_deref(), Some("done"));
-    let complaint = complaint(verdict);
-    assert_eq!(complaint.said, "Gemini CLI completed its turn, then ended with exit code 1");
-    assert_eq!(complaint.cause, None);
+    let failure = failure(verdict);
+    assert_eq!(failure.message, "Gemini CLI completed its turn, then ended with exit code 1");
+    assert_eq!(failure.cause, None);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{
     look::{Process, TaskTree},
     plan::{EnvClearing, Plan, StopBehaviour},
     report::{TimeBound, Timing},
-    round::{Round, Trial},
+    round::{Round, TortureContext},
     verify::{Expected, TaskOutcome, Writers, verify},
     world::{PATIENCE, World, within},
 };
@@ -107,10 +107,10 @@ pub(crate) fn told_id(answer: &ToolAnswer) -> Option<String> {
 
 fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &PlannedTask, id: &str, begun: Instant) {
     for way in &task.plan.ways {
-        round.trial.report.note(format!("children with {way}"), 1);
+        round.context.report.note(format!("children with {way}"), 1);
     }
     match task.end {
-        PlannedEnd::TimesOut => round.trial.report.note("timeouts", 1),
+        PlannedEnd::TimesOut => round.context.report.note("timeouts", 1),
         PlannedEnd::CancelledEarly(after) => {
             thread::sleep(after.saturating_sub(begun.elapsed()));
             cancel(round, server, id, || {});
@@ -121,7 +121,7 @@ fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Plann
             }
             thread::sleep(after);
             let tree = TaskTree { id: id.to_owned(), mark: world.mark(task.plan.number) };
-            measured_cancel(round, server, &tree, timing(round.trial, task.plan.behaviour));
+            measured_cancel(round, server, &tree, timing(round.context, task.plan.behaviour));
         }
     }
 }
@@ -132,10 +132,10 @@ pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree
     let asked = Instant::now();
     cancel(round, server, &tree.id, || {
         let Timing { name, .. } = timing;
-        match tree.wait_until_empty(known, round.trial.longest_stop() + PATIENCE) {
+        match tree.wait_until_empty(known, round.context.longest_stop() + PATIENCE) {
             Some(empty) => {
                 let time = empty - asked;
-                round.trial.report.time(timing, time);
+                round.context.report.time(timing, time);
             }
             None => round.violation(format!("{}: the tree ({name}) does not end after its cancellation", tree.id)),
         }
@@ -149,17 +149,17 @@ fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: imp
         server.start_call("codex_cancel", json!({"taskId": id}))
     };
     meanwhile();
-    let answer = call.wait(round.trial.longest_stop() + PATIENCE, |_| {});
+    let answer = call.wait(round.context.longest_stop() + PATIENCE, |_| {});
     if answer.is_error || !answer.text.contains("Cancelled by user") {
         round.violation(format!("codex_cancel of {id} was answered with {answer:?}"));
     }
-    round.trial.report.note("cancels", 1);
+    round.context.report.note("cancels", 1);
 }
 
-fn timing(trial: &Trial, behaviour: StopBehaviour) -> Timing {
-    let stubborn = TimeBound::Most((trial.longest_stop() + Duration::from_secs(1)).mul_f64(trial.factor));
+fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
+    let stubborn = TimeBound::Most((context.longest_stop() + Duration::from_secs(1)).mul_f64(context.factor));
     let (name, limit) = match behaviour {
-        StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obedient(trial)),
+        StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obedient(context)),
         StopBehaviour::Hides => ("the agent obeys, children hide", stubborn),
         StopBehaviour::Stubborn => ("nothing obeys", stubborn),
     };
@@ -167,6 +167,6 @@ fn timing(trial: &Trial, behaviour: StopBehaviour) -> Timing {
 }
 
 /// The limit for an agent that goes when it is asked to.
-pub(crate) fn obedient(trial: &Trial) -> TimeBound {
-    TimeBound::Median(Duration::from_millis(150).mul_f64(trial.factor))
+pub(crate) fn obedient(context: &TortureContext) -> TimeBound {
+    TimeBound::Median(Duration::from_millis(150).mul_f64(context.factor))
 }

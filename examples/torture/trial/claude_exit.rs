@@ -41,7 +41,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     server.signal(Signal::TERM);
     thread::sleep(Duration::from_millis(400));
     if server.try_wait().is_none() {
-        round.trial.report.note("servers that SIGKILL had to end", 1);
+        round.context.report.note("servers that SIGKILL had to end", 1);
     }
     server.kill();
 

@@ -115,9 +115,10 @@ fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Ki
         return Plan::short(rng, number, SHORT, 0);
     }
     let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
-    let clear = if round.trial.has_cgroup || !blow.supervisors { EnvClearing::Allowed } else { EnvClearing::Forbidden };
+    let clear =
+        if round.context.has_cgroup || !blow.supervisors { EnvClearing::Allowed } else { EnvClearing::Forbidden };
     let plan = Plan::endless(rng, world, number, behaviour, clear);
-    if round.trial.has_cgroup { plan.settled() } else { plan }
+    if round.context.has_cgroup { plan.settled() } else { plan }
 }
 
 /// Kills, in an order of its own, and waits until the killed are gone.
@@ -227,7 +228,7 @@ fn clear_the_forgotten(round: &Round<'_>, world: &World) {
             round.violation(format!("run/{id} cannot be aged: {problem}"));
         }
     }
-    round.trial.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
+    round.context.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
     let _server = world.server();
     if within(PATIENCE, || world.running().is_empty().then_some(())).is_none() {
         round.violation(format!("run directories without a task stay: {:?}", world.running()));

@@ -35,7 +35,7 @@ use signal_hook::{
 use options::{Job, Scenario};
 use real_codex::RealCodex;
 use report::TrialReport;
-use round::{Round, Trial};
+use round::{Round, TortureContext};
 use world::{Setup, World, this_program};
 
 pub(crate) use options::TortureOptions;
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
         variables: vec![],
         project: project.path().to_owned(),
     };
-    let trial = Trial {
+    let context = TortureContext {
         report: TrialReport::new(u64::try_from(jobs.len()).unwrap_or_default()),
         seed,
         directory: directory.path().to_owned(),
@@ -70,14 +70,14 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
         factor: options.time_factor,
         windows: options.windows,
     };
-    let report = &trial.report;
+    let report = &context.report;
     report.say(format_args!("seed {seed}; to see one round again, add --seed {seed} --round N to the same arguments"));
     report.say(format_args!(
         "grace {grace:?} until SIGTERM and again until SIGKILL; cgroup in force: {}",
-        if trial.has_cgroup { "yes" } else { "no" }
+        if context.has_cgroup { "yes" } else { "no" }
     ));
 
-    let codex = match options.wants_codex().then(|| RealCodex::new(&trial.setup)).transpose() {
+    let codex = match options.wants_codex().then(|| RealCodex::new(&context.setup)).transpose() {
         Ok(codex) => codex,
         Err(problem) => {
             report.say(problem);
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
         for _ in 0..options.rounds_at_once.max(1) {
             scope.spawn(|| {
                 while let Some(job) = next() {
-                    play(&trial, &job, codex.as_ref());
+                    play(&context, &job, codex.as_ref());
                 }
             });
         }
@@ -111,19 +111,19 @@ pub(crate) fn run(options: &TortureOptions) -> ExitCode {
 }
 
 /// Plays one round, and clears up after it. The world of a good round is removed.
-fn play(trial: &Trial, job: &Job, codex: Option<&RealCodex>) {
-    let round = Round::new(trial, job.scenario.name(), job.number);
-    trial.report.begin(&format!("{} {}", round.scenario, round.number));
+fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
+    let round = Round::new(context, job.scenario.name(), job.number);
+    context.report.begin(&format!("{} {}", round.scenario, round.number));
     let begun = Instant::now();
     let setup = match (job.scenario, codex) {
         (Scenario::RealCodex, Some(codex)) => codex.setup.clone(),
-        _ => trial.setup.clone(),
+        _ => context.setup.clone(),
     };
     let world = World::new(round.directory.clone(), setup);
     round.guarded("the round", || match job.scenario {
         Scenario::Cancels => cancels::play(&round, &world, job.count),
         Scenario::Kills => kills::play(&round, &world),
-        Scenario::Windows => windows::play(&round, &world, trial.windows, job.count),
+        Scenario::Windows => windows::play(&round, &world, context.windows, job.count),
         Scenario::ClaudeExit => claude_exit::play(&round, &world),
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
@@ -135,7 +135,7 @@ fn play(trial: &Trial, job: &Job, codex: Option<&RealCodex>) {
         // What is left of it goes with the whole directory.
         let _ = fs::remove_dir_all(world.dir());
     }
-    trial.report.round(round.scenario, round.tasks(), begun.elapsed());
+    context.report.round(round.scenario, round.tasks(), begun.elapsed());
 }
 
 /// Whether trees are held by a cgroup, by the word of the program itself.

@@ -55,7 +55,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         round.violation(format!("Codex does not run its command:\n{}", world.log(&id)));
     }
     thread::sleep(after);
-    let timing = Timing { name: "real Codex", limit: obedient(round.trial) };
+    let timing = Timing { name: "real Codex", limit: obedient(round.context) };
     measured_cancel(round, &Mutex::new(server), &tree, timing);
 
     let expected = Expected {

@@ -79,7 +79,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
 
 /// Does one thing that a user might.
 fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsState) {
-    round.trial.report.note("operations", 1);
+    round.context.report.note("operations", 1);
     match rng.u8(0..10) {
         0..4 => begin(world, server, rng, shared),
         4..7 => {
@@ -207,5 +207,5 @@ fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
         }
         last = index;
     }
-    round.trial.report.note("reads of tasks.json", reads);
+    round.context.report.note("reads of tasks.json", reads);
 }

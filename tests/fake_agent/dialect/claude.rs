@@ -12,7 +12,7 @@ use super::{
         call::{SandboxLevel, has, value_of, words_behind_dashes},
         sessions::new_uuid,
     },
-    CommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SignalBehaviour, TokenCounts, UsageError, event, print, refused, table,
 };
 
@@ -43,7 +43,7 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The agent from outside.
 pub(crate) struct ClaudeCommandLine;
 
-impl CommandLine for ClaudeCommandLine {
+impl AgentCommandLine for ClaudeCommandLine {
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print(&format!("{VERSION} (Claude Code)"));

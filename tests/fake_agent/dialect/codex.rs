@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use super::{
     super::call::{SandboxLevel, has, value_of, words_behind_dashes},
-    CommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SessionLookup, SignalBehaviour, TokenCounts, UsageError, event, new_uuid, output,
 };
 
 /// The agent from outside.
 pub(crate) struct CodexCommandLine;
 
-impl CommandLine for CodexCommandLine {
+impl AgentCommandLine for CodexCommandLine {
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         match args {
             ["exec", rest @ ..] if has(rest, "--help") => exec_help().map(Some),
@@ -214,16 +214,18 @@ fn answer(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
             Ok(ExitCode::SUCCESS)
         }
         ["login", "status"] if is_set("FAKE_CODEX_LOGGED_OUT") => {
-            output::complain("Not logged in");
+            output::print_error("Not logged in");
             Ok(ExitCode::from(1))
         }
         ["login", "status"] => {
-            output::complain("API key configured - ***\nAuthentication is checked when you send a request.");
+            output::print_error("API key configured - ***\nAuthentication is checked when you send a request.");
             Ok(ExitCode::SUCCESS)
         }
         _ => {
             let what = args.first().unwrap_or(&"nothing");
-            output::complain(&format!("error: unrecognized subcommand '{what}'\n\nUsage: codex [OPTIONS] <COMMAND>"));
+            output::print_error(&format!(
+                "error: unrecognized subcommand '{what}'\n\nUsage: codex [OPTIONS] <COMMAND>"
+            ));
             Ok(ExitCode::from(2))
         }
     }

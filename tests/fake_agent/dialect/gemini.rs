@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::call::{SandboxLevel, has, value_of},
-    CommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SignalBehaviour, TokenCounts, UsageError, event, print, refused, table,
 };
 
@@ -41,7 +41,7 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The agent from outside.
 pub(crate) struct GeminiCommandLine;
 
-impl CommandLine for GeminiCommandLine {
+impl AgentCommandLine for GeminiCommandLine {
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print("0.61.0");
@@ -138,9 +138,9 @@ impl GeminiEvents {
     fn failed(&self, message: &str, code: u8) -> FailedRun {
         let mut usage = TokenCounts::default();
         usage.add(&json!({"input_tokens": 0, "output_tokens": 0}));
-        let complaint = OutputLine::Err(format!("Error when talking to Gemini API {message}"));
+        let failure = OutputLine::Err(format!("Error when talking to Gemini API {message}"));
         let result = self.result("error", Some(&format!("[API Error: {message}]")), &usage);
-        FailedRun { lines: vec![complaint, result], code }
+        FailedRun { lines: vec![failure, result], code }
     }
 }
 

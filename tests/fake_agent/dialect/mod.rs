@@ -32,7 +32,7 @@ pub(crate) use acp::{AcpEvents, MODES as ACP_MODES, REFUSED as ACP_REFUSED};
 /// How an agent is spoken to.
 pub(crate) enum Protocol {
     /// A run for each prompt.
-    Run(Box<dyn CommandLine>),
+    Run(Box<dyn AgentCommandLine>),
     /// A conversation on stdin and stdout.
     Conversation,
 }
@@ -52,7 +52,7 @@ pub(crate) fn protocol() -> Result<Protocol, FakeAgentError> {
 }
 
 /// An agent from outside, when it is no conversation: its command line, and how it refuses one.
-pub(crate) trait CommandLine {
+pub(crate) trait AgentCommandLine {
     /// Answers everything that is no work: version, help, an option that it does not know.
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError>;
 
@@ -96,7 +96,7 @@ impl UsageError {
 
     /// Complains, and ends so.
     pub(crate) fn tell(&self) -> ExitCode {
-        output::complain(&self.said);
+        output::print_error(&self.said);
         ExitCode::from(self.code)
     }
 }

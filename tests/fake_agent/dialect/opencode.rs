@@ -11,7 +11,7 @@ use super::{
         call::{SandboxLevel, has, value_of, words_behind_dashes},
         sessions::new_uuid,
     },
-    CommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SignalBehaviour, TokenCounts, UsageError, event, output, print, refused, table,
 };
 
@@ -35,7 +35,7 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The agent from outside.
 pub(crate) struct OpenCodeCommandLine;
 
-impl CommandLine for OpenCodeCommandLine {
+impl AgentCommandLine for OpenCodeCommandLine {
     /// The help is on stderr, also where it was asked for.
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
@@ -46,7 +46,7 @@ impl CommandLine for OpenCodeCommandLine {
             table(OPTIONS, 20).trim_end()
         );
         if has(args, "--help") || has(args, "-h") {
-            output::complain(&help);
+            output::print_error(&help);
             return Ok(Some(ExitCode::SUCCESS));
         }
         let is_understood = args.first() == Some(&"run") && refused(args).is_none();

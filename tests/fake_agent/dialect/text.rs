@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{
     super::call::{SandboxLevel, has, value_of, words_behind_dashes},
-    CommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
     SignalBehaviour, TokenCounts, UsageError, print, refused, table,
 };
 
@@ -19,7 +19,7 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The agent from outside.
 pub(crate) struct TextCommandLine;
 
-impl CommandLine for TextCommandLine {
+impl AgentCommandLine for TextCommandLine {
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") {
             return print("text-agent 1.0.0");

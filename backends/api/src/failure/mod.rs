@@ -53,10 +53,10 @@ impl FailureTable {
     }
 
     /// A complaint in the agent's own words, with the advice and the cause of the row that explains it, if any.
-    pub fn complaint(&self, said: impl Into<String>) -> AgentFailure {
+    pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
         let said = said.into();
         match self.find(&said) {
-            Some(row) => row.complaint(said),
+            Some(row) => row.failure(said),
             None => AgentFailure::new(said),
         }
     }
@@ -93,7 +93,7 @@ impl FailureRow {
     };
 
     /// A complaint that this row explains.
-    pub fn complaint(&self, said: impl Into<String>) -> AgentFailure {
-        AgentFailure { said: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
+    pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
+        AgentFailure { message: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
     }
 }

@@ -9,7 +9,7 @@ fn values(line: &[u8]) -> Vec<Value> {
 /// The one object on the line, which has to be readable without a loss.
 fn object(line: &[u8]) -> Value {
     let read = JsonLine::read(line);
-    assert_eq!(read.remarks(), [], "{}", line.escape_ascii());
+    assert_eq!(read.problem_events(), [], "{}", line.escape_ascii());
     assert_eq!(read.objects.len(), 1, "{}", line.escape_ascii());
     read.objects[0].value.clone()
 }
@@ -85,16 +85,16 @@ fn values_without_a_json_form_are_null_and_are_told() {
     ] {
         let read = JsonLine::read(line.as_bytes());
         assert_eq!(read.objects.iter().map(|object| &object.value).collect::<Vec<_>>(), [&expected], "{line}");
-        let [AgentEvent::Other { raw, .. }, AgentEvent::Warning { message }] = &read.remarks()[..] else {
+        let [AgentEvent::Other { raw, .. }, AgentEvent::Warning { message }] = &read.problem_events()[..] else {
             panic!("no remarks: {line}")
         };
         assert!(*raw == line && message.contains("read as null"), "{message}");
     }
-    assert!(JsonLine::read(nested(126).as_bytes()).remarks().is_empty());
+    assert!(JsonLine::read(nested(126).as_bytes()).problem_events().is_empty());
     for levels in [127, 200, 100_000] {
         let line = nested(levels);
         let read = JsonLine::read(line.as_bytes());
-        assert_eq!((read.objects.len(), read.remarks().len()), (1, 2), "{levels} levels");
+        assert_eq!((read.objects.len(), read.problem_events().len()), (1, 2), "{levels} levels");
         assert_eq!(read.objects[0].value["b"], 1);
     }
 }
@@ -115,7 +115,7 @@ fn what_looks_like_an_event_and_cannot_be_read_is_told() {
     ] {
         let read = JsonLine::read(line);
         assert!(read.problem.is_some(), "{}", line.escape_ascii());
-        assert!(matches!(&read.remarks()[..], [AgentEvent::Other { .. }, AgentEvent::Warning { .. }]));
+        assert!(matches!(&read.problem_events()[..], [AgentEvent::Other { .. }, AgentEvent::Warning { .. }]));
     }
 }
 

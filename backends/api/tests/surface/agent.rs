@@ -6,7 +6,7 @@ use connector_api::{
     AgentBackend, AgentEvent, AgentFailure, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Cause,
     EnvRules, Exit, Installed, Interrupt, Launch, Line, Login, OpenArea, Outcome, ProbeAnswer, ProbeCommand,
     ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, ReservedOptions, Sandbox, SettingsProblem, Step,
-    StopSignal, Tail, Unsupported, Usage, UsageScope, Verdict, Warning, sandbox_failure, why_no_model, without_colours,
+    StopSignal, Tail, Unsupported, Usage, UsageScope, Verdict, Warning, check_model, sandbox_failure, without_colours,
 };
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ impl AgentBackend for SurfaceAgent {
         }
         request.check_not_blank("agent")?;
         let _: &str = request.directory_as_text()?;
-        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
+        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| check_model(model).is_ok()))?;
         if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
             return Err(Unsupported::resume(session, "agent", "no"));
         }
@@ -86,7 +86,7 @@ impl AgentBackend for SurfaceAgent {
         Box::new(SurfaceSession {
             prompt: request.prompt.clone(),
             said: Tail::new(10, 1_000),
-            stderr: Tail::of_complaints(),
+            stderr: Tail::for_failures(),
         })
     }
     fn usage_scope(&self, _: &Installed) -> UsageScope {
@@ -158,7 +158,7 @@ impl AgentSession for SurfaceSession {
             (Exit::Code(0), Some(_), _) => Outcome::Completed,
             (Exit::Code(2), _, Some(said)) => Outcome::CommandLineRefused(AgentFailure::new(said)),
             (_, _, said) => Outcome::Failed(AgentFailure {
-                said: said.unwrap_or_else(|| exit.to_string()),
+                message: said.unwrap_or_else(|| exit.to_string()),
                 advice: None,
                 cause: Some(Cause::NotLoggedIn),
             }),

@@ -104,8 +104,8 @@ fn what_an_agent_has_begun_is_remembered_until_it_ends() {
 #[test]
 fn a_final_message_has_a_warning_when_work_came_after_it() {
     let mut message = FinalMessage::default();
-    message.say("I will look");
-    message.work();
+    message.record_message("I will look");
+    message.record_work();
     let Some(Warning { message: said, advice: Some(advice) }) = message.warning() else { panic!("{message:?}") };
     assert!(!said.is_empty() && !advice.is_empty());
     assert_eq!((message.text(), message.clone().into_text().as_deref()), (Some("I will look"), Some("I will look")));
@@ -130,10 +130,10 @@ fn a_failure_table_explains_failures() {
         },
     ]);
     assert_eq!(TABLE.flaws(), Vec::<String>::new());
-    let complaint: AgentFailure = TABLE.complaint("no key");
-    assert_eq!((complaint.advice.as_deref(), complaint.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
+    let failure: AgentFailure = TABLE.failure("no key");
+    assert_eq!((failure.advice.as_deref(), failure.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
     let row: Option<&FailureRow> = TABLE.find_status(401);
-    assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
+    assert!(row.is_some_and(|row| row.failure("x").message == "x") && TABLE.find("well").is_none());
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn names_rules_and_sandboxes_read_back() {
 #[test]
 fn lines_of_json_are_read_and_chunks_are_joined() {
     let line: JsonLine<'_> = JsonLine::read(b"x {\"a\":\"\\ud83d\"}");
-    let (problem, remarks): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.remarks());
-    assert_eq!((problem, remarks), (&None, vec![]));
+    let (problem, problem_events): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.problem_events());
+    assert_eq!((problem, problem_events), (&None, vec![]));
     let [JsonObject { value, text, is_incomplete: false, surrogates }] = &line.objects[..] else {
         panic!("one object")
     };
@@ -231,8 +231,8 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
 fn json_rpc_is_spoken_over_lines() {
     let mut rpc: JsonRpc<&str> = JsonRpc::default();
     let _: Vec<u8> = rpc.request("begin", "begin", json!({}));
-    assert_eq!((rpc.waiting_for(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
-    let error = RpcError { code: Some(1), said: "no".into() };
+    assert_eq!((rpc.pending_request(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
+    let error = RpcError { code: Some(1), message: "no".into() };
     let refused = rpc.read(json!({"id": 1, "error": {"code": 1, "message": "no"}}));
     assert_eq!(refused, Some(RpcMessage::Answer { to: "begin", outcome: Err(error) }));
     rpc.stop_waiting();
