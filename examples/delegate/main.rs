@@ -110,7 +110,7 @@ fn delegate(options: &DelegateOptions) -> Result<(), DelegateError> {
     show(show::files_below(data.path()));
 
     say("\n9. Claude Code ends, and nobody stays behind");
-    claude.leave();
+    claude.exit();
     show("no server, no supervisor and no agent runs");
 
     check(options, &answer, &project, &data.path().join(format!("logs/{id}.result")))?;
@@ -134,9 +134,9 @@ fn check(
     let result = fs::read_to_string(result).unwrap_or_default();
     let problem = if answer.is_error || !answer.text.contains("completed successfully") {
         "Codex did not complete its task; the answer above says why"
-    } else if !options.live && !answer.text.contains(scene::LAST_WORDS) {
+    } else if !options.live && !answer.text.contains(scene::FINAL_ANSWER) {
         "the answer does not hold what the model said"
-    } else if !options.live && result.trim_end() != scene::LAST_WORDS {
+    } else if !options.live && result.trim_end() != scene::FINAL_ANSWER {
         "the result file does not hold what the model said"
     } else if !options.live && text.as_deref() != Some(scene::AFTER) {
         "greet.sh is not what the model asked for"

@@ -21,7 +21,7 @@ pub(crate) const TASK: &str = "greet.sh greets nobody in particular. Make it gre
                                and `world` when there is none. Try it out, then say in one sentence what you changed.";
 
 /// The scripted model's answer.
-pub(crate) const LAST_WORDS: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
+pub(crate) const FINAL_ANSWER: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
 
 /// Where Codex comes from, and who plays its model.
 pub(crate) struct Scene {
@@ -96,6 +96,6 @@ fn script() -> Vec<ScriptStep> {
         thought(),
         ScriptStep::Shell(format!("sh {FILE} Ada; sh {FILE}")),
         thought(),
-        ScriptStep::Say(LAST_WORDS.into()),
+        ScriptStep::Say(FINAL_ANSWER.into()),
     ]
 }

@@ -14,10 +14,10 @@ use super::{parts::parts, trickle::each_piece};
 use crate::process::{Limits, Piece};
 
 /// Lines of these runs are whole.
-const ROOMY: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
+const LOOSE_LIMITS: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
 
 /// Most lines of these runs are too long.
-const TIGHT: Limits = Limits { held: 64, head: 48, read: 16 };
+const TIGHT_LIMITS: Limits = Limits { held: 64, head: 48, read: 16 };
 
 static CODEX: LazyLock<Arc<dyn AgentBackend>> = LazyLock::new(|| backend::<Codex>(json!({})));
 static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
@@ -41,12 +41,12 @@ pub fn event_lines(input: &[u8]) {
     let sizes = how.get(1..).unwrap_or_default();
     for (backend, check) in [(&CODEX, codex as fn(&RunResult, &[u8], Exit)), (&COMMAND, command)] {
         let follow = |sizes, limits| follow(session(backend), [stdout, stderr], sizes, limits, exit);
-        let whole = follow(&[], ROOMY);
+        let whole = follow(&[], LOOSE_LIMITS);
         check(&whole, stdout, exit);
-        if stdout.len().max(stderr.len()) < ROOMY.held {
-            assert_eq!(follow(sizes, ROOMY), whole, "it depends on how the lines come");
+        if stdout.len().max(stderr.len()) < LOOSE_LIMITS.held {
+            assert_eq!(follow(sizes, LOOSE_LIMITS), whole, "it depends on how the lines come");
         }
-        sound(&follow(sizes, TIGHT).1, exit);
+        check_verdict(&follow(sizes, TIGHT_LIMITS).1, exit);
     }
 }
 
@@ -88,7 +88,7 @@ fn line<'a>(piece: &'a Piece<'a>) -> Option<Line<'a>> {
 }
 
 /// What holds for every verdict.
-fn sound(verdict: &Verdict, exit: Exit) {
+fn check_verdict(verdict: &Verdict, exit: Exit) {
     match &verdict.outcome {
         Outcome::Completed => assert_eq!(exit, Exit::Code(0), "a program that failed has completed"),
         Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
@@ -99,7 +99,7 @@ fn sound(verdict: &Verdict, exit: Exit) {
 }
 
 fn codex((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+    check_verdict(verdict, exit);
     let events = steps.iter().flatten().filter_map(|step| match step {
         Step::Event(event) => Some(event),
         Step::Deadline(_) => None,
@@ -134,7 +134,7 @@ fn objects(line: &[u8]) -> Vec<Value> {
 }
 
 fn command((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+    check_verdict(verdict, exit);
     assert!(steps.iter().all(Vec::is_empty), "plain text makes no steps");
     let is_blank = String::from_utf8_lossy(stdout).trim().is_empty();
     let has_completed = verdict.outcome == Outcome::Completed;

@@ -43,7 +43,7 @@ pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), FakeAgentEr
 }
 
 /// What this program does in the role.
-pub(crate) fn play_role(spec: &str) -> Result<ExitCode, FakeAgentError> {
+pub(crate) fn run_role(spec: &str) -> Result<ExitCode, FakeAgentError> {
     let mut spec: Value = serde_json::from_str(spec).map_err(|problem| FakeAgentError::Script(problem.to_string()))?;
     if says(&spec, "setsid") {
         setsid()?;
@@ -92,12 +92,12 @@ fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, FakeAgent
     let Some(mark) = spec["mark"].as_str() else {
         return Err(FakeAgentError::Script("what forks needs a `mark`, by which it is found".to_owned()));
     };
-    let ways = swarm::Hiding {
+    let hiding = swarm::Hiding {
         setsid: says(spec, "has_session"),
         ignore_term: says(spec, "ignore_term"),
         ignore_int: says(spec, "ignore_int"),
     };
-    Ok(Some(Swarm::new(kind, ways, mark, lifetime, spec["count"].as_u64())))
+    Ok(Some(Swarm::new(kind, hiding, mark, lifetime, spec["count"].as_u64())))
 }
 
 fn role(spec: &Value) -> Result<Command, FakeAgentError> {

@@ -40,7 +40,7 @@ pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), F
 }
 
 /// What this program does in the role: it becomes a shell.
-pub(crate) fn play_role(command: &str) -> Result<ExitCode, FakeAgentError> {
+pub(crate) fn run_role(command: &str) -> Result<ExitCode, FakeAgentError> {
     setsid()?;
     // Both in one pipe, in the order in which they come.
     rustix::stdio::dup2_stderr(io::stdout())?;

@@ -47,9 +47,9 @@ pub(crate) fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let finished = match args.as_slice() {
-        [swarm::ROLE, rest @ ..] => swarm::play_role(rest),
-        [child::ROLE, spec] => child::play_role(spec),
-        [command::ROLE, command] => command::play_role(command),
+        [swarm::ROLE, rest @ ..] => swarm::run_role(rest),
+        [child::ROLE, spec] => child::run_role(spec),
+        [command::ROLE, command] => command::run_role(command),
         args => work(args),
     };
     finished.unwrap_or_else(|problem| {

@@ -35,7 +35,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn lines(&self, lines: &[OutputLine]) -> io::Result<()> {
         let is_closed = self.lock();
-        if *is_closed { Ok(()) } else { tell(lines) }
+        if *is_closed { Ok(()) } else { write_lines(lines) }
     }
 
     /// Bytes that need not be an event.
@@ -51,7 +51,7 @@ impl Output {
             return Ok(());
         }
         *is_closed = true;
-        tell(lines)
+        write_lines(lines)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -63,7 +63,7 @@ impl Output {
     }
 }
 
-fn tell(lines: &[OutputLine]) -> io::Result<()> {
+fn write_lines(lines: &[OutputLine]) -> io::Result<()> {
     for line in lines {
         match line {
             OutputLine::Out(text) => write(format!("{text}\n").as_bytes())?,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Arguments for `codex_agent` that are below every ceiling of these tests.
-fn modest(world: &World, steps: Value) -> Value {
+fn limited_ceiling(world: &World, steps: Value) -> Value {
     and(world.fake(steps), json!({"sandbox": "read-only", "timeoutMs": 60_000}))
 }
 
@@ -60,10 +60,10 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
             "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
         ),
     ] {
-        let told = refusal(&world, and(modest(&world, json!([])), more));
+        let told = refusal(&world, and(limited_ceiling(&world, json!([])), more));
         assert_eq!(told, format!("{problem}{})\nnext: {next}", file.display()));
     }
-    let below = and(modest(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
+    let below = and(limited_ceiling(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
     let answer = world.server().call("codex_agent", below, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
 }

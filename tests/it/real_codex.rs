@@ -11,7 +11,7 @@ use connector_testing::{
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 /// The oldest with the flags that all need, the last that lists `--full-auto`, and the newest.
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
@@ -174,7 +174,7 @@ fn codex_that_waits_for_the_network_says_so_in_its_status() {
     let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
     let mut server = world.server();
     let id = start(&mut server, world.task("x"));
-    let status = eventually("the trouble in the status", PATIENCE, || {
+    let status = eventually("the trouble in the status", ANSWER_TIMEOUT, || {
         let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
         status.contains("waiting for network").then_some(status)
     });

@@ -18,7 +18,7 @@ use connector_testing::eventually;
 use regex::{NoExpand, Regex};
 use serde_json::Value;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{ANSWER_TIMEOUT, World};
 
 fn replay(name: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(format!("{name}.txt"));
@@ -121,7 +121,7 @@ impl TranscriptReplay {
 
     fn wait_for_the_task(&self) {
         let id = self.task.as_deref().expect("a task was begun");
-        eventually("the end of the task", PATIENCE, || {
+        eventually("the end of the task", ANSWER_TIMEOUT, || {
             (self.world.record(id)["status"] == "completed" && !self.world.data_dir().join("run").join(id).exists())
                 .then_some(())
         });
@@ -131,7 +131,7 @@ impl TranscriptReplay {
         let mut read = vec![];
         let mut progress = 0;
         loop {
-            let message = self.said.recv_timeout(PATIENCE).expect("the server answers");
+            let message = self.said.recv_timeout(ANSWER_TIMEOUT).expect("the server answers");
             let is_last = last(&message);
             // How many there are depends on how busy the machine is.
             progress += usize::from(message["method"] == "notifications/progress");

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{PropertyInput, cases};
 
-const PIECES: [&str; 48] = [
+const TEXT_FRAGMENTS: [&str; 48] = [
     "\n",
     "\n",
     " ",
@@ -57,7 +57,8 @@ const PIECES: [&str; 48] = [
 ];
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![9 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => any::<String>()];
+    let piece =
+        prop_oneof![9 => prop::sample::select(&TEXT_FRAGMENTS[..]).prop_map(str::to_owned), 1 => any::<String>()];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
 }
 

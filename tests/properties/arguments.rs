@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     PropertyInput, cases,
-    json::{any_value, nearly},
+    json::{any_value, damaged_value},
 };
 
 fn calls() -> Vec<Value> {
@@ -21,7 +21,7 @@ fn calls() -> Vec<Value> {
 }
 
 fn input() -> impl Strategy<Value = PropertyInput> {
-    let value = prop_oneof![3 => nearly(calls()), 1 => any_value()];
+    let value = prop_oneof![3 => damaged_value(calls()), 1 => any_value()];
     value.prop_map(|value| PropertyInput(value.to_string().into_bytes()))
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
 }
 
 /// Some of `originals`, most of them changed in some places.
-pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
+pub(crate) fn damaged_value(originals: Vec<Value>) -> impl Strategy<Value = Value> {
     let names = ["id", "type", "format", "status", "error", "message", "item", "text", "0123abcd", "89abcdef", ""];
     let edit = prop_oneof![
         5 => any_value().prop_map(JsonEdit::Replace),
@@ -58,8 +58,8 @@ pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
     let edits = prop::collection::vec((any::<Index>(), edit), 0..4);
     (prop::sample::select(originals), edits).prop_map(|(mut value, edits)| {
         for (at, edit) in edits {
-            let places = places(&value);
-            if let Some(place) = (!places.is_empty()).then(|| at.get(&places)) {
+            let value_paths = value_paths(&value);
+            if let Some(place) = (!value_paths.is_empty()).then(|| at.get(&value_paths)) {
                 change(&mut value, place, edit);
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
 }
 
 /// The places of all values inside of `value`, as JSON pointers.
-fn places(value: &Value) -> Vec<(String, String)> {
+fn value_paths(value: &Value) -> Vec<(String, String)> {
     let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
     let inside: Vec<(String, &Value)> = match value {
         Value::Object(table) => table.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -78,7 +78,7 @@ fn places(value: &Value) -> Vec<(String, String)> {
     let mut all = vec![];
     for (name, value) in inside {
         let here = format!("/{}", escape(&name));
-        all.extend(places(value).into_iter().map(|(parent, name)| (format!("{here}{parent}"), name)));
+        all.extend(value_paths(value).into_iter().map(|(parent, name)| (format!("{here}{parent}"), name)));
         all.push((String::new(), name));
     }
     all

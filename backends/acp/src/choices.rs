@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_found_wherever_the_agent_tells_of_it() {
+    fn modes_and_models_are_found_in_both_formats() {
         let models =
             json!({"models": {"currentModelId": "a", "availableModels": [{"modelId": "a"}, {"modelId": "b"}]}});
         let modes = json!({"modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]}});
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_set_where_the_two_ways_do_not_agree_and_an_option_is_known_by_its_category() {
+    fn conflicting_reports_cause_a_request_and_options_are_found_by_category() {
         let opened = json!({
             "modes": {"currentModeId": "plan", "availableModes": [{"id": "plan"}, {"id": "build"}]},
             "configOptions": [

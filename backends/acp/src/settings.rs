@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_that_is_known_needs_nothing_but_its_name() {
+    fn a_known_agent_needs_only_its_name() {
         for preset in PRESETS {
             let (settings, own) = read(json!({"preset": preset})).expect("it is known");
             assert!(!settings.program.is_empty() && own.install_hint.is_some(), "{preset}");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_is_known_is_known_by_its_program() {
+    fn a_known_agent_is_recognized_by_its_program() {
         for (program, is_known) in [("gemini", true), ("/opt/bin/gemini", true), ("~/gemini", true), ("gemini2", false)]
         {
             let (settings, own) = read(json!({"program": program})).expect("good settings");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_its_key() {
+    fn each_problem_names_its_key() {
         for (settings, key, words) in [
             (json!({}), "program", "is missing"),
             (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),

@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_was_cut_in_two_is_one_character_again() {
+    fn a_split_surrogate_pair_is_rejoined() {
         assert_eq!(joined(&["a\\ud83d", "\\ude00b"]), "a\u{1f600}b");
         assert_eq!(joined(&["\\ud83d", "\\ude00\\ud83d", "\\ude01"]), "\u{1f600}\u{1f601}");
         assert_eq!(joined(&["a\\ud83d", "", "\\ude00"]), "a\u{1f600}", "an empty chunk ends nothing");
     }
 
     #[test]
-    fn halves_that_do_not_belong_together_stay_apart() {
+    fn surrogates_that_do_not_match_stay_apart() {
         assert_eq!(joined(&["a\\ud83d", "b", "\\ude00"]), "a\u{fffd}b\u{fffd}");
         assert_eq!(joined(&["a\\ud83d", "\u{fffd}b"]), "a\u{fffd}\u{fffd}b");
         assert_eq!(joined(&["a\u{fffd}", "\\ude00b"]), "a\u{fffd}\u{fffd}b");

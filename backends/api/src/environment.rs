@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_git_calls_local_to_a_repository_is_inherited() {
+    fn git_variables_local_to_a_repository_are_not_inherited() {
         let listed = std::process::Command::new("git").args(["rev-parse", "--local-env-vars"]).output();
         let listed = String::from_utf8(listed.expect("git is installed").stdout).expect("they are names");
         let listed: Vec<&str> = listed.lines().collect();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_describes_another_process_is_not_inherited_and_settings_are() {
+    fn process_specific_variables_are_not_inherited_and_settings_are() {
         let others =
             ["PWD", "OLDPWD", "INIT_CWD", "GIT_AUTHOR_DATE", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"];
         let settings = [
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn pass_and_set_bring_back_what_they_name() {
+    fn pass_and_set_restore_the_variables_they_name() {
         let passed = rules(serde_json::json!({"pass": ["GIT_*", "HOME"]}));
         assert_eq!(names(passed.apply(environment(&["GIT_DIR", "HOME", "PWD"]))), ["GIT_DIR", "HOME"]);
         let set = rules(serde_json::json!({"set": {"GIT_DIR": "theirs", "GIT_EDITOR": "ed"}}));
@@ -252,19 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn remove_takes_names_and_beginnings() {
+    fn remove_accepts_names_and_prefixes() {
         let rules = rules(serde_json::json!({"remove": ["SECRET_*", "TOKEN"]}));
         assert_eq!(names(rules.apply(environment(&["SECRET_A", "TOKEN", "TOKENS", "PATH"]))), ["PATH", "TOKENS"]);
     }
 
     #[test]
-    fn what_is_admitted_is_not_removed_and_no_more_passes_because_of_it() {
+    fn admitted_variables_are_kept_and_admit_passes_nothing_else() {
         let rules = rules(serde_json::json!({"pass": ["A*", "B*"], "remove": ["A*", "B*"], "admit": ["A_*", "C"]}));
         assert_eq!(names(rules.apply(environment(&["A_KEY", "AB", "B", "C"]))), ["A_KEY"]);
     }
 
     #[test]
-    fn a_star_stands_for_any_characters_wherever_it_is() {
+    fn a_star_matches_any_characters_at_any_position() {
         for (pattern, matching, others) in [
             ("A", &["A"][..], &["", "AA", "a"][..]),
             ("A*", &["A", "AB"], &["", "BA"]),

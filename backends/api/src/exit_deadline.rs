@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_works_again_is_left_alone() {
+    fn an_agent_that_resumes_work_is_left_alone() {
         let mut deadline = ExitDeadline::new("Agent", EXIT_TIMEOUT);
         assert_eq!((deadline.cancel(), deadline.overdue()), (None, vec![]));
         deadline.begin();

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_waits_for_is_ignored() {
+    fn an_unexpected_answer_is_ignored() {
         let mut rpc = asked();
         for stranger in
             [json!({"id": 3, "result": 1}), json!({"id": "1", "result": 1}), json!({"id": null, "result": 1})]
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn other_objects_are_no_messages() {
+    fn other_objects_are_not_messages() {
         for other in [json!({}), json!([]), json!({"id": 1}), json!({"method": 1}), json!({"result": 1})] {
             assert_eq!(asked().read(other.clone()), None, "{other}");
         }
     }
 
     #[test]
-    fn a_broken_line_is_a_lost_answer_if_it_looks_like_one_and_somebody_waits() {
+    fn an_unreadable_line_counts_as_the_lost_answer_to_a_pending_request() {
         for (line, is_lost) in [
             (&br#"{"jsonrpc":"2.0","result":{"x":"#[..], true),
             (br#"{"id":4,"error":{"code":-1,"#, true),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_agent_asks_is_answered_under_its_own_id() {
+    fn requests_of_the_agent_are_answered_under_their_ids() {
         assert_eq!(answer(&json!("a"), json!({})), b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{}}\n");
         let refusal = String::from_utf8(refuse(&json!(0), "fs/read")).expect("it is JSON");
         assert!(refusal.contains("\"id\":0") && refusal.contains("-32601") && refusal.contains("no fs/read"));

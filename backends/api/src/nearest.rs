@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
+    fn a_typo_is_recognized_and_a_different_word_is_not() {
         const KNOWN: [&str; 3] = ["model", "workdir", "extra_args"];
         for (word, meant) in [
             ("modle", Some("model")),

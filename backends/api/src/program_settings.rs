@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_keys_and_own_ones_are_read_together_and_none_is_required() {
+    fn shared_and_kind_specific_keys_are_read_together_and_all_are_optional() {
         let (shared, own) = RULES.read_with::<KindKeys>(json!({})).expect("no key is required");
         let expected = ProgramSettings {
             program: "agent".into(),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_without_a_usual_program_needs_one_and_may_say_how() {
+    fn a_kind_without_a_default_program_requires_one() {
         let nameless = ProgramRules::new("the agent", "");
         assert!(nameless.read(json!({})).is_err_and(|problem| problem.problem.contains("is needed")));
         let helpful = ProgramRules { without_program: Some("is missing; set `preset`"), ..nameless };

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_call_s_model_comes_before_the_configured_one_and_neither_is_an_option() {
+    fn the_calls_model_overrides_the_configured_one_and_neither_can_be_an_option() {
         let model = |asked: Option<&str>, configured| {
             let mut request = AgentRequest::new("", "/", Sandbox::ReadOnly);
             request.model = asked.map(str::to_owned);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_known_by_its_form() {
+    fn a_uuid_is_recognized_by_its_format() {
         assert!(is_uuid("0199a213-81c0-7800-8aa1-bbab2a035a53") && is_uuid("0199A213-81C0-7800-8AA1-BBAB2A035A53"));
         for other in ["", "latest", "1", "0199a213-81c0-7800-8aa1-bbab2a035a5", "0199a213-81c0-7800-8aa1-bbab2a035a5g"]
         {

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn good_settings_are_read() {
+    fn valid_settings_are_read() {
         let settings: TestSettings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
         assert_eq!(settings.program, "x");
     }

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_ends_once_and_a_second_of_its_id_replaces_it() {
+    fn an_item_ends_once_and_a_duplicate_id_replaces_it() {
         let mut items = UnfinishedItems::default();
         assert!(items.begin("a", 1, 0));
         assert!(!items.begin("a", 2, 0));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_are_forgotten_when_there_are_too_many() {
+    fn the_oldest_items_are_dropped_when_there_are_too_many() {
         let mut items = UnfinishedItems::default();
         for number in 0..=MAX_ITEMS {
             items.begin(&number.to_string(), number, 0);

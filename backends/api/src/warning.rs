@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unfinished_work_is_named_as_far_as_there_is_room() {
+    fn unfinished_work_is_listed_up_to_a_limit() {
         let message = |work: &[&str]| Warning::unfinished(work.iter().copied()).map(|warning| warning.message);
         let end = "had not ended, as far as reported, when the turn ended, and may be unfinished";
         assert_eq!(message(&[]), None);

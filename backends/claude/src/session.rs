@@ -213,13 +213,13 @@ impl AgentSession for ClaudeSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.unexpected_session.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let line = self.reader.read(bytes);
         let problem_events = line.problem_events();
         let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
         let events: Vec<_> = events.chain(problem_events).collect();
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.unexpected_session.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }

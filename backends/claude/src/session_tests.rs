@@ -28,7 +28,7 @@ fn result(more: Value) -> Value {
 }
 
 #[test]
-fn a_run_is_told_in_the_words_of_the_contract() {
+fn a_run_becomes_contract_events() {
     let block = |block: Value| json!({"type": "assistant", "message": {"content": [block]}});
     let end = |id: &str, text: &str, failed: bool| {
         json!({"type": "user", "message": {"content": [
@@ -68,7 +68,7 @@ fn a_run_is_told_in_the_words_of_the_contract() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+fn a_failure_quotes_the_agent_and_adds_advice() {
     let failed = |said: &str| result(json!({"is_error": true, "result": said}));
     for (said, cause, advice) in [
         ("Invalid API key · Please run /login", Some(Cause::NotLoggedIn), Some("ANTHROPIC_API_KEY")),
@@ -91,7 +91,7 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
 }
 
 #[test]
-fn another_session_than_it_was_told_is_a_failure() {
+fn an_unexpected_session_is_a_failure() {
     let (steps, verdict) =
         run(Some("ffffffff-81c0-4800-8aa1-bbab2a035a53"), &[init(), result(json!({}))], "", Exit::Code(0));
     assert!(
@@ -124,7 +124,7 @@ fn answered(lines: &[Value], last: &str) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
+fn the_last_nonblank_message_is_the_answer_and_gets_a_warning_if_work_follows() {
     for blank in ["", " \n"] {
         assert_eq!(
             answered(&[says("three bugs"), says(blank)], blank),
@@ -187,7 +187,7 @@ fn stderr_does_not_explain_a_completed_turn() {
 }
 
 #[test]
-fn a_built_in_command_is_a_failure_because_it_calls_no_model() {
+fn a_built_in_command_fails_because_no_model_was_called() {
     let mut help = says("/help isn't available in this environment");
     help["message"]["model"] = "<synthetic>".into();
     for lines in [vec![init(), help], vec![init()]] {
@@ -206,7 +206,7 @@ fn the_session_writes_the_prompt_it_is_given_and_closes_stdin() {
 }
 
 #[test]
-fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
+fn claude_code_gets_time_to_exit_once_background_tasks_end() {
     let mut session = Box::new(ClaudeSession::new(None, None));
     let mut hear = |line: Value| {
         session.stdout(Line::Whole(line.to_string().as_bytes())).into_iter().rev().find_map(|step| match step {
@@ -226,7 +226,7 @@ fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
 }
 
 #[test]
-fn a_background_task_that_has_not_ended_gets_a_warning() {
+fn an_unfinished_background_task_gets_a_warning() {
     let unfinished = |lines: &[Value]| {
         let mut session = ClaudeSession::new(None, None);
         for line in lines {
@@ -243,7 +243,7 @@ fn a_background_task_that_has_not_ended_gets_a_warning() {
 }
 
 #[test]
-fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
+fn claude_codes_own_messages_are_neither_work_nor_an_answer() {
     let words = "Not logged in · Please run /login";
     let mut notice = says(words);
     notice["message"]["model"] = "<synthetic>".into();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sandbox_is_asked_for_in_the_words_of_each_version() {
+    fn each_sandbox_uses_the_flags_of_the_installed_version() {
         for version in VERSIONS {
             // This version reads a project's settings whether it is trusted or not.
             let settings = if version == "0.80.0" { json!({"project_settings": "trust"}) } else { json!({}) };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_of_the_call_wins_and_none_is_made_up() {
+    fn the_model_of_the_call_wins_and_none_is_invented() {
         let of = |settings, model| args("0.169.0", settings, Sandbox::ReadOnly, model);
         assert_eq!(of(json!({}), None), "exec --json --sandbox read-only -");
         assert_eq!(of(json!({"model": "a"}), None), "exec --json --sandbox read-only --model a -");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_session_is_named_behind_all_options() {
+    fn a_resumed_session_is_named_after_all_options() {
         let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
         let ask = |version: &str, session: &str| {
             let project_settings = if version == "0.80.0" { ProjectSettings::Trust } else { ProjectSettings::Ignore };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_codex_would_not_take_is_refused() {
+    fn prompts_that_codex_would_reject_are_refused() {
         let refuse = |prompt: &str, model: Option<&str>| {
             launch(
                 &settings(),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_not_listed_is_never_passed() {
+    fn a_flag_missing_from_the_help_is_never_passed() {
         let without = |flags: &[&str]| {
             let mut installed = installed("0.169.0");
             flags.iter().for_each(|flag| assert!(installed.features.remove(*flag), "{flag} was listed"));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_sandbox_flag_only_full_auto_is_left() {
+    fn without_the_sandbox_flag_only_full_auto_remains() {
         let help = "  --full-auto\n  --json\n  --help\n".to_owned();
         let mut answers = Recording::of("0.47.0").answers();
         answers[1].stdout = help;

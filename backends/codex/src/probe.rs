@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn full_auto_is_found_until_0_125_and_no_longer() {
+    fn full_auto_is_found_up_to_0_125() {
         let has = |version| {
             let installed = understand(&Recording::of(version).answers()).expect("a recorded version works");
             installed.features.contains("--full-auto")
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_is_not_understood() {
+    fn another_program_is_rejected() {
         for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next", "codex devshell: loaded", "0.171.0 codex"] {
             assert!(matches!(understood(version, HELP), Err(ProbeProblem::NotUnderstood { .. })), "{version:?}");
         }
@@ -207,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_only_mentioned_is_not_there() {
+    fn a_flag_mentioned_only_in_prose_does_not_count() {
         let features = understood("codex-cli 0.169.0", HELP).expect("a usable help").features;
         assert_eq!(features.into_iter().collect::<Vec<_>>(), ["--help", "--json", "--sandbox", "-h", "-s"]);
     }
 
     #[test]
-    fn a_sandbox_that_the_help_does_not_list_is_not_enforced() {
+    fn a_sandbox_missing_from_the_help_is_not_enforced() {
         let help = HELP.replace("As -a", "[possible values: read-only,\n          workspace-write] As -a");
         let installed = understood("codex-cli 0.169.0", &help).expect("a usable help");
         assert_eq!(installed.sandboxes, [Sandbox::ReadOnly, Sandbox::WorkspaceWrite]);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_told_in_codex_words() {
+    fn the_login_status_quotes_codex() {
         let recording = Recording::of("0.169.0");
         let Login::No { said, .. } = understand_login(&recording.login("login-status", 1)) else {
             panic!("not logged in")

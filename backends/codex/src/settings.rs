@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_carry_safety_or_the_protocol_are_refused_in_every_spelling() {
+    fn reserved_arguments_are_refused_in_every_spelling() {
         for forbidden in [
             "--json",
             "--experimental-json",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn configuration_that_undoes_the_sandbox_is_refused_in_every_spelling() {
+    fn configuration_that_weakens_the_sandbox_is_refused_in_every_spelling() {
         for args in [
             &["-c", "sandbox_mode=\"danger-full-access\""][..],
             &["-csandbox_mode=x"],
@@ -199,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn other_arguments_are_taken() {
+    fn other_arguments_are_accepted() {
         let args = ["-c", "model_reasoning_effort=high", "--profile", "work", "-c", "model_providers.mcp_servers.x=1"];
         assert_eq!(refusal(&args), None);
     }
 
     #[test]
-    fn a_project_is_ignored_unless_it_is_to_be_trusted() {
+    fn project_settings_are_ignored_unless_trusted() {
         let read = |word: &str| read(json!({ "project_settings": word })).map(|(_, own)| own.project_settings);
         assert_eq!(CodexSettings::default().project_settings, ProjectSettings::Ignore);
         assert_eq!(read("ignore"), Ok(ProjectSettings::Ignore));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_none_is_refused() {
+    fn an_invalid_model_name_is_refused() {
         for model in ["", " ", "-m", "a\nb"] {
             assert_eq!(read(json!({ "model": model })).expect_err("no name of a model").key, "model");
         }

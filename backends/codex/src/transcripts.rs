@@ -61,7 +61,7 @@ fn commands_begin_and_end_under_one_id_with_their_exit_code() {
 }
 
 #[test]
-fn a_failure_is_told_in_codex_own_words_with_advice() {
+fn a_failure_quotes_codex_and_adds_advice() {
     for (name, said, advice) in [
         ("model-failure", "mock says no", None),
         ("unknown-model", "The model `nope` does not exist", Some("leave `model` out")),
@@ -88,7 +88,7 @@ fn a_failure_is_told_in_codex_own_words_with_advice() {
 }
 
 #[test]
-fn notices_on_the_way_are_transient_and_only_the_failed_turn_is_fatal() {
+fn errors_before_a_failed_turn_are_transient() {
     let (events, verdict) = Recording::of("0.169.0").run("stream-cut", Exit::Code(1));
     let transient = events.iter().filter(|event| matches!(event, AgentEvent::TransientError { .. })).count();
     let fatal = events.iter().filter(|event| matches!(event, AgentEvent::FatalError { .. })).count();
@@ -97,7 +97,7 @@ fn notices_on_the_way_are_transient_and_only_the_failed_turn_is_fatal() {
 }
 
 #[test]
-fn waiting_for_the_network_is_what_a_stopped_run_says() {
+fn a_stopped_run_reports_that_it_waited_for_the_network() {
     for (version, said) in [("0.169.0", "Reconnecting... waiting for network"), ("0.47.0", "Re-connecting... 3/5")] {
         let failure = failure(version, "no-network", Exit::Signal(9));
         assert!(failure.message.starts_with(said), "{failure:?}");
@@ -106,7 +106,7 @@ fn waiting_for_the_network_is_what_a_stopped_run_says() {
 }
 
 #[test]
-fn a_turn_that_got_over_its_notices_is_complete() {
+fn a_turn_that_recovered_from_errors_is_completed() {
     let lines = [
         r#"{"type":"turn.started"}"#,
         r#"{"type":"error","message":"Reconnecting... 1/5 (x)"}"#,
@@ -119,7 +119,7 @@ fn a_turn_that_got_over_its_notices_is_complete() {
 }
 
 #[test]
-fn an_interrupted_run_is_no_success_even_with_exit_code_0() {
+fn an_interrupted_run_fails_even_with_exit_code_0() {
     for (version, exit) in [("0.47.0", 0), ("0.105.0", 0), ("0.125.0", 1), ("0.169.0", 1)] {
         let failure = failure(version, "interrupted", Exit::Code(exit));
         let said = format!("Codex ended with exit code {exit} before its turn was complete, and did not say why");
@@ -128,7 +128,7 @@ fn an_interrupted_run_is_no_success_even_with_exit_code_0() {
 }
 
 #[test]
-fn a_command_line_that_is_not_taken_asks_for_another_probe() {
+fn a_rejected_command_line_requests_another_probe() {
     for version in ["0.47.0", "0.125.0", "0.169.0"] {
         match Recording::of(version).run("usage-error", Exit::Code(2)).1.outcome {
             Outcome::CommandLineRefused(failure) => {
@@ -141,7 +141,7 @@ fn a_command_line_that_is_not_taken_asks_for_another_probe() {
 }
 
 #[test]
-fn a_todo_list_is_told_each_time_it_changes() {
+fn a_todo_list_is_reported_each_time_it_changes() {
     let (events, _) = Recording::of("0.105.0").run("todo-list", Exit::Code(0));
     let done = events.iter().filter_map(|event| match event {
         AgentEvent::TodoList { items } => Some(items.iter().filter(|item| item.completed).count()),
@@ -151,7 +151,7 @@ fn a_todo_list_is_told_each_time_it_changes() {
 }
 
 #[test]
-fn a_tool_call_tells_its_error_in_every_version() {
+fn the_error_of_a_tool_call_is_reported_in_every_version() {
     let errors = |version| {
         let (events, _) = Recording::of(version).run("mcp-tool", Exit::Code(0));
         let errors = events.into_iter().filter_map(|event| match event {
@@ -167,7 +167,7 @@ fn a_tool_call_tells_its_error_in_every_version() {
 }
 
 #[test]
-fn what_is_not_known_is_kept_as_it_came() {
+fn unknown_events_are_kept_verbatim() {
     let (events, verdict) = Recording::of("0.169.0").run("web-search", Exit::Code(0));
     let search = |event: &&AgentEvent| {
         let AgentEvent::Other { kind, raw } = event else { return false };
@@ -182,14 +182,14 @@ fn what_is_not_known_is_kept_as_it_came() {
 }
 
 #[test]
-fn warnings_are_no_failures() {
+fn warnings_do_not_fail_a_run() {
     let (events, _) = Recording::of("0.169.0").run("unknown-model", Exit::Code(1));
     let warning = |event: &AgentEvent| matches!(event, AgentEvent::Warning { message } if message.contains("metadata"));
     assert_eq!(events.iter().filter(|event| warning(event)).count(), 1);
 }
 
 #[test]
-fn lines_too_long_to_hold_still_count() {
+fn overlong_lines_still_count() {
     let mut session = Box::new(CodexSession::default());
     let mut head = |head: &[u8]| session.stdout(Line::TooLong { head, length: 9_000_000 });
     let steps = head(br#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"0123"#);
@@ -205,14 +205,14 @@ fn lines_too_long_to_hold_still_count() {
 }
 
 #[test]
-fn a_failed_turn_too_long_to_hold_is_a_failure() {
+fn a_failed_turn_in_an_overlong_line_is_a_failure() {
     let mut session = Box::new(CodexSession::default());
     session.stdout(Line::TooLong { head: br#"{"type":"turn.failed","error":{"message":"xx"#, length: 9_000_000 });
     assert!(matches!(session.finish(Exit::Code(0)).outcome, Outcome::Failed(_)));
 }
 
 #[test]
-fn a_run_that_begins_another_thread_than_it_was_told_is_stopped_and_has_failed() {
+fn a_run_in_an_unexpected_thread_is_stopped_and_fails() {
     let started = br#"{"type":"thread.started","thread_id":"0199a213-81c0-7800-8aa1-bbab2a035a53"}"#;
     let completed = br#"{"type":"turn.completed","usage":{}}"#;
     for (resumed, is_it) in

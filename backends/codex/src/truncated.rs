@@ -29,14 +29,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_are_found_in_the_beginning() {
+    fn both_kinds_are_found_in_a_truncated_line() {
         let head =
             br#"{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"a \"type\":\"b\" "#;
         assert_eq!(kinds(head), Some(TruncatedKinds { event: "item.completed", item: "agent_message" }));
     }
 
     #[test]
-    fn a_word_of_a_text_is_no_kind() {
+    fn a_type_inside_a_string_is_ignored() {
         let head = br#"{"type":"turn.failed","error":{"message":"\"type\":\"x\" "#;
         assert_eq!(kinds(head), Some(TruncatedKinds { event: "turn.failed", item: "" }));
         assert_eq!(kinds(br#"xxx "type":"error""#), None);

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn any_path_reads_back_from_the_table() {
+    fn any_path_survives_a_round_trip_through_the_table() {
         for name in [
             "a b",
             "it's",

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_a_provider_is_taken_out_of_its_json() {
+    fn a_providers_message_is_extracted_from_its_json() {
         let body = r#"{"error": {"message": "no", "type": "t", "code": null}}"#;
         assert_eq!(without_json(body), "no");
         assert_eq!(without_json(&format!("status 400: {body}")), "status 400: no");

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_joined_where_that_is_said() {
+    fn chunks_are_joined_when_configured() {
         let lines = [json!({"delta": "a"}), json!({"delta": "b"})];
         let joined = run(rules(json!({"message": ["delta"], "answer": "joined"})), &lines, Exit::Code(0));
         assert_eq!(joined.answer.as_deref(), Some("ab"));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_pieces_are_kept_within_a_bound_and_without_halves() {
+    fn joined_chunks_are_bounded_and_surrogates_are_rejoined() {
         let mut session = Box::new(JsonSession::new("agent", rules(json!({"message": ["delta"], "answer": "joined"}))));
         for text in [r"a\ud83d", r"\ude00"] {
             session.stdout(Line::Whole(format!(r#"{{"delta":"{text}"}}"#).as_bytes()));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_told() {
+    fn an_invalid_rule_is_reported() {
         for (rule, words) in
             [("", "empty"), ("type=text", "comes last"), ("text part.text", "no condition"), ("=x y", "no condition")]
         {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_follow_at_the_end_unless_they_have_a_place() {
+    fn argument_lists_are_appended_unless_placed() {
         assert_eq!(args(json!({}), None), ["run", "--dir=/a {b}", "--no-write"]);
         assert_eq!(args(json!({}), Some("m")), ["run", "--dir=/a {b}", "--no-write", "--model", "m"]);
         let placed = json!({"args": ["{model_args}", "{sandbox_args}", "run"]});
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_refused_where_it_cannot_be_passed_on() {
+    fn a_model_is_refused_when_it_cannot_be_passed() {
         for model in ["", " ", "-x", "a\nb"] {
             assert!(matches!(launched(json!({}), "x", Some(model)), Err(Unsupported::Value { .. })), "{model:?}");
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_is_an_argument_stands_alone_at_the_end() {
+    fn a_prompt_argument_comes_last_and_alone() {
         let launch = launched(json!({"prompt": "argument"}), "--help", Some("m")).expect("an ordinary request");
         assert_eq!(launch.args, ["run", "--dir=/a {b}", "--no-write", "--model", "m", "--", "--help"]);
         assert_eq!(launch.prompt, PromptDelivery::Argument);

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_long_keeps_its_end_and_says_so() {
+    fn an_overlong_answer_keeps_its_end_and_is_marked() {
         let verdict = run(&["first", &"x".repeat(MAX_ANSWER_BYTES), "last"], &[], Exit::Code(0));
         let answer = verdict.answer.expect("the end is kept");
         assert!(answer.starts_with("(cut to its last 1048576 bytes") && answer.ends_with("last"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_by_stderr_or_else_by_stdout() {
+    fn a_failure_quotes_stderr_or_else_stdout() {
         assert_eq!(said(run(&["out"], &["err"], Exit::Code(1))), "err");
         assert_eq!(said(run(&["out"], &[" "], Exit::Code(1))), "out");
         assert_eq!(said(run(&["out"], &[], Exit::Signal(15))), "out");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_run_had_written_is_kept() {
+    fn the_output_of_a_failed_run_is_kept() {
         assert_eq!(run(&["half"], &["err"], Exit::Code(1)).answer.as_deref(), Some("half"));
     }
 }

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_double_dash_is_ours_when_the_prompt_is_an_argument() {
+    fn a_double_dash_is_reserved_when_the_prompt_is_an_argument() {
         let mut both = settings("prompt", json!("argument"));
         both["args"] = json!(["--"]);
         assert_eq!(read(both.clone()).expect_err("two double dashes").key, "args");
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn sandboxes_may_differ_by_their_name_alone() {
+    fn sandboxes_may_differ_only_by_name() {
         let mut named = settings("args", json!(["--sandbox", "{sandbox}"]));
         named["sandboxes"] = json!({"read-only": [], "workspace-write": []});
         assert!(read(named).is_ok());

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_are_written_twice() {
+    fn doubled_braces_are_literal() {
         assert_eq!(filled("{{\"a\": {{}}}}").as_deref(), Ok("{\"a\": {}}"));
         assert_eq!(filled("{{model}}").as_deref(), Ok("{model}"));
         for lone in ["{", "}", "a{b", "a}b", "{model"] {

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_asked_for_stands_in_the_command_line() {
+    fn the_whole_request_appears_in_the_command_line() {
         let launch = launched(|_, _| ()).expect("an ordinary request");
         let wanted = [
             "--output-format=stream-json",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_option_is_passed_that_the_help_does_not_list() {
+    fn options_missing_from_the_help_are_not_passed() {
         let without = |flag: &str| launched(|_, installed| assert!(installed.features.remove(flag)));
         assert!(without("--skip-trust").is_ok_and(|launch| !launch.args.contains(&"--skip-trust".to_owned())));
         assert!(matches!(without("--model"), Err(Unsupported::MissingFlag { .. })));
@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_named_by_its_id_and_not_by_its_place() {
+    fn a_session_is_named_by_its_id_not_its_position() {
         for session in ["latest", "1", "--help", ""] {
             assert!(launched(|request, _| request.resume = Some(session.into())).is_err(), "{session:?}");
         }
     }
 
     #[test]
-    fn a_task_that_would_not_reach_the_model_as_it_is_is_refused() {
+    fn a_task_that_would_be_altered_before_the_model_is_refused() {
         let taken = |prompt: &str| launched(|request, _| request.prompt = prompt.into()).is_ok();
         for prompt in [" \n", "/fix it", "/help", "/git:commit", "/\n", &"x".repeat(MAX_PROMPT_BYTES + 1)] {
             assert!(!taken(prompt), "{:?}", &prompt[..prompt.len().min(20)]);

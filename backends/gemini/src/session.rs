@@ -183,7 +183,7 @@ impl AgentSession for GeminiSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.unexpected_session.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let line = self.reader.read(bytes);
         let problem_events = line.problem_events();
         let read: Vec<_> = line.objects.into_iter().filter_map(|object| self.read(object)).collect();
@@ -196,7 +196,7 @@ impl AgentSession for GeminiSession {
         };
         let wait = wait.filter(|_| is_understood);
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.unexpected_session.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }
 

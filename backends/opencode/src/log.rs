@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_is_read_whatever_stands_in_it() {
+    fn every_field_is_read_whatever_its_value() {
         let line =
             r#"timestamp=2026-11-26T13:20:49.857Z level=INFO message="creating instance" directory="/a b \"q" n=1"#;
         let entry = LogEntry::read(line).expect("a line of the log");
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_field_holds_is_no_field() {
+    fn text_inside_a_value_is_not_a_field() {
         let entry = LogEntry::read(r#"timestamp=1 message=failed error="x: message=other directory=/x" cause="cut"#);
         let entry = entry.expect("a line of the log");
         assert_eq!((entry.field("directory"), entry.error()), (None, Some("x: message=other directory=/x")));

@@ -230,7 +230,7 @@ impl AgentSession for OpenCodeSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.unexpected_session.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
@@ -241,7 +241,7 @@ impl AgentSession for OpenCodeSession {
             Line::TooLong { head, length } => self.too_long(head, length),
         };
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.unexpected_session.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = match self.step_ended.as_deref() {
             _ if events.is_empty() => None,
             Some(LAST_STEP) => self.exit_deadline.begin(),
@@ -266,9 +266,12 @@ impl AgentSession for OpenCodeSession {
         };
         match (entry.message(), entry.error()) {
             ("creating instance", _) => {
-                let had_strayed = self.unexpected_session.is_some();
+                let had_unexpected_session = self.unexpected_session.is_some();
                 self.check_directory(entry.field("directory").unwrap_or_default());
-                (self.unexpected_session.is_some() && !had_strayed).then_some(Step::Finished).into_iter().collect()
+                (self.unexpected_session.is_some() && !had_unexpected_session)
+                    .then_some(Step::Finished)
+                    .into_iter()
+                    .collect()
             }
             // The small model only finds a title.
             ("stream error", Some(error)) if entry.field("small") != Some("true") => {

@@ -42,7 +42,7 @@ fn failure(verdict: &Verdict) -> &AgentFailure {
 }
 
 #[test]
-fn a_run_is_told_in_the_words_of_the_contract() {
+fn a_run_becomes_contract_events() {
     let (steps, verdict) = run(None, recording!("success-1.18.33.jsonl"), "", Exit::Code(0));
     let events = events(&steps);
     let count = |wanted: fn(&AgentEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -68,7 +68,7 @@ fn a_run_is_told_in_the_words_of_the_contract() {
 }
 
 #[test]
-fn tokens_are_those_of_all_steps_each_counted_as_the_contract_does() {
+fn tokens_of_all_steps_are_added_as_the_contract_counts_them() {
     let step = |input: u64| {
         let tokens = json!({"input": input, "output": 10, "reasoning": 3, "cache": {"read": 50, "write": 7}});
         line("step_finish", json!({"reason": "stop", "tokens": tokens}))
@@ -80,7 +80,7 @@ fn tokens_are_those_of_all_steps_each_counted_as_the_contract_does() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+fn a_failure_quotes_the_agent_and_adds_advice() {
     let said = |stdout: &str, stderr: &str| failure(&run(None, stdout, stderr, Exit::Code(1)).1).clone();
     let refused = said(recording!("unauthorized-1.18.33.jsonl"), recording!("unauthorized-1.18.33.stderr"));
     assert_eq!((refused.message.as_str(), refused.cause), ("Incorrect API key provided", Some(Cause::NotLoggedIn)));
@@ -111,7 +111,7 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
 }
 
 #[test]
-fn an_error_is_a_failure_whatever_was_said_and_whatever_the_exit_code() {
+fn an_error_is_a_failure_despite_messages_and_exit_code_0() {
     let text = line("text", json!({"text": "done"}));
     let (steps, verdict) = run(None, &(text + recording!("unauthorized-1.18.33.jsonl")), "", Exit::Code(0));
     assert_eq!(failure(&verdict).message, "Incorrect API key provided");
@@ -119,7 +119,7 @@ fn an_error_is_a_failure_whatever_was_said_and_whatever_the_exit_code() {
 }
 
 #[test]
-fn a_task_that_stopped_in_the_middle_is_no_success_although_the_exit_code_is_0() {
+fn an_unfinished_task_fails_even_with_exit_code_0() {
     let (_, verdict) =
         run(None, recording!("rejected-1.18.33.jsonl"), recording!("rejected-1.18.33.stderr"), Exit::Code(0));
     let failure_of_it = failure(&verdict);
@@ -140,7 +140,7 @@ fn a_task_that_stopped_in_the_middle_is_no_success_although_the_exit_code_is_0()
 }
 
 #[test]
-fn requests_that_are_made_again_are_told_and_not_those_for_a_title() {
+fn retried_requests_are_reported_except_for_titles() {
     let log = recording!("unauthorized-1.18.33.stderr");
     let (steps, _) = run(None, "", log, Exit::Code(1));
     let troubles = events(&steps).len();
@@ -168,7 +168,7 @@ fn a_session_that_belongs_to_another_directory_is_stopped_before_it_works_there(
 }
 
 #[test]
-fn a_session_is_gone_on_with_where_it_belongs_and_another_one_is_a_failure() {
+fn a_session_is_resumed_in_its_directory_and_an_unexpected_one_is_a_failure() {
     let (out, log) = (recording!("resumed-1.18.33.jsonl"), recording!("resumed-1.18.33.stderr"));
     let first: Value = serde_json::from_str(out.lines().next().expect("it has lines")).expect("a line is JSON");
     let own = first["sessionID"].as_str().expect("every line names its session");
@@ -186,7 +186,7 @@ fn a_session_is_gone_on_with_where_it_belongs_and_another_one_is_a_failure() {
 }
 
 #[test]
-fn a_command_line_that_is_not_taken_is_told_from_a_task_that_failed() {
+fn a_rejected_command_line_differs_from_a_failed_task() {
     let help = recording!("usage-error-1.18.33.stderr");
     assert!(matches!(run(None, "", help, Exit::Code(1)).1.outcome, Outcome::CommandLineRefused(_)));
     let spoken = line("text", json!({"text": "x"}));
@@ -194,7 +194,7 @@ fn a_command_line_that_is_not_taken_is_told_from_a_task_that_failed() {
 }
 
 #[test]
-fn what_is_new_is_kept_and_what_is_too_long_is_told_of() {
+fn unknown_events_are_kept_and_overlong_lines_are_reported() {
     let (steps, _) = run(None, &line("no_such_event", json!({"x": 1})), "", Exit::Code(0));
     assert!(
         matches!(events(&steps)[1], AgentEvent::Other { kind, raw } if kind == "no_such_event" && raw.contains("\"x\":1"))
@@ -220,7 +220,7 @@ fn completed(lines: &[String]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
+fn the_last_nonblank_message_is_the_answer_and_gets_a_warning_if_work_follows() {
     let text = |text: &str| line("text", json!({"text": text}));
     let work = line("tool_use", json!({"tool": "read", "state": {"status": "completed"}}));
     let stop = line("step_finish", json!({"reason": "stop"}));
@@ -241,7 +241,7 @@ fn stderr_does_not_explain_a_completed_turn() {
 }
 
 #[test]
-fn opencode_has_a_moment_to_exit_after_its_last_step() {
+fn opencode_gets_time_to_exit_after_its_last_step() {
     let mut session = Box::new(OpenCodeSession::new(None));
     let mut hear = |line: String| {
         session.stdout(Line::Whole(line.trim().as_bytes())).into_iter().rev().find_map(|step| match step {

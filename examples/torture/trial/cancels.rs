@@ -11,12 +11,12 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::{
-    look::{Process, TaskTree},
     plan::{EnvClearing, Plan, StopBehaviour},
+    process_scan::{Process, TaskTree},
     report::{TimeBound, Timing},
     round::{Round, TortureContext},
     verify::{Expected, TaskOutcome, Writers, verify},
-    world::{PATIENCE, World, within},
+    world::{ANSWER_TIMEOUT, World, within},
 };
 
 /// A task, and how it is to end.
@@ -38,7 +38,7 @@ enum PlannedEnd {
 /// Begins `count` tasks and ends them.
 pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
     let mut rng = round.rng(0);
-    let tasks: Vec<PlannedTask> = (0..count).map(|number| doom(&mut rng, world, number)).collect();
+    let tasks: Vec<PlannedTask> = (0..count).map(|number| plan_tasks(&mut rng, world, number)).collect();
     let mut server = world.server();
     let calls: Vec<_> =
         tasks.iter().map(|task| server.start_call("codex_agent", world.arguments(&task.plan))).collect();
@@ -50,7 +50,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
                 let what = format!("t{} ({:?})", task.plan.number, task.end);
                 round.guarded(&what, || {
                     let begun = Instant::now();
-                    let id = begun_id(&call.wait(PATIENCE, |_| {}));
+                    let id = started_id(&call.wait(ANSWER_TIMEOUT, |_| {}));
                     end(round, world, server, task, &id, begun);
                     id
                 })
@@ -70,13 +70,13 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
             } else {
                 TaskOutcome::Cancelled
             }],
-            story: format!("{:?}, {:?}, {:?}", task.plan.behaviour, task.plan.ways, task.end),
+            story: format!("{:?}, {:?}, {:?}", task.plan.behaviour, task.plan.hiding_methods, task.end),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());
 }
 
-fn doom(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
+fn plan_tasks(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
     let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
     let mut plan = Plan::endless(rng, world, number, behaviour, EnvClearing::Allowed);
     let end = match rng.u8(0..10) {
@@ -95,18 +95,18 @@ fn doom(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
 /// # Panics
 ///
 /// When the task was refused.
-pub(crate) fn begun_id(answer: &ToolAnswer) -> String {
-    told_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
+pub(crate) fn started_id(answer: &ToolAnswer) -> String {
+    announced_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
 }
 
 /// The id in an answer, if a task was begun.
-pub(crate) fn told_id(answer: &ToolAnswer) -> Option<String> {
+pub(crate) fn announced_id(answer: &ToolAnswer) -> Option<String> {
     let id = answer.text.split_once("**Task ID:**")?.1.split_whitespace().next()?;
     (!answer.is_error).then(|| id.trim_matches('`').to_owned())
 }
 
 fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &PlannedTask, id: &str, begun: Instant) {
-    for way in &task.plan.ways {
+    for way in &task.plan.hiding_methods {
         round.context.report.note(format!("children with {way}"), 1);
     }
     match task.end {
@@ -116,7 +116,7 @@ fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Plann
             cancel(round, server, id, || {});
         }
         PlannedEnd::CancelledReady(after) => {
-            if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+            if within(ANSWER_TIMEOUT, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
                 return round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
             }
             thread::sleep(after);
@@ -132,7 +132,7 @@ pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree
     let asked = Instant::now();
     cancel(round, server, &tree.id, || {
         let Timing { name, .. } = timing;
-        match tree.wait_until_empty(known, round.context.longest_stop() + PATIENCE) {
+        match tree.wait_until_empty(known, round.context.longest_stop() + ANSWER_TIMEOUT) {
             Some(empty) => {
                 let time = empty - asked;
                 round.context.report.time(timing, time);
@@ -149,7 +149,7 @@ fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: imp
         server.start_call("codex_cancel", json!({"taskId": id}))
     };
     meanwhile();
-    let answer = call.wait(round.context.longest_stop() + PATIENCE, |_| {});
+    let answer = call.wait(round.context.longest_stop() + ANSWER_TIMEOUT, |_| {});
     if answer.is_error || !answer.text.contains("Cancelled by user") {
         round.violation(format!("codex_cancel of {id} was answered with {answer:?}"));
     }
@@ -159,7 +159,7 @@ fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: imp
 fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
     let stubborn = TimeBound::Most((context.longest_stop() + Duration::from_secs(1)).mul_f64(context.factor));
     let (name, limit) = match behaviour {
-        StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obedient(context)),
+        StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obeying_plan(context)),
         StopBehaviour::Hides => ("the agent obeys, children hide", stubborn),
         StopBehaviour::Stubborn => ("nothing obeys", stubborn),
     };
@@ -167,6 +167,6 @@ fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
 }
 
 /// The limit for an agent that goes when it is asked to.
-pub(crate) fn obedient(context: &TortureContext) -> TimeBound {
+pub(crate) fn obeying_plan(context: &TortureContext) -> TimeBound {
     TimeBound::Median(Duration::from_millis(150).mul_f64(context.factor))
 }

@@ -6,11 +6,11 @@ use connector_testing::PendingCall;
 use rustix::process::Signal;
 
 use super::{
-    cancels::begun_id,
+    cancels::started_id,
     plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
     verify::{Expected, TaskOutcome, Writers, verify},
-    world::{PATIENCE, World, within},
+    world::{ANSWER_TIMEOUT, World, within},
 };
 
 /// How many tasks run when Claude Code goes.
@@ -28,10 +28,10 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut server = world.server();
     let calls: Vec<PendingCall> =
         plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
-    let ids: Vec<String> = calls.iter().map(|call| begun_id(&call.wait(PATIENCE, |_| {}))).collect();
+    let ids: Vec<String> = calls.iter().map(|call| started_id(&call.wait(ANSWER_TIMEOUT, |_| {}))).collect();
     round.begun(TASKS);
     for id in &ids {
-        if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+        if within(ANSWER_TIMEOUT, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
             round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
         }
     }
@@ -52,7 +52,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
             plan,
             id: Some(id),
             outcomes: vec![TaskOutcome::Interrupted],
-            story: format!("{:?}, {:?}", plan.behaviour, plan.ways),
+            story: format!("{:?}, {:?}", plan.behaviour, plan.hiding_methods),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());

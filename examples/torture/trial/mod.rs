@@ -2,14 +2,14 @@
 //!
 //! - `round` is one round, its seed and its violations; `world` its home; `plan` what its agents do;
 //! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios;
-//! - `look` reads the process table, `verify` the files, `report` tells.
+//! - `process_scan` reads the process table, `verify` the files, `report` tells.
 
 mod cancels;
 mod claude_exit;
 mod kills;
-mod look;
 mod options;
 mod plan;
+mod process_scan;
 mod real_codex;
 mod report;
 mod round;
@@ -128,7 +128,7 @@ fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
     // The servers are gone by now; whatever else there is, should not be there.
-    if !look::clear(world.dir(), &[world.marks()]) {
+    if !process_scan::clear(world.dir(), &[world.marks()]) {
         round.violation("not even the trial itself can end what is left");
     }
     if round.is_good() {
@@ -159,7 +159,7 @@ impl Drop for ClearOnDrop {
 fn clear_all(directory: &Path) {
     let worlds = fs::read_dir(directory).into_iter().flatten().flatten();
     let marks: Vec<PathBuf> = worlds.map(|world| world.path().join("marks")).collect();
-    look::clear(directory, &marks);
+    process_scan::clear(directory, &marks);
 }
 
 fn clear_on_signals(directory: PathBuf) {
@@ -167,7 +167,7 @@ fn clear_on_signals(directory: PathBuf) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            world::begin_no_more();
+            world::stop_starting_tasks();
             clear_all(&directory);
             let _ = fs::remove_dir_all(&directory);
             std::process::exit(128 + signal);

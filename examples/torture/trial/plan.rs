@@ -45,7 +45,7 @@ pub(crate) struct Plan {
     pub(crate) number: usize,
     pub(crate) behaviour: StopBehaviour,
     /// The ways of hiding that its children use.
-    pub(crate) ways: BTreeSet<&'static str>,
+    pub(crate) hiding_methods: BTreeSet<&'static str>,
     pub(crate) timeout: Option<Duration>,
     script: AgentScript,
 }
@@ -68,7 +68,7 @@ impl Plan {
         behaviour: StopBehaviour,
         clear: EnvClearing,
     ) -> Plan {
-        let (mut ways, mut steps) = (BTreeSet::new(), Vec::new());
+        let (mut hiding_methods, mut steps) = (BTreeSet::new(), Vec::new());
         let children = match behaviour {
             StopBehaviour::Obeys | StopBehaviour::Ends(_) => rng.usize(0..=2),
             StopBehaviour::Hides | StopBehaviour::Stubborn => rng.usize(1..=3),
@@ -78,7 +78,7 @@ impl Plan {
                 StopBehaviour::Obeys | StopBehaviour::Ends(_) => plain_child(world, number, nth),
                 StopBehaviour::Hides | StopBehaviour::Stubborn => {
                     let (child, its_ways) = hiding_child(rng, plain_child(world, number, nth), clear);
-                    ways.extend(its_ways);
+                    hiding_methods.extend(its_ways);
                     child
                 }
             };
@@ -89,7 +89,7 @@ impl Plan {
             steps.push(json!({"ignore": ignored}));
         }
         steps.extend([json!({"say": "ready"}), json!({"sleep": LIFETIME})]);
-        Plan { number, behaviour, ways, timeout: None, script: AgentScript::Fake(steps) }
+        Plan { number, behaviour, hiding_methods, timeout: None, script: AgentScript::Fake(steps) }
     }
 
     /// The same, from when the agent is in its control group: whoever hides before that, and whose supervisor is killed, is
@@ -104,14 +104,14 @@ impl Plan {
     /// An agent that says its piece after a moment, and ends with `code`.
     pub(crate) fn short(rng: &mut Rng, number: usize, most: Duration, code: u8) -> Plan {
         let pause = most.as_secs_f64() * rng.f64();
-        let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": last_words(number)})];
+        let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": final_answer(number)})];
         if code != 0 {
             steps.push(json!({"exit": code}));
         }
         Plan {
             number,
             behaviour: StopBehaviour::Ends(code),
-            ways: BTreeSet::new(),
+            hiding_methods: BTreeSet::new(),
             timeout: None,
             script: AgentScript::Fake(steps),
         }
@@ -123,7 +123,7 @@ impl Plan {
         Plan {
             number,
             behaviour: StopBehaviour::Obeys,
-            ways: BTreeSet::new(),
+            hiding_methods: BTreeSet::new(),
             timeout: None,
             script: AgentScript::Model(steps),
         }
@@ -144,7 +144,7 @@ impl Plan {
 }
 
 /// What a short agent answers.
-pub(crate) fn last_words(number: usize) -> String {
+pub(crate) fn final_answer(number: usize) -> String {
     format!("these are the last words of t{number}.")
 }
 
@@ -155,30 +155,30 @@ fn plain_child(world: &World, number: usize, nth: usize) -> Value {
 
 /// Makes a child hide, and says in which ways it does.
 fn hiding_child(rng: &mut Rng, mut child: Value, clear: EnvClearing) -> (Value, BTreeSet<&'static str>) {
-    let mut ways: BTreeSet<&'static str> = BTreeSet::new();
+    let mut hiding_methods: BTreeSet<&'static str> = BTreeSet::new();
     let kind = rng.u8(0..20);
     if kind < 3 && clear == EnvClearing::Allowed {
-        ways.insert("fork_chain");
+        hiding_methods.insert("fork_chain");
     } else if kind < 5 {
-        ways.insert("fork_storm");
+        hiding_methods.insert("fork_storm");
         child["count"] = json!(rng.u64(20..=200));
     } else if rng.u8(0..4) == 0 {
-        ways.insert("stopped");
+        hiding_methods.insert("stopped");
     }
     let chances: [(&'static str, f64); 5] =
         [("setsid", 0.5), ("double_fork", 0.4), ("ignore_int", 0.5), ("ignore_term", 0.5), ("hold_pipe", 0.3)];
-    ways.extend(chances.into_iter().filter(|(_, chance)| rng.f64() < *chance).map(|(way, _)| way));
-    if !ways.contains("setsid") && rng.bool() {
-        ways.insert("own_group");
+    hiding_methods.extend(chances.into_iter().filter(|(_, chance)| rng.f64() < *chance).map(|(way, _)| way));
+    if !hiding_methods.contains("setsid") && rng.bool() {
+        hiding_methods.insert("own_group");
     }
     if rng.u8(0..3) == 0 && clear == EnvClearing::Allowed {
-        ways.insert("clear_env");
+        hiding_methods.insert("clear_env");
     }
-    for way in &ways {
+    for way in &hiding_methods {
         child[*way] = json!(true);
     }
-    if ways.contains("fork_chain") || ways.contains("fork_storm") {
+    if hiding_methods.contains("fork_chain") || hiding_methods.contains("fork_storm") {
         child["seconds"] = json!(SWARM_LIFETIME);
     }
-    (child, ways)
+    (child, hiding_methods)
 }

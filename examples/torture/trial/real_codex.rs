@@ -8,13 +8,13 @@ use connector_testing::{
 };
 
 use super::{
-    cancels::{begun_id, measured_cancel, obedient},
-    look::TaskTree,
+    cancels::{measured_cancel, obeying_plan, started_id},
     plan::Plan,
+    process_scan::TaskTree,
     report::Timing,
     round::Round,
     verify::{Expected, TaskOutcome, Writers, verify},
-    world::{PATIENCE, Setup, World, within},
+    world::{ANSWER_TIMEOUT, Setup, World, within},
 };
 
 /// What Codex runs: one child in its session, one in a session of its own, and one that ignores SIGHUP.
@@ -47,15 +47,15 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let after = Duration::from_millis(rng.u64(0..1000));
 
     let mut server = world.server();
-    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    let id = started_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
     round.begun(1);
     let tree = TaskTree { id: id.clone(), mark: world.mark(0) };
     let sleepers = || tree.members().iter().filter(|seen| seen.args.ends_with("sleep 300")).count();
-    if within(PATIENCE, || (sleepers() >= 3).then_some(())).is_none() {
+    if within(ANSWER_TIMEOUT, || (sleepers() >= 3).then_some(())).is_none() {
         round.violation(format!("Codex does not run its command:\n{}", world.log(&id)));
     }
     thread::sleep(after);
-    let timing = Timing { name: "real Codex", limit: obedient(round.context) };
+    let timing = Timing { name: "real Codex", limit: obeying_plan(round.context) };
     measured_cancel(round, &Mutex::new(server), &tree, timing);
 
     let expected = Expected {

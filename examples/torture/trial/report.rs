@@ -11,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal there is a line this often.
-const LINE_EVERY: Duration = Duration::from_secs(15);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A kind of measured time, and the limits that it is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +97,7 @@ impl TrialReport {
         tally.tasks += tasks;
         tally.time += time;
         state.done += 1;
-        let is_due = state.last_line.is_none_or(|last| last.elapsed() > LINE_EVERY);
+        let is_due = state.last_line.is_none_or(|last| last.elapsed() > PROGRESS_INTERVAL);
         if self.bar.is_hidden() && is_due {
             state.last_line = Some(Instant::now());
             let (done, all, bad) = (state.done, self.bar.length().unwrap_or_default(), state.violations.len());

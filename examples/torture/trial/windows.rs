@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    cancels::begun_id,
+    cancels::started_id,
     plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
     verify::{Expected, TaskOutcome, Writers, verify},
@@ -65,7 +65,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
         let mut servers: Vec<McpServer> =
             windows.into_iter().filter_map(|window| window.join().ok().flatten()).collect();
         if let Some(server) = servers.first_mut() {
-            end_the_endless(round, server, &shared);
+            cancel_endless_tasks(round, server, &shared);
         }
         let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         round.begun(tasks.len());
@@ -112,7 +112,7 @@ fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsS
         1 => Plan::short(rng, number, SHORT, rng.clone().u8(1..9)),
         _ => Plan::short(rng, number, SHORT, 0),
     };
-    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    let id = started_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
     shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(StartedTask { plan, id, cancelled: false });
 }
 
@@ -155,7 +155,7 @@ fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 
 }
 
 /// What does not end by itself is cancelled by one window, whichever began it.
-fn end_the_endless(round: &Round<'_>, server: &mut McpServer, shared: &WindowsState) {
+fn cancel_endless_tasks(round: &Round<'_>, server: &mut McpServer, shared: &WindowsState) {
     let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
     for task in
         tasks.iter_mut().filter(|task| !matches!(task.plan.behaviour, StopBehaviour::Ends(_)) && !task.cancelled)

@@ -17,9 +17,9 @@ use connector_testing::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-const OLDEST: &str = "0.47.0";
+const OLDEST_VERSION: &str = "0.47.0";
 /// Codex retries a cut stream for about 7 s, and the machine may be busy.
-const DEADLINE: Duration = Duration::from_secs(120);
+const TURN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Codex at work. Stopped when dropped, so that a failing test leaves nothing.
 struct CodexRun {
@@ -61,7 +61,7 @@ fn run(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str)
     let stdout = run.child.stdout.take().expect("stdout is a pipe");
     let reader =
         std::thread::spawn(move || serde_json::Deserializer::from_reader(stdout).into_iter().flatten().collect());
-    let status = eventually("the end of Codex", DEADLINE, || run.child.try_wait().expect("Codex is our child"));
+    let status = eventually("the end of Codex", TURN_DEADLINE, || run.child.try_wait().expect("Codex is our child"));
     (reader.join().expect("the reader does not panic"), status.code())
 }
 
@@ -116,7 +116,7 @@ fn the_newest_codex_thinks_runs_patches_and_answers() {
 
 #[test]
 fn the_oldest_codex_thinks_runs_patches_and_answers() {
-    does_everything(OLDEST);
+    does_everything(OLDEST_VERSION);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_refusal_reaches_the_newest_codex() {
 
 #[test]
 fn a_refusal_reaches_the_oldest_codex() {
-    fails(OLDEST);
+    fails(OLDEST_VERSION);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_silent_model_keeps_codex_waiting_until_it_is_stopped() {
     let model = ScriptedModel::with_script(vec![ScriptStep::Say("wait".into()), ScriptStep::Hang]);
     let project = GitProject::new();
     let mut run = start(NEWEST, &model, &project, "anything");
-    eventually("the request", DEADLINE, || model.requests().pop());
+    eventually("the request", TURN_DEADLINE, || model.requests().pop());
     assert_eq!(run.child.try_wait().expect("Codex is our child"), None);
     let codex_home = run.home.codex_home();
     assert!(codex_home.is_dir());

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn words_match_regardless_of_case_and_punctuation_and_only_whole() {
+    fn whole_words_match_regardless_of_case_and_punctuation() {
         for (said, pattern, wanted) in [
             ("You\u{2019}ve HIT your usage limit.", "you've hit your", true),
             ("Error: \"rate limit\": exceeded", "rate limit exceeded", true),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_counts_where_one_is_written() {
+    fn a_status_code_matches_in_the_usual_forms() {
         for said in [
             "unexpected status 401 Unauthorized: bad key",
             "last status: 401",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_elsewhere_is_no_status() {
+    fn other_numbers_are_not_status_codes() {
         for said in [
             "Ray ID: 9c401d2e7f0ab1c2",
             "Ray ID: 401",
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_searched_in_its_first_part_only() {
+    fn only_the_beginning_of_a_long_message_is_searched() {
         let long = format!("{}\u{e9}usage limit", "\u{e9} ".repeat(MAX_SEARCHED_BYTES));
         assert!(!matches(&long, "usage limit") && words(&long).len() < MAX_SEARCHED_BYTES);
     }

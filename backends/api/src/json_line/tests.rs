@@ -46,7 +46,7 @@ fn bytes_that_are_not_utf8_and_control_characters_are_read() {
 }
 
 #[test]
-fn what_surrounds_an_object_is_skipped() {
+fn text_around_an_object_is_skipped() {
     let event = r#"{"type":"x","text":"{\"type\":\"y\"}"}"#;
     let expected = json!({"type": "x", "text": "{\"type\":\"y\"}"});
     for (before, after) in [
@@ -76,7 +76,7 @@ fn two_objects_on_a_line_are_two_objects() {
 }
 
 #[test]
-fn values_without_a_json_form_are_null_and_are_told() {
+fn values_json_cannot_represent_become_null_and_are_reported() {
     let nested = |levels: usize| format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(levels), "]".repeat(levels));
     for (line, expected) in [
         (r#"{"a":NaN,"b":1}"#.to_owned(), json!({"a": null, "b": 1})),
@@ -100,7 +100,7 @@ fn values_without_a_json_form_are_null_and_are_told() {
 }
 
 #[test]
-fn what_looks_like_an_event_and_cannot_be_read_is_told() {
+fn an_unreadable_event_is_reported() {
     for line in [
         &br#"{"type":"turn.comp"#[..],
         br#"{"type":"x",}"#,
@@ -120,7 +120,7 @@ fn what_looks_like_an_event_and_cannot_be_read_is_told() {
 }
 
 #[test]
-fn lines_that_are_not_json_are_no_problem() {
+fn lines_without_json_are_accepted() {
     for line in [&b""[..], b"plain", b"{", b"{}x", b"{ code }", b"[1]", b"null", b"\"{\\\"a\\\":1}\"", b"x {\"a\" b}"] {
         let read = JsonLine::read(line);
         assert_eq!((read.objects.len(), &read.problem), (0, &None), "{}", line.escape_ascii());
@@ -134,7 +134,7 @@ fn an_object_inside_one_that_cannot_be_read_is_not_an_event() {
 }
 
 #[test]
-fn halves_at_the_ends_of_a_string_are_kept() {
+fn surrogates_at_the_ends_of_a_string_are_kept() {
     let surrogates = |line: &str| JsonLine::read(line.as_bytes()).objects[0].surrogates;
     assert_eq!(surrogates(r#"{"a":"x\ud83d"}"#), SplitSurrogates { low: None, high: Some(0xd83d) });
     assert_eq!(surrogates(r#"{"a":"\ude00x\ud83d"}"#), SplitSurrogates { low: Some(0xde00), high: Some(0xd83d) });
@@ -142,7 +142,7 @@ fn halves_at_the_ends_of_a_string_are_kept() {
 }
 
 #[test]
-fn hostile_lines_take_no_longer_than_others() {
+fn hostile_lines_are_read_in_linear_time() {
     const LENGTH: usize = 1 << 18;
     for piece in [
         "{\"",

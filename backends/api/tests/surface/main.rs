@@ -33,7 +33,7 @@ connector_api::contract_tests!(
 );
 
 #[test]
-fn every_event_and_every_word_can_be_made() {
+fn every_public_event_and_name_can_be_constructed() {
     let change = |kind| FileChange { path: "x".into(), kind };
     let (id, command) = ("1".to_owned(), "make".to_owned());
     let changes = vec![
@@ -94,7 +94,7 @@ fn every_event_and_every_word_can_be_made() {
 }
 
 #[test]
-fn what_an_agent_has_begun_is_remembered_until_it_ends() {
+fn unfinished_items_are_remembered_until_they_end() {
     let mut calls: UnfinishedItems<&str> = UnfinishedItems::default();
     assert!(calls.is_empty() && calls.begin("1", "ls", 2));
     assert!(Warning::unfinished(calls.items().copied()).is_some_and(|warning| warning.message.starts_with("`ls` had")));
@@ -102,7 +102,7 @@ fn what_an_agent_has_begun_is_remembered_until_it_ends() {
 }
 
 #[test]
-fn a_final_message_has_a_warning_when_work_came_after_it() {
+fn a_final_message_followed_by_work_has_a_warning() {
     let mut message = FinalMessage::default();
     message.record_message("I will look");
     message.record_work();
@@ -137,7 +137,7 @@ fn a_failure_table_explains_failures() {
 }
 
 #[test]
-fn settings_of_a_program_are_read_with_those_of_the_kind() {
+fn program_settings_are_read_with_those_of_the_kind() {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
     struct KindSettings {
@@ -163,13 +163,13 @@ fn settings_of_a_program_are_read_with_those_of_the_kind() {
 
 #[cfg(feature = "schemars1")]
 #[test]
-fn the_rules_have_a_schema_that_can_be_derived_from() {
+fn the_environment_rules_can_be_part_of_a_derived_schema() {
     let derived = schemars::schema_for!(EnvRules).to_value();
     assert_eq!(derived["properties"], EnvRules::schema()["properties"]);
 }
 
 #[test]
-fn names_rules_and_sandboxes_read_back() {
+fn names_rules_and_sandboxes_round_trip() {
     let bad: Result<BackendName, BadName> = BackendName::new("Not A Name");
     assert!(bad.is_err() && BackendName::new("a-name").is_ok_and(|name| name.as_str() == "a-name"));
     let unknown: Result<Sandbox, UnknownSandbox> = Sandbox::from_str("none");

@@ -16,13 +16,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 const TASK_MARKER: &[u8] = b"CONNECTOR_TASK_IDS=";
 
 /// How often the end of known processes is looked for.
-const POLL: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// What forks may slip through one look: looks find nothing for at least this long, three times at least, and meanwhile
 /// no chain gives a sign of life.
-pub(crate) const QUIET: Duration = Duration::from_millis(60);
-const LOOKS: usize = 3;
+pub(crate) const QUIET_PERIOD: Duration = Duration::from_millis(60);
+const MIN_SCANS: usize = 3;
 /// How long everything that is left may take to be killed.
-const CLEARING: Duration = Duration::from_secs(20);
+const CLEAR_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One process, beyond its pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ struct ProcStat {
 }
 
 /// Every live process that is not older than this program, and not this program itself.
-pub(crate) fn everyone() -> Vec<ProcessSnapshot> {
+pub(crate) fn live_processes() -> Vec<ProcessSnapshot> {
     let oldest = stat(process::id()).map_or(0, |stat| stat.started);
     let mut pids: Vec<u32> = fs::read_dir("/proc")
         .into_iter()
@@ -59,10 +59,10 @@ pub(crate) fn everyone() -> Vec<ProcessSnapshot> {
         .collect();
     // The youngest first: they are the likeliest to be gone in a moment.
     pids.sort_unstable_by(|a, b| b.cmp(a));
-    pids.into_iter().filter_map(|pid| see(pid, oldest)).collect()
+    pids.into_iter().filter_map(|pid| read_process(pid, oldest)).collect()
 }
 
-fn see(pid: u32, oldest: u64) -> Option<ProcessSnapshot> {
+fn read_process(pid: u32, oldest: u64) -> Option<ProcessSnapshot> {
     let stat = stat(pid).filter(|stat| stat.started >= oldest && stat.is_alive())?;
     let args = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let args = String::from_utf8_lossy(&args).trim_end_matches('\0').replace('\0', " ");
@@ -142,33 +142,33 @@ pub(crate) struct TaskTree {
 impl TaskTree {
     /// Who is there now.
     pub(crate) fn members(&self) -> Vec<ProcessSnapshot> {
-        let mut everyone = everyone();
-        everyone.retain(|seen| seen.args.contains(&self.mark) || seen.works_for(&self.id));
-        everyone
+        let mut live_processes = live_processes();
+        live_processes.retain(|snapshot| snapshot.args.contains(&self.mark) || snapshot.works_for(&self.id));
+        live_processes
     }
 
     /// Watches the tree, of which `known` is known, until nobody is left of it, and returns when that was. Known
     /// processes are looked at every two milliseconds; new ones are looked for whenever none of them is left. `None`:
-    /// not within `patience`.
-    pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, patience: Duration) -> Option<Instant> {
-        let deadline = Instant::now() + patience;
+    /// not within `timeout`.
+    pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, timeout: Duration) -> Option<Instant> {
+        let deadline = Instant::now() + timeout;
         let mut quiet: Option<QuietCheck> = None;
         loop {
             known.retain(|process| process.is_alive());
             if known.is_empty() {
                 let quiet = quiet.get_or_insert_with(|| QuietCheck::begin(&self.mark));
                 let found = self.members();
-                if let Some(since) = quiet.look(found.is_empty()) {
+                if let Some(since) = quiet.record_scan(found.is_empty()) {
                     return Some(since);
                 }
-                known = found.into_iter().map(|seen| seen.process).collect();
+                known = found.into_iter().map(|snapshot| snapshot.process).collect();
             } else {
                 quiet = None;
             }
             if Instant::now() > deadline {
                 return None;
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -177,28 +177,28 @@ impl TaskTree {
 #[derive(Debug)]
 pub(crate) struct QuietCheck {
     mark: String,
-    pulse: BTreeMap<String, Vec<u8>>,
+    mark_contents: BTreeMap<String, Vec<u8>>,
     since: Instant,
-    looks: usize,
+    scans: usize,
 }
 
 impl QuietCheck {
     /// From now on, for what has `mark` at the beginning of its mark.
     pub(crate) fn begin(mark: &str) -> QuietCheck {
-        QuietCheck { mark: mark.to_owned(), pulse: pulse(mark), since: Instant::now(), looks: 0 }
+        QuietCheck { mark: mark.to_owned(), mark_contents: mark_contents(mark), since: Instant::now(), scans: 0 }
     }
 
     /// Takes note of one look. Returns since when nothing was found, once that is certain.
-    pub(crate) fn look(&mut self, found_nothing: bool) -> Option<Instant> {
+    pub(crate) fn record_scan(&mut self, found_nothing: bool) -> Option<Instant> {
         if !found_nothing {
             *self = QuietCheck::begin(&self.mark);
             return None;
         }
-        self.looks += 1;
-        if self.looks < LOOKS || self.since.elapsed() < QUIET {
+        self.scans += 1;
+        if self.scans < MIN_SCANS || self.since.elapsed() < QUIET_PERIOD {
             return None;
         }
-        if self.is_broken() {
+        if self.has_new_marks() {
             *self = QuietCheck::begin(&self.mark);
             return None;
         }
@@ -206,13 +206,13 @@ impl QuietCheck {
     }
 
     /// Whether a chain has gone on meanwhile.
-    pub(crate) fn is_broken(&self) -> bool {
-        pulse(&self.mark) != self.pulse
+    pub(crate) fn has_new_marks(&self) -> bool {
+        mark_contents(&self.mark) != self.mark_contents
     }
 }
 
 /// What the chains wrote last, whose marks begin so: each member writes its pid.
-fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
+fn mark_contents(mark: &str) -> BTreeMap<String, Vec<u8>> {
     let Some((directory, beginning)) = mark.rsplit_once('/') else { return BTreeMap::new() };
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_mark = |name: &String| name.starts_with(beginning) && name.ends_with(".mark");
@@ -224,21 +224,22 @@ fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
 /// ends when it cannot write into its directory, one of `marks`, any more.
 pub(crate) fn clear(directory: &Path, marks: &[PathBuf]) -> bool {
     let text = format!("{}/", directory.display());
-    let patience = Instant::now() + CLEARING;
+    let timeout = Instant::now() + CLEAR_TIMEOUT;
     let mut empty_since: Option<Instant> = None;
     loop {
         for marks in marks {
             // It may be gone already.
             let _ = fs::remove_dir_all(marks);
         }
-        let left: Vec<ProcessSnapshot> = everyone().into_iter().filter(|seen| seen.mentions(&text)).collect();
-        left.iter().for_each(|seen| seen.process.kill());
+        let left: Vec<ProcessSnapshot> =
+            live_processes().into_iter().filter(|snapshot| snapshot.mentions(&text)).collect();
+        left.iter().for_each(|snapshot| snapshot.process.kill());
         if !left.is_empty() {
             empty_since = None;
-        } else if empty_since.get_or_insert_with(Instant::now).elapsed() >= QUIET {
+        } else if empty_since.get_or_insert_with(Instant::now).elapsed() >= QUIET_PERIOD {
             return true;
         }
-        if Instant::now() > patience {
+        if Instant::now() > timeout {
             return false;
         }
         thread::sleep(Duration::from_millis(5));
