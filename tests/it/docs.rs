@@ -29,7 +29,7 @@ fn configuration() -> String {
             section = format!("{name}.");
             page += &format!("\n## [{name}]\n\n{}", prose(&comment));
         } else if let Some((key, value)) = code.split_once(" = ") {
-            let label = if line.starts_with('#') { "No default. Example" } else { "Default" };
+            let label = if line.starts_with('#') { "Not set by default. Example" } else { "Default" };
             page += &format!("\n### {section}{key}\n\n{label}: `{value}`\n\n{}", prose(&comment));
         } else if !comment.is_empty() {
             page += &format!("\n{}", prose(&comment));
@@ -75,8 +75,14 @@ fn kinds() -> String {
             if ["kind", "ceiling", "fallback"].contains(&key.as_str()) {
                 continue;
             }
-            let default = property.get("default").filter(|value| !value.is_null());
-            let default = default.map(|value| format!("`{value}`")).unwrap_or_default();
+            let is_required =
+                rule["then"]["required"].as_array().is_some_and(|keys| keys.iter().any(|word| word == key));
+            let default = property.get("default").filter(|value| !value.is_null() && *value != "");
+            let default = match default {
+                _ if is_required => "required".to_owned(),
+                Some(value) => format!("`{value}`"),
+                None => String::new(),
+            };
             text += &format!("| `{key}` | {default} | {} |\n", description(property));
             if key == "json_lines" {
                 text += &nested(key, &property["anyOf"][0]);
@@ -92,8 +98,14 @@ fn nested(table: &str, schema: &Value) -> String {
     properties.iter().map(row).collect()
 }
 
+/// The description of a key, with the values that it can have.
 fn description(property: &Value) -> String {
-    property["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
+    let mut text = property["description"].as_str().unwrap_or_default().to_owned();
+    for choice in property["oneOf"].as_array().into_iter().flatten() {
+        let (value, meaning) = (&choice["const"], choice["description"].as_str().unwrap_or_default());
+        text += &format!(" `{value}`: {meaning}");
+    }
+    text.replace('\n', " ").replace('|', "\\|")
 }
 
 fn read(path: &str) -> String {

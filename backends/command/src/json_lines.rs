@@ -18,7 +18,7 @@ use serde_json::Value;
 pub(crate) struct JsonLines {
     /// How to find the agent's messages: rules such as `type=text part.text`, tried in this order.
     pub(crate) message: Vec<String>,
-    /// Which of the messages are the answer.
+    /// Which of the messages are the answer; `last` by default.
     pub(crate) answer: AnswerSelection,
     /// How to find the session ID.
     pub(crate) session: Vec<String>,

@@ -69,13 +69,13 @@ pub(crate) struct CommandSettings {
     pub(crate) resume_args: Vec<String>,
     /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is the answer.
     pub(crate) json_lines: Option<JsonLines>,
-    /// How the agent gets the prompt.
+    /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,
     /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
     /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
-    /// The signal that makes the agent stop cleanly.
+    /// The signal that makes the agent stop cleanly; `interrupt` by default.
     pub(crate) stop_signal: StopSignalSetting,
 }
 
