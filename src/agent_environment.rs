@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn search_paths_lose_what_the_project_decides_about() {
+    fn directories_of_the_project_are_removed_from_search_paths() {
         for variable in SEARCH_PATHS {
             for (value, kept) in [
                 ("/usr/bin:@/safe", Some("/usr/bin:@/safe")),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn other_variables_are_kept_or_left_out_as_a_whole() {
+    fn other_variables_are_kept_or_removed_entirely() {
         for (variable, kept, gone) in [
             ("LD_PRELOAD", &["libx.so", "/usr/lib/x.so", "/a.so:/b.so"][..], &["./x.so", "/a.so @/repo/x.so"][..]),
             ("BASH_ENV", &["@/safe/env"], &["env.sh", "./env", "@/link/env"]),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_own_values_stay() {
+    fn values_set_by_the_user_are_kept() {
         let (_dir, _, project) = scratch();
         let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("they are well formed");
         let (environment, left_out) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_out_without_a_sandbox() {
+    fn nothing_is_removed_without_a_sandbox() {
         assert_eq!(Project::of(Sandbox::DangerFullAccess, Path::new("/")), None);
         let (environment, left_out) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from(".:")));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_of_a_home_directory_are_not_a_projects() {
+    fn programs_in_the_home_directory_do_not_belong_to_a_project() {
         let (_dir, root, _) = scratch();
         let path = root.join("home/bin").into_os_string();
         for (working, is_kept) in [("home", true), ("", true), ("home/bin", false)] {
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn git_runs_no_monitor_and_no_hook_of_a_repository() {
+    fn git_ignores_the_monitor_and_hooks_of_a_repository() {
         let (_dir, root, project) = scratch();
         let (repo, trace) = (root.join("watched"), root.join("trace"));
         let git = |environment: Option<&BTreeMap<OsString, OsString>>, args: &[&str]| {

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_disconnects_is_no_error_and_prompts_are_only_traced() {
+    fn a_disconnecting_client_is_not_an_error_and_prompts_are_only_traced() {
         use tracing::Level;
         for (level, target, entry, is_logged) in [
             ("warn", "::service", Level::ERROR, false),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_keeps_its_beginning_and_never_an_error() {
+    fn a_full_log_keeps_its_beginning_and_never_fails() {
         let mut log = Bounded { file: Vec::new(), room: 10 };
         for entry in [&b"first\n"[..], b"second\n", b"3\n"] {
             log.write_all(entry).expect("what does not fit is dropped");

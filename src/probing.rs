@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_told_from_a_program() {
+    fn a_placeholder_is_distinguished_from_a_program() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         let is_one = |content: &str| {
             fs::write(file.path(), content).expect("it is writable");

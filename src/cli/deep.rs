@@ -144,7 +144,7 @@ mod tests {
     use crate::kit::Case;
 
     #[test]
-    fn the_columns_of_a_finding_are_apart() {
+    fn columns_of_a_finding_are_separated() {
         for case in Case::ALL {
             for verdict in [Verdict::Yes, Verdict::No, Verdict::Broken, Verdict::Unknown] {
                 let line = line(&Finding { case, verdict, words: "words".to_owned() });

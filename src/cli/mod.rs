@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_person_at_a_terminal_gets_the_hint() {
+    fn the_hint_is_shown_only_at_a_terminal() {
         assert!(hint_for_a_person(true, true).is_some_and(|hint| hint.contains("--help")));
         for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
             assert_eq!(hint_for_a_person(stdin, stdout), None);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_read_gets_an_example() {
+    fn an_invalid_address_is_answered_with_an_example() {
         assert!(listening_address("127.0.0.1:8181").is_ok());
         for wrong in ["8181", "localhost:8181", ":8181", ""] {
             assert!(listening_address(wrong).is_err_and(|said| said.contains("127.0.0.1:8181")), "{wrong}");

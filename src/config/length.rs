@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_a_number_with_a_unit() {
+    fn a_duration_is_a_number_with_a_unit() {
         for (text, millis) in [("500ms", 500), ("30s", 30_000), ("1.5s", 1_500), ("2m", 120_000), ("1h 30m", 5_400_000)]
         {
             assert_eq!(Length::try_from(json!(text)), Ok(Length(Duration::from_millis(millis))), "{text}");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_a_patience_but_neither_a_length_nor_a_limit() {
+    fn zero_is_a_valid_wait_but_not_a_valid_length_or_limit() {
         assert_eq!(Patience::try_from(json!("0s")), Ok(Patience(Duration::ZERO)));
         assert_eq!(Length::try_from(json!("0s")), Err(BadLength::Zero));
         assert_eq!(Limit::try_from(json!("0ms")), Err(BadLength::ZeroLimit));

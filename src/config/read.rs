@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_regular_file_is_read_and_nothing_is_waited_for() {
+    fn only_regular_files_are_read_and_reading_never_blocks() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name: &str| dir.path().join(name);
         fs::write(path("file"), "x = 1").expect("it is writable");

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_a_number_with_a_unit_of_thousands_or_of_1024s() {
+    fn a_size_takes_decimal_or_binary_units() {
         for (text, bytes) in [
             ("1B", 1),
             ("64KB", 64_000),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_can_be_off_and_not_nothing() {
+    fn a_size_can_be_off_but_not_zero() {
         for off in ["off", "none"] {
             assert_eq!(MostSize::try_from(json!(off)), Ok(MostSize(None)));
             assert_eq!(LogSize::try_from(json!(off)), Ok(LogSize(None)));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_keeps_at_least_its_beginning_and_its_end() {
+    fn a_log_limit_has_a_minimum() {
         assert_eq!(LogSize::try_from(json!("64KB")), Ok(LogSize(Some(64_000))));
         for small in ["63.9KB", "1B", "0B"] {
             assert_eq!(LogSize::try_from(json!(small)), Err(BadSize::TooSmall), "{small}");

@@ -96,7 +96,7 @@ fn our_files_are_safe_everywhere_else() {
 }
 
 #[test]
-fn the_advice_fits_the_directory_in_which_our_files_are() {
+fn the_advice_fits_the_directory_of_our_files() {
     let exposure = |data: &str| Exposure {
         temporary: vec!["/tmp".into()],
         is_repository_open: false,
@@ -119,7 +119,7 @@ fn the_advice_fits_the_directory_in_which_our_files_are() {
 }
 
 #[test]
-fn an_area_that_the_agent_can_close_is_no_reason_to_refuse() {
+fn an_area_that_the_agent_can_close_does_not_cause_a_refusal() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let project = dir.path().canonicalize().expect("it is there").join("project");
     let exposure = |closable: &[OpenArea]| Exposure {
@@ -140,7 +140,7 @@ fn codex(env: serde_json::Value) -> connector_codex::Codex {
 }
 
 #[test]
-fn files_that_are_trusted_later_are_looked_at_too() {
+fn files_that_are_trusted_later_are_checked_too() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = dir.path().canonicalize().expect("it is there");
     let (project, program) = (root.join("project"), root.join("project/agent"));
@@ -171,7 +171,7 @@ fn files_that_are_trusted_later_are_looked_at_too() {
 }
 
 #[test]
-fn a_home_of_an_agent_is_neither_relative_nor_open_to_it() {
+fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let project = dir.path().canonicalize().expect("it is there");
     let store = Reader::new(Path::new("/nowhere/data"), Path::new("/nowhere/data/logs"));
@@ -201,7 +201,7 @@ fn a_home_of_an_agent_is_neither_relative_nor_open_to_it() {
 }
 
 #[test]
-fn a_relative_temporary_directory_is_one_of_the_project() {
+fn a_relative_temporary_directory_belongs_to_the_project() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = dir.path().canonicalize().expect("it is there");
     let store = Reader::new(&root.join("data"), &root.join("data/logs"));
@@ -213,7 +213,7 @@ fn a_relative_temporary_directory_is_one_of_the_project() {
 }
 
 #[test]
-fn a_log_directory_of_its_own_is_looked_at_too() {
+fn a_separate_log_directory_is_checked_too() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let exposure = Exposure {
         temporary: vec![],

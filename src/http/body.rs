@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_taken_whole_and_in_time_or_refused() {
+    async fn a_body_is_received_completely_and_in_time_or_refused() {
         let said = || Some(Bytes::from_static(b"{"));
         assert_eq!(status(Full::new(Bytes::from_static(b"{}"))).await, 200);
         assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST]))).await, 200);
@@ -142,7 +142,7 @@ mod tests {
 
     /// A client that writes all of its request before it reads the answer would hear of a broken pipe instead.
     #[tokio::test]
-    async fn a_client_with_a_body_that_is_too_large_can_write_all_of_it() {
+    async fn a_client_can_finish_writing_a_body_that_is_too_large() {
         for has_length in [true, false] {
             let mut body = Mebibytes(5, has_length);
             assert_eq!(status(&mut body).await, 413);

@@ -140,7 +140,7 @@ mod tests {
     const TOKEN: (&str, &str) = ("authorization", "Bearer secret-of-the-test");
 
     #[test]
-    fn only_who_knows_the_token_is_let_in() {
+    fn requests_without_the_token_are_refused() {
         let guard = guard("127.0.0.1:80", &[], &[]);
         let host = ("host", "localhost:8181");
         for (token, expected) in [
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_by_our_own_names() {
+    fn unknown_host_names_are_refused() {
         let guard = guard("192.0.2.7:80", &["build.example", "other.example:99"], &[]);
         for (host, expected) in [
             ("localhost", 200),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
+    fn web_pages_are_admitted_only_from_allowed_origins() {
         let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
         let host = ("host", "localhost");
         let preflight = |origin: &'static str| {

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_stranger_who_came_first_makes_room_for_another() {
+    async fn the_oldest_unauthenticated_connection_makes_room_for_a_new_one() {
         let places = Places::new(100, 2);
         let (_first, first_told) = places.take(1).await;
         let (_second, second_told) = places.take(2).await;
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_has_shown_the_token_stays_and_leaves_its_place_to_strangers() {
+    async fn an_authenticated_connection_stays_and_no_longer_counts_as_unauthenticated() {
         let places = Places::new(100, 1);
         let (client, client_told) = places.take(1).await;
         client.is_known();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_places_are_taken_a_stranger_goes_first() {
+    async fn when_all_slots_are_taken_an_unauthenticated_connection_is_closed_first() {
         let places = Places::new(2, 2);
         let (client, client_told) = places.take(1).await;
         client.is_known();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clients_alone_fill_all_places() {
+    async fn authenticated_clients_can_fill_all_slots() {
         let places = Places::new(2, 1);
         let mut clients = Vec::new();
         for number in 0..2 {

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn git_itself_springs_its_traps() {
+    fn git_triggers_its_traps() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (project, outside) = (dir.path().join("it's hostile"), dir.path().join("outside"));
         fs::create_dir(&outside).expect("it is writable");

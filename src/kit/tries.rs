@@ -379,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_that_was_complete_before_the_cancel_breaks_no_promise() {
+    fn a_turn_that_completed_before_the_cancel_is_accepted() {
         let verdict = |met, ended| judge_cancelled(met, ended, String::new()).0;
         assert_eq!(verdict(true, Ended::Cancelled), Verdict::Yes);
         assert_eq!(verdict(true, Ended::Completed), Verdict::Unknown);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_looks_like_a_session_and_is_another() {
+    fn an_unknown_session_id_is_well_formed_and_different() {
         for (session, other) in [
             ("0199a213-81c0-4800-8aa1-bbab2a035a53", "0199a213-81c0-4800-8aa1-bbab2a000000"),
             ("ses_000000", "ses_111111"),

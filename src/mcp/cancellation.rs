@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_is_told_why_it_is_withdrawn() {
+    async fn a_call_learns_why_it_was_cancelled() {
         for (reason, withdrawn) in [
             (None, Withdrawn::Unwanted),
             (Some("AbortError: user-cancel"), Withdrawn::Unwanted),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_calls_with_one_id_the_later_is_told() {
+    async fn of_two_calls_with_one_id_the_later_is_cancelled() {
         let cancellations = Cancellations::default();
         let mut first = cancellations.listen(RequestId::Number(1));
         let mut second = cancellations.listen(RequestId::Number(1));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_over_is_forgotten() {
+    fn a_finished_call_is_forgotten() {
         let cancellations = Cancellations::default();
         drop(cancellations.listen(RequestId::Number(1)));
         assert!(cancellations.locked().is_empty());

@@ -47,7 +47,7 @@ mod tests {
     use crate::task::{Steps, TaskStatus};
 
     #[test]
-    fn each_look_is_told_of_the_one_before_and_old_ones_are_forgotten() {
+    fn each_poll_returns_the_previous_one_and_old_ones_are_forgotten() {
         let looks = Looks::default();
         let look = |second| Look {
             at: DateTime::UNIX_EPOCH + TimeDelta::seconds(second),

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_that_share_an_id_are_refused_and_bounded_all_the_same() {
+    async fn requests_that_share_an_id_are_refused_and_still_bounded() {
         let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
         paced.receive().await.expect("there are more");
         assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_requests_that_take_long_are_read_slowly_and_never_locked_out() {
+    async fn many_slow_requests_are_read_slowly_but_never_blocked() {
         let (mut paced, _reads) = client((0..10_000).map(ping));
         assert_eq!(read_at_once(&mut paced).await, UNANSWERED);
         let begun = Instant::now();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_many_events_is_told_a_second_after_the_last_message() {
+    fn the_newest_of_many_events_is_sent_one_second_after_the_last_message() {
         let (mut pacing, began) = begun();
         pacing.event("message: one");
         pacing.event("message: two");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_broken_with_the_time_and_the_last_event() {
+    fn a_keepalive_has_the_elapsed_time_and_the_last_event() {
         let (mut pacing, began) = begun();
         assert_eq!(pacing.due(), began + SILENCE);
         assert_eq!(pacing.message(began + SILENCE), "Task 1a2b3c4d running for 25.0s");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lasts_no_longer_than_from_heartbeat_to_heartbeat() {
+    fn keepalives_are_at_least_as_frequent_as_heartbeats() {
         let now = Instant::now();
         let id = TaskId::random();
         for (heartbeat, silence) in [(10, 10), (600, 25), (0, 1)] {

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_longer_than_is_taken_is_skipped_and_lost() {
+    async fn an_overlong_line_is_skipped_and_lost() {
         let text = "x".repeat(DEFAULT_MAX_LINE_LENGTH + 1);
         let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2,\"result\":0}}\n");
         let (read, lost) = read_all(input.as_bytes()).await;

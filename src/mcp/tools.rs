@@ -73,7 +73,7 @@ mod tests {
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mcp/tools.golden.json");
 
     #[test]
-    fn the_tools_are_what_clients_were_promised() {
+    fn the_tool_list_matches_the_golden_file() {
         let mut now = serde_json::to_string_pretty(&tools(Defaults::DOCUMENTED)).expect("tools are JSON");
         now.push('\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -83,7 +83,7 @@ mod tests {
         assert!(
             now == golden,
             "tools/list has changed. If that is meant, renew {GOLDEN} with\n  \
-             UPDATE_GOLDEN=1 cargo test --lib the_tools_are_what_clients_were_promised\nIt is now:\n{now}"
+             UPDATE_GOLDEN=1 cargo test --lib the_tool_list_matches_the_golden_file\nIt is now:\n{now}"
         );
     }
 }

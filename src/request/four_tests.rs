@@ -34,7 +34,7 @@ fn an_agent_call_has_the_documented_defaults() {
 }
 
 #[test]
-fn an_agent_call_carries_what_was_given() {
+fn an_agent_call_carries_its_arguments() {
     let more = json!({"sandbox": "read-only", "model": "gpt-5", "async": true, "timeoutMs": 1500.0});
     let call = agent(more).expect("it is valid");
     assert_eq!(call.answer_when, AnswerWhen::Started);
@@ -43,14 +43,14 @@ fn an_agent_call_carries_what_was_given() {
 }
 
 #[test]
-fn a_task_keeps_its_blanks() {
+fn whitespace_in_a_task_is_kept() {
     let task = "  fix it\n";
     let call = AgentCall::read(given(json!({"task": task, "workingDirectory": "/project"}))).expect("it is valid");
     assert_eq!(call.task.prompt, task);
 }
 
 #[test]
-fn no_timeout_is_zero_or_more_than_a_clock_holds() {
+fn zero_and_huge_timeouts_mean_no_timeout() {
     for (millis, remarks) in [(json!(0), 0), (json!(-0.0), 0), (json!(u64::MAX), 1), (json!(1e300), 1)] {
         let call = agent(json!({"timeoutMs": millis})).expect("it is valid");
         assert_eq!((call.task.time_limit, call.remarks.len()), (TimeLimit::None, remarks), "{millis}");
@@ -71,7 +71,7 @@ fn counts_are_clamped_and_the_answer_says_so() {
 }
 
 #[test]
-fn nothing_given_lists_tasks_of_every_status() {
+fn without_arguments_tasks_of_every_status_are_listed() {
     let expected = TasksCall { status: None, limit: 20, remarks: Vec::new() };
     assert_eq!(TasksCall::read(Given::new()), Ok(expected.clone()));
     assert_eq!(TasksCall::read(given(json!({"status": "all"}))), Ok(expected.clone()));
@@ -80,7 +80,7 @@ fn nothing_given_lists_tasks_of_every_status() {
 }
 
 #[test]
-fn what_cannot_be_a_task_id_is_no_task() {
+fn an_invalid_task_id_is_an_unknown_task() {
     for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
         let refused = cancel_call(given(json!({"taskId": word}))).expect_err("it is no id");
         let told = refused.markdown();
@@ -154,7 +154,7 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
 ];
 
 #[test]
-fn what_is_wrong_is_refused_by_name_with_what_to_do() {
+fn invalid_arguments_are_refused_by_name_with_what_to_do() {
     for (tool, arguments, named) in WRONG {
         let arguments = serde_json::from_str(arguments).expect("it is JSON");
         let refused = read(tool, arguments).expect_err(named[0]).markdown();
@@ -166,7 +166,7 @@ fn what_is_wrong_is_refused_by_name_with_what_to_do() {
 }
 
 #[test]
-fn values_that_a_host_turned_into_strings_count_as_what_they_were() {
+fn values_that_a_host_turned_into_strings_are_parsed() {
     let call = agent(json!({"async": "true", "timeoutMs": "60000"})).expect("it is valid");
     assert_eq!(call.answer_when, AnswerWhen::Started);
     assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_secs(60)));
@@ -194,7 +194,7 @@ fn parameters_that_hosts_add_to_every_call_are_ignored() {
 }
 
 #[test]
-fn the_schemas_allow_what_is_taken() {
+fn the_schemas_allow_every_accepted_value() {
     let id = "1a2b3c4d";
     for (tool, arguments) in [
         ("codex_agent", json!({"task": "x", "workingDirectory": "/p"})),

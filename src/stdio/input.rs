@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_is_told() {
+    async fn the_end_is_reported() {
         assert_eq!(read_all(b"{}\n").await, (b"{}\n".to_vec(), true));
         assert_eq!(read_all(b"").await, (Vec::new(), true));
     }
 
     #[tokio::test]
-    async fn a_last_line_gets_its_line_end() {
+    async fn an_unterminated_last_line_gets_a_newline() {
         assert_eq!(read_all(b"{}\n{}").await, (b"{}\n{}\n".to_vec(), true));
     }
 }

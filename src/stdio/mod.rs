@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writing_to_nobody_is_an_error() {
+    async fn writing_without_a_reader_is_an_error() {
         for (ours, theirs) in to_write() {
             drop(theirs);
             let (_stdin, mut stdout, _) = over(nowhere(), ours).expect("threads can be made");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_of_stdin_is_not_its_end() {
+    async fn a_stdin_error_is_not_end_of_file() {
         let directory = File::open("/").expect("it is there");
         let (mut stdin, _stdout, ending) = over(directory, nowhere()).expect("threads can be made");
         stdin.read_u8().await.expect_err("a directory cannot be read");

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writing_to_nobody_is_an_error() {
+    async fn writing_without_a_reader_is_an_error() {
         let (ours, theirs) = nonblocking_pair();
         drop(theirs);
         let (mut writer, _written) = ThreadWriter::start(ours).expect("threads can be made");

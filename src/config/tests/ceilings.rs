@@ -7,14 +7,14 @@ fn ceiling<'a>(config: &'a Config, backend: &str) -> &'a Ceiling {
 }
 
 #[test]
-fn without_a_word_from_the_user_there_is_no_ceiling() {
+fn there_is_no_ceiling_by_default() {
     let config = Case::new().good();
     let found = ceiling(&config, "codex").clone();
     assert_eq!(Ceiling { origins: BTreeMap::new(), ..found }, Ceiling::default());
 }
 
 #[test]
-fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in() {
+fn a_backends_own_rule_replaces_the_common_one_in_any_layer() {
     let case = Case::new()
         .file(
             "[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\nroots = ['/srv', '~/work']\n\
@@ -38,7 +38,7 @@ fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in
 }
 
 #[test]
-fn each_rule_knows_where_it_was_written() {
+fn each_rule_records_its_origin() {
     let case = Case::new()
         .file("[ceiling]\nsandbox = 'read-only'\n[backends.codex.ceiling]\ntimeout = '1h'\n")
         .variable("CODEX_CONNECTOR_CEILING__MODELS", "['m']");
@@ -52,7 +52,7 @@ fn each_rule_knows_where_it_was_written() {
 }
 
 #[test]
-fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
+fn an_invalid_ceiling_is_reported_in_any_layer() {
     let plain = "[backends.p]\nkind = 'plain'\nprogram = 'p'\nceiling";
     for (section, key) in [("ceiling", "ceiling"), (plain, "backends.p.ceiling")] {
         for (rule, told) in [
@@ -79,7 +79,7 @@ fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
 }
 
 #[test]
-fn a_root_below_home_needs_one() {
+fn a_root_below_home_requires_a_home_directory() {
     let mut case = Case::new().file("").set("ceiling.roots=['~/work']").set("data_dir=/data");
     case.overrides.config_file = Some(case.path());
     case.environment.clear();

@@ -179,7 +179,7 @@ fn settings<'a>(config: &'a Config, backend: &str) -> &'a Value {
 }
 
 #[test]
-fn without_a_word_from_the_user_the_defaults_are_as_documented() {
+fn the_defaults_are_as_documented() {
     let case = Case::new();
     let config = case.good();
     let home = case.home.path().join(".codex-connector");
@@ -230,7 +230,7 @@ fn a_stronger_layer_wins_key_by_key() {
 }
 
 #[test]
-fn a_text_in_the_environment_stays_a_text_even_if_it_looks_like_a_number() {
+fn a_string_in_the_environment_stays_a_string_even_if_it_looks_like_a_number() {
     let case = Case::new()
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__MODEL", "5")
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", "true")
@@ -244,14 +244,14 @@ fn a_text_in_the_environment_stays_a_text_even_if_it_looks_like_a_number() {
 }
 
 #[test]
-fn what_a_user_adds_to_a_default_backend_leaves_its_other_keys() {
+fn adding_keys_to_a_default_backend_keeps_its_other_keys() {
     let config = Case::new().file("[backends.codex]\nmodel = 'm'\n").good();
     let codex = settings(&config, "codex");
     assert_eq!((&codex["model"], &codex["program"]), (&json!("m"), &json!("codex")));
 }
 
 #[test]
-fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
+fn claudes_secrets_are_removed_for_every_backend_unless_configured_otherwise() {
     let config = Case::new()
         .file(
             "[agent_env]\nset = {A = 'common', B = 'common'}\n\
@@ -269,7 +269,7 @@ fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
 }
 
 #[test]
-fn what_a_kind_needs_is_taken_away_by_the_backends_own_rules_alone() {
+fn variables_that_a_kind_needs_are_removed_only_by_the_backends_own_rules() {
     let case = Case::new().file(
         "[backends.common]\nkind = 'needy'\n\
          [backends.own]\nkind = 'needy'\nenv = {remove = ['ANTHROPIC_API_KEY'], pass = []}\n",
@@ -289,7 +289,7 @@ fn what_a_kind_needs_is_taken_away_by_the_backends_own_rules_alone() {
 }
 
 #[test]
-fn what_a_kind_needs_is_no_setting() {
+fn the_variables_that_a_kind_needs_are_not_a_setting() {
     let case = Case::new().file("[backends.common]\nkind = 'needy'\nenv = {admit = ['SECRET']}\n");
     let problems = Config::load(&case.overrides, &needy(), case.environment.iter().cloned()).expect_err("it is no key");
     assert!(problems.to_string().contains("`backends.common.env.admit` is no key"), "{problems}");
@@ -341,7 +341,7 @@ fn a_binary_without_the_default_kind_needs_only_a_default_backend() {
 }
 
 #[test]
-fn directories_begin_at_the_home_directory_or_are_absolute() {
+fn directories_are_absolute_or_below_the_home_directory() {
     let case = Case::new().file("data_dir = '~/tasks'\nlog_dir = '/var/log/agents'\n");
     let config = case.good();
     assert_eq!((config.data_dir, config.log_dir), (case.home.path().join("tasks"), "/var/log/agents".into()));
@@ -354,7 +354,7 @@ fn directories_begin_at_the_home_directory_or_are_absolute() {
 }
 
 #[test]
-fn the_users_file_is_the_one_that_is_named() {
+fn the_named_config_file_is_used() {
     let mut case = Case::new().file("log_level = 'info'\n");
     for (name, level) in [("variable.toml", "debug"), ("flag.toml", "trace")] {
         fs::write(case.home.path().join(name), format!("log_level = '{level}'\n")).expect("writable");

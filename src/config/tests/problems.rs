@@ -29,14 +29,14 @@ next: write --set tasks.keep_events=… instead, or take it out"#
 }
 
 #[test]
-fn a_key_that_is_like_nothing_gets_the_list_of_its_section() {
+fn an_unknown_key_without_a_similar_one_lists_the_section() {
     let said = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").bad();
     assert!(said.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{said}");
     assert!(said.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{said}");
 }
 
 #[test]
-fn a_key_with_more_parts_than_any_has_is_no_key_even_below_a_kind_that_is_not_known() {
+fn a_key_with_too_many_parts_is_unknown_even_below_an_unknown_kind() {
     let deep = vec!["a"; 2_000].join("__");
     let case = Case::new()
         .file("[backends.x]\nkind = 'nope'\n")
@@ -45,7 +45,7 @@ fn a_key_with_more_parts_than_any_has_is_no_key_even_below_a_kind_that_is_not_kn
 }
 
 #[test]
-fn each_wrong_value_is_told_what_is_allowed() {
+fn each_invalid_value_is_answered_with_the_allowed_ones() {
     for (file, told) in [
         ("log_level = 'loud'", r#"`log_level` is `"loud"`; allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`"#),
         ("tasks = 5", "`tasks` is `5`; allowed: a table"),
@@ -106,7 +106,7 @@ fn each_wrong_value_is_told_what_is_allowed() {
 }
 
 #[test]
-fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
+fn an_invalid_backend_setting_is_found_before_any_task() {
     for (file, told) in [
         ("[backends.codex]\nmodle = 'x'", "`backends.codex.modle` is no key; did you mean `backends.codex.model`?"),
         (
@@ -138,7 +138,7 @@ fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
 }
 
 #[test]
-fn a_fallback_without_a_section_is_told_how_to_get_one() {
+fn a_fallback_without_a_section_is_reported_with_how_to_add_one() {
     let told = said("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
     let [kind, itself, other] = told.as_slice() else { panic!("{told:?}") };
     let how = "; to add it, write a section [backends.plain] with `kind = \"plain\"`";
@@ -148,7 +148,7 @@ fn a_fallback_without_a_section_is_told_how_to_get_one() {
 }
 
 #[test]
-fn a_problem_with_a_flag_of_its_own_names_that_flag() {
+fn a_problem_with_a_dedicated_flag_names_that_flag() {
     let mut case = Case::new();
     case.overrides.data_dir = Some("relative/x".into());
     let said = case.bad();
@@ -190,7 +190,7 @@ fn no_secret_is_repeated() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_said_with_line_and_column() {
+fn invalid_toml_is_reported_with_line_and_column() {
     assert_eq!(said("[tasks\n"), ["FILE, line 1, column 7: invalid table header, expected `.`, `]`"]);
     assert_eq!(said("\na = 'ä' b\n"), ["FILE, line 2, column 9: expected newline, `#`"]);
     assert_eq!(said("a = 1\na = 2\n"), ["FILE, line 2, column 1: duplicate key `a` in document root"]);
@@ -199,13 +199,13 @@ fn a_file_that_is_no_toml_is_said_with_line_and_column() {
 }
 
 #[test]
-fn a_character_that_toml_does_not_allow_is_said_in_words() {
+fn a_character_that_toml_forbids_is_named() {
     let said = said("# a\u{1} comment");
     assert_eq!(said, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
 }
 
 #[test]
-fn only_a_file_that_was_named_must_exist() {
+fn only_a_named_file_must_exist() {
     let mut case = Case::new();
     assert!(case.load().is_ok());
     case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
@@ -221,7 +221,7 @@ fn only_a_file_that_was_named_must_exist() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_a_problem_and_a_strangers_is_not() {
+fn an_unknown_variable_is_a_problem_but_a_foreign_one_is_not() {
     let case = Case::new().variable("CODEX_CONNECTOR_TASKS_KEEP_EVENTS", "true").variable("CODEX_HOME", "/x");
     assert_eq!(
         case.bad(),
@@ -261,7 +261,7 @@ fn a_misspelt_variable_is_still_a_problem() {
 }
 
 #[test]
-fn what_is_no_text_or_no_assignment_is_refused() {
+fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     use std::os::unix::ffi::OsStringExt;
 
     let mut case = Case::new().set("tasks.keep_events");
@@ -278,7 +278,7 @@ fn what_is_no_text_or_no_assignment_is_refused() {
 }
 
 #[test]
-fn without_a_home_directory_only_absolute_paths_will_do() {
+fn without_a_home_directory_only_absolute_paths_are_accepted() {
     let mut case = Case::new().file("");
     case.environment = vec![("HOME".into(), "relative".into())];
     assert!(case.bad().starts_with("no home directory for the configuration file, `~/.codex-connector/config.toml`"));
@@ -289,7 +289,7 @@ fn without_a_home_directory_only_absolute_paths_will_do() {
 }
 
 #[test]
-fn a_home_directory_whose_name_is_not_text_is_refused_where_it_is_needed() {
+fn a_home_directory_that_is_not_utf8_is_refused_where_it_is_needed() {
     use std::os::unix::ffi::OsStringExt;
     let mut case = Case::new().file("");
     case.environment = vec![("HOME".into(), std::ffi::OsString::from_vec(b"/home/m\xfcller".to_vec()))];

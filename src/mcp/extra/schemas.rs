@@ -40,7 +40,7 @@ mod tests {
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mcp/extra/extra.golden.json");
 
     #[test]
-    fn the_tools_are_what_clients_were_promised() {
+    fn the_tool_list_matches_the_golden_file() {
         let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
         let tools = all.map(|extra| tool(extra, Defaults::DOCUMENTED));
         let mut now = serde_json::to_string_pretty(&tools).expect("tools are JSON");

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_reads_back() {
+    fn every_uri_round_trips() {
         let id = TaskId::parse("1a2b3c4d").expect("it is an id");
         for part in Part::ALL {
             let uri = TaskUri::whole(&id, part);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_name() {
+    fn other_uris_are_refused() {
         for uri in [
             "",
             "task://",

@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_data_directory_that_does_not_answer_delays_a_request_to_listen_for_a_short_time_only() {
+    async fn an_unresponsive_data_directory_delays_a_listen_request_only_briefly() {
         const SHORT: Duration = Duration::from_millis(20);
         let uri = "task://1a2b3c4d".to_owned();
         let mut requested = SubscriptionFilter::new();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_has_stopped_can_be_followed_by_another() {
+    async fn a_stopped_watcher_can_be_replaced() {
         let mut watching = JoinSet::new();
         assert!(!is_running(&mut watching));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
