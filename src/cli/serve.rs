@@ -9,7 +9,7 @@ use crate::{
     executor::LocalExecutor,
     http::{Listening, PATH},
     logging,
-    mcp::{self, Office, StartProblem},
+    mcp::{self, ServerState, StartProblem},
     present::{
         Refused, listening,
         refusals::{self, TokenTrouble},
@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
-fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> Office {
-    let office = config.and_then(|config| {
+fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
+    let state = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
         open(registry, supervisor, config).map_err(|problem| vec![problem])
     });
-    office.map_or_else(Office::Closed, |broker| Office::Open(Box::new(broker)))
+    state.map_or_else(ServerState::Misconfigured, |broker| ServerState::Ready(Box::new(broker)))
 }
 
 /// Serves on stdin and stdout until the client goes.
@@ -34,7 +34,7 @@ pub(super) fn over_stdio(
     supervisor: Option<PathBuf>,
     config: Result<Config, Vec<Refused>>,
 ) -> ExitCode {
-    mcp::serve(|| office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
+    mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
 }
 
 fn not_started(problem: &StartProblem) -> ExitCode {
@@ -71,7 +71,8 @@ pub(super) fn over_http(
     let tell = |address| {
         print(&listening(address, PATH));
     };
-    mcp::http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
+    mcp::http::serve(server_state(registry, supervisor, Ok(config)), at, tell)
+        .unwrap_or_else(|problem| not_started(&problem))
 }
 
 /// A broker on the data directory.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    present::Look,
+    present::StatusPoll,
     task::{
         ActivityKind, Listing, LiveView, OnServerExit, ResultText, Steps, Tail, TaskId, TaskRecord, TaskView, Untrusted,
     },
@@ -216,7 +216,7 @@ fn a_repeated_status_begins_with_the_changes() {
     let looked = |record: TaskRecord, lines: &[&str]| {
         let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
         let view = TaskView { tail: Tail { lines, more: false }, ..view(record) };
-        Look::of(&view, began())
+        StatusPoll::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
     let before = looked(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
@@ -226,7 +226,7 @@ fn a_repeated_status_begins_with_the_changes() {
     assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
 
     let steps = Steps { messages: 1, commands: 2, changes: 1, tools: 0, warnings: 0 };
-    let answer = status(view(failed()), Some(&Look { steps, ..before }), later);
+    let answer = status(view(failed()), Some(&StatusPoll { steps, ..before }), later);
     let news = "the status, which was running, 1 message, 2 commands, 1 file change, 15000 bytes of output, since you";
     assert!(answer.contains(&format!("**New:** {news} looked 1m 15s ago\n")), "{answer}");
 
@@ -240,7 +240,7 @@ fn a_repeated_status_begins_with_the_changes() {
 }
 
 /// What stands in a status beside log lines and result.
-fn beside(view: TaskView, before: Option<&Look>) -> usize {
+fn beside(view: TaskView, before: Option<&StatusPoll>) -> usize {
     let lines: usize = view.tail.lines.iter().map(|line| line.raw().chars().count().min(200) + 1).sum();
     let result = view.result.as_ref().map_or(0, |result| result.head.raw().chars().count());
     status(view, before, began() + TimeDelta::days(40)).chars().count() - lines - result
@@ -273,7 +273,7 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
-        let before = Look::of(&view(), began());
+        let before = StatusPoll::of(&view(), began());
         for before in [None, Some(&before)] {
             let length = beside(view(), before);
             assert!(length < status::BESIDE, "{length} characters:\n{}", super::status(view(), before, began()));
