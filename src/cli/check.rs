@@ -13,7 +13,7 @@ use super::{
     serve::unusable,
 };
 use crate::{
-    agent_environment::{LeftOut, Project, environment},
+    agent_environment::{OmittedEntry, Project, environment},
     config::Config,
     directory::check_repository,
     exposure::{Exposure, trusted_files},
@@ -157,7 +157,7 @@ impl Report {
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
         let has_sandbox = installed.sandboxes.iter().any(|sandbox| *sandbox < Sandbox::DangerFullAccess);
-        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(LeftOut::to_string).collect();
+        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(OmittedEntry::to_string).collect();
         let programs = config.backends.values().filter_map(|frozen| registry.build(frozen).ok());
         let programs: Vec<String> = programs.map(|backend| backend.program().to_owned()).collect();
         let trusted = trusted_files(config.file.clone(), programs.iter().map(String::as_str));

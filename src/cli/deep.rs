@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::output::{fail, print, refuse};
 use crate::{
     config::Config,
-    kit::{Extent, Finding, Kit, Verdict},
+    kit::{CaseFinding, CaseVerdict, Kit, KitScope},
     present::{check as words, json, refusals},
     registry::Registry,
 };
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Deep {
     pub(super) backend: String,
-    pub(super) extent: Extent,
+    pub(super) scope: KitScope,
     pub(super) limit: Duration,
     pub(super) format: Format,
 }
@@ -36,7 +36,7 @@ struct Report<'a> {
     backend: &'a str,
     version: String,
     program: PathBuf,
-    findings: Vec<Finding>,
+    findings: Vec<CaseFinding>,
     /// Where the records and logs of the tasks are, if they were kept.
     kept: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         Err(error) => return fail(error.to_string()),
     };
     let kit = tokio::select! {
-        kit = Kit::new(config, registry, supervisor, &deep.backend, deep.extent, deep.limit) => kit,
+        kit = Kit::new(config, registry, supervisor, &deep.backend, deep.scope, deep.limit) => kit,
         () = signals.next() => return refuse(refusals::stopped()),
     };
     let mut kit = match kit {
@@ -66,7 +66,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     if deep.format == Format::Text {
         print(&words::deep_heading(&deep.backend, &version, &program));
     }
-    let tell = |finding: &Finding| {
+    let tell = |finding: &CaseFinding| {
         if deep.format == Format::Text {
             print(&line(finding));
         }
@@ -87,8 +87,8 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         }
         return refuse(refusals::stopped());
     };
-    let is_broken = findings.iter().any(|finding| finding.verdict == Verdict::Broken);
-    let answered = findings.first().is_some_and(|finding| finding.verdict == Verdict::Yes);
+    let is_broken = findings.iter().any(|finding| finding.verdict == CaseVerdict::Broken);
+    let answered = findings.first().is_some_and(|finding| finding.verdict == CaseVerdict::Yes);
     let kept = if is_broken || !answered {
         Some(kit.keep_files())
     } else {
@@ -128,12 +128,12 @@ impl Signals {
     }
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &CaseFinding) -> String {
     let verdict = match finding.verdict {
-        Verdict::Yes => "yes",
-        Verdict::No => "no",
-        Verdict::Broken => "BROKEN",
-        Verdict::Unknown => "unknown",
+        CaseVerdict::Yes => "yes",
+        CaseVerdict::No => "no",
+        CaseVerdict::Broken => "BROKEN",
+        CaseVerdict::Unknown => "unknown",
     };
     words::deep_finding(finding.case.title(), verdict, &finding.words)
 }
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn columns_of_a_finding_are_separated() {
         for case in Case::ALL {
-            for verdict in [Verdict::Yes, Verdict::No, Verdict::Broken, Verdict::Unknown] {
-                let line = line(&Finding { case, verdict, words: "words".to_owned() });
+            for verdict in [CaseVerdict::Yes, CaseVerdict::No, CaseVerdict::Broken, CaseVerdict::Unknown] {
+                let line = line(&CaseFinding { case, verdict, words: "words".to_owned() });
                 let columns: Vec<_> = line.trim_end().split("  ").filter(|column| !column.is_empty()).collect();
                 assert_eq!(columns.len(), 3, "{line:?}");
                 assert_eq!((columns[0], columns[2].trim()), (case.title(), "words"));

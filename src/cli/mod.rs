@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     config::{self, Config, Overrides},
-    kit::Extent,
+    kit::KitScope,
     present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{as_first_process, reset_signals},
     registry::Registry,
@@ -181,9 +181,9 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
-                    let extent = if whole { Extent::Whole } else { Extent::Safe };
+                    let scope = if whole { KitScope::Full } else { KitScope::Safe };
                     let format = if json { deep::Format::Json } else { deep::Format::Text };
-                    deep::check(config, registry, supervisor, &deep::Deep { backend, extent, limit, format })
+                    deep::check(config, registry, supervisor, &deep::Deep { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),

@@ -7,7 +7,7 @@ use crate::{
     broker::Broker,
     config::Config,
     executor::LocalExecutor,
-    http::{Listening, PATH},
+    http::{ENDPOINT_PATH, ListenOptions},
     logging,
     mcp::{self, ServerState, StartProblem},
     present::{
@@ -67,11 +67,12 @@ pub(super) fn over_http(
         Err(problem) => return refuse(problem),
     };
     let serving = &config.serving;
-    let at = Listening { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
-    let tell = |address| {
-        print(&listening(address, PATH));
+    let options =
+        ListenOptions { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
+    let announce = |address| {
+        print(&listening(address, ENDPOINT_PATH));
     };
-    mcp::http::serve(server_state(registry, supervisor, Ok(config)), at, tell)
+    mcp::http::serve(server_state(registry, supervisor, Ok(config)), options, announce)
         .unwrap_or_else(|problem| not_started(&problem))
 }
 

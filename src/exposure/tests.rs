@@ -43,7 +43,7 @@ fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool)
         temporary: temporary.iter().map(|sub| root.join(sub)).collect(),
         is_repository_open,
         closable: vec![],
-        own: vec![(Own::Data, root.join(data)), (Own::Log, root.join(data).join("logs"))],
+        protected: vec![(ProtectedKind::Data, root.join(data)), (ProtectedKind::Log, root.join(data).join("logs"))],
         relative: None,
     };
     exposure.check(&root.join(working).canonicalize().expect("it is there")).err().map(|exposed| exposed.to_string())
@@ -101,7 +101,7 @@ fn the_advice_fits_the_directory_of_our_files() {
         temporary: vec!["/tmp".into()],
         is_repository_open: false,
         closable: vec![],
-        own: vec![(Own::Data, data.into()), (Own::Log, "/nowhere/logs".into())],
+        protected: vec![(ProtectedKind::Data, data.into()), (ProtectedKind::Log, "/nowhere/logs".into())],
         relative: None,
     };
     let next = |data: &str, working: Option<&str>| {
@@ -126,7 +126,10 @@ fn an_area_that_the_agent_can_close_does_not_cause_a_refusal() {
         temporary: vec![dir.path().to_owned()],
         is_repository_open: false,
         closable: closable.to_owned(),
-        own: vec![(Own::Data, dir.path().join("data")), (Own::Log, dir.path().join("data/logs"))],
+        protected: vec![
+            (ProtectedKind::Data, dir.path().join("data")),
+            (ProtectedKind::Log, dir.path().join("data/logs")),
+        ],
         relative: None,
     };
     assert_eq!(exposure(&[OpenArea::Temporary]).check(&project), Ok(vec![OpenArea::Temporary]));
@@ -180,7 +183,7 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
         let exposure = Exposure::of(&codex(serde_json::json!({"set": {variable: value}})), sandbox, &store, &[]);
         exposure.expect("it is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
     };
-    for variable in HOMES {
+    for variable in HOME_VARIABLES {
         for value in [".codex", "../x", "~/.codex"] {
             for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
                 let said = said(variable, value, sandbox).unwrap_or_default();
@@ -219,7 +222,10 @@ fn a_separate_log_directory_is_checked_too() {
         temporary: vec![],
         is_repository_open: false,
         closable: vec![OpenArea::Temporary],
-        own: vec![(Own::Data, "/elsewhere".into()), (Own::Log, dir.path().join("project/logs"))],
+        protected: vec![
+            (ProtectedKind::Data, "/elsewhere".into()),
+            (ProtectedKind::Log, dir.path().join("project/logs")),
+        ],
         relative: None,
     };
     let project = dir.path().canonicalize().expect("it is there").join("project");

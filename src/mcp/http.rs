@@ -19,7 +19,7 @@ use super::{
     shutdown_signal, spawn_maintenance, transport_kind::TransportKind,
 };
 use crate::{
-    http::{self, Guard, HttpResponse, Listening, Service},
+    http::{self, HttpResponse, ListenOptions, RequestGuard, Service},
     present::protocol,
     process::heed_file_limit,
 };
@@ -42,20 +42,24 @@ const MAX_SESSIONS: usize = 200;
 /// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
 ///
 /// Fails when the address cannot be listened on, or there is no room for the threads of a server.
-pub fn serve(state: ServerState, at: Listening, listening: impl FnOnce(SocketAddr)) -> Result<ExitCode, StartProblem> {
+pub fn serve(
+    state: ServerState,
+    options: ListenOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<ExitCode, StartProblem> {
     let runtime = runtime::start()?.started()?;
-    let address = at.address;
-    let served = runtime.block_on(run(state, at, listening));
+    let address = options.address;
+    let served = runtime.block_on(run(state, options, listening));
     runtime.shutdown_timeout(CLEANUP_TIMEOUT);
     served.map(|()| ExitCode::SUCCESS).map_err(|error| StartProblem::NotListening { address, error })
 }
 
-async fn run(state: ServerState, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
+async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
     heed_file_limit();
-    let listener = TcpListener::bind(at.address).await?;
+    let listener = TcpListener::bind(options.address).await?;
     listening(listener.local_addr()?);
     let maintenance = spawn_maintenance(&state);
-    let guard = Guard::new(&at);
+    let guard = RequestGuard::new(&options);
     let service = Mcp::new(state, &guard);
     // Calls that wait for a task are not waited for: the task is in its files.
     http::serve(listener, guard, service, shutdown_signal(), ANSWER_TIMEOUT).await;
@@ -73,7 +77,7 @@ struct Mcp {
 }
 
 impl Mcp {
-    fn new(state: ServerState, guard: &Guard) -> Self {
+    fn new(state: ServerState, guard: &RequestGuard) -> Self {
         let mut sessions = LocalSessionManager::default();
         let mut config = SessionConfig::default();
         config.keep_alive = Some(SESSION_IDLE_TIMEOUT);

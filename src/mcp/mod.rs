@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     process::heed_file_limit,
-    stdio::{self, Input, Stdin, Stdout},
+    stdio::{self, InputReader, Stdin, Stdout},
 };
 use pacing::PacedTransport;
 use readable::{AnsweringTransport, readable_lines};
@@ -71,7 +71,7 @@ pub fn serve(state: impl FnOnce() -> ServerState) -> Result<ExitCode, StartProbl
     let starting = runtime::start()?;
     let state = state();
     let runtime = starting.started()?;
-    let (stdin, stdout, ending) = {
+    let (stdin, stdout, stdio_status) = {
         let _inside = runtime.enter();
         stdio::open().map_err(StartProblem::NoThreads)?
     };
@@ -82,14 +82,14 @@ pub fn serve(state: impl FnOnce() -> ServerState) -> Result<ExitCode, StartProbl
     }
     // Calls that are still running are dropped, together with anything they started.
     runtime.shutdown_timeout(CLEANUP_TIMEOUT);
-    ending.drain(CLEANUP_TIMEOUT);
-    Ok(if ending.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    stdio_status.drain(CLEANUP_TIMEOUT);
+    Ok(if stdio_status.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     heed_file_limit();
     let stdin_ended = CancellationToken::new();
-    let (stdin, unreadable) = readable_lines(Input::new(stdin, stdin_ended.clone()));
+    let (stdin, unreadable) = readable_lines(InputReader::new(stdin, stdin_ended.clone()));
     let transport =
         PacedTransport::new(AnsweringTransport::new(AsyncRwTransport::new_server(stdin, stdout), unreadable));
     let maintenance = spawn_maintenance(&state);

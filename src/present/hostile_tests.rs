@@ -157,7 +157,7 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::store_trouble(&text, path),
         refusals::no_answer(path),
         refusals::cannot_follow(&id, why),
-        refusals::no_place_for_kit(path, &text),
+        refusals::no_directory_for_kit(path, &text),
         refusals::bad_token(&text, refusals::TokenTrouble::Invalid),
         Refused::new("problem", refusals::find_task(path)),
         refusals::data_directory(&text, true, path),
