@@ -15,16 +15,16 @@ use crate::{
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub(super) struct Deep {
+pub(super) struct DeepCheck {
     pub(super) backend: String,
     pub(super) scope: KitScope,
     pub(super) limit: Duration,
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// A line each, as they come.
     Text,
     /// One JSON object at the end.
@@ -32,7 +32,7 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct DeepReport<'a> {
     backend: &'a str,
     version: String,
     program: PathBuf,
@@ -42,14 +42,14 @@ struct Report<'a> {
 }
 
 /// Tries the backend and prints what was found. Fails when a promise is broken, or the first task came to nothing.
-pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
+pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(try_all(config, registry, supervisor, deep)),
         Err(error) => fail(error.to_string()),
     }
 }
 
-async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
+async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     let mut signals = match Signals::watched() {
         Ok(signals) => signals,
         Err(error) => return fail(error.to_string()),
@@ -63,11 +63,11 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         Err(problem) => return refuse(problem.explain()),
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
-    if deep.format == Format::Text {
+    if deep.format == OutputFormat::Text {
         print(&words::deep_heading(&deep.backend, &version, &program));
     }
     let tell = |finding: &CaseFinding| {
-        if deep.format == Format::Text {
+        if deep.format == OutputFormat::Text {
             print(&line(finding));
         }
     };
@@ -96,12 +96,12 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         None
     };
     match (deep.format, &kept) {
-        (Format::Text, Some(kept)) => {
+        (OutputFormat::Text, Some(kept)) => {
             print(&words::logs_kept(&kept.join("data/logs"), kept));
         }
-        (Format::Text, None) => {}
-        (Format::Json, _) => {
-            let report = Report { backend: &deep.backend, version, program, findings, kept };
+        (OutputFormat::Text, None) => {}
+        (OutputFormat::Json, _) => {
+            let report = DeepReport { backend: &deep.backend, version, program, findings, kept };
             print(&json(&report).expect("a report is plain data"));
         }
     }

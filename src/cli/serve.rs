@@ -34,10 +34,10 @@ pub(super) fn over_stdio(
     supervisor: Option<PathBuf>,
     config: Result<Config, Vec<Refused>>,
 ) -> ExitCode {
-    mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
+    mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| start_failed(&problem))
 }
 
-fn not_started(problem: &StartProblem) -> ExitCode {
+fn start_failed(problem: &StartProblem) -> ExitCode {
     refuse(problem.explain())
 }
 
@@ -73,7 +73,7 @@ pub(super) fn over_http(
         print(&listening(address, ENDPOINT_PATH));
     };
     mcp::http::serve(server_state(registry, supervisor, Ok(config)), options, announce)
-        .unwrap_or_else(|problem| not_started(&problem))
+        .unwrap_or_else(|problem| start_failed(&problem))
 }
 
 /// A broker on the data directory.
@@ -87,11 +87,11 @@ pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Con
 /// The data directory.
 pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
     let opened = Upkeep::open(&config.data_dir, &config.log_dir);
-    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable(config, &error))
+    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable_data_dir(config, &error))
 }
 
 /// The refusal of a data directory that cannot be used.
-pub(super) fn unusable(config: &Config, error: &StoreError) -> Refused {
+pub(super) fn unusable_data_dir(config: &Config, error: &StoreError) -> Refused {
     let has_locks = error.source.kind() != ErrorKind::Unsupported;
     refusals::data_directory(error, has_locks, &config.file)
 }

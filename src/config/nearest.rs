@@ -1,12 +1,12 @@
 //! The key that the user may have meant by one that does not exist.
 
 /// Longer keys are not compared, in bytes: they are no slips.
-const LONGEST: usize = 200;
+const MAX_KEY_BYTES: usize = 200;
 
 /// The candidate that is spelled like `wanted`, or else the one with the same last word: a key in the wrong section is the
 /// most common mistake in TOML.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if wanted.len() > LONGEST {
+    if wanted.len() > MAX_KEY_BYTES {
         return None;
     }
     let others: Vec<&str> = candidates.into_iter().filter(|candidate| *candidate != wanted).collect();

@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::OFlags;
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The content of a regular file of at most 1 MiB.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -25,8 +25,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
         return refuse("not a regular file");
     }
     let mut content = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE_BYTES {
         return refuse("larger than 1 MiB");
     }
     Ok(content)

@@ -45,7 +45,7 @@ impl fmt::Display for Origin {
 
 impl Origin {
     /// Whether another process of the same user does not have it by itself.
-    pub(super) fn is_of_this_process(&self) -> bool {
+    pub(super) fn is_local_to_process(&self) -> bool {
         match self {
             Self::Variable(_) | Self::Flag(_) => true,
             Self::Defaults | Self::File(_) => false,
@@ -131,13 +131,13 @@ impl Setting {
 }
 
 fn shown(value: &Value) -> String {
-    const MOST: usize = 100;
+    const MAX_CHARACTERS: usize = 100;
     match value {
         Value::Object(_) => "a table".to_owned(),
         value => {
             let text = value.to_string();
-            let end = if text.chars().count() > MOST { "…" } else { "" };
-            format!("`{}{end}`", text.chars().take(MOST).collect::<String>())
+            let end = if text.chars().count() > MAX_CHARACTERS { "…" } else { "" };
+            format!("`{}{end}`", text.chars().take(MAX_CHARACTERS).collect::<String>())
         }
     }
 }

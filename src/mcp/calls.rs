@@ -10,7 +10,7 @@ use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
     present::{self, Refused, StatusPoll},
-    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
+    request::{AgentCall, RawArguments, StatusCall, TasksCall, cancel_call},
 };
 
 /// The tools beyond the four.
@@ -25,25 +25,25 @@ pub(super) struct AdditionalTools {
 #[derive(Debug)]
 pub(super) enum ToolInvocation {
     /// For the default backend, or for another one.
-    Agent(Option<BackendName>, Given),
-    Status(Given),
-    Tasks(Given),
-    Cancel(Given),
+    Agent(Option<BackendName>, RawArguments),
+    Status(RawArguments),
+    Tasks(RawArguments),
+    Cancel(RawArguments),
     /// One of the tools beyond the four.
-    Extra(ExtraTool, Given),
+    Extra(ExtraTool, RawArguments),
 }
 
 impl ToolInvocation {
     /// A call of the tool `name`, if there is such a tool.
-    pub(super) fn parse(name: &str, given: Given, additional_tools: &AdditionalTools) -> Option<Self> {
+    pub(super) fn parse(name: &str, raw: RawArguments, additional_tools: &AdditionalTools) -> Option<Self> {
         match name {
-            "codex_agent" => Some(Self::Agent(None, given)),
-            "codex_status" => Some(Self::Status(given)),
-            "codex_tasks" => Some(Self::Tasks(given)),
-            "codex_cancel" => Some(Self::Cancel(given)),
+            "codex_agent" => Some(Self::Agent(None, raw)),
+            "codex_status" => Some(Self::Status(raw)),
+            "codex_tasks" => Some(Self::Tasks(raw)),
+            "codex_cancel" => Some(Self::Cancel(raw)),
             name => match additional_tools.backends.get(name) {
-                Some(backend) => Some(Self::Agent(Some(backend.clone()), given)),
-                None => extra::named(name, &additional_tools.extra).map(|tool| Self::Extra(tool, given)),
+                Some(backend) => Some(Self::Agent(Some(backend.clone()), raw)),
+                None => extra::named(name, &additional_tools.extra).map(|tool| Self::Extra(tool, raw)),
             },
         }
     }
@@ -51,11 +51,11 @@ impl ToolInvocation {
     /// Does what is asked.
     pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {
-            Self::Agent(backend, given) => agent(broker, backend, given, caller).await,
-            Self::Status(given) => status(broker, given, &caller.status_polls).await,
-            Self::Tasks(given) => tasks(broker, given).await,
-            Self::Cancel(given) => cancel(broker, given).await,
-            Self::Extra(tool, given) => extra::execute(tool, broker, given, caller).await,
+            Self::Agent(backend, raw) => agent(broker, backend, raw, caller).await,
+            Self::Status(raw) => status(broker, raw, &caller.status_polls).await,
+            Self::Tasks(raw) => tasks(broker, raw).await,
+            Self::Cancel(raw) => cancel(broker, raw).await,
+            Self::Extra(tool, raw) => extra::execute(tool, broker, raw, caller).await,
         };
         answer.unwrap_or_else(|refused| CallAnswer::from(refused.redacted(broker.redactor())))
     }
@@ -64,16 +64,16 @@ impl ToolInvocation {
 async fn agent(
     broker: &Broker,
     backend: Option<BackendName>,
-    given: Given,
+    raw: RawArguments,
     caller: Caller,
 ) -> Result<CallAnswer, Refused> {
-    let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+    let AgentCall { task, answer_when, remarks } = AgentCall::read(raw)?;
     let task = NewTask { backend, ..task };
     run(broker, task, answer_when, remarks, caller).await
 }
 
-async fn status(broker: &Broker, given: Given, status_polls: &StatusPolls) -> Result<CallAnswer, Refused> {
-    let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
+async fn status(broker: &Broker, raw: RawArguments, status_polls: &StatusPolls) -> Result<CallAnswer, Refused> {
+    let StatusCall { id, tail_lines, remarks } = StatusCall::read(raw)?;
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
     let (steps, position) = broker.steps_since(&id, status_polls.position(&id)).await?;
@@ -82,15 +82,15 @@ async fn status(broker: &Broker, given: Given, status_polls: &StatusPolls) -> Re
     Ok(CallAnswer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 
-async fn tasks(broker: &Broker, given: Given) -> Result<CallAnswer, Refused> {
-    let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
+async fn tasks(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let TasksCall { status, limit, remarks } = TasksCall::read(raw)?;
     let listing = broker.list(status, limit).await?;
     let limited = broker.limited().await.into_iter().collect();
     Ok(CallAnswer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 
-async fn cancel(broker: &Broker, given: Given) -> Result<CallAnswer, Refused> {
-    let id = cancel_call(given)?;
+async fn cancel(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let id = cancel_call(raw)?;
     let text = match broker.cancel(&id).await? {
         Cancelled::Ended(record) => present::cancelled(&record),
         Cancelled::HadEnded(record) => present::had_ended(&record),

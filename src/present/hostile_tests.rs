@@ -165,7 +165,7 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::no_threads(&text),
         refusals::cannot_listen(([127, 0, 0, 1], 80).into(), &text),
         arguments::unknown("codex_agent", text, &["task"]),
-        arguments::other_word("codex_agent", "sandbox", text, "`read-only`"),
+        arguments::invalid_choice("codex_agent", "sandbox", text, "`read-only`"),
         arguments::wrong_value("codex_agent", "timeoutMs", &Value::from(text), "a number"),
     ]
 }

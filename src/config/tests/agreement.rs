@@ -67,7 +67,7 @@ fn the_commented_out_examples_in_default_toml_are_valid() {
         Some(code) if !code.is_empty() && !code.starts_with(' ') => code,
         _ => line,
     });
-    let config = Case::new().file(proposed.collect::<Vec<_>>().join("\n")).good();
+    let config = Case::new().file(proposed.collect::<Vec<_>>().join("\n")).config();
     assert_eq!(settings(&config, "codex")["model"], "gpt-5.5");
 }
 
@@ -78,7 +78,7 @@ fn the_ceiling_in_the_readme_admits_its_own_defaults() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
     let mut blocks = readme.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
     let example = blocks.find(|block| block.contains("[ceiling]")).expect("the README has an example");
-    let config = Case::new().file(example).good();
+    let config = Case::new().file(example).config();
     let (sandbox, timeout) = (config.default_sandbox, config.policy.timeout);
     for (name, ceiling) in &config.ceilings {
         assert!(sandbox <= ceiling.sandbox, "{name}: {sandbox}");

@@ -19,7 +19,7 @@ use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
     present::{self, Refused, tools::Defaults},
-    request::{Given, ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which},
+    request::{RawArguments, ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil},
     store::{Extent, TaskFile},
     task::TaskRecord,
 };
@@ -48,20 +48,20 @@ pub(super) fn not_found(name: &str) -> String {
 pub(super) async fn execute(
     tool: ExtraTool,
     broker: &Broker,
-    given: Given,
+    raw: RawArguments,
     caller: Caller,
 ) -> Result<CallAnswer, Refused> {
     match tool {
-        ExtraTool::Wait => wait(broker, given, caller).await,
-        ExtraTool::Result => result(broker, given).await,
-        ExtraTool::Sessions => sessions(broker, given).await,
-        ExtraTool::Resume => resume(broker, given, caller).await,
+        ExtraTool::Wait => wait(broker, raw, caller).await,
+        ExtraTool::Result => result(broker, raw).await,
+        ExtraTool::Sessions => sessions(broker, raw).await,
+        ExtraTool::Resume => resume(broker, raw, caller).await,
     }
 }
 
 /// `codex_wait`: answers when the tasks have ended, or the time is up. The tasks go on whatever becomes of the call.
-async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<CallAnswer, Refused> {
-    let WaitCall { ids, until, patience, remarks } = WaitCall::read(given)?;
+async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<CallAnswer, Refused> {
+    let WaitCall { ids, until, time_limit, remarks } = WaitCall::read(raw)?;
     for id in &ids {
         broker.check_exists(id).await?;
     }
@@ -80,11 +80,11 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<CallA
         });
     }
     let mut ended = Vec::new();
-    let deadline = sleep(patience.unwrap_or(Duration::MAX));
+    let deadline = sleep(time_limit.unwrap_or(Duration::MAX));
     tokio::pin!(deadline);
     let required_ends = match until {
-        Until::All => ids.len(),
-        Until::Any => 1,
+        WaitUntil::All => ids.len(),
+        WaitUntil::Any => 1,
     };
     while ended.len() < required_ends {
         let updates = async {
@@ -122,8 +122,8 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<CallA
 }
 
 /// `codex_result`: a piece of a result, byte for byte, and where the next one begins.
-async fn result(broker: &Broker, given: Given) -> Result<CallAnswer, Refused> {
-    let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
+async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let ResultCall { id, offset, length, remarks } = ResultCall::read(raw)?;
     let record = broker.view(&id, 1).await?.record;
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
         return Ok(CallAnswer::served(present::without_result(&record)));
@@ -133,8 +133,8 @@ async fn result(broker: &Broker, given: Given) -> Result<CallAnswer, Refused> {
 }
 
 /// `codex_sessions`: what can be gone on with.
-async fn sessions(broker: &Broker, given: Given) -> Result<CallAnswer, Refused> {
-    let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
+async fn sessions(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let SessionsCall { limit, remarks } = SessionsCall::read(raw)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
     Ok(CallAnswer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
@@ -148,11 +148,11 @@ fn is_resumable(broker: &Broker, record: &TaskRecord) -> bool {
 }
 
 /// `codex_resume`: a new task in the session of an earlier one.
-async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<CallAnswer, Refused> {
-    let ResumeCall { which, call, working_directory } = ResumeCall::read(given)?;
-    let resumable = match which {
-        Which::Task(id) => broker.session_of(&id).await?,
-        Which::Session(session) => broker.session_named(&session).await?,
+async fn resume(broker: &Broker, raw: RawArguments, caller: Caller) -> Result<CallAnswer, Refused> {
+    let ResumeCall { target, call, working_directory } = ResumeCall::read(raw)?;
+    let resumable = match target {
+        ResumeTarget::Task(id) => broker.session_of(&id).await?,
+        ResumeTarget::Session(session) => broker.session_named(&session).await?,
     };
     let Some(working_directory) = working_directory.or(resumable.working_directory) else {
         return Err(present::refusals::unknown_session(&resumable.resume.session.into()));
