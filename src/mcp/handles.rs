@@ -10,7 +10,7 @@ use rmcp::model::{
     TaskStatus as State,
 };
 
-use super::answer::Answer;
+use super::answer::CallAnswer;
 use crate::{
     broker::Broker,
     present::{self, Refused},
@@ -45,7 +45,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     } else if record.is_cancelled() {
         TaskPayload::Cancelled
     } else {
-        let answer = Answer::served(present::ended(&record, result));
+        let answer = CallAnswer::served(present::ended(&record, result));
         TaskPayload::Completed { result: answer_as_json(answer) }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
@@ -71,7 +71,7 @@ pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))
 }
 
-fn answer_as_json(answer: Answer) -> JsonObject {
+fn answer_as_json(answer: CallAnswer) -> JsonObject {
     match serde_json::to_value(CallToolResult::from(answer)) {
         Ok(serde_json::Value::Object(object)) => object,
         // A result of text and a flag is written as an object.

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_no_text_can_hold_are_replaced() {
+    fn invalid_characters_are_replaced() {
         for (task, repaired) in [
             (&b"cut at \\ud83d"[..], "cut at \u{fffd}"),
             (b"\\udc00\\udc00", "\u{fffd}\u{fffd}"),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_valid_or_no_message_is_left_alone() {
+    fn valid_messages_and_other_text_are_left_alone() {
         let valid = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\ud83d\ude00"}}"#;
         let response = br#"{"id":1,"result":5}"#;
         for text in [
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_request_is_answered_by_its_id() {
+    fn json_that_is_not_a_request_is_answered_by_its_id() {
         for text in [
             r#"{"id":7,"method":"ping"}"#,
             r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_repaired_is_answered_by_its_id() {
+    fn irreparable_messages_are_answered_by_id() {
         let deep = format!(r#"{{"id":7,"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
         for text in [
             r#"{"id":7,"x":NaN}"#,

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_reads_back_and_drives_nothing() {
+    fn json_round_trips_without_control_characters() {
         let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
         let shown = json(&[text]).expect("text is JSON");
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_a_log_are_as_many_as_one_answer_holds() {
+    fn the_last_lines_of_a_log_fit_into_one_answer() {
         let most = 256 << 10;
         let tail = |lines: &[String]| Tail { lines: lines.iter().cloned().map(Untrusted::from).collect(), more: true };
         let shown = |lines: &[String]| last_lines(&tail(lines), most);

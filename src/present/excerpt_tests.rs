@@ -17,7 +17,7 @@ fn whole(text: &str) -> ResultText {
 }
 
 #[test]
-fn a_result_that_fits_stands_as_it_is() {
+fn a_result_that_fits_is_unchanged() {
     assert_eq!(result(&whole("# Done\n```\nx\n```"), &record(None), ROOM), "````\n# Done\n```\nx\n```\n````");
 }
 
@@ -35,7 +35,7 @@ fn a_long_result_loses_its_middle_and_names_its_file() {
 }
 
 #[test]
-fn the_middle_that_was_never_read_counts() {
+fn the_unread_middle_is_counted() {
     let long = ResultText { head: "a".repeat(5_000).into(), left_out: 10_000_000, tail: "z".repeat(5_000).into() };
     let shown = result(&long, &record(None), ROOM);
     let kept = shown.matches('a').count() + shown.matches('z').count();
@@ -43,7 +43,7 @@ fn the_middle_that_was_never_read_counts() {
 }
 
 #[test]
-fn whatever_stands_in_a_text_it_fits() {
+fn every_text_is_cut_to_fit() {
     for text in [
         "`".repeat(50_000),
         "`\n".repeat(50_000),
@@ -81,7 +81,7 @@ fn a_long_line_of_a_log_is_cut() {
 }
 
 #[test]
-fn lines_are_new_after_the_last_one_that_was_told() {
+fn lines_after_the_last_reported_one_are_new() {
     let tail = Tail { lines: ["one", "two", "three"].map(Untrusted::from).to_vec(), more: true };
     let new = [Some("three"), Some("one"), Some("zero"), None]
         .map(|last| lines_after(&tail, last.map(Untrusted::from).as_ref()));

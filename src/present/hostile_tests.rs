@@ -93,7 +93,7 @@ fn no_text_can_forge_a_row_of_the_list() {
 }
 
 #[test]
-fn no_text_can_forge_what_a_hook_adds_to_a_conversation() {
+fn no_text_can_forge_the_output_of_a_hook() {
     assert_eq!(super::ends(&[]), None);
     for text in HOSTILE {
         for status in ["completed", "failed", "interrupted"] {
@@ -157,7 +157,7 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::store_trouble(&text, path),
         refusals::no_answer(path),
         refusals::cannot_follow(&id, why),
-        refusals::no_place_for_kit(path, &text),
+        refusals::no_directory_for_kit(path, &text),
         refusals::bad_token(&text, refusals::TokenTrouble::Invalid),
         Refused::new("problem", refusals::find_task(path)),
         refusals::data_directory(&text, true, path),
@@ -165,7 +165,7 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::no_threads(&text),
         refusals::cannot_listen(([127, 0, 0, 1], 80).into(), &text),
         arguments::unknown("codex_agent", text, &["task"]),
-        arguments::other_word("codex_agent", "sandbox", text, "`read-only`"),
+        arguments::invalid_choice("codex_agent", "sandbox", text, "`read-only`"),
         arguments::wrong_value("codex_agent", "timeoutMs", &Value::from(text), "a number"),
     ]
 }
@@ -177,7 +177,7 @@ fn assert_lines(text: &str, lines: usize) {
 }
 
 #[test]
-fn no_text_can_forge_or_drive_what_a_terminal_shows() {
+fn no_text_can_forge_or_control_terminal_output() {
     for text in HOSTILE {
         for refused in all_refused(text) {
             assert_lines(&refused.plain(), 2);
@@ -234,7 +234,7 @@ fn no_text_can_forge_a_finding_of_check() {
 }
 
 #[test]
-fn a_fence_has_its_text_whole_but_for_what_drives() {
+fn a_fence_keeps_all_text_except_control_characters() {
     for text in HOSTILE {
         let inside = read(&super::ended(&record("completed", ""), result(text))).inside.join("\n");
         let is_said = |letter: &char| !letter.is_control() && !is_unseemly(*letter);

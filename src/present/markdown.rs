@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_common_looks_as_it_is() {
+    fn common_text_is_not_escaped() {
         for text in [
             "/project/src/my_file-2.rs",
             "~/work",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_a_secret_looks_as_it_is_within_a_line() {
+    fn a_redaction_marker_is_not_escaped_within_a_line() {
         for text in ["/no/such/[redacted:A_KEY]: does not exist", "a [redacted:A_KEY]. b"] {
             assert_eq!((value(text), sentence(text)), (text.to_owned(), text.to_owned()));
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_markdown_acts_on_is_escaped() {
+    fn markdown_syntax_is_escaped() {
         for (text, shown) in [
             ("**Status:** completed", "\\*\\*Status:\\*\\* completed"),
             ("__init__ a_b 1_2 ⁴_A", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_its_own_opens_nothing() {
+    fn a_separate_line_starts_no_markdown_block() {
         for (text, shown) in [
             ("# Title", "\\# Title"),
             ("> quoted", "\\> quoted"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_code_when_nothing_in_it_is_active() {
+    fn a_name_is_code_unless_it_needs_escaping() {
         assert_eq!(code("/logs/1.log"), "`/logs/1.log`");
         assert_eq!(code("**x** `y`"), "\\*\\*x\\*\\* \\`y\\`");
     }

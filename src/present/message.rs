@@ -56,7 +56,7 @@ mod tests {
     use crate::task::message;
 
     #[test]
-    fn foreign_words_are_one_line_and_ours_stay() {
+    fn foreign_words_are_on_one_line_and_ours_are_unchanged() {
         let message = message!["no task ", Part::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
         assert_eq!(plain(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
         assert_eq!(markdown_line(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");

@@ -35,7 +35,6 @@ mod fields;
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
-mod look;
 mod markdown;
 mod message;
 pub(crate) mod notices;
@@ -47,6 +46,7 @@ pub(crate) mod refusals;
 mod refused;
 pub(crate) mod resources;
 mod status;
+mod status_poll;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -58,7 +58,6 @@ pub(crate) use command_line::{
 };
 pub(crate) use data::{last_lines, verbatim};
 pub(crate) use ends::ends;
-pub(crate) use look::Look;
 pub(crate) use message::plain;
 pub(crate) use outcome::{
     all_ended, being_cancelled, brief, cancelled, detached, ended, ended_in_few_words, had_ended, result_piece,
@@ -68,6 +67,7 @@ pub(crate) use progress::{begun, progress, still_running};
 pub(crate) use refusals::no_such_task;
 pub use refused::Refused;
 pub(crate) use status::{diagnostics, moment, state, status};
+pub(crate) use status_poll::StatusPoll;
 pub(crate) use tasks::{sessions, tasks};
 
 /// No answer has as many characters. Claude Code 2.1.330 shows 50,000.

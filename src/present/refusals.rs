@@ -128,7 +128,7 @@ pub(crate) fn fault() -> Refused {
 }
 
 /// The conformance kit has no place for its files.
-pub(crate) fn no_place_for_kit(path: &Path, error: &impl ToString) -> Refused {
+pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refused {
     Refused::new(
         message!["cannot make the kit's directory in ", path, ": ", error.to_string()],
         "make that directory writable, or choose another by --data-dir",

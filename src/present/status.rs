@@ -12,7 +12,7 @@ use super::{
     text::{cell, one_line},
 };
 use crate::{
-    present::Look,
+    present::StatusPoll,
     task::{LiveView, Steps, TaskRecord, TaskView, span},
 };
 
@@ -36,7 +36,7 @@ const STATE: usize = 190;
 const PATH: usize = 160;
 
 /// What there is to see of a task at `now`, and what of it is new since the look `before`.
-pub(crate) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
+pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
     let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_ref()));
     let news = before.zip(new_lines).map(|(before, lines)| news(before, &record, lines, now));
@@ -58,7 +58,7 @@ pub(crate) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) 
 }
 
 /// What is new since the look `before`.
-fn news(before: &Look, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
+fn news(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
     let mut news = vec![];
     if before.status != record.status() {
         news.push(format!("the status, which was {}", before.status));

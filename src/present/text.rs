@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_has_no_gaps_but_blanks_and_shows_where_it_was_cut() {
+    fn one_line_collapses_whitespace_and_marks_truncation() {
         assert_eq!(one_line(" a\r\n\tb\u{1b}[0m  c ", 20), "a b\\x1b[0m c");
         assert_eq!(one_line("a\u{200b}b\u{2028}c\u{85}d\u{202e}", 40), "a\\u{200b}b c d\\u{202e}");
         assert_eq!(one_line("a\u{200b}b", 4), "a\\u…");
