@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_out_of_range_is_a_problem() {
+    fn a_number_out_of_range_is_an_error() {
         assert!(number::<u8>(&json!(256)).is_err());
         assert_eq!(number::<u8>(&json!(255)).expect("it fits"), 255);
     }

@@ -98,7 +98,7 @@ impl SymlinkPair {
 }
 
 #[test]
-fn a_directory_is_where_its_links_lead() {
+fn a_directory_is_resolved_through_its_links() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
     let links = SymlinkPair::of(&world, outside.path());
@@ -129,7 +129,7 @@ fn a_directory_is_where_its_links_lead() {
 }
 
 #[test]
-fn a_link_that_was_turned_elsewhere_since_the_submit_starts_no_agent() {
+fn a_link_changed_after_submit_starts_no_agent() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
     let links = SymlinkPair::of(&world, outside.path());
@@ -153,7 +153,7 @@ fn a_link_that_was_turned_elsewhere_since_the_submit_starts_no_agent() {
 }
 
 #[test]
-fn each_rule_holds_again_when_the_agent_starts() {
+fn each_rule_is_checked_again_when_the_agent_starts() {
     let world = World::with_fake_agent();
     for (at, (id, rule)) in [
         ("0123abc0", json!({"sandbox": "read-only"})),
@@ -174,7 +174,7 @@ fn each_rule_holds_again_when_the_agent_starts() {
 }
 
 #[test]
-fn an_agent_is_told_the_directory_that_was_looked_at() {
+fn an_agent_gets_the_directory_that_was_checked() {
     let world = World::with_fake_agent();
     let links = SymlinkPair::of(&world, Path::new("/"));
     let mut spec = spec(&world, "0123abcd", "x", "continue");
@@ -187,7 +187,7 @@ fn an_agent_is_told_the_directory_that_was_looked_at() {
 }
 
 #[test]
-fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
+fn check_lists_limits_only_when_there_are_any() {
     let world = World::with_fake_agent();
     let said = |world: &World| {
         let check = world.command(&["check"]).output().expect("the program runs");

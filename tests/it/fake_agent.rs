@@ -47,7 +47,7 @@ fn directory() -> tempfile::TempDir {
 }
 
 #[test]
-fn each_agent_fails_with_its_own_exit_code_and_words() {
+fn each_agent_fails_with_its_own_exit_code_and_message() {
     let here = directory();
     let with = |args: &[&'static str], more: &'static str| args.iter().copied().chain([more]).collect::<Vec<_>>();
     let fail = "Fail with this message: `out of luck`";
@@ -72,7 +72,7 @@ fn each_agent_fails_with_its_own_exit_code_and_words() {
 }
 
 #[test]
-fn what_is_known_of_a_session_is_known_in_its_next_run() {
+fn the_memory_of_a_session_survives_into_its_next_run() {
     for (dialect, args, flag) in [("gemini", GEMINI, "--resume="), ("opencode", OPENCODE, "--session=")] {
         let here = directory();
         let (code, ..) = run(dialect, args, "Reply with exactly this word: `pear`", here.path());
@@ -87,7 +87,7 @@ fn what_is_known_of_a_session_is_known_in_its_next_run() {
 }
 
 #[test]
-fn each_agent_takes_signals_in_its_own_manner() {
+fn each_agent_reacts_to_signals_in_its_own_way() {
     // What becomes of the agent while a command runs (nothing, an exit code, or a signal), and whether the command is left.
     for (dialect, args, signal, expected, is_left) in [
         ("codex", &["exec", "--json", "-"] as &[&str], Signal::INT, Some(1), false),
@@ -129,7 +129,7 @@ fn each_agent_takes_signals_in_its_own_manner() {
 }
 
 #[test]
-fn a_cancelled_turn_of_acp_is_answered_and_its_command_left_behind() {
+fn a_cancelled_acp_turn_is_answered_and_leaves_its_command_running() {
     let here = directory();
     let file = here.path().join("pid");
     let task = format!("Run the shell command: `echo $$ > {}; sleep 60; true`", file.display());

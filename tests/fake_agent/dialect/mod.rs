@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_tells_every_step() {
+    fn every_dialect_reports_every_step() {
         for (name, mut dialect) in all() {
             let ran = FinishedCommand { command: "make it".into(), output: "no rule".into(), exit: 2 };
             let file = |what| FileEdit { path: "/p/new.txt".into(), text: "x".into(), what };
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_but_plain_text_is_one_json_object() {
+    fn every_line_except_plain_text_is_one_json_object() {
         for (name, mut dialect) in all().into_iter().filter(|(name, _)| *name != "text") {
             let mut lines = dialect.begin("two\nlines");
             lines.extend(dialect.say("two\nlines"));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_nobody_has_is_named_by_whoever_names_models() {
+    fn dialects_that_name_models_name_the_unknown_one() {
         for (name, mut dialect) in all() {
             let told = shown(&dialect.unknown_model("no-such-model", "x").lines);
             // OpenCode only points to its logs.

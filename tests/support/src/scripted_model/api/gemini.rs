@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_thoughts_and_what_tools_gave_back_are_told_apart() {
+    fn text_thoughts_and_tool_results_are_distinguished() {
         let body = json!({"contents": [
             {"role": "user", "parts": [{"text": "a task"}]},
             {"role": "model", "parts": [{"text": "hm", "thought": true}, {"text": "I do"}, {"functionCall": {}}]},

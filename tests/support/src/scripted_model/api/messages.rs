@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tools_gave_back_stands_before_the_words_of_the_same_message() {
+    fn tool_results_come_before_the_text_of_the_same_message() {
         let body = json!({"messages": [
             {"role": "user", "content": "a task"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "x"}]},

@@ -65,7 +65,7 @@ fn is_nobody_possible(world: &World) -> bool {
 }
 
 #[test]
-fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every_call() {
+fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_call() {
     let world = World::with_fake_agent();
     if !can_become_nobody(&world) {
         return;
@@ -96,7 +96,7 @@ fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every
 }
 
 #[test]
-fn the_end_of_a_task_can_be_waited_for_without_room_for_a_thread() {
+fn waiting_for_a_task_needs_no_new_thread() {
     let world = World::with_fake_agent();
     let done = world.server().call("codex_agent", world.fake(json!([{"say": "done before"}])), |_| {});
     let id = task_id(&done);
@@ -111,7 +111,7 @@ fn the_end_of_a_task_can_be_waited_for_without_room_for_a_thread() {
 }
 
 #[test]
-fn an_error_of_stdin_is_not_a_good_end() {
+fn an_error_on_stdin_is_not_a_clean_exit() {
     let world = World::with_fake_agent();
     let directory = File::open(world.home()).expect("it is there");
     let output = world.command(&[]).stdin(directory).output().expect("the program runs");
@@ -122,7 +122,7 @@ fn an_error_of_stdin_is_not_a_good_end() {
 }
 
 #[test]
-fn a_client_that_asks_and_does_not_read_has_to_wait() {
+fn a_client_that_does_not_read_answers_has_to_wait() {
     let world = World::with_fake_agent();
     let (stdin, requests) = pipe_with(PipeFlags::CLOEXEC).expect("pipes can be made");
     rustix::io::ioctl_fionbio(&requests, true).expect("a pipe can be non-blocking");
@@ -158,7 +158,7 @@ fn a_client_that_asks_and_does_not_read_has_to_wait() {
 }
 
 #[test]
-fn a_data_directory_without_file_locks_is_told_at_the_start_and_by_check() {
+fn a_data_directory_without_file_locks_is_reported_at_startup_and_by_check() {
     let world = World::with_fake_agent().variable("CONNECTOR_FAULT", "serve:ENOLCK@lock");
     let said = world.server().call("codex_tasks", json!({}), |_| {});
     assert!(said.is_error && said.text.contains("has no file locks"), "{}", said.text);
@@ -189,7 +189,7 @@ fn as_first_process(world: &World) -> Option<McpServer> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_is_the_first_process_of_a_container_leaves_no_zombies() {
+fn a_server_running_as_pid_1_leaves_no_zombies() {
     let world = World::with_fake_agent();
     let Some(mut server) = as_first_process(&world) else { return skip_reason("it needs root, and `unshare --pid`") };
     let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});
