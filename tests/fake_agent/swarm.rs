@@ -59,12 +59,12 @@ pub(crate) struct Swarm {
 impl Swarm {
     /// A swarm of `count` members, or as many as there may be.
     pub(crate) fn new(shape: SwarmShape, hiding: Hiding, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
-        let most = match shape {
+        let max = match shape {
             SwarmShape::Chain => MAX_CHAIN_LENGTH,
             SwarmShape::Storm => MAX_STORM_MEMBERS,
         };
         let end = now() + lifetime.min(MAX_LIFETIME).as_millis();
-        Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(most).min(most) }
+        Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(max).min(max) }
     }
 
     /// Starts the members that come directly after this process.

@@ -167,8 +167,8 @@ fn the_store_touches_files_in_one_place() {
         "fs::remove_file",
     ];
     for file in rust_files(&root().join("src/store")) {
-        let is_the_place = ["files.rs", "fault.rs", "token.rs"].iter().any(|name| file.ends_with(name));
-        if is_the_place || is_test(&file) {
+        let is_file_module = ["files.rs", "fault.rs", "token.rs"].iter().any(|name| file.ends_with(name));
+        if is_file_module || is_test(&file) {
             continue;
         }
         let source = fs::read_to_string(&file).expect("a source file is readable");

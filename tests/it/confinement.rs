@@ -102,8 +102,8 @@ fn check_reports_where_workspace_write_is_refused() {
         let check = world.command(&["check"]).current_dir(directory).output().expect("the program runs");
         String::from_utf8_lossy(&check.stdout).into_owned()
     };
-    let told = said(world.home());
-    assert!(told.contains("`workspace-write` is refused") && told.contains("the data directory"), "{told}");
+    let message = said(world.home());
+    assert!(message.contains("`workspace-write` is refused") && message.contains("the data directory"), "{message}");
     assert!(!said(world.project.path()).contains("is refused"));
 }
 

@@ -44,7 +44,7 @@ fn skip_reason(why: &str) {
 }
 
 /// Only root can become a user without processes, and is not limited itself.
-fn can_become_nobody(world: &World) -> bool {
+fn can_drop_to_nobody(world: &World) -> bool {
     let can = is_nobody_possible(world);
     if !can {
         skip_reason("it needs root, and a build directory that other users can enter");
@@ -67,7 +67,7 @@ fn is_nobody_possible(world: &World) -> bool {
 #[test]
 fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_call() {
     let world = World::with_fake_agent();
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
     for processes in 1..=MAX_THREADS {
@@ -89,8 +89,8 @@ fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_cal
         // Without a client it can have the place of the thread that reads.
         let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        let is_told = said.contains("cannot start the threads") && said.contains("\nnext: ");
-        assert!(output.status.success() || output.status.code() == Some(1) && is_told, "{processes}: {output:?}");
+        let is_reported = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        assert!(output.status.success() || output.status.code() == Some(1) && is_reported, "{processes}: {output:?}");
     }
     panic!("it does not start with {MAX_THREADS} threads");
 }
@@ -100,14 +100,14 @@ fn waiting_for_a_task_needs_no_new_thread() {
     let world = World::with_fake_agent();
     let done = world.server().call("codex_agent", world.fake(json!([{"say": "done before"}])), |_| {});
     let id = task_id(&done);
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
     let chown = Command::new("chown").arg("-R").arg(NOBODY_UID.to_string()).arg(world.home()).status();
     assert!(chown.expect("`chown` is everywhere").success());
     let output = limited(&world, 1).args(["wait", &id]).output().expect("the program runs");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("done before"), "{output:?}");
+    let message = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && message.contains("done before"), "{output:?}");
 }
 
 #[test]

@@ -83,8 +83,8 @@ fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
             let answer = server.call("codex_agent", in_directory(&world, "touch by-agent; echo done", &sub), |_| {});
             if field(&answer.text, "Status") == Some("completed successfully") {
                 started += 1;
-                let told = field(&answer.text, "Working directory").expect("it is told");
-                assert!([&sub, &link].contains(&&PathBuf::from(told)), "{told}");
+                let directory_field = field(&answer.text, "Working directory").expect("it is told");
+                assert!([&sub, &link].contains(&&PathBuf::from(directory_field)), "{directory_field}");
             } else {
                 started += usize::from(answer.text.contains("was moved or replaced while the agent worked"));
                 // In a warning, backticks are escaped.

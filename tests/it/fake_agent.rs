@@ -141,7 +141,7 @@ fn a_cancelled_acp_turn_is_answered_and_leaves_its_command_running() {
         .expect("the fake agent starts");
     let mut stdin = agent.stdin.take().expect("stdin is piped");
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(agent.stdout.take().expect("stdout is piped")));
-    let mut hear = |id: u64| loop {
+    let mut receive = |id: u64| loop {
         let line = lines.next().expect("it answers").expect("its answer is text");
         let message: serde_json::Value = serde_json::from_str(&line).expect("its answer is JSON");
         if message["id"] == id {
@@ -150,18 +150,18 @@ fn a_cancelled_acp_turn_is_answered_and_leaves_its_command_running() {
     };
     let mut send = |message: serde_json::Value| writeln!(stdin, "{message}").expect("it reads");
     send(serde_json::json!({"id": 1, "method": "session/new", "params": {"cwd": here.path(), "mcpServers": []}}));
-    let session = hear(1)["sessionId"].clone();
+    let session = receive(1)["sessionId"].clone();
     send(serde_json::json!({"id": 9, "method": "session/set_mode",
         "params": {"sessionId": session, "modeId": "full-access"}}));
-    hear(9);
+    receive(9);
     let prompt = |text: &str| serde_json::json!({"sessionId": session, "prompt": [{"type": "text", "text": text}]});
     send(serde_json::json!({"id": 2, "method": "session/prompt", "params": prompt(&task)}));
     let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a pid");
     send(serde_json::json!({"method": "session/cancel", "params": {"sessionId": session}}));
-    assert_eq!(hear(2)["stopReason"], "cancelled");
+    assert_eq!(receive(2)["stopReason"], "cancelled");
     test_kill_process(command).expect("it is left behind");
     send(serde_json::json!({"id": 3, "method": "session/prompt", "params": prompt("hello")}));
-    assert_eq!(hear(3)["stopReason"], "end_turn");
+    assert_eq!(receive(3)["stopReason"], "end_turn");
     kill_process_group(command, Signal::KILL).expect("it leads its session");
     drop(stdin);
     assert!(agent.wait().expect("it is ours").success());

@@ -30,8 +30,8 @@ fn world() -> (World, String) {
 /// How many points a process in this role passes while a task runs.
 fn points_of(role: &str) -> usize {
     let (world, _) = world();
-    let told = world.home().join("points");
-    let world = world.variable(POINTS, told.to_string_lossy());
+    let recorded = world.home().join("points");
+    let world = world.variable(POINTS, recorded.to_string_lossy());
     create_dead_task(&world);
     create_old_task(&world);
     let mut server = world.server();
@@ -39,9 +39,9 @@ fn points_of(role: &str) -> usize {
     settle(&world);
     wait_for_removal(&world);
     drop(server);
-    let told = fs::read_to_string(told).expect("points are told");
-    let count = told.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
-    assert!(count >= 10, "{role} passes only {count} points:\n{told}");
+    let recorded = fs::read_to_string(recorded).expect("points are told");
+    let count = recorded.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
+    assert!(count >= 10, "{role} passes only {count} points:\n{recorded}");
     count
 }
 
@@ -261,11 +261,11 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let mut server = world.server();
 
         // The server finalizes dead tasks when it starts as well, and is not waited for then.
-        let told = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        let recorded = "task 0dead000 has lost its supervisor and cannot be finalized now";
         let listed = eventually("a notice", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({}), |_| {});
             assert!(!listed.is_error, "{fault}: {}", listed.text);
-            listed.text.contains(told).then_some(listed)
+            listed.text.contains(recorded).then_some(listed)
         });
         assert!(listed.text.contains(&done) && listed.text.contains("0dead000"), "{fault}: {}", listed.text);
         let filtered = server.call("codex_tasks", json!({"status": "completed"}), |_| {});

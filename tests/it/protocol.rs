@@ -72,7 +72,7 @@ fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) 
 #[test]
 fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
     let (user, timeout) = ("AbortError: user-cancel", "McpError: MCP error -32001: Request timed out");
-    for (setting, reason, goes_on) in [
+    for (setting, reason, continues) in [
         ("", user, false),
         ("", timeout, true),
         ("[server]\non_call_cancelled = \"detach\"\n", user, true),
@@ -82,7 +82,7 @@ fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
         let mut server = world.server();
         let (call, id) = waiting_call(&world, &mut server);
         server.cancel_because(&call, reason);
-        if goes_on {
+        if continues {
             // Calls are taken in order, and whatever the withdrawal does to the task has begun before this is answered.
             for _ in 0..20 {
                 let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;

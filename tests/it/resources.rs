@@ -101,17 +101,17 @@ fn a_long_record_is_read_in_chunks() {
     arguments["task"] = json!(task);
     let id = start(&mut server, arguments);
     wait_for_end(&mut server, &id);
-    let (mut joined, mut pieces, mut next) = (String::new(), 0, Some(format!("task://{id}")));
+    let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(format!("task://{id}")));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
         let piece = result["contents"][0]["text"].as_str().expect("it is text");
         assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
         joined.push_str(piece);
-        pieces += 1;
+        chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
     let record: Value = serde_json::from_str(&joined).expect("the pieces are a record");
-    assert!(record["task"] == json!(task) && pieces > 3, "{pieces} pieces");
+    assert!(record["task"] == json!(task) && chunks > 3, "{chunks} pieces");
     assert_eq!(read(&mut server, &format!("task://{id}?offset=0&length=1")), "{");
 }
 
@@ -126,16 +126,16 @@ fn a_long_log_is_read_in_chunks() {
         writeln!(file, "line {number} with some words in it to make it long").expect("it is writable");
     }
     let uri = format!("task://{id}/log");
-    let (mut joined, mut pieces, mut next) = (String::new(), 0, Some(uri.clone()));
+    let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(uri.clone()));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
         let piece = result["contents"][0]["text"].as_str().expect("it is text");
         assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
         joined.push_str(piece);
-        pieces += 1;
+        chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
-    assert!(joined == world.log(&id) && pieces > 3, "{pieces} pieces");
+    assert!(joined == world.log(&id) && chunks > 3, "{chunks} pieces");
     assert_eq!(read(&mut server, &format!("{uri}?tail=1")), "line 19999 with some words in it to make it long\n");
     let size = joined.len();
     let end = read(&mut server, &format!("{uri}?offset={}", size - 49));

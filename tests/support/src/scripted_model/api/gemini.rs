@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ResponseInfo, ResponseWriter, list, pieces};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks};
 use crate::scripted_model::{
     conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
@@ -68,7 +68,7 @@ impl ResponseWriter for GeminiWriter {
     }
 
     fn say(&mut self, text: &str) -> String {
-        pieces(text).into_iter().map(|piece| self.chunk(json!({"text": piece}), None)).collect()
+        text_chunks(text).into_iter().map(|chunk| self.chunk(json!({"text": chunk}), None)).collect()
     }
 
     fn think(&mut self, text: &str) -> String {
