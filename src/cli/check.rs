@@ -19,7 +19,7 @@ use crate::{
     exposure::{Exposure, trusted_files},
     present::{
         Refused,
-        check::{self as words, Finding},
+        check::{self as words, CheckFinding},
     },
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
@@ -42,7 +42,7 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
 }
 
 struct CheckReport {
-    findings: Vec<Finding>,
+    findings: Vec<CheckFinding>,
     is_usable: bool,
     redacts: bool,
     redactor: Redactor,
@@ -85,7 +85,7 @@ impl CheckReport {
             let label = words::backend_label(name);
             match (registry.build(frozen), &upkeep) {
                 (Err(problem), _) => self.problem(&label, [problem.to_string().into()]),
-                (Ok(_), None) => self.line(&label, "?", [words::not_looked_at()]),
+                (Ok(_), None) => self.line(&label, "?", [words::not_checked()]),
                 (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
         }
@@ -182,7 +182,7 @@ impl CheckReport {
     fn line(&mut self, label: &str, word: &'static str, lines: impl IntoIterator<Item = Message>) {
         let mut lines: Vec<_> = lines.into_iter().collect();
         lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| self.redactor.redact(text));
-        self.findings.push(Finding { label: label.to_owned(), word, lines });
+        self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
 }
 

@@ -223,7 +223,7 @@ fn exit_code(problem: &clap::Error) -> ExitCode {
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
-        (Err(problem), _) => return fail(refusals::no_task_id(&problem)),
+        (Err(problem), _) => return fail(refusals::invalid_task_id(&problem)),
         (_, None) => return refuse(refusals::needs_data_dir()),
     };
     // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this

@@ -18,7 +18,7 @@ use connector_api::JsonLine;
 use super::output::{fail, print};
 use crate::{
     config::Config,
-    present::ends,
+    present::ended_tasks,
     redact::Redactor,
     store::{NotifiedEnds, StoreError, Upkeep},
     task::TaskRecord,
@@ -50,7 +50,7 @@ fn report_ended(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&P
     untold.records.retain(is_here);
     untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));
     // Ends that could not be printed are printed the next time.
-    if let Some(text) = ends(&untold.records)
+    if let Some(text) = ended_tasks(&untold.records)
         && print(&text) != ExitCode::SUCCESS
     {
         return Ok(ExitCode::FAILURE);

@@ -12,7 +12,7 @@ use crate::{
     mcp::{self, ServerState, StartProblem},
     present::{
         Refused, listening,
-        refusals::{self, TokenTrouble},
+        refusals::{self, TokenProblem},
     },
     process::check_proc,
     registry::Registry,
@@ -54,12 +54,12 @@ pub(super) fn over_http(
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
         HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
-            let trouble = match problem.source.kind() {
-                ErrorKind::InvalidData => TokenTrouble::Invalid,
-                ErrorKind::TimedOut => TokenTrouble::Locked,
-                _ => TokenTrouble::Inaccessible,
+            let kind = match problem.source.kind() {
+                ErrorKind::InvalidData => TokenProblem::Invalid,
+                ErrorKind::TimedOut => TokenProblem::Locked,
+                _ => TokenProblem::Inaccessible,
             };
-            refusals::bad_token(&problem, trouble)
+            refusals::bad_token(&problem, kind)
         })
     });
     let token = match token {

@@ -17,8 +17,8 @@ use crate::{
     broker::{Broker, News, Refusal},
     present::{
         Refused,
-        refusals::{find_task, no_task_id},
-        time_is_up, waited,
+        refusals::{find_task, invalid_task_id},
+        timed_out, wait_result,
     },
     task::{TaskId, TaskRecord, TaskStatus},
 };
@@ -52,7 +52,9 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
     for word in words {
         match TaskId::parse(word) {
             Ok(id) => drop(ids.insert(id)),
-            Err(problem) => return unknown(Refused::new(no_task_id(&problem), find_task(&broker.config().log_dir))),
+            Err(problem) => {
+                return unknown(Refused::new(invalid_task_id(&problem), find_task(&broker.config().log_dir)));
+            }
         }
     }
     let runtime = match runtime() {
@@ -61,7 +63,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
     };
     let waited = runtime.block_on(async {
         begin_or_do_without();
-        let timed_out = async {
+        let deadline = async {
             match time_limit {
                 Some(time_limit) => sleep(time_limit).await,
                 None => std::future::pending().await,
@@ -69,8 +71,8 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
         };
         tokio::select! {
             code = wait_for_ends(broker, ids, mode) => code,
-            () = timed_out => {
-                print(&time_is_up());
+            () = deadline => {
+                print(&timed_out());
                 ExitCode::from(EXIT_TIMED_OUT)
             }
             () = reader_gone() => ExitCode::from(EXIT_FAILED),
@@ -122,7 +124,7 @@ async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -
 
 async fn print_result(broker: &Broker, record: &TaskRecord) {
     let result = broker.result(record).await.ok().flatten();
-    print(&waited(record, result));
+    print(&wait_result(record, result));
 }
 
 fn unknown(problem: Refused) -> ExitCode {

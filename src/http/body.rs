@@ -54,11 +54,11 @@ where
     }
 }
 
-async fn drop_up_to<B>(most: usize, body: &mut B)
+async fn drop_up_to<B>(max: usize, body: &mut B)
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    let mut rest = Limited::new(body, most);
+    let mut rest = Limited::new(body, max);
     while let Some(Ok(_)) = rest.frame().await {}
 }
 

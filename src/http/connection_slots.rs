@@ -52,12 +52,12 @@ pub(super) struct Dismissal(oneshot::Receiver<()>);
 impl ConnectionSlots {
     /// Limits for a process that may have this many open files.
     pub(super) fn for_open_files(limit: u64) -> Self {
-        let most = usize::try_from(limit / 2).map_or(MAX_CONNECTIONS, |half| half.clamp(1, MAX_CONNECTIONS));
-        Self::new(most, MAX_UNAUTHENTICATED.min(most.div_ceil(4)))
+        let max = usize::try_from(limit / 2).map_or(MAX_CONNECTIONS, |half| half.clamp(1, MAX_CONNECTIONS));
+        Self::new(max, MAX_UNAUTHENTICATED.min(max.div_ceil(4)))
     }
 
-    fn new(most: usize, max_unauthenticated: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), unauthenticated: Arc::default(), max_unauthenticated }
+    fn new(max: usize, max_unauthenticated: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(max)), unauthenticated: Arc::default(), max_unauthenticated }
     }
 
     /// A slot for a connection that was accepted just now. The number is larger for each.
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn half_of_the_open_files_are_for_connections() {
-        let most = |limit| ConnectionSlots::for_open_files(limit).free.available_permits();
-        assert_eq!([most(0), most(256), most(1_024), most(4_096), most(u64::MAX)], [1, 128, 512, 2_000, 2_000]);
+        let max = |limit| ConnectionSlots::for_open_files(limit).free.available_permits();
+        assert_eq!([max(0), max(256), max(1_024), max(4_096), max(u64::MAX)], [1, 128, 512, 2_000, 2_000]);
     }
 }

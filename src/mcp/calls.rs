@@ -93,7 +93,7 @@ async fn cancel(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refuse
     let id = cancel_call(raw)?;
     let text = match broker.cancel(&id).await? {
         Cancelled::Ended(record) => present::cancelled(&record),
-        Cancelled::HadEnded(record) => present::had_ended(&record),
+        Cancelled::HadEnded(record) => present::already_ended(&record),
         Cancelled::Stopping => present::stopping(&id),
     };
     Ok(CallAnswer::served(text))

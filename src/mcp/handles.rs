@@ -22,7 +22,7 @@ const POLL_MS: u64 = 2_000;
 
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
-    let now = present::moment(chrono::Utc::now());
+    let now = present::timestamp(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(present::begun(id));
@@ -34,9 +34,10 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     let id = known(id)?;
     let TaskView { record, live, result, .. } =
         broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
-    let created = present::moment(record.start.started_at);
-    let updated =
-        present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
+    let created = present::timestamp(record.start.started_at);
+    let updated = present::timestamp(
+        record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at),
+    );
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(present::state(&record, live.as_ref()));

@@ -211,8 +211,8 @@ mod tests {
     fn client(
         written: impl Iterator<Item = RxJsonRpcMessage<RoleServer>>,
     ) -> (PacedTransport<Client>, watch::Sender<bool>) {
-        let (reads, hears) = watch::channel(false);
-        (PacedTransport::new(Client { written: written.collect(), reads: hears }), reads)
+        let (reads, can_read) = watch::channel(false);
+        (PacedTransport::new(Client { written: written.collect(), reads: can_read }), reads)
     }
 
     /// How many messages are read without waiting for anything.

@@ -119,7 +119,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::present::{as_read::is_unseemly, hostile_tests::HOSTILE};
+    use crate::present::{answer_reader::is_forbidden, hostile_tests::HOSTILE};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();
@@ -168,7 +168,7 @@ mod tests {
         for event in ["x".repeat(1_000), "ä\u{7}\n\r\tb".repeat(100)].into_iter().chain(hostile) {
             pacing.event(&event);
             for message in [pacing.message(began), pacing.message(began)] {
-                assert!(message.chars().count() < 200 && !message.contains(is_unseemly), "{message:?}");
+                assert!(message.chars().count() < 200 && !message.contains(is_forbidden), "{message:?}");
             }
         }
     }

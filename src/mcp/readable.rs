@@ -202,7 +202,7 @@ fn with_initialize_hint(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcM
     if let JsonRpcMessage::Error(answer) = &mut message
         && answer.error.message.starts_with(NO_METADATA)
     {
-        answer.error.message.to_mut().push_str(protocol::OR_INITIALIZE);
+        answer.error.message.to_mut().push_str(protocol::INITIALIZE_HINT);
     }
     message
 }

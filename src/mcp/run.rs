@@ -26,7 +26,7 @@ pub(super) async fn run(
     mut caller: Caller,
 ) -> Result<CallAnswer, Refused> {
     if caller.context.ct.is_cancelled() {
-        return Ok(CallAnswer::served(present::withdrawn()));
+        return Ok(CallAnswer::served(present::cancelled_before_start()));
     }
     // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
     let id = broker.submit(task).await?;

@@ -271,7 +271,7 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         // A known method with parameters that cannot be read also comes here.
         if request.method == CallToolRequestMethod::VALUE {
-            return Err(ErrorData::invalid_params(present::protocol::NO_TOOL_CALL, None));
+            return Err(ErrorData::invalid_params(present::protocol::INVALID_TOOL_CALL, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
@@ -303,7 +303,7 @@ async fn answered(answering: impl Future<Output = CallAnswer>) -> CallAnswer {
     AssertUnwindSafe(answering)
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| CallAnswer::refused(&[present::refusals::fault()]))
+        .unwrap_or_else(|_| CallAnswer::refused(&[present::refusals::internal_error()]))
 }
 
 #[cfg(test)]

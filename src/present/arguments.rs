@@ -67,8 +67,8 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 }
 
 /// A number that was too large was taken as the largest.
-pub(crate) fn clamped_to(name: &str, most: u64) -> Message {
-    Message::ours(format!("`{name}` was taken as {most}, the most there is"))
+pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
+    Message::ours(format!("`{name}` was taken as {max}, the most there is"))
 }
 
 /// A time limit that was too long was taken as none.

@@ -240,7 +240,7 @@ fn a_repeated_status_begins_with_the_changes() {
 }
 
 /// What stands in a status beside log lines and result.
-fn beside(view: TaskView, before: Option<&StatusPoll>) -> usize {
+fn status_overhead(view: TaskView, before: Option<&StatusPoll>) -> usize {
     let lines: usize = view.tail.lines.iter().map(|line| line.raw().chars().count().min(200) + 1).sum();
     let result = view.result.as_ref().map_or(0, |result| result.head.raw().chars().count());
     status(view, before, began() + TimeDelta::days(40)).chars().count() - lines - result
@@ -275,8 +275,12 @@ fn a_status_is_short_apart_from_its_log_lines_and_result() {
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
         let before = StatusPoll::of(&view(), began());
         for before in [None, Some(&before)] {
-            let length = beside(view(), before);
-            assert!(length < status::BESIDE, "{length} characters:\n{}", super::status(view(), before, began()));
+            let length = status_overhead(view(), before);
+            assert!(
+                length < status::MAX_STATUS_CHARACTERS,
+                "{length} characters:\n{}",
+                super::status(view(), before, began())
+            );
         }
     }
 }
@@ -308,7 +312,7 @@ fn an_empty_list_is_three_words() {
 fn a_list_too_long_for_an_answer_says_how_much_of_it_is_shown() {
     let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
     let answer = tasks(&Listing { records, total: 2_000 }, began());
-    assert!(answer.chars().count() < LONGEST, "{}", answer.chars().count());
+    assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{}", answer.chars().count());
     assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: choose a `status`."));
 }
 
@@ -332,7 +336,7 @@ fn a_task_cancelled_by_the_user_has_failed() {
     assert!(answer.starts_with(expected) && answer.contains("**Failure reason:** Cancelled by user"), "{answer}");
     assert!(answer.contains("**Backend:** codex (0.169.0)"), "{answer}");
     assert!(cancelled(&completed()).starts_with("## Task Not Cancelled\n"));
-    assert!(had_ended(&completed()).contains("**Status:** completed"));
+    assert!(already_ended(&completed()).contains("**Status:** completed"));
 }
 
 #[test]
@@ -351,10 +355,10 @@ fn no_answer_is_longer_than_clients_show() {
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
         let together = all_ended(&boxed, &[], |_| result(&text));
         let listed = sessions(&vec![&record; 200], 200, began());
-        let told = ends(&records).expect("tasks have ended");
+        let hook_text = ended_tasks(&records).expect("tasks have ended");
         let single = [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)];
-        for answer in single.into_iter().chain([together, listed, told]) {
-            assert!(answer.chars().count() < LONGEST - 2_500, "{} characters", answer.chars().count());
+        for answer in single.into_iter().chain([together, listed, hook_text]) {
+            assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS - 2_500, "{} characters", answer.chars().count());
         }
     }
 }

@@ -65,15 +65,15 @@ impl Arguments {
         }
     }
 
-    /// A list of texts, of which there is one at least and `most` at most.
-    pub(super) fn required_texts(&mut self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
-        let wanted = format!("a list of 1 to {most} strings");
+    /// A list of texts, of which there is one at least and `max` at most.
+    pub(super) fn required_texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
+        let wanted = format!("a list of 1 to {max} strings");
         let Some(value) = self.take(name) else {
             return Err(refusals::missing(self.tool, name, &wanted));
         };
         let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &wanted)) };
         let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
-        match texts.filter(|texts| !texts.is_empty() && texts.len() <= most) {
+        match texts.filter(|texts| !texts.is_empty() && texts.len() <= max) {
             Some(texts) => Ok(texts),
             None => Err(refusals::invalid_list(self.tool, name, &wanted)),
         }
@@ -109,10 +109,10 @@ impl Arguments {
         }
     }
 
-    /// A whole number that is not below `least`. `50.0` is one, and so is `"50"`.
-    pub(super) fn whole_number(&mut self, name: &str, least: u64) -> Result<Option<WholeNumber>, Refused> {
+    /// A whole number that is not below `min`. `50.0` is one, and so is `"50"`.
+    pub(super) fn whole_number(&mut self, name: &str, min: u64) -> Result<Option<WholeNumber>, Refused> {
         let Some(value) = self.take_optional(name) else { return Ok(None) };
-        let wanted = format!("a whole number, {least} or more");
+        let wanted = format!("a whole number, {min} or more");
         let number = match &value {
             Value::Number(number) => match (number.as_u64(), number.as_f64()) {
                 (Some(small), _) => Some(WholeNumber::Small(small)),
@@ -126,7 +126,7 @@ impl Arguments {
             _ => return Err(refusals::wrong_type(self.tool, name, &value, &wanted)),
         };
         match number {
-            Some(WholeNumber::Small(small)) if small < least => {
+            Some(WholeNumber::Small(small)) if small < min => {
                 Err(refusals::wrong_value(self.tool, name, &value, &wanted))
             }
             Some(number) => Ok(Some(number)),

@@ -140,10 +140,10 @@ pub(super) fn parse_task_id(word: &str) -> Result<TaskId, Refused> {
     TaskId::parse(word.trim()).map_err(|_| present::no_such_task(&word.into()).capitalized())
 }
 
-/// At least one id and at most `most`, each once.
-pub(super) fn task_ids(arguments: &mut Arguments, most: usize) -> Result<Vec<TaskId>, Refused> {
+/// At least one id and at most `max`, each once.
+pub(super) fn task_ids(arguments: &mut Arguments, max: usize) -> Result<Vec<TaskId>, Refused> {
     let mut ids = Vec::new();
-    for word in arguments.required_texts("taskIds", most)? {
+    for word in arguments.required_texts("taskIds", max)? {
         let id = parse_task_id(&word)?;
         if !ids.contains(&id) {
             ids.push(id);
@@ -156,15 +156,15 @@ pub(super) fn clamped(
     arguments: &mut Arguments,
     name: &str,
     default: usize,
-    most: u64,
+    max: u64,
     remarks: &mut Vec<Message>,
 ) -> Result<usize, Refused> {
     let number = match arguments.whole_number(name, 1)? {
         None => return Ok(default),
-        Some(WholeNumber::Small(number)) if number <= most => number,
+        Some(WholeNumber::Small(number)) if number <= max => number,
         Some(WholeNumber::Small(_) | WholeNumber::Huge(_)) => {
-            remarks.push(present::arguments::clamped_to(name, most));
-            most
+            remarks.push(present::arguments::clamped_to(name, max));
+            max
         }
     };
     Ok(usize::try_from(number).expect("the most that is taken fits into 32 bits"))

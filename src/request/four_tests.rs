@@ -83,9 +83,9 @@ fn without_arguments_tasks_of_every_status_are_listed() {
 fn an_invalid_task_id_is_an_unknown_task() {
     for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
         let refused = cancel_call(raw(json!({"taskId": word}))).expect_err("it is no id");
-        let told = refused.markdown();
-        let lines: Vec<_> = told.lines().collect();
-        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{told}");
+        let text = refused.markdown();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{text}");
         assert_eq!(lines[1..], ["next: call `codex_tasks` to list the tasks there are"]);
     }
     assert_eq!(cancel_call(raw(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
@@ -217,8 +217,8 @@ fn the_schemas_forbid_unknown_names_and_wrong_types() {
     let beyond_schemas = ["is missing", "is empty", "is 0.5", "is 1.5"];
     for (tool, arguments, named) in WRONG {
         let arguments: Value = serde_json::from_str(arguments).expect("it is JSON");
-        let told_apart = !beyond_schemas.iter().any(|words| named[0].contains(words));
-        assert!(!told_apart || !is_allowed(tool, &arguments), "{arguments}");
+        let is_covered = !beyond_schemas.iter().any(|words| named[0].contains(words));
+        assert!(!is_covered || !is_allowed(tool, &arguments), "{arguments}");
     }
 }
 

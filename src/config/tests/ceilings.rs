@@ -55,7 +55,7 @@ fn each_rule_records_its_origin() {
 fn an_invalid_ceiling_is_reported_in_any_layer() {
     let plain = "[backends.p]\nkind = 'plain'\nprogram = 'p'\nceiling";
     for (section, key) in [("ceiling", "ceiling"), (plain, "backends.p.ceiling")] {
-        for (rule, told) in [
+        for (rule, expected) in [
             (
                 "sandbox = 'full'",
                 r#".sandbox` is `"full"`; allowed: `read-only`, `workspace-write`, `danger-full-access`"#,
@@ -72,7 +72,7 @@ fn an_invalid_ceiling_is_reported_in_any_layer() {
             let another = "[backends.fast]\nkind = 'codex'\n";
             let case = Case::new().file(format!("{section} = {{{rule}}}\n{another}"));
             let said = case.problems();
-            assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{told}\nnext: ")), "{said}");
+            assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{expected}\nnext: ")), "{said}");
             assert_eq!(said.lines().count(), 2, "it is told once:\n{said}");
         }
     }

@@ -50,7 +50,7 @@ fn a_key_with_too_many_parts_is_unknown_even_below_an_unknown_kind() {
 
 #[test]
 fn each_invalid_value_is_answered_with_the_allowed_ones() {
-    for (file, told) in [
+    for (file, expected) in [
         ("log_level = 'loud'", r#"`log_level` is `"loud"`; allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`"#),
         ("tasks = 5", "`tasks` is `5`; allowed: a table"),
         ("[[backends]]", "`backends` is `[{}]`; allowed: a table"),
@@ -105,13 +105,13 @@ fn each_invalid_value_is_answered_with_the_allowed_ones() {
             r#"`log_dir` is `"~someone/logs"`, which is a relative path; allowed: an absolute path, or one that begins with `~/`"#,
         ),
     ] {
-        assert_eq!(problems_in(file), [format!("FILE: {told}")]);
+        assert_eq!(problems_in(file), [format!("FILE: {expected}")]);
     }
 }
 
 #[test]
 fn an_invalid_backend_setting_is_found_before_any_task() {
-    for (file, told) in [
+    for (file, expected) in [
         ("[backends.codex]\nmodle = 'x'", "`backends.codex.modle` is no key; did you mean `backends.codex.model`?"),
         (
             "[backends.codex.env]\npas = ['A']",
@@ -137,14 +137,14 @@ fn an_invalid_backend_setting_is_found_before_any_task() {
             "`Bad` is no backend name: it takes a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`",
         ),
     ] {
-        assert_eq!(problems_in(file), [format!("FILE: {told}")]);
+        assert_eq!(problems_in(file), [format!("FILE: {expected}")]);
     }
 }
 
 #[test]
 fn a_fallback_without_a_section_is_reported_with_how_to_add_one() {
-    let told = problems_in("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
-    let [kind, itself, other] = told.as_slice() else { panic!("{told:?}") };
+    let expected = problems_in("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
+    let [kind, itself, other] = expected.as_slice() else { panic!("{expected:?}") };
     let how = "; to add it, write a section [backends.plain] with `kind = \"plain\"`";
     assert!(kind.ends_with(&format!("`plain` is not another backend; `codex` is the only one{how}")), "{kind}");
     assert!(itself.ends_with("`codex` is not another backend; `codex` is the only one"), "{itself}");
@@ -272,12 +272,12 @@ fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     case.environment.push(("CODEX_CONNECTOR_LOG_LEVEL".into(), OsString::from_vec(vec![0xff])));
     case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
     let said = case.problems();
-    for told in [
+    for expected in [
         "environment variable CODEX_CONNECTOR_LOG_LEVEL: this is not UTF-8",
         "flag --data-dir: this is not UTF-8",
         "flag --set: `tasks.keep_events` is no assignment",
     ] {
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(expected), "{said}");
     }
 }
 

@@ -98,7 +98,7 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
                 Some(record) => {
                     let record = record.expect("following a task does not panic")?;
                     if let Some(progress) = &mut progress {
-                        progress.event(&present::ended_in_few_words(&record));
+                        progress.event(&present::ended_briefly(&record));
                     }
                     ended.push(record);
                 }
@@ -128,7 +128,7 @@ async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refuse
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
         return Ok(CallAnswer::served(present::without_result(&record)));
     };
-    let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);
+    let text = present::result_chunk(&id, offset, piece.size, piece.next, &piece.text);
     Ok(CallAnswer::served(text).with_notices(remarks))
 }
 

@@ -67,7 +67,7 @@ impl Cursor {
     fn parse(cursor: &str) -> Result<Self, ErrorData> {
         let parts =
             cursor.rsplit_once('-').and_then(|(micros, id)| Some((micros.parse().ok()?, TaskId::parse(id).ok()?)));
-        let invalid = || ErrorData::invalid_params(protocol::NO_CURSOR, None);
+        let invalid = || ErrorData::invalid_params(protocol::INVALID_CURSOR, None);
         parts.map(|(micros, id)| Self { micros, id }).ok_or_else(invalid)
     }
 }
@@ -97,7 +97,7 @@ async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resour
 
 fn changed(facts: FileFacts) -> Annotations {
     let mut annotations = Annotations::default();
-    annotations.last_modified = Some(present::moment(DateTime::<Utc>::from(facts.modified)));
+    annotations.last_modified = Some(present::timestamp(DateTime::<Utc>::from(facts.modified)));
     annotations
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    present::refusals::no_task_id,
+    present::refusals::invalid_task_id,
     store::TaskFile,
     task::{Message, Part as Words, TaskId, message},
 };
@@ -106,7 +106,7 @@ impl TaskUri {
             uri.strip_prefix("task://").ok_or_else(|| bad("the name of a resource begins with `task://`".into()))?;
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (id, part) = path.split_at(path.find('/').unwrap_or(path.len()));
-        let id = TaskId::parse(id).map_err(|problem| bad(no_task_id(&problem)))?;
+        let id = TaskId::parse(id).map_err(|problem| bad(invalid_task_id(&problem)))?;
         let part = TaskResource::ALL.into_iter().find(|known| known.path() == part);
         let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
         let range = query.map_or(Ok(ResourceRange::Whole), |query| range(query, part)).map_err(bad)?;

@@ -69,7 +69,7 @@ impl Watcher {
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
         let stamp =
-            stamp(uri, broker).await.ok_or_else(|| super::no_resource(uri, protocol::NO_SUBSCRIPTION.to_owned()))?;
+            stamp(uri, broker).await.ok_or_else(|| super::no_resource(uri, protocol::CANNOT_SUBSCRIBE.to_owned()))?;
         let mut watched = locked(&self.watched);
         if watched.resources.len() >= MAX_WATCHED_RESOURCES && !watched.resources.contains_key(uri) {
             return Err(ErrorData::invalid_params(protocol::too_many_subscriptions(MAX_WATCHED_RESOURCES), None));
