@@ -271,14 +271,14 @@ impl Kit {
             if path.exists() {
                 return Ok((CaseVerdict::Broken, format!("its {how} made {}", path.display())));
             }
-            if !trial.completed() || !trial.left.is_empty() {
+            if !trial.completed() || !trial.survivors.is_empty() {
                 let words = format!("its {how} made no file, and the task failed: {}", trial.summary());
                 return Ok(unless_left_running(&trial, || (CaseVerdict::Unknown, words)));
             }
         }
         let directory = if sandbox == Sandbox::ReadOnly { "in the project" } else { "outside the project" };
         Ok(match self.unhindered_writes().await? {
-            Writes { left, .. } if !left.is_empty() => left_running(&left),
+            Writes { survivors, .. } if !survivors.is_empty() => left_running(&survivors),
             Writes { by_editor: true, by_command: true, .. } => {
                 (CaseVerdict::Yes, format!("neither an edit nor a command made a file {directory}"))
             }
@@ -293,15 +293,15 @@ impl Kit {
         if let Some(writes) = &self.writes {
             return Ok(writes.clone());
         }
-        let mut left = vec![];
+        let mut survivors = vec![];
         let outside = self.directory.outside();
         let (edited, touched) = (outside.join("edited"), outside.join("touched"));
         if self.sandboxes.contains(&Sandbox::DangerFullAccess) {
             for prompt in [create_prompt(&edited), touch_prompt(&touched)] {
-                left.extend(self.run_task(self.unsandboxed_task(prompt)).await?.left);
+                survivors.extend(self.run_task(self.unsandboxed_task(prompt)).await?.survivors);
             }
         }
-        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists(), left };
+        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists(), survivors };
         self.writes = Some(writes.clone());
         Ok(writes)
     }
@@ -333,9 +333,9 @@ fn judge_cancelled(interfered: bool, ended: Ended, words: String) -> Judgement {
 
 /// Nothing counts where something is left running.
 pub(super) fn unless_left_running(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
-    match trial.left.is_empty() {
+    match trial.survivors.is_empty() {
         true => judge(),
-        false => left_running(&trial.left),
+        false => left_running(&trial.survivors),
     }
 }
 

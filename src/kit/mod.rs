@@ -94,7 +94,7 @@ struct Writes {
     by_editor: bool,
     by_command: bool,
     /// The names of the processes that it left running.
-    left: Vec<String>,
+    survivors: Vec<String>,
 }
 
 /// Why nothing could be tried.
