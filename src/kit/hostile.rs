@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 
 use super::{
     CaseVerdict, Kit, Writes,
-    judge::{Judgement, create_prompt, left_running, touch_prompt, unless_left_running},
+    judge::{Judgement, left_running, unless_left_running},
+    prompts::{create_prompt, touch_prompt},
 };
 use crate::broker::Refusal;
 

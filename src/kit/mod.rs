@@ -10,6 +10,7 @@ mod case;
 mod directory;
 mod hostile;
 mod judge;
+mod prompts;
 mod run_task;
 mod trial;
 
