@@ -149,7 +149,7 @@ impl Project {
 
     /// Takes everything out of the environment that leads into the project, except what `rules` set.
     pub fn confine(&self, environment: &mut BTreeMap<OsString, OsString>, rules: &EnvRules) -> Vec<OmittedEntry> {
-        let mut left_out = vec![];
+        let mut omitted = vec![];
         let names =
             [&SEARCH_PATHS[..], &PRELOAD_LISTS, &CODE_PATHS, &PROGRAMS, &RUNTIME_OPTIONS, &TEMPORARY_DIRECTORIES]
                 .concat();
@@ -159,12 +159,12 @@ impl Project {
             if let Some(kept) = kept {
                 environment.insert(variable.into(), kept);
             }
-            left_out.extend(gone.into_iter().map(|entry| OmittedEntry { variable, entry }));
+            omitted.extend(gone.into_iter().map(|entry| OmittedEntry { variable, entry }));
         }
         let parameters = environment.remove(OsStr::new(GIT_PARAMETERS)).into_iter();
         let parameters: Vec<OsString> = parameters.chain(GIT_SETTINGS.map(OsString::from)).collect();
         environment.insert(GIT_PARAMETERS.into(), parameters.join(OsStr::new(" ")));
-        left_out
+        omitted
     }
 
     /// The part of a variable's value that an agent gets, and the parts that it does not get.
@@ -216,8 +216,8 @@ pub fn environment(
     project: Option<&Project>,
 ) -> (BTreeMap<OsString, OsString>, Vec<OmittedEntry>) {
     let mut environment = rules.apply(ours);
-    let left_out = project.map(|project| project.confine(&mut environment, rules)).unwrap_or_default();
-    (environment, left_out)
+    let omitted = project.map(|project| project.confine(&mut environment, rules)).unwrap_or_default();
+    (environment, omitted)
 }
 
 #[cfg(test)]
@@ -245,10 +245,10 @@ mod tests {
         let (_dir, root, project) = scratch();
         let root = root.to_string_lossy().into_owned();
         let ours = [(variable.into(), value.replace('@', &root).into())];
-        let (environment, left_out) = environment(&EnvRules::default(), ours, Some(&project));
+        let (environment, omitted) = environment(&EnvRules::default(), ours, Some(&project));
         let agent_value =
             environment.get(OsStr::new(variable)).map(|value| value.to_string_lossy().replace(&root, "@"));
-        assert_eq!(left_out.is_empty(), agent_value.as_deref() == Some(value), "{variable}: {left_out:?}");
+        assert_eq!(omitted.is_empty(), agent_value.as_deref() == Some(value), "{variable}: {omitted:?}");
         agent_value
     }
 
@@ -318,17 +318,17 @@ mod tests {
     fn values_set_by_the_user_are_kept() {
         let (_dir, _, project) = scratch();
         let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("they are well formed");
-        let (environment, left_out) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
+        let (environment, omitted) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from("./bin:/bin")));
-        assert_eq!(left_out, []);
+        assert_eq!(omitted, []);
     }
 
     #[test]
     fn nothing_is_removed_without_a_sandbox() {
         assert_eq!(Project::of(Sandbox::DangerFullAccess, Path::new("/")), None);
-        let (environment, left_out) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
+        let (environment, omitted) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from(".:")));
-        assert!(left_out.is_empty() && !environment.contains_key(OsStr::new(GIT_PARAMETERS)));
+        assert!(omitted.is_empty() && !environment.contains_key(OsStr::new(GIT_PARAMETERS)));
     }
 
     #[test]

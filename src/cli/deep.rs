@@ -9,7 +9,7 @@ use super::output::{fail, print, refuse};
 use crate::{
     config::Config,
     kit::{CaseFinding, CaseVerdict, Kit, KitScope},
-    present::{check as words, json, refusals},
+    present::{check as texts, json, refusals},
     registry::Registry,
 };
 
@@ -64,7 +64,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
     if deep.format == OutputFormat::Text {
-        print(&words::deep_heading(&deep.backend, &version, &program));
+        print(&texts::deep_heading(&deep.backend, &version, &program));
     }
     let tell = |finding: &CaseFinding| {
         if deep.format == OutputFormat::Text {
@@ -97,7 +97,7 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
     };
     match (deep.format, &kept) {
         (OutputFormat::Text, Some(kept)) => {
-            print(&words::logs_kept(&kept.join("data/logs"), kept));
+            print(&texts::logs_kept(&kept.join("data/logs"), kept));
         }
         (OutputFormat::Text, None) => {}
         (OutputFormat::Json, _) => {
@@ -135,7 +135,7 @@ fn line(finding: &CaseFinding) -> String {
         CaseVerdict::Broken => "BROKEN",
         CaseVerdict::Unknown => "unknown",
     };
-    words::deep_finding(finding.case.title(), verdict, &finding.words)
+    texts::deep_finding(finding.case.title(), verdict, &finding.words)
 }
 
 #[cfg(test)]

@@ -63,9 +63,9 @@ pub(super) struct Backends<'a> {
 impl Backends<'_> {
     /// Each backend that its kind accepts; the others are problems.
     pub(super) fn freeze(&self, problems: &mut Vec<ConfigProblem>) -> BTreeMap<BackendName, FrozenBackend> {
-        let sound = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
+        let valid = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
         let mut frozen = BTreeMap::new();
-        for (name, section) in sound {
+        for (name, section) in valid {
             match self.freeze_one(name, section.clone()) {
                 Ok(backend) => drop(frozen.insert(backend.name.clone(), backend)),
                 Err(problem) => problems.push(problem),
@@ -135,7 +135,7 @@ impl Backends<'_> {
             origin: self.origin(name, ""),
             section: format!("backends.{name}"),
             kinds: shape::allowed(&shape::any_kind(self.registry)),
-            meant: nearest(name, others).map(|meant| format!("backends.{meant}")),
+            suggestion: nearest(name, others).map(|suggestion| format!("backends.{suggestion}")),
         }
     }
 

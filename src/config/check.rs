@@ -73,7 +73,7 @@ impl Checker {
         };
         match read.map_err(|error| error.kind) {
             Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
-            Err(Kind::Message(said)) => Err(self.invalid_value(setting, format!(", {said}"))),
+            Err(Kind::Message(detail)) => Err(self.invalid_value(setting, format!(", {detail}"))),
             Ok(()) | Err(_) => Err(self.invalid_value(setting, right())),
         }
     }
@@ -99,15 +99,15 @@ impl Checker {
 
     fn unknown(&self, setting: &Setting) -> ConfigProblem {
         let key = setting.key();
-        let meant = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
-        let next = match &meant {
-            Some(meant) => format!("write {} instead, or take it out", setting.origin.spelling(meant)),
+        let suggestion = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
+        let next = match &suggestion {
+            Some(suggestion) => format!("write {} instead, or take it out", setting.origin.spelling(suggestion)),
             None => format!(
                 "take it out; there are {}",
                 self.nearby_keys(&setting.path[..setting.path.len().min(MAX_KEY_PARTS)])
             ),
         };
-        ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, meant, next }
+        ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, suggestion, next }
     }
 
     /// The keys of the innermost section of `path` that exists.

@@ -48,14 +48,16 @@ impl CrossChecks<'_> {
                 None => {
                     let others: Vec<_> =
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
-                    let meant = nearest(word, others.iter().copied());
-                    let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
+                    let suggestion = nearest(word, others.iter().copied());
+                    let suggestion = suggestion.map(|suggestion| format!(" (`{suggestion}`?)")).unwrap_or_default();
                     let there = match others.as_slice() {
                         [] => format!("`{name}` is the only one"),
                         others => format!("there is `{}`", others.join("`, `")),
                     };
-                    let wrong =
-                        format!(": `{word}` is not another backend{meant}; {there}{}", self.how_to_add(name, word));
+                    let wrong = format!(
+                        ": `{word}` is not another backend{suggestion}; {there}{}",
+                        self.how_to_add(name, word)
+                    );
                     problems.push(self.invalid_value(&key, wrong));
                 }
             }

@@ -110,11 +110,11 @@ impl UserFile {
                 let line = before.split('\n').count();
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
                 // toml 0.8 has no words for some characters, such as control characters in a comment.
-                let said = match error.message() {
+                let detail = match error.message() {
                     "" => "not TOML, perhaps an invisible character".to_owned(),
-                    said => said.replace('\n', ", "),
+                    detail => detail.replace('\n', ", "),
                 };
-                Err(ConfigProblem::Syntax { path: path.clone(), line, column, said })
+                Err(ConfigProblem::Syntax { path: path.clone(), line, column, detail })
             }
         }
     }

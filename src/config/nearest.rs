@@ -24,13 +24,13 @@ mod tests {
 
     #[test]
     fn a_typo_is_recognized() {
-        for (wanted, meant) in [
+        for (wanted, suggestion) in [
             ("tasks.heartbeet_interval", "tasks.heartbeat_interval"),
             ("tasks_keep_events", "tasks.keep_events"),
             ("datadir", "data_dir"),
             ("idnex", "index"),
         ] {
-            assert_eq!(nearest(wanted, KEYS), Some(meant), "{wanted}");
+            assert_eq!(nearest(wanted, KEYS), Some(suggestion), "{wanted}");
         }
     }
 

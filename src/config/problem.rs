@@ -54,7 +54,7 @@ pub enum ConfigProblem {
         /// The column in characters, from 1.
         column: usize,
         /// The parser's words.
-        said: String,
+        detail: String,
     },
     /// A file, or the value of a variable or a flag, is not text.
     NotUtf8 {
@@ -85,7 +85,7 @@ pub enum ConfigProblem {
         /// The key, with dots.
         key: String,
         /// The key that is most like it.
-        meant: Option<String>,
+        suggestion: Option<String>,
         /// What to do.
         next: String,
     },
@@ -120,7 +120,7 @@ pub enum ConfigProblem {
         /// The kinds there are.
         kinds: String,
         /// The section that is most like it.
-        meant: Option<String>,
+        suggestion: Option<String>,
     },
     /// The kind of a backend does not take its settings.
     Settings {
@@ -140,8 +140,8 @@ impl ConfigProblem {
     pub fn explain(&self) -> Refused {
         // All of it may come from a file, a variable or a flag.
         let foreign = |text: &str| Message::from(text.to_owned());
-        let or = |words: &'static str, meant: &Option<String>| match meant {
-            Some(meant) => message![words, meant.clone(), "`?"],
+        let or = |words: &'static str, suggestion: &Option<String>| match suggestion {
+            Some(suggestion) => message![words, suggestion.clone(), "`?"],
             None => Message::default(),
         };
         match self {
@@ -149,8 +149,8 @@ impl ConfigProblem {
                 message!["cannot read ", path, foreign(named_by), ": ", foreign(why)],
                 "make it a readable TOML file, or name another one with `--config FILE`",
             ),
-            Self::Syntax { path, line, column, said } => Refused::new(
-                message![path, ", line ", *line, ", column ", *column, ": ", foreign(said)],
+            Self::Syntax { path, line, column, detail } => Refused::new(
+                message![path, ", line ", *line, ", column ", *column, ": ", foreign(detail)],
                 "correct that line; nothing of the file is used until it can be read",
             ),
             Self::NotUtf8 { origin } => {
@@ -179,8 +179,8 @@ impl ConfigProblem {
                 "set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, \
                  `--data-dir DIR` for the data directory)",
             ),
-            Self::UnknownKey { origin, key, meant, next } => Refused::new(
-                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", meant)],
+            Self::UnknownKey { origin, key, suggestion, next } => Refused::new(
+                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", suggestion)],
                 foreign(next),
             ),
             Self::InvalidValue { origin, key, found, wrong, next } => {
@@ -197,8 +197,8 @@ impl ConfigProblem {
                 message![foreign(origin), ": ", foreign(problem)],
                 message!["rename the section `", foreign(section), "`"],
             ),
-            Self::MissingKind { origin, section, kinds, meant } => {
-                let or_rename = if meant.is_some() { "], or rename it" } else { "]" };
+            Self::MissingKind { origin, section, kinds, suggestion } => {
+                let or_rename = if suggestion.is_some() { "], or rename it" } else { "]" };
                 Refused::new(
                     message![
                         foreign(origin),
@@ -206,7 +206,7 @@ impl ConfigProblem {
                         foreign(section),
                         ".kind` is missing; allowed: ",
                         foreign(kinds),
-                        or("; or did you mean `", meant)
+                        or("; or did you mean `", suggestion)
                     ],
                     message!["add a `kind` to [", foreign(section), or_rename],
                 )

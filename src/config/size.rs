@@ -43,9 +43,9 @@ const MAX_SIZE_BYTES: u64 = 1_000_000_000_000_000_000;
 fn parse_bytes(text: &str) -> Result<u64, InvalidSize> {
     let number_ends = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_ends);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let (integer, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) {
+    if !is_number(integer) || !is_number(fraction) {
         return Err(InvalidSize::NotASize);
     }
     if unit.trim().is_empty() {

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink};
 use super::*;
 
 /// The message about a task in `working` with the data directory at `data`, both below a directory of the test.
-fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
+fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = &dir.path().canonicalize().expect("it is there");
     for sub in [
@@ -73,8 +73,8 @@ fn our_files_are_exposed_wherever_the_sandbox_lets_the_agent_write() {
         ("project", "linked", &[], false, "linked/run, is in the working directory"),
         ("home", "linked", &["project"], false, "linked/run, is in "),
     ] {
-        let said = said(working, data, temporary, is_repository_open);
-        assert!(said.as_ref().is_some_and(|said| said.contains(word)), "{working} {data}: {said:?}");
+        let message = message(working, data, temporary, is_repository_open);
+        assert!(message.as_ref().is_some_and(|message| message.contains(word)), "{working} {data}: {message:?}");
     }
 }
 
@@ -91,7 +91,7 @@ fn our_files_are_safe_everywhere_else() {
         ("project", "tmp/state", &[], true),
         ("project/sub", "project/state", &[], false),
     ] {
-        assert_eq!(said(working, data, temporary, is_repository_open), None, "{working} {data}");
+        assert_eq!(message(working, data, temporary, is_repository_open), None, "{working} {data}");
     }
 }
 
@@ -165,9 +165,9 @@ fn files_that_are_trusted_later_are_checked_too() {
         let programs = [program.to_str().expect("it is UTF-8")];
         let trusted = trusted_files(root.join(config), programs.into_iter());
         let exposure = Exposure::of(&codex, Sandbox::WorkspaceWrite, &store, &trusted).expect("it is checked");
-        let said = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
-        assert_eq!(said.is_some(), word.is_some(), "{config} {said:?}");
-        assert!(said.is_none_or(|(said, next)| said.contains(word.unwrap_or_default()) && !next.is_empty()));
+        let message = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
+        assert_eq!(message.is_some(), word.is_some(), "{config} {message:?}");
+        assert!(message.is_none_or(|(message, next)| message.contains(word.unwrap_or_default()) && !next.is_empty()));
         let read_only = Exposure::of(&codex, Sandbox::ReadOnly, &store, &trusted).expect("it is checked");
         assert_eq!(read_only.check(&project), Ok(vec![]), "{config}");
     }
@@ -178,7 +178,7 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let project = dir.path().canonicalize().expect("it is there");
     let store = Reader::new(Path::new("/nowhere/data"), Path::new("/nowhere/data/logs"));
-    let said = |variable: &str, value: &str, sandbox| {
+    let message = |variable: &str, value: &str, sandbox| {
         let value = value.replace('@', project.to_str().expect("it is UTF-8"));
         let exposure = Exposure::of(&codex(serde_json::json!({"set": {variable: value}})), sandbox, &store, &[]);
         exposure.expect("it is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
@@ -186,11 +186,11 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
     for variable in HOME_VARIABLES {
         for value in [".codex", "../x", "~/.codex"] {
             for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
-                let said = said(variable, value, sandbox).unwrap_or_default();
-                assert!(said.contains("is a relative path") && said.contains(variable), "{variable}: {said}");
+                let message = message(variable, value, sandbox).unwrap_or_default();
+                assert!(message.contains("is a relative path") && message.contains(variable), "{variable}: {message}");
             }
         }
-        let inside = said(variable, "@/x/home", Sandbox::WorkspaceWrite).unwrap_or_default();
+        let inside = message(variable, "@/x/home", Sandbox::WorkspaceWrite).unwrap_or_default();
         assert!(inside.contains("change its own settings") && inside.contains(variable), "{variable}: {inside}");
         for (value, sandbox) in [
             ("@/x/home", Sandbox::ReadOnly),
@@ -198,7 +198,7 @@ fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
             // The projects of most users are in their home directory.
             ("@", Sandbox::WorkspaceWrite),
         ] {
-            assert_eq!(said(variable, value, sandbox), None, "{variable}={value}");
+            assert_eq!(message(variable, value, sandbox), None, "{variable}={value}");
         }
     }
 }

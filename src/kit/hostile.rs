@@ -19,15 +19,16 @@ use serde_json::{Value, json};
 
 use super::{
     CaseVerdict, Kit, Writes,
-    judge::{Judgement, create_prompt, left_running, touch_prompt, unless_left_running},
+    judge::{Judgement, left_running, unless_left_running},
+    prompts::{create_prompt, touch_prompt},
 };
 use crate::broker::Refusal;
 
 /// The scripts that a project can get started. Each leaves a trace.
-const STARTED: [&str; 6] = ["mcp-server", "hook", "notifier", "helper", "skill", "plugin"];
+const AGENT_TRAPS: [&str; 6] = ["mcp-server", "hook", "notifier", "helper", "skill", "plugin"];
 
 /// The scripts that git can get started. Each leaves a trace, and reads nothing: they may have the agent's own stdin.
-const STARTED_BY_GIT: [&str; 3] = ["git-monitor", "git-hook", "git-filter"];
+const GIT_TRAPS: [&str; 3] = ["git-monitor", "git-hook", "git-filter"];
 
 /// Hooks that git runs for anything that an agent may do, looking included.
 const GIT_HOOKS: [&str; 8] = [
@@ -42,7 +43,7 @@ const GIT_HOOKS: [&str; 8] = [
 ];
 
 /// The traps, and where they report to.
-struct HostileProject {
+struct ProjectTraps {
     project: PathBuf,
     outside: PathBuf,
 }
@@ -55,7 +56,7 @@ impl Kit {
         if weaker.is_empty() {
             return Ok((CaseVerdict::No, "it has no weaker sandbox".to_owned()));
         }
-        let hostile = HostileProject { project: self.directory.hostile(), outside: self.directory.outside() };
+        let hostile = ProjectTraps { project: self.directory.hostile(), outside: self.directory.outside() };
         if let Err(error) = hostile.set_traps() {
             return Ok((CaseVerdict::Unknown, format!("the project cannot be made: {error}")));
         }
@@ -72,14 +73,14 @@ impl Kit {
                 if !traces.is_empty() {
                     return Ok((CaseVerdict::Broken, format!("in {sandbox}, outside of it: {}", traces.join(", "))));
                 }
-                if !trial.completed() || !trial.left.is_empty() {
+                if !trial.completed() || !trial.survivors.is_empty() {
                     let words = format!("nothing got out of {sandbox}, and the task failed: {}", trial.summary());
                     return Ok(unless_left_running(&trial, || (CaseVerdict::Unknown, words)));
                 }
             }
         }
         Ok(match self.unhindered_writes().await? {
-            Writes { left, .. } if !left.is_empty() => left_running(&left),
+            Writes { survivors, .. } if !survivors.is_empty() => left_running(&survivors),
             Writes { by_editor: true, by_command: true, .. } => {
                 (CaseVerdict::Yes, "no setting, hook, MCP server, command or skill got out".to_owned())
             }
@@ -90,24 +91,24 @@ impl Kit {
     }
 }
 
-impl HostileProject {
+impl ProjectTraps {
     fn trace(&self, name: &str) -> PathBuf {
         self.outside.join(format!("trace-of-{name}"))
     }
 
     /// Everything that escaped from the sandbox.
     fn traces(&self) -> Vec<&'static str> {
-        let names = STARTED.into_iter().chain(STARTED_BY_GIT).chain(["edit", "command"]);
+        let names = AGENT_TRAPS.into_iter().chain(GIT_TRAPS).chain(["edit", "command"]);
         names.filter(|name| self.trace(name).exists()).collect()
     }
 
     fn set_traps(&self) -> io::Result<()> {
         super::directory::repository(&self.project)?;
-        for name in STARTED {
+        for name in AGENT_TRAPS {
             let script = format!("echo x > '{}'\nexec cat > /dev/null\n", self.trace(name).display());
             fs::write(self.script(name), script)?;
         }
-        for name in STARTED_BY_GIT {
+        for name in GIT_TRAPS {
             fs::write(self.script(name), format!("echo x > '{}'\n", self.trace(name).display()))?;
         }
         for (path, text) in self.files() {
@@ -231,15 +232,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (project, outside) = (dir.path().join("it's hostile"), dir.path().join("outside"));
         fs::create_dir(&outside).expect("it is writable");
-        let hostile = HostileProject { project, outside };
+        let hostile = ProjectTraps { project, outside };
         hostile.set_traps().expect("it is writable");
         assert!(hostile.traces().is_empty());
         let planted: String = hostile.files().into_iter().map(|(_, text)| text).collect();
-        for name in STARTED {
+        for name in AGENT_TRAPS {
             assert!(planted.contains(&hostile.script(name).display().to_string()), "nothing starts {name}");
             fs::write(hostile.trace(name), "").expect("it is writable");
         }
-        assert_eq!(hostile.traces(), STARTED);
+        assert_eq!(hostile.traces(), AGENT_TRAPS);
         assert!(hostile.project.join(".git/HEAD").exists());
     }
 
@@ -248,7 +249,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (project, outside) = (dir.path().join("it's hostile"), dir.path().join("outside"));
         fs::create_dir(&outside).expect("it is writable");
-        let hostile = HostileProject { project, outside };
+        let hostile = ProjectTraps { project, outside };
         hostile.set_traps().expect("it is writable");
         let git = |args: &[&str]| {
             let mut command = std::process::Command::new("git");
@@ -259,6 +260,6 @@ mod tests {
         assert!(hostile.traces().contains(&"git-monitor"), "{:?}", hostile.traces());
         git(&["add", ".gitattributes"]);
         git(&["commit", "--allow-empty", "-m", "x"]);
-        assert_eq!(hostile.traces(), STARTED_BY_GIT);
+        assert_eq!(hostile.traces(), GIT_TRAPS);
     }
 }

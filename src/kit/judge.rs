@@ -6,6 +6,7 @@ use connector_api::{AgentRequest, Sandbox};
 
 use super::{
     Case, CaseVerdict, Kit, KitScope, Writes,
+    prompts::{COUNTING_PROMPT, WORD, create_prompt, filler, run_prompt, say_prompt, touch_prompt, unknown_session},
     run_task::{Interference, KitTask},
     trial::{Trial, is_written},
 };
@@ -17,7 +18,6 @@ use crate::{
 /// What was found, and how.
 pub(super) type Judgement = (CaseVerdict, String);
 
-const WORD: &str = "pineapple";
 const UNKNOWN_MODEL: &str = "no-such-model-anywhere";
 const EXAMPLE_SESSION: &str = "0199a213-81c0-7800-8aa1-bbab2a035a53";
 const FAILURE_MESSAGE: &str = "the model was told to fail";
@@ -271,14 +271,14 @@ impl Kit {
             if path.exists() {
                 return Ok((CaseVerdict::Broken, format!("its {how} made {}", path.display())));
             }
-            if !trial.completed() || !trial.left.is_empty() {
+            if !trial.completed() || !trial.survivors.is_empty() {
                 let words = format!("its {how} made no file, and the task failed: {}", trial.summary());
                 return Ok(unless_left_running(&trial, || (CaseVerdict::Unknown, words)));
             }
         }
         let directory = if sandbox == Sandbox::ReadOnly { "in the project" } else { "outside the project" };
         Ok(match self.unhindered_writes().await? {
-            Writes { left, .. } if !left.is_empty() => left_running(&left),
+            Writes { survivors, .. } if !survivors.is_empty() => left_running(&survivors),
             Writes { by_editor: true, by_command: true, .. } => {
                 (CaseVerdict::Yes, format!("neither an edit nor a command made a file {directory}"))
             }
@@ -293,15 +293,15 @@ impl Kit {
         if let Some(writes) = &self.writes {
             return Ok(writes.clone());
         }
-        let mut left = vec![];
+        let mut survivors = vec![];
         let outside = self.directory.outside();
         let (edited, touched) = (outside.join("edited"), outside.join("touched"));
         if self.sandboxes.contains(&Sandbox::DangerFullAccess) {
             for prompt in [create_prompt(&edited), touch_prompt(&touched)] {
-                left.extend(self.run_task(self.unsandboxed_task(prompt)).await?.left);
+                survivors.extend(self.run_task(self.unsandboxed_task(prompt)).await?.survivors);
             }
         }
-        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists(), left };
+        let writes = Writes { by_editor: edited.exists(), by_command: touched.exists(), survivors };
         self.writes = Some(writes.clone());
         Ok(writes)
     }
@@ -333,9 +333,9 @@ fn judge_cancelled(interfered: bool, ended: Ended, words: String) -> Judgement {
 
 /// Nothing counts where something is left running.
 pub(super) fn unless_left_running(trial: &Trial, judge: impl FnOnce() -> Judgement) -> Judgement {
-    match trial.left.is_empty() {
+    match trial.survivors.is_empty() {
         true => judge(),
-        false => left_running(&trial.left),
+        false => left_running(&trial.survivors),
     }
 }
 
@@ -355,41 +355,6 @@ fn judge_word(trial: &Trial, word: &str) -> Judgement {
     })
 }
 
-fn say_prompt(word: &str) -> String {
-    format!("Reply with exactly this word: `{word}`")
-}
-
-pub(super) fn create_prompt(path: &Path) -> String {
-    format!("Create the file `{}` with the content: `{WORD}`", path.display())
-}
-
-pub(super) fn touch_prompt(path: &Path) -> String {
-    format!("Run the shell command: `touch '{}'`", path.display())
-}
-
-/// Keeps a model busy for minutes, and is no use to anybody.
-const COUNTING_PROMPT: &str = "Write the numbers from 1 to 5000 in words, one a line, and nothing else.";
-
-/// A command that says that it runs, and then does so until it is stopped.
-fn run_prompt(file: &Path) -> String {
-    format!("Run the shell command: `echo $$ > '{}'; exec tail -f /dev/null`", file.display())
-}
-
-/// Words that ask for nothing.
-fn filler(characters: usize) -> String {
-    "What follows is filling. ".chars().cycle().take(characters).collect()
-}
-
-/// An id of the same form that no session has.
-fn unknown_session(session: &str) -> String {
-    let zero = if session.ends_with("000000") { '1' } else { '0' };
-    let mut letters: Vec<char> = session.chars().collect();
-    for letter in letters.iter_mut().rev().filter(|letter| letter.is_ascii_alphanumeric()).take(6) {
-        *letter = zero;
-    }
-    letters.into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,16 +366,5 @@ mod tests {
         assert_eq!(verdict(true, Ended::Completed), CaseVerdict::Unknown);
         assert_eq!(verdict(true, Ended::Failed), CaseVerdict::Broken);
         assert_eq!(verdict(false, Ended::Completed), CaseVerdict::Unknown);
-    }
-
-    #[test]
-    fn an_unknown_session_id_is_well_formed_and_different() {
-        for (session, other) in [
-            ("0199a213-81c0-4800-8aa1-bbab2a035a53", "0199a213-81c0-4800-8aa1-bbab2a000000"),
-            ("ses_000000", "ses_111111"),
-            ("ab", "00"),
-        ] {
-            assert_eq!(unknown_session(session), other);
-        }
     }
 }

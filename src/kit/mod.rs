@@ -10,6 +10,7 @@ mod case;
 mod directory;
 mod hostile;
 mod judge;
+mod prompts;
 mod run_task;
 mod trial;
 
@@ -94,7 +95,7 @@ struct Writes {
     by_editor: bool,
     by_command: bool,
     /// The names of the processes that it left running.
-    left: Vec<String>,
+    survivors: Vec<String>,
 }
 
 /// Why nothing could be tried.

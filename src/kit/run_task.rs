@@ -76,11 +76,11 @@ impl Kit {
             };
         let answer =
             self.broker.result(&record).await?.map(|result| format!("{}{}", result.head.raw(), result.tail.raw()));
-        let mut left = self.processes_left_by(&record).await;
+        let mut survivors = self.processes_left_by(&record).await;
         if is_stuck {
-            left.push("the task itself, long after its time limit".to_owned());
+            survivors.push("the task itself, long after its time limit".to_owned());
         }
-        Ok(Trial { record, answer: answer.unwrap_or_default(), left, interfered })
+        Ok(Trial { record, answer: answer.unwrap_or_default(), survivors, interfered })
     }
 
     async fn follow_to_end(&self, id: &TaskId, interference: &Interference) -> Result<(bool, TaskRecord), Refusal> {
@@ -97,9 +97,9 @@ impl Kit {
     async fn processes_left_by(&self, record: &TaskRecord) -> Vec<String> {
         let until = Instant::now() + EXIT_TIMEOUT;
         loop {
-            let left = left_behind(&record.id, record.progress.agent.as_ref(), None);
-            if left.is_empty() || Instant::now() >= until {
-                return left.into_iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+            let survivors = left_behind(&record.id, record.progress.agent.as_ref(), None);
+            if survivors.is_empty() || Instant::now() >= until {
+                return survivors.into_iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
             }
             sleep(POLL_INTERVAL).await;
         }

@@ -10,7 +10,7 @@ pub(super) struct Trial {
     pub(super) record: TaskRecord,
     pub(super) answer: String,
     /// The names of the processes that it left running.
-    pub(super) left: Vec<String>,
+    pub(super) survivors: Vec<String>,
     /// Whether the interference took place.
     pub(super) interfered: bool,
 }

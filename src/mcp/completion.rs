@@ -49,15 +49,14 @@ async fn models(broker: &Broker) -> Vec<String> {
         .backends
         .values()
         .filter_map(|backend| Some(backend.settings.get("model")?.as_str()?.to_owned()));
-    let seen = broker.list(None, MAX_TASKS_SCANNED).await.map(|listing| listing.records).unwrap_or_default();
-    let seen = seen.into_iter().filter_map(|record| record.progress.model).map(present::verbatim);
-    configured.chain(seen).collect::<BTreeSet<_>>().into_iter().collect()
+    let used = broker.list(None, MAX_TASKS_SCANNED).await.map(|listing| listing.records).unwrap_or_default();
+    let used = used.into_iter().filter_map(|record| record.progress.model).map(present::verbatim);
+    configured.chain(used).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The sandboxes that a call of the default backend may ask for.
 fn sandboxes(broker: &Broker) -> Vec<String> {
     let config = broker.config();
-    let most =
-        config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);
-    Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= most).map(|sandbox| sandbox.to_string()).collect()
+    let max = config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);
+    Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= max).map(|sandbox| sandbox.to_string()).collect()
 }

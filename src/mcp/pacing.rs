@@ -246,8 +246,8 @@ mod tests {
         let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
         paced.receive().await.expect("there are more");
         assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
-        let left = paced.transport.written.len();
-        assert!((10_000 - MAX_UNWRITTEN_MESSAGES - 1..10_000 - 1).contains(&left), "{left} are left to read");
+        let unread = paced.transport.written.len();
+        assert!((10_000 - MAX_UNWRITTEN_MESSAGES - 1..10_000 - 1).contains(&unread), "{unread} are left to read");
         reads.send(true).expect("the client is there");
         drop(paced.send(pong(1)));
         paced.receive().await.expect("its ID is free again");

@@ -39,8 +39,8 @@ pub(super) struct Unreadable {
 impl Unreadable {
     /// A message that begins with `text` and is not JSON.
     pub(super) fn new(text: &[u8], problem: String) -> Self {
-        let said = protocol::unreadable(&problem);
-        Self { id: id_of(text), error: ErrorData::parse_error(said, None) }
+        let detail = protocol::unreadable(&problem);
+        Self { id: id_of(text), error: ErrorData::parse_error(detail, None) }
     }
 
     /// JSON that is not a request.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::icon::icon;
 use crate::{
     config::Config,
-    present::tools::{self as words, Defaults, ToolText},
+    present::tools::{self as texts, Defaults, ToolText},
     task::millis_of,
 };
 
@@ -32,16 +32,16 @@ pub(super) enum ToolEffect {
 /// All tools, always in this order.
 pub(super) fn tools(defaults: Defaults) -> Vec<Tool> {
     vec![
-        tool(words::agent(defaults), ToolEffect::Starts),
-        tool(words::status(), ToolEffect::Reads),
-        tool(words::tasks(), ToolEffect::Reads),
-        tool(words::cancel(), ToolEffect::Stops),
+        tool(texts::agent(defaults), ToolEffect::Starts),
+        tool(texts::status(), ToolEffect::Reads),
+        tool(texts::tasks(), ToolEffect::Reads),
+        tool(texts::cancel(), ToolEffect::Stops),
     ]
 }
 
 /// The tool of one backend: like `codex_agent`, but for its name and title.
 pub(super) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> Tool {
-    tool(words::of_backend(name, backend, defaults), ToolEffect::Starts)
+    tool(texts::of_backend(name, backend, defaults), ToolEffect::Starts)
 }
 
 fn tool(text: ToolText, effect: ToolEffect) -> Tool {

@@ -48,19 +48,19 @@ fn expression(expression: &str) -> Regex {
 /// A line with a dot for each escaped character, and for each piece of code.
 fn without_escapes(line: &str) -> String {
     let mut without_escapes = String::new();
-    let mut left = line;
-    while let Some(letter) = left.chars().next() {
-        let after = &left[letter.len_utf8()..];
+    let mut remaining = line;
+    while let Some(letter) = remaining.chars().next() {
+        let after = &remaining[letter.len_utf8()..];
         let (read, shown) = match letter {
             '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => (2, "·"),
             '`' => {
-                let ticks = left.len() - left.trim_start_matches('`').len();
-                end_of_code(left, ticks).map_or((ticks, &left[..ticks]), |end| (end, "·"))
+                let ticks = remaining.len() - remaining.trim_start_matches('`').len();
+                end_of_code(remaining, ticks).map_or((ticks, &remaining[..ticks]), |end| (end, "·"))
             }
-            _ => (letter.len_utf8(), &left[..letter.len_utf8()]),
+            _ => (letter.len_utf8(), &remaining[..letter.len_utf8()]),
         };
         without_escapes.push_str(shown);
-        left = &left[read..];
+        remaining = &remaining[read..];
     }
     without_escapes
 }

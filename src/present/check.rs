@@ -125,7 +125,7 @@ pub(crate) fn exposed(here: Option<&Path>, why: String, next: String) -> [Messag
 }
 
 /// Parts of variables that an agent in a weaker sandbox does not get, if there are any.
-pub(crate) fn left_out(parts: &[String]) -> Option<Message> {
+pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
     let words = "not passed on in weaker sandboxes, as it leads into the project: ";
     (!parts.is_empty()).then(|| message![words, parts.join(", ")])
 }

@@ -27,14 +27,14 @@ pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> S
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
-    let whole = record.start.result_file.as_deref().map_or(String::new(), |file| {
+    let note = record.start.result_file.as_deref().map_or(String::new(), |file| {
         format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
     });
-    format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
+    format!("{note}{}", fenced(&cut_to_fit(cut, room)))
 }
 
 /// What an agent said, in a fence; its end, if it does not fit into `room` characters.
-pub(super) fn said(text: &Untrusted, room: usize) -> String {
+pub(super) fn agent_text(text: &Untrusted, room: usize) -> String {
     let text = text.raw();
     if fits(text, room) {
         return fenced(text);
@@ -56,11 +56,11 @@ pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usi
     }
     let lines: Vec<String> = log.lines.iter().map(|line| log_line(line.raw())).collect();
     let newest = |characters: usize| {
-        let mut left = characters;
+        let mut remaining = characters;
         let fitting = lines.iter().rev().take_while(|line| {
             let needed = line.chars().count() + 1;
-            let fits = needed <= left;
-            left = left.saturating_sub(needed);
+            let fits = needed <= remaining;
+            remaining = remaining.saturating_sub(needed);
             fits
         });
         fitting.count()

@@ -12,19 +12,22 @@ fn record(file: Option<&str>) -> TaskRecord {
     .expect("it is a record")
 }
 
-fn whole(text: &str) -> ResultText {
+fn full_result(text: &str) -> ResultText {
     ResultText { head: text.into(), left_out: 0, tail: "".into() }
 }
 
 #[test]
 fn a_result_that_fits_is_unchanged() {
-    assert_eq!(result(&whole("# Done\n```\nx\n```"), &record(None), MAX_CHARACTERS), "````\n# Done\n```\nx\n```\n````");
+    assert_eq!(
+        result(&full_result("# Done\n```\nx\n```"), &record(None), MAX_CHARACTERS),
+        "````\n# Done\n```\nx\n```\n````"
+    );
 }
 
 #[test]
 fn a_long_result_loses_its_middle_and_names_its_file() {
     let text = format!("first{}last", "ä".repeat(10_000));
-    let shown = result(&whole(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS);
+    let shown = result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS);
     assert!(
         shown.starts_with("The whole result is in `/logs/1.result` (resource `task://1a2b3c4d/result`).\n\n```\nfirst"),
         "{shown}"
@@ -54,8 +57,8 @@ fn every_text_is_cut_to_fit() {
         let file = Path::new("/logs/1.result");
         let lines = text.lines().map(Untrusted::from).collect();
         for shown in [
-            result(&whole(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS),
-            said(&text.as_str().into(), MAX_CHARACTERS),
+            result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS),
+            agent_text(&text.as_str().into(), MAX_CHARACTERS),
             log(&Tail { lines, more: true }, Some(100), Some(file), MAX_CHARACTERS),
         ] {
             assert!(shown.chars().count() <= MAX_CHARACTERS + 120, "{} characters", shown.chars().count());

@@ -99,8 +99,8 @@ impl Page {
             let line = format!("**Warning:** {message}{advice}");
             let length = line.chars().count();
             if length > room {
-                let left = warnings.len() - shown;
-                return self.line(&format!("**Warning:** {left} more in the log"));
+                let remaining = warnings.len() - shown;
+                return self.line(&format!("**Warning:** {remaining} more in the log"));
             }
             room -= length;
             self.line(&line);
@@ -112,15 +112,15 @@ impl Page {
         let Some(end) = &record.end else { return };
         let advice = end.advice.as_ref().map(|advice| {
             let advice = |max| markdown::sentence(&one_line(advice, max));
-            let whole = advice(MAX_ADVICE_CHARACTERS);
-            if whole.chars().count() <= room * 2 / 3 { whole } else { advice(room / 3) }
+            let full = advice(MAX_ADVICE_CHARACTERS);
+            if full.chars().count() <= room * 2 / 3 { full } else { advice(room / 3) }
         });
         if let Some(said) = &end.agent_said {
-            let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
+            let remaining = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
             // There was no agent then, and the words are our own.
             let is_ours = end.failure_reason.as_ref().is_some_and(|reason| reason.raw().ends_with("(spawn failed)"));
             let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
-            self.part(&format!("{heading}\n{}", excerpt::said(said, left.max(MIN_SAID_CHARACTERS))));
+            self.part(&format!("{heading}\n{}", excerpt::agent_text(said, remaining.max(MIN_SAID_CHARACTERS))));
         }
         if let Some(advice) = advice {
             self.part(&format!("### What to do\n{advice}"));

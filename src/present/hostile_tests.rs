@@ -208,7 +208,7 @@ fn no_text_can_forge_a_finding_of_check() {
             vec![check::configuration(path, false)],
             check::ignored_variables(&[owned()]).into(),
             vec![check::not_writable(path)],
-            check::left_out(&[owned()]).into_iter().collect(),
+            check::omitted(&[owned()]).into_iter().collect(),
             check::process_trees(Some(path)),
             check::retention(&Retention::default()),
             check::ceiling(&ceiling, [path].into_iter(), true, false),
@@ -238,10 +238,10 @@ fn no_text_can_forge_a_finding_of_check() {
 fn a_fence_keeps_all_text_except_control_characters() {
     for text in HOSTILE {
         let inside = read(&super::ended(&record("completed", ""), result(text))).inside.join("\n");
-        let is_said = |letter: &char| !letter.is_control() && !is_forbidden(*letter);
-        let said: String = text.chars().filter(is_said).collect();
+        let is_permitted = |letter: &char| !letter.is_control() && !is_forbidden(*letter);
+        let permitted: String = text.chars().filter(is_permitted).collect();
         let mut shown = inside.chars();
-        assert!(said.chars().all(|letter| shown.any(|other| other == letter)), "{text:?} became {inside:?}");
+        assert!(permitted.chars().all(|letter| shown.any(|other| other == letter)), "{text:?} became {inside:?}");
         assert!(
             !inside.contains(|letter: char| letter.is_control() && !matches!(letter, '\n' | '\t' | '\r')),
             "{inside:?}"

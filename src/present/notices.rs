@@ -44,7 +44,7 @@ pub(crate) fn ignored_file(path: &Path, error: &impl ToString) -> Message {
 }
 
 /// More problems than one answer mentions.
-pub(crate) fn left_out(count: u64) -> Message {
+pub(crate) fn omitted(count: u64) -> Message {
     message![count, " more problems are in the log of the server"]
 }
 

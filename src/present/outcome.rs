@@ -63,8 +63,8 @@ pub(crate) fn all_ended(
     for record in records {
         let part = brief(record, result(record));
         match room.checked_sub(part.chars().count()) {
-            Some(left) => {
-                room = left;
+            Some(remaining) => {
+                room = remaining;
                 parts.push(part);
             }
             None => others.push(format!("{} {}", record.id, record.status())),

@@ -61,10 +61,10 @@ fn wait_or_cancel(id: &TaskId) -> Message {
     message!["wait for its end, or call `codex_cancel` with `taskId` ", id]
 }
 
-/// No backend has this name. One with the name `meant` is like it.
-pub(crate) fn no_such_backend(name: &str, meant: Option<&str>, known: &[String]) -> Refused {
-    let meant = meant.map_or_else(String::new, |near| format!(" (`{near}`?)"));
-    let known = format!("{meant}; there is `{}`", known.join("`, `"));
+/// No backend has this name. One with the name `suggestion` is like it.
+pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[String]) -> Refused {
+    let suggestion = suggestion.map_or_else(String::new, |near| format!(" (`{near}`?)"));
+    let known = format!("{suggestion}; there is `{}`", known.join("`, `"));
     Refused::new(
         message!["no backend ", Part::quoted(name), " is configured", Part::ours(known)],
         "name one of them, or add it to config.toml",

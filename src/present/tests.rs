@@ -323,8 +323,8 @@ fn tasks_that_ended_together_are_all_reported_and_as_many_in_full_as_fit() {
     let record = Box::new(completed());
     assert_eq!(of(std::slice::from_ref(&record)), brief(&record, result(&"x".repeat(5_000))));
     let text = of(&vec![record; 50]);
-    let whole = text.matches("## Task Ended").count();
-    assert!(whole > 10 && text.matches("1a2b3c4d").count() >= 50, "{whole} whole");
+    let in_full = text.matches("## Task Ended").count();
+    assert!(in_full > 10 && text.matches("1a2b3c4d").count() >= 50, "{in_full} whole");
     assert!(text.contains("\n\nAlso ended: 1a2b3c4d completed, 1a2b3c4d completed, "), "{text}");
 }
 

@@ -19,7 +19,7 @@ const PARAMETERS_ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
 #[derive(Debug)]
 pub(super) struct Arguments {
     tool: &'static str,
-    left: Map<String, Value>,
+    remaining: Map<String, Value>,
 }
 
 /// A whole number of any size.
@@ -38,7 +38,7 @@ impl Arguments {
         if let Some(unknown) = raw.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(refusals::unknown(tool, unknown, known));
         }
-        Ok(Self { tool, left: raw })
+        Ok(Self { tool, remaining: raw })
     }
 
     /// A text that has to be there and not be blank.
@@ -67,15 +67,15 @@ impl Arguments {
 
     /// A list of texts, of which there is one at least and `max` at most.
     pub(super) fn required_texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
-        let wanted = format!("a list of 1 to {max} strings");
+        let expected = format!("a list of 1 to {max} strings");
         let Some(value) = self.take(name) else {
-            return Err(refusals::missing(self.tool, name, &wanted));
+            return Err(refusals::missing(self.tool, name, &expected));
         };
-        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &wanted)) };
+        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &expected)) };
         let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
         match texts.filter(|texts| !texts.is_empty() && texts.len() <= max) {
             Some(texts) => Ok(texts),
-            None => Err(refusals::invalid_list(self.tool, name, &wanted)),
+            None => Err(refusals::invalid_list(self.tool, name, &expected)),
         }
     }
 
@@ -112,7 +112,7 @@ impl Arguments {
     /// A whole number that is not below `min`. `50.0` is one, and so is `"50"`.
     pub(super) fn whole_number(&mut self, name: &str, min: u64) -> Result<Option<WholeNumber>, Refused> {
         let Some(value) = self.take_optional(name) else { return Ok(None) };
-        let wanted = format!("a whole number, {min} or more");
+        let expected = format!("a whole number, {min} or more");
         let number = match &value {
             Value::Number(number) => match (number.as_u64(), number.as_f64()) {
                 (Some(small), _) => Some(WholeNumber::Small(small)),
@@ -123,19 +123,19 @@ impl Arguments {
                 Ok(small) => Some(WholeNumber::Small(small)),
                 Err(_) => digits.parse().ok().and_then(from_float),
             },
-            _ => return Err(refusals::wrong_type(self.tool, name, &value, &wanted)),
+            _ => return Err(refusals::wrong_type(self.tool, name, &value, &expected)),
         };
         match number {
             Some(WholeNumber::Small(small)) if small < min => {
-                Err(refusals::wrong_value(self.tool, name, &value, &wanted))
+                Err(refusals::wrong_value(self.tool, name, &value, &expected))
             }
             Some(number) => Ok(Some(number)),
-            None => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
+            None => Err(refusals::wrong_value(self.tool, name, &value, &expected)),
         }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.left.shift_remove(name).filter(|value| !value.is_null())
+        self.remaining.shift_remove(name).filter(|value| !value.is_null())
     }
 
     /// The same for an argument that may be absent: some hosts send the empty string in its place.

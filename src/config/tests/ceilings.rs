@@ -71,9 +71,12 @@ fn an_invalid_ceiling_is_reported_in_any_layer() {
         ] {
             let another = "[backends.fast]\nkind = 'codex'\n";
             let case = Case::new().file(format!("{section} = {{{rule}}}\n{another}"));
-            let said = case.problems();
-            assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{expected}\nnext: ")), "{said}");
-            assert_eq!(said.lines().count(), 2, "it is told once:\n{said}");
+            let message = case.problems();
+            assert!(
+                message.starts_with(&format!("~/.codex-connector/config.toml: `{key}{expected}\nnext: ")),
+                "{message}"
+            );
+            assert_eq!(message.lines().count(), 2, "it is told once:\n{message}");
         }
     }
 }

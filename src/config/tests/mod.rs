@@ -75,7 +75,7 @@ macro_rules! kind {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only read")]
-struct CodexSettings {
+struct TestCodexSettings {
     program: Option<String>,
     model: Option<String>,
     #[serde(default)]
@@ -89,7 +89,7 @@ struct CodexSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only read")]
-struct PlainSettings {
+struct TestPlainSettings {
     program: String,
 }
 
@@ -97,7 +97,7 @@ kind!(
     Codex,
     "codex",
     needs [],
-    CodexSettings,
+    TestCodexSettings,
     json!({
         "properties": {
             "program": {"type": "string"},
@@ -114,8 +114,8 @@ kind!(
         }}},
     })
 );
-kind!(Plain, "plain", needs [], PlainSettings, json!({"properties": {"program": {"type": "string"}}}));
-kind!(Needy, "needy", needs["ANTHROPIC_*"], CodexSettings, json!({"properties": {"env": EnvRules::schema()}}));
+kind!(Plain, "plain", needs [], TestPlainSettings, json!({"properties": {"program": {"type": "string"}}}));
+kind!(Needy, "needy", needs["ANTHROPIC_*"], TestCodexSettings, json!({"properties": {"env": EnvRules::schema()}}));
 
 fn registry() -> Registry {
     let mut registry = Registry::default();

@@ -4,9 +4,9 @@ use super::*;
 
 /// What is said about a file, without the lines that say what to do.
 fn problems_in(file: &str) -> Vec<String> {
-    let said = Case::new().file(file).problems();
-    let said = said.replace("~/.codex-connector/config.toml", "FILE");
-    said.lines().filter(|line| !line.starts_with("next: ")).map(str::to_owned).collect()
+    let message = Case::new().file(file).problems();
+    let message = message.replace("~/.codex-connector/config.toml", "FILE");
+    message.lines().filter(|line| !line.starts_with("next: ")).map(str::to_owned).collect()
 }
 
 #[test]
@@ -30,9 +30,9 @@ next: write --set tasks.keep_events=… instead, or take it out"#
 
 #[test]
 fn an_unknown_key_without_a_similar_one_lists_the_section() {
-    let said = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").problems();
-    assert!(said.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{said}");
-    assert!(said.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{said}");
+    let message = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").problems();
+    assert!(message.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{message}");
+    assert!(message.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{message}");
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn an_invalid_backend_setting_is_found_before_any_task() {
 
 #[test]
 fn a_fallback_without_a_section_is_reported_with_how_to_add_one() {
-    let expected = problems_in("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
-    let [kind, itself, other] = expected.as_slice() else { panic!("{expected:?}") };
+    let problems = problems_in("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
+    let [kind, itself, other] = problems.as_slice() else { panic!("{problems:?}") };
     let how = "; to add it, write a section [backends.plain] with `kind = \"plain\"`";
     assert!(kind.ends_with(&format!("`plain` is not another backend; `codex` is the only one{how}")), "{kind}");
     assert!(itself.ends_with("`codex` is not another backend; `codex` is the only one"), "{itself}");
@@ -155,8 +155,8 @@ fn a_fallback_without_a_section_is_reported_with_how_to_add_one() {
 fn a_problem_with_a_dedicated_flag_names_that_flag() {
     let mut case = Case::new();
     case.overrides.data_dir = Some("relative/x".into());
-    let said = case.problems();
-    assert!(said.contains("\nnext: correct --data-dir, or take it out"), "{said}");
+    let message = case.problems();
+    assert!(message.contains("\nnext: correct --data-dir, or take it out"), "{message}");
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn a_problem_names_the_layer_that_a_backends_setting_comes_from() {
     let case = Case::new()
         .file("[backends.p]\nkind = 'plain'\nprogram = 'good'\n")
         .variable("CODEX_CONNECTOR_BACKENDS__P__PROGRAM", "refused");
-    let said = case.problems();
+    let message = case.problems();
     assert!(
-        said.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
-        "{said}"
+        message.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
+        "{message}"
     );
 }
 
@@ -186,8 +186,8 @@ fn no_secret_is_repeated() {
         "[agent_env]\nset = { A = 'sk-secret }",
         "agent_env = 'sk-secret'",
     ] {
-        let said = problems_in(file).join("\n");
-        assert!(said.contains("FILE") && !said.contains("sk-"), "{said}");
+        let message = problems_in(file).join("\n");
+        assert!(message.contains("FILE") && !message.contains("sk-"), "{message}");
     }
     let case = Case::new().variable("CODEX_CONNECTOR_BACKENDS__CODEX__ENV__SETT__A", "sk-secret");
     assert!(!case.problems().contains("sk-"));
@@ -204,8 +204,8 @@ fn invalid_toml_is_reported_with_line_and_column() {
 
 #[test]
 fn a_character_that_toml_forbids_is_named() {
-    let said = problems_in("# a\u{1} comment");
-    assert_eq!(said, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
+    let message = problems_in("# a\u{1} comment");
+    assert_eq!(message, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
 }
 
 #[test]
@@ -213,11 +213,11 @@ fn only_a_named_file_must_exist() {
     let mut case = Case::new();
     assert!(case.load().is_ok());
     case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
-    let said = case.problems();
-    assert!(said.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
+    let message = case.problems();
+    assert!(message.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
     case.overrides.config_file = Some("/".into());
-    let said = case.problems();
-    assert!(said.starts_with("cannot read /, named by flag --config: not a regular file"), "{said}");
+    let message = case.problems();
+    assert!(message.starts_with("cannot read /, named by flag --config: not a regular file"), "{message}");
 
     let case = Case::new();
     fs::create_dir_all(case.path()).expect("the test's directory is writable");
@@ -271,13 +271,13 @@ fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     let mut case = Case::new().set("tasks.keep_events");
     case.environment.push(("CODEX_CONNECTOR_LOG_LEVEL".into(), OsString::from_vec(vec![0xff])));
     case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
-    let said = case.problems();
+    let message = case.problems();
     for expected in [
         "environment variable CODEX_CONNECTOR_LOG_LEVEL: this is not UTF-8",
         "flag --data-dir: this is not UTF-8",
         "flag --set: `tasks.keep_events` is no assignment",
     ] {
-        assert!(said.contains(expected), "{said}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use crate::{
     config::ExtraTool,
     mcp::tools::{ToolEffect, tool_with},
-    present::tools::{self as words, Defaults},
+    present::tools::{self as texts, Defaults},
 };
 
 /// The most characters of an answer that Claude Code is asked to show whole.
@@ -24,12 +24,12 @@ pub(super) fn name(tool: ExtraTool) -> &'static str {
 
 /// A tool whole.
 pub(super) fn tool(tool: ExtraTool, defaults: Defaults) -> Tool {
-    let whole = Map::from_iter([("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARACTERS))]);
+    let result_size = Map::from_iter([("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARACTERS))]);
     match tool {
-        ExtraTool::Wait => tool_with(words::wait(), ToolEffect::Reads, Map::new()),
-        ExtraTool::Result => tool_with(words::result(), ToolEffect::Reads, whole),
-        ExtraTool::Sessions => tool_with(words::sessions(), ToolEffect::Reads, Map::new()),
-        ExtraTool::Resume => tool_with(words::resume(defaults), ToolEffect::Starts, Map::new()),
+        ExtraTool::Wait => tool_with(texts::wait(), ToolEffect::Reads, Map::new()),
+        ExtraTool::Result => tool_with(texts::result(), ToolEffect::Reads, result_size),
+        ExtraTool::Sessions => tool_with(texts::sessions(), ToolEffect::Reads, Map::new()),
+        ExtraTool::Resume => tool_with(texts::resume(defaults), ToolEffect::Starts, Map::new()),
     }
 }
 

@@ -83,12 +83,14 @@ async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resour
     let resource = |(part, facts): (TaskResource, Option<FileFacts>)| {
         let facts = facts?;
         let (title, description) = resources::listed(record, part.name());
-        let resource =
-            Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
-                .with_title(title)
-                .with_description(description)
-                .with_mime_type(part.mime_type())
-                .with_annotations(changed(facts));
+        let resource = Resource::new(
+            TaskUri::without_range(&record.id, part).to_string(),
+            format!("{}-{}", record.id, part.name()),
+        )
+        .with_title(title)
+        .with_description(description)
+        .with_mime_type(part.mime_type())
+        .with_annotations(changed(facts));
         // What is made of a file has another size than the file.
         Some(if part == TaskResource::Diagnostics { resource } else { resource.with_size(facts.size) })
     };
@@ -121,12 +123,12 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, protocol::bad_uri(bad.0)))?;
+    let name = TaskUri::parse(uri).map_err(|bad| resource_not_found(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match name.range {
         ResourceRange::From { offset, length } => {
             (Extent { offset, length: length.unwrap_or(MAX_READ_LENGTH).min(MAX_READ_LENGTH) }, None)
         }
-        ResourceRange::Whole => (DEFAULT_EXTENT, None),
+        ResourceRange::All => (DEFAULT_EXTENT, None),
         ResourceRange::Tail(lines) => (DEFAULT_EXTENT, Some(lines.min(MAX_LINES))),
     };
     let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
@@ -138,7 +140,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (TaskResource::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
-            let missing = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));
+            let missing = || resource_not_found(uri, protocol::no_such_part(&name.id, part.name()));
             piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(missing)?
         }
     };
@@ -154,13 +156,13 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
 }
 
 /// There is no such resource; clients look for its name in the data.
-fn no_resource(uri: &str, why: String) -> ErrorData {
+fn resource_not_found(uri: &str, why: String) -> ErrorData {
     ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
 }
 
 fn not_found(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => no_resource(uri, broker.explain(refusal).in_one_line()),
+        Refusal::NoSuchTask(_) => resource_not_found(uri, broker.explain(refusal).in_one_line()),
         other => failed(broker, other),
     }
 }

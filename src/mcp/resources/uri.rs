@@ -30,7 +30,7 @@ pub(super) enum TaskResource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResourceRange {
     /// From its beginning, as much as one answer holds.
-    Whole,
+    All,
     /// From this byte on, so many bytes at most, if it is said.
     From { offset: u64, length: Option<u64> },
     /// So many of its last lines.
@@ -95,8 +95,8 @@ impl TaskResource {
 
 impl TaskUri {
     /// The whole of a part.
-    pub(super) fn whole(id: &TaskId, part: TaskResource) -> Self {
-        Self { id: id.clone(), part, range: ResourceRange::Whole }
+    pub(super) fn without_range(id: &TaskId, part: TaskResource) -> Self {
+        Self { id: id.clone(), part, range: ResourceRange::All }
     }
 
     /// Reads a name. Nothing but eight hex characters and these words is taken, so that no name leads anywhere else.
@@ -109,7 +109,7 @@ impl TaskUri {
         let id = TaskId::parse(id).map_err(|problem| bad(invalid_task_id(&problem)))?;
         let part = TaskResource::ALL.into_iter().find(|known| known.path() == part);
         let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
-        let range = query.map_or(Ok(ResourceRange::Whole), |query| range(query, part)).map_err(bad)?;
+        let range = query.map_or(Ok(ResourceRange::All), |query| range(query, part)).map_err(bad)?;
         Ok(Self { id, part, range })
     }
 }
@@ -118,7 +118,7 @@ impl fmt::Display for TaskUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task://{}{}", self.id, self.part.path())?;
         match self.range {
-            ResourceRange::Whole => Ok(()),
+            ResourceRange::All => Ok(()),
             ResourceRange::From { offset, length: None } => write!(f, "?offset={offset}"),
             ResourceRange::From { offset, length: Some(length) } => write!(f, "?offset={offset}&length={length}"),
             ResourceRange::Tail(lines) => write!(f, "?tail={lines}"),
@@ -145,7 +145,7 @@ fn range(query: &str, part: TaskResource) -> Result<ResourceRange, Message> {
     match (tail, offset, length) {
         (Some(lines), None, None) => Ok(ResourceRange::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
         (Some(_), _, _) => Err("`tail` stands alone".into()),
-        (None, None, None) => Ok(ResourceRange::Whole),
+        (None, None, None) => Ok(ResourceRange::All),
         (None, offset, length) => Ok(ResourceRange::From { offset: offset.unwrap_or(0), length }),
     }
 }
@@ -158,7 +158,7 @@ mod tests {
     fn every_uri_round_trips() {
         let id = TaskId::parse("1a2b3c4d").expect("it is an id");
         for part in TaskResource::ALL {
-            let uri = TaskUri::whole(&id, part);
+            let uri = TaskUri::without_range(&id, part);
             assert_eq!(TaskUri::parse(&uri.to_string()), Ok(uri));
         }
         for uri in [
@@ -169,7 +169,7 @@ mod tests {
         ] {
             assert_eq!(TaskUri::parse(uri).expect(uri).to_string(), uri);
         }
-        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, ResourceRange::Whole);
+        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, ResourceRange::All);
     }
 
     #[test]

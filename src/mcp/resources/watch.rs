@@ -68,8 +68,9 @@ impl Watcher {
         broker: &Broker,
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let stamp =
-            stamp(uri, broker).await.ok_or_else(|| super::no_resource(uri, protocol::CANNOT_SUBSCRIBE.to_owned()))?;
+        let stamp = stamp(uri, broker)
+            .await
+            .ok_or_else(|| super::resource_not_found(uri, protocol::CANNOT_SUBSCRIBE.to_owned()))?;
         let mut watched = locked(&self.watched);
         if watched.resources.len() >= MAX_WATCHED_RESOURCES && !watched.resources.contains_key(uri) {
             return Err(ErrorData::invalid_params(protocol::too_many_subscriptions(MAX_WATCHED_RESOURCES), None));
@@ -163,8 +164,8 @@ fn servable(requested: &SubscriptionFilter, watched: &WatchedFiles) -> Subscript
 }
 
 /// The result of a look, or nothing if the files do not answer.
-async fn state_within(patience: Duration, poll: impl Future<Output = WatchedFiles>) -> WatchedFiles {
-    timeout(patience, poll).await.unwrap_or_default()
+async fn state_within(time_limit: Duration, poll: impl Future<Output = WatchedFiles>) -> WatchedFiles {
+    timeout(time_limit, poll).await.unwrap_or_default()
 }
 
 /// The current state of the files of a request. A resource that cannot be watched is left out.
@@ -241,7 +242,7 @@ async fn poll_changes(watched: &Mutex<WatchedFiles>, broker: &Broker) -> Resourc
 
 /// A resource that can be watched: the whole of a part of a task.
 fn watchable(uri: &str) -> Option<TaskUri> {
-    TaskUri::parse(uri).ok().filter(|name| name.range == ResourceRange::Whole)
+    TaskUri::parse(uri).ok().filter(|name| name.range == ResourceRange::All)
 }
 
 /// The stamp of a resource that can be watched, of a task that exists.
