@@ -5,7 +5,7 @@
 //! anything that touches a path goes through a [`Lane`]:
 //!
 //! - the work runs on the runtime's blocking threads;
-//! - the caller waits for a named deadline and then gets [`NoAnswer`], while the thread stays behind;
+//! - the caller waits for a named deadline and then gets [`BlockingTimeout`], while the thread stays behind;
 //! - a lane has a limited number of threads at any time, so calls that hang exhaust their own lane and no other.
 //!
 //! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
@@ -37,7 +37,7 @@ pub struct Lane {
 /// The work did not complete within its deadline, or found no free thread in that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("does not answer")]
-pub struct NoAnswer;
+pub struct BlockingTimeout;
 
 /// Whether this process can have no thread but its first: then work is done where it is asked for.
 static ALONE: AtomicBool = AtomicBool::new(false);
@@ -61,9 +61,9 @@ impl Lane {
 
     /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
     ///
-    /// Fails with [`NoAnswer`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
+    /// Fails with [`BlockingTimeout`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
     /// passed on.
-    pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, NoAnswer>
+    pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, BlockingTimeout>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
@@ -72,7 +72,7 @@ impl Lane {
             return Ok(work());
         }
         let until = Instant::now() + deadline;
-        let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| NoAnswer)?;
+        let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| BlockingTimeout)?;
         let thread = thread.expect("the semaphore of a lane is never closed");
         let working = spawn_blocking(move || {
             // Held until the work has returned, however long its caller waits.
@@ -84,9 +84,9 @@ impl Lane {
             Ok(Err(failed)) => match failed.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is shutting down.
-                Err(_) => Err(NoAnswer),
+                Err(_) => Err(BlockingTimeout),
             },
-            Err(_) => Err(NoAnswer),
+            Err(_) => Err(BlockingTimeout),
         }
     }
 }
@@ -112,7 +112,7 @@ mod tests {
         static HUNG: Lane = Lane::new(2);
         static OTHER: Lane = Lane::new(1);
         let (release, hold) = mpsc::channel::<()>();
-        assert_eq!(HUNG.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
+        assert_eq!(HUNG.run(SHORT, move || hold.recv().is_err()).await, Err(BlockingTimeout));
         assert_eq!(HUNG.run(GENEROUS, || 1).await, Ok(1), "one thread of two is free");
         assert_eq!(OTHER.run(GENEROUS, || 2).await, Ok(2));
         drop(release);
@@ -124,9 +124,9 @@ mod tests {
         let (release, hold) = mpsc::channel::<()>();
         let (release_too, hold_too) = mpsc::channel::<()>();
         for hold in [hold, hold_too] {
-            assert_eq!(LANE.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
+            assert_eq!(LANE.run(SHORT, move || hold.recv().is_err()).await, Err(BlockingTimeout));
         }
-        assert_eq!(LANE.run(SHORT, || ()).await, Err(NoAnswer), "both threads hang");
+        assert_eq!(LANE.run(SHORT, || ()).await, Err(BlockingTimeout), "both threads hang");
         drop(release);
         assert_eq!(LANE.run(GENEROUS, || 3).await, Ok(3), "a thread that returns is free again");
         drop(release_too);

@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use super::{Broker, Refusal};
 use crate::{
     agent_environment::Project,
-    blocking::{Lane, NoAnswer},
+    blocking::{BlockingTimeout, Lane},
     executor::{SettleError, Settled},
     probing::{Freshness, NotUsable, installed},
     task::TaskId,
@@ -45,7 +45,7 @@ impl Broker {
             done
         };
         let done = DISK.run(DEADLINE, work).await;
-        done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
+        done.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })
     }
 
     /// The abilities of the backend's program. Looking for it can take long, too, because `PATH` can lead anywhere.
@@ -62,7 +62,7 @@ impl Broker {
             runtime.block_on(installed(&*backend, &broker.probes, freshness, project.as_ref()))
         };
         let probed = PROBES.run(PROBING, probe).await;
-        let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
+        let probed = probed.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
     }
 
@@ -71,7 +71,9 @@ impl Broker {
         match self.executor.settle(id).await {
             Ok(Settled::Untouched | Settled::Finalized) => Ok(()),
             Err(SettleError::Store(error)) => Err(Refusal::Store(error)),
-            Err(SettleError::NoAnswer(NoAnswer)) => Err(Refusal::NoAnswer { directory: self.config.data_dir.clone() }),
+            Err(SettleError::TimedOut(BlockingTimeout)) => {
+                Err(Refusal::TimedOut { directory: self.config.data_dir.clone() })
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use chrono::Utc;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    executor::{Executor, Hints, SettleError, Settled, StartError, Started},
+    executor::{Executor, LatestHint, SettleError, Settled, StartError, Started},
     store::{Claim, OpenTask, StoreError, Upkeep},
     task::{EndStatus, FailureReason, IndexLimits, TaskEnd, TaskId, TaskRecord, TaskSpec},
 };
@@ -32,7 +32,7 @@ pub(super) enum Ends {
 
 /// A call of the broker to the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum ExecutorCall {
     Start,
     AskToStop,
     ForceStop,
@@ -43,14 +43,14 @@ pub(super) enum Call {
 pub(super) struct FakeExecutor {
     data: Upkeep,
     ends: Ends,
-    state: Mutex<State>,
+    state: Mutex<FakeState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct FakeState {
     begun: Instant,
-    running: BTreeMap<TaskId, (OpenTask, watch::Sender<Hints>)>,
-    calls: Vec<(Call, Duration)>,
+    running: BTreeMap<TaskId, (OpenTask, watch::Sender<LatestHint>)>,
+    calls: Vec<(ExecutorCall, Duration)>,
     /// How many more ids are in use.
     in_use: usize,
     ids: BTreeSet<TaskId>,
@@ -59,7 +59,7 @@ struct State {
 
 impl FakeExecutor {
     pub(super) fn new(data: Upkeep, ends: Ends) -> Self {
-        let state = State {
+        let state = FakeState {
             begun: Instant::now(),
             running: BTreeMap::new(),
             calls: vec![],
@@ -86,12 +86,12 @@ impl FakeExecutor {
     }
 
     /// Everything that was asked for, in order.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(super) fn calls(&self) -> Vec<ExecutorCall> {
         self.state().calls.iter().map(|(call, _)| *call).collect()
     }
 
     /// When this was asked for, since the executor was made; none if it was not.
-    pub(super) fn time_of(&self, wanted: Call) -> Option<Duration> {
+    pub(super) fn time_of(&self, wanted: ExecutorCall) -> Option<Duration> {
         self.state().calls.iter().find(|(call, _)| *call == wanted).map(|(_, at)| *at)
     }
 
@@ -114,13 +114,13 @@ impl FakeExecutor {
         hints.send_modify(|hints| hints.ended = true);
     }
 
-    fn note(&self, call: Call) {
+    fn note(&self, call: ExecutorCall) {
         let mut state = self.state();
         let at = state.begun.elapsed();
         state.calls.push((call, at));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,7 +128,7 @@ impl FakeExecutor {
 #[async_trait]
 impl Executor for FakeExecutor {
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
-        self.note(Call::Start);
+        self.note(ExecutorCall::Start);
         let mut state = self.state();
         state.ids.insert(spec.id.clone());
         if state.in_use > 0 {
@@ -141,11 +141,11 @@ impl Executor for FakeExecutor {
         record.progress.pid = Some(1);
         task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;
         task.index(&record, LIMITS).map_err(refused)?;
-        state.running.insert(spec.id.clone(), (task, watch::channel(Hints::default()).0));
+        state.running.insert(spec.id.clone(), (task, watch::channel(LatestHint::default()).0));
         Ok(Started::Task)
     }
 
-    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         self.state().running.get(id).map(|(_, hints)| hints.subscribe())
     }
 
@@ -168,14 +168,14 @@ impl Executor for FakeExecutor {
     }
 
     async fn ask_to_stop(&self, record: &TaskRecord) {
-        self.note(Call::AskToStop);
+        self.note(ExecutorCall::AskToStop);
         if self.ends == Ends::WhenAsked {
             self.lose(&record.id);
         }
     }
 
     async fn force_stop(&self, record: &TaskRecord) {
-        self.note(Call::ForceStop);
+        self.note(ExecutorCall::ForceStop);
         if self.ends != Ends::OnlyByItself {
             self.lose(&record.id);
         }

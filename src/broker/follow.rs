@@ -13,8 +13,8 @@ use tokio::{
 
 use super::{Broker, Refusal};
 use crate::{
-    executor::Hints,
-    follower::{Entries, FollowError, Follower, Watches},
+    executor::LatestHint,
+    follower::{FollowError, Follower, NewEntries, Watches},
     task::{TaskId, TaskRecord, TimelineEvent, Untrusted},
 };
 
@@ -26,10 +26,10 @@ const POLL_OWN: Duration = Duration::from_secs(2);
 
 /// A task being followed.
 #[derive(Debug)]
-pub struct Follow {
+pub struct FollowedTask {
     broker: Broker,
     id: TaskId,
-    hints: Option<watch::Receiver<Hints>>,
+    hints: Option<watch::Receiver<LatestHint>>,
     timeline: Follower,
     /// The newest step that was read and not told.
     newest: Option<String>,
@@ -45,7 +45,7 @@ pub struct Follow {
 
 /// What there is to say about a task that is being followed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum TaskUpdate {
     /// The agent did something, told in one line.
     Event(String),
     /// The task has ended: its record is final.
@@ -53,14 +53,14 @@ pub enum News {
 }
 
 impl Broker {
-    /// Follows a task from now on. That there is such a task is found out by [`Follow::next`].
-    pub fn follow(&self, id: &TaskId) -> Follow {
+    /// Follows a task from now on. That there is such a task is found out by [`FollowedTask::next`].
+    pub fn follow(&self, id: &TaskId) -> FollowedTask {
         // Only a task of ours that runs has hints. They wake us sooner than a watch would.
         let hints = self.executor.hints(id);
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
         let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
         let next_look = if hints.is_some() { Instant::now() + POLL_OWN } else { Instant::now() };
-        Follow {
+        FollowedTask {
             broker: self.clone(),
             id: id.clone(),
             hints,
@@ -74,14 +74,14 @@ impl Broker {
     }
 }
 
-impl Follow {
+impl FollowedTask {
     /// The task's id.
     pub fn id(&self) -> &TaskId {
         &self.id
     }
 
     /// Waits for news. Can be dropped while it waits: news is then told by the next call.
-    pub async fn next(&mut self) -> Result<News, Refusal> {
+    pub async fn next(&mut self) -> Result<TaskUpdate, Refusal> {
         loop {
             if self.hints.as_ref().is_some_and(|hints| hints.borrow().ended) {
                 (self.hints, self.is_over) = (None, true);
@@ -91,14 +91,14 @@ impl Follow {
                 if self.may_have_ended().await?
                     && let Some(record) = self.broker.ended(&self.id).await?
                 {
-                    return Ok(News::Ended(Box::new(self.broker.clean(record))));
+                    return Ok(TaskUpdate::Ended(Box::new(self.broker.clean(record))));
                 }
                 self.is_known = true;
                 self.is_over = false;
                 self.next_look = Instant::now() + if self.hints.is_some() { POLL_OWN } else { POLL };
             }
             if let Some(event) = self.new_event().await? {
-                return Ok(News::Event(event));
+                return Ok(TaskUpdate::Event(event));
             }
             if !self.is_over {
                 self.woken().await;
@@ -144,14 +144,14 @@ impl Follow {
     async fn read_steps(&mut self) -> Result<bool, Refusal> {
         loop {
             let (entries, more) = match self.timeline.read().await {
-                Ok(Some(Entries { entries, more })) => (entries, more),
+                Ok(Some(NewEntries { entries, more })) => (entries, more),
                 Ok(None) => return Ok(false),
                 Err(FollowError::Store(error)) => {
                     tracing::debug!(%error, task = %self.id, "its timeline cannot be read");
                     return Ok(false);
                 }
-                Err(FollowError::NoAnswer { .. }) => {
-                    return Err(Refusal::NoAnswer { directory: self.broker.config.data_dir.clone() });
+                Err(FollowError::TimedOut { .. }) => {
+                    return Err(Refusal::TimedOut { directory: self.broker.config.data_dir.clone() });
                 }
             };
             for entry in entries {

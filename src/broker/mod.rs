@@ -32,9 +32,9 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
-pub use follow::{Follow, News};
+pub use follow::{FollowedTask, TaskUpdate};
 use guarded::GuardedTasks;
-pub use refusal::{NoSuchBackend, NotResumable, Refusal};
+pub use refusal::{NotResumable, Refusal, UnknownBackend};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 

@@ -39,14 +39,14 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// The time limit of a task, as its server enforces it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TimeLimit {
+pub(super) struct EnforcedLimit {
     /// All that the supervisor can need for it.
     allowed: Duration,
     /// How long an agent is stopped for.
     graces: Duration,
 }
 
-impl TimeLimit {
+impl EnforcedLimit {
     /// `None` for a task that may take any time.
     pub(super) fn of(spec: &TaskSpec) -> Option<Self> {
         // Each backend has the time for itself.
@@ -65,7 +65,7 @@ impl TimeLimit {
 impl Broker {
     /// Ends the task when its time is up and its supervisor has not. Returns when the task has ended, or when nothing more
     /// can be done. Can be dropped at any time.
-    pub(super) async fn enforce(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
+    pub(super) async fn enforce(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         // A short task is over by then, and its record was never read for this.
         sleep(POLL).await;
         self.agent_seen(id).await?;
@@ -100,7 +100,7 @@ impl Broker {
         let policy = self.on_disk(move |broker| broker.reader.policy(&of)).await?;
         // A policy that cannot be read now may be readable at the next look.
         let Some(policy) = policy else { return Ok(true) };
-        let Some(limit) = TimeLimit::of_attempts(&policy, 1) else { return Ok(false) };
+        let Some(limit) = EnforcedLimit::of_attempts(&policy, 1) else { return Ok(false) };
         // The number of fallbacks is not known here, but each of them has an agent of its own.
         let mut agent = self.agent_seen(id).await?;
         loop {
@@ -116,7 +116,7 @@ impl Broker {
     }
 
     /// Ends a task whose time is up, unless it has ended.
-    async fn end_overdue(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
+    async fn end_overdue(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         if self.ended(id).await?.is_some() {
             return Ok(());
         }

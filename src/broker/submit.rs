@@ -5,7 +5,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions, overdue};
+use super::{Broker, Refusal, Resume, UnknownBackend, directory::Conditions, overdue};
 use crate::{
     executor::Started,
     probing::Freshness,
@@ -59,11 +59,11 @@ impl Broker {
         let (named, model) = self.instance_in(task.model);
         let backend = task.backend.or(named);
         if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(only_a_name)) {
-            return Err(NoSuchBackend::new(unknown, self.backends.keys()).into());
+            return Err(UnknownBackend::new(unknown, self.backends.keys()).into());
         }
         let name = backend.unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
-            return Err(NoSuchBackend::new(name.as_str(), self.backends.keys()).into());
+            return Err(UnknownBackend::new(name.as_str(), self.backends.keys()).into());
         };
         let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
         let request = AgentRequest {
@@ -143,7 +143,7 @@ impl Broker {
     /// suspended: without a working supervisor, nothing limits the agent.
     fn watch_over(&self, spec: &TaskSpec) {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
-        let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::TimeLimit::of(spec));
+        let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::EnforcedLimit::of(spec));
         tokio::spawn(async move {
             // Not when it says that the task has ended: whoever waits for the answer has the files to themselves.
             let gone = async { while hints.changed().await.is_ok() {} };

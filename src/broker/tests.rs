@@ -6,8 +6,8 @@ use connector_api::Sandbox;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Broker, Cancelled, Follow, NewTask, News, Refusal, TimeLimit,
-    fake_executor::{Call, Ends, FakeExecutor},
+    Broker, Cancelled, FollowedTask, NewTask, Refusal, TaskUpdate, TimeLimit,
+    fake_executor::{Ends, ExecutorCall, FakeExecutor},
 };
 use crate::{
     config::{Config, Overrides},
@@ -87,7 +87,7 @@ async fn a_task_that_reacts_is_cancelled_without_force() {
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!((record.status(), reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,8 +96,8 @@ async fn a_task_that_does_not_react_is_forced_once_its_grace_and_our_patience_ar
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!(reason(&record), "Cancelled by user");
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
-    let waited = world.executor.time_of(Call::ForceStop).zip(world.executor.time_of(Call::AskToStop));
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
+    let waited = world.executor.time_of(ExecutorCall::ForceStop).zip(world.executor.time_of(ExecutorCall::AskToStop));
     let waited = waited.map(|(forced, asked)| forced - asked).expect("both were called");
     let grace = world.broker.config().policy.grace;
     let least = super::cancel::PATIENCE + grace.interrupt + 2 * grace.terminate;
@@ -109,7 +109,7 @@ async fn a_task_that_nothing_ends_is_reported_as_being_stopped() {
     let world = World::new(Ends::OnlyByItself);
     let id = world.submit(TimeLimit::None).await;
     assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
     assert_eq!(world.record(&id).await.status(), TaskStatus::Running);
 }
 
@@ -120,7 +120,7 @@ async fn a_task_that_has_ended_is_not_asked_to_stop() {
     world.executor.end(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
     assert_eq!(record.status(), TaskStatus::Completed);
-    assert_eq!(world.executor.calls(), [Call::Start]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,10 +191,11 @@ async fn an_overdue_task_is_asked_first_and_forced_later() {
     let id = world.submit(TimeLimit::After(limit)).await;
     let record = world.end_of(&id).await;
     assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
     let grace = world.broker.config().policy.grace;
     let graces = grace.interrupt + 2 * grace.terminate;
-    let (asked, forced) = (world.executor.time_of(Call::AskToStop), world.executor.time_of(Call::ForceStop));
+    let (asked, forced) =
+        (world.executor.time_of(ExecutorCall::AskToStop), world.executor.time_of(ExecutorCall::ForceStop));
     let (asked, forced) = asked.zip(forced).expect("both were called");
     assert!(asked >= limit + graces, "{asked:?}: the supervisor has its own time first");
     assert!(forced - asked >= super::cancel::PATIENCE + graces, "{:?}: it has time to react", forced - asked);
@@ -206,7 +207,7 @@ async fn an_overdue_task_that_reacts_is_not_forced() {
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     let record = world.end_of(&id).await;
     assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +218,7 @@ async fn a_task_that_ends_in_time_is_left_alone() {
     world.executor.end(&id);
     sleep(Duration::from_secs(600)).await;
     assert_eq!(world.record(&id).await.status(), TaskStatus::Completed);
-    assert_eq!(world.executor.calls(), [Call::Start]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +295,7 @@ fn say(timeline: &mut TimelineWriter, text: &str) {
     timeline.flush().expect("it is writable");
 }
 
-async fn next(follow: &mut Follow) -> News {
+async fn next(follow: &mut FollowedTask) -> TaskUpdate {
     let news = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is news");
     news.expect("it can be followed")
 }
@@ -307,14 +308,14 @@ async fn the_task_of_another_server_is_followed_by_its_timeline() {
     say(&mut timeline, "one");
     say(&mut timeline, "two");
     let mut follow = world.broker.follow(&record.id);
-    let event = |text: &str| News::Event(format!("message: {text}"));
+    let event = |text: &str| TaskUpdate::Event(format!("message: {text}"));
     assert_eq!(next(&mut follow).await, event("two"), "the newest is told");
     say(&mut timeline, "three");
     assert_eq!(next(&mut follow).await, event("three"));
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
     task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
     task.close().expect("it can be closed");
-    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
+    let TaskUpdate::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Completed);
 }
 
@@ -328,7 +329,7 @@ async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so()
     next(&mut follow).await;
     drop(task);
     let began = Instant::now();
-    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
+    let TaskUpdate::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Interrupted);
     assert!(began.elapsed() <= Duration::from_millis(1_100), "{:?}", began.elapsed());
 }
@@ -344,11 +345,11 @@ async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
             "lastActivityAt": "2026-01-15T10:30:00Z", "lastActivityType": "started", "heartbeatCount": 0
         }));
         task.live_view().write(&live.expect("these are all fields")).expect("it is writable");
-        assert_eq!(next(&mut follow).await, News::Event(text.to_owned()));
+        assert_eq!(next(&mut follow).await, TaskUpdate::Event(text.to_owned()));
     }
     // A directory in the place of the timeline is no reason not to follow the task.
     let name = format!("{}.timeline.jsonl", record.id);
     std::fs::create_dir(world.broker.reader.log_dir().join(name)).expect("it is writable");
     drop(task);
-    assert!(matches!(next(&mut follow).await, News::Ended(_)));
+    assert!(matches!(next(&mut follow).await, TaskUpdate::Ended(_)));
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Broker, Refusal};
 use crate::{
     present,
-    store::{Extent, FileFacts, Piece, TaskFile},
+    store::{ByteRange, FileChunk, FileMetadata, TaskFile},
     task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
@@ -83,7 +83,12 @@ impl Broker {
     }
 
     /// A piece of one of a task's files; none if there is no such file.
-    pub async fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
+    pub async fn piece(
+        &self,
+        record: &TaskRecord,
+        file: TaskFile,
+        extent: ByteRange,
+    ) -> Result<Option<FileChunk>, Refusal> {
         let record = record.clone();
         self.on_disk(move |broker| {
             let mut piece = broker.reader.piece(&record.id, file, extent)?;
@@ -96,13 +101,14 @@ impl Broker {
 
     /// The sizes of files of tasks, and when they were last written, in the order asked for; none for a file that is not
     /// there.
-    pub async fn file_facts(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileFacts>>, Refusal> {
-        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_facts(id, *file)).collect()).await
+    pub async fn file_metadata(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileMetadata>>, Refusal> {
+        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_metadata(id, *file)).collect())
+            .await
     }
 
     /// The same of the list of tasks, which changes with every task that begins or ends.
-    pub async fn index_facts(&self) -> Result<Option<FileFacts>, Refusal> {
-        self.on_disk(|broker| broker.reader.index_facts()).await
+    pub async fn index_metadata(&self) -> Result<Option<FileMetadata>, Refusal> {
+        self.on_disk(|broker| broker.reader.index_metadata()).await
     }
 
     /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be

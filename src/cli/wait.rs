@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blocking::begin_or_do_without,
-    broker::{Broker, News, Refusal},
+    broker::{Broker, Refusal, TaskUpdate},
     present::{
         Refused,
         refusals::{find_task, no_task_id},
@@ -88,8 +88,8 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
         waiting.spawn(async move {
             loop {
                 match task.next().await {
-                    Ok(News::Ended(record)) => return Ok(record),
-                    Ok(News::Event(_)) => {}
+                    Ok(TaskUpdate::Ended(record)) => return Ok(record),
+                    Ok(TaskUpdate::Event(_)) => {}
                     Err(refusal) => return Err(refusal),
                 }
             }

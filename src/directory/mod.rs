@@ -17,10 +17,10 @@
 
 mod git;
 mod given;
-#[cfg(target_os = "linux")]
-mod moves;
 mod opening;
 mod problem;
+#[cfg(target_os = "linux")]
+mod rename_watch;
 mod route;
 
 use std::{
@@ -36,9 +36,9 @@ use rustix::{
     process::fchdir,
 };
 
-#[cfg(target_os = "linux")]
-pub use self::moves::Moves;
 use self::opening::OPENING;
+#[cfg(target_os = "linux")]
+pub use self::rename_watch::RenameWatch;
 pub use self::{
     git::{check_repository, is_repository},
     given::absolute,
@@ -91,8 +91,8 @@ impl Directory {
     ///
     /// Fails when the kernel has no room for another watch.
     #[cfg(target_os = "linux")]
-    pub fn moves(&self) -> io::Result<Moves> {
-        Ok(Moves::of(&self.descriptor)?)
+    pub fn moves(&self) -> io::Result<RenameWatch> {
+        Ok(RenameWatch::of(&self.descriptor)?)
     }
 
     /// Does `work` with this as the process's current directory. What `work` starts begins in it.

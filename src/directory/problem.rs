@@ -33,7 +33,7 @@ pub enum DirectoryProblem {
     NotOpened(Errno),
     /// The file system did not answer in time.
     #[error("does not answer")]
-    NoAnswer,
+    TimedOut,
     /// No repository is around it.
     #[error("is not a git repository")]
     NoRepository,
@@ -78,7 +78,7 @@ impl DirectoryProblem {
             Self::NotThere => "give the path of an existing directory, or create it first".to_owned(),
             Self::NotADirectory => "give the directory that holds it".to_owned(),
             Self::NotOpened(_) => "give a directory that this user may enter".to_owned(),
-            Self::NoAnswer => {
+            Self::TimedOut => {
                 "see whether the file system that it is on, perhaps a network mount, still works; then try again"
                     .to_owned()
             }
@@ -115,7 +115,7 @@ impl DirectoryProblem {
         match self {
             Self::NotThere => "ENOENT",
             Self::NotADirectory => "ENOTDIR",
-            Self::NoAnswer => "ETIMEDOUT",
+            Self::TimedOut => "ETIMEDOUT",
             Self::NotOpened(Errno::LOOP) => "ELOOP",
             Self::NotOpened(_) => "EACCES",
             Self::Relative

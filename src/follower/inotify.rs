@@ -18,33 +18,33 @@ use tokio::{
 /// An inotify instance of this process.
 #[derive(Debug)]
 pub(super) struct Instance {
-    state: Mutex<State>,
+    state: Mutex<WatcherState>,
     most: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    running: Option<Running>,
+struct WatcherState {
+    running: Option<RunningWatcher>,
     /// Whether there was no instance to be had. It is not asked for again.
     is_refused: bool,
 }
 
 /// An instance whose reports are passed on.
 #[derive(Debug)]
-struct Running {
+struct RunningWatcher {
     events: Arc<OwnedFd>,
-    targets: Arc<Mutex<Targets>>,
+    targets: Arc<Mutex<WatchTargets>>,
     passing_on: JoinHandle<()>,
 }
 
 /// The receivers of each watch. Several followers of one file share a watch.
-type Targets = HashMap<i32, Vec<Arc<Notify>>>;
+type WatchTargets = HashMap<i32, Vec<Arc<Notify>>>;
 
 /// The right to be told of a file; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     events: Arc<OwnedFd>,
-    targets: Arc<Mutex<Targets>>,
+    targets: Arc<Mutex<WatchTargets>>,
     watch: i32,
     target: Arc<Notify>,
 }
@@ -60,7 +60,7 @@ impl Instance {
         // The runtime that it was begun on may have ended.
         let is_running = state.running.as_ref().is_some_and(|running| !running.passing_on.is_finished());
         if !is_running && !state.is_refused {
-            state.running = Running::begin();
+            state.running = RunningWatcher::begin();
             state.is_refused = state.running.is_none();
         }
     }
@@ -84,7 +84,7 @@ impl Instance {
 
     #[cfg(test)]
     pub(super) fn refused() -> Self {
-        Self { state: Mutex::new(State { running: None, is_refused: true }), most: 1 }
+        Self { state: Mutex::new(WatcherState { running: None, is_refused: true }), most: 1 }
     }
 
     #[cfg(test)]
@@ -93,7 +93,7 @@ impl Instance {
     }
 }
 
-impl Running {
+impl RunningWatcher {
     fn begin() -> Option<Self> {
         let instance = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from);
         // It is read like a pipe: bytes come when there are any.
@@ -103,13 +103,13 @@ impl Running {
         });
         let (events, reports) =
             opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
-        let targets = Arc::<Mutex<Targets>>::default();
+        let targets = Arc::<Mutex<WatchTargets>>::default();
         let passing_on = spawn(pass_on(reports, Arc::clone(&targets)));
         Some(Self { events, targets, passing_on })
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningWatcher {
     fn drop(&mut self) {
         self.passing_on.abort();
     }
@@ -129,7 +129,7 @@ impl Drop for Registration {
 }
 
 /// Tells followers that their files were written to, for as long as the instance lives.
-async fn pass_on(reports: Receiver, targets: Arc<Mutex<Targets>>) {
+async fn pass_on(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
     let mut buffer = [0; 4096];
     loop {
         if let Err(error) = reports.readable().await {
@@ -159,7 +159,7 @@ fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
     })
 }
 
-fn tell(targets: &mut Targets, watch: i32, events: ReadFlags) {
+fn tell(targets: &mut WatchTargets, watch: i32, events: ReadFlags) {
     if events.contains(ReadFlags::QUEUE_OVERFLOW) {
         // Any of them may have been written to.
         targets.values().flatten().for_each(|target| target.notify_one());

@@ -41,7 +41,7 @@ use tokio::time::timeout;
 pub use watches::Watches;
 
 use crate::{
-    blocking::{Lane, NoAnswer},
+    blocking::{BlockingTimeout, Lane},
     store::{FileIdentity, StoreError, TimelineReader},
     task::TimelineEntry,
 };
@@ -59,7 +59,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Follows one timeline.
 #[derive(Debug)]
 pub struct Follower {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FollowState>>,
     path: PathBuf,
     watches: Watches,
     watch: Watch,
@@ -67,7 +67,7 @@ pub struct Follower {
 
 /// Shared with the thread that reads, which may outlive a call.
 #[derive(Debug)]
-struct State {
+struct FollowState {
     reader: TimelineReader,
     /// The file that is watched.
     watched: Option<FileIdentity>,
@@ -86,18 +86,18 @@ pub enum FollowError {
     Store(#[from] StoreError),
     /// It does not answer.
     #[error("the timeline {path} {problem}", path = path.display())]
-    NoAnswer {
+    TimedOut {
         /// The file.
         path: PathBuf,
         /// The problem.
         #[source]
-        problem: NoAnswer,
+        problem: BlockingTimeout,
     },
 }
 
 /// Entries that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entries {
+pub struct NewEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
     /// Whether there are more to read at once.
@@ -108,14 +108,14 @@ impl Follower {
     /// Follows what `reader` reads, from where it begins.
     pub fn new(reader: TimelineReader, watches: &Watches) -> Self {
         let path = reader.path().to_owned();
-        let state = State { reader, watched: None, entries: Vec::new(), exists: false, more: false };
+        let state = FollowState { reader, watched: None, entries: Vec::new(), exists: false, more: false };
         Self { state: Arc::new(Mutex::new(state)), path, watches: watches.clone(), watch: Watch::default() }
     }
 
     /// The entries that came since the last call. `None`: there is no timeline, at least not yet.
     ///
     /// Can be dropped while it waits: the next call returns what was read.
-    pub async fn read(&mut self) -> Result<Option<Entries>, FollowError> {
+    pub async fn read(&mut self) -> Result<Option<NewEntries>, FollowError> {
         let (state, watch) = (Arc::clone(&self.state), self.watch.clone());
         self.watches.begin();
         let watches = self.watches.clone();
@@ -126,7 +126,7 @@ impl Follower {
             Err(TryLockError::Poisoned(state)) => state.into_inner().read(&watches, &watch),
         };
         let read = TIMELINES.run(DEADLINE, read).await;
-        read.map_err(|problem| FollowError::NoAnswer { path: self.path.clone(), problem })??;
+        read.map_err(|problem| FollowError::TimedOut { path: self.path.clone(), problem })??;
         Ok(self.take())
     }
 
@@ -139,7 +139,7 @@ impl Follower {
     /// Waits for new entries.
     pub async fn next(&mut self) -> Result<Vec<TimelineEntry>, FollowError> {
         loop {
-            if let Some(Entries { entries, .. }) = self.read().await?
+            if let Some(NewEntries { entries, .. }) = self.read().await?
                 && !entries.is_empty()
             {
                 return Ok(entries);
@@ -148,7 +148,7 @@ impl Follower {
         }
     }
 
-    fn take(&self) -> Option<Entries> {
+    fn take(&self) -> Option<NewEntries> {
         match self.state.try_lock() {
             Ok(mut state) => state.take(),
             Err(TryLockError::WouldBlock) => None,
@@ -157,7 +157,7 @@ impl Follower {
     }
 }
 
-impl State {
+impl FollowState {
     fn read(&mut self, watches: &Watches, watch: &Watch) -> Result<(), StoreError> {
         loop {
             let read = self.reader.read()?;
@@ -175,8 +175,8 @@ impl State {
         }
     }
 
-    fn take(&mut self) -> Option<Entries> {
+    fn take(&mut self) -> Option<NewEntries> {
         let entries = std::mem::take(&mut self.entries);
-        self.exists.then_some(Entries { entries, more: self.more })
+        self.exists.then_some(NewEntries { entries, more: self.more })
     }
 }

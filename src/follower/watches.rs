@@ -27,10 +27,10 @@ pub struct Watches {
 
 /// One file that is watched, or none. Clones are the same watch, which ends with the last of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watch(Arc<Target>);
+pub(super) struct Watch(Arc<WatchedFile>);
 
 #[derive(Debug, Default)]
-struct Target {
+struct WatchedFile {
     reported: Arc<Notify>,
     #[cfg(target_os = "linux")]
     registration: std::sync::Mutex<Option<Registration>>,

@@ -10,7 +10,7 @@ use super::{
     trial::{Trial, is_written},
 };
 use crate::{
-    broker::{NewTask, News, Refusal, Resume, TimeLimit},
+    broker::{NewTask, Refusal, Resume, TaskUpdate, TimeLimit},
     process::{kill_agent, left_behind},
     task::{TaskId, TaskRecord},
 };
@@ -87,8 +87,8 @@ impl Kit {
         let mut follow = self.broker.follow(id);
         loop {
             match follow.next().await? {
-                News::Ended(record) => return Ok((met, *record)),
-                News::Event(_) => {}
+                TaskUpdate::Ended(record) => return Ok((met, *record)),
+                TaskUpdate::Event(_) => {}
             }
         }
     }

@@ -23,7 +23,7 @@ use place::Place;
 use trial::Trial;
 
 use crate::{
-    broker::{Broker, NoSuchBackend},
+    broker::{Broker, UnknownBackend},
     config::Config,
     executor::LocalExecutor,
     present::{Refused, refusals},
@@ -101,7 +101,7 @@ struct Writes {
 #[derive(Debug)]
 pub enum KitProblem {
     /// No backend has the name asked for.
-    NoSuchBackend(NoSuchBackend),
+    UnknownBackend(UnknownBackend),
     /// Its settings are not what its kind takes.
     Build(BuildProblem),
     /// Its program cannot be used.
@@ -128,7 +128,7 @@ impl KitProblem {
     /// The problem and its reason, and the next step.
     pub fn explain(&self) -> Refused {
         match self {
-            Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
+            Self::UnknownBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
             Self::Build(problem) => Refused::without_advice(problem.to_string()),
             Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
             Self::Place { path, source } => refusals::no_place_for_kit(path, source),
@@ -173,7 +173,7 @@ impl Kit {
     ) -> Result<Self, KitProblem> {
         let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
         else {
-            return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
+            return Err(KitProblem::UnknownBackend(UnknownBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
         // It makes the directory as for any task: for its owner alone.

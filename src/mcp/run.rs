@@ -10,7 +10,7 @@ use super::{
     progress::Progress,
 };
 use crate::{
-    broker::{Broker, NewTask, News, Refusal},
+    broker::{Broker, NewTask, Refusal, TaskUpdate},
     config::{OnCallEnd, TaskHandles},
     present::{self, Refused},
     request::AnswerWhen,
@@ -87,10 +87,10 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waite
             withdrawn = caller.listening.withdrawn() => return Ok(Waited::Withdrawn(withdrawn)),
             () = hung_up(context, caller.connection) => return Ok(Waited::Withdrawn(Withdrawn::Unwanted)),
             news = task.next() => match news? {
-                News::Event(event) => if let Some(progress) = &mut progress {
+                TaskUpdate::Event(event) => if let Some(progress) = &mut progress {
                     progress.event(&event);
                 },
-                News::Ended(record) => break record,
+                TaskUpdate::Ended(record) => break record,
             },
             () = telling => {}
         }

@@ -3,19 +3,19 @@
 use serde_json::Value;
 
 use super::Refused;
-use crate::task::{Message, Part, message};
+use crate::task::{Message, MessagePart, message};
 
 /// A parameter that the tool does not have.
 pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused {
     Refused::new(
-        message!["`", tool, "` has no parameter ", Part::quoted(name)],
+        message!["`", tool, "` has no parameter ", MessagePart::quoted(name)],
         Message::ours(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
     )
 }
 
 /// A parameter that is missing; `wanted` is its value.
 pub(crate) fn missing(tool: &str, name: &str, wanted: &str) -> Refused {
-    again(tool, message!["`", Part::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {wanted}"))
+    again(tool, message!["`", MessagePart::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {wanted}"))
 }
 
 /// A text that is blank.
@@ -30,7 +30,11 @@ pub(crate) fn other_list(tool: &str, name: &str, wanted: &str) -> Refused {
 
 /// A word that is not one of those that are allowed.
 pub(crate) fn other_word(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
-    let problem = message![Part::ours(format!("`{name}` is ")), Part::quoted(word), ", which is none of its values"];
+    let problem = message![
+        MessagePart::ours(format!("`{name}` is ")),
+        MessagePart::quoted(word),
+        ", which is none of its values"
+    ];
     again(tool, problem, &format!("with one of these as `{name}`: {allowed}"))
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, wanted: &str) ->
 
 /// A value of the right type that is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, wanted: &str) -> Refused {
-    let problem = message![Part::ours(format!("`{name}` is ")), value.to_string()];
+    let problem = message![MessagePart::ours(format!("`{name}` is ")), value.to_string()];
     again(tool, problem, &format!("with {wanted} as `{name}`"))
 }
 

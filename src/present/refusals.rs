@@ -7,14 +7,14 @@ use connector_api::BackendName;
 
 use super::Refused;
 use crate::{
-    task::{Message, NoTaskId, Part, TaskId, Untrusted, message},
+    task::{InvalidTaskId, Message, MessagePart, TaskId, Untrusted, message},
     visible::shell_line,
 };
 
 /// No task has this id.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
     Refused::new(
-        message!["no such task: ", Part::quoted(word.clone())],
+        message!["no such task: ", MessagePart::quoted(word.clone())],
         "call `codex_tasks` to list the tasks there are",
     )
 }
@@ -66,7 +66,7 @@ pub(crate) fn no_such_backend(name: &str, meant: Option<&str>, known: &[String])
     let meant = meant.map_or_else(String::new, |near| format!(" (`{near}`?)"));
     let known = format!("{meant}; there is `{}`", known.join("`, `"));
     Refused::new(
-        message!["no backend ", Part::quoted(name), " is configured", Part::ours(known)],
+        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::ours(known)],
         "name one of them, or add it to config.toml",
     )
 }
@@ -187,7 +187,7 @@ pub(crate) fn no_threads(error: &impl ToString) -> Refused {
 /// The address cannot be listened on.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
-        message![Part::ours(format!("cannot listen on {address}: ")), error.to_string()],
+        message![MessagePart::ours(format!("cannot listen on {address}: ")), error.to_string()],
         "choose another port; 0 is any",
     )
 }
@@ -203,6 +203,9 @@ pub(crate) fn stopped() -> Refused {
 }
 
 /// The word can be no task's id.
-pub(crate) fn no_task_id(problem: &NoTaskId) -> Message {
-    message![Part::quoted(problem.word().clone()), " is no task id: a task id is eight characters of 0-9 and a-f"]
+pub(crate) fn no_task_id(problem: &InvalidTaskId) -> Message {
+    message![
+        MessagePart::quoted(problem.word().clone()),
+        " is no task id: a task id is eight characters of 0-9 and a-f"
+    ]
 }

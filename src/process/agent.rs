@@ -8,7 +8,7 @@ use std::{
 use connector_api::Exit;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::{Cgroup, Tree, identity_of};
+use super::{Cgroup, ProcessTree, identity_of};
 use crate::{directory::Directory, task::ProcessIdentity};
 
 /// A command line, ready to run.
@@ -39,13 +39,13 @@ pub enum StdinKind {
 
 /// A running agent, in a process group of its own.
 #[derive(Debug)]
-pub struct Agent {
+pub struct RunningAgent {
     /// Its pid.
     pub pid: u32,
     /// Who it is, beyond its pid; `None` where the operating system does not tell.
     pub identity: Option<ProcessIdentity>,
-    /// It and everything it starts. To be [gathered](Tree::gather) in its control group.
-    pub tree: Tree,
+    /// It and everything it starts. To be [gathered](ProcessTree::gather) in its control group.
+    pub tree: ProcessTree,
     /// Its process. Its one owner waits for it; dropping it leaves it running.
     pub process: AgentProcess,
     /// What it reads, unless that is nothing.
@@ -56,7 +56,7 @@ pub struct Agent {
     pub stderr: ChildStderr,
 }
 
-impl Agent {
+impl RunningAgent {
     /// Starts the program. Fails with [`SpawnError`] when the operating system does not.
     pub fn spawn(command: &AgentCommand) -> Result<Self, SpawnError> {
         let mut program = Command::new(&command.program);
@@ -81,7 +81,7 @@ impl Agent {
         Ok(Self {
             pid,
             identity: identity_of(pid),
-            tree: Tree::of(pid, command.group.clone()),
+            tree: ProcessTree::of(pid, command.group.clone()),
             stdin: child.stdin.take(),
             stdout,
             stderr,

@@ -15,7 +15,7 @@ const HEAD: usize = 64 << 10;
 
 /// How much of a stream is in memory at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct LineLimits {
     /// [`HELD`].
     pub(crate) held: usize,
     /// [`HEAD`].
@@ -28,20 +28,20 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub struct LineReader<R> {
     from: R,
-    limits: Limits,
+    limits: LineLimits,
     buffer: Vec<u8>,
     /// Bytes before this are used up.
     used: usize,
     /// Bytes between `used` and this hold no line end.
     searched: usize,
-    long: Option<Long>,
+    long: Option<LongLine>,
     at_end: bool,
-    unended: Unended,
+    unterminated: Unterminated,
 }
 
 /// A last line that is cut before its line end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unended {
+enum Unterminated {
     No,
     /// It is to be cut.
     ToCut,
@@ -51,14 +51,14 @@ enum Unended {
 
 /// A line longer than [`HELD`], of which parts were passed on already.
 #[derive(Debug)]
-struct Long {
+struct LongLine {
     head: Vec<u8>,
     length: u64,
 }
 
 /// A line, or a part of one that is too long to hold.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum LineChunk<'a> {
     /// A whole line, without its line end.
     Line(&'a [u8]),
     /// The first part of a long line.
@@ -77,12 +77,21 @@ pub enum Piece<'a> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader of `from`.
     pub fn new(from: R) -> Self {
-        Self::with_limits(from, Limits { held: HELD, head: HEAD, read: READ })
+        Self::with_limits(from, LineLimits { held: HELD, head: HEAD, read: READ })
     }
 
     /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
-    pub(crate) fn with_limits(from: R, limits: Limits) -> Self {
-        Self { from, limits, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false, unended: Unended::No }
+    pub(crate) fn with_limits(from: R, limits: LineLimits) -> Self {
+        Self {
+            from,
+            limits,
+            buffer: Vec::new(),
+            used: 0,
+            searched: 0,
+            long: None,
+            at_end: false,
+            unterminated: Unterminated::No,
+        }
     }
 
     /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
@@ -93,7 +102,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if self.buffer.is_empty() && self.buffer.capacity() > 1 << 20 {
             self.buffer = Vec::new();
         }
-        let Limits { held, read, .. } = self.limits;
+        let LineLimits { held, read, .. } = self.limits;
         if self.buffer.capacity() - self.buffer.len() < read {
             // Twice as much, as a `Vec` grows by itself, but never more than is ever held.
             let length = self.buffer.len();
@@ -110,37 +119,39 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// The last line that was read, if it has no line end yet and is not too long to hold.
-    pub fn unended(&self) -> Option<&[u8]> {
+    pub fn unterminated(&self) -> Option<&[u8]> {
         (self.long.is_none() && self.used < self.buffer.len()).then(|| &self.buffer[self.used..])
     }
 
     /// Lets [`cut`](Self::cut) return the last line although it has no line end yet. If the line end comes later, alone, it
     /// does not count as a blank line.
     pub fn end_line(&mut self) {
-        self.unended = Unended::ToCut;
+        self.unterminated = Unterminated::ToCut;
     }
 
     /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
-    pub fn cut(&mut self) -> Option<Piece<'_>> {
+    pub fn cut(&mut self) -> Option<LineChunk<'_>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
         match found {
             Some(offset) => {
                 let end = self.searched + offset;
                 let is_late_end = matches!(&self.buffer[self.used..end], b"" | b"\r");
-                if mem::replace(&mut self.unended, Unended::No) == Unended::Cut && is_late_end {
+                if mem::replace(&mut self.unterminated, Unterminated::No) == Unterminated::Cut && is_late_end {
                     (self.used, self.searched) = (end + 1, end + 1);
                     return self.cut();
                 }
                 Some(self.ended_by(end, end + 1))
             }
-            None if self.unended == Unended::ToCut => {
-                self.unended = Unended::Cut;
+            None if self.unterminated == Unterminated::ToCut => {
+                self.unterminated = Unterminated::Cut;
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
             None if self.at_end && self.used < self.buffer.len() => {
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
-            None if self.at_end => self.long.take().map(|long| Piece::LongEnd { head: long.head, length: long.length }),
+            None if self.at_end => {
+                self.long.take().map(|long| LineChunk::LongEnd { head: long.head, length: long.length })
+            }
             None => {
                 self.searched = self.buffer.len();
                 let waiting = self.searched - self.used;
@@ -150,7 +161,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// The line, or the end of the long line, up to `end`; the next one begins at `next`.
-    fn ended_by(&mut self, end: usize, next: usize) -> Piece<'_> {
+    fn ended_by(&mut self, end: usize, next: usize) -> LineChunk<'_> {
         let start = self.used;
         if self.long.is_some() {
             if start < end {
@@ -158,15 +169,15 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             }
             (self.used, self.searched) = (next, next);
             let long = self.long.take().expect("it was there just now");
-            return Piece::LongEnd { head: long.head, length: long.length };
+            return LineChunk::LongEnd { head: long.head, length: long.length };
         }
         (self.used, self.searched) = (next, next);
         let line = &self.buffer[start..end];
-        Piece::Line(line.strip_suffix(b"\r").unwrap_or(line))
+        LineChunk::Line(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// Passes on everything up to `end` as a part of a long line.
-    fn part(&mut self, end: usize) -> Piece<'_> {
+    fn part(&mut self, end: usize) -> LineChunk<'_> {
         let start = self.used;
         (self.used, self.searched) = (end, end);
         let part = &self.buffer[start..end];
@@ -174,11 +185,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         match &mut self.long {
             Some(long) => {
                 long.length += length;
-                Piece::LongPart(part)
+                LineChunk::LongPart(part)
             }
             None => {
-                self.long = Some(Long { head: part[..part.len().min(self.limits.head)].to_vec(), length });
-                Piece::LongStart(part)
+                self.long = Some(LongLine { head: part[..part.len().min(self.limits.head)].to_vec(), length });
+                LineChunk::LongStart(part)
             }
         }
     }
@@ -197,9 +208,9 @@ mod tests {
             let count = reader.fill().await.expect("memory can be read");
             while let Some(piece) = reader.cut() {
                 match piece {
-                    Piece::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
-                    Piece::LongStart(part) | Piece::LongPart(part) => long += part.len(),
-                    Piece::LongEnd { head, length } => {
+                    LineChunk::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
+                    LineChunk::LongStart(part) | LineChunk::LongPart(part) => long += part.len(),
+                    LineChunk::LongEnd { head, length } => {
                         assert_eq!((long as u64, head.len()), (length, HEAD));
                         pieces.push(format!("<{length}>"));
                     }
@@ -240,17 +251,17 @@ mod tests {
         {
             let mut reader = LineReader::new(&b"one\ntwo"[..]);
             reader.fill().await.expect("memory can be read");
-            assert_eq!(reader.cut(), Some(Piece::Line(b"one")));
+            assert_eq!(reader.cut(), Some(LineChunk::Line(b"one")));
             assert_eq!(reader.cut(), None);
-            assert_eq!(reader.unended(), Some(&b"two"[..]));
+            assert_eq!(reader.unterminated(), Some(&b"two"[..]));
             reader.end_line();
-            assert_eq!(reader.cut(), Some(Piece::Line(b"two")));
+            assert_eq!(reader.cut(), Some(LineChunk::Line(b"two")));
             assert_eq!(reader.cut(), None);
-            assert_eq!(reader.unended(), None);
+            assert_eq!(reader.unterminated(), None);
             reader.from = late;
             reader.fill().await.expect("memory can be read");
             for line in expected {
-                assert_eq!(reader.cut(), Some(Piece::Line(line.as_bytes())), "{late:?}");
+                assert_eq!(reader.cut(), Some(LineChunk::Line(line.as_bytes())), "{late:?}");
             }
             assert_eq!(reader.cut(), None);
         }

@@ -62,7 +62,7 @@ pub async fn probe(
         .kill_on_drop(true)
         .spawn()
         .map_err(not_started)?;
-    let processes = Processes { leader: child.id(), id, are_stopped: false, is_reaped: false };
+    let processes = ProbeProcesses { leader: child.id(), id, are_stopped: false, is_reaped: false };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let status = {
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -92,7 +92,7 @@ pub async fn probe(
         }
         Err(_) => {
             let words = std::iter::once(program.display().to_string()).chain(question.args.iter().cloned());
-            Err(ProbeError::NoAnswer { question: words.collect::<Vec<_>>().join(" ") })
+            Err(ProbeError::TimedOut { question: words.collect::<Vec<_>>().join(" ") })
         }
     }
 }
@@ -109,7 +109,7 @@ fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
 
 /// Everything that a probe started, such as a background update: its process group, and what carries its marker. Stopped
 /// when the probe has ended, and also when this is dropped.
-struct Processes {
+struct ProbeProcesses {
     leader: Option<u32>,
     /// Marks them as the agents of a task are marked.
     id: TaskId,
@@ -118,7 +118,7 @@ struct Processes {
     is_reaped: bool,
 }
 
-impl Processes {
+impl ProbeProcesses {
     async fn stop(mut self, child: &Child) {
         self.is_reaped = child.id().is_none();
         self.are_stopped = true;
@@ -137,7 +137,7 @@ impl Processes {
     }
 }
 
-impl Drop for Processes {
+impl Drop for ProbeProcesses {
     fn drop(&mut self) {
         if !self.are_stopped {
             self.stop_group();
@@ -167,7 +167,7 @@ pub enum ProbeError {
     },
     /// It did not end in time.
     #[error("`{question}` did not end within 10 s")]
-    NoAnswer {
+    TimedOut {
         /// The command line.
         question: String,
     },

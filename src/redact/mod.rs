@@ -22,7 +22,7 @@ use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt, os::unix::ffi:
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use secrets::Secret;
-pub(crate) use stream::Stream;
+pub(crate) use stream::StreamRedactor;
 
 /// Up to so many bytes of needles get the fastest automaton, which takes some hundred times as many.
 const FAST: usize = 2_000;

@@ -103,15 +103,15 @@ pub(super) struct Secret {
     variable: String,
     /// The value, or a part of it.
     pub(super) value: Vec<u8>,
-    place: Place,
+    place: MatchContext,
 }
 
 /// Where a value is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MatchContext {
     Anywhere,
     /// Beside the name of its variable.
-    BesideItsName,
+    NextToName,
 }
 
 impl Secret {
@@ -120,8 +120,8 @@ impl Secret {
         let Self { variable, value, place } = self;
         let replacement = format!("[redacted:{}]", shown(variable));
         match place {
-            Place::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
-            Place::BesideItsName => BESIDE
+            MatchContext::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
+            MatchContext::NextToName => BESIDE
                 .into_iter()
                 .map(|between| {
                     let before = format!("{variable}{between}");
@@ -152,7 +152,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
     }
     let secret = |value: &[u8], place| Secret { variable: name.to_owned(), value: value.to_vec(), place };
     if is_common(value) {
-        return vec![secret(value, Place::BesideItsName)];
+        return vec![secret(value, MatchContext::NextToName)];
     }
     let mut parts: Vec<_> = password.into_iter().collect();
     if value.contains(&b'\n') {
@@ -161,7 +161,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
         parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
     }
     parts.retain(|part| part.len() >= SHORTEST && !is_common(part));
-    [value].into_iter().chain(parts).map(|part| secret(part, Place::Anywhere)).collect()
+    [value].into_iter().chain(parts).map(|part| secret(part, MatchContext::Anywhere)).collect()
 }
 
 /// The words in the name of a variable.
@@ -241,13 +241,13 @@ fn shown(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(variables: &[(&str, &str)]) -> Vec<(String, Place)> {
+    fn found(variables: &[(&str, &str)]) -> Vec<(String, MatchContext)> {
         let secrets = secrets(variables).into_iter();
         secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.place)).collect()
     }
 
     fn is_found(name: &str, value: &str) -> bool {
-        found(&[(name, value)]).contains(&(value.to_owned(), Place::Anywhere))
+        found(&[(name, value)]).contains(&(value.to_owned(), MatchContext::Anywhere))
     }
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
             "00000000",
             "xxxxxxxxxxxxxxxxxxxx",
         ] {
-            assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), Place::BesideItsName)], "{value}");
+            assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), MatchContext::NextToName)], "{value}");
         }
         for value in [
             "Postgres",
@@ -345,7 +345,7 @@ mod tests {
     fn what_a_user_or_a_database_is_called_is_no_secret() {
         for open in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
             let variables = [(open, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
-            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), Place::Anywhere)], "{open}");
+            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), MatchContext::Anywhere)], "{open}");
         }
         assert!(is_found("USER_TOKEN", "Jsmith1990") && is_found("DB_PASSWORD", "Jsmith1990"));
     }
@@ -353,9 +353,12 @@ mod tests {
     #[test]
     fn of_a_url_with_a_password_both_are_looked_for() {
         let url = "postgres://app:Hunter22@db/app";
-        assert_eq!(found(&[("DATABASE_URL", url)]), [url, "Hunter22"].map(|value| (value.to_owned(), Place::Anywhere)));
+        assert_eq!(
+            found(&[("DATABASE_URL", url)]),
+            [url, "Hunter22"].map(|value| (value.to_owned(), MatchContext::Anywhere))
+        );
         let url = "postgres://postgres:postgres@db/app";
-        assert_eq!(found(&[("DATABASE_URL", url)]), [(url.to_owned(), Place::Anywhere)]);
+        assert_eq!(found(&[("DATABASE_URL", url)]), [(url.to_owned(), MatchContext::Anywhere)]);
     }
 
     #[test]
@@ -363,7 +366,7 @@ mod tests {
         let key = "-----BEGIN KEY-----\nabcdefghijkL\nmnopqrstuvw1\nyz\n-----END KEY-----\n";
         assert_eq!(
             found(&[("PRIVATE_KEY", key)]),
-            [key.trim(), "abcdefghijkL", "mnopqrstuvw1"].map(|value| (value.to_owned(), Place::Anywhere))
+            [key.trim(), "abcdefghijkL", "mnopqrstuvw1"].map(|value| (value.to_owned(), MatchContext::Anywhere))
         );
     }
 }

@@ -5,9 +5,9 @@ fn redactor(variables: &[(&str, &str)]) -> Redactor {
 }
 
 /// Numbers that look random, and are the same each time.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, most: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits fit") % most
@@ -33,7 +33,7 @@ fn the_longest_of_several_secrets_is_replaced() {
 fn without_secrets_nothing_is_touched() {
     let redactor = redactor(&[("PATH", "/usr/bin")]);
     assert!(redactor.is_idle() && matches!(redactor.text("x"), Cow::Borrowed("x")));
-    let mut stream = Stream::new(redactor);
+    let mut stream = StreamRedactor::new(redactor);
     assert!(matches!(stream.part(b"x"), Cow::Borrowed(b"x")) && stream.end().is_empty());
 }
 
@@ -51,7 +51,7 @@ fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
     let variables: Vec<_> = secrets.iter().enumerate().map(|(at, value)| (format!("S{at}_KEY"), *value)).collect();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let redactor = redactor(&variables);
-    let mut dice = Dice(7);
+    let mut dice = Rng(7);
     for _ in 0..3_000 {
         let mut text = String::new();
         for _ in 0..dice.below(12) {
@@ -62,7 +62,7 @@ fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
             }
         }
         let whole = redactor.text(&text).into_owned();
-        let mut stream = Stream::new(redactor.clone());
+        let mut stream = StreamRedactor::new(redactor.clone());
         let (mut streamed, mut rest) = (Vec::new(), text.as_bytes());
         while !rest.is_empty() {
             let (part, after) = rest.split_at(1 + dice.below(rest.len()));

@@ -32,12 +32,12 @@ struct Cap {
     most: u64,
     /// The line that stands for so many bytes. It has always the same length.
     line: fn(u64) -> String,
-    gap: Option<Gap>,
+    gap: Option<RemovedBytes>,
 }
 
 /// Where something was taken out.
 #[derive(Debug, Clone, Copy)]
-struct Gap {
+struct RemovedBytes {
     at: u64,
     left_out: u64,
 }
@@ -64,7 +64,7 @@ impl CappedFile {
         if tail <= after {
             return Ok(());
         }
-        let gap = Gap { at, left_out: left_out + (tail - after) };
+        let gap = RemovedBytes { at, left_out: left_out + (tail - after) };
         let line = (cap.line)(gap.left_out);
         let begin = at + line.len() as u64;
         // Once there is a line, what comes after it moves towards it and never over what is still to be read.

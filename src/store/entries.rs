@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use crate::task::{RECORD_FORMAT, TaskId, TaskStatus};
 
 /// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
-pub(super) type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
+pub(super) type IndexEntries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
 /// The fields of an entry that the index itself needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Head {
+pub(super) struct IndexEntryHead {
     #[serde(default)]
     pub(super) format: u32,
     #[serde(default)]
@@ -24,13 +24,13 @@ pub(super) struct Head {
 }
 
 /// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
-pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
+pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
     let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
     // Our own entries begin with their format: one look, where the whole history would have to be read.
     let ours = format!("{{\"format\":{RECORD_FORMAT},");
     let is_later = |raw: &RawValue| {
         !raw.get().starts_with(&ours)
-            && serde_json::from_str::<Head>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
+            && serde_json::from_str::<IndexEntryHead>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
     };
     if entries.values().any(|raw| is_later(raw)) {
         return None;
@@ -39,14 +39,14 @@ pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
 }
 
 /// Keeps the newest `most` of the tasks that have ended, and every other. Returns those that fell out.
-pub(super) fn bound(entries: &mut Entries<'_>, most: usize) -> Vec<TaskId> {
+pub(super) fn bound(entries: &mut IndexEntries<'_>, most: usize) -> Vec<TaskId> {
     if entries.len() <= most {
         return Vec::new();
     }
     let mut ended: Vec<(DateTime<Utc>, String)> = entries
         .iter()
         .filter_map(|(id, raw)| {
-            let head: Head = serde_json::from_str(raw.get()).ok()?;
+            let head: IndexEntryHead = serde_json::from_str(raw.get()).ok()?;
             head.status.is_none_or(TaskStatus::is_final).then(|| (head.started_at.unwrap_or_default(), id.clone()))
         })
         .collect();

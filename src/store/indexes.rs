@@ -9,13 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     archive,
-    catalog::{Catalog, CatalogError, Check, Row, Sources, mark, rebuild},
+    catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, rebuild},
+    delta::IndexesError,
     entry::{CUT, row},
     error::StoreError,
-    index::{Index, Written},
-    lag::{Lag, Look},
+    index::{Index, IndexUpdate},
+    lag::{Lag, LagFinder},
     layout::Layout,
-    news::NewsError,
     notices::Notices,
     records,
     repository::Repositories,
@@ -59,7 +59,7 @@ impl Indexes {
         let written = self.newest.upsert(record, limits, catalog.as_ref().ok());
         let (written, failed) = match written {
             Ok(written) => (written, None),
-            Err(error) => (Written::default(), Some(error)),
+            Err(error) => (IndexUpdate::default(), Some(error)),
         };
         let also = written.dropped.clone();
         if let Err(error) = self.learn(catalog, Some((record, limits.text)), written) {
@@ -89,19 +89,19 @@ impl Indexes {
 
     /// Brings the catalog up to this moment, as far as it can be: makes it if it cannot be used, and stores what was changed by
     /// others. The names of all records are compared if that was not done within the last hour.
-    pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
-        match self.opened_or_rebuilt().map_err(NewsError::from).and_then(|catalog| self.caught_up(catalog, now)) {
-            Err(NewsError::Catalog(error)) if error.needs_rebuild() => {
+    pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
+        match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
+            Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
                 let catalog = self.rebuild(Check::Whole)?;
                 self.caught_up(catalog, now)
             }
             // Another process replaced it just now.
-            Err(NewsError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
+            Err(IndexesError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
             caught_up => caught_up,
         }
     }
 
-    fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
+    fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         let known = catalog.sources()?;
         let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= BETWEEN_SWEEPS);
         let mut lag = self.look(&catalog).everything(sweeps)?;
@@ -139,9 +139,9 @@ impl Indexes {
         &self,
         catalog: Result<Catalog, CatalogError>,
         record: Option<(&TaskRecord, usize)>,
-        written: Written,
+        written: IndexUpdate,
     ) -> Result<(), CatalogError> {
-        let Written { edition, news, archive, dropped: _ } = written;
+        let IndexUpdate { edition, delta, archive, dropped: _ } = written;
         let attempt = |mut catalog: Catalog, lag: Lag| {
             let own = record.map(|(record, text)| self.row_of(&catalog, record, text, &mut Repositories::default()));
             self.store(&mut catalog, own.into_iter().collect(), lag)?;
@@ -149,7 +149,7 @@ impl Indexes {
         };
         let first = catalog.and_then(|catalog| {
             let lag = match edition {
-                Some(edition) => self.look(&catalog).beyond_the_index(edition, news, archive, false),
+                Some(edition) => self.look(&catalog).beyond_the_index(edition, delta, archive, false),
                 None => Ok(Lag::default()),
             };
             attempt(catalog, lag.map_err(of_catalog)?)
@@ -201,7 +201,7 @@ impl Indexes {
         let was_there = lock.symlink_metadata().is_ok();
         // These are known afterwards, unless they are replaced meanwhile.
         let archives = archive::names(&self.layout);
-        let sources = Sources { edition: self.newest.edition().ok(), archives, swept_at: None };
+        let sources = CatalogSources { edition: self.newest.edition().ok(), archives, swept_at: None };
         let mut repositories = Repositories::default();
         let own = iter::once_with(|| records::all(&self.layout).into_iter().flatten()).flatten();
         let own = own.filter_map(|id| records::own(&self.layout, &id).ok().flatten());
@@ -235,16 +235,16 @@ impl Indexes {
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
     }
 
-    fn look<'a>(&'a self, catalog: &'a Catalog) -> Look<'a> {
-        Look { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
+    fn look<'a>(&'a self, catalog: &'a Catalog) -> LagFinder<'a> {
+        LagFinder { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
     }
 }
 
 /// Failures of other files are not ones of the catalog, and pass.
-fn of_catalog(error: NewsError) -> CatalogError {
+fn of_catalog(error: IndexesError) -> CatalogError {
     match error {
-        NewsError::Catalog(error) => error,
-        NewsError::Store(error) => CatalogError::of_other_file(error),
+        IndexesError::Catalog(error) => error,
+        IndexesError::Store(error) => CatalogError::of_other_file(error),
     }
 }
 

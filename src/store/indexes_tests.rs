@@ -210,7 +210,7 @@ fn an_edition_that_was_replaced_meanwhile_is_not_noted() {
     let mut catalog = Catalog::open_to_write(&upkeep.layout().catalog()).expect("it is there");
     let known = catalog.sources().expect("it is readable").edition;
     assert_eq!(known, indexes.newest().edition().ok());
-    let sources = Sources { edition: Some("an earlier one".to_owned()), ..Sources::default() };
+    let sources = CatalogSources { edition: Some("an earlier one".to_owned()), ..CatalogSources::default() };
     indexes.store(&mut catalog, Vec::new(), Lag { sources, ..Lag::default() }).expect("it is writable");
     assert_eq!(catalog.sources().expect("it is readable").edition, known);
 }

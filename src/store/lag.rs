@@ -25,11 +25,11 @@ use std::{
 
 use super::{
     archive,
-    catalog::{Catalog, Sources, marked},
+    catalog::{Catalog, CatalogSources, marked},
+    delta::{IndexDelta, IndexesError},
     error::{StoreError, if_there},
     index::Index,
     layout::Layout,
-    news::{News, NewsError},
     notices::Notices,
     records,
 };
@@ -44,28 +44,28 @@ pub(super) struct Lag {
     /// The newest records of tasks, some of which the catalog may have.
     pub(super) records: BTreeMap<TaskId, TaskRecord>,
     /// The sources that it knows completely once it has these records.
-    pub(super) sources: Sources,
+    pub(super) sources: CatalogSources,
 }
 
 /// Finds the tasks that the catalog lags behind on.
 #[derive(Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct LagFinder<'a> {
     pub(super) layout: &'a Arc<Layout>,
     pub(super) index: &'a Index,
     pub(super) notices: &'a Notices,
     pub(super) catalog: &'a Catalog,
 }
 
-impl Look<'_> {
+impl LagFinder<'_> {
     /// All of them. `sweeps`: compare the names of all records in any case.
-    pub(super) fn everything(&self, sweeps: bool) -> Result<Lag, NewsError> {
+    pub(super) fn everything(&self, sweeps: bool) -> Result<Lag, IndexesError> {
         // The marks first: a task that is caught up on in the meantime is then in the catalog.
         let mut ids = marked(&self.layout.catalog_pending())?;
         let open: Vec<_> = self.open_tasks()?;
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
         ids.extend(self.catalog.running()?);
-        let (edition, news) = self.index.news(self.catalog)?;
-        let mut lag = self.beyond_the_index(edition, news, None, sweeps)?;
+        let (edition, delta) = self.index.delta(self.catalog)?;
+        let mut lag = self.beyond_the_index(edition, delta, None, sweeps)?;
         self.read(ids, &mut lag)?;
         Ok(lag)
     }
@@ -75,11 +75,11 @@ impl Look<'_> {
     pub(super) fn beyond_the_index(
         &self,
         edition: String,
-        news: News,
+        delta: IndexDelta,
         archive: Option<String>,
         sweeps: bool,
-    ) -> Result<Lag, NewsError> {
-        let News { records, may_lack } = news;
+    ) -> Result<Lag, IndexesError> {
+        let IndexDelta { records, may_lack } = delta;
         let mut lag = Lag { records, ..Lag::default() };
         lag.sources.archives.extend(archive);
         self.read_archives(&mut lag)?;
@@ -92,7 +92,7 @@ impl Look<'_> {
     }
 
     /// Reads the records of tasks.
-    fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), NewsError> {
+    fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), IndexesError> {
         let entries: OnceCell<BTreeMap<TaskId, TaskRecord>> = OnceCell::new();
         // Tasks of the original program, and those with a damaged record, are known from their entries alone.
         let entry = |id: &TaskId| {
@@ -123,7 +123,7 @@ impl Look<'_> {
     }
 
     /// The tasks that have a record and no row.
-    fn unknown_records(&self) -> Result<BTreeSet<TaskId>, NewsError> {
+    fn unknown_records(&self) -> Result<BTreeSet<TaskId>, IndexesError> {
         let mut unknown = BTreeSet::new();
         let mut some = Vec::new();
         for id in records::all(self.layout)? {
@@ -138,7 +138,7 @@ impl Look<'_> {
     }
 
     /// Reads the archives that the catalog does not know.
-    fn read_archives(&self, lag: &mut Lag) -> Result<(), NewsError> {
+    fn read_archives(&self, lag: &mut Lag) -> Result<(), IndexesError> {
         let names = archive::names(self.layout);
         if names.is_empty() {
             return Ok(());

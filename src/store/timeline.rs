@@ -57,7 +57,7 @@ impl TimelineWriter {
     pub(super) fn open(path: PathBuf, most: u64) -> Result<Self, StoreError> {
         let opened = files::read_and_write(&path).and_then(|file| {
             let length = file.metadata()?.len();
-            let end = End::of(&file, length)?;
+            let end = TimelineEnd::of(&file, length)?;
             // The next line must not continue a torn one.
             let waiting = if end.is_torn { b"\n".to_vec() } else { Vec::new() };
             Ok((file, length, end, waiting))
@@ -129,7 +129,7 @@ fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<(
     from.seek(SeekFrom::Start(0))?;
     let mut from = from.take(length);
     let tail = length.saturating_sub(most / 4);
-    let (mut place, mut line, mut gap) = (0, Vec::new(), Gap::default());
+    let (mut place, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
     loop {
         line.clear();
         let count = from.read_until(b'\n', &mut line)? as u64;
@@ -154,12 +154,12 @@ fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<(
 
 /// Entries that are left out, one after the other.
 #[derive(Debug, Default)]
-struct Gap {
+struct OmittedEntries {
     count: u64,
     last: Option<EntryHead>,
 }
 
-impl Gap {
+impl OmittedEntries {
     fn widen(&mut self, head: EntryHead) {
         // An omission stands for the entries that it counts.
         self.count += if is_omission(&head) { head.count.unwrap_or(1) } else { 1 };
@@ -180,13 +180,13 @@ fn is_omission(head: &EntryHead) -> bool {
 
 /// The state at the end of a timeline.
 #[derive(Debug, Default)]
-struct End {
+struct TimelineEnd {
     seq: u64,
     has_ended: bool,
     is_torn: bool,
 }
 
-impl End {
+impl TimelineEnd {
     fn of(file: &File, length: u64) -> io::Result<Self> {
         let start = length.saturating_sub(REACH);
         let mut end = Self::from(file, start, length)?;

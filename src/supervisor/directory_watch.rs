@@ -29,7 +29,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::directory::Directory;
 #[cfg(target_os = "linux")]
-use crate::directory::Moves;
+use crate::directory::RenameWatch;
 
 /// How often the path is looked up while nothing has moved.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
-    place: Arc<Place>,
+    place: Arc<WatchedDirectory>,
     lost: oneshot::Receiver<()>,
     is_lost: bool,
 }
@@ -51,7 +51,7 @@ impl DirectoryWatch {
     /// Watches from now on. `roots` are those of the ceiling. Fails if the system has no thread left for it.
     pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> io::Result<Self> {
         let (tell, lost) = oneshot::channel();
-        let place = Arc::new(Place::new(directory, roots));
+        let place = Arc::new(WatchedDirectory::new(directory, roots));
         let watched = Arc::clone(&place);
         // A thread of its own: to look a path up can take as long as a dead mount likes.
         thread::Builder::new().name("directory".into()).spawn(move || {
@@ -128,16 +128,16 @@ enum LastLook {
 }
 
 /// The directory, its path, and the roots.
-struct Place {
+struct WatchedDirectory {
     directory: Arc<Directory>,
     roots: Vec<PathBuf>,
     #[cfg(target_os = "linux")]
-    moves: Option<Moves>,
+    moves: Option<RenameWatch>,
     /// Whether it was ever seen to lead out of the roots. Who looks holds the lock, so that no move is taken twice.
     is_lost: Mutex<bool>,
 }
 
-impl Place {
+impl WatchedDirectory {
     fn new(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
         #[cfg(target_os = "linux")]
         let moves = directory.moves().inspect_err(|error| {
@@ -175,7 +175,7 @@ impl Place {
 
     #[cfg(target_os = "linux")]
     fn take_moves(&self) -> bool {
-        self.moves.as_ref().is_some_and(Moves::take)
+        self.moves.as_ref().is_some_and(RenameWatch::take)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -232,8 +232,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_directory_that_leads_out_of_the_roots_is_lost_once() {
-        type Change = fn(&Roots);
-        let changes: [(&str, Change); 4] = [
+        type DirectoryChange = fn(&Roots);
+        let changes: [(&str, DirectoryChange); 4] = [
             ("replaced by a link", |roots| {
                 fs::rename(roots.working(), roots.root.join("x")).expect("it is ours");
                 symlink(&roots.outside, roots.working()).expect("it is writable");
@@ -289,8 +289,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_agent_does_with_its_directory_inside_the_roots_is_its_own_business() {
-        type Change = fn(&Roots);
-        let changes: [(&str, Change); 3] = [
+        type DirectoryChange = fn(&Roots);
+        let changes: [(&str, DirectoryChange); 3] = [
             ("removed", |roots| fs::remove_dir(roots.working()).expect("it is empty")),
             ("removed and made anew", |roots| {
                 fs::remove_dir(roots.working()).expect("it is empty");

@@ -16,13 +16,13 @@ use connector_api::{
 };
 use tokio::sync::{Mutex, oneshot};
 
-use super::Run;
+use super::AgentRun;
 use crate::{
     directory::Directory,
-    process::{Agent, AgentCommand, StdinKind},
+    process::{AgentCommand, RunningAgent, StdinKind},
     redact::Redactor,
     store::{Claim, Upkeep},
-    supervisor::{clock::Clock, ending::End, hints::Hints, journal::Journal, outside::Outside},
+    supervisor::{clock::Clock, ending::RunEnd, external::ExternalEvents, hints::HintWriter, journal::Journal},
     task::{
         Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
         StopCause, TaskId, TaskRecord, TaskSpec,
@@ -32,7 +32,7 @@ use crate::{
 struct Dialogue {
     then: Vec<Step>,
     overdue: Vec<Step>,
-    heard: Vec<String>,
+    received: Vec<String>,
     interrupt: Interrupt,
 }
 
@@ -44,14 +44,14 @@ impl AgentSession for Dialogue {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(line) = line else { return vec![] };
         let text = String::from_utf8_lossy(line).into_owned();
-        self.heard.push(text.clone());
+        self.received.push(text.clone());
         let mut steps = vec![Step::Event(AgentEvent::Message { text })];
         steps.append(&mut self.then);
         steps
     }
 
     fn overdue(&mut self) -> Vec<Step> {
-        self.heard.push("overdue".to_owned());
+        self.received.push("overdue".to_owned());
         std::mem::take(&mut self.overdue)
     }
 
@@ -60,11 +60,11 @@ impl AgentSession for Dialogue {
     }
 
     fn has_completed(&self) -> bool {
-        !self.heard.is_empty()
+        !self.received.is_empty()
     }
 
     fn finish(self: Box<Self>, _: Exit) -> Verdict {
-        Verdict { outcome: Outcome::Completed, answer: Some(self.heard.join("+")), session_id: None, usage: None }
+        Verdict { outcome: Outcome::Completed, answer: Some(self.received.join("+")), session_id: None, usage: None }
     }
 }
 
@@ -113,17 +113,17 @@ fn spec() -> TaskSpec {
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Drives `cat` with a session that answers its first line with `then`.
-async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     drive_under(spec(), then, interrupt).await
 }
 
 /// The same, under this spec, whose server may be gone already.
-async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     drive_by(Clock::start(), spec, then, interrupt).await
 }
 
 /// The same, by this clock.
-async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
+async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
@@ -140,21 +140,21 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     let (lifeline, gone) = oneshot::channel();
     // Before the agent, as a supervisor does: a signal that this process was told to ignore is no longer ignored, and what
     // it starts begins with none ignored.
-    let mut outside = Outside::watch(gone);
-    let agent = Agent::spawn(&command).expect("`cat` is everywhere");
-    let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], heard: vec![], interrupt });
-    let mut journal = Journal::open(&task, &spec, Hints::none(), Redactor::default());
+    let mut external = ExternalEvents::watch(gone);
+    let agent = RunningAgent::spawn(&command).expect("`cat` is everywhere");
+    let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], received: vec![], interrupt });
+    let mut journal = Journal::open(&task, &spec, HintWriter::none(), Redactor::default());
     let lifeline = match spec.policy.on_server_exit {
         OnServerExit::Continue => Some(lifeline),
         OnServerExit::Interrupt => {
             drop(lifeline);
-            outside.next().await;
+            external.next().await;
             None
         }
     };
     let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
-    let run = Run { clock, ..Run::new(agent, session, &launch, &spec) };
-    let end = run.drive(&mut journal, &mut outside, &task, &mut record).await;
+    let run = AgentRun { clock, ..AgentRun::new(agent, session, &launch, &spec) };
+    let end = run.drive(&mut journal, &mut external, &task, &mut record).await;
     drop(lifeline);
     journal.flush();
     let log = std::fs::read_to_string(upkeep.reader().log_path(&spec.id)).expect("there is a log");

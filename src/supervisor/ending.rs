@@ -16,7 +16,7 @@ const MOST_WARNING: usize = 1_000;
 
 /// How a task ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct RunEnd {
     /// How the agent's process ended; `None` when there was none, or when nothing could end it.
     pub(super) exit: Option<Exit>,
     /// What the session made of it.
@@ -72,7 +72,7 @@ pub(super) enum Obstacle {
     Unsuitable(String),
 }
 
-impl End {
+impl RunEnd {
     /// The end of a task whose agent has a program that cannot be used.
     pub(super) fn unusable(errno: &str, said: String, advice: Option<String>) -> Self {
         Self::not_started(NotStarted::Unusable { errno: errno.to_owned() }, said, advice)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use connector_api::AgentEvent;
 
-use super::{entries::entry_of, failures::Failures, stream::Stream};
+use super::{entries::entry_of, failures::Failures, stream::OutputStream};
 use crate::{
     store::LiveWriter,
     task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, Untrusted, cut_middle, span},
@@ -88,10 +88,10 @@ impl Live {
     }
 
     /// Bytes came at `now`.
-    pub(super) fn came(&mut self, stream: Stream, count: u64, now: DateTime<Utc>) {
+    pub(super) fn came(&mut self, stream: OutputStream, count: u64, now: DateTime<Utc>) {
         let (bytes, kind) = match stream {
-            Stream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
-            Stream::Stderr => (&mut self.view.stderr_bytes, ActivityKind::Stderr),
+            OutputStream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
+            OutputStream::Stderr => (&mut self.view.stderr_bytes, ActivityKind::Stderr),
         };
         *bytes += count;
         self.view.last_activity_type = kind;

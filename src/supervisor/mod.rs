@@ -22,15 +22,14 @@ mod directory_watch;
 mod drive;
 mod ending;
 mod entries;
+mod external;
 mod failures;
 mod fallback;
-mod guarded;
 mod hints;
 mod journal;
 mod lifeline;
 mod live;
 mod machine;
-mod outside;
 mod prepare;
 mod queue;
 mod rate;
@@ -41,7 +40,8 @@ mod stdin;
 mod stream;
 mod threads;
 mod timeline;
-mod unended;
+mod tree_guard;
+mod unterminated;
 
 use std::{
     sync::Arc,
@@ -60,20 +60,20 @@ pub use hints::{Hint, Readiness};
 
 use data_directory::DataDirectory;
 use directory_watch::DirectoryWatch;
-use drive::{CANCEL_POLL, Run};
-use ending::End;
-use hints::Hints;
+use drive::{AgentRun, CANCEL_POLL};
+use ending::RunEnd;
+use external::ExternalEvents;
+use hints::HintWriter;
 use journal::Journal;
-use machine::{Input, called_off};
-use outside::Outside;
+use machine::{MachineInput, called_off};
 use prepare::Prepared;
 
 use crate::{
     probing::Freshness,
-    process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
+    process::{Cgroup, ProcessTree, RunningAgent, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, OpenTask, Place, ProbeCache, Upkeep},
+    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
 };
 
@@ -88,7 +88,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
     heed_file_limit();
     std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
-    let hints = Hints::open();
+    let hints = HintWriter::open();
     threads::begin_blocking().inspect_err(|problem| hints.refuse(problem))?;
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
     let redactor = redaction::redactor(&spec, &assignment, registry);
@@ -99,8 +99,8 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     };
     hints.readiness(&Readiness::Ready);
     let mut journal = Journal::open(&task.files, &task.spec, hints, task.redactor.clone());
-    let outside = Outside::watch(lifeline);
-    let end = task.run(registry, &mut journal, outside).await;
+    let external = ExternalEvents::watch(lifeline);
+    let end = task.run(registry, &mut journal, external).await;
     task.close(end, journal).await;
     Ok(())
 }
@@ -141,7 +141,7 @@ struct Task {
     /// What the tokens are counted over that the agent reports.
     usage_scope: UsageScope,
     /// The right to run, where not all tasks may at the same time.
-    place: Option<Place>,
+    place: Option<RunSlot>,
 }
 
 impl Task {
@@ -192,19 +192,24 @@ impl Task {
     }
 
     /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
-    async fn run_backend(&mut self, registry: &Registry, journal: &mut Journal, outside: &mut Outside) -> End {
+    async fn run_backend(
+        &mut self,
+        registry: &Registry,
+        journal: &mut Journal,
+        external: &mut ExternalEvents,
+    ) -> RunEnd {
         let backend = match registry.build(&self.spec.backend) {
             Ok(backend) => backend,
-            Err(problem) => return End::unusable("EINVAL", problem.to_string(), None),
+            Err(problem) => return RunEnd::unusable("EINVAL", problem.to_string(), None),
         };
-        let first = self.attempt(&*backend, Freshness::Kept, journal, outside).await;
+        let first = self.attempt(&*backend, Freshness::Kept, journal, external).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
-        if first.stopped.is_some() || self.is_called_off(outside) {
+        if first.stopped.is_some() || self.is_called_off(external) {
             return first;
         }
         let said = format!("{}; asking the program again what it takes", complaint.said);
         journal.warning("COMMAND LINE REFUSED", &said);
-        self.attempt(&*backend, Freshness::Fresh, journal, outside).await
+        self.attempt(&*backend, Freshness::Fresh, journal, external).await
     }
 
     async fn attempt(
@@ -212,15 +217,15 @@ impl Task {
         backend: &dyn AgentBackend,
         freshness: Freshness,
         journal: &mut Journal,
-        outside: &mut Outside,
-    ) -> End {
+        external: &mut ExternalEvents,
+    ) -> RunEnd {
         // It reaps every orphan but its own agent, and so it would take the exit status of the next one.
         join(self.gathering.take()).await;
         let begun = Instant::now();
         let prepared = tokio::select! {
             prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal) => prepared,
-            cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
-            cause = time_out(self.spec.policy.timeout) => Err(Box::new(End::called_off(cause, begun.elapsed()))),
+            cause = self.called_off(external) => Err(Box::new(RunEnd::called_off(cause, self.started.elapsed()))),
+            cause = time_out(self.spec.policy.timeout) => Err(Box::new(RunEnd::called_off(cause, begun.elapsed()))),
         };
         let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
@@ -237,7 +242,7 @@ impl Task {
         self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
-        Tree::adopt_orphans();
+        ProcessTree::adopt_orphans();
         self.make_group();
         command.group.clone_from(&self.group);
         // From before the agent starts: its directory may not lead out of the roots from now on.
@@ -247,14 +252,14 @@ impl Task {
             Ok(watch) => watch,
             Err(error) => return prepare::not_watched(&error),
         };
-        let agent = match Agent::spawn(&command) {
+        let agent = match RunningAgent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),
         };
         self.record.progress.pid = Some(agent.pid);
         self.record.progress.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
-        let mut run = Run::new(agent, backend.session(&request), &launch, &self.spec);
+        let mut run = AgentRun::new(agent, backend.session(&request), &launch, &self.spec);
         if let Some(watch) = watch {
             run = run.held_to(watch);
         }
@@ -264,19 +269,19 @@ impl Task {
             tracing::error!(%error, "the record is not up to date");
         }
         self.begin_indexing().await;
-        run.drive(journal, outside, &self.files, &mut self.record).await
+        run.drive(journal, external, &self.files, &mut self.record).await
     }
 
     /// Whether something that already happened ends the task.
-    fn is_called_off(&self, outside: &Outside) -> bool {
-        outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some())
+    fn is_called_off(&self, external: &ExternalEvents) -> bool {
+        external.received().iter().any(|input| called_off(&self.spec.policy, *input).is_some())
     }
 
     /// Waits until the task is not to go on, while there is no agent yet.
-    async fn called_off(&self, outside: &mut Outside) -> StopCause {
+    async fn called_off(&self, external: &mut ExternalEvents) -> StopCause {
         loop {
             let input = tokio::select! {
-                input = outside.next() => input,
+                input = external.next() => input,
                 () = sleep(CANCEL_POLL) => None,
             };
             if let Some(cause) = self.asked_to_stop(input) {
@@ -286,9 +291,9 @@ impl Task {
     }
 
     /// Why the task is not to go on, by what was heard just now or by a request to cancel.
-    fn asked_to_stop(&self, heard: Option<Input>) -> Option<StopCause> {
-        let cancel = self.files.is_cancel_requested().then_some(Input::Cancel);
-        heard.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
+    fn asked_to_stop(&self, received: Option<MachineInput>) -> Option<StopCause> {
+        let cancel = self.files.is_cancel_requested().then_some(MachineInput::Cancel);
+        received.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
     }
 
     /// Makes the agent's control group, and puts down where it is before anything can be in it.
@@ -310,7 +315,7 @@ impl Task {
     ///
     /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
     /// written keeps its run directory, and with it the supervisor's own log.
-    async fn close(mut self, mut end: End, mut journal: Journal) {
+    async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
         let patience = Instant::now() + CLOSING_PATIENCE;

@@ -8,9 +8,9 @@ use std::{
 use chrono::Utc;
 use tokio::time::timeout;
 
-use super::{Task, journal::Journal, outside::Outside};
+use super::{Task, external::ExternalEvents, journal::Journal};
 use crate::{
-    store::{StoreError, Turn},
+    store::{Admission, StoreError},
     task::{StopCause, TaskId},
 };
 
@@ -24,7 +24,11 @@ impl Task {
     /// Returns when the task may run; or why it is not to, if that is told before.
     ///
     /// A data directory in which nobody can be asked is no reason not to run: the limit is there to spare the machine.
-    pub(super) async fn wait_in_line(&mut self, journal: &mut Journal, outside: &mut Outside) -> Result<(), StopCause> {
+    pub(super) async fn wait_in_line(
+        &mut self,
+        journal: &mut Journal,
+        external: &mut ExternalEvents,
+    ) -> Result<(), StopCause> {
         if self.spec.max_running == 0 {
             return Ok(());
         }
@@ -39,12 +43,12 @@ impl Task {
                     out_of_line(journal, &error);
                     return Ok(());
                 }
-                Ok(Turn::Now(place)) => {
+                Ok(Admission::Now(place)) => {
                     self.place = Some(place);
                     journal.begins();
                     return Ok(());
                 }
-                Ok(Turn::Later { ahead, left_alone_by }) => {
+                Ok(Admission::Later { ahead, left_alone_by }) => {
                     journal.queued(ahead, self.spec.max_running);
                     suspect = left_alone_by.map(|other| match suspect.take() {
                         Some((same, since)) if same == other => (same, since),
@@ -54,8 +58,8 @@ impl Task {
                         .extend(suspect.take_if(|(_, since)| since.elapsed() >= PATIENCE).map(|(other, _)| other));
                 }
             }
-            let heard = timeout(ASK_AGAIN, outside.next()).await.ok().flatten();
-            if let Some(cause) = self.asked_to_stop(heard) {
+            let received = timeout(ASK_AGAIN, external.next()).await.ok().flatten();
+            if let Some(cause) = self.asked_to_stop(received) {
                 return Err(cause);
             }
         }

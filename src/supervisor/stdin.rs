@@ -16,7 +16,7 @@ const OVERHEAD: usize = 64;
 
 /// The agent asks, and does not read the answers: no more of them are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DoesNotRead;
+pub(super) struct StdinStalled;
 
 /// Owns the agent's stdin. Stops writing when it is dropped.
 #[derive(Debug)]
@@ -66,12 +66,12 @@ impl StdinWriter {
     /// Writes these bytes after all others.
     ///
     /// Fails when too many wait already: an agent that is stuck, or that means harm, would fill our memory.
-    pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), DoesNotRead> {
+    pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), StdinStalled> {
         let Some(to_write) = &self.to_write else { return Ok(()) };
         let length = bytes.len() + OVERHEAD;
         let before = self.waiting.load(Ordering::Relaxed);
         if before > 0 && before + length > MOST_WAITING {
-            return Err(DoesNotRead);
+            return Err(StdinStalled);
         }
         self.waiting.fetch_add(length, Ordering::Relaxed);
         // The other end is gone when the agent closed its stdin: it does not want to know.

@@ -43,7 +43,7 @@ impl Default for Ceiling {
 
 /// What is asked for, as a ceiling looks at it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct TaskRequest<'a> {
     /// Directory, sandbox and model.
     pub request: &'a AgentRequest,
     /// Who chose the sandbox.
@@ -60,7 +60,7 @@ impl Ceiling {
     /// `real` follows the symbolic links of a root. A root that it cannot follow admits nothing.
     pub fn admit(
         &self,
-        asked: Asked<'_>,
+        asked: TaskRequest<'_>,
         found: &Path,
         real: impl Fn(&Path) -> io::Result<PathBuf>,
     ) -> Result<(), AboveCeiling> {
@@ -146,7 +146,7 @@ mod tests {
             AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model, resume: None };
         let timeout = timeout.map(Duration::from_secs);
         let by = ChosenBy::Call;
-        let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let asked = TaskRequest { request: &request, sandbox_by: by, timeout, timeout_by: by };
         let found = real(Path::new(directory)).unwrap_or_else(|_| directory.into());
         ceiling.admit(asked, &found, real).map_err(|above| format!("{above}\nnext: {}", above.next()))
     }

@@ -14,11 +14,11 @@ use super::{TaskId, TaskStatus, Untrusted};
 ///
 /// The two kinds of text stay apart until then, so that secrets are taken out of the foreign words and never out of ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Message(Vec<Part>);
+pub struct Message(Vec<MessagePart>);
 
 /// A part of a [`Message`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum MessagePart {
     /// Words of ours.
     Ours(Cow<'static, str>),
     /// Words from outside.
@@ -30,19 +30,19 @@ pub enum Part {
 impl Message {
     /// Text that holds nothing from outside.
     pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(vec![Part::ours(text)])
+        Self(vec![MessagePart::ours(text)])
     }
 
     /// The parts in their order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[MessagePart] {
         &self.0
     }
 
     /// The words from outside, for secrets to be taken out.
     pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
-            Part::Ours(_) => None,
-            Part::Untrusted(text) | Part::Quoted(text) => Some(text.raw_mut()),
+            MessagePart::Ours(_) => None,
+            MessagePart::Untrusted(text) | MessagePart::Quoted(text) => Some(text.raw_mut()),
         })
     }
 
@@ -50,10 +50,10 @@ impl Message {
     #[must_use]
     pub fn capitalized(mut self) -> Self {
         let text = match self.0.first_mut() {
-            Some(Part::Ours(text)) => text.to_mut(),
-            Some(Part::Untrusted(text)) => text.raw_mut(),
+            Some(MessagePart::Ours(text)) => text.to_mut(),
+            Some(MessagePart::Untrusted(text)) => text.raw_mut(),
             // It begins with a backtick.
-            Some(Part::Quoted(_)) | None => return self,
+            Some(MessagePart::Quoted(_)) | None => return self,
         };
         let mut letters = text.chars();
         if let Some(letter) = letters.next() {
@@ -63,7 +63,7 @@ impl Message {
     }
 }
 
-impl Part {
+impl MessagePart {
     /// Words of ours.
     pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Ours(text.into())
@@ -82,7 +82,7 @@ impl FromIterator<Message> for Message {
 }
 
 /// Anything that can be a part of a message becomes a message. A `String` may hold anything: it counts as untrusted.
-impl<T: Into<Part>> From<T> for Message {
+impl<T: Into<MessagePart>> From<T> for Message {
     fn from(part: T) -> Self {
         Self(iter::once(part.into()).collect())
     }
@@ -90,7 +90,7 @@ impl<T: Into<Part>> From<T> for Message {
 
 macro_rules! ours {
     ($($type:ty),+) => {$(
-        impl From<$type> for Part {
+        impl From<$type> for MessagePart {
             fn from(value: $type) -> Self {
                 Self::ours(value.to_string())
             }
@@ -100,37 +100,37 @@ macro_rules! ours {
 
 ours!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
 
-impl From<&'static str> for Part {
+impl From<&'static str> for MessagePart {
     fn from(text: &'static str) -> Self {
         Self::ours(text)
     }
 }
 
-impl From<Untrusted> for Part {
+impl From<Untrusted> for MessagePart {
     fn from(text: Untrusted) -> Self {
         Self::Untrusted(text)
     }
 }
 
-impl From<&Untrusted> for Part {
+impl From<&Untrusted> for MessagePart {
     fn from(text: &Untrusted) -> Self {
         Self::Untrusted(text.clone())
     }
 }
 
-impl From<String> for Part {
+impl From<String> for MessagePart {
     fn from(text: String) -> Self {
         Self::Untrusted(text.into())
     }
 }
 
-impl From<&Path> for Part {
+impl From<&Path> for MessagePart {
     fn from(path: &Path) -> Self {
         Self::Untrusted(path.into())
     }
 }
 
-impl From<&PathBuf> for Part {
+impl From<&PathBuf> for MessagePart {
     fn from(path: &PathBuf) -> Self {
         path.as_path().into()
     }
@@ -149,8 +149,8 @@ pub(crate) use message;
 impl Message {
     pub(crate) fn words(&self) -> String {
         let words = self.0.iter().map(|part| match part {
-            Part::Ours(text) => &**text,
-            Part::Untrusted(text) | Part::Quoted(text) => text.raw(),
+            MessagePart::Ours(text) => &**text,
+            MessagePart::Untrusted(text) | MessagePart::Quoted(text) => text.raw(),
         });
         words.collect()
     }

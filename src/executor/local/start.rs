@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    executor::{Hints, StartError, Started},
+    executor::{LatestHint, StartError, Started},
     supervisor::{Hint, Readiness},
     task::{TaskId, TaskSpec},
 };
@@ -42,7 +42,7 @@ pub(super) struct Supervisors {
 #[derive(Debug)]
 struct Supervised {
     _lifeline: ChildStdin,
-    hints: watch::Receiver<Hints>,
+    hints: watch::Receiver<LatestHint>,
 }
 
 impl Supervisors {
@@ -77,7 +77,7 @@ impl Supervisors {
         });
         match readiness.await {
             Ok(Some(Readiness::Ready)) => {
-                let (sender, hints) = watch::channel(Hints::default());
+                let (sender, hints) = watch::channel(LatestHint::default());
                 locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
                 tokio::spawn(attend(child, told, sender, spec.id.clone(), Arc::clone(&self.children)));
                 Ok(Started::Task)
@@ -100,7 +100,7 @@ impl Supervisors {
     }
 
     /// The hints of one of them that still runs.
-    pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
     }
 }
@@ -118,7 +118,7 @@ async fn dismiss(mut child: Child) {
 async fn attend(
     mut child: Child,
     mut told: Lines<BufReader<ChildStdout>>,
-    hints: watch::Sender<Hints>,
+    hints: watch::Sender<LatestHint>,
     id: TaskId,
     children: Arc<Mutex<HashMap<TaskId, Supervised>>>,
 ) {

@@ -16,11 +16,11 @@ use tokio::{task::JoinSet, time::sleep};
 
 use super::{answer::Answer, caller::Caller, progress::Progress, run::run};
 use crate::{
-    broker::{Broker, NewTask, News, Refusal},
+    broker::{Broker, NewTask, Refusal, TaskUpdate},
     config::ExtraTool,
     present::{self, Refused, tools::Defaults},
     request::{Given, ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which},
-    store::{Extent, TaskFile},
+    store::{ByteRange, TaskFile},
     task::TaskRecord,
 };
 
@@ -73,7 +73,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         let mut task = broker.follow(id);
         waiting.spawn(async move {
             loop {
-                if let News::Ended(record) = task.next().await? {
+                if let TaskUpdate::Ended(record) = task.next().await? {
                     return Ok(record);
                 }
             }
@@ -125,7 +125,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
 async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
-    let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
+    let Some(piece) = broker.piece(&record, TaskFile::Result, ByteRange { offset, length }).await? else {
         return Ok(Answer::served(present::without_result(&record)));
     };
     let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);

@@ -17,7 +17,7 @@ use self::uri::{Part, Range, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::{self, protocol, resources},
-    store::{Extent, FileFacts, Piece},
+    store::{ByteRange, FileChunk, FileMetadata},
     task::{TaskId, TaskRecord},
 };
 
@@ -26,7 +26,7 @@ const MOST_BYTES: usize = 256 << 10;
 const MOST: u64 = MOST_BYTES as u64;
 
 /// The size of one read if the name has no range.
-const WHOLE: Extent = Extent { offset: 0, length: MOST };
+const WHOLE: ByteRange = ByteRange { offset: 0, length: MOST };
 
 /// The tasks on one page of the list.
 const PAGE: usize = 20;
@@ -79,8 +79,8 @@ impl std::fmt::Display for Cursor {
 }
 
 async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, Refusal> {
-    let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
-    let resource = |(part, facts): (Part, Option<FileFacts>)| {
+    let facts = broker.file_metadata(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
+    let resource = |(part, facts): (Part, Option<FileMetadata>)| {
         let facts = facts?;
         let (title, description) = resources::listed(record, part.name());
         let resource =
@@ -95,7 +95,7 @@ async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, 
     Ok(Part::ALL.into_iter().zip(facts).filter_map(resource).collect())
 }
 
-fn changed(facts: FileFacts) -> Annotations {
+fn changed(facts: FileMetadata) -> Annotations {
     let mut annotations = Annotations::default();
     annotations.last_modified = Some(present::moment(DateTime::<Utc>::from(facts.modified)));
     annotations
@@ -123,17 +123,17 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match name.range {
-        Range::From { offset, length } => (Extent { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
+        Range::From { offset, length } => (ByteRange { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
         Range::Whole => (WHOLE, None),
         Range::Tail(lines) => (WHOLE, Some(lines.min(MOST_LINES))),
     };
     let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
     let piece = match (name.part, lines) {
         (Part::Record, _) => {
-            Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
+            FileChunk::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (Part::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
-        (Part::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
+        (Part::Diagnostics, _) => FileChunk::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
+        (Part::Log, Some(_)) => FileChunk::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
             let no = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));

@@ -26,7 +26,7 @@ use super::uri::{Part, Range, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::protocol,
-    store::{FileFacts, TaskFile},
+    store::{FileMetadata, TaskFile},
 };
 
 /// How often the files are looked at: no resource is told of more often.
@@ -45,11 +45,11 @@ const ACCEPTING: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 struct Seen {
     resources: BTreeMap<String, Stamp>,
-    list: Option<Option<FileFacts>>,
+    list: Option<Option<FileMetadata>>,
 }
 
 /// The state of the files of a resource.
-type Stamp = [Option<FileFacts>; 2];
+type Stamp = [Option<FileMetadata>; 2];
 
 /// What a client of the older versions watches.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +86,7 @@ impl Watcher {
 
     /// Watches the list from now on.
     pub(in crate::mcp) async fn watch_list(&self, broker: &Broker, peer: &Peer<RoleServer>) {
-        let list = broker.index_facts().await.ok().flatten();
+        let list = broker.index_metadata().await.ok().flatten();
         locked(&self.seen).list = Some(list);
         self.begin(broker, peer);
     }
@@ -169,7 +169,7 @@ async fn seen_within(patience: Duration, look: impl Future<Output = Seen>) -> Se
 async fn look_first(requested: &SubscriptionFilter, broker: &Broker) -> Seen {
     let mut seen = Seen::default();
     if requested.resources_list_changed == Some(true) {
-        seen.list = broker.index_facts().await.ok();
+        seen.list = broker.index_metadata().await.ok();
     }
     for uri in requested.resource_subscriptions.iter().flatten() {
         if seen.resources.len() == MOST {
@@ -225,7 +225,7 @@ async fn look(seen: &Mutex<Seen>, broker: &Broker) -> News {
         }
     }
     let list = match watches_list {
-        Some(was) => match broker.index_facts().await {
+        Some(was) => match broker.index_metadata().await {
             Ok(now) => {
                 locked(seen).list = Some(now);
                 now != was
@@ -245,7 +245,7 @@ fn watchable(uri: &str) -> Option<TaskUri> {
 /// The stamp of a resource that can be watched, of a task that exists.
 async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
     let name = watchable(uri)?;
-    broker.file_facts(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
+    broker.file_metadata(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
     now(uri, broker).await.ok()
 }
 
@@ -257,7 +257,7 @@ async fn now(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
         Part::Record | Part::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
         Part::Log | Part::Result | Part::Events => vec![part.file()],
     };
-    let facts = broker.file_facts(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
+    let facts = broker.file_metadata(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
     let facts_of = |file: usize| facts.get(file).copied().flatten();
     Ok([facts_of(0), facts_of(1).or(facts_of(2))])
 }

@@ -15,7 +15,7 @@ use super::member::{Member, pid};
 use crate::{
     process::{
         proof,
-        stat::{Stat, stat},
+        stat::{ProcessStat, stat},
     },
     task::{ProcessIdentity, TaskId},
 };
@@ -34,7 +34,7 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
         if is_childless() {
             return Vec::new();
         }
-        let processes = Processes::now();
+        let processes = ProcessTable::now();
         for (&pid, stat) in &processes.0 {
             if stat.is_zombie && stat.parent == ourselves && pid != agent {
                 reap(pid);
@@ -118,9 +118,9 @@ pub(super) fn sweep_groups() {
 }
 
 /// Every process of the machine, as it was a moment ago.
-struct Processes(HashMap<u32, Stat>);
+struct ProcessTable(HashMap<u32, ProcessStat>);
 
-impl Processes {
+impl ProcessTable {
     fn now() -> Self {
         Self(all_pids().filter_map(|pid| Some((pid, stat(pid)?))).collect())
     }
@@ -179,7 +179,7 @@ pub(super) fn signal(member: &Member, signal: Signal) {
 }
 
 pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    let processes = Processes::now();
+    let processes = ProcessTable::now();
     let roots: HashSet<u32> = processes.0.keys().copied().filter(|pid| proof::works_for(*pid, id)).collect();
     let mut left = processes.alive_below(|parent| roots.contains(&parent));
     left.extend(roots.iter().filter_map(|pid| processes.alive(*pid)));

@@ -36,12 +36,12 @@ pub use cgroup::{Cgroup, parent_group};
 ///
 /// There is one in a supervisor, which serves one agent: what is below it is the agent's.
 #[derive(Debug, Clone)]
-pub struct Tree {
+pub struct ProcessTree {
     agent: u32,
     group: Option<Cgroup>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Makes this process the one that inherits every orphan below it. Before the agent is started.
     pub fn adopt_orphans() {
         platform::adopt_orphans();

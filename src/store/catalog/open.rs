@@ -48,13 +48,13 @@ pub(super) const LOG: u64 = 1 << 20;
 pub(in crate::store) struct Catalog {
     pub(super) connection: Connection,
     path: PathBuf,
-    file: FileIdentity,
+    file: CatalogFile,
     generation: String,
 }
 
 /// Which file a name leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileIdentity {
+struct CatalogFile {
     device: u64,
     inode: u64,
 }
@@ -84,7 +84,7 @@ impl Catalog {
     fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
         fault::point("catalog open")?;
         let path = without_links(path)?;
-        let file = FileIdentity::of_ours(&path)?;
+        let file = CatalogFile::of_ours(&path)?;
         let writes = match access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -127,7 +127,7 @@ impl Catalog {
     /// Fails with [`CatalogError::Moved`] if the name no longer leads to the open file.
     pub(super) fn check_place(&self) -> Result<(), CatalogError> {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) if FileIdentity::of(&found) == self.file => Ok(()),
+            Ok(found) if CatalogFile::of(&found) == self.file => Ok(()),
             Ok(_) => Err(CatalogError::Moved),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CatalogError::Moved),
             Err(error) => Err(error.into()),
@@ -135,7 +135,7 @@ impl Catalog {
     }
 }
 
-impl FileIdentity {
+impl CatalogFile {
     fn of(found: &fs::Metadata) -> Self {
         Self { device: found.dev(), inode: found.ino() }
     }

@@ -7,10 +7,10 @@ use tempfile::TempPath;
 
 use super::{
     aside::set_aside,
-    error::{CatalogError, Cause},
+    error::{CatalogError, CatalogErrorSource},
     open::{Catalog, PATIENCE, without_links},
     row::Row,
-    schema::{COUNT_ALL, INDEXES, Present, TABLES, VERSION, put},
+    schema::{COUNT_ALL, ExistingRow, INDEXES, TABLES, VERSION, put},
 };
 use crate::store::{fault, files};
 
@@ -82,7 +82,9 @@ pub(in crate::store) fn rebuild(
     let aside = set_aside(path)?;
     let file = build(path, rows)?;
     fault::point("catalog install")?;
-    file.persist_noclobber(path).map_err(|failed| Cause::System(failed.error)).map_err(CatalogError::Io)?;
+    file.persist_noclobber(path)
+        .map_err(|failed| CatalogErrorSource::System(failed.error))
+        .map_err(CatalogError::Io)?;
     fault::point("named")?;
     Ok(Rebuilt { catalog: Catalog::open_to_write(path)?, is_new: true, aside })
 }
@@ -101,7 +103,7 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
         params![uuid::Uuid::new_v4().simple().to_string()],
     )?;
     for row in rows {
-        put(&connection, &row, None, Present::Kept)?;
+        put(&connection, &row, None, ExistingRow::Kept)?;
     }
     connection.execute_batch(NUMBER_ALL)?;
     connection.execute_batch(INDEXES)?;

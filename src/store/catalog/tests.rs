@@ -10,7 +10,7 @@ use super::{
     open::{Catalog, LOG, companion},
     pending::{mark, marked, open_to_mark, write_mark},
     rebuild::{Check, Rebuilt, rebuild},
-    row::{Changes, Counts, Filter, Row, Sources},
+    row::{CatalogSources, Changes, Counts, Filter, Row},
 };
 use crate::{
     store::layout::Layout,
@@ -137,16 +137,16 @@ fn everything_that_is_stored_comes_back() {
 fn a_catalog_remembers_its_sources_and_the_newest_task_of_a_session() {
     let world = World::new();
     let mut catalog = world.catalog();
-    assert_eq!(catalog.sources().expect("it is readable"), Sources::default());
+    assert_eq!(catalog.sources().expect("it is readable"), CatalogSources::default());
     let of = |session: &str, number| Row { session: Some(session.to_owned()), ..row(number, TaskStatus::Completed) };
-    let sources = |edition: &str, archive: &str| Sources {
+    let sources = |edition: &str, archive: &str| CatalogSources {
         edition: Some(edition.to_owned()),
         archives: [archive.to_owned()].into(),
         swept_at: DateTime::from_timestamp(5, 0),
     };
     catalog.store(&[of("a", 1), of("a", 2), of("b", 3)], &sources("one", "x"), || true).expect("it is writable");
     catalog.store(&[], &sources("two", "y"), || false).expect("it is writable");
-    let known = Sources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
+    let known = CatalogSources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
     assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was not current any more");
     let newest = |session| catalog.newest_of_session(session).expect("it is readable").map(|task| task.row.id);
     assert_eq!([newest("a"), newest("b"), newest("c")], [Some(id(2)), Some(id(3)), None]);

@@ -30,7 +30,7 @@ use std::{
 use chrono::Utc;
 
 pub use claim::Claim;
-pub use queue::{Place, Turn};
+pub use queue::{Admission, RunSlot};
 
 use super::{
     aside::set_aside,

@@ -24,15 +24,15 @@ use crate::{
 
 /// The right to run, for as long as this value lives.
 #[derive(Debug)]
-pub struct Place {
+pub struct RunSlot {
     _locked: File,
 }
 
 /// What came of asking for a place.
 #[derive(Debug)]
-pub enum Turn {
+pub enum Admission {
     /// It is ours.
-    Now(Place),
+    Now(RunSlot),
     /// Others are first.
     Later {
         /// How many tasks wait that came before.
@@ -50,7 +50,7 @@ impl OpenTask {
 
     /// Takes one of `places`, if it is this task's turn. Those in `passed_over` are not waited for: they left a free place
     /// alone for too long.
-    pub fn take_place(&self, places: usize, passed_over: &BTreeSet<TaskId>) -> Result<Turn, StoreError> {
+    pub fn take_place(&self, places: usize, passed_over: &BTreeSet<TaskId>) -> Result<Admission, StoreError> {
         let waiting = self.reader().waiting()?;
         let ahead = waiting.iter().position(|waiting| *waiting == self.id).unwrap_or(0);
         let mut before = waiting[..ahead].iter().filter(|other| !passed_over.contains(*other));
@@ -58,16 +58,16 @@ impl OpenTask {
         let before = usize::from(first.is_some()) + before.count();
         // Those far behind need not look; the first of them does, in case those ahead leave a free place alone.
         if before > places {
-            return Ok(Turn::Later { ahead, left_alone_by: None });
+            return Ok(Admission::Later { ahead, left_alone_by: None });
         }
         let free = self.free_places(places, before)?;
         match free.lowest {
             Some(place) if free.count > before => {
                 let ticket = self.layout.ticket(&self.id);
                 files::remove(&ticket).map_err(StoreError::at("remove", ticket))?;
-                Ok(Turn::Now(Place { _locked: place }))
+                Ok(Admission::Now(RunSlot { _locked: place }))
             }
-            Some(_) | None => Ok(Turn::Later { ahead, left_alone_by: first.filter(|_| free.count > 0) }),
+            Some(_) | None => Ok(Admission::Later { ahead, left_alone_by: first.filter(|_| free.count > 0) }),
         }
     }
 
@@ -75,10 +75,10 @@ impl OpenTask {
     ///
     /// The file of a place is made when every lower place is taken. So there are never more files than tasks have run at
     /// the same time, however high the limit is. Version 2.0.0 makes them all, and locks the same ones.
-    fn free_places(&self, places: usize, before: usize) -> Result<Free, StoreError> {
+    fn free_places(&self, places: usize, before: usize) -> Result<FreeSlots, StoreError> {
         let root = self.layout.places();
         files::make_private_dir(&root)?;
-        let mut free = Free { lowest: None, count: 0 };
+        let mut free = FreeSlots { lowest: None, count: 0 };
         for number in 0..places {
             let path = root.join(number.to_string());
             let is_new = path.symlink_metadata().is_err();
@@ -106,7 +106,7 @@ impl OpenTask {
 }
 
 /// The result of looking for free places.
-struct Free {
+struct FreeSlots {
     /// The lowest, locked.
     lowest: Option<File>,
     /// How many there are, or enough of them.
@@ -127,7 +127,7 @@ mod tests {
         task
     }
 
-    fn ask(task: &OpenTask, passed_over: &[&TaskId]) -> Turn {
+    fn ask(task: &OpenTask, passed_over: &[&TaskId]) -> Admission {
         let passed_over = passed_over.iter().map(|id| (*id).clone()).collect();
         task.take_place(1, &passed_over).expect("it is writable")
     }
@@ -141,12 +141,12 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let second = wait_in(&upkeep, 2);
         let first = wait_in(&upkeep, 1);
-        let Turn::Later { ahead: 1, left_alone_by } = ask(&second, &[]) else { panic!("it waits") };
+        let Admission::Later { ahead: 1, left_alone_by } = ask(&second, &[]) else { panic!("it waits") };
         assert_eq!(left_alone_by.as_ref(), Some(first.id()));
-        let Turn::Now(place) = ask(&first, &[]) else { panic!("the first one runs") };
-        assert!(matches!(ask(&second, &[]), Turn::Later { ahead: 0, left_alone_by: None }));
+        let Admission::Now(place) = ask(&first, &[]) else { panic!("the first one runs") };
+        assert!(matches!(ask(&second, &[]), Admission::Later { ahead: 0, left_alone_by: None }));
         drop(place);
-        assert!(matches!(ask(&second, &[]), Turn::Now(_)));
+        assert!(matches!(ask(&second, &[]), Admission::Now(_)));
         assert!(upkeep.reader().waiting().expect("it is readable").is_empty());
     }
 
@@ -157,8 +157,8 @@ mod tests {
         let stopped = wait_in(&upkeep, 2);
         let third = wait_in(&upkeep, 3);
         drop(dead);
-        assert!(matches!(ask(&third, &[]), Turn::Later { ahead: 1, .. }));
-        assert!(matches!(ask(&third, &[stopped.id()]), Turn::Now(_)));
+        assert!(matches!(ask(&third, &[]), Admission::Later { ahead: 1, .. }));
+        assert!(matches!(ask(&third, &[stopped.id()]), Admission::Now(_)));
     }
 
     #[test]
@@ -169,8 +169,8 @@ mod tests {
         let third = wait_in(&upkeep, 3);
         let gone = stopped.id().clone();
         drop(stopped);
-        assert!(matches!(ask(&third, &[&gone]), Turn::Later { ahead: 1, .. }));
-        assert!(matches!(ask(&second, &[&gone]), Turn::Now(_)));
+        assert!(matches!(ask(&third, &[&gone]), Admission::Later { ahead: 1, .. }));
+        assert!(matches!(ask(&second, &[&gone]), Admission::Now(_)));
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         let lease = upkeep.layout().lease(wait_in(&upkeep, 1).id());
         std::fs::remove_file(&lease).and_then(|()| std::fs::create_dir(&lease)).expect("it is writable");
         let second = wait_in(&upkeep, 2);
-        assert!(matches!(ask(&second, &[]), Turn::Now(_)));
+        assert!(matches!(ask(&second, &[]), Admission::Now(_)));
     }
 
     #[test]
@@ -188,8 +188,8 @@ mod tests {
         let waiting: Vec<_> = (0..4).map(|second| wait_in(&upkeep, second)).collect();
         let take = |task: &OpenTask| task.take_place(3, &BTreeSet::new()).expect("it is writable");
         let turns: Vec<_> = waiting.iter().map(take).collect();
-        assert!(turns[..3].iter().all(|turn| matches!(turn, Turn::Now(_))), "{turns:?}");
-        assert!(matches!(turns[3], Turn::Later { ahead: 0, left_alone_by: None }));
+        assert!(turns[..3].iter().all(|turn| matches!(turn, Admission::Now(_))), "{turns:?}");
+        assert!(matches!(turns[3], Admission::Later { ahead: 0, left_alone_by: None }));
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         let ask = |task: &OpenTask| task.take_place(100_000, &BTreeSet::new()).expect("it is writable");
         // The last one has its turn although those ahead have not taken theirs.
         let turns: Vec<_> = waiting.iter().rev().map(ask).collect();
-        assert!(turns.iter().all(|turn| matches!(turn, Turn::Now(_))), "{turns:?}");
+        assert!(turns.iter().all(|turn| matches!(turn, Admission::Now(_))), "{turns:?}");
         assert_eq!(files_of_places(&upkeep), 3);
     }
 
@@ -216,7 +216,7 @@ mod tests {
         let second = wait_in(&upkeep, 2);
         let take = |task: &OpenTask| task.take_place(2, &BTreeSet::new()).expect("it is writable");
         let _ours = take(&first);
-        assert!(matches!(take(&second), Turn::Later { ahead: 0, left_alone_by: None }));
+        assert!(matches!(take(&second), Admission::Later { ahead: 0, left_alone_by: None }));
         assert!(matches!(old[1].try_lock(), Err(TryLockError::WouldBlock)));
     }
 }

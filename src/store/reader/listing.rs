@@ -10,10 +10,10 @@ use crate::{
     store::{
         archive,
         catalog::{Catalog, Filter},
+        delta::IndexesError,
         entry::{CUT, record_of, row},
         error::StoreError,
-        lag::Look,
-        news::NewsError,
+        lag::LagFinder,
         repository::Repositories,
     },
     task::{Listing, TaskId, TaskRecord, TaskStatus},
@@ -31,8 +31,8 @@ impl Reader {
     pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
         match self.catalog.ask(|catalog| self.find_in(catalog, filter, limit)) {
             Ok(listing) => Ok(listing),
-            Err(NewsError::Store(error)) => Err(error),
-            Err(NewsError::Catalog(error)) => {
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
                 let tasks = self.all_without_catalog()?;
                 Ok(Self::listing(selected(tasks, filter), limit))
@@ -52,15 +52,15 @@ impl Reader {
         });
         match newest {
             Ok(newest) => Ok(newest),
-            Err(NewsError::Store(error)) => Err(error),
-            Err(NewsError::Catalog(error)) => {
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
                 Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(began))
             }
         }
     }
 
-    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, NewsError> {
+    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, IndexesError> {
         let changed = self.changed(catalog)?;
         let ids: BTreeSet<_> = changed.keys().cloned().collect();
         let page = catalog.newest(filter, limit, &ids)?;
@@ -74,8 +74,8 @@ impl Reader {
     }
 
     /// The tasks whose newest records the catalog may not have.
-    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, NewsError> {
-        let look = Look { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
+    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
+        let look = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
         Ok(look.everything(false)?.records)
     }
 

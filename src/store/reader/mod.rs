@@ -5,10 +5,10 @@
 //! [`Notices`], and shows the next best source instead: the records for the catalog, the lists of tasks for a record.
 //! Only SQLite may create its own two files beside the catalog.
 
+mod chunks;
 mod connection;
 mod elsewhere;
 mod listing;
-mod pieces;
 mod result;
 mod run;
 mod tail;
@@ -19,10 +19,10 @@ use std::{
     sync::Arc,
 };
 
-pub use pieces::{Extent, FileFacts, Piece, TaskFile};
+pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
 pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
 
-use connection::Connection;
+use connection::CatalogConnection;
 
 use super::{
     archive,
@@ -42,7 +42,7 @@ use crate::task::{TaskId, TaskRecord};
 pub struct Reader {
     layout: Arc<Layout>,
     index: Index,
-    catalog: Connection,
+    catalog: CatalogConnection,
     notices: Notices,
 }
 
@@ -56,7 +56,7 @@ impl Reader {
     pub(super) fn of(layout: Arc<Layout>, notices: Notices) -> Self {
         Self {
             index: Index::new(Arc::clone(&layout), notices.clone()),
-            catalog: Connection::to(layout.catalog()),
+            catalog: CatalogConnection::to(layout.catalog()),
             layout,
             notices,
         }
@@ -166,9 +166,13 @@ mod tests {
             (reader.record(id), reader.list(None, 10), reader.running_ids(), reader.waiting(), reader.elsewhere(id));
         let _ =
             (reader.is_leased(id), reader.live(id), reader.policy(id), reader.result(id, 9), reader.tail_log(id, 9));
-        let extent = Extent { offset: 0, length: 9 };
-        let _ =
-            (reader.piece(id, TaskFile::Log, extent), reader.index_facts(), reader.cgroup(id), reader.last_words(id));
+        let extent = ByteRange { offset: 0, length: 9 };
+        let _ = (
+            reader.piece(id, TaskFile::Log, extent),
+            reader.index_metadata(),
+            reader.cgroup(id),
+            reader.last_words(id),
+        );
         let _ = (reader.timeline(id, 0).read(), reader.newest_timeline(id).read());
     }
 
@@ -181,7 +185,7 @@ mod tests {
         use_everything(&reader, &id);
         assert_eq!(reader.list(None, 10).expect("there is nothing to read").total, 0);
         assert_eq!(reader.record(&id).expect("there is nothing to read"), None);
-        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::Tail::default());
+        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::LogTail::default());
         assert_eq!(reader.notices().take(), Vec::<String>::new());
         assert!(!data.exists());
     }

@@ -11,7 +11,7 @@ use crate::{
         error::{StoreError, if_there},
         files,
     },
-    task::{Tail, TaskId, Untrusted},
+    task::{LogTail, TaskId, Untrusted},
 };
 
 /// As far back as a tail is read. An answer shows far less.
@@ -20,7 +20,7 @@ const BLOCK: u64 = 64 << 10;
 
 impl Reader {
     /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
-    pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
+    pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<LogTail, StoreError> {
         let path = self.layout.log(id);
         let read = || if_there(files::open(&path).and_then(|file| tail(file, most)));
         // A log that loses its middle meanwhile may be shorter than it was.
@@ -30,7 +30,7 @@ impl Reader {
     }
 }
 
-fn tail(mut file: File, most: usize) -> io::Result<Tail> {
+fn tail(mut file: File, most: usize) -> io::Result<LogTail> {
     let end = file.metadata()?.len();
     let floor = end.saturating_sub(REACH);
     let mut start = end;
@@ -51,7 +51,7 @@ fn tail(mut file: File, most: usize) -> io::Result<Tail> {
         lines.remove(0);
     }
     let skipped = lines.len().saturating_sub(most);
-    Ok(Tail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
+    Ok(LogTail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::store::tests::reader;
 
-    fn tail_of(content: &str, most: usize) -> Tail {
+    fn tail_of(content: &str, most: usize) -> LogTail {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn the_last_lines_come_oldest_first() {
-        assert_eq!(tail_of("a\nb\nc\n", 2), Tail { lines: vec!["b".into(), "c".into()], more: true });
-        assert_eq!(tail_of("a\nb", 5), Tail { lines: vec!["a".into(), "b".into()], more: false });
-        assert_eq!(tail_of("", 5), Tail::default());
+        assert_eq!(tail_of("a\nb\nc\n", 2), LogTail { lines: vec!["b".into(), "c".into()], more: true });
+        assert_eq!(tail_of("a\nb", 5), LogTail { lines: vec!["a".into(), "b".into()], more: false });
+        assert_eq!(tail_of("", 5), LogTail::default());
     }
 
     #[test]

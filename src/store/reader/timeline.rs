@@ -34,7 +34,7 @@ const NEWEST: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct TimelineReader {
     path: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenTimeline>,
     /// The number of the last entry that was read.
     seq: u64,
     /// Whether to begin near the end.
@@ -43,7 +43,7 @@ pub struct TimelineReader {
 
 /// A file that is being read.
 #[derive(Debug)]
-struct Open {
+struct OpenTimeline {
     file: File,
     identity: FileIdentity,
     offset: u64,
@@ -138,8 +138,9 @@ impl TimelineReader {
     }
 
     /// The file that has the name at this moment.
-    fn opened(&mut self) -> io::Result<Option<Open>> {
-        let same = |open: &Open| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
+    fn opened(&mut self) -> io::Result<Option<OpenTimeline>> {
+        let same =
+            |open: &OpenTimeline| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
         if self.open.as_ref().is_some_and(same) {
             return Ok(None);
         }
@@ -147,11 +148,11 @@ impl TimelineReader {
         let facts = file.metadata()?;
         let is_first = std::mem::take(&mut self.from_newest);
         let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST))? } else { 0 };
-        Ok(Some(Open { file, identity: identity_of(&facts), offset }))
+        Ok(Some(OpenTimeline { file, identity: identity_of(&facts), offset }))
     }
 }
 
-impl Open {
+impl OpenTimeline {
     /// Reads whole lines, and returns whether there are more.
     fn read(&mut self, seq: &mut u64, entries: &mut Vec<TimelineEntry>) -> io::Result<bool> {
         let length = self.file.metadata()?.len();

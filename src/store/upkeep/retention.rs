@@ -12,9 +12,9 @@ use super::Upkeep;
 use crate::{
     store::{
         atomic::{Durability, replace},
+        delta::IndexesError,
         error::StoreError,
         files,
-        news::NewsError,
         open_task::OpenTask,
         records,
     },
@@ -50,9 +50,9 @@ impl Upkeep {
         let mut removed = Vec::new();
         let doomed = match self.doomed(rules, now) {
             Ok(doomed) => doomed,
-            Err(NewsError::Store(error)) => return Err(error),
+            Err(IndexesError::Store(error)) => return Err(error),
             // Nothing is removed that is not known to be old.
-            Err(NewsError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
+            Err(IndexesError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
         };
         for some in doomed.chunks(AT_ONCE) {
             let mut begun = Vec::new();
@@ -120,7 +120,7 @@ impl Upkeep {
     /// The tasks that `rules` do not keep, the oldest first, each with the first rule that does not keep it.
     ///
     /// Only a rule about sizes looks at every task, and then at the sizes of its files alone.
-    fn doomed(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, NewsError> {
+    fn doomed(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, IndexesError> {
         let catalog = self.indexes.catch_up(now)?;
         let mut doomed = BTreeMap::new();
         let oldest_age = rules.max_age.and_then(|age| now.checked_sub_signed(TimeDelta::from_std(age).ok()?));

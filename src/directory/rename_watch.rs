@@ -17,11 +17,11 @@ use super::opening::OPENING;
 
 /// The renames of one directory and of those above it, from the moment at which this was made.
 #[derive(Debug)]
-pub struct Moves {
+pub struct RenameWatch {
     inotify: OwnedFd,
 }
 
-impl Moves {
+impl RenameWatch {
     /// Begins to watch. A directory above that this user may not read is left out.
     ///
     /// Fails when the kernel has no room for another watch.

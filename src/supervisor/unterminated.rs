@@ -13,11 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// When to look whether the last line is complete.
 #[derive(Debug, Default)]
-pub(super) struct UnendedLine {
+pub(super) struct UnterminatedLine {
     look_at: Option<Instant>,
 }
 
-impl UnendedLine {
+impl UnterminatedLine {
     /// Output came at `now`. `is_waiting`: its last line has no end.
     pub(super) fn output_came(&mut self, is_waiting: bool, now: Instant) {
         self.look_at = is_waiting.then(|| now + PATIENCE);
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn each_output_begins_the_wait_anew_and_is_looked_at_once() {
-        let (mut line, start) = (UnendedLine::default(), Instant::now());
+        let (mut line, start) = (UnterminatedLine::default(), Instant::now());
         assert!(!line.take_due(start + PATIENCE), "nothing has come");
         line.output_came(true, start);
         line.output_came(true, start + PATIENCE / 2);
