@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lane_never_has_more_threads_than_it_may() {
+    async fn a_lane_never_exceeds_its_thread_limit() {
         static LANE: Lane = Lane::new(2);
         let (release, hold) = mpsc::channel::<()>();
         let (release_too, hold_too) = mpsc::channel::<()>();

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_each_word_of_a_line_as_it_was() {
+    fn a_shell_parses_a_quoted_line_into_the_same_words() {
         let words = [
             "plain",
             "two words",
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_is_shown_and_everything_else_stays() {
+    fn control_characters_are_escaped_and_other_text_is_unchanged() {
         assert_eq!(visible("a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}"), "a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}");
         assert_eq!(visible("\u{1b}[2J\u{9b}1m \r\u{7f}\0"), "\\x1b[2J\\x9b1m \\r\\x7f\\x00");
         assert_eq!(visible("\u{202e}\u{2028}\u{61c}\u{85}\u{b}"), "\\u{202e}\\u{2028}\\u{61c}\\x85\\x0b");
     }
 
     #[test]
-    fn every_character_that_drives_is_found_in_text_and_in_bytes() {
+    fn every_control_character_is_found_in_text_and_in_bytes() {
         for letter in ('\0'..=char::MAX).filter(|letter| drives(*letter)) {
             let text = format!("{}ä{letter}x", "y".repeat(100));
             for shown in [visible(&text).into_owned(), written(text.as_bytes())] {
@@ -225,7 +225,7 @@ mod tests {
 
     /// The lists above are Unicode's properties, apart from the exceptions named here.
     #[test]
-    fn what_drives_and_what_hides_is_what_unicode_says() {
+    fn control_and_invisible_characters_match_unicode() {
         let property = |class: &str| {
             let class = regex::Regex::new(&format!("^{class}$")).expect("it is a class of characters");
             move |letter: char| class.is_match(letter.encode_utf8(&mut [0; 4]))
@@ -244,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_shown() {
+    fn bytes_that_are_not_utf_8_are_escaped() {
         assert_eq!(written(b"a\xff\x9b1m\xc3\xa4\xe2\x80"), "a\\xff\\x9b1m\u{e4}\\xe2\\x80");
         assert_eq!(written("\u{9b}\r\n".as_bytes()), "\\x9b\\r\n");
     }
 
     #[test]
-    fn only_a_character_that_may_go_on_is_torn() {
+    fn only_an_incomplete_character_counts_as_torn() {
         for (bytes, torn) in [
             (&b"abc"[..], 0),
             (b"a\xc3", 1),

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_is_guarded_once_at_a_time_and_one_without_a_limit_only_once() {
+    fn a_task_is_guarded_once_at_a_time_and_without_a_limit_only_once() {
         let (mut tasks, limited, unlimited) = (GuardedTasks::default(), TaskId::random(), TaskId::random());
         assert!(tasks.begin(&limited) && !tasks.begin(&limited));
         tasks.end(&limited);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_tasks_takes_bounded_memory() {
+    fn guarded_tasks_take_bounded_memory() {
         let mut tasks = GuardedTasks::default();
         for _ in 0..2 * MOST_GUARDED {
             let id = TaskId::random();

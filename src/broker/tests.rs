@@ -82,7 +82,7 @@ fn reason(record: &TaskRecord) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_reacts_is_cancelled_without_force() {
+async fn a_responsive_task_is_cancelled_without_force() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
@@ -91,7 +91,7 @@ async fn a_task_that_reacts_is_cancelled_without_force() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_does_not_react_is_forced_once_its_grace_and_our_patience_are_over() {
+async fn an_unresponsive_task_is_forced_to_stop_after_its_grace_period() {
     let world = World::new(Ends::WhenForced);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
@@ -105,7 +105,7 @@ async fn a_task_that_does_not_react_is_forced_once_its_grace_and_our_patience_ar
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_nothing_ends_is_reported_as_being_stopped() {
+async fn a_task_that_cannot_be_stopped_is_reported_as_stopping() {
     let world = World::new(Ends::OnlyByItself);
     let id = world.submit(TimeLimit::None).await;
     assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
@@ -124,7 +124,7 @@ async fn a_task_that_has_ended_is_not_asked_to_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_nobody_runs_any_more_is_finalized_instead_of_cancelled() {
+async fn an_orphaned_task_is_finalized_instead_of_cancelled() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
@@ -141,7 +141,7 @@ async fn a_task_that_does_not_exist_cannot_be_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_is_in_use_is_replaced_by_another() {
+async fn an_id_that_is_in_use_is_replaced() {
     let world = World::new(Ends::WhenAsked);
     world.executor.refuse_ids(2);
     let id = world.submit(TimeLimit::None).await;
@@ -149,7 +149,7 @@ async fn an_id_that_is_in_use_is_replaced_by_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ids_are_not_tried_for_ever() {
+async fn the_number_of_id_attempts_is_limited() {
     let world = World::new(Ends::WhenAsked);
     world.executor.refuse_ids(usize::MAX);
     let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no id is free");
@@ -169,7 +169,7 @@ async fn a_task_that_is_refused_is_not_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
+async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
@@ -185,7 +185,7 @@ async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overdue_task_is_asked_first_and_forced_later() {
+async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
     let world = World::new(Ends::WhenForced);
     let limit = Duration::from_secs(60);
     let id = world.submit(TimeLimit::After(limit)).await;
@@ -202,7 +202,7 @@ async fn an_overdue_task_is_asked_first_and_forced_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overdue_task_that_reacts_is_not_forced() {
+async fn a_responsive_overdue_task_is_not_forced() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     let record = world.end_of(&id).await;
@@ -222,7 +222,7 @@ async fn a_task_that_ends_in_time_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_policy_cannot_be_read_is_not_taken_for_one_without_a_limit() {
+async fn an_unreadable_policy_does_not_mean_no_time_limit() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     assert!(!world.broker.enforce_for_another(&id).await.expect("it can be read"), "it has no limit");
@@ -236,7 +236,7 @@ async fn a_task_whose_policy_cannot_be_read_is_not_taken_for_one_without_a_limit
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as_running() {
+async fn listing_finalizes_orphaned_tasks_and_shows_the_others_as_running() {
     let world = World::new(Ends::WhenAsked);
     let (alive, dead, stuck) =
         (world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await);
@@ -255,7 +255,7 @@ async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_check_that_a_task_exists_changes_nothing() {
+async fn checking_that_a_task_exists_changes_nothing() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.make_unsettleable(&id);
@@ -266,7 +266,7 @@ async fn to_check_that_a_task_exists_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
+async fn listing_sets_a_damaged_index_aside() {
     let world = World::new(Ends::WhenAsked);
     let id = world.submit(TimeLimit::None).await;
     let index = world.dir.path().join("data/tasks.json");
@@ -301,7 +301,7 @@ async fn next(follow: &mut FollowedTask) -> TaskUpdate {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_of_another_server_is_followed_by_its_timeline() {
+async fn a_task_of_another_server_is_followed_through_its_timeline() {
     let world = World::new(Ends::OnlyByItself);
     let (task, mut record) = of_another(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
@@ -320,7 +320,7 @@ async fn the_task_of_another_server_is_followed_by_its_timeline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so() {
+async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
     let world = World::new(Ends::OnlyByItself);
     let (task, record) = of_another(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
@@ -335,7 +335,7 @@ async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
+async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
     let world = World::new(Ends::OnlyByItself);
     let (task, record) = of_another(&world);
     let mut follow = world.broker.follow(&record.id);

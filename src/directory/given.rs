@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_found_in_what_editors_and_people_write() {
+    fn paths_are_accepted_in_the_forms_that_editors_and_people_use() {
         for (given, path) in [
             ("/srv/project", "/srv/project"),
             ("/srv/~/file:", "/srv/~/file:"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_its_own_reason() {
+    fn other_paths_are_refused_with_a_specific_reason() {
         for (given, problem) in [
             ("", DirectoryProblem::Relative),
             ("project", DirectoryProblem::Relative),

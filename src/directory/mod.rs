@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_known_by_where_it_really_is() {
+    fn a_directory_is_identified_by_its_real_path() {
         let (_dir, real) = scratch();
         fs::create_dir_all(real.join("a/b")).expect("it is writable");
         symlink(real.join("a"), real.join("link")).expect("it is writable");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_stays_the_same_when_its_name_means_another() {
+    fn an_open_directory_stays_the_same_when_its_path_is_replaced() {
         let (_dir, real) = scratch();
         for name in ["one", "two"] {
             fs::create_dir(real.join(name)).expect("it is writable");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn each_problem_has_its_own_words() {
+    fn each_problem_has_its_own_message() {
         let (_dir, real) = scratch();
         fs::write(real.join("file"), "").expect("it is writable");
         let refused = |name: &str| Directory::open(&real.join(name)).expect_err("it cannot be opened");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_removed_is_not_there() {
+    fn a_removed_directory_is_reported_as_missing() {
         let (_dir, real) = scratch();
         fs::create_dir(real.join("gone")).expect("it is writable");
         let opened = Directory::open(&real.join("gone")).expect("it is there");

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_where_the_kernel_ends() {
+    fn the_route_ends_where_the_kernel_ends() {
         let (_dir, real) = scratch();
         symlink(real.join("a"), real.join("absolute")).expect("it is writable");
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_link_is_a_place_of_its_own() {
+    fn each_link_is_a_step_of_the_route() {
         let (_dir, real) = scratch();
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
         symlink("c/relative", real.join("twice")).expect("it is writable");
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_resolved_as_far_as_it_goes() {
+    fn a_dangling_path_is_resolved_as_far_as_possible() {
         let (_dir, real) = scratch();
         symlink("missing/x", real.join("dangling")).expect("it is writable");
         symlink("there", real.join("here")).expect("it is writable");

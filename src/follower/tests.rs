@@ -56,7 +56,7 @@ async fn read(follower: &mut Follower) -> Option<Vec<u64>> {
 }
 
 #[tokio::test]
-async fn a_timeline_that_comes_later_is_followed_from_then_on() {
+async fn a_timeline_created_later_is_followed() {
     for watches in [Watches::new(), Watches::polling()] {
         let world = World::new();
         let task = world.task();
@@ -75,7 +75,7 @@ async fn a_timeline_that_comes_later_is_followed_from_then_on() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_write_is_reported_also_after_the_middle_was_removed() {
+async fn writes_are_still_reported_after_the_middle_was_removed() {
     let world = World::new();
     let task = world.task();
     let mut follower = world.follower(&task, &Watches::new());
@@ -105,7 +105,7 @@ async fn a_write_is_reported_also_after_the_middle_was_removed() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_number_of_watches_is_limited_and_the_others_are_followed_by_looking() {
+async fn timelines_beyond_the_watch_limit_are_polled() {
     let world = World::new();
     let watches = Watches::limited(2);
     let tasks: Vec<_> = (0..5).map(|_| world.task()).collect();
@@ -130,7 +130,7 @@ async fn the_number_of_watches_is_limited_and_the_others_are_followed_by_looking
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn where_no_instance_can_be_had_everything_is_followed_by_looking() {
+async fn timelines_are_polled_where_inotify_is_unavailable() {
     let world = World::new();
     let watches = Watches::refused();
     let task = world.task();
@@ -160,7 +160,7 @@ fn watches_outlive_the_runtime_that_they_were_begun_on() {
 }
 
 #[tokio::test]
-async fn a_silent_timeline_is_looked_at_once_a_second_and_no_more() {
+async fn a_silent_timeline_is_polled_only_once_a_second() {
     tokio::time::pause();
     let world = World::new();
     let task = world.task();
@@ -174,7 +174,7 @@ async fn a_silent_timeline_is_looked_at_once_a_second_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_read_while_the_caller_gives_up_is_returned_by_the_next_call() {
+async fn entries_read_for_an_abandoned_call_are_returned_by_the_next() {
     let world = World::new();
     let task = world.task();
     let mut writer = timeline(&task);
@@ -192,7 +192,7 @@ async fn what_is_read_while_the_caller_gives_up_is_returned_by_the_next_call() {
 }
 
 /// Many writes while a follower reads: each entry once, in order.
-async fn every_entry_comes_once(watches: Watches) {
+async fn assert_every_entry_is_returned_once(watches: Watches) {
     const COUNT: u64 = 2_000;
     let world = World::new();
     let task = world.task();
@@ -221,11 +221,11 @@ async fn every_entry_comes_once(watches: Watches) {
 }
 
 #[tokio::test]
-async fn every_entry_comes_once_and_in_order_with_reports() {
-    every_entry_comes_once(Watches::new()).await;
+async fn every_entry_is_returned_once_and_in_order_with_inotify() {
+    assert_every_entry_is_returned_once(Watches::new()).await;
 }
 
 #[tokio::test]
-async fn every_entry_comes_once_and_in_order_without_reports() {
-    every_entry_comes_once(Watches::polling()).await;
+async fn every_entry_is_returned_once_and_in_order_without_inotify() {
+    assert_every_entry_is_returned_once(Watches::polling()).await;
 }

@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_come_whole_and_a_torn_last_one_too() {
+    async fn lines_are_complete_and_an_unterminated_last_line_is_returned() {
         assert_eq!(pieces_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
         assert_eq!(pieces_of(b"").await, Vec::<String>::new());
         assert_eq!(pieces_of(b"\n").await, [""]);
     }
 
     #[tokio::test]
-    async fn a_line_too_long_to_hold_comes_in_parts_and_the_next_one_whole() {
+    async fn a_line_too_long_for_memory_is_returned_in_parts() {
         let mut input = vec![b'x'; HELD + 100_000];
         input.extend_from_slice(b"\nnext\n");
         assert_eq!(pieces_of(&input).await, [format!("<{}>", HELD + 100_000), "next".into()]);
@@ -238,14 +238,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_just_held_is_whole() {
+    async fn a_line_of_the_maximum_length_is_returned_at_once() {
         let mut input = vec![b'x'; HELD - 1];
         input.push(b'\n');
         assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..HELD - 1]).into_owned()]);
     }
 
     #[tokio::test]
-    async fn a_line_without_an_end_can_be_cut_and_its_late_end_is_no_line() {
+    async fn an_unterminated_line_can_be_cut_and_its_late_newline_is_not_a_line() {
         for (late, expected) in
             [(&b"\n\nnext\n"[..], &["", "next"][..]), (b"\r\nnext\n", &["next"]), (b"next\n\n", &["next", ""])]
         {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_is_given_back_after_a_long_line() {
+    async fn memory_is_released_after_a_long_line() {
         let mut input = vec![b'x'; HELD + 1];
         input.push(b'\n');
         let mut reader = LineReader::new(&input[..]);

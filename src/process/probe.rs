@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_a_probe_started_is_stopped_when_it_has_answered() {
+    async fn processes_started_by_a_probe_are_stopped_after_its_answer() {
         for script in [
             "sleep 300 & echo $! >>$PIDS; echo 1.0.0",
             "sleep 300 >/dev/null 2>&1 & echo $! >>$PIDS; echo 1.0.0",
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn colours_are_taken_out_of_an_answer() {
+    async fn colours_are_removed_from_an_answer() {
         let (answer, _) =
             asked("printf '\\033[1mcodex-cli 0.171.0\\033[0m\\r\\n'; printf '\\033[31mno\\033[m' >&2").await;
         let answer = answer.expect("it answers");

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_told_from_a_program_that_is_not_installed() {
+    fn a_dangling_link_differs_from_a_missing_program() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let (link, path) = (dir.path().join("agent"), Some(dir.path().as_os_str()));
         let problem = |program: &str| find_program(program, path, None).expect_err("it cannot be used");

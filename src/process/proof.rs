@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_an_update_replaced_is_still_this_program() {
+    fn a_program_replaced_by_an_update_is_still_recognized() {
         let same = |one: &str, other: &str| is_same_program(Path::new(one), Path::new(other));
         assert!(same("/usr/bin/codex-connector", "/usr/bin/codex-connector"));
         assert!(same("/usr/bin/codex-connector (deleted)", "/usr/bin/codex-connector"));
@@ -148,7 +148,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_bystander_is_neither_an_agent_nor_a_supervisor() {
+    fn an_unrelated_process_is_neither_an_agent_nor_a_supervisor() {
         use std::{
             process::{Command, Stdio},
             time::Duration,

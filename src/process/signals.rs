@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_of_signals_is_read() {
+    fn a_signal_set_is_parsed() {
         let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000011000\n";
         let ignored: Vec<_> = HEEDED.into_iter().filter(|signal| has_bit(status, "SigIgn:", *signal)).collect();
         assert_eq!(ignored, [Signal::CHILD]);

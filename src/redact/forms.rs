@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_escapes_has_one_form() {
+    fn text_that_no_encoder_escapes_has_one_form() {
         for secret in ["hunter2-Hunter2_x.y", "AKIAIOSFODNN7EXAMPLE", "sk-proj-0123_abc"] {
             assert_eq!(forms(secret.as_bytes()).len(), 1, "{secret}");
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_written_in_the_styles_of_common_encoders() {
+    fn url_forms_match_common_encoders() {
         assert_forms(
             "s3cr'et+/=value/x y~!",
             &[
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_written_in_the_styles_of_common_encoders() {
+    fn json_forms_match_common_encoders() {
         assert_forms(
             "a\"b\\/<ü😀>&+'\u{7f}\u{1b}\n",
             &[

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_speak_of_secrets_are_secret() {
+    fn variables_with_secret_sounding_names_are_secret() {
         for name in [
             "OPENAI_API_KEY",
             "GITHUB_TOKEN",
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_are_not_and_neither_are_places_and_everyday_words() {
+    fn other_variables_locations_and_common_words_are_not_secret() {
         for (name, value) in [
             ("PATH", "/usr/bin:/bin"),
             ("PWD", "/home/me/project"),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_punctuation_found_everywhere_are_secret_beside_their_name_alone() {
+    fn common_words_are_secret_only_next_to_their_variable_name() {
         for value in [
             "postgres",
             "localstack",
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_or_a_database_is_called_is_no_secret() {
+    fn user_and_database_names_are_not_secret() {
         for open in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
             let variables = [(open, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
             assert_eq!(found(&variables), [("Jsmith1991".to_owned(), MatchContext::Anywhere)], "{open}");
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_url_with_a_password_both_are_looked_for() {
+    fn a_url_with_a_password_and_the_password_alone_are_found() {
         let url = "postgres://app:Hunter22@db/app";
         assert_eq!(
             found(&[("DATABASE_URL", url)]),
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_several_lines_is_looked_for_line_by_line() {
+    fn a_multi_line_key_is_found_line_by_line() {
         let key = "-----BEGIN KEY-----\nabcdefghijkL\nmnopqrstuvw1\nyz\n-----END KEY-----\n";
         assert_eq!(
             found(&[("PRIVATE_KEY", key)]),

@@ -38,7 +38,7 @@ fn without_secrets_nothing_is_touched() {
 }
 
 #[test]
-fn the_beginning_of_a_line_keeps_no_beginning_of_a_secret() {
+fn a_truncated_line_keeps_no_beginning_of_a_secret() {
     let redactor = redactor(&[("A_KEY", "12345678")]);
     assert_eq!(&*redactor.beginning(b"some text 1234567"), b"some text ");
     assert_eq!(&*redactor.beginning(b"some text 12345678"), b"some text [redacted:A_KEY]");
@@ -46,7 +46,7 @@ fn the_beginning_of_a_line_keeps_no_beginning_of_a_secret() {
 }
 
 #[test]
-fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
+fn no_secret_passes_at_any_position_or_split() {
     let secrets = ["AaaaaaaA", "abAbababAbab", "AaaaaaaAbbbbbbbb", "ä\"ö\\ü-äöü"];
     let variables: Vec<_> = secrets.iter().enumerate().map(|(at, value)| (format!("S{at}_KEY"), *value)).collect();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -88,7 +88,7 @@ fn a_secret_is_found_in_each_form_and_several_of_them_in_one_pass() {
 }
 
 #[test]
-fn an_everyday_word_is_redacted_beside_the_name_of_its_variable_alone() {
+fn a_common_word_is_redacted_only_next_to_its_variable_name() {
     let redactor = redactor(&[("POSTGRES_PASSWORD", "postgres")]);
     let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
     assert_eq!(redactor.text(text), text);
@@ -103,7 +103,7 @@ fn an_everyday_word_is_redacted_beside_the_name_of_its_variable_alone() {
 }
 
 #[test]
-fn a_part_of_a_path_that_everyone_is_told_is_spared() {
+fn parts_of_public_paths_are_not_redacted() {
     let redactor = redactor(&[("DB_PASSWORD", "Jsmith1990"), ("API_KEY", "sk-0123456789")]);
     let spared = redactor.sparing(&[Path::new("/elsewhere"), Path::new("/home/Jsmith1990/project")]);
     let text = "/home/Jsmith1990/project: sk-0123456789";

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
+    fn a_replaced_file_is_private_and_leaves_no_temporary_file() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("record.json");
         replace(&path, b"one", Durability::Durable).expect("the directory is writable");

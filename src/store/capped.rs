@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_and_the_end_stay_and_a_line_tells_exactly_how_much_is_gone() {
+    fn a_line_states_exactly_how_many_bytes_were_removed_from_the_middle() {
         for count in [101, 150, 1_000, 5_003] {
             let (lines, longest) = written(10_000, count);
             assert!(longest <= 10_000, "{longest} bytes after {count} lines");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_endless_line_is_cut_anywhere() {
+    fn an_endless_line_is_cut_at_any_byte() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("log");
         let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_a_terminal_is_shown_wherever_a_line_is_cut() {
+    fn control_characters_are_escaped_wherever_a_line_is_cut() {
         let line = "a\u{1b}]0;x\u{7} ä\u{9b}👩\u{200d}🔧\u{202e}\t\r".as_bytes();
         let shown = "a\\x1b]0;x\\x07 ä\\x9b👩\u{200d}🔧\\u{202e}\t\\r\n";
         for size in 1..=line.len() {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_and_lines_cannot_drive_a_terminal() {
+    fn entries_and_lines_cannot_control_a_terminal() {
         let mut log = LogWriter::to(Vec::new());
         let hostile = "\u{1b}[2J\r[2024-01-15T10:30:00.000Z] END\u{85}x\ny\u{2028}z";
         log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory takes everything");

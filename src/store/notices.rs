@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notices_that_nobody_takes_are_bounded() {
+    fn notices_that_nobody_reads_are_bounded() {
         let notices = Notices::default();
         for number in 0..300 {
             notices.add(format!("problem {number}"));

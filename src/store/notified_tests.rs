@@ -43,7 +43,7 @@ fn tell(upkeep: &Upkeep, key: &str) -> Vec<TaskId> {
 }
 
 #[test]
-fn each_session_is_told_of_each_end_after_its_first_call_once() {
+fn each_session_is_notified_once_of_each_end_after_its_first_call() {
     let (_dir, upkeep) = upkeep();
     end(&upkeep, 1, 2);
     assert_eq!(tell(&upkeep, "a"), [], "it ended before the session began");
@@ -55,7 +55,7 @@ fn each_session_is_told_of_each_end_after_its_first_call_once() {
 }
 
 #[test]
-fn an_end_that_becomes_visible_late_is_told_whatever_its_time() {
+fn an_end_that_becomes_visible_late_is_reported_regardless_of_its_time() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     end(&upkeep, 10, 20);
@@ -69,7 +69,7 @@ fn an_end_that_becomes_visible_late_is_told_whatever_its_time() {
 }
 
 #[test]
-fn an_end_is_told_although_the_index_has_no_room_for_it() {
+fn an_end_is_reported_even_if_the_index_is_full() {
     let (_dir, upkeep) = upkeep();
     let running = record(0, 0).with(json!({"status": "running", "completedAt": null}));
     let task = claimed(&upkeep, &running.id);
@@ -93,7 +93,7 @@ fn an_end_is_told_although_the_index_has_no_room_for_it() {
 }
 
 #[test]
-fn an_index_that_is_rebuilt_makes_nothing_new() {
+fn a_rebuilt_index_causes_no_new_reports() {
     let (_dir, upkeep) = upkeep();
     for second in 0..150 {
         end(&upkeep, second, second);
@@ -109,7 +109,7 @@ fn an_index_that_is_rebuilt_makes_nothing_new() {
 }
 
 #[test]
-fn each_session_keeps_its_place_when_the_catalog_is_rebuilt() {
+fn each_session_keeps_its_position_when_the_catalog_is_rebuilt() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     tell(&upkeep, "b");
@@ -136,7 +136,7 @@ fn each_session_keeps_its_place_when_the_catalog_is_rebuilt() {
 }
 
 #[test]
-fn an_end_that_the_catalog_could_not_be_told_of_is_reported_once_it_can() {
+fn an_end_missing_from_the_catalog_is_reported_once_it_is_stored() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
@@ -148,7 +148,7 @@ fn an_end_that_the_catalog_could_not_be_told_of_is_reported_once_it_can() {
 }
 
 #[test]
-fn what_was_not_confirmed_is_told_again() {
+fn unconfirmed_ends_are_reported_again() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     let id = end(&upkeep, 1, 2);
@@ -170,7 +170,7 @@ fn calls_that_find_nothing_new_write_nothing() {
 }
 
 #[test]
-fn of_many_sessions_those_that_still_ask_are_remembered() {
+fn only_recently_active_sessions_are_remembered() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "silent");
     tell(&upkeep, "asking");
@@ -185,7 +185,7 @@ fn of_many_sessions_those_that_still_ask_are_remembered() {
 }
 
 #[test]
-fn a_session_of_the_version_before_is_told_what_ended_since() {
+fn a_session_of_the_previous_version_is_notified_of_later_ends() {
     let (_dir, upkeep) = upkeep();
     let ids: Vec<_> = (1..=4).map(|second| end(&upkeep, 0, second)).collect();
     let written = json!({"a": at(2), "b": at(3), "future": at(1_000_000)});
@@ -204,7 +204,7 @@ fn a_session_of_the_version_before_is_told_what_ended_since() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_kept_and_begun_anew() {
+fn an_unreadable_file_is_kept_and_replaced() {
     for content in ["{torn", "", "[]", r#"{"format":3,"later":true}"#, r#"{"a":"2024-01-15T10:30:00Z"}"#] {
         let (_dir, upkeep) = upkeep();
         end(&upkeep, 1, 2);
@@ -217,7 +217,7 @@ fn a_file_that_cannot_be_read_is_kept_and_begun_anew() {
 }
 
 #[test]
-fn a_second_call_waits_until_the_first_has_told() {
+fn a_second_call_waits_until_the_first_is_done() {
     let (dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     let id = end(&upkeep, 1, 2);

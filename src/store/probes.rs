@@ -114,7 +114,7 @@ mod tests {
     use crate::store::tests::upkeep;
 
     #[test]
-    fn the_answers_of_any_number_of_programs_are_bounded() {
+    fn the_number_of_cached_answers_is_bounded() {
         let (_dir, upkeep) = upkeep();
         let cache = ProbeCache::of(&upkeep);
         let key = |number: i64| ProbeKey {

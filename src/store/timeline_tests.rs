@@ -43,7 +43,7 @@ fn accounted_for(entries: &[TimelineEntry]) -> u64 {
 }
 
 #[test]
-fn entries_are_numbered_on_from_what_an_earlier_writer_left() {
+fn numbering_continues_after_an_earlier_writer() {
     let (_dir, path) = dir();
     let mut first = open(&path);
     write(&mut first, message("one"));
@@ -66,7 +66,7 @@ fn entries_are_numbered_on_from_what_an_earlier_writer_left() {
 }
 
 #[test]
-fn a_torn_last_line_is_ended_and_what_follows_it_is_whole() {
+fn a_torn_last_line_is_terminated_before_the_next_entry() {
     let (_dir, path) = dir();
     write(&mut open(&path), message("one"));
     let whole = fs::read(&path).expect("it is there");
@@ -79,7 +79,7 @@ fn a_torn_last_line_is_ended_and_what_follows_it_is_whole() {
 }
 
 #[test]
-fn a_long_timeline_loses_its_middle_and_says_how_many_entries_that_were() {
+fn a_long_timeline_loses_its_middle_and_counts_the_omitted_entries() {
     for count in [100, 400, 3_000] {
         let (_dir, path) = dir();
         let (mut writer, mut longest) = (open(&path), 0);
@@ -137,7 +137,7 @@ fn a_timeline_that_cannot_be_shortened_waits_and_loses_nothing() {
 }
 
 #[test]
-fn only_so_many_entries_wait() {
+fn the_number_of_waiting_entries_is_limited() {
     let (_dir, path) = dir();
     let mut writer = open(&path);
     let mut taken = 0;

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_once_for_its_owner_alone() {
+    fn a_token_is_created_once_and_readable_only_by_its_owner() {
         let (_dir, file) = token();
         let token = file.read_or_make().expect("it is made");
         assert_eq!((token.len(), file.read_or_make().expect("it is there")), (64, token));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_at_the_same_time_have_the_same_token() {
+    fn servers_that_start_at_the_same_time_share_a_token() {
         let (_dir, file) = token();
         let together = std::sync::Barrier::new(4);
         let make = || {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn an_invalid_token_is_refused() {
         let (_dir, file) = token();
         let path = file.path();
         for (content, mode) in [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("two words of it all", 0o600)] {

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suspend_is_told_once_and_only_what_is_new() {
+    fn each_suspend_is_reported_once() {
         let seconds = Arc::new(AtomicU64::new(500));
         let source = Arc::clone(&seconds);
         let mut clock = Clock::with(move || Duration::from_secs(source.load(Ordering::Relaxed)));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stays_awake_has_nothing_to_tell() {
+    fn nothing_is_reported_without_a_suspend() {
         let mut clock = Clock::start();
         assert_eq!(clock.take_suspended(), None);
     }

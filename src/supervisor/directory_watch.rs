@@ -264,7 +264,7 @@ mod tests {
     /// As in a race: the path leads to the directory again before anyone has looked.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_move_that_is_taken_back_at_once_is_noticed_wherever_it_is() {
+    async fn a_move_that_is_undone_at_once_is_noticed_at_every_level() {
         for moved in ["above", "above/working"] {
             let roots = Roots::new();
             let mut watch = roots.watch();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_agent_does_with_its_directory_inside_the_roots_is_its_own_business() {
+    async fn an_agent_may_change_its_directory_inside_the_roots() {
         type DirectoryChange = fn(&Roots);
         let changes: [(&str, DirectoryChange); 3] = [
             ("removed", |roots| fs::remove_dir(roots.working()).expect("it is empty")),

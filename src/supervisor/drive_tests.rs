@@ -170,7 +170,7 @@ async fn a_session_talks_with_its_program_and_closes_its_stdin() {
 }
 
 #[tokio::test]
-async fn a_program_that_would_go_on_is_stopped_once_the_session_is_finished() {
+async fn a_program_that_keeps_running_is_stopped_when_the_session_finishes() {
     let (end, _) = drive(vec![Step::Finished], Interrupt::Signal).await;
     assert_eq!(end.exit, Some(Exit::Signal(2)));
     assert!(matches!(end.stopped, Some((StopCause::Finished, _))));
@@ -185,7 +185,7 @@ async fn a_session_can_stop_its_program_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_server_that_went_before_the_agent_was_started_counts() {
+async fn a_server_exit_before_the_agent_starts_counts() {
     let mut spec = spec();
     spec.policy.on_server_exit = OnServerExit::Interrupt;
     let (end, _) = drive_under(spec, vec![], Interrupt::Signal).await;
@@ -193,7 +193,7 @@ async fn a_server_that_went_before_the_agent_was_started_counts() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_in_time_is_the_sessions_to_judge() {
+async fn the_session_decides_what_an_overdue_answer_means() {
     let soon = Some(Duration::from_millis(50));
     let (end, _) = drive(vec![Step::Deadline(soon)], Interrupt::Signal).await;
     assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
@@ -218,7 +218,7 @@ async fn an_unfinished_line_waits_for_its_end() {
 }
 
 #[tokio::test]
-async fn a_deadline_can_be_taken_back() {
+async fn a_deadline_can_be_cancelled() {
     let soon = Some(Duration::from_millis(50));
     let then = vec![Step::Deadline(soon), Step::Deadline(None), Step::CloseStdin];
     let (end, _) = drive(then, Interrupt::Signal).await;
@@ -226,7 +226,7 @@ async fn a_deadline_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_night_in_which_the_machine_slept_is_told_and_counts_towards_no_limit() {
+async fn suspended_time_is_reported_and_counts_towards_no_limit() {
     let looks = AtomicU64::new(0);
     // Before the run, before its first look, and from then on a night later: as when the lid is closed meanwhile.
     let clock = Clock::with(move || match looks.fetch_add(1, Ordering::Relaxed) {
@@ -240,7 +240,7 @@ async fn a_night_in_which_the_machine_slept_is_told_and_counts_towards_no_limit(
 }
 
 #[tokio::test]
-async fn an_agent_that_only_has_to_exit_does_not_fail_by_its_limits() {
+async fn a_finished_agent_that_has_not_exited_does_not_fail_by_its_limits() {
     let limit = Duration::from_millis(300);
     for (timeout, stop_after_silence) in [(Some(limit), None), (Some(Duration::from_secs(30)), Some(limit))] {
         let mut spec = spec();

@@ -64,7 +64,7 @@ fn the_verdict_decides_when_the_agent_ended_by_itself() {
 }
 
 #[test]
-fn why_we_stopped_it_decides_when_we_did() {
+fn the_stop_cause_decides_when_we_stopped_the_agent() {
     use EndStatus::{Failed, Interrupted};
     let limit = Duration::from_secs(300);
     for outcome in [Outcome::Completed, failed()] {
@@ -100,7 +100,7 @@ fn caused(cause: Option<Cause>) -> RunEnd {
 }
 
 #[test]
-fn another_backend_may_do_what_this_one_cannot_and_nothing_else() {
+fn only_an_unusable_backend_triggers_a_fallback() {
     let never = |why| RunEnd::not_started(why, "no".into(), None);
     let (unable, unsuitable) = (Obstacle::Unable("no".into()), Obstacle::Unsuitable("no".into()));
     for cause in [Cause::NotLoggedIn, Cause::OutOfQuota, Cause::Capacity] {
@@ -114,7 +114,7 @@ fn another_backend_may_do_what_this_one_cannot_and_nothing_else() {
 }
 
 #[test]
-fn a_task_that_was_stopped_is_given_to_nobody_else() {
+fn a_stopped_task_triggers_no_fallback() {
     let limit = Duration::from_secs(300);
     let stops =
         [StopCause::Cancelled, StopCause::TimedOut { limit }, StopCause::Silent { limit }, StopCause::ServerGone];

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_says_how_much_of_it_is_not_shown() {
+    fn a_shortened_list_says_how_many_items_are_omitted() {
         let changes = vec![FileChange { path: "p".repeat(1_000), kind: FileChangeKind::Added }; 10];
         let Some(TimelineEvent::FilesChanged { files, omitted, applied: true }) =
             entry_of(&AgentEvent::FilesChanged { changes, applied: true }, None)

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_failures_are_told_seven_times() {
+    fn a_million_failures_are_logged_seven_times() {
         let mut failures = Failures::of("the log has a gap");
         let told = (0..1_000_000).filter(|_| failures.count(&"no space left on device")).count();
         assert_eq!(told, 7);

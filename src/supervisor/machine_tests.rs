@@ -35,7 +35,7 @@ fn run(policy: Policy, inputs: &[(Duration, MachineInput)]) -> Vec<Vec<super::Ma
 }
 
 #[test]
-fn an_agent_that_ends_by_itself_is_looked_after_and_closed() {
+fn survivors_are_checked_after_the_agent_exits_and_the_run_is_closed() {
     let done = run(
         policy(),
         &[(s(1), MachineInput::PipesClosed), (s(1), MachineInput::Exited), (s(1), MachineInput::Survivors(0))],
@@ -61,7 +61,7 @@ fn output_silences_the_warning() {
 }
 
 #[test]
-fn a_machine_that_slept_beats_once_and_not_for_every_missed_time() {
+fn missed_heartbeats_are_not_made_up_for() {
     let done = run(
         policy(),
         &[(s(3_000), MachineInput::Tick), (s(3_001), MachineInput::Tick), (s(3_030), MachineInput::Tick)],
@@ -73,7 +73,7 @@ fn a_machine_that_slept_beats_once_and_not_for_every_missed_time() {
 }
 
 #[test]
-fn a_stop_is_polite_then_firm_then_final() {
+fn a_stop_escalates_from_interrupt_to_sigterm_to_sigkill() {
     let done = run(
         policy(),
         &[
@@ -112,7 +112,7 @@ fn the_time_limit_and_silence_stop_the_agent() {
 }
 
 #[test]
-fn a_server_that_is_gone_stops_the_agent_only_where_that_is_asked_for() {
+fn a_server_exit_stops_the_agent_only_if_configured() {
     assert_eq!(run(policy(), &[(s(1), MachineInput::ServerGone)])[0], [Interrupt(StopCause::ServerGone)]);
     let stays = Policy { on_server_exit: OnServerExit::Continue, ..policy() };
     assert_eq!(run(stays.clone(), &[(s(1), MachineInput::ServerGone)])[0], []);
@@ -120,7 +120,7 @@ fn a_server_that_is_gone_stops_the_agent_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn survivors_have_a_moment_then_sigterm_then_sigkill() {
+fn survivors_get_a_moment_then_sigterm_then_sigkill() {
     let done = run(
         policy(),
         &[
@@ -150,7 +150,7 @@ fn survivors_have_a_moment_then_sigterm_then_sigkill() {
 }
 
 #[test]
-fn what_outlives_a_stopped_agent_has_no_more_grace_than_is_left() {
+fn survivors_of_a_stopped_agent_get_only_the_remaining_grace() {
     let cancelled = [(s(1), MachineInput::Cancel), (s(3), MachineInput::Tick)];
     let terminated = run(
         policy(),
@@ -173,7 +173,7 @@ fn what_outlives_a_stopped_agent_has_no_more_grace_than_is_left() {
 }
 
 #[test]
-fn survivors_are_left_alone_where_that_is_asked_for_and_the_agent_ended_by_itself() {
+fn survivors_of_an_agent_that_exited_are_left_alone_if_configured() {
     let leave = Policy { on_agent_exit: OnAgentExit::Leave, ..policy() };
     let by_itself = [
         (s(1), MachineInput::PipesClosed),
@@ -193,7 +193,7 @@ fn survivors_are_left_alone_where_that_is_asked_for_and_the_agent_ended_by_itsel
 }
 
 #[test]
-fn a_pipe_that_someone_holds_delays_the_end_only_for_a_moment() {
+fn a_pipe_held_by_another_process_delays_the_end_only_briefly() {
     let done = run(
         policy(),
         &[
@@ -207,7 +207,7 @@ fn a_pipe_that_someone_holds_delays_the_end_only_for_a_moment() {
 }
 
 #[test]
-fn the_books_are_closed_over_a_process_that_nothing_can_end() {
+fn the_run_is_closed_despite_a_process_that_cannot_be_killed() {
     let mut machine = Machine::new(policy());
     machine.step(s(0), MachineInput::Cancel);
     let (mut now, mut done) = (s(0), vec![]);
@@ -221,14 +221,14 @@ fn the_books_are_closed_over_a_process_that_nothing_can_end() {
 }
 
 #[test]
-fn survivors_that_not_even_sigkill_ends_are_given_up() {
+fn survivors_that_cannot_be_killed_are_given_up() {
     let lives = |at| (at, MachineInput::Survivors(1));
     let inputs = [(s(1), MachineInput::Exited), lives(s(2)), lives(s(4)), lives(s(9)), lives(s(10))];
     assert_eq!(run(policy(), &inputs)[1..], [vec![Terminate], vec![Kill], vec![GiveUp, Close], vec![]]);
 }
 
 #[test]
-fn the_first_cause_of_a_stop_stands() {
+fn the_first_stop_cause_wins() {
     let mut machine = Machine::new(policy());
     machine.step(s(1), MachineInput::Cancel);
     machine.step(s(2), MachineInput::ServerGone);
@@ -237,7 +237,7 @@ fn the_first_cause_of_a_stop_stands() {
 }
 
 #[test]
-fn an_agent_that_stopped_in_its_own_protocol_is_not_waited_for_any_longer() {
+fn an_agent_stopped_by_its_own_protocol_is_not_waited_for() {
     let done = run(
         policy(),
         &[(s(1), MachineInput::Cancel), (ms(1100), MachineInput::SessionFinished), (ms(1200), MachineInput::Exited)],
@@ -249,7 +249,7 @@ fn an_agent_that_stopped_in_its_own_protocol_is_not_waited_for_any_longer() {
 }
 
 #[test]
-fn an_agent_that_may_not_do_anything_any_more_is_killed_at_once() {
+fn a_forbidden_agent_is_killed_at_once() {
     let mut machine = Machine::new(policy());
     assert_eq!(machine.step(s(1), MachineInput::Forbidden), [Kill]);
     assert_eq!(machine.stopped(), Some((StopCause::Displaced, s(1))));

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_names_variables_and_never_tells_a_value() {
+    fn a_record_contains_names_of_variables_and_never_values() {
         let ours = [("SECRET".into(), "s3cret".into()), ("PATH".into(), "/bin".into())];
         let theirs = BTreeMap::from([("PATH".into(), "/bin".into()), ("ADDED".into(), "v4lue".into())]);
         let told = told(&ours, &theirs);

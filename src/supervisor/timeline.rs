@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut_to_fifty_entries_in_a_second_and_one_says_how_many_are_omitted() {
+    fn a_flood_is_limited_to_fifty_entries_a_second_and_the_rest_counted() {
         let mut written = World::new();
         written.flood(Duration::ZERO, 1_000);
         written.timeline.add(stopping());
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_comes_after_everything_that_waits() {
+    fn the_end_is_written_after_all_waiting_entries() {
         let mut written = World::new();
         written.flood(Duration::ZERO, 60);
         written.timeline.output("50 %");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_of_output_in_a_second_is_written_the_newest() {
+    fn only_the_newest_output_line_of_each_second_is_written() {
         let mut written = World::new();
         for (line, after) in [("one", 0), ("two", 100), ("three", 900), ("four", 1_000)] {
             written.timeline.output(line);

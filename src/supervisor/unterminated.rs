@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_line_that_is_an_object_from_beginning_to_end_is_complete() {
+    fn only_a_whole_json_object_is_a_complete_line() {
         for complete in [r#"{"type":"result"}"#, " {\"a\":{}} ", "\u{1b}[0m{\"a\":1}\u{1b}[0m", r#"{"a":1}{"b":2}"#] {
             assert!(is_complete(complete.as_bytes()), "{complete}");
         }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn each_output_begins_the_wait_anew_and_is_looked_at_once() {
+    fn each_output_restarts_the_wait_and_is_checked_once() {
         let (mut line, start) = (UnterminatedLine::default(), Instant::now());
         assert!(!line.take_due(start + PATIENCE), "nothing has come");
         line.output_came(true, start);

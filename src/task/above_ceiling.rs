@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_default_that_is_above_the_ceiling_is_told_as_one() {
+    fn a_default_above_the_ceiling_is_reported_as_a_default() {
         let rule = || RuleOrigin { key: "ceiling.x".to_owned(), place: "config.toml".to_owned() };
         let (asked, by) = (Sandbox::DangerFullAccess, ChosenBy::Default);
         let sandbox = AboveCeiling::Sandbox { asked, by, most: Sandbox::ReadOnly, rule: rule() };

@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rule_everything_is_admitted() {
+    fn everything_is_allowed_without_rules() {
         for directory in ["/anywhere", "/out"] {
             assert_eq!(in_roots(&[], directory), Ok(()));
         }
     }
 
     #[test]
-    fn a_directory_is_admitted_where_it_really_is() {
+    fn a_directory_is_checked_by_its_real_path() {
         for (roots, directory) in [
             (&["/srv"][..], "/srv"),
             (&["/srv"], "/srv/project/src"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_outside_is_refused_however_it_is_written() {
+    fn a_directory_outside_the_roots_is_refused_in_every_spelling() {
         for (roots, directory) in [
             (&["/srv"][..], "/srvother"),
             (&["/srv/project"], "/srv"),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_is_admitted_up_to_the_ceiling() {
+    fn sandboxes_up_to_the_ceiling_are_allowed() {
         for (most, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
             let ceiling = Ceiling { sandbox: most, ..Ceiling::default() };
             let found = Sandbox::ALL.map(|sandbox| admit(&ceiling, "/", sandbox, None, None).is_ok());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_without_a_time_limit_is_above_any() {
+    fn a_task_without_a_time_limit_exceeds_every_ceiling() {
         let ceiling = Ceiling { timeout: Some(Duration::from_secs(60)), ..Ceiling::default() };
         for (timeout, is_admitted) in [(Some(60), true), (Some(1), true), (Some(61), false), (None, false)] {
             let found = admit(&ceiling, "/", Sandbox::ReadOnly, None, timeout);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_model_that_is_named_is_looked_at() {
+    fn only_an_explicit_model_is_checked() {
         let models = ["gpt-5*", "o3"].map(|model| NamePattern(model.to_owned())).to_vec();
         let ceiling = Ceiling { models, ..Ceiling::default() };
         for (model, is_admitted) in
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_reads_back_and_none_is_the_default() {
+    fn a_ceiling_round_trips_and_defaults_to_no_limits() {
         let ceiling: Ceiling = serde_json::from_str("{}").expect("every rule has a default");
         assert_eq!(ceiling, Ceiling::default());
         let timeout = Some(Duration::from_millis(1_500));

@@ -78,13 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_ids_read_back() {
+    fn random_ids_can_be_parsed() {
         let id = TaskId::random();
         assert_eq!(TaskId::parse(id.as_str()), Ok(id));
     }
 
     #[test]
-    fn a_path_is_no_task_id() {
+    fn a_path_is_not_a_task_id() {
         for word in ["", "../../etc", "ABCDEF01", "abcdef0", "abcdef012", "abcde/01", "abcdef0\n"] {
             assert!(TaskId::parse(word).is_err(), "{word:?} was taken");
         }

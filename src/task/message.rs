@@ -179,14 +179,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_foreign_words_can_be_redacted() {
+    fn only_untrusted_text_is_redacted() {
         let mut message = message!["our word ", "word".to_owned(), " ", Path::new("/word"), 7_usize];
         message.foreign_texts().for_each(|text| *text = text.replace("word", "x"));
         assert_eq!(message, message!["our word ", "x".to_owned(), " ", Path::new("/x"), 7_usize]);
     }
 
     #[test]
-    fn a_sentence_can_begin_with_either_kind_of_words() {
+    fn a_message_can_begin_with_trusted_or_untrusted_text() {
         assert_eq!(message!["ärger", "x".to_owned()].capitalized(), message!["Ärger", "x".to_owned()]);
         assert_eq!(message!["it is".to_owned()].capitalized(), message!["It is".to_owned()]);
         assert_eq!(message![].capitalized(), Message::default());

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_of_the_version_before_is_read() {
+    fn a_policy_from_the_previous_version_is_read() {
         let written = r#"{
             "timeout": null, "heartbeat": 30000, "stallWarning": 120000, "stopAfterSilence": null,
             "grace": {"interrupt": 2000, "terminate": 2000}, "onServerExit": "continue", "onAgentExit": "kill",

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_supervisor_is_gone_is_closed_once() {
+    fn a_task_whose_supervisor_is_gone_is_finalized_once() {
         let (_dir, upkeep) = upkeep();
         let record = running(1);
         left_running(&upkeep, &record);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_task_of_the_original_program_is_closed_and_its_own_file_stays() {
+    fn a_running_task_of_the_original_program_is_finalized_and_its_file_kept() {
         let (_dir, upkeep) = upkeep();
         let record = running(0);
         let index = serde_json::json!({ record.id.as_str(): record });
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_to_be_cancelled_is_closed_as_cancelled() {
+    fn a_task_with_a_cancel_request_is_finalized_as_cancelled() {
         let (_dir, upkeep) = upkeep();
         let record = running(1);
         left_running(&upkeep, &record);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_supervisor_let_its_time_limit_pass_is_closed_as_timed_out() {
+    fn an_overdue_task_is_finalized_as_timed_out() {
         let (_dir, upkeep) = upkeep();
         for (limit, ended) in [
             (Some(Duration::from_secs(3)), (TaskStatus::Failed, "Timeout after 5.0s (limit: 3.0s)")),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_the_original_program_are_its_own_after_its_index_was_archived_too() {
+    fn files_of_the_original_program_stay_untouched_after_its_index_is_archived() {
         let (_dir, upkeep) = upkeep();
         let (old, new) = (running(0), running(1));
         let index = serde_json::json!({ old.id.as_str(): old });
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_being_removed_does_not_come_back() {
+    fn a_task_whose_removal_was_interrupted_does_not_come_back() {
         let (_dir, upkeep) = upkeep();
         let record = running(1).with(serde_json::json!({"status": "completed"}));
         left_running(&upkeep, &record);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_supervisor_that_is_just_beginning_is_left_in_peace() {
+    fn a_supervisor_that_is_starting_is_left_alone() {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));

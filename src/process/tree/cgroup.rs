@@ -230,7 +230,7 @@ mod tests {
                            41 31 0:38 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
 
     #[test]
-    fn the_own_group_is_found_wherever_the_hierarchy_is_mounted() {
+    fn our_cgroup_is_found_at_any_mount_point() {
         let find = |mounts, groups| locate(mounts, groups);
         assert_eq!(find(UNIFIED, "0::/user.slice/a.scope\n"), Some("/sys/fs/cgroup/user.slice/a.scope".into()));
         let hybrid = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_the_group_of_a_task_is_not_taken_for_it() {
+    fn a_similar_directory_is_not_mistaken_for_a_tasks_cgroup() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let id = TaskId::random();
         let plain = dir.path().join(format!("{PREFIX}{id}"));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn only_groups_next_to_ours_are_near() {
+    fn only_sibling_and_child_cgroups_are_near() {
         // Without a cgroup file system at these paths, the top is the group itself.
         let own = Path::new("/no/such/mount/own");
         assert!(is_near(Path::new("/no/such/mount/own/x"), own));

@@ -160,7 +160,7 @@ fn one_of_several_rebuilds_makes_the_catalog_and_the_others_open_it() {
 }
 
 #[test]
-fn no_mark_is_lost_between_those_who_mark_and_those_who_catch_up() {
+fn no_mark_is_lost_while_the_catalog_catches_up() {
     let world = World::new();
     world.catalog();
     let (path, pending) = (world.path(), world.pending());

@@ -112,7 +112,7 @@ pub(super) fn assert_counts_are_true(catalog: &Catalog) {
 }
 
 #[test]
-fn everything_that_is_stored_comes_back() {
+fn a_stored_row_is_read_back_completely() {
     let world = World::new();
     let mut catalog = world.catalog();
     let full = Row {
@@ -208,7 +208,7 @@ fn a_filter_selects_by_state_backend_repository_and_time() {
 }
 
 #[test]
-fn nothing_is_left_of_tasks_that_are_removed() {
+fn removed_tasks_leave_nothing_behind() {
     let world = World::new();
     let mut catalog = world.catalog();
     for number in 0..3 {
@@ -223,7 +223,7 @@ fn nothing_is_left_of_tasks_that_are_removed() {
 }
 
 #[test]
-fn retention_finds_the_oldest_that_ended_and_not_the_original_programs() {
+fn retention_finds_the_oldest_ended_tasks_except_the_original_programs() {
     let world = World::new();
     let mut catalog = world.catalog();
     for number in [4, 1, 3, 2] {
@@ -262,7 +262,7 @@ fn a_rebuilt_catalog_is_a_new_generation_and_numbers_tasks_as_they_ended() {
 }
 
 #[test]
-fn the_log_stays_short_though_each_write_is_by_a_process_of_its_own() {
+fn the_write_ahead_log_stays_short_across_processes() {
     let world = World::new();
     world.catalog();
     let large = "x".repeat(20_000);

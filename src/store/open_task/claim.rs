@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_a_reader_looks_at_can_be_taken_over() {
+    fn a_reader_does_not_prevent_taking_over_a_lease() {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));

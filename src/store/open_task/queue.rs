@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn who_came_first_runs_first_and_the_next_one_when_the_place_is_free() {
+    fn tasks_run_in_the_order_of_their_tickets() {
         let (_dir, upkeep) = upkeep();
         let second = wait_in(&upkeep, 2);
         let first = wait_in(&upkeep, 1);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_one_that_died_and_not_for_ever_for_one_that_is_stopped() {
+    fn dead_and_suspended_tasks_do_not_block_the_queue() {
         let (_dir, upkeep) = upkeep();
         let dead = wait_in(&upkeep, 1);
         let stopped = wait_in(&upkeep, 2);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_passed_over_and_has_gone_moves_nobody_ahead_of_another() {
+    fn a_skipped_task_that_is_gone_does_not_change_the_order() {
         let (_dir, upkeep) = upkeep();
         let stopped = wait_in(&upkeep, 1);
         let second = wait_in(&upkeep, 2);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_lease_keeps_nobody_from_its_turn() {
+    fn a_bad_lease_does_not_block_the_queue() {
         let (_dir, upkeep) = upkeep();
         let lease = upkeep.layout().lease(wait_in(&upkeep, 1).id());
         std::fs::remove_file(&lease).and_then(|()| std::fs::create_dir(&lease)).expect("it is writable");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_run_as_there_are_places() {
+    fn only_as_many_tasks_run_as_there_are_slots() {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..4).map(|second| wait_in(&upkeep, second)).collect();
         let take = |task: &OpenTask| task.take_place(3, &BTreeSet::new()).expect("it is writable");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_high_limit_makes_no_more_files_than_tasks_run() {
+    fn slot_files_are_created_only_when_needed() {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..3).map(|second| wait_in(&upkeep, second)).collect();
         let ask = |task: &OpenTask| task.take_place(100_000, &BTreeSet::new()).expect("it is writable");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_version_2_0_0_holds_is_taken_and_it_sees_ours() {
+    fn slots_are_shared_with_version_2_0_0() {
         let (_dir, upkeep) = upkeep();
         // It makes the files of all places, and locks one of them.
         let places = upkeep.layout().places();

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_ends_between_lines_and_says_where_the_next_begins() {
+    fn a_chunk_ends_between_lines_and_says_where_the_next_begins() {
         let text = b"one\ntwo\nthree\n";
         let first = read(text, 0, 6);
         assert_eq!(first, FileChunk { text: "one\n".into(), next: Some(4), size: 14 });
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_joined_are_the_whole_wherever_they_are_cut() {
+    fn joined_chunks_equal_the_file_at_any_chunk_size() {
         let text = "äöü €uro 😀\n".repeat(20) + &"ß".repeat(50);
         for length in [4, 5, 7, 16, 1_000] {
             let (mut joined, mut offset) = (String::new(), Some(0));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_like_a_file() {
+    fn text_is_split_like_a_file() {
         let text = "one\ntwo\nthree\n";
         for (offset, length) in [(0, 6), (4, 100), (99, 100), (5, 4)] {
             assert_eq!(FileChunk::of_text(text, ByteRange { offset, length }), read(text.as_bytes(), offset, length));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_has_no_piece() {
+    fn a_missing_file_has_no_chunk() {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         assert_eq!(reader.piece(&id, TaskFile::Events, ByteRange { offset: 0, length: 1 }).expect("no error"), None);

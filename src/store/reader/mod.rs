@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_changes_nothing_whatever_is_damaged() {
+    fn a_reader_never_modifies_damaged_files() {
         let (dir, upkeep) = upkeep();
         let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
         for record in [&good, &bad] {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_too_large_are_not_read_and_that_is_told() {
+    fn files_that_are_too_large_are_reported_and_not_read() {
         let (_dir, upkeep) = upkeep();
         let record = record(0, TaskStatus::Running);
         let reader = upkeep.reader();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_tells_where_the_damaged_files_are_kept_and_the_damage_is_told_no_more() {
+    fn a_repair_says_where_the_damaged_files_are_kept_and_ends_the_damage_reports() {
         let (_dir, upkeep) = upkeep();
         fs::write(upkeep.reader().data_dir().join("tasks.json"), "garbage").expect("it is writable");
         upkeep.reader().list(None, 10).expect("there are no records");

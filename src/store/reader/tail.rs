@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_span_blocks_are_whole() {
+    fn lines_that_span_blocks_are_complete() {
         let long = "x".repeat(100_000);
         let tail = tail_of(&format!("first\n{long}\nlast\n"), 2);
         assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.lines[1].raw()), (2, 100_000, "last"));
     }
 
     #[test]
-    fn a_line_longer_than_the_reach_is_shown_by_its_end() {
+    fn only_the_end_of_a_very_long_line_is_shown() {
         let tail = tail_of(&"y".repeat(3 << 20), 2);
         assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.more), (1, 1 << 20, true));
     }

@@ -76,7 +76,7 @@ fn numbers(entries: &[TimelineEntry]) -> Vec<u64> {
 }
 
 #[test]
-fn a_task_without_a_timeline_has_none_until_it_has() {
+fn a_timeline_is_read_as_soon_as_it_exists() {
     let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let mut reader = upkeep.reader().timeline(&id, 0);
@@ -105,7 +105,7 @@ fn a_reader_begins_after_any_entry_or_with_the_newest() {
 }
 
 #[test]
-fn half_a_line_is_read_when_it_is_whole_and_skipped_when_it_never_is() {
+fn half_a_line_is_read_once_complete_and_otherwise_skipped() {
     let mut timeline = World::new();
     timeline.write(1);
     let mut reader = timeline.reader(0);
@@ -138,7 +138,7 @@ fn a_reader_that_was_behind_learns_what_was_omitted() {
 }
 
 #[test]
-fn a_place_leads_back_to_the_next_entry_whatever_became_of_the_file() {
+fn a_position_leads_to_the_next_entry_even_in_a_replaced_file() {
     let mut timeline = World::new();
     let mut reader = timeline.reader(0);
     timeline.write(10);

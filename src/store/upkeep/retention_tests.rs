@@ -64,7 +64,7 @@ fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
 }
 
 #[test]
-fn each_rule_takes_the_oldest() {
+fn each_rule_removes_the_oldest() {
     let day = 24 * 60 * 60;
     let (_dir, upkeep) = upkeep();
     // Tasks of about 3 kB that ended 1, 2, 3 and 4 days ago, and one of the day to come.
@@ -92,7 +92,7 @@ fn each_rule_takes_the_oldest() {
 }
 
 #[test]
-fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
+fn a_removed_task_leaves_nothing_behind_and_is_reported() {
     let (_dir, upkeep) = upkeep();
     let (old, new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
@@ -106,7 +106,7 @@ fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
 }
 
 #[test]
-fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
+fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
     write(&upkeep, &running);
@@ -137,7 +137,7 @@ fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
 }
 
 #[test]
-fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
+fn an_interrupted_removal_is_finished_by_the_next() {
     let (_dir, upkeep) = upkeep();
     // Announced; and some or all of its files gone.
     for files_gone in 0..=5 {
@@ -154,7 +154,7 @@ fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn one_that_is_being_removed_by_another_is_left_to_it() {
+fn a_task_that_another_process_is_removing_is_skipped() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
     let _lease = upkeep.take_over(&id).expect("it can be taken").expect("it is free");
@@ -164,7 +164,7 @@ fn one_that_is_being_removed_by_another_is_left_to_it() {
 }
 
 #[test]
-fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
+fn a_task_removed_in_the_meantime_is_not_removed_again() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
     let task = upkeep.begin_removal(&id).expect("it can be begun").expect("it is there");
@@ -174,7 +174,7 @@ fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
 }
 
 #[test]
-fn one_that_cannot_be_removed_does_not_keep_the_others() {
+fn a_failed_removal_does_not_block_the_others() {
     let (_dir, upkeep) = upkeep();
     let (stuck, old, newer, _newest) = (ended(&upkeep, 0), ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
     fs::remove_file(upkeep.layout().events(&stuck)).expect("it is there");
@@ -187,7 +187,7 @@ fn one_that_cannot_be_removed_does_not_keep_the_others() {
 }
 
 #[test]
-fn without_the_index_a_removal_stays_announced() {
+fn a_removal_stays_announced_without_the_index() {
     let (_dir, upkeep) = upkeep();
     let (old, _new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let lock = fs::File::create(upkeep.layout().index_lock()).expect("it is writable");
@@ -200,7 +200,7 @@ fn without_the_index_a_removal_stays_announced() {
 }
 
 #[test]
-fn what_only_has_the_name_of_a_record_neither_blocks_nor_goes() {
+fn anything_but_a_record_neither_blocks_a_removal_nor_is_removed() {
     let (_dir, upkeep) = upkeep();
     let (old, new) = (ended(&upkeep, 1), ended(&upkeep, 2));
     let ids: Vec<_> = (0..4).map(|_| TaskId::random()).collect();
@@ -219,7 +219,7 @@ fn what_only_has_the_name_of_a_record_neither_blocks_nor_goes() {
 }
 
 #[test]
-fn five_at_once_remove_each_task_once() {
+fn concurrent_removals_remove_each_task_once() {
     let (_dir, first) = upkeep();
     let old: Vec<_> = (0..100).map(|second| ended(&first, second)).collect();
     let new = ended(&first, 1_000);
@@ -242,7 +242,7 @@ fn five_at_once_remove_each_task_once() {
 }
 
 #[test]
-fn the_timeline_of_a_task_that_version_2_0_0_removed_goes_and_no_other() {
+fn only_timelines_of_tasks_removed_by_version_2_0_0_are_removed() {
     let (_dir, upkeep) = upkeep();
     let (removed, kept) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let timeline = upkeep.layout().timeline(&removed);

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn text_is_cut_at_character_boundaries() {
         let cut = excerpt(&format!("x{}", "😀".repeat(2_000)));
         assert!(cut.len() <= MOST_TEXT + 40 && cut.starts_with("x😀") && cut.ends_with("😀"), "{} bytes", cut.len());
     }
