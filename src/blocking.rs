@@ -40,16 +40,16 @@ pub struct Lane {
 pub struct BlockingTimeout;
 
 /// Whether this process can have no thread but its first: then work is done where it is asked for.
-static ALONE: AtomicBool = AtomicBool::new(false);
+static IS_SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
 
 /// Starts a thread for blocking work, for a process that serves nobody else. Called inside a runtime that keeps its threads.
 ///
 /// Where there is no room for a thread, such a process can do without: it only delays itself.
-pub fn begin_or_do_without() {
+pub fn start_thread_if_possible() {
     match thread::Builder::new().spawn(|| ()) {
         Ok(_) => drop(spawn_blocking(|| ())),
         // tokio would panic.
-        Err(_) => ALONE.store(true, Ordering::Relaxed),
+        Err(_) => IS_SINGLE_THREADED.store(true, Ordering::Relaxed),
     }
 }
 
@@ -68,7 +68,7 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        if ALONE.load(Ordering::Relaxed) {
+        if IS_SINGLE_THREADED.load(Ordering::Relaxed) {
             return Ok(work());
         }
         let until = Instant::now() + deadline;
@@ -98,13 +98,13 @@ mod tests {
     use super::*;
 
     /// Longer than any test takes.
-    const GENEROUS: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(50);
+    const LONG_DEADLINE: Duration = Duration::from_secs(60);
+    const SHORT_DEADLINE: Duration = Duration::from_millis(50);
 
     #[tokio::test]
     async fn the_result_of_the_work_is_returned() {
         static LANE: Lane = Lane::new(1);
-        assert_eq!(LANE.run(GENEROUS, || 7).await, Ok(7));
+        assert_eq!(LANE.run(LONG_DEADLINE, || 7).await, Ok(7));
     }
 
     #[tokio::test]
@@ -112,9 +112,9 @@ mod tests {
         static HUNG: Lane = Lane::new(2);
         static OTHER: Lane = Lane::new(1);
         let (release, hold) = mpsc::channel::<()>();
-        assert_eq!(HUNG.run(SHORT, move || hold.recv().is_err()).await, Err(BlockingTimeout));
-        assert_eq!(HUNG.run(GENEROUS, || 1).await, Ok(1), "one thread of two is free");
-        assert_eq!(OTHER.run(GENEROUS, || 2).await, Ok(2));
+        assert_eq!(HUNG.run(SHORT_DEADLINE, move || hold.recv().is_err()).await, Err(BlockingTimeout));
+        assert_eq!(HUNG.run(LONG_DEADLINE, || 1).await, Ok(1), "one thread of two is free");
+        assert_eq!(OTHER.run(LONG_DEADLINE, || 2).await, Ok(2));
         drop(release);
     }
 
@@ -124,11 +124,11 @@ mod tests {
         let (release, hold) = mpsc::channel::<()>();
         let (release_too, hold_too) = mpsc::channel::<()>();
         for hold in [hold, hold_too] {
-            assert_eq!(LANE.run(SHORT, move || hold.recv().is_err()).await, Err(BlockingTimeout));
+            assert_eq!(LANE.run(SHORT_DEADLINE, move || hold.recv().is_err()).await, Err(BlockingTimeout));
         }
-        assert_eq!(LANE.run(SHORT, || ()).await, Err(BlockingTimeout), "both threads hang");
+        assert_eq!(LANE.run(SHORT_DEADLINE, || ()).await, Err(BlockingTimeout), "both threads hang");
         drop(release);
-        assert_eq!(LANE.run(GENEROUS, || 3).await, Ok(3), "a thread that returns is free again");
+        assert_eq!(LANE.run(LONG_DEADLINE, || 3).await, Ok(3), "a thread that returns is free again");
         drop(release_too);
     }
 
@@ -136,6 +136,6 @@ mod tests {
     #[should_panic(expected = "in the work")]
     async fn a_panic_in_the_work_reaches_its_caller() {
         static LANE: Lane = Lane::new(1);
-        let _ = LANE.run(GENEROUS, || panic!("in the work")).await;
+        let _ = LANE.run(LONG_DEADLINE, || panic!("in the work")).await;
     }
 }

@@ -19,12 +19,12 @@ pub enum Cancelled {
 }
 
 /// How long a supervisor has, beyond the grace periods, to finalize its task.
-pub(super) const PATIENCE: Duration = Duration::from_secs(16);
+pub(super) const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(16);
 
 /// How long it takes to finalize the task of a supervisor that was killed.
-pub(super) const CLOSING: Duration = Duration::from_secs(6);
+pub(super) const FINALIZE_TIMEOUT: Duration = Duration::from_secs(6);
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Broker {
     /// Asks for the task to be stopped, and waits until it is. A supervisor that does not react is killed, and the
@@ -34,12 +34,13 @@ impl Broker {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
         }
         let grace = self.asked_to_stop(id).await?;
-        let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
+        let patience =
+            SUPERVISOR_TIMEOUT.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
         if let Some(record) = self.ends_within(id, patience).await? {
             return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
         self.force_stop(id).await?;
-        let ended = self.ends_within(id, CLOSING).await?;
+        let ended = self.ends_within(id, FINALIZE_TIMEOUT).await?;
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
@@ -77,7 +78,7 @@ impl Broker {
             if ended.is_some() || asked.elapsed() >= patience {
                 return Ok(ended);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -22,13 +22,13 @@ use crate::{
 static PROBES: Lane = Lane::new(8);
 
 /// How long that may take in all; each question has a deadline of its own.
-const PROBING: Duration = Duration::from_secs(180);
+const PROBE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Threads for the data directory. Most of its calls take less than a millisecond.
 static DISK: Lane = Lane::new(16);
 
 /// How long the data directory may take to answer. An index that many servers write to is waited for, for 2 seconds.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DISK_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Broker {
     /// Does `work` beside everything else, and waits for it. Damaged files that it comes across are set aside. Fails when
@@ -44,7 +44,7 @@ impl Broker {
             broker.upkeep.repair();
             done
         };
-        let done = DISK.run(DEADLINE, work).await;
+        let done = DISK.run(DISK_DEADLINE, work).await;
         done.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })
     }
 
@@ -61,7 +61,7 @@ impl Broker {
             let project = Project::of(sandbox, &directory);
             runtime.block_on(installed(&*backend, &broker.probes, freshness, project.as_ref()))
         };
-        let probed = PROBES.run(PROBING, probe).await;
+        let probed = PROBES.run(PROBE_DEADLINE, probe).await;
         let probed = probed.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
     }

@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// How often the record and the lease of another server's task are looked at.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often those of our own task are looked at, in case its hints were lost.
-const POLL_OWN: Duration = Duration::from_secs(2);
+const OWN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A task being followed.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct FollowedTask {
     /// Whether the task was seen to exist.
     is_known: bool,
     /// When the record and the lease are looked at next.
-    next_look: Instant,
+    next_poll: Instant,
 }
 
 /// What there is to say about a task that is being followed.
@@ -59,7 +59,7 @@ impl Broker {
         let hints = self.executor.hints(id);
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
         let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
-        let next_look = if hints.is_some() { Instant::now() + POLL_OWN } else { Instant::now() };
+        let next_poll = if hints.is_some() { Instant::now() + OWN_POLL_INTERVAL } else { Instant::now() };
         FollowedTask {
             broker: self.clone(),
             id: id.clone(),
@@ -69,7 +69,7 @@ impl Broker {
             last_event: None,
             is_over: false,
             is_known: false,
-            next_look,
+            next_poll,
         }
     }
 }
@@ -87,7 +87,7 @@ impl FollowedTask {
                 (self.hints, self.is_over) = (None, true);
             }
             // A hint of an event is not worth a look at the record.
-            if self.is_over || Instant::now() >= self.next_look {
+            if self.is_over || Instant::now() >= self.next_poll {
                 if self.may_have_ended().await?
                     && let Some(record) = self.broker.ended(&self.id).await?
                 {
@@ -95,13 +95,13 @@ impl FollowedTask {
                 }
                 self.is_known = true;
                 self.is_over = false;
-                self.next_look = Instant::now() + if self.hints.is_some() { POLL_OWN } else { POLL };
+                self.next_poll = Instant::now() + if self.hints.is_some() { OWN_POLL_INTERVAL } else { POLL_INTERVAL };
             }
             if let Some(event) = self.new_event().await? {
                 return Ok(TaskUpdate::Event(event));
             }
             if !self.is_over {
-                self.woken().await;
+                self.wait_for_wakeup().await;
             }
         }
     }
@@ -116,9 +116,9 @@ impl FollowedTask {
     }
 
     /// Waits for a hint, or else for a report that the timeline was written to or a second.
-    async fn woken(&mut self) {
+    async fn wait_for_wakeup(&mut self) {
         let Some(hints) = &mut self.hints else { return self.timeline.changed().await };
-        if let Ok(Err(_)) = timeout_at(self.next_look, hints.changed()).await {
+        if let Ok(Err(_)) = timeout_at(self.next_poll, hints.changed()).await {
             self.hints = None;
         }
     }
@@ -166,14 +166,14 @@ impl FollowedTask {
 }
 
 /// How long the holder of a lease may take to finish once the record is final.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-const CLOSING_POLL: Duration = Duration::from_millis(5);
+const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Broker {
     /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
-        let patience = Instant::now() + CLOSING;
+        let patience = Instant::now() + CLOSE_TIMEOUT;
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.is_final()) {
@@ -181,14 +181,14 @@ impl Broker {
                     self.guard(id);
                     return Ok(None);
                 }
-                (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
+                (true, true) if Instant::now() < patience => sleep(CLOSE_POLL_INTERVAL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
                     let (settled, elsewhere) = self.settled(id).await?;
                     match elsewhere {
                         // Its end is known here once it is in the index.
-                        Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSING_POLL).await,
+                        Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSE_POLL_INTERVAL).await,
                         Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
                         Some(_) | None => return Ok(settled),
                     }

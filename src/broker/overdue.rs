@@ -26,16 +26,16 @@ use tokio::time::sleep;
 
 use super::{
     Broker, Refusal,
-    cancel::{CLOSING, PATIENCE},
+    cancel::{FINALIZE_TIMEOUT, SUPERVISOR_TIMEOUT},
     guarded::GuardedTasks,
 };
 use crate::task::{Policy, TaskId, TaskSpec};
 
 /// How much later than its supervisor a task counts as overdue.
-const MARGIN: Duration = Duration::from_secs(5);
+const OVERDUE_MARGIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the agent has been started.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time limit of a task, as its server enforces it.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl EnforcedLimit {
     fn of_attempts(policy: &Policy, attempts: u32) -> Option<Self> {
         let limit = policy.timeout?;
         let graces = policy.grace.interrupt.saturating_add(policy.grace.terminate.saturating_mul(2));
-        let allowed = limit.saturating_add(graces).saturating_mul(attempts).saturating_add(MARGIN);
+        let allowed = limit.saturating_add(graces).saturating_mul(attempts).saturating_add(OVERDUE_MARGIN);
         Some(Self { allowed, graces })
     }
 }
@@ -67,7 +67,7 @@ impl Broker {
     /// can be done. Can be dropped at any time.
     pub(super) async fn enforce(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         // A short task is over by then, and its record was never read for this.
-        sleep(POLL).await;
+        sleep(POLL_INTERVAL).await;
         self.agent_seen(id).await?;
         sleep(limit.allowed).await;
         self.end_overdue(limit, id).await
@@ -122,9 +122,9 @@ impl Broker {
         }
         tracing::warn!(task = %id, "it is overdue: its supervisor is woken");
         self.mark_overdue(id).await?;
-        if self.ends_within(id, PATIENCE.saturating_add(limit.graces)).await?.is_none() {
+        if self.ends_within(id, SUPERVISOR_TIMEOUT.saturating_add(limit.graces)).await?.is_none() {
             self.force_stop(id).await?;
-            self.ends_within(id, CLOSING).await?;
+            self.ends_within(id, FINALIZE_TIMEOUT).await?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Broker {
             if record.progress.pid.is_some() || record.is_final() {
                 return Ok(record.progress.pid);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -43,7 +43,7 @@ pub enum TimeLimit {
 }
 
 /// Ids are random; so many in a row are only taken when something else is wrong.
-const MOST_TRIES: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
 /// The name in `NAME/`, which can be meant for a backend alone: no model is called so.
 fn only_a_name(model: &str) -> Option<&str> {
@@ -90,7 +90,7 @@ impl Broker {
             programs: self.backends.values().map(|backend| backend.program().to_owned()).collect(),
         };
         let (request, trusted_files) = conditions.check(request).await?;
-        self.rehearse(backend, &request).await?;
+        self.dry_run(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
             id: TaskId::random(),
@@ -107,7 +107,7 @@ impl Broker {
             session_usage: task.resume.as_ref().and_then(|resume| resume.used),
             resumed_from: task.resume.and_then(|resume| resume.task),
         };
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.executor.start(&spec).await? {
                 Started::Task => {
                     self.watch_over(&spec);
@@ -166,7 +166,7 @@ impl Broker {
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
-    async fn rehearse(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
+    async fn dry_run(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
         for freshness in [Freshness::Kept, Freshness::Fresh] {
             let refusal = match self.probed(backend, freshness, request).await? {
                 Ok(installed) => match backend.launch(request, &installed) {

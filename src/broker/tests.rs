@@ -100,7 +100,7 @@ async fn an_unresponsive_task_is_forced_to_stop_after_its_grace_period() {
     let waited = world.executor.time_of(ExecutorCall::ForceStop).zip(world.executor.time_of(ExecutorCall::AskToStop));
     let waited = waited.map(|(forced, asked)| forced - asked).expect("both were called");
     let grace = world.broker.config().policy.grace;
-    let least = super::cancel::PATIENCE + grace.interrupt + 2 * grace.terminate;
+    let least = super::cancel::SUPERVISOR_TIMEOUT + grace.interrupt + 2 * grace.terminate;
     assert!((least..least + Duration::from_secs(1)).contains(&waited), "{waited:?}");
 }
 
@@ -198,7 +198,7 @@ async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
         (world.executor.time_of(ExecutorCall::AskToStop), world.executor.time_of(ExecutorCall::ForceStop));
     let (asked, forced) = asked.zip(forced).expect("both were called");
     assert!(asked >= limit + graces, "{asked:?}: the supervisor has its own time first");
-    assert!(forced - asked >= super::cancel::PATIENCE + graces, "{:?}: it has time to react", forced - asked);
+    assert!(forced - asked >= super::cancel::SUPERVISOR_TIMEOUT + graces, "{:?}: it has time to react", forced - asked);
 }
 
 #[tokio::test(start_paused = true)]

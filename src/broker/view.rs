@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// As much of a result as is read for an answer, in bytes; the result file has it whole.
-const RESULT_SHOWN: u64 = 64 << 10;
+const MAX_RESULT_BYTES: u64 = 64 << 10;
 
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
@@ -40,7 +40,7 @@ impl Broker {
             live.overlay(&mut record);
         }
         let redactor = self.redactor_for(&record);
-        live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
+        live.iter_mut().flat_map(LiveView::untrusted_texts).for_each(|text| redactor.redact(text));
         let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
         tail.lines.iter_mut().for_each(|line| redactor.redact(line.raw_mut()));
         let result = self.result_of(&record)?;
@@ -75,7 +75,7 @@ impl Broker {
     }
 
     fn result_of(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
-        let mut result = self.reader.result(&record.id, RESULT_SHOWN)?;
+        let mut result = self.reader.result(&record.id, MAX_RESULT_BYTES)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
         texts.for_each(|text| redactor.redact(text.raw_mut()));

@@ -13,7 +13,7 @@ use super::{
     runtime::runtime,
 };
 use crate::{
-    blocking::begin_or_do_without,
+    blocking::start_thread_if_possible,
     broker::{Broker, Refusal, TaskUpdate},
     present::{
         Refused,
@@ -60,7 +60,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
         Err(error) => return fail(error.to_string()),
     };
     let waited = runtime.block_on(async {
-        begin_or_do_without();
+        start_thread_if_possible();
         let up = async {
             match patience {
                 Some(patience) => sleep(patience).await,

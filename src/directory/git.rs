@@ -8,7 +8,7 @@ use std::{
 use super::DirectoryProblem;
 
 /// Upper bound on the part that is read of a file that holds one path, in bytes.
-const LONGEST: u64 = 16 << 10;
+const MAX_PATH_FILE_BYTES: u64 = 16 << 10;
 
 /// Succeeds if `directory`, a real path, is in the worktree of a git repository: only there can what an agent does be
 /// seen and undone.
@@ -100,7 +100,7 @@ fn worktrees_of(git_dir: &Path) -> Vec<PathBuf> {
 
 /// A small regular file as text.
 fn read(path: &Path) -> Option<String> {
-    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
+    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MAX_PATH_FILE_BYTES);
     is_small.then(|| fs::read(path).ok()).flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 

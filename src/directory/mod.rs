@@ -36,7 +36,7 @@ use rustix::{
     process::fchdir,
 };
 
-use self::opening::OPENING;
+use self::opening::OPEN_FLAGS;
 #[cfg(target_os = "linux")]
 pub use self::rename_watch::RenameWatch;
 pub use self::{
@@ -60,7 +60,7 @@ impl Directory {
     ///
     /// Fails with [`DirectoryProblem`] when there is none, or when this user may not enter it.
     pub fn open(path: &Path) -> Result<Self, DirectoryProblem> {
-        let descriptor = open(path, OPENING, Mode::empty()).map_err(problem)?;
+        let descriptor = open(path, OPEN_FLAGS, Mode::empty()).map_err(problem)?;
         // Looking up its own `.` takes the permission to enter it.
         statat(&descriptor, ".", AtFlags::empty()).map_err(problem)?;
         let real_path = real_path(&descriptor, path).map_err(problem)?;
@@ -82,7 +82,7 @@ impl Directory {
     }
 
     /// Where it is now; nothing where it was removed or the operating system does not tell.
-    pub fn path_now(&self) -> Option<PathBuf> {
+    pub fn current_path(&self) -> Option<PathBuf> {
         let is_removed = fstat(&self.descriptor).is_ok_and(|facts| facts.st_nlink == 0);
         real_path(&self.descriptor, &self.real_path).ok().filter(|_| !is_removed)
     }
@@ -91,7 +91,7 @@ impl Directory {
     ///
     /// Fails when the kernel has no room for another watch.
     #[cfg(target_os = "linux")]
-    pub fn moves(&self) -> io::Result<RenameWatch> {
+    pub fn watch_renames(&self) -> io::Result<RenameWatch> {
         Ok(RenameWatch::of(&self.descriptor)?)
     }
 
@@ -99,9 +99,9 @@ impl Directory {
     ///
     /// The current directory belongs to all threads. Nothing else in a supervisor depends on it: every path that it uses is
     /// absolute.
-    pub fn as_current<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
+    pub fn with_current_dir<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
         let _alone = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = open(".", OPENING, Mode::empty())?;
+        let before = open(".", OPEN_FLAGS, Mode::empty())?;
         fchdir(&self.descriptor)?;
         let result = work();
         fchdir(&before)?;
@@ -180,7 +180,8 @@ mod tests {
         fs::rename(real.join("one"), real.join("moved")).expect("it is ours");
         symlink(real.join("two"), real.join("one")).expect("it is writable");
         assert!(!opened.is_at(&real.join("one")) && opened.is_at(&real.join("moved")));
-        let inside = opened.as_current(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
+        let inside =
+            opened.with_current_dir(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
         assert_eq!(inside, real.join("moved"));
     }
 
@@ -210,6 +211,6 @@ mod tests {
             assert_eq!(found, Err(DirectoryProblem::NotThere));
         }
         assert!(!opened.is_at(&real.join("gone")));
-        assert_eq!(opened.path_now(), None, "the kernel would say `gone (deleted)`");
+        assert_eq!(opened.current_path(), None, "the kernel would say `gone (deleted)`");
     }
 }

@@ -13,7 +13,7 @@ use rustix::{
     io::Result,
 };
 
-use super::opening::OPENING;
+use super::opening::OPEN_FLAGS;
 
 /// The renames of one directory and of those above it, from the moment at which this was made.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ impl RenameWatch {
             let link = format!("/proc/self/fd/{}", watched.as_raw_fd());
             inotify::add_watch(&inotify, link, inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF)
         };
-        let mut watched = openat(directory, ".", OPENING, Mode::empty())?;
+        let mut watched = openat(directory, ".", OPEN_FLAGS, Mode::empty())?;
         watch(&watched)?;
         // Above the root is the root again.
-        while let Ok(above) = openat(&watched, "..", OPENING, Mode::empty()) {
+        while let Ok(above) = openat(&watched, "..", OPEN_FLAGS, Mode::empty()) {
             let (here, there) = (fstat(&watched)?, fstat(&above)?);
             if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) {
                 break;

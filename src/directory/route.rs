@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Maximum number of symbolic links that Linux follows in one path. A loop ends here.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The way from an absolute path to the place that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Route {
             let place = route.end.join(&name);
             route.places.push(place.clone());
             match fs::read_link(&place) {
-                Ok(target) if links < MOST_LINKS => {
+                Ok(target) if links < MAX_LINKS => {
                     links += 1;
                     if target.is_absolute() {
                         route.end = PathBuf::from("/");
@@ -58,7 +58,7 @@ impl Route {
     }
 
     /// The last place on the way that is `directory` or below it. `directory` is a real path.
-    pub fn place_in(&self, directory: &Path) -> Option<&Path> {
+    pub fn path_in(&self, directory: &Path) -> Option<&Path> {
         let mut places = self.places.iter().map(PathBuf::as_path).chain([self.end()]);
         places.rfind(|place| place.starts_with(directory))
     }
@@ -116,10 +116,10 @@ mod tests {
             ("elsewhere", None),
         ] {
             let place = place.map(|place| real.join(place));
-            assert_eq!(route.place_in(&real.join(directory)), place.as_deref(), "{directory}");
+            assert_eq!(route.path_in(&real.join(directory)), place.as_deref(), "{directory}");
         }
         let through = Route::of(&real.join("a/b/../../c"));
-        assert_eq!(through.place_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");
+        assert_eq!(through.path_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(Route::of(&real.join("dangling/y")).end(), real.join("missing/x/y"));
         let around = Route::of(&real.join("here/y"));
         for link in ["here", "there"] {
-            assert!(around.place_in(&real.join(link)).is_some(), "{link}: {around:?}");
+            assert!(around.path_in(&real.join(link)).is_some(), "{link}: {around:?}");
         }
     }
 }

@@ -126,7 +126,7 @@ impl Exposure {
             let route = Route::of(&own);
             let exposed = |reach| Exposed { which, own: own.clone(), reach };
             let within = |area, root: &Path, end: &Path| {
-                let place = route.place_in(end)?;
+                let place = route.path_in(end)?;
                 let through = (!route.end().starts_with(end)).then(|| place.to_owned());
                 Some(exposed(Reach::Within { area, root: root.to_owned(), through }))
             };

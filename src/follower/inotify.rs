@@ -19,7 +19,7 @@ use tokio::{
 #[derive(Debug)]
 pub(super) struct Instance {
     state: Mutex<WatcherState>,
-    most: usize,
+    max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct WatcherState {
 struct RunningWatcher {
     events: Arc<OwnedFd>,
     targets: Arc<Mutex<WatchTargets>>,
-    passing_on: JoinHandle<()>,
+    forwarder: JoinHandle<()>,
 }
 
 /// The receivers of each watch. Several followers of one file share a watch.
@@ -50,15 +50,15 @@ pub(super) struct Registration {
 }
 
 impl Instance {
-    pub(super) fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), most }
+    pub(super) fn new(max: usize) -> Self {
+        Self { state: Mutex::default(), max }
     }
 
     /// Begins to pass on reports, unless that is done already.
     pub(super) fn begin(&self) {
         let mut state = locked(&self.state);
         // The runtime that it was begun on may have ended.
-        let is_running = state.running.as_ref().is_some_and(|running| !running.passing_on.is_finished());
+        let is_running = state.running.as_ref().is_some_and(|running| !running.forwarder.is_finished());
         if !is_running && !state.is_refused {
             state.running = RunningWatcher::begin();
             state.is_refused = state.running.is_none();
@@ -72,7 +72,7 @@ impl Instance {
             let running = state.running.as_ref()?;
             (Arc::clone(&running.events), Arc::clone(&running.targets))
         };
-        if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.most {
+        if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.max {
             return None;
         }
         // Removing the last name of a file is a change of its attributes.
@@ -84,7 +84,7 @@ impl Instance {
 
     #[cfg(test)]
     pub(super) fn refused() -> Self {
-        Self { state: Mutex::new(WatcherState { running: None, is_refused: true }), most: 1 }
+        Self { state: Mutex::new(WatcherState { running: None, is_refused: true }), max: 1 }
     }
 
     #[cfg(test)]
@@ -104,14 +104,14 @@ impl RunningWatcher {
         let (events, reports) =
             opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
         let targets = Arc::<Mutex<WatchTargets>>::default();
-        let passing_on = spawn(pass_on(reports, Arc::clone(&targets)));
-        Some(Self { events, targets, passing_on })
+        let forwarder = spawn(pass_on(reports, Arc::clone(&targets)));
+        Some(Self { events, targets, forwarder })
     }
 }
 
 impl Drop for RunningWatcher {
     fn drop(&mut self) {
-        self.passing_on.abort();
+        self.forwarder.abort();
     }
 }
 

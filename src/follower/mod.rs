@@ -48,13 +48,13 @@ use crate::{
 use watches::Watch;
 
 /// How often a timeline is looked at when nothing is reported.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Threads for reading timelines.
 static TIMELINES: Lane = Lane::new(16);
 
 /// How long a timeline may take to answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+const READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Follows one timeline.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Follower {
             Err(TryLockError::WouldBlock) => Ok(()),
             Err(TryLockError::Poisoned(state)) => state.into_inner().read(&watches, &watch),
         };
-        let read = TIMELINES.run(DEADLINE, read).await;
+        let read = TIMELINES.run(READ_DEADLINE, read).await;
         read.map_err(|problem| FollowError::TimedOut { path: self.path.clone(), problem })??;
         Ok(self.take())
     }
@@ -133,7 +133,7 @@ impl Follower {
     /// Returns when there may be new entries: at once after a write where those are reported, and after a second in any
     /// case.
     pub async fn changed(&self) {
-        let _ = timeout(LOOK, self.watch.reported()).await;
+        let _ = timeout(POLL_INTERVAL, self.watch.reported()).await;
     }
 
     /// Waits for new entries.

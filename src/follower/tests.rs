@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Longer than any test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 struct World {
     _dir: tempfile::TempDir,
@@ -46,7 +46,7 @@ fn write(writer: &mut TimelineWriter) {
 }
 
 async fn next(follower: &mut Follower) -> Vec<u64> {
-    let entries = timeout(PATIENCE, follower.next()).await.expect("something was written");
+    let entries = timeout(TEST_TIMEOUT, follower.next()).await.expect("something was written");
     entries.expect("it can be read").into_iter().map(|entry| entry.seq).collect()
 }
 
@@ -83,7 +83,7 @@ async fn writes_are_still_reported_after_the_middle_was_removed() {
     assert_eq!(read(&mut follower).await, Some(vec![]));
     let reported = |follower: &Follower| {
         let watch = follower.watch.clone();
-        async move { timeout(PATIENCE, watch.reported()).await.expect("a write is reported") }
+        async move { timeout(TEST_TIMEOUT, watch.reported()).await.expect("a write is reported") }
     };
     write(&mut writer);
     reported(&follower).await;
@@ -125,7 +125,7 @@ async fn timelines_beyond_the_watch_limit_are_polled() {
     assert_eq!(read(&mut same).await, Some(vec![1]));
     drop(followers);
     write(&mut writers[0]);
-    timeout(PATIENCE, same.watch.reported()).await.expect("another follower of the same file is still told");
+    timeout(TEST_TIMEOUT, same.watch.reported()).await.expect("another follower of the same file is still told");
 }
 
 #[cfg(target_os = "linux")]
@@ -184,7 +184,7 @@ async fn entries_read_for_an_abandoned_call_are_returned_by_the_next() {
         // It is dropped after it was polled once, with the thread at work, unless the thread was faster.
         let mut seen = read(&mut follower).now_or_never().flatten().unwrap_or_default();
         let began = Instant::now();
-        while seen.is_empty() && began.elapsed() < PATIENCE {
+        while seen.is_empty() && began.elapsed() < TEST_TIMEOUT {
             seen = read(&mut follower).await.unwrap_or_default();
         }
         assert_eq!(seen, [seq]);
@@ -212,7 +212,7 @@ async fn assert_every_entry_is_returned_once(watches: Watches) {
     });
     let (mut seen, began) = (Vec::new(), Instant::now());
     while seen.len() < COUNT as usize {
-        assert!(began.elapsed() < PATIENCE, "{} entries were seen", seen.len());
+        assert!(began.elapsed() < TEST_TIMEOUT, "{} entries were seen", seen.len());
         seen.extend(next(&mut follower).await);
     }
     writing.join().expect("it writes");

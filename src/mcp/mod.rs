@@ -117,7 +117,7 @@ fn keep_books(office: &Office) -> Option<JoinHandle<()>> {
     match office {
         Office::Open(broker) => {
             let broker = broker.clone();
-            Some(tokio::spawn(async move { broker.keep_house().await }))
+            Some(tokio::spawn(async move { broker.run_maintenance().await }))
         }
         Office::Closed(_) => None,
     }

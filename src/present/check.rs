@@ -84,7 +84,7 @@ pub(crate) fn limit(most: usize) -> Message {
 
 /// The rules of retention, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
-    let rules = retention.told().into_iter().enumerate();
+    let rules = retention.describe().into_iter().enumerate();
     rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn ceiling<'a>(
         is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
     let timeout =
         is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
-    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+    ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
 }
 
 /// An installed backend.

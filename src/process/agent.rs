@@ -72,7 +72,7 @@ impl RunningAgent {
             .stderr(Stdio::piped())
             .process_group(0);
         // By its descriptor: a path could lead elsewhere by now.
-        let mut child = command.directory.as_current(|| program.spawn()).flatten().map_err(SpawnError)?;
+        let mut child = command.directory.with_current_dir(|| program.spawn()).flatten().map_err(SpawnError)?;
         let pid = child.id().expect("a child that was not waited for has a pid");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -93,12 +93,12 @@ impl RunningAgent {
 /// As much as an agent can print while we are busy: 256 KiB, where Linux has 64 KiB. With more in each read, the two of
 /// us wait for each other less.
 #[cfg(target_os = "linux")]
-const PIPE: usize = 256 << 10;
+const PIPE_BYTES: usize = 256 << 10;
 
 #[cfg(target_os = "linux")]
 fn widen(pipe: impl std::os::fd::AsFd) {
     // A user whose pipes hold too much already is refused, and has the usual size.
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 /// How long what is left may go on once the server has ended. `docker stop` kills everything after 10 seconds.
-const REST: Duration = Duration::from_secs(8);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Runs this program again with the same arguments if it is process 1, and returns its exit code when all is over. `None`
 /// when it is not process 1, or could not be run again: then it can go on by itself.
@@ -58,7 +58,7 @@ fn run() -> io::Result<ExitCode> {
             let is_alone = reap(|pid, status| {
                 if pid == server {
                     code = Some(exit_code(status));
-                    rest = Instant::now() + REST;
+                    rest = Instant::now() + SHUTDOWN_TIMEOUT;
                 }
             });
             if let Some(code) = code.filter(|_| is_alone || Instant::now() >= rest) {

@@ -5,22 +5,22 @@ use std::{io, mem};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The longest line held in memory: 8 MiB. A longer one is passed on in parts.
-pub const HELD: usize = 8 << 20;
+pub const MAX_LINE_BYTES: usize = 8 << 20;
 
 /// As much as is read at once, at least: what a pipe of an agent holds.
-const READ: usize = 256 << 10;
+const READ_BYTES: usize = 256 << 10;
 
 /// As much of the beginning of a longer line as is kept for the session.
-const HEAD: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// How much of a stream is in memory at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LineLimits {
-    /// [`HELD`].
+    /// [`MAX_LINE_BYTES`].
     pub(crate) held: usize,
-    /// [`HEAD`].
+    /// [`MAX_HEAD_BYTES`].
     pub(crate) head: usize,
-    /// [`READ`].
+    /// [`READ_BYTES`].
     pub(crate) read: usize,
 }
 
@@ -49,7 +49,7 @@ enum Unterminated {
     Cut,
 }
 
-/// A line longer than [`HELD`], of which parts were passed on already.
+/// A line longer than [`MAX_LINE_BYTES`], of which parts were passed on already.
 #[derive(Debug)]
 struct LongLine {
     head: Vec<u8>,
@@ -77,7 +77,7 @@ pub enum LineChunk<'a> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader of `from`.
     pub fn new(from: R) -> Self {
-        Self::with_limits(from, LineLimits { held: HELD, head: HEAD, read: READ })
+        Self::with_limits(from, LineLimits { held: MAX_LINE_BYTES, head: MAX_HEAD_BYTES, read: READ_BYTES })
     }
 
     /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
@@ -211,7 +211,7 @@ mod tests {
                     LineChunk::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
                     LineChunk::LongStart(part) | LineChunk::LongPart(part) => long += part.len(),
                     LineChunk::LongEnd { head, length } => {
-                        assert_eq!((long as u64, head.len()), (length, HEAD));
+                        assert_eq!((long as u64, head.len()), (length, MAX_HEAD_BYTES));
                         pieces.push(format!("<{length}>"));
                     }
                 }
@@ -231,17 +231,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_too_long_for_memory_is_returned_in_parts() {
-        let mut input = vec![b'x'; HELD + 100_000];
+        let mut input = vec![b'x'; MAX_LINE_BYTES + 100_000];
         input.extend_from_slice(b"\nnext\n");
-        assert_eq!(pieces_of(&input).await, [format!("<{}>", HELD + 100_000), "next".into()]);
-        assert_eq!(pieces_of(&input[..HELD + 5]).await, [format!("<{}>", HELD + 5)]);
+        assert_eq!(pieces_of(&input).await, [format!("<{}>", MAX_LINE_BYTES + 100_000), "next".into()]);
+        assert_eq!(pieces_of(&input[..MAX_LINE_BYTES + 5]).await, [format!("<{}>", MAX_LINE_BYTES + 5)]);
     }
 
     #[tokio::test]
     async fn a_line_of_the_maximum_length_is_returned_at_once() {
-        let mut input = vec![b'x'; HELD - 1];
+        let mut input = vec![b'x'; MAX_LINE_BYTES - 1];
         input.push(b'\n');
-        assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..HELD - 1]).into_owned()]);
+        assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..MAX_LINE_BYTES - 1]).into_owned()]);
     }
 
     #[tokio::test]
@@ -269,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_released_after_a_long_line() {
-        let mut input = vec![b'x'; HELD + 1];
+        let mut input = vec![b'x'; MAX_LINE_BYTES + 1];
         input.push(b'\n');
         let mut reader = LineReader::new(&input[..]);
         while reader.fill().await.expect("memory can be read") > 0 {

@@ -25,14 +25,14 @@ pub use identity::{boot_id, identity_of, is_alive};
 pub use init::as_first_process;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::LineLimits;
-pub use lines::{HELD, LineChunk, LineReader};
+pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use signals::reset_signals;
 pub use system::{NoProc, check_proc};
 pub use tree::{
     Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
-    parent_group, sweep_groups,
+    parent_cgroup, sweep_cgroups,
 };
 
 /// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts

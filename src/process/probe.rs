@@ -31,10 +31,10 @@ use crate::task::TaskId;
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// As much as is read of an answer, from stdout and from stderr: 1 MiB each.
-const MOST: u64 = 1 << 20;
+const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
 /// How long output is read for after the program has ended: something that it started may hold its pipes.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns what it said.
 ///
@@ -79,7 +79,7 @@ pub async fn probe(
         let status = ended.await;
         processes.stop(&child).await;
         if status.is_ok() && !is_read {
-            let _ = timeout(DRAIN, reading).await;
+            let _ = timeout(DRAIN_TIMEOUT, reading).await;
         }
         status
     };
@@ -122,17 +122,17 @@ impl ProbeProcesses {
     async fn stop(mut self, child: &Child) {
         self.is_reaped = child.id().is_none();
         self.are_stopped = true;
-        self.stop_group();
+        self.stop_process_group();
         let id = self.id.clone();
         let _ = spawn_blocking(move || kill_left_behind(&id, None, None)).await;
     }
 
     /// While a process group has members, no process gets its number. So if the leader was waited for and a process with its
     /// number is there, it is another one.
-    fn stop_group(&self) {
+    fn stop_process_group(&self) {
         let is_ours = |leader: &u32| !self.is_reaped || identity_of(*leader).is_none();
         if let Some(leader) = self.leader.filter(is_ours) {
-            tree::kill_group(leader);
+            tree::kill_leader_group(leader);
         }
     }
 }
@@ -140,7 +140,7 @@ impl ProbeProcesses {
 impl Drop for ProbeProcesses {
     fn drop(&mut self) {
         if !self.are_stopped {
-            self.stop_group();
+            self.stop_process_group();
             let id = self.id.clone();
             let _ = thread::Builder::new().spawn(move || kill_left_behind(&id, None, None));
         }
@@ -150,7 +150,7 @@ impl Drop for ProbeProcesses {
 /// What was read before an error is all there is to understand.
 async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     if let Some(stream) = stream {
-        let _ = stream.take(MOST).read_to_end(into).await;
+        let _ = stream.take(MAX_ANSWER_BYTES).read_to_end(into).await;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each encoder decides for itself which characters it escapes, and whether it writes hex digits in lower or upper case. The
 //! styles below are those of common encoders; a text that mixes them within one secret is not recognized. Most secrets are
-//! made of characters that nobody escapes, and have one form. No secret has more than `MOST`.
+//! made of characters that nobody escapes, and have one form. No secret has more than `MAX_FORMS`.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// Upper bound on the number of forms of one secret.
 #[cfg(test)]
-pub(super) const MOST: usize = 1 + 2 * (PERCENT.len() + JSON.len());
+pub(super) const MAX_FORMS: usize = 1 + 2 * (PERCENT.len() + JSON.len());
 
 /// A style of percent-encoding: what is escaped, and what a space becomes.
 struct Percent {
@@ -153,7 +153,7 @@ mod tests {
         for form in written {
             assert!(forms.contains(form.as_bytes()), "{form} is no form of {secret:?}");
         }
-        assert!(forms.len() <= MOST);
+        assert!(forms.len() <= MAX_FORMS);
     }
 
     #[test]
@@ -213,6 +213,6 @@ mod tests {
     fn no_secret_has_more_forms_than_there_are_styles() {
         let all: String = (0..=0x7f).map(char::from).chain("äöü€😀\u{2028}".chars()).collect();
         let count = forms(all.as_bytes()).len();
-        assert!(count > 20 && count <= MOST, "{count}");
+        assert!(count > 20 && count <= MAX_FORMS, "{count}");
     }
 }

@@ -3,7 +3,7 @@
 //! Names are guessed at, in favour of secrecy: a word too much that is redacted is a nuisance, a key too much that is
 //! written is a leak. These values are not looked for:
 //!
-//! - fewer than [`SHORTEST`] bytes, a setting such as `disabled`, and the path of a file that exists;
+//! - fewer than [`MIN_SECRET_BYTES`] bytes, a setting such as `disabled`, and the path of a file that exists;
 //! - what a variable says openly whose name ends in `USER` or `DB`, such as `POSTGRES_USER`;
 //! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **unless** they stand beside the name
 //!   of their variable, as in `POSTGRES_PASSWORD=postgres`. Everyday words are found everywhere, and an answer without
@@ -19,21 +19,21 @@ use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path
 use super::forms::forms;
 
 /// The least bytes of a value that is looked for: shorter ones stand in many texts by chance.
-const SHORTEST: usize = 8;
+const MIN_SECRET_BYTES: usize = 8;
 
 /// Words at the end of names whose values are no secret, and make the same value elsewhere none.
-const OPEN: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
+const PUBLIC_SUFFIXES: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
 
 /// Maximum length of a lower-case word, and number of such words, in a value that is no secret by itself.
-const WORD: usize = 15;
-const FEW: usize = 3;
+const MAX_WORD_BYTES: usize = 15;
+const MAX_WORDS: usize = 3;
 
 /// Separators between a variable's name and its value, in `env`, shell, YAML, JSON, and JSON inside JSON.
-const BESIDE: [&str; 11] =
+const NAME_SEPARATORS: [&str; 11] =
     ["=", "=\"", "='", "=\\\"", ": ", ": \"", ": '", "\":\"", "\": \"", "\\\":\\\"", "\\\": \\\""];
 
 /// Words that make a name secret where they stand alone between separators.
-const WORDS: [&str; 24] = [
+const SECRET_WORDS: [&str; 24] = [
     "KEY",
     "KEYS",
     "PASS",
@@ -61,7 +61,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// Words that make a name secret also at the end of a longer one, as in `GITHUBTOKEN`.
-const ENDINGS: [&str; 11] = [
+const SECRET_SUFFIXES: [&str; 11] = [
     "TOKEN",
     "SECRET",
     "PASSWORD",
@@ -76,11 +76,11 @@ const ENDINGS: [&str; 11] = [
 ];
 
 /// Last words of names that tell where a secret is, and not what it is.
-const PLACES: [&str; 13] =
+const LOCATION_WORDS: [&str; 13] =
     ["FILE", "FILES", "PATH", "PATHS", "SOCK", "SOCKET", "DIR", "DIRECTORY", "HOME", "URL", "URI", "ENDPOINT", "HOST"];
 
 /// Values that are settings, whatever their variable is called.
-const EVERYDAY: [&str; 14] = [
+const COMMON_VALUES: [&str; 14] = [
     "disabled",
     "enabled",
     "required",
@@ -121,7 +121,7 @@ impl Secret {
         let replacement = format!("[redacted:{}]", shown(variable));
         match place {
             MatchContext::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
-            MatchContext::NextToName => BESIDE
+            MatchContext::NextToName => NAME_SEPARATORS
                 .into_iter()
                 .map(|between| {
                     let before = format!("{variable}{between}");
@@ -138,8 +138,9 @@ pub(super) fn secrets(variables: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> V
         let (name, value) = (name.as_ref().to_string_lossy(), value.as_ref().as_bytes().trim_ascii());
         (name, value)
     });
-    let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= SHORTEST).collect();
-    let open: BTreeSet<_> = variables.iter().filter(|(name, _)| is_open(name)).map(|(_, value)| *value).collect();
+    let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= MIN_SECRET_BYTES).collect();
+    let open: BTreeSet<_> =
+        variables.iter().filter(|(name, _)| is_public_name(name)).map(|(_, value)| *value).collect();
     let secrets = variables.iter().flat_map(|(name, value)| secrets_of(name, value));
     secrets.filter(|secret| !open.contains(&*secret.value)).collect()
 }
@@ -160,7 +161,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
         let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
     }
-    parts.retain(|part| part.len() >= SHORTEST && !is_common(part));
+    parts.retain(|part| part.len() >= MIN_SECRET_BYTES && !is_common(part));
     [value].into_iter().chain(parts).map(|part| secret(part, MatchContext::Anywhere)).collect()
 }
 
@@ -171,8 +172,8 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// Whether the value of this variable is told to everyone.
-fn is_open(name: &str) -> bool {
-    words(name).last().is_some_and(|last| OPEN.contains(&last.as_str()))
+fn is_public_name(name: &str) -> bool {
+    words(name).last().is_some_and(|last| PUBLIC_SUFFIXES.contains(&last.as_str()))
 }
 
 /// Whether the value stands in many texts that do not give it away.
@@ -185,21 +186,22 @@ fn is_common(value: &[u8]) -> bool {
 /// Whether the value is a few lower-case words that stand in many texts.
 fn is_few_words(value: &[u8]) -> bool {
     let words = value.split(|byte| b"-_./: ".contains(byte)).filter(|word| !word.is_empty());
-    let is_word = |word: &[u8]| word.len() <= WORD && word.iter().all(u8::is_ascii_lowercase);
-    words.clone().all(is_word) && (1..=FEW).contains(&words.count())
+    let is_word = |word: &[u8]| word.len() <= MAX_WORD_BYTES && word.iter().all(u8::is_ascii_lowercase);
+    words.clone().all(is_word) && (1..=MAX_WORDS).contains(&words.count())
 }
 
 fn is_secret(name: &str, value: &[u8]) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let is_secret_word = |word: &&str| WORDS.contains(word) || ENDINGS.iter().any(|ending| word.ends_with(ending));
+    let is_secret_word =
+        |word: &&str| SECRET_WORDS.contains(word) || SECRET_SUFFIXES.iter().any(|ending| word.ends_with(ending));
     // Not `PWD`, and not `OLDPWD`: those are directories.
     let has_password = words.len() > 1 && words.last() == Some(&"PWD");
-    if is_open(name) || !(words.iter().any(is_secret_word) || has_password) {
+    if is_public_name(name) || !(words.iter().any(is_secret_word) || has_password) {
         return false;
     }
-    let is_place = words.last().is_some_and(|last| PLACES.contains(last)) && !words.contains(&"WEBHOOK");
-    let is_harmless = is_everyday(value) || is_file(value) || is_place && is_location(value);
+    let is_place = words.last().is_some_and(|last| LOCATION_WORDS.contains(last)) && !words.contains(&"WEBHOOK");
+    let is_harmless = is_common_value(value) || is_file(value) || is_place && is_location(value);
     !is_harmless
 }
 
@@ -210,8 +212,8 @@ fn is_location(value: &[u8]) -> bool {
 }
 
 /// Whether the value is a word that is no secret.
-fn is_everyday(value: &[u8]) -> bool {
-    EVERYDAY.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+fn is_common_value(value: &[u8]) -> bool {
+    COMMON_VALUES.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Whether the value names a file that is there.

@@ -44,7 +44,7 @@ fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawVal
 
 /// The entries of an archived index; none of one that cannot be read.
 fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
-    let content = files::read(&layout.data.join(name), files::LARGE).unwrap_or_default();
+    let content = files::read(&layout.data.join(name), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
     serde_json::from_slice(&content).unwrap_or_default()
 }
 

@@ -38,9 +38,9 @@ pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
     Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
 }
 
-/// Keeps the newest `most` of the tasks that have ended, and every other. Returns those that fell out.
-pub(super) fn bound(entries: &mut IndexEntries<'_>, most: usize) -> Vec<TaskId> {
-    if entries.len() <= most {
+/// Keeps the newest `max` of the tasks that have ended, and every other. Returns those that fell out.
+pub(super) fn bound(entries: &mut IndexEntries<'_>, max: usize) -> Vec<TaskId> {
+    if entries.len() <= max {
         return Vec::new();
     }
     let mut ended: Vec<(DateTime<Utc>, String)> = entries
@@ -51,7 +51,7 @@ pub(super) fn bound(entries: &mut IndexEntries<'_>, most: usize) -> Vec<TaskId> 
         })
         .collect();
     ended.sort_by(|a, b| b.cmp(a));
-    let dropped: Vec<_> = ended.drain(most.min(ended.len())..).map(|(_, id)| id).collect();
+    let dropped: Vec<_> = ended.drain(max.min(ended.len())..).map(|(_, id)| id).collect();
     for id in &dropped {
         entries.remove(id);
     }

@@ -14,24 +14,24 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{StoreError, aside::set_aside, fault, if_there};
+use super::{StoreError, aside::set_aside, fault, if_exists};
 
 /// What every open of ours adds: no link as the last part of the path, no waiting for the other end of a pipe.
-fn careful() -> i32 {
+fn open_flags() -> i32 {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     i32::try_from(flags.bits()).expect("flags of open are small numbers")
 }
 
 /// Opens a file to read it. Fails with [`ErrorKind::InvalidData`] for anything but a file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    regular(OpenOptions::new().read(true).custom_flags(careful()).open(path)?)
+    regular(OpenOptions::new().read(true).custom_flags(open_flags()).open(path)?)
 }
 
 /// The size limit of a small file, such as those in a run directory, in bytes.
-pub(super) const SMALL: u64 = 1 << 20;
+pub(super) const MAX_SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// The size limit of a record, and of a file with an entry for each task, in bytes.
-pub(super) const LARGE: u64 = 256 << 20;
+pub(super) const MAX_LARGE_FILE_BYTES: u64 = 256 << 20;
 
 /// The whole content of a file. Fails with [`ErrorKind::FileTooLarge`] for one that has more than `limit` bytes, before any
 /// of it is in memory.
@@ -53,8 +53,8 @@ pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
 
 fn size(bytes: u64) -> String {
     match bytes {
-        0..SMALL => format!("{} KiB", bytes >> 10),
-        SMALL.. => format!("{} MiB", bytes >> 20),
+        0..MAX_SMALL_FILE_BYTES => format!("{} KiB", bytes >> 10),
+        MAX_SMALL_FILE_BYTES.. => format!("{} MiB", bytes >> 20),
     }
 }
 
@@ -97,13 +97,13 @@ pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     fault::point("remove")?;
-    if_there(fs::remove_file(path)).map(drop)
+    if_exists(fs::remove_file(path)).map(drop)
 }
 
 /// Removes an empty directory, if it is there.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     fault::point("rmdir")?;
-    if_there(fs::remove_dir(path)).map(drop)
+    if_exists(fs::remove_dir(path)).map(drop)
 }
 
 /// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
@@ -132,7 +132,7 @@ pub(super) fn lock(path: &Path, patience: Duration) -> Result<Option<File>, Stor
 
 fn private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     fault::point("open")?;
-    let file = regular(how.mode(0o600).custom_flags(careful()).open(path)?)?;
+    let file = regular(how.mode(0o600).custom_flags(open_flags()).open(path)?)?;
     make_private(&file)?;
     Ok(file)
 }
@@ -236,10 +236,10 @@ mod tests {
         let dir = dir();
         let path = dir.path().join("file");
         fs::write(&path, vec![b'x'; 1 << 20]).expect("it is writable");
-        assert_eq!(read(&path, SMALL).expect("it is small enough").len(), 1 << 20);
+        assert_eq!(read(&path, MAX_SMALL_FILE_BYTES).expect("it is small enough").len(), 1 << 20);
         // A sparse file: far more than the machine may have memory for.
         File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
-        for (limit, words) in [(4 << 10, "4 KiB"), (SMALL, "1 MiB"), (LARGE, "256 MiB")] {
+        for (limit, words) in [(4 << 10, "4 KiB"), (MAX_SMALL_FILE_BYTES, "1 MiB"), (MAX_LARGE_FILE_BYTES, "256 MiB")] {
             let error = read(&path, limit).expect_err("it is too large");
             assert!(is_foreign(&error) && error.to_string().contains(words), "{error}");
         }

@@ -29,8 +29,8 @@ use super::{
     catalog::Catalog,
     delta::{IndexDelta, IndexesError},
     entries::{IndexEntries, IndexEntryHead, bound, parse},
-    entry::{CUT, entry},
-    error::{StoreError, if_there},
+    entry::{MAX_TEXT_CHARS, entry},
+    error::{StoreError, if_exists},
     fault, files,
     layout::Layout,
     notices::{Damage, Notices},
@@ -40,10 +40,10 @@ use crate::task::{IndexLimits, RECORD_FORMAT, TaskId, TaskRecord};
 
 /// How long to wait for the lock. A holder that takes longer is probably suspended; the writer then continues without the
 /// index.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Size of the write buffer, in bytes.
-const BLOCK: usize = 64 << 10;
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
 /// The news for the catalog after `tasks.json` was replaced.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Index {
         limits: IndexLimits,
         catalog: Option<&Catalog>,
     ) -> Result<IndexUpdate, StoreError> {
-        let Some(_lock) = self.lock(LOCK_PATIENCE)? else {
+        let Some(_lock) = self.lock(LOCK_TIMEOUT)? else {
             self.mark_dirty()?;
             self.notices.add(
                 "tasks.json is locked by a process that does not let go; for other programs it is out of date for now",
@@ -101,10 +101,10 @@ impl Index {
         catalog: Option<&Catalog>,
     ) -> Result<IndexUpdate, StoreError> {
         // A mark that is made from now on is for the next writer: it may be about a record that we do not see yet.
-        let (dirty, mending) = (self.layout.index_dirty(), self.layout.index_mending());
+        let (dirty, repairing) = (self.layout.index_dirty(), self.layout.index_repairing());
         if dirty.symlink_metadata().is_ok() {
-            fault::point("mend").map_err(StoreError::at("write", &mending))?;
-            files::mark(&mending)?;
+            fault::point("mend").map_err(StoreError::at("write", &repairing))?;
+            files::mark(&repairing)?;
             files::unmark(&dirty)?;
         }
         let before = self.edition()?;
@@ -113,7 +113,7 @@ impl Index {
         if content.is_some() && on_disk.is_none() {
             self.set_aside()?;
         }
-        let lacks = on_disk.is_none() || mending.exists();
+        let lacks = on_disk.is_none() || repairing.exists();
         let mut entries = on_disk.unwrap_or_default();
         let archive = self.archive_the_original(&mut entries)?;
         if lacks {
@@ -128,7 +128,7 @@ impl Index {
         // Durable it need not be. Its task's run directory is removed later, so that a power cut that takes the new index
         // leaves the directory too, and the next server indexes the task again; and a torn index is rebuilt.
         self.write(&entries)?;
-        files::unmark(&mending)?;
+        files::unmark(&repairing)?;
         let archive = archive.filter(|_| delta.is_some());
         Ok(IndexUpdate { edition: Some(self.edition()?), delta: delta.unwrap_or_default(), archive, dropped })
     }
@@ -136,7 +136,7 @@ impl Index {
     /// Names the file that there is now: each replacement has another edition, and no file at all is one too.
     pub(super) fn edition(&self) -> Result<String, StoreError> {
         let path = self.layout.index();
-        let found = if_there(path.symlink_metadata()).map_err(StoreError::at("look at", path))?;
+        let found = if_exists(path.symlink_metadata()).map_err(StoreError::at("look at", path))?;
         Ok(found.map_or_else(String::new, |found| {
             format!("{}-{}-{}.{:09}", found.ino(), found.len(), found.mtime(), found.mtime_nsec())
         }))
@@ -161,7 +161,7 @@ impl Index {
 
     fn write(&self, entries: &IndexEntries<'_>) -> Result<(), StoreError> {
         replace_by(&self.layout.index(), Durability::Volatile, |file| {
-            let mut file = BufWriter::with_capacity(BLOCK, file);
+            let mut file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
             serde_json::to_writer(&mut file, entries)?;
             file.flush()
         })
@@ -169,7 +169,7 @@ impl Index {
 
     /// Takes tasks out of the index whose records are gone. `None`: the lock cannot be had in time, and they stay.
     pub(super) fn remove(&self, ids: &[TaskId], catalog: Option<&Catalog>) -> Result<Option<IndexUpdate>, StoreError> {
-        let Some(_lock) = self.lock(LOCK_PATIENCE)? else { return Ok(None) };
+        let Some(_lock) = self.lock(LOCK_TIMEOUT)? else { return Ok(None) };
         let before = self.edition()?;
         // A damaged index is rebuilt from the records, and so without them.
         let content = self.read()?.unwrap_or_default();
@@ -196,7 +196,7 @@ impl Index {
 
     /// Whether the records have something that the index lacks, as a writer noted that could not write it.
     pub(super) fn is_dirty(&self) -> bool {
-        self.layout.index_dirty().exists() || self.layout.index_mending().exists()
+        self.layout.index_dirty().exists() || self.layout.index_repairing().exists()
     }
 
     /// All tasks that the records have, or that the index has and the records lack: what can be listed without the catalog.
@@ -207,7 +207,7 @@ impl Index {
             self.notices.report(Damage::Index);
         }
         let mut entries = known.flatten().unwrap_or_default();
-        entries.extend(self.rebuilt(CUT)?);
+        entries.extend(self.rebuilt(MAX_TEXT_CHARS)?);
         let records = entries.into_iter().filter_map(|(id, raw)| archive::understand(&id, &raw));
         Ok(records.map(|record| (record.id.clone(), record)).collect())
     }
@@ -239,7 +239,7 @@ impl Index {
 
     /// The file as it is; `None` when there is none.
     fn read(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        records::read_as_it_is(&self.layout.index())
+        records::read_raw(&self.layout.index())
     }
 
     /// Sets a damaged index aside, unless another process holds its lock and is about to. Only under the lock is it certain
@@ -293,13 +293,16 @@ impl Index {
             return Ok(None);
         }
         let archive = self.layout.archive(Utc::now());
-        let content =
-            files::read(&self.layout.index(), files::LARGE).map_err(StoreError::at("read", self.layout.index()))?;
+        let content = files::read(&self.layout.index(), files::MAX_LARGE_FILE_BYTES)
+            .map_err(StoreError::at("read", self.layout.index()))?;
         replace(&archive, &content, Durability::Durable)?;
         entries.retain(|id, raw| {
             if original(raw) {
                 let Some(record) = archive::understand(id, raw) else { return false };
-                *raw = Cow::Owned(entry(&TaskRecord { format: RECORD_FORMAT, from_original: true, ..record }, CUT));
+                *raw = Cow::Owned(entry(
+                    &TaskRecord { format: RECORD_FORMAT, from_original: true, ..record },
+                    MAX_TEXT_CHARS,
+                ));
             }
             true
         });

@@ -11,7 +11,7 @@ use super::{
     archive,
     catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, rebuild},
     delta::IndexesError,
-    entry::{CUT, row},
+    entry::{MAX_TEXT_CHARS, row},
     error::StoreError,
     index::{Index, IndexUpdate},
     lag::{Lag, LagFinder},
@@ -23,7 +23,7 @@ use super::{
 use crate::task::{IndexLimits, TaskId, TaskRecord};
 
 /// How often the names of all records are compared with the catalog.
-const BETWEEN_SWEEPS: TimeDelta = TimeDelta::hours(1);
+const SWEEP_INTERVAL: TimeDelta = TimeDelta::hours(1);
 
 /// The lists of one data directory.
 #[derive(Debug, Clone)]
@@ -103,8 +103,8 @@ impl Indexes {
 
     fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         let known = catalog.sources()?;
-        let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= BETWEEN_SWEEPS);
-        let mut lag = self.look(&catalog).everything(sweeps)?;
+        let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= SWEEP_INTERVAL);
+        let mut lag = self.lag_finder(&catalog).find_all(sweeps)?;
         if sweeps {
             lag.sources.swept_at = Some(now);
         }
@@ -149,7 +149,7 @@ impl Indexes {
         };
         let first = catalog.and_then(|catalog| {
             let lag = match edition {
-                Some(edition) => self.look(&catalog).beyond_the_index(edition, delta, archive, false),
+                Some(edition) => self.lag_finder(&catalog).find_beyond_index(edition, delta, archive, false),
                 None => Ok(Lag::default()),
             };
             attempt(catalog, lag.map_err(of_catalog)?)
@@ -168,7 +168,7 @@ impl Indexes {
     fn store(&self, catalog: &mut Catalog, mut rows: Vec<Row>, lag: Lag) -> Result<(), CatalogError> {
         let mut repositories = Repositories::default();
         for record in lag.records.values() {
-            rows.push(self.row_of(catalog, record, CUT, &mut repositories));
+            rows.push(self.row_of(catalog, record, MAX_TEXT_CHARS, &mut repositories));
         }
         let is_current = || self.newest.edition().ok() == lag.sources.edition;
         catalog.store(&rows, &lag.sources, is_current)
@@ -189,7 +189,7 @@ impl Indexes {
         let find = |id: &TaskId| {
             let own = records::own(&self.layout, id).ok().flatten();
             let record = own.or_else(|| self.newest.entry(id).ok().flatten())?;
-            Some(row(&record, CUT, &mut repositories))
+            Some(row(&record, MAX_TEXT_CHARS, &mut repositories))
         };
         catalog.catch_up(&self.layout.catalog_pending(), find).map(drop)
     }
@@ -208,7 +208,7 @@ impl Indexes {
         let entries = iter::once_with(|| self.newest.entries().unwrap_or_default()).flatten();
         let archived = iter::once_with(|| archive::all_archived(&self.layout)).flatten();
         let mut count = 0;
-        let rows = own.chain(entries).chain(archived).map(|record| row(&record, CUT, &mut repositories));
+        let rows = own.chain(entries).chain(archived).map(|record| row(&record, MAX_TEXT_CHARS, &mut repositories));
         let mut rebuilt = rebuild(&path, &lock, check, rows.inspect(|_| count += 1))?;
         if rebuilt.is_new {
             let is_current = || self.newest.edition().ok() == sources.edition;
@@ -235,7 +235,7 @@ impl Indexes {
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
     }
 
-    fn look<'a>(&'a self, catalog: &'a Catalog) -> LagFinder<'a> {
+    fn lag_finder<'a>(&'a self, catalog: &'a Catalog) -> LagFinder<'a> {
         LagFinder { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
     }
 }

@@ -27,7 +27,7 @@ use super::{
     archive,
     catalog::{Catalog, CatalogSources, marked},
     delta::{IndexDelta, IndexesError},
-    error::{StoreError, if_there},
+    error::{StoreError, if_exists},
     index::Index,
     layout::Layout,
     notices::Notices,
@@ -36,7 +36,7 @@ use super::{
 use crate::task::{TaskId, TaskRecord};
 
 /// How many records are compared in one question to the catalog.
-const AT_ONCE: usize = 1_000;
+const RECORDS_PER_QUERY: usize = 1_000;
 
 /// Changes that the catalog lacks.
 #[derive(Debug, Default)]
@@ -58,21 +58,21 @@ pub(super) struct LagFinder<'a> {
 
 impl LagFinder<'_> {
     /// All of them. `sweeps`: compare the names of all records in any case.
-    pub(super) fn everything(&self, sweeps: bool) -> Result<Lag, IndexesError> {
+    pub(super) fn find_all(&self, sweeps: bool) -> Result<Lag, IndexesError> {
         // The marks first: a task that is caught up on in the meantime is then in the catalog.
         let mut ids = marked(&self.layout.catalog_pending())?;
         let open: Vec<_> = self.open_tasks()?;
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
         ids.extend(self.catalog.running()?);
         let (edition, delta) = self.index.delta(self.catalog)?;
-        let mut lag = self.beyond_the_index(edition, delta, None, sweeps)?;
+        let mut lag = self.find_beyond_index(edition, delta, None, sweeps)?;
         self.read(ids, &mut lag)?;
         Ok(lag)
     }
 
     /// Those that are known beyond the catalog after `tasks.json` was looked at: its news, tasks that it may have dropped,
     /// and archives. `archive` has nothing that `tasks.json` did not have.
-    pub(super) fn beyond_the_index(
+    pub(super) fn find_beyond_index(
         &self,
         edition: String,
         delta: IndexDelta,
@@ -117,7 +117,7 @@ impl LagFinder<'_> {
     /// The tasks with a run directory.
     fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();
-        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
         let ids = names.into_iter().flatten().flatten();
         Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
     }
@@ -128,7 +128,7 @@ impl LagFinder<'_> {
         let mut some = Vec::new();
         for id in records::all(self.layout)? {
             some.push(id);
-            if some.len() == AT_ONCE {
+            if some.len() == RECORDS_PER_QUERY {
                 unknown.extend(self.catalog.behind(some.iter().map(|id| (id, false)))?);
                 some.clear();
             }

@@ -68,4 +68,4 @@ pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use upkeep::Upkeep;
 
-use error::if_there;
+use error::if_exists;

@@ -44,17 +44,17 @@ use crate::task::{TaskId, TaskRecord};
 const FORMAT: u32 = 2;
 
 /// How many sessions are remembered. The one whose last sign of life is oldest is forgotten first.
-const REMEMBERED: usize = 200;
+const MAX_SESSIONS: usize = 200;
 
 /// Maximum length of a session's name, in characters.
-const KEY: usize = 200;
+const MAX_KEY_CHARS: usize = 200;
 
 /// How many ended tasks are known by their IDs, for the day on which the catalog is rebuilt. A session that has not been
 /// told of more than that is then told of these alone.
-const RECENT: usize = 1_000;
+const MAX_RECENT_ENDS: usize = 1_000;
 
 /// The lock is held for one look at the tasks and one write.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The content of `notified.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,21 +123,21 @@ impl NotifiedEnds {
     /// The tasks that ended since the session `key` was last told, and none at its first call.
     ///
     /// Fails when the files cannot be read, or another process holds the lock for longer than two seconds.
-    pub fn untold(&self, key: &str, now: DateTime<Utc>) -> Result<NewEnds<'_>, StoreError> {
+    pub fn new_ends(&self, key: &str, now: DateTime<Utc>) -> Result<NewEnds<'_>, StoreError> {
         let lock = self.layout.notified_lock();
-        let Some(lock) = files::lock(&lock, LOCK_PATIENCE)? else {
+        let Some(lock) = files::lock(&lock, LOCK_TIMEOUT)? else {
             return Err(StoreError::at("lock", lock)(std::io::ErrorKind::TimedOut.into()));
         };
-        let key: String = key.chars().take(KEY).collect();
-        let known = self.read_told()?;
+        let key: String = key.chars().take(MAX_KEY_CHARS).collect();
+        let known = self.read_state()?;
         let catalog = self.catalog(now)?;
         let (records, told) =
-            self.untold_in(&catalog, &key, known.as_ref()).map_err(|error| error.about(&self.layout.catalog()))?;
+            self.new_ends_in(&catalog, &key, known.as_ref()).map_err(|error| error.about(&self.layout.catalog()))?;
         let told = (known.as_ref() != Some(&told)).then_some(told);
         Ok(NewEnds { layout: &self.layout, records, told, _lock: lock })
     }
 
-    fn untold_in(
+    fn new_ends_in(
         &self,
         catalog: &Catalog,
         key: &str,
@@ -146,17 +146,17 @@ impl NotifiedEnds {
         let mut told = match known {
             Some(told) if told.generation == catalog.generation() => told.clone(),
             Some(told) => told.carried_over(catalog)?,
-            None => self.nothing_told(catalog)?,
+            None => self.initial_state(catalog)?,
         };
         let Some(session) = told.sessions.get(key) else {
-            told.sees(key, catalog.last_seq()?, catalog)?;
+            told.mark_notified(key, catalog.last_seq()?, catalog)?;
             return Ok((Vec::new(), told));
         };
         let ended = catalog.ended_since(session.told, usize::MAX)?;
         let all = ended.last().and_then(|last| last.seq).unwrap_or(session.told);
         let is_new = ended.iter().filter(|ended| !session.also.contains(&ended.row.id));
         let records = is_new.map(|ended| record_of(&ended.row)).collect::<Result<_, _>>()?;
-        told.sees(key, all, catalog)?;
+        told.mark_notified(key, all, catalog)?;
         Ok((records, told))
     }
 
@@ -174,11 +174,11 @@ impl NotifiedEnds {
     }
 
     /// The state in which everything that has ended so far was seen to have ended, except by sessions of version 2.0.0.
-    fn nothing_told(&self, catalog: &Catalog) -> Result<NotifiedState, CatalogError> {
+    fn initial_state(&self, catalog: &Catalog) -> Result<NotifiedState, CatalogError> {
         let generation = catalog.generation().to_owned();
         let mut told =
             NotifiedState { format: FORMAT, generation, recent: Vec::new(), sessions: BTreeMap::new(), signs: 0 };
-        let content = files::read(&self.layout.told(), files::LARGE).unwrap_or_default();
+        let content = files::read(&self.layout.notified_2_0_0(), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
         let before: BTreeMap<String, DateTime<Utc>> = serde_json::from_slice(&content).unwrap_or_default();
         let mut before: Vec<_> = before.into_iter().collect();
         before.sort_by_key(|(_, at)| *at);
@@ -187,15 +187,15 @@ impl NotifiedEnds {
                 Some(first) => first - 1,
                 None => catalog.last_seq()?,
             };
-            told.sees(&key, all, catalog)?;
+            told.mark_notified(&key, all, catalog)?;
         }
         Ok(told)
     }
 
     /// The file; `None` when there is none yet, or a damaged one, which is set aside.
-    fn read_told(&self) -> Result<Option<NotifiedState>, StoreError> {
+    fn read_state(&self) -> Result<Option<NotifiedState>, StoreError> {
         let path = self.layout.notified();
-        let Some(content) = records::read_as_it_is(&path)? else { return Ok(None) };
+        let Some(content) = records::read_raw(&path)? else { return Ok(None) };
         match serde_json::from_slice::<NotifiedState>(&content) {
             Ok(told) if told.format == FORMAT => Ok(Some(told)),
             Ok(_) | Err(_) => {
@@ -212,20 +212,20 @@ impl NotifiedEnds {
 
 impl NotifiedState {
     /// The session has been told everything up to `all`.
-    fn sees(&mut self, key: &str, all: Seq, catalog: &Catalog) -> Result<(), CatalogError> {
+    fn mark_notified(&mut self, key: &str, all: Seq, catalog: &Catalog) -> Result<(), CatalogError> {
         let before = self.sessions.get(key);
         // A session that is told nothing new gives a sign of life only now and then, so that nothing is written.
-        let is_fresh = |session: &NotifiedSession| self.signs - session.sign.min(self.signs) < REMEMBERED as u64 / 2;
+        let is_fresh = |session: &NotifiedSession| self.signs - session.sign.min(self.signs) < MAX_SESSIONS as u64 / 2;
         if before.is_some_and(|session| session.told == all && is_fresh(session)) {
             return Ok(());
         }
         self.signs += 1;
         self.sessions.insert(key.to_owned(), NotifiedSession { told: all, sign: self.signs, also: BTreeSet::new() });
-        if self.sessions.len() > REMEMBERED {
+        if self.sessions.len() > MAX_SESSIONS {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.sign).map(|(key, _)| key.clone());
             oldest.and_then(|oldest| self.sessions.remove(&oldest));
         }
-        self.recent = catalog.last_ended(RECENT)?;
+        self.recent = catalog.last_ended(MAX_RECENT_ENDS)?;
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl NotifiedState {
     /// those that are.
     fn carried_over(&self, catalog: &Catalog) -> Result<Self, CatalogError> {
         let last = catalog.last_seq()?;
-        let mut first = if self.recent.len() < RECENT { 1 } else { last + 1 };
+        let mut first = if self.recent.len() < MAX_RECENT_ENDS { 1 } else { last + 1 };
         for (_, id) in &self.recent {
             first = first.min(catalog.seq_of(id)?.unwrap_or(first));
         }
@@ -246,10 +246,10 @@ impl NotifiedState {
             let mut told: BTreeSet<_> = session.also.clone();
             told.extend(self.recent.iter().filter(|(seq, _)| *seq <= session.told).map(|(_, id)| id.clone()));
             match since.iter().find(|(_, id)| !told.contains(id)) {
-                Some((untold, _)) => {
-                    let later = since.iter().filter(|(seq, id)| seq > untold && told.contains(id));
+                Some((new_ends, _)) => {
+                    let later = since.iter().filter(|(seq, id)| seq > new_ends && told.contains(id));
                     let also = later.map(|(_, id)| id.clone()).collect();
-                    NotifiedSession { told: untold - 1, sign: session.sign, also }
+                    NotifiedSession { told: new_ends - 1, sign: session.sign, also }
                 }
                 None => NotifiedSession { told: last, sign: session.sign, also: BTreeSet::new() },
             }
@@ -257,7 +257,7 @@ impl NotifiedState {
         Ok(Self {
             format: FORMAT,
             generation: catalog.generation().to_owned(),
-            recent: catalog.last_ended(RECENT)?,
+            recent: catalog.last_ended(MAX_RECENT_ENDS)?,
             sessions: self.sessions.iter().map(|(key, session)| (key.clone(), carry(session))).collect(),
             signs: self.signs,
         })

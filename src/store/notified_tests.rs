@@ -36,9 +36,9 @@ fn end(upkeep: &Upkeep, began: i64, ended: i64) -> TaskId {
 /// The ends that are reported to a session.
 fn tell(upkeep: &Upkeep, key: &str) -> Vec<TaskId> {
     let notified = NotifiedEnds::of(upkeep);
-    let untold = notified.untold(key, at(0)).expect("the files are ours");
-    let ids = untold.records.iter().map(|record| record.id.clone()).collect();
-    untold.confirm().expect("it is writable");
+    let new_ends = notified.new_ends(key, at(0)).expect("the files are ours");
+    let ids = new_ends.records.iter().map(|record| record.id.clone()).collect();
+    new_ends.confirm().expect("it is writable");
     ids
 }
 
@@ -123,7 +123,8 @@ fn each_session_keeps_its_position_when_the_catalog_is_rebuilt() {
     let unseen = record(0, 25);
     write(&upkeep, &unseen);
     tell(&upkeep, "new");
-    let generation = || NotifiedEnds::of(&upkeep).read_told().expect("it is readable").expect("it is there").generation;
+    let generation =
+        || NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it is there").generation;
     let rebuilt = generation();
     let fourth = end(&upkeep, 0, 40);
     assert_eq!(tell(&upkeep, "new"), std::slice::from_ref(&fourth));
@@ -152,7 +153,7 @@ fn unconfirmed_ends_are_reported_again() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "a");
     let id = end(&upkeep, 1, 2);
-    drop(NotifiedEnds::of(&upkeep).untold("a", at(0)).expect("the files are ours"));
+    drop(NotifiedEnds::of(&upkeep).new_ends("a", at(0)).expect("the files are ours"));
     assert_eq!(tell(&upkeep, "a"), [id]);
 }
 
@@ -174,14 +175,14 @@ fn only_recently_active_sessions_are_remembered() {
     let (_dir, upkeep) = upkeep();
     tell(&upkeep, "silent");
     tell(&upkeep, "asking");
-    for session in 0..2 * REMEMBERED {
+    for session in 0..2 * MAX_SESSIONS {
         tell(&upkeep, &format!("session {session}"));
         assert_eq!(tell(&upkeep, "asking"), []);
     }
     let id = end(&upkeep, 1, 2);
     assert_eq!((tell(&upkeep, "silent"), tell(&upkeep, "asking")), (vec![], vec![id]));
-    let told = NotifiedEnds::of(&upkeep).read_told().expect("it is readable").expect("it is there");
-    assert_eq!(told.sessions.len(), REMEMBERED);
+    let told = NotifiedEnds::of(&upkeep).read_state().expect("it is readable").expect("it is there");
+    assert_eq!(told.sessions.len(), MAX_SESSIONS);
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn a_session_of_the_previous_version_is_notified_of_later_ends() {
     let (_dir, upkeep) = upkeep();
     let ids: Vec<_> = (1..=4).map(|second| end(&upkeep, 0, second)).collect();
     let written = json!({"a": at(2), "b": at(3), "future": at(1_000_000)});
-    fs::write(upkeep.layout().told(), written.to_string()).expect("it is writable");
+    fs::write(upkeep.layout().notified_2_0_0(), written.to_string()).expect("it is writable");
     assert_eq!(tell(&upkeep, "a"), ids[2..]);
     let later = end(&upkeep, 0, 5);
     assert_eq!(tell(&upkeep, "b"), [ids[3].clone(), later.clone()]);
@@ -200,7 +201,7 @@ fn a_session_of_the_previous_version_is_notified_of_later_ends() {
     );
     assert_eq!(tell(&upkeep, "a"), [later]);
     assert_eq!(tell(&upkeep, "new"), []);
-    assert_eq!(fs::read_to_string(upkeep.layout().told()).expect("it stays"), written.to_string());
+    assert_eq!(fs::read_to_string(upkeep.layout().notified_2_0_0()).expect("it stays"), written.to_string());
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn a_second_call_waits_until_the_first_is_done() {
     tell(&upkeep, "a");
     let id = end(&upkeep, 1, 2);
     let notified = NotifiedEnds::of(&upkeep);
-    let first = notified.untold("a", at(0)).expect("the files are ours");
+    let first = notified.new_ends("a", at(0)).expect("the files are ours");
     assert_eq!(first.records.iter().map(|record| &record.id).collect::<Vec<_>>(), [&id]);
     std::thread::scope(|scope| {
         let (answer, answered) = std::sync::mpsc::channel();

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 /// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
-const WORTH_TELLING: Duration = Duration::from_secs(1);
+const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
 
 /// The clock of one run.
 pub(super) struct Clock {
@@ -42,7 +42,7 @@ impl Clock {
     pub(super) fn take_suspended(&mut self) -> Option<Duration> {
         let so_far = (self.suspended_so_far)();
         let new = so_far.saturating_sub(self.told);
-        (new >= WORTH_TELLING).then(|| {
+        (new >= MIN_REPORTED_SUSPEND).then(|| {
             self.told = so_far;
             new
         })

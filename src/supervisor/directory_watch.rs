@@ -32,13 +32,13 @@ use crate::directory::Directory;
 use crate::directory::RenameWatch;
 
 /// How often the path is looked up while nothing has moved.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often it is looked up while it leads to nothing, or to another directory.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const FAST_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long the look at the end of a run may take.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+const FINAL_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
@@ -81,17 +81,17 @@ impl DirectoryWatch {
     pub(super) async fn violation(&self) -> Option<Warning> {
         let directory = self.place.directory.real_path().display();
         // Also what happened just before the agent ended counts.
-        let end = if self.is_lost { LastLook::Outside } else { self.last_look().await };
+        let end = if self.is_lost { FinalCheck::Outside } else { self.final_check().await };
         let (message, advice) = match end {
-            LastLook::Inside => return None,
-            LastLook::Outside => (
+            FinalCheck::Inside => return None,
+            FinalCheck::Outside => (
                 format!(
                     "the working directory {directory} was moved or replaced while the agent worked, and `ceiling.roots` \
                      limits where agents work; it may have worked elsewhere for a moment"
                 ),
                 "see what moved it and what the agent changed; then start the task again",
             ),
-            LastLook::Unknown => (
+            FinalCheck::Unknown => (
                 format!(
                     "the working directory {directory} could not be checked when the agent ended, and `ceiling.roots` limits \
                      where agents work; the agent may have moved it"
@@ -103,23 +103,23 @@ impl DirectoryWatch {
     }
 
     /// One last look, which a dead mount cannot hold up for long.
-    async fn last_look(&self) -> LastLook {
+    async fn final_check(&self) -> FinalCheck {
         let (tell, told) = oneshot::channel();
         let place = Arc::clone(&self.place);
         let look = move || {
             let is_inside = place.look().is_some();
-            let _ = tell.send(if is_inside { LastLook::Inside } else { LastLook::Outside });
+            let _ = tell.send(if is_inside { FinalCheck::Inside } else { FinalCheck::Outside });
         };
         match thread::Builder::new().spawn(look) {
-            Ok(_) => timeout(LAST_LOOK, told).await.ok().and_then(Result::ok).unwrap_or(LastLook::Unknown),
-            Err(_) => LastLook::Unknown,
+            Ok(_) => timeout(FINAL_CHECK_TIMEOUT, told).await.ok().and_then(Result::ok).unwrap_or(FinalCheck::Unknown),
+            Err(_) => FinalCheck::Unknown,
         }
     }
 }
 
 /// Where the directory and its path lead when the agent has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastLook {
+enum FinalCheck {
     Inside,
     /// It leads out of the roots, or did at some time.
     Outside,
@@ -132,7 +132,7 @@ struct WatchedDirectory {
     directory: Arc<Directory>,
     roots: Vec<PathBuf>,
     #[cfg(target_os = "linux")]
-    moves: Option<RenameWatch>,
+    watch_renames: Option<RenameWatch>,
     /// Whether it was ever seen to lead out of the roots. Who looks holds the lock, so that no move is taken twice.
     is_lost: Mutex<bool>,
 }
@@ -140,7 +140,7 @@ struct WatchedDirectory {
 impl WatchedDirectory {
     fn new(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
         #[cfg(target_os = "linux")]
-        let moves = directory.moves().inspect_err(|error| {
+        let watch_renames = directory.watch_renames().inspect_err(|error| {
             tracing::warn!(%error, "the kernel reports no moves of the working directory; its path is looked up instead");
         });
         Self {
@@ -148,7 +148,7 @@ impl WatchedDirectory {
             // A root that cannot be found admits nothing, as in the ceiling.
             roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
             #[cfg(target_os = "linux")]
-            moves: moves.ok(),
+            watch_renames: watch_renames.ok(),
             is_lost: Mutex::new(false),
         }
     }
@@ -156,16 +156,16 @@ impl WatchedDirectory {
     /// How long to wait before the next look; nothing if it leads, or may have led, out of the roots.
     fn look(&self) -> Option<Duration> {
         let mut is_lost = self.is_lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_moved = self.take_moves();
+        let has_moved = self.take_renames();
         let path = self.directory.real_path();
         let is_home = self.directory.is_at(path);
         let leads_out = path.canonicalize().is_ok_and(|real| !self.is_inside(&real));
-        let is_out = self.directory.path_now().is_some_and(|now| !self.is_inside(&now));
+        let is_out = self.directory.current_path().is_some_and(|now| !self.is_inside(&now));
         *is_lost |= leads_out || is_out || (is_home && has_moved);
         match (*is_lost, is_home) {
             (true, _) => None,
-            (false, true) => Some(LOOK_EVERY),
-            (false, false) => Some(LOOK_AGAIN),
+            (false, true) => Some(POLL_INTERVAL),
+            (false, false) => Some(FAST_POLL_INTERVAL),
         }
     }
 
@@ -174,20 +174,20 @@ impl WatchedDirectory {
     }
 
     #[cfg(target_os = "linux")]
-    fn take_moves(&self) -> bool {
-        self.moves.as_ref().is_some_and(RenameWatch::take)
+    fn take_renames(&self) -> bool {
+        self.watch_renames.as_ref().is_some_and(RenameWatch::take)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn take_moves(&self) -> bool {
+    fn take_renames(&self) -> bool {
         false
     }
 
     /// Waits until something has moved, for at most `patience`.
     fn wait(&self, patience: Duration) {
         #[cfg(target_os = "linux")]
-        if let Some(moves) = &self.moves {
-            return moves.wait(patience);
+        if let Some(watch_renames) = &self.watch_renames {
+            return watch_renames.wait(patience);
         }
         thread::sleep(patience);
     }
@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    const GENEROUS: Duration = Duration::from_secs(60);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     struct Roots {
         _dir: tempfile::TempDir,
@@ -252,10 +252,10 @@ mod tests {
         for (name, change) in changes {
             let roots = Roots::new();
             let mut watch = roots.watch();
-            assert!(timeout(LOOK_EVERY * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
+            assert!(timeout(POLL_INTERVAL * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
             change(&roots);
-            timeout(GENEROUS, watch.lost()).await.expect(name);
-            assert!(timeout(LOOK_EVERY, watch.lost()).await.is_err(), "{name}: it is reported once");
+            timeout(TEST_TIMEOUT, watch.lost()).await.expect(name);
+            assert!(timeout(POLL_INTERVAL, watch.lost()).await.is_err(), "{name}: it is reported once");
             let violation = watch.violation().await.expect("it stays known");
             assert!(violation.message.contains("`ceiling.roots`"), "{name}: {violation:?}");
         }
@@ -271,7 +271,7 @@ mod tests {
             let (here, there) = (roots.root.join(moved), roots.root.join("elsewhere"));
             fs::rename(&here, &there).expect("it is ours");
             fs::rename(&there, &here).expect("it is ours");
-            timeout(GENEROUS, watch.lost()).await.expect(moved);
+            timeout(TEST_TIMEOUT, watch.lost()).await.expect(moved);
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
             let roots = Roots::new();
             let mut watch = roots.watch();
             change(&roots);
-            assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{name}");
+            assert!(timeout(POLL_INTERVAL * 3, watch.lost()).await.is_err(), "{name}");
             assert_eq!(watch.violation().await, None, "{name}");
         }
     }

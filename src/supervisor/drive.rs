@@ -106,7 +106,7 @@ impl AgentRun {
     }
 
     /// Kills the agent when its directory, or the directory's path, leads out of `ceiling.roots`.
-    pub(super) fn held_to(mut self, directory: DirectoryWatch) -> Self {
+    pub(super) fn with_directory_watch(mut self, directory: DirectoryWatch) -> Self {
         self.directory = Some(directory);
         self
     }
@@ -152,12 +152,12 @@ impl AgentRun {
             }
             let mut pause = wake_at.saturating_sub(self.clock.elapsed()).min(cancel_at - now);
             let flush_at = journal.is_unflushed().then_some(flush_at);
-            for at in [self.overdue_at, self.unterminated.look_at(), flush_at].into_iter().flatten() {
+            for at in [self.overdue_at, self.unterminated.check_at(), flush_at].into_iter().flatten() {
                 pause = pause.min(at.saturating_duration_since(now));
             }
             inputs = match self.wait(external, pause).await {
-                Wakeup::Stdout(read) => self.stdout_came(read, journal),
-                Wakeup::Stderr(read) => self.stderr_came(read, journal),
+                Wakeup::Stdout(read) => self.read_stdout(read, journal),
+                Wakeup::Stderr(read) => self.read_stderr(read, journal),
                 Wakeup::Exit(exit) => {
                     // A child that cannot be waited for has been: nothing more is known of it.
                     self.exit = Some(exit.unwrap_or(Exit::Signal(0)));
@@ -183,8 +183,8 @@ impl AgentRun {
         if let Some(stderr) = &mut self.stderr {
             stderr.end();
         }
-        self.stdout_came(Ok(0), journal);
-        self.stderr_came(Ok(0), journal);
+        self.read_stdout(Ok(0), journal);
+        self.read_stderr(Ok(0), journal);
         self.tree.disarm();
         let exit = self.exit;
         let has_completed = self.session.has_completed();
@@ -252,7 +252,7 @@ impl AgentRun {
                     }
                 }
                 MachineEffect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
-                MachineEffect::LookForSurvivors => {
+                MachineEffect::CountSurvivors => {
                     let survivors = self.tree.survivors().len();
                     self.step(MachineInput::Survivors(survivors), journal, task, record);
                 }
@@ -261,11 +261,11 @@ impl AgentRun {
         }
     }
 
-    fn stdout_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
+    fn read_stdout(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
         let Some(mut reader) = self.stdout.take() else { return vec![] };
         let count = read.unwrap_or(0);
-        let inputs = self.came(OutputStream::Stdout, &mut reader, count, journal);
-        self.unterminated.output_came(count > 0 && reader.unterminated().is_some(), Instant::now());
+        let inputs = self.received(OutputStream::Stdout, &mut reader, count, journal);
+        self.unterminated.output_received(count > 0 && reader.unterminated().is_some(), Instant::now());
         self.stdout = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
     }
@@ -276,22 +276,22 @@ impl AgentRun {
         let mut inputs = vec![];
         if reader.unterminated().is_some_and(unterminated::is_complete) {
             reader.end_line();
-            inputs = self.came(OutputStream::Stdout, &mut reader, 0, journal);
+            inputs = self.received(OutputStream::Stdout, &mut reader, 0, journal);
         }
         self.stdout = Some(reader);
         inputs
     }
 
-    fn stderr_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
+    fn read_stderr(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
         let Some(mut reader) = self.stderr.take() else { return vec![] };
         let count = read.unwrap_or(0);
-        let inputs = self.came(OutputStream::Stderr, &mut reader, count, journal);
+        let inputs = self.received(OutputStream::Stderr, &mut reader, count, journal);
         self.stderr = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
     }
 
     /// Gives every piece of what was read to the session and to the journal.
-    fn came<R: AsyncRead + Unpin>(
+    fn received<R: AsyncRead + Unpin>(
         &mut self,
         stream: OutputStream,
         reader: &mut LineReader<R>,
@@ -299,7 +299,7 @@ impl AgentRun {
         journal: &mut Journal,
     ) -> Vec<MachineInput> {
         let now = Utc::now();
-        journal.came(stream, count, now);
+        journal.received(stream, count, now);
         let mut inputs = vec![MachineInput::Output];
         while let Some(piece) = reader.cut() {
             let clean = journal.clean(stream, &piece);
@@ -309,7 +309,7 @@ impl AgentRun {
             let steps = match (&piece, &clean, stream) {
                 (LineChunk::Line(line), _, OutputStream::Stdout) => self.session.stdout(Line::Whole(line)),
                 (_, RedactedChunk::Line(line), OutputStream::Stderr) => {
-                    self.watch.hear_stderr(Line::Whole(line));
+                    self.watch.observe_stderr(Line::Whole(line));
                     self.session.stderr(Line::Whole(line))
                 }
                 (LineChunk::LongEnd { head, length }, _, _) => {
@@ -356,7 +356,7 @@ impl AgentRun {
         for step in steps {
             match step {
                 Step::Event(event) => {
-                    self.watch.hear(&event);
+                    self.watch.observe(&event);
                     journal.event(event, self.clock.elapsed());
                 }
                 Step::Send(bytes) => {

@@ -110,7 +110,7 @@ fn spec() -> TaskSpec {
 }
 
 /// A tree is everything below this process: one test at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
+static TREE_LOCK: Mutex<()> = Mutex::const_new(());
 
 /// Drives `cat` with a session that answers its first line with `then`.
 async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
@@ -124,7 +124,7 @@ async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (
 
 /// The same, by this clock.
 async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
-    let _alone = ALONE.lock().await;
+    let _alone = TREE_LOCK.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
     let Ok(Claim::Taken(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };

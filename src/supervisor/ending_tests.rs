@@ -23,7 +23,7 @@ fn recorded(end: RunEnd) -> TaskEnd {
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
     }))
     .expect("the documented fields are enough");
-    end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+    end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
     record.end.expect("it has ended")
 }
 
@@ -36,7 +36,7 @@ fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
     let ends = [
         clean(),
         RunEnd::unusable("ENOENT", "no program".into(), None),
-        RunEnd::called_off(StopCause::Cancelled, Duration::ZERO),
+        RunEnd::stop_requested(StopCause::Cancelled, Duration::ZERO),
         RunEnd::failed(None, "no".into(), None),
     ];
     for end in ends {
@@ -44,7 +44,7 @@ fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
             "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z", "sessionId": "resumed"
         }))
         .expect("the documented fields are enough");
-        end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+        end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
         assert_eq!(record.progress.session_id.as_ref().map(Untrusted::raw), Some("resumed"));
     }
 }
@@ -197,7 +197,7 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
         for outcome in [Outcome::Completed, failed()] {
             let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
             let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
-            let warnings = vec![Warning { message: "another".into(), advice: None }; MOST_WARNINGS];
+            let warnings = vec![Warning { message: "another".into(), advice: None }; MAX_WARNINGS];
             let violation = Some(violation.clone());
             let end = RunEnd { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
             assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
@@ -221,7 +221,7 @@ fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
 fn warnings_are_bounded() {
     let warnings = vec![Warning { message: "x".repeat(9_000), advice: Some("y".repeat(9_000)) }; 100];
     let end = recorded(RunEnd { warnings, ..clean() });
-    assert_eq!(end.warnings.len(), MOST_WARNINGS);
+    assert_eq!(end.warnings.len(), MAX_WARNINGS);
     let length = |warning: &Warning| warning.message.len() + warning.advice.as_ref().map_or(0, String::len);
-    assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MOST_WARNING + 200));
+    assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MAX_WARNING_CHARS + 200));
 }

@@ -19,11 +19,11 @@ impl Failures {
     /// Counts a failure and logs it if it is time. Returns whether it was logged.
     pub(super) fn count(&mut self, error: &impl Display) -> bool {
         self.count += 1;
-        let is_told = 10_u64.pow(self.count.ilog10()) == self.count;
-        if is_told {
+        let is_reported = 10_u64.pow(self.count.ilog10()) == self.count;
+        if is_reported {
             tracing::error!(%error, failures = self.count, "{}", self.what);
         }
-        is_told
+        is_reported
     }
 }
 

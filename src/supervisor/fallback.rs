@@ -35,13 +35,13 @@ impl Task {
     ) -> RunEnd {
         if let Err(cause) = self.wait_in_line(journal, &mut external).await {
             journal.header(&self.spec, None);
-            return RunEnd::called_off(cause, self.started.elapsed());
+            return RunEnd::stop_requested(cause, self.started.elapsed());
         }
         let mut first = None;
         loop {
             let end = self.run_backend(registry, journal, &mut external).await;
             let Some(obstacle) = end.obstacle() else { return end };
-            if journal.has_worked() || self.is_called_off(&external) || self.files.is_cancel_requested() {
+            if journal.has_worked() || self.is_stop_requested(&external) || self.files.is_cancel_requested() {
                 return end;
             }
             let is_last = self.spec.fallbacks.is_empty();

@@ -136,9 +136,9 @@ impl Journal {
     }
 
     /// Bytes came, at `now`; none at the end of the stream, which is nothing that the agent did.
-    pub(super) fn came(&mut self, stream: OutputStream, count: usize, now: DateTime<Utc>) {
+    pub(super) fn received(&mut self, stream: OutputStream, count: usize, now: DateTime<Utc>) {
         if count > 0 {
-            self.live.came(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
+            self.live.received(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
         }
     }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::task::{OnAgentExit, OnServerExit, Policy, StopCause};
 
 /// How long pipes may stay open once every process that is known is gone.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long processes that the agent left behind have to go by themselves: Codex is still ending its own commands.
-const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE_TIME: Duration = Duration::from_millis(100);
 /// The same for an agent that was stopped: what it ends by itself ends with it, and the rest is not wanted either.
-const SETTLE_STOPPED: Duration = Duration::from_millis(20);
+const STOPPED_SETTLE_TIME: Duration = Duration::from_millis(20);
 /// How often survivors are looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const SURVIVOR_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long SIGKILL is repeated before the books are closed over a process that not even it can end.
-const GIVE_UP: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) enum MachineEffect {
     /// Processes that not even SIGKILL ended are given up: say so.
     GiveUp,
     /// Count the survivors and answer with [`MachineInput::Survivors`].
-    LookForSurvivors,
+    CountSurvivors,
     /// Close the books.
     Close,
 }
@@ -119,7 +119,7 @@ enum Cleanup {
 }
 
 /// Whether this means that the task is not to go on, agent or no agent.
-pub(super) fn called_off(policy: &Policy, input: MachineInput) -> Option<StopCause> {
+pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<StopCause> {
     match (input, policy.on_server_exit) {
         (MachineInput::Cancel, _) => Some(StopCause::Cancelled),
         (MachineInput::TerminationRequested, _) | (MachineInput::ServerGone, OnServerExit::Interrupt) => {
@@ -197,7 +197,7 @@ impl Machine {
                 self.kill(now)
             }
             MachineInput::Cancel | MachineInput::ServerGone | MachineInput::TerminationRequested => {
-                called_off(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
+                stop_requested(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
             }
             MachineInput::Exited => self.end(now),
             MachineInput::Tick => match self.limit_reached(now) {
@@ -223,7 +223,8 @@ impl Machine {
     }
 
     fn kill(&mut self, now: Duration) -> Vec<MachineEffect> {
-        self.state = MachineState::Stopping { force: StopPhase::Killed { first: now }, until: now + LOOK_AGAIN };
+        self.state =
+            MachineState::Stopping { force: StopPhase::Killed { first: now }, until: now + SURVIVOR_POLL_INTERVAL };
         vec![MachineEffect::Kill]
     }
 
@@ -255,11 +256,13 @@ impl Machine {
                 (StopPhase::Terminated, now.saturating_add(self.policy.grace.terminate), MachineEffect::Terminate)
             }
             StopPhase::Terminated => return self.kill(now),
-            StopPhase::Killed { first } if now >= first + GIVE_UP => {
+            StopPhase::Killed { first } if now >= first + KILL_TIMEOUT => {
                 self.state = MachineState::Closed;
                 return vec![MachineEffect::GiveUp, MachineEffect::Close];
             }
-            StopPhase::Killed { first } => (StopPhase::Killed { first }, now + LOOK_AGAIN, MachineEffect::Kill),
+            StopPhase::Killed { first } => {
+                (StopPhase::Killed { first }, now + SURVIVOR_POLL_INTERVAL, MachineEffect::Kill)
+            }
         };
         self.state = MachineState::Stopping { force, until };
         vec![effect]
@@ -271,28 +274,28 @@ impl Machine {
     }
 
     fn end(&mut self, now: Duration) -> Vec<MachineEffect> {
-        self.clear(now, Cleanup::Settling(now + SETTLE))
+        self.clear(now, Cleanup::Settling(now + SETTLE_TIME))
     }
 
     /// The agent's end after it was stopped with this force: what it left has had as much of it.
     fn end_stopped(&mut self, now: Duration, force: StopPhase, until: Duration) -> Vec<MachineEffect> {
         let clearing = match force {
-            StopPhase::Interrupted => Cleanup::Settling(now + SETTLE_STOPPED),
+            StopPhase::Interrupted => Cleanup::Settling(now + STOPPED_SETTLE_TIME),
             StopPhase::Terminated => Cleanup::Terminated(until),
-            StopPhase::Killed { .. } => Cleanup::Killed(now + GIVE_UP),
+            StopPhase::Killed { .. } => Cleanup::Killed(now + KILL_TIMEOUT),
         };
         self.clear(now, clearing)
     }
 
     fn clear(&mut self, now: Duration, clearing: Cleanup) -> Vec<MachineEffect> {
         self.state = MachineState::Ended { clearing, look_at: now };
-        vec![MachineEffect::LookForSurvivors]
+        vec![MachineEffect::CountSurvivors]
     }
 
     fn step_ended(&mut self, now: Duration, input: MachineInput, clearing: Cleanup) -> Vec<MachineEffect> {
         let survivors = match input {
             MachineInput::Survivors(survivors) => survivors,
-            MachineInput::Tick | MachineInput::PipesClosed => return self.look_or_close(now, clearing),
+            MachineInput::Tick | MachineInput::PipesClosed => return self.check_or_close(now, clearing),
             MachineInput::Output
             | MachineInput::SessionFinished
             | MachineInput::Forbidden
@@ -313,11 +316,11 @@ impl Machine {
                     self.state = MachineState::Closed;
                     return effects;
                 }
-                (Cleanup::Draining(now + DRAIN), effects)
+                (Cleanup::Draining(now + DRAIN_TIMEOUT), effects)
             }
             Cleanup::Settling(_) => (Cleanup::Terminated(terminate_until), vec![MachineEffect::Terminate]),
             Cleanup::Terminated(until) if now < until => (clearing, vec![]),
-            Cleanup::Terminated(_) => (Cleanup::Killed(now + GIVE_UP), vec![MachineEffect::Kill]),
+            Cleanup::Terminated(_) => (Cleanup::Killed(now + KILL_TIMEOUT), vec![MachineEffect::Kill]),
             Cleanup::Killed(until) if now < until => (clearing, vec![MachineEffect::Kill]),
             Cleanup::Killed(_) => {
                 self.state = MachineState::Closed;
@@ -326,20 +329,20 @@ impl Machine {
         };
         let look_at = match next {
             Cleanup::Draining(until) => until,
-            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => now + LOOK_AGAIN,
+            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => now + SURVIVOR_POLL_INTERVAL,
         };
         self.state = MachineState::Ended { clearing: next, look_at };
         effects
     }
 
-    fn look_or_close(&mut self, now: Duration, clearing: Cleanup) -> Vec<MachineEffect> {
+    fn check_or_close(&mut self, now: Duration, clearing: Cleanup) -> Vec<MachineEffect> {
         match clearing {
             Cleanup::Draining(until) if self.pipes_closed || now >= until => {
                 self.state = MachineState::Closed;
                 vec![MachineEffect::Close]
             }
             Cleanup::Draining(_) => vec![],
-            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => vec![MachineEffect::LookForSurvivors],
+            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => vec![MachineEffect::CountSurvivors],
         }
     }
 

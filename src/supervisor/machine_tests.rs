@@ -40,7 +40,7 @@ fn survivors_are_checked_after_the_agent_exits_and_the_run_is_closed() {
         policy(),
         &[(s(1), MachineInput::PipesClosed), (s(1), MachineInput::Exited), (s(1), MachineInput::Survivors(0))],
     );
-    assert_eq!(done, [vec![], vec![LookForSurvivors], vec![Close]]);
+    assert_eq!(done, [vec![], vec![CountSurvivors], vec![Close]]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_stop_escalates_from_interrupt_to_sigterm_to_sigkill() {
         vec![Terminate],
         vec![],
         vec![Kill],
-        vec![LookForSurvivors],
+        vec![CountSurvivors],
         vec![],
         vec![Close],
     ];
@@ -137,9 +137,9 @@ fn survivors_get_a_moment_then_sigterm_then_sigkill() {
     );
     let expected = [
         vec![],
-        vec![LookForSurvivors],
+        vec![CountSurvivors],
         vec![],
-        vec![LookForSurvivors],
+        vec![CountSurvivors],
         vec![Terminate],
         vec![],
         vec![Kill],
@@ -160,7 +160,7 @@ fn survivors_of_a_stopped_agent_get_only_the_remaining_grace() {
         ]
         .concat(),
     );
-    assert_eq!(terminated[1..], [vec![Terminate], vec![LookForSurvivors], vec![], vec![Kill]]);
+    assert_eq!(terminated[1..], [vec![Terminate], vec![CountSurvivors], vec![], vec![Kill]]);
     let killed = run(
         policy(),
         &[
@@ -169,7 +169,7 @@ fn survivors_of_a_stopped_agent_get_only_the_remaining_grace() {
         ]
         .concat(),
     );
-    assert_eq!(killed[1..], [vec![Terminate], vec![Kill], vec![LookForSurvivors], vec![Kill]]);
+    assert_eq!(killed[1..], [vec![Terminate], vec![Kill], vec![CountSurvivors], vec![Kill]]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_pipe_held_by_another_process_delays_the_end_only_briefly() {
             (ms(1_500), MachineInput::Tick),
         ],
     );
-    assert_eq!(done, [vec![LookForSurvivors], vec![], vec![], vec![Close]]);
+    assert_eq!(done, [vec![CountSurvivors], vec![], vec![], vec![Close]]);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn an_agent_stopped_by_its_own_protocol_is_not_waited_for() {
         policy(),
         &[(s(1), MachineInput::Cancel), (ms(1100), MachineInput::SessionFinished), (ms(1200), MachineInput::Exited)],
     );
-    assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Terminate], vec![LookForSurvivors]]);
+    assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Terminate], vec![CountSurvivors]]);
     // One whose work is done gets its whole grace, however often it says so.
     let done = run(policy(), &[(s(1), MachineInput::SessionFinished), (ms(1100), MachineInput::SessionFinished)]);
     assert_eq!(done, [vec![Interrupt(StopCause::Finished)], vec![]]);
@@ -258,5 +258,5 @@ fn a_forbidden_agent_is_killed_at_once() {
         policy(),
         &[(s(1), MachineInput::Cancel), (ms(1100), MachineInput::Forbidden), (ms(1200), MachineInput::Exited)],
     );
-    assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Kill], vec![LookForSurvivors]]);
+    assert_eq!(done, [vec![Interrupt(StopCause::Cancelled)], vec![Kill], vec![CountSurvivors]]);
 }

@@ -65,7 +65,7 @@ use ending::RunEnd;
 use external::ExternalEvents;
 use hints::HintWriter;
 use journal::Journal;
-use machine::{MachineInput, called_off};
+use machine::{MachineInput, stop_requested};
 use prepare::Prepared;
 
 use crate::{
@@ -78,8 +78,8 @@ use crate::{
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+const CLOSE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
@@ -204,7 +204,7 @@ impl Task {
         };
         let first = self.attempt(&*backend, Freshness::Kept, journal, external).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
-        if first.stopped.is_some() || self.is_called_off(external) {
+        if first.stopped.is_some() || self.is_stop_requested(external) {
             return first;
         }
         let said = format!("{}; asking the program again what it takes", complaint.said);
@@ -224,8 +224,8 @@ impl Task {
         let begun = Instant::now();
         let prepared = tokio::select! {
             prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal) => prepared,
-            cause = self.called_off(external) => Err(Box::new(RunEnd::called_off(cause, self.started.elapsed()))),
-            cause = time_out(self.spec.policy.timeout) => Err(Box::new(RunEnd::called_off(cause, begun.elapsed()))),
+            cause = self.stop_requested(external) => Err(Box::new(RunEnd::stop_requested(cause, self.started.elapsed()))),
+            cause = time_out(self.spec.policy.timeout) => Err(Box::new(RunEnd::stop_requested(cause, begun.elapsed()))),
         };
         let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
@@ -243,7 +243,7 @@ impl Task {
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
         ProcessTree::adopt_orphans();
-        self.make_group();
+        self.make_cgroup();
         command.group.clone_from(&self.group);
         // From before the agent starts: its directory may not lead out of the roots from now on.
         let roots = &self.spec.ceiling.roots;
@@ -261,7 +261,7 @@ impl Task {
         let tree = agent.tree.clone();
         let mut run = AgentRun::new(agent, backend.session(&request), &launch, &self.spec);
         if let Some(watch) = watch {
-            run = run.held_to(watch);
+            run = run.with_directory_watch(watch);
         }
         self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
@@ -273,12 +273,12 @@ impl Task {
     }
 
     /// Whether something that already happened ends the task.
-    fn is_called_off(&self, external: &ExternalEvents) -> bool {
-        external.received().iter().any(|input| called_off(&self.spec.policy, *input).is_some())
+    fn is_stop_requested(&self, external: &ExternalEvents) -> bool {
+        external.received().iter().any(|input| stop_requested(&self.spec.policy, *input).is_some())
     }
 
     /// Waits until the task is not to go on, while there is no agent yet.
-    async fn called_off(&self, external: &mut ExternalEvents) -> StopCause {
+    async fn stop_requested(&self, external: &mut ExternalEvents) -> StopCause {
         loop {
             let input = tokio::select! {
                 input = external.next() => input,
@@ -293,11 +293,11 @@ impl Task {
     /// Why the task is not to go on, by what was heard just now or by a request to cancel.
     fn asked_to_stop(&self, received: Option<MachineInput>) -> Option<StopCause> {
         let cancel = self.files.is_cancel_requested().then_some(MachineInput::Cancel);
-        received.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
+        received.into_iter().chain(cancel).find_map(|input| stop_requested(&self.spec.policy, input))
     }
 
     /// Makes the agent's control group, and puts down where it is before anything can be in it.
-    fn make_group(&mut self) {
+    fn make_cgroup(&mut self) {
         if self.group.is_some() || self.spec.policy.cgroup == CgroupUse::Off {
             return;
         }
@@ -318,18 +318,18 @@ impl Task {
     async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
-        let patience = Instant::now() + CLOSING_PATIENCE;
+        let patience = Instant::now() + CLOSE_TIMEOUT;
         if let Some(answer) = &end.verdict.answer {
             while let Err(error) = self.files.write_result(answer) {
                 journal.stuck(&error);
                 if Instant::now() > patience {
                     break;
                 }
-                sleep(TRY_AGAIN).await;
+                sleep(CLOSE_RETRY_INTERVAL).await;
             }
         }
         journal.count_into(&mut self.record);
-        end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
+        end.write_into(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
         if self.usage_scope == UsageScope::Session
             && self.spec.request.resume.is_some()
             && let Some(end) = &mut self.record.end
@@ -343,7 +343,7 @@ impl Task {
             if Instant::now() > patience {
                 return;
             }
-            sleep(TRY_AGAIN).await;
+            sleep(CLOSE_RETRY_INTERVAL).await;
         }
         // After the record, so that the timeline never says more than the record does.
         journal.ended(&self.record);
@@ -357,7 +357,7 @@ impl Task {
         if let Some(group) = self.group.take() {
             group.remove();
         }
-        if let Err(error) = released.clear_up(&self.record, self.spec.index) {
+        if let Err(error) = released.clean_up(&self.record, self.spec.index) {
             tracing::error!(%error, "the run directory stays");
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Prepared {
 }
 
 /// Variables that matter to agents so often that a record tells when they are not set.
-const OFTEN_ASKED_FOR: [&str; 8] =
+const RECORDED_VARIABLES: [&str; 8] =
     ["HOME", "PATH", "SHELL", "CODEX_HOME", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE"];
 
 /// Finds the program, asks it what it can do, and builds its command line.
@@ -78,7 +78,7 @@ pub(super) async fn prepare(
     if !backend.environment().set.contains_key("PWD") {
         environment.insert("PWD".into(), request.working_directory.clone().into());
     }
-    let told = told(&ours, &environment);
+    let recorded_variables = recorded_variables(&ours, &environment);
     environment.insert(TASK_MARKER.into(), marker(&spec.id));
     let stdin = match launch.prompt {
         PromptDelivery::Stdin | PromptDelivery::Session => StdinKind::Pipe,
@@ -86,7 +86,7 @@ pub(super) async fn prepare(
     };
     let command = AgentCommand { program, args: launch.args.clone(), directory, environment, stdin, group: None };
     let usage_scope = backend.usage_scope(&installed);
-    Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
+    Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: recorded_variables })
 }
 
 /// The project of a task in a weaker sandbox.
@@ -98,8 +98,8 @@ async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
 }
 
 /// How long a program that is being replaced is waited for, and how often it is looked for.
-const UPDATE_PATIENCE: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const UPDATE_TIMEOUT: Duration = Duration::from_secs(30);
+const UPDATE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
 async fn installed_in_the_end(
@@ -114,13 +114,13 @@ async fn installed_in_the_end(
         match installed(backend, probes, freshness, project).await {
             Err(problem) if problem.may_pass() => {
                 if since.is_none() {
-                    journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));
+                    journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_TIMEOUT)));
                     journal.flush();
                 }
-                if since.get_or_insert_with(Instant::now).elapsed() >= UPDATE_PATIENCE {
+                if since.get_or_insert_with(Instant::now).elapsed() >= UPDATE_TIMEOUT {
                     return Err(problem);
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(UPDATE_POLL_INTERVAL).await;
             }
             found => return found,
         }
@@ -216,9 +216,12 @@ fn marker(id: &TaskId) -> OsString {
 }
 
 /// What a record tells of the agent's environment.
-fn told(ours: &[(OsString, OsString)], theirs: &BTreeMap<OsString, OsString>) -> BTreeMap<String, String> {
+fn recorded_variables(
+    ours: &[(OsString, OsString)],
+    theirs: &BTreeMap<OsString, OsString>,
+) -> BTreeMap<String, String> {
     let name = |name: &OsString| name.to_string_lossy().into_owned();
-    let unset = OFTEN_ASKED_FOR.into_iter().map(|variable| (variable.to_owned(), "not set".to_owned()));
+    let unset = RECORDED_VARIABLES.into_iter().map(|variable| (variable.to_owned(), "not set".to_owned()));
     let removed = ours.iter().map(|(variable, _)| (name(variable), "removed".to_owned()));
     let set = theirs.keys().map(|variable| (name(variable), "set".to_owned()));
     unset.chain(removed).chain(set).collect()
@@ -239,9 +242,12 @@ mod tests {
     fn a_record_contains_names_of_variables_and_never_values() {
         let ours = [("SECRET".into(), "s3cret".into()), ("PATH".into(), "/bin".into())];
         let theirs = BTreeMap::from([("PATH".into(), "/bin".into()), ("ADDED".into(), "v4lue".into())]);
-        let told = told(&ours, &theirs);
-        assert_eq!((told["SECRET"].as_str(), told["PATH"].as_str()), ("removed", "set"));
-        assert_eq!((told["ADDED"].as_str(), told["CODEX_HOME"].as_str()), ("set", "not set"));
-        assert!(told.values().all(|word| !word.contains("s3cret") && !word.contains("v4lue")));
+        let recorded_variables = recorded_variables(&ours, &theirs);
+        assert_eq!((recorded_variables["SECRET"].as_str(), recorded_variables["PATH"].as_str()), ("removed", "set"));
+        assert_eq!(
+            (recorded_variables["ADDED"].as_str(), recorded_variables["CODEX_HOME"].as_str()),
+            ("set", "not set")
+        );
+        assert!(recorded_variables.values().all(|word| !word.contains("s3cret") && !word.contains("v4lue")));
     }
 }

@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// How often it is asked whose turn it is.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long one that is ahead may leave a free place alone. It may be stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SKIP_AFTER: Duration = Duration::from_secs(2);
 
 impl Task {
     /// Returns when the task may run; or why it is not to, if that is told before.
@@ -38,27 +38,27 @@ impl Task {
         }
         let (mut passed_over, mut suspect) = (BTreeSet::new(), None::<(TaskId, Instant)>);
         loop {
-            match self.files.take_place(self.spec.max_running, &passed_over) {
+            match self.files.take_slot(self.spec.max_running, &passed_over) {
                 Err(error) => {
                     out_of_line(journal, &error);
                     return Ok(());
                 }
-                Ok(Admission::Now(place)) => {
+                Ok(Admission::Granted(place)) => {
                     self.place = Some(place);
                     journal.begins();
                     return Ok(());
                 }
-                Ok(Admission::Later { ahead, left_alone_by }) => {
+                Ok(Admission::Waiting { ahead, not_taken_by }) => {
                     journal.queued(ahead, self.spec.max_running);
-                    suspect = left_alone_by.map(|other| match suspect.take() {
+                    suspect = not_taken_by.map(|other| match suspect.take() {
                         Some((same, since)) if same == other => (same, since),
                         Some(_) | None => (other, Instant::now()),
                     });
                     passed_over
-                        .extend(suspect.take_if(|(_, since)| since.elapsed() >= PATIENCE).map(|(other, _)| other));
+                        .extend(suspect.take_if(|(_, since)| since.elapsed() >= SKIP_AFTER).map(|(other, _)| other));
                 }
             }
-            let received = timeout(ASK_AGAIN, external.next()).await.ok().flatten();
+            let received = timeout(QUEUE_POLL_INTERVAL, external.next()).await.ok().flatten();
             if let Some(cause) = self.asked_to_stop(received) {
                 return Err(cause);
             }

@@ -126,5 +126,5 @@ pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
 /// Takes the secrets out of a record. The names of our own files, and of the working directory, stay: they have to lead
 /// there.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
-    record.foreign_texts().for_each(|text| redactor.redact(text));
+    record.untrusted_texts().for_each(|text| redactor.redact(text));
 }

@@ -1,6 +1,6 @@
 //! The task's timeline, as its supervisor writes it.
 //!
-//! An agent can do more than anyone wants to read. At most [`MOST_PER_SECOND`](super::rate::MOST_PER_SECOND) entries are
+//! An agent can do more than anyone wants to read. At most [`MAX_PER_SECOND`](super::rate::MAX_PER_SECOND) entries are
 //! written in a second; one entry then says how many were omitted. The stations of the task's life are always written. An
 //! entry that is omitted is never built, so that an agent that floods its timeline costs little more than one that does not.
 //!
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Time between two lines of output.
-const BETWEEN_OUTPUT: Duration = Duration::from_secs(1);
+const OUTPUT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes the timeline of one task.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl TimelineRecorder {
 
     /// Writes what waits. Returns the number of the newest entry, if it was not returned before.
     pub(super) fn flush(&mut self, now: Instant) -> Option<u64> {
-        let is_due = self.output_written.is_none_or(|written| now.duration_since(written) >= BETWEEN_OUTPUT);
+        let is_due = self.output_written.is_none_or(|written| now.duration_since(written) >= OUTPUT_INTERVAL);
         if is_due && let Some(text) = self.output.take() {
             self.output_written = Some(now);
             self.offer(now, || Some(TimelineEvent::Output { text }));

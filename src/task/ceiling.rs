@@ -69,15 +69,15 @@ impl Ceiling {
             return Err(AboveCeiling::Sandbox {
                 asked: request.sandbox,
                 by: asked.sandbox_by,
-                most: self.sandbox,
+                max: self.sandbox,
                 rule: self.rule("sandbox"),
             });
         }
-        if let Some(most) = self.timeout
-            && asked.timeout.is_none_or(|timeout| timeout > most)
+        if let Some(max) = self.timeout
+            && asked.timeout.is_none_or(|timeout| timeout > max)
         {
             let rule = self.rule("timeout");
-            return Err(AboveCeiling::Timeout { asked: asked.timeout, by: asked.timeout_by, most, rule });
+            return Err(AboveCeiling::Timeout { asked: asked.timeout, by: asked.timeout_by, max, rule });
         }
         if let Some(model) = &request.model
             && !self.models.is_empty()
@@ -104,12 +104,12 @@ impl Ceiling {
     }
 
     /// Each rule that forbids something, in words for people.
-    pub fn told(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let list = |words: Vec<String>| words.join(", ");
         let roots = self.roots.iter().map(|root| root.display().to_string());
         let sandbox = (self.sandbox < Sandbox::DangerFullAccess).then(|| format!("sandbox {}", self.sandbox));
         let roots = (!self.roots.is_empty()).then(|| format!("working directories in {}", list(roots.collect())));
-        let timeout = self.timeout.map(|most| format!("time limit {}", span(most)));
+        let timeout = self.timeout.map(|max| format!("time limit {}", span(max)));
         let models = self.models.iter().map(|model| model.0.clone());
         let models = (!self.models.is_empty()).then(|| format!("models {}", list(models.collect())));
         [("sandbox", sandbox), ("roots", roots), ("timeout", timeout), ("models", models)]
@@ -200,10 +200,10 @@ mod tests {
 
     #[test]
     fn sandboxes_up_to_the_ceiling_are_allowed() {
-        for (most, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
-            let ceiling = Ceiling { sandbox: most, ..Ceiling::default() };
+        for (max, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
+            let ceiling = Ceiling { sandbox: max, ..Ceiling::default() };
             let found = Sandbox::ALL.map(|sandbox| admit(&ceiling, "/", sandbox, None, None).is_ok());
-            assert_eq!(found.iter().filter(|admitted| **admitted).count(), admitted, "{most}");
+            assert_eq!(found.iter().filter(|admitted| **admitted).count(), admitted, "{max}");
         }
     }
 

@@ -39,7 +39,7 @@ impl Message {
     }
 
     /// The words from outside, for secrets to be taken out.
-    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
             MessagePart::Ours(_) => None,
             MessagePart::Untrusted(text) | MessagePart::Quoted(text) => Some(text.raw_mut()),
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn only_untrusted_text_is_redacted() {
         let mut message = message!["our word ", "word".to_owned(), " ", Path::new("/word"), 7_usize];
-        message.foreign_texts().for_each(|text| *text = text.replace("word", "x"));
+        message.untrusted_texts().for_each(|text| *text = text.replace("word", "x"));
         assert_eq!(message, message!["our word ", "x".to_owned(), " ", Path::new("/x"), 7_usize]);
     }
 

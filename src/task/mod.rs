@@ -40,8 +40,8 @@ pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, Trus
 pub use status::{EndStatus, TaskStatus};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
-    ChangedFile, CommandOutcome, EntryHead, MOST_TEXT, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
-    WarningSource, excerpt, within,
+    ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
+    WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome};
 pub use untrusted::Untrusted;

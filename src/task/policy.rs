@@ -38,11 +38,11 @@ pub struct Policy {
     pub log_bytes: Option<u64>,
     /// Whether values of secret variables are taken out of everything that is written or told. A policy that does not say
     /// is of a version that knew no other way to be safe than this.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub redact: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 

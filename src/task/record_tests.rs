@@ -64,7 +64,7 @@ fn texts_of_callers_and_agents_are_untrusted_and_paths_are_not() {
         "warnings": [{"message": text, "advice": text}], "logFile": text, "resultFile": text, "debugFile": text
     }))
     .expect("it is a record");
-    record.foreign_texts().for_each(|text| *text = "clean".to_owned());
+    record.untrusted_texts().for_each(|text| *text = "clean".to_owned());
     let written = serde_json::to_value(&record).expect("a record has only string keys");
     let left =
         written.as_object().expect("it is an object").iter().filter(|(_, value)| value.to_string().contains(text));

@@ -8,19 +8,19 @@ use chrono::Utc;
 
 use crate::{
     executor::Settled,
-    process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_groups},
+    process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_cgroups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
     task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord, Untrusted},
 };
 
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
-const BEGINNING: Duration = Duration::from_secs(5);
+const STARTUP_PERIOD: Duration = Duration::from_secs(5);
 
 /// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next time.
 pub(super) fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
     upkeep.remove_leftovers();
-    sweep_groups();
+    sweep_cgroups();
     for id in upkeep.candidates()? {
         if let Err(error) = reconcile(upkeep, &id, index) {
             upkeep.notices().add_unfinalized(&id, &error);
@@ -45,7 +45,7 @@ pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Res
     let record = reader.record(id)?;
     let run_age = reader.run_age(id);
     match &record {
-        None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Settled::Untouched),
+        None if run_age.is_none_or(|age| age < STARTUP_PERIOD) => return Ok(Settled::Untouched),
         Some(record) if record.is_final() && run_age.is_none() => return Ok(Settled::Untouched),
         None | Some(_) => {}
     }
@@ -215,7 +215,7 @@ mod tests {
             drop(task);
             let run = upkeep.reader().data_dir().join("run").join(id.as_str());
             // So old that its supervisor is not just beginning.
-            let long_ago = std::time::SystemTime::now() - BEGINNING * 2;
+            let long_ago = std::time::SystemTime::now() - STARTUP_PERIOD * 2;
             let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
             touched.expect("it is ours");
             assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Settled::Untouched);

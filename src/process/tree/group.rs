@@ -33,7 +33,7 @@ pub(super) fn signal(member: &Member, signal: Signal) {
 /// task's is shown by the marker that one of its processes carries.
 pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
     let agent = agent.filter(|agent| agent.boot_id == boot_id());
-    let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::works_for(pid, id)));
+    let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::is_agent_of(pid, id)));
     agent.map(|agent| survivors(agent.pid)).unwrap_or_default()
 }
 
@@ -54,7 +54,7 @@ pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
     Vec::new()
 }
 
-pub(super) fn sweep_groups() {}
+pub(super) fn sweep_cgroups() {}
 
 /// There are none here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,6 @@ impl Cgroup {
 }
 
 /// There are none here.
-pub fn parent_group() -> Option<PathBuf> {
+pub fn parent_cgroup() -> Option<PathBuf> {
     None
 }

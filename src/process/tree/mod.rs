@@ -27,10 +27,10 @@ use group as platform;
 use linux as platform;
 
 #[cfg(not(target_os = "linux"))]
-pub use group::{Cgroup, parent_group};
+pub use group::{Cgroup, parent_cgroup};
 
 #[cfg(target_os = "linux")]
-pub use cgroup::{Cgroup, parent_group};
+pub use cgroup::{Cgroup, parent_cgroup};
 
 /// The processes below this one and in the task's control group (Linux), or in the agent's process group (elsewhere).
 ///
@@ -63,7 +63,7 @@ impl ProcessTree {
     /// What is alive of it, without the agent's own process once that was waited for. Orphans that have ended are reaped.
     pub fn survivors(&self) -> Vec<Member> {
         let mut survivors = platform::survivors(self.agent);
-        add_group(&mut survivors, self.group.as_ref());
+        add_cgroup_members(&mut survivors, self.group.as_ref());
         survivors
     }
 
@@ -99,22 +99,22 @@ impl ProcessTree {
 /// A process that left the cgroup, cleared its environment and lost its parents is not found.
 pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut left = platform::left_behind(id, agent);
-    add_group(&mut left, group);
+    add_cgroup_members(&mut left, group);
     left
 }
 
 /// How long what is left of a task is killed, and how many looks in a row must find nothing. A process that is just being
 /// started has no environment to be known by.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOKS: usize = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+const EMPTY_SCANS_NEEDED: usize = 3;
+const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Kills what is left of a task, and waits at most ten seconds for it to be gone. Returns what was found first.
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut empty = 0;
-    let patience = Instant::now() + PATIENCE;
-    while empty < LOOKS && Instant::now() < patience {
+    let patience = Instant::now() + KILL_TIMEOUT;
+    while empty < EMPTY_SCANS_NEEDED && Instant::now() < patience {
         let left = left_behind(id, agent, group);
         if left.is_empty() {
             empty += 1;
@@ -128,17 +128,17 @@ pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Opt
         if found.is_empty() {
             found = left;
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(SCAN_INTERVAL);
     }
     found
 }
 
 /// Removes control groups of tasks that ended long ago.
-pub fn sweep_groups() {
-    platform::sweep_groups();
+pub fn sweep_cgroups() {
+    platform::sweep_cgroups();
 }
 
-fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
+fn add_cgroup_members(members: &mut Vec<Member>, group: Option<&Cgroup>) {
     let Some(group) = group.filter(|group| !group.is_empty()) else { return };
     let known: HashSet<u32> = members.iter().map(|member| member.pid).collect();
     let more = group.members().into_iter().filter(|pid| !known.contains(pid)).collect();
@@ -147,7 +147,7 @@ fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
 
 /// Kills the recorded agent of a task, if it is there and carries the task's marker.
 pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
-    if proof::works_for(process.pid, id) {
+    if proof::is_agent_of(process.pid, id) {
         signal_exactly(process, Signal::KILL);
     }
 }
@@ -155,7 +155,7 @@ pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
 /// Kills the recorded supervisor of a task. Returns whether there was one: a process that only the record takes for one is
 /// left alone.
 pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
-    let is_one = is_alive(process) && proof::supervises(process.pid, id);
+    let is_one = is_alive(process) && proof::is_supervisor_of(process.pid, id);
     if is_one {
         signal_exactly(process, Signal::KILL);
     }
@@ -165,7 +165,7 @@ pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
 /// Tells the recorded supervisor of a task to look at its files now, if it is there, and wakes it if it is stopped. One that
 /// does not listen yet is not disturbed: the signal ([`NUDGE`]) is ignored by default.
 pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
-    if proof::supervises(process.pid, id) {
+    if proof::is_supervisor_of(process.pid, id) {
         signal_exactly(process, Signal::WINCH);
         signal_exactly(process, Signal::CONT);
     }
@@ -182,7 +182,7 @@ fn signal_exactly(process: &ProcessIdentity, signal: Signal) {
 }
 
 /// Kills a process group of ours. Its leader has not been waited for.
-pub(super) fn kill_group(leader: u32) {
+pub(super) fn kill_leader_group(leader: u32) {
     if let Some(pid) = pid(leader) {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
@@ -190,9 +190,9 @@ pub(super) fn kill_group(leader: u32) {
 
 /// Stops the processes until no new one turns up, then kills them.
 fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
-    const MOST_ROUNDS: usize = 64;
+    const MAX_ROUNDS: usize = 64;
     let mut frozen: Vec<Member> = Vec::new();
-    for _ in 0..MOST_ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let new: Vec<Member> = look().into_iter().filter(|member| !frozen.contains(member)).collect();
         if new.is_empty() {
             break;

@@ -21,7 +21,7 @@ pub(in crate::store) enum CatalogError {
     /// The name leads to a link, a directory, or a file of another user.
     #[error("index.sqlite is {0}")]
     Foreign(&'static str),
-    /// Another process held the lock longer than [`PATIENCE`](super::open::PATIENCE).
+    /// Another process held the lock longer than [`LOCK_TIMEOUT`](super::open::LOCK_TIMEOUT).
     #[error("index.sqlite is locked by another process")]
     Locked,
     /// It was replaced, renamed or removed while it was open; nothing that was written is certain to be kept.

@@ -153,11 +153,11 @@ impl Catalog {
         })
     }
 
-    /// The sequence numbers and IDs of the `most` tasks that were last seen to end, in their order.
-    pub(in crate::store) fn last_ended(&self, most: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
+    /// The sequence numbers and IDs of the `max` tasks that were last seen to end, in their order.
+    pub(in crate::store) fn last_ended(&self, max: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(LAST_ENDED)?;
-            let found = statement.query_map([signed(most)], |row| Ok((row.get(0)?, id(row, 1)?)))?;
+            let found = statement.query_map([signed(max)], |row| Ok((row.get(0)?, id(row, 1)?)))?;
             let mut found = found.collect::<rusqlite::Result<Vec<_>>>()?;
             found.reverse();
             Ok(found)
@@ -174,8 +174,8 @@ impl Catalog {
     pub(in crate::store) fn oldest_ended(&self, keep: u64, limit: usize) -> Result<Vec<TaskId>, CatalogError> {
         self.reading(|connection| {
             let ended = tally(connection, TallyScope::Removable, "", "", "")?;
-            let most = i64::try_from(ended.saturating_sub(keep)).unwrap_or(i64::MAX).min(signed(limit));
-            oldest(connection, i64::MAX, most)
+            let max = i64::try_from(ended.saturating_sub(keep)).unwrap_or(i64::MAX).min(signed(limit));
+            oldest(connection, i64::MAX, max)
         })
     }
 
@@ -205,7 +205,7 @@ impl Catalog {
     /// Runs `read` on one consistent state of the database.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
         fault::point("catalog read")?;
-        self.check_place()?;
+        self.check_path()?;
         let transaction = self.connection.unchecked_transaction()?;
         let found = read(&transaction)?;
         transaction.commit()?;
@@ -291,9 +291,9 @@ fn tally(
     Ok(found.map_or(0, unsigned))
 }
 
-fn oldest(connection: &Connection, before: i64, most: i64) -> Result<Vec<TaskId>, CatalogError> {
+fn oldest(connection: &Connection, before: i64, max: i64) -> Result<Vec<TaskId>, CatalogError> {
     let mut statement = connection.prepare_cached(OLDEST)?;
-    let found = statement.query_map([before, most], |row| id(row, 0))?;
+    let found = statement.query_map([before, max], |row| id(row, 0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 

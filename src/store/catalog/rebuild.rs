@@ -8,14 +8,14 @@ use tempfile::TempPath;
 use super::{
     aside::set_aside,
     error::{CatalogError, CatalogErrorSource},
-    open::{Catalog, PATIENCE, without_links},
+    open::{Catalog, LOCK_TIMEOUT, without_links},
     row::Row,
     schema::{COUNT_ALL, ExistingRow, INDEXES, TABLES, VERSION, put},
 };
 use crate::store::{fault, files};
 
 /// How the name of a file begins that `atomic::remove_leftovers` removes if its writer was killed.
-const TEMPORARY: &str = ".new-";
+const TEMPORARY_PREFIX: &str = ".new-";
 
 /// Settings while the new file is filled, which nobody else sees yet.
 const SETTINGS: &str = "
@@ -60,7 +60,7 @@ pub(in crate::store) struct Rebuilt {
 /// that moment on, a writer finds no catalog and marks its task as pending, and nothing is missed. Of several rows of one
 /// task the first is kept. The new file gets its name in one step when it is complete; a crash before leaves none. `lock`
 /// is the file that one rebuild at a time holds. Fails with [`CatalogError::Locked`] if another takes longer than
-/// [`PATIENCE`].
+/// [`LOCK_TIMEOUT`].
 pub(in crate::store) fn rebuild(
     path: &Path,
     lock: &Path,
@@ -68,7 +68,7 @@ pub(in crate::store) fn rebuild(
     rows: impl IntoIterator<Item = Row>,
 ) -> Result<Rebuilt, CatalogError> {
     let path = &without_links(path)?;
-    let lock = files::lock(lock, PATIENCE).map_err(|error| CatalogError::from(error.source))?;
+    let lock = files::lock(lock, LOCK_TIMEOUT).map_err(|error| CatalogError::from(error.source))?;
     let Some(_lock) = lock else { return Err(CatalogError::Locked) };
     let opened = Catalog::open_to_write(path).and_then(|catalog| match check {
         Check::Opens => Ok(catalog),
@@ -93,7 +93,7 @@ pub(in crate::store) fn rebuild(
 fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, CatalogError> {
     fault::point("catalog build")?;
     let dir = path.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?.into_temp_path();
+    let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(dir)?.into_temp_path();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&file, flags)?;
     connection.execute_batch(SETTINGS)?;

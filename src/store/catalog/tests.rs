@@ -7,7 +7,7 @@ use connector_api::Usage;
 use tempfile::TempDir;
 
 use super::{
-    open::{Catalog, LOG, companion},
+    open::{Catalog, MAX_LOG_BYTES, companion},
     pending::{mark, marked, open_to_mark, write_mark},
     rebuild::{Check, Rebuilt, rebuild},
     row::{CatalogSources, Changes, Counts, Filter, Row},
@@ -271,7 +271,7 @@ fn the_write_ahead_log_stays_short_across_processes() {
         let row = Row { record: large.clone(), ..row(number, TaskStatus::Completed) };
         catalog.upsert(&row).expect("it is writable");
         let log = fs::metadata(companion(&world.path(), "-wal")).expect("it is there").len();
-        assert!(log <= LOG, "the log has {log} bytes after {number} tasks");
+        assert!(log <= MAX_LOG_BYTES, "the log has {log} bytes after {number} tasks");
     }
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavio
 
 use super::{
     error::CatalogError,
-    open::{Catalog, LOG},
+    open::{Catalog, MAX_LOG_BYTES},
     row::{CatalogSources, Row, Seq},
     schema::{ExistingRow, TallyScope, ended_at, put, state},
 };
@@ -38,7 +38,7 @@ impl Catalog {
     pub(in crate::store) fn upsert(&mut self, row: &Row) -> Result<Option<Seq>, CatalogError> {
         let seq = self.writing(|transaction| put_counted(transaction, row))?;
         // A task that begins is waited for.
-        self.empty_log(if row.state.is_final() { LOG } else { 4 * LOG });
+        self.empty_log(if row.state.is_final() { MAX_LOG_BYTES } else { 4 * MAX_LOG_BYTES });
         Ok(seq)
     }
 
@@ -67,7 +67,7 @@ impl Catalog {
             Ok(())
         })?;
         let has_ended = rows.iter().all(|row| row.state.is_final());
-        self.empty_log(if has_ended { LOG } else { 4 * LOG });
+        self.empty_log(if has_ended { MAX_LOG_BYTES } else { 4 * MAX_LOG_BYTES });
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Catalog {
             }
             Ok(())
         })?;
-        self.empty_log(LOG);
+        self.empty_log(MAX_LOG_BYTES);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Catalog {
         write: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>,
     ) -> Result<T, CatalogError> {
         fault::point("catalog begin")?;
-        self.check_place()?;
+        self.check_path()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fault::point("catalog write")?;
         let written = write(&transaction)?;
@@ -99,7 +99,7 @@ impl Catalog {
         transaction.commit()?;
         fault::point("catalog committed")?;
         // If it was set aside in the meantime, so was what we wrote.
-        self.check_place()?;
+        self.check_path()?;
         Ok(written)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use super::OpenTask;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
         indexes::Indexes,
         layout::Layout,
@@ -33,7 +33,7 @@ pub enum Claim {
 }
 
 /// How long to wait for a lease. A reader that asks whether a lease is held locks it itself for a moment.
-const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl OpenTask {
     /// Begins a task: makes its run directory, exclusively, and takes its lease.
@@ -67,7 +67,9 @@ impl OpenTask {
         let run = layout.run(id);
         files::make_private_dir(&run)?;
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
-        let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
+        let Some(file) = if_exists(files::write(&path)).map_err(StoreError::at("open", &path))? else {
+            return Ok(None);
+        };
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             // The last holder may have removed it between our opening and our locking.
             Locked::Ours if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
@@ -86,7 +88,7 @@ enum Locked {
 
 /// Locks a lease. A lease that is shared is only being looked at, and is waited for.
 fn lock(file: &File) -> io::Result<Locked> {
-    let patience = Instant::now() + LEASE_PATIENCE;
+    let patience = Instant::now() + LEASE_TIMEOUT;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Locked::Ours),
@@ -166,7 +168,7 @@ mod tests {
         let released = task.release();
         assert!(!upkeep.reader().is_leased(&record.id).expect("the lease can be read"));
         assert_eq!(upkeep.reader().running_ids().expect("it is readable"), std::slice::from_ref(&record.id));
-        released.clear_up(&record, crate::store::tests::LIMITS).expect("it is writable");
+        released.clean_up(&record, crate::store::tests::LIMITS).expect("it is writable");
         assert_eq!(upkeep.reader().running_ids().expect("it is readable"), []);
     }
 }

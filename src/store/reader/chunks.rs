@@ -8,7 +8,7 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{TaskId, Untrusted},
@@ -66,7 +66,7 @@ impl Reader {
     pub fn piece(&self, id: &TaskId, file: TaskFile, extent: ByteRange) -> Result<Option<FileChunk>, StoreError> {
         let path = self.task_file(id, file);
         let read = files::open(&path).and_then(|file| piece(file.metadata()?.len(), file, extent));
-        if_there(read).map_err(StoreError::at("read", path))
+        if_exists(read).map_err(StoreError::at("read", path))
     }
 
     /// What the file system knows of one of the task's files; none if there is no such file.

@@ -11,7 +11,7 @@ use crate::{
         archive,
         catalog::{Catalog, Filter},
         delta::IndexesError,
-        entry::{CUT, record_of, row},
+        entry::{MAX_TEXT_CHARS, record_of, row},
         error::StoreError,
         lag::LagFinder,
         repository::Repositories,
@@ -76,7 +76,7 @@ impl Reader {
     /// The tasks whose newest records the catalog may not have.
     fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
         let look = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
-        Ok(look.everything(false)?.records)
+        Ok(look.find_all(false)?.records)
     }
 
     /// All tasks, as everything but the catalog has them.
@@ -106,7 +106,7 @@ fn selected(records: BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> Vec<TaskR
             .collect();
     }
     let mut repositories = Repositories::default();
-    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, CUT, &mut repositories));
+    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, MAX_TEXT_CHARS, &mut repositories));
     records.into_values().filter(|record| is_selected(record)).collect()
 }
 

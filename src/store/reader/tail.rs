@@ -8,21 +8,21 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{LogTail, TaskId, Untrusted},
 };
 
 /// As far back as a tail is read. An answer shows far less.
-const REACH: u64 = 1 << 20;
-const BLOCK: u64 = 64 << 10;
+const MAX_TAIL_BYTES: u64 = 1 << 20;
+const BLOCK_BYTES: u64 = 64 << 10;
 
 impl Reader {
-    /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
-    pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<LogTail, StoreError> {
+    /// At most the last `max` lines of the task's log, of at most its last MiB. No log: no lines.
+    pub fn tail_log(&self, id: &TaskId, max: usize) -> Result<LogTail, StoreError> {
         let path = self.layout.log(id);
-        let read = || if_there(files::open(&path).and_then(|file| tail(file, most)));
+        let read = || if_exists(files::open(&path).and_then(|file| tail(file, max)));
         // A log that loses its middle meanwhile may be shorter than it was.
         let shrunk = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
         let tail = read().or_else(|error| if shrunk(&error) { read() } else { Err(error) });
@@ -30,14 +30,14 @@ impl Reader {
     }
 }
 
-fn tail(mut file: File, most: usize) -> io::Result<LogTail> {
+fn tail(mut file: File, max: usize) -> io::Result<LogTail> {
     let end = file.metadata()?.len();
-    let floor = end.saturating_sub(REACH);
+    let floor = end.saturating_sub(MAX_TAIL_BYTES);
     let mut start = end;
     let mut bytes: Vec<u8> = Vec::new();
     // One line end more than lines: the log's last byte is one, and another stands before the first line shown.
-    while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= most {
-        let block = BLOCK.min(start - floor);
+    while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= max {
+        let block = BLOCK_BYTES.min(start - floor);
         start -= block;
         let mut before = vec![0; usize::try_from(block).expect("a block is small")];
         file.seek(SeekFrom::Start(start))?;
@@ -50,7 +50,7 @@ fn tail(mut file: File, most: usize) -> io::Result<LogTail> {
     if start > 0 && lines.len() > 1 {
         lines.remove(0);
     }
-    let skipped = lines.len().saturating_sub(most);
+    let skipped = lines.len().saturating_sub(max);
     Ok(LogTail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
 }
 
@@ -59,11 +59,11 @@ mod tests {
     use super::*;
     use crate::store::tests::reader;
 
-    fn tail_of(content: &str, most: usize) -> LogTail {
+    fn tail_of(content: &str, max: usize) -> LogTail {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        reader.tail_log(&id, most).expect("it can be read")
+        reader.tail_log(&id, max).expect("it can be read")
     }
 
     #[test]

@@ -18,17 +18,17 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{EntryHead, TaskId, TimelineEntry},
 };
 
 /// The most bytes that one call reads. Longer than any line.
-const BLOCK: usize = 256 << 10;
+const MAX_READ_BYTES: usize = 256 << 10;
 
 /// How much of the end of a timeline is read by a reader that begins there.
-const NEWEST: u64 = 64 << 10;
+const NEWEST_BYTES: u64 = 64 << 10;
 
 /// Reads one timeline from some entry on.
 #[derive(Debug)]
@@ -144,10 +144,10 @@ impl TimelineReader {
         if self.open.as_ref().is_some_and(same) {
             return Ok(None);
         }
-        let Some(file) = if_there(files::open(&self.path))? else { return Ok(None) };
+        let Some(file) = if_exists(files::open(&self.path))? else { return Ok(None) };
         let facts = file.metadata()?;
         let is_first = std::mem::take(&mut self.from_newest);
-        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST))? } else { 0 };
+        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST_BYTES))? } else { 0 };
         Ok(Some(OpenTimeline { file, identity: identity_of(&facts), offset }))
     }
 }
@@ -163,8 +163,8 @@ impl OpenTimeline {
         let block = read_at(&self.file, self.offset, length - self.offset)?;
         let Some(end) = memchr::memrchr(b'\n', &block) else {
             // A line that fills a block is not an entry.
-            let is_too_long = block.len() == BLOCK;
-            self.offset += if is_too_long { BLOCK as u64 } else { 0 };
+            let is_too_long = block.len() == MAX_READ_BYTES;
+            self.offset += if is_too_long { MAX_READ_BYTES as u64 } else { 0 };
             return Ok(is_too_long);
         };
         for line in block[..end].split(|byte| *byte == b'\n') {
@@ -173,13 +173,13 @@ impl OpenTimeline {
             entries.push(TimelineEntry::read_after(head, line));
         }
         self.offset += end as u64 + 1;
-        Ok(block.len() == BLOCK)
+        Ok(block.len() == MAX_READ_BYTES)
     }
 }
 
-/// At most `most` bytes of what is at `offset`, and at most a block, as far as the file goes.
-fn read_at(file: &File, offset: u64, most: u64) -> io::Result<Vec<u8>> {
-    let mut block = vec![0; usize::try_from(most).unwrap_or(BLOCK).min(BLOCK)];
+/// At most `max` bytes of what is at `offset`, and at most a block, as far as the file goes.
+fn read_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
+    let mut block = vec![0; usize::try_from(max).unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES)];
     let mut count = 0;
     while count < block.len() {
         match file.read_at(&mut block[count..], offset + count as u64) {
@@ -204,7 +204,7 @@ fn line_after(file: &File, offset: u64) -> io::Result<u64> {
 
 /// The number of the entry that ends at `offset`; none if no entry does.
 fn last_before(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    let start = offset.saturating_sub(BLOCK as u64);
+    let start = offset.saturating_sub(MAX_READ_BYTES as u64);
     let block = read_at(file, start, offset - start)?;
     let lines = block.strip_suffix(b"\n").filter(|lines| start + lines.len() as u64 + 1 == offset);
     let line = lines.map(|lines| &lines[memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1)..]);

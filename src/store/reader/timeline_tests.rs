@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most bytes of the timelines of these tests, so that their middle is often removed.
-const MOST: u64 = 4_000;
+const MAX_BYTES: u64 = 4_000;
 
 fn message(number: u64) -> TimelineEvent {
     TimelineEvent::Message { text: format!("number {number}") }
@@ -36,7 +36,7 @@ impl World {
     }
 
     fn writer(path: &Path) -> TimelineWriter {
-        TimelineWriter::open(path.to_owned(), MOST).expect("it is writable")
+        TimelineWriter::open(path.to_owned(), MAX_BYTES).expect("it is writable")
     }
 
     fn reader(&self, seq: u64) -> TimelineReader {

@@ -72,7 +72,7 @@ fn each_rule_removes_the_oldest() {
     let whole = upkeep.bytes_of(&ids[0]);
     assert!(ids.iter().all(|id| upkeep.bytes_of(id) == whole));
     let age = |days: u64| Retention { max_age: Some(Duration::from_secs(days * 86_400)), ..Retention::default() };
-    let size = |most: u64| Retention { max_bytes: Some(most), ..Retention::default() };
+    let size = |max: u64| Retention { max_bytes: Some(max), ..Retention::default() };
     let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(2) };
     for (rules, gone) in [
         (Retention::default(), &[][..]),
@@ -87,7 +87,7 @@ fn each_rule_removes_the_oldest() {
         (size(1), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size), (1, Rule::Size)]),
     ] {
         let gone: Vec<_> = gone.iter().map(|(at, rule)| (ids[*at].clone(), *rule)).collect();
-        assert_eq!(upkeep.doomed(rules, at(0)).expect("it is readable"), gone, "{rules:?}");
+        assert_eq!(upkeep.tasks_to_remove(rules, at(0)).expect("it is readable"), gone, "{rules:?}");
     }
 }
 
@@ -120,8 +120,12 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     }
     let (data, logs) = (upkeep.reader().data_dir(), upkeep.reader().log_dir());
     fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
-    let doomed = ended(&upkeep, 4);
-    for beside in [format!("{doomed}.debug-damaged-2026.json"), format!("{doomed}.log.bak"), "notes.log".to_owned()] {
+    let tasks_to_remove = ended(&upkeep, 4);
+    for beside in [
+        format!("{tasks_to_remove}.debug-damaged-2026.json"),
+        format!("{tasks_to_remove}.log.bak"),
+        "notes.log".to_owned(),
+    ] {
         fs::write(logs.join(beside), "").expect("it is writable");
     }
     let newest = ended(&upkeep, 5);
@@ -131,8 +135,8 @@ fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
         assert!(upkeep.reader().record_path(id).exists(), "{id}");
     }
     let names = names(logs);
-    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(doomed.as_str())).collect();
-    assert_eq!(beside, [&format!("{doomed}.debug-damaged-2026.json"), &format!("{doomed}.log.bak")]);
+    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
+    assert_eq!(beside, [&format!("{tasks_to_remove}.debug-damaged-2026.json"), &format!("{tasks_to_remove}.log.bak")]);
     assert!(names.contains(&"notes.log".to_owned()) && data.join("tasks-archive-2026.json").exists());
 }
 
