@@ -34,9 +34,9 @@ impl Broker {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
         }
         let grace = self.asked_to_stop(id).await?;
-        let patience =
+        let max_wait =
             SUPERVISOR_TIMEOUT.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
-        if let Some(record) = self.ends_within(id, patience).await? {
+        if let Some(record) = self.ends_within(id, max_wait).await? {
             return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
         self.force_stop(id).await?;
@@ -70,12 +70,12 @@ impl Broker {
         Ok(())
     }
 
-    /// Waits for the end of the task, for at most `patience`.
-    pub(super) async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {
+    /// Waits for the end of the task, for at most `max_wait`.
+    pub(super) async fn ends_within(&self, id: &TaskId, max_wait: Duration) -> Result<Option<TaskRecord>, Refusal> {
         let asked = Instant::now();
         loop {
             let ended = self.ended(id).await?;
-            if ended.is_some() || asked.elapsed() >= patience {
+            if ended.is_some() || asked.elapsed() >= max_wait {
                 return Ok(ended);
             }
             sleep(POLL_INTERVAL).await;

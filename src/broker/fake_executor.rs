@@ -21,13 +21,13 @@ const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
 
 /// When a fake task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(super) enum StopsWhen {
     /// Once it is asked to.
-    WhenAsked,
+    Asked,
     /// Once it is forced to.
-    WhenForced,
+    Forced,
     /// Only by [`FakeExecutor::end`].
-    OnlyByItself,
+    EndedByTest,
 }
 
 /// A call of the broker to the executor.
@@ -42,7 +42,7 @@ pub(super) enum ExecutorCall {
 #[derive(Debug)]
 pub(super) struct FakeExecutor {
     data: Upkeep,
-    ends: Ends,
+    ends: StopsWhen,
     state: Mutex<FakeState>,
 }
 
@@ -58,7 +58,7 @@ struct FakeState {
 }
 
 impl FakeExecutor {
-    pub(super) fn new(data: Upkeep, ends: Ends) -> Self {
+    pub(super) fn new(data: Upkeep, ends: StopsWhen) -> Self {
         let state = FakeState {
             begun: Instant::now(),
             running: BTreeMap::new(),
@@ -137,7 +137,7 @@ impl Executor for FakeExecutor {
         }
         let refused = |error: StoreError| StartError::Refused(error.to_string());
         let Claim::Taken(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
-        let mut record = TaskRecord::begun(spec, Utc::now());
+        let mut record = TaskRecord::new(spec, Utc::now());
         record.progress.pid = Some(1);
         task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;
         task.index(&record, LIMITS).map_err(refused)?;
@@ -169,14 +169,14 @@ impl Executor for FakeExecutor {
 
     async fn ask_to_stop(&self, record: &TaskRecord) {
         self.note(ExecutorCall::AskToStop);
-        if self.ends == Ends::WhenAsked {
+        if self.ends == StopsWhen::Asked {
             self.lose(&record.id);
         }
     }
 
     async fn force_stop(&self, record: &TaskRecord) {
         self.note(ExecutorCall::ForceStop);
-        if self.ends != Ends::OnlyByItself {
+        if self.ends != StopsWhen::EndedByTest {
             self.lose(&record.id);
         }
     }

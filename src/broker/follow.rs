@@ -173,7 +173,7 @@ const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 impl Broker {
     /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
-        let patience = Instant::now() + CLOSE_TIMEOUT;
+        let max_wait = Instant::now() + CLOSE_TIMEOUT;
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.is_final()) {
@@ -181,14 +181,14 @@ impl Broker {
                     self.guard(id);
                     return Ok(None);
                 }
-                (true, true) if Instant::now() < patience => sleep(CLOSE_POLL_INTERVAL).await,
+                (true, true) if Instant::now() < max_wait => sleep(CLOSE_POLL_INTERVAL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
                     let (settled, elsewhere) = self.settled(id).await?;
                     match elsewhere {
                         // Its end is known here once it is in the index.
-                        Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSE_POLL_INTERVAL).await,
+                        Some(_) if settled.is_none() && Instant::now() < max_wait => sleep(CLOSE_POLL_INTERVAL).await,
                         Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
                         Some(_) | None => return Ok(settled),
                     }
@@ -208,7 +208,7 @@ impl Broker {
         let id = id.clone();
         self.on_disk(move |broker| {
             let record = broker.reader.record(&id)?.filter(|record| record.is_final());
-            Ok((record, broker.reader.elsewhere(&id)?))
+            Ok((record, broker.reader.other_log_dir(&id)?))
         })
         .await?
     }

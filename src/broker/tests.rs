@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Broker, Cancelled, FollowedTask, NewTask, Refusal, TaskUpdate, TimeLimit,
-    fake_executor::{Ends, ExecutorCall, FakeExecutor},
+    fake_executor::{ExecutorCall, FakeExecutor, StopsWhen},
 };
 use crate::{
     config::{Config, Overrides},
@@ -24,7 +24,7 @@ struct World {
 }
 
 impl World {
-    fn new(ends: Ends) -> Self {
+    fn new(ends: StopsWhen) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let mut registry = Registry::default();
         registry.add::<connector_claude::Claude>();
@@ -83,7 +83,7 @@ fn reason(record: &TaskRecord) -> &str {
 
 #[tokio::test(start_paused = true)]
 async fn a_responsive_task_is_cancelled_without_force() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!((record.status(), reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
@@ -92,7 +92,7 @@ async fn a_responsive_task_is_cancelled_without_force() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unresponsive_task_is_forced_to_stop_after_its_grace_period() {
-    let world = World::new(Ends::WhenForced);
+    let world = World::new(StopsWhen::Forced);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!(reason(&record), "Cancelled by user");
@@ -106,7 +106,7 @@ async fn an_unresponsive_task_is_forced_to_stop_after_its_grace_period() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_cannot_be_stopped_is_reported_as_stopping() {
-    let world = World::new(Ends::OnlyByItself);
+    let world = World::new(StopsWhen::EndedByTest);
     let id = world.submit(TimeLimit::None).await;
     assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
     assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
@@ -115,7 +115,7 @@ async fn a_task_that_cannot_be_stopped_is_reported_as_stopping() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_has_ended_is_not_asked_to_stop() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.end(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
@@ -125,7 +125,7 @@ async fn a_task_that_has_ended_is_not_asked_to_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn an_orphaned_task_is_finalized_instead_of_cancelled() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
@@ -134,7 +134,7 @@ async fn an_orphaned_task_is_finalized_instead_of_cancelled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_does_not_exist_cannot_be_cancelled() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let refusal = world.broker.cancel(&TaskId::random()).await.expect_err("there is no such task");
     assert!(matches!(refusal, Refusal::NoSuchTask(_)), "{refusal}");
     assert_eq!(world.executor.calls(), []);
@@ -142,7 +142,7 @@ async fn a_task_that_does_not_exist_cannot_be_cancelled() {
 
 #[tokio::test(start_paused = true)]
 async fn an_id_that_is_in_use_is_replaced() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     world.executor.refuse_ids(2);
     let id = world.submit(TimeLimit::None).await;
     assert_eq!((world.executor.ids_tried(), world.record(&id).await.status()), (3, TaskStatus::Running));
@@ -150,7 +150,7 @@ async fn an_id_that_is_in_use_is_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn the_number_of_id_attempts_is_limited() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     world.executor.refuse_ids(usize::MAX);
     let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no id is free");
     assert!(matches!(refusal, Refusal::Start(_)), "{refusal}");
@@ -159,7 +159,7 @@ async fn the_number_of_id_attempts_is_limited() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_is_refused_is_not_started() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let unknown = NewTask { model: Some("nobody/".to_owned()), ..world.task(TimeLimit::None) };
     let nowhere = NewTask { working_directory: "/no/such/directory".into(), ..world.task(TimeLimit::None) };
     for task in [unknown, nowhere] {
@@ -170,7 +170,7 @@ async fn a_task_that_is_refused_is_not_started() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
     // Read as it is: to look at it through the broker would finalize it.
@@ -186,7 +186,7 @@ async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
 
 #[tokio::test(start_paused = true)]
 async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
-    let world = World::new(Ends::WhenForced);
+    let world = World::new(StopsWhen::Forced);
     let limit = Duration::from_secs(60);
     let id = world.submit(TimeLimit::After(limit)).await;
     let record = world.end_of(&id).await;
@@ -203,7 +203,7 @@ async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_responsive_overdue_task_is_not_forced() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     let record = world.end_of(&id).await;
     assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
@@ -212,7 +212,7 @@ async fn a_responsive_overdue_task_is_not_forced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_ends_in_time_is_left_alone() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     sleep(Duration::from_secs(59)).await;
     world.executor.end(&id);
@@ -223,7 +223,7 @@ async fn a_task_that_ends_in_time_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_policy_does_not_mean_no_time_limit() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     assert!(!world.broker.enforce_for_another(&id).await.expect("it can be read"), "it has no limit");
     let policy = world.dir.path().join("data/run").join(id.as_str()).join("policy.json");
@@ -237,7 +237,7 @@ async fn an_unreadable_policy_does_not_mean_no_time_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn listing_finalizes_orphaned_tasks_and_shows_the_others_as_running() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let (alive, dead, stuck) =
         (world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await);
     world.executor.make_unsettleable(&stuck);
@@ -256,7 +256,7 @@ async fn listing_finalizes_orphaned_tasks_and_shows_the_others_as_running() {
 
 #[tokio::test(start_paused = true)]
 async fn checking_that_a_task_exists_changes_nothing() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.make_unsettleable(&id);
     world.executor.lose(&id);
@@ -267,7 +267,7 @@ async fn checking_that_a_task_exists_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn listing_sets_a_damaged_index_aside() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     let index = world.dir.path().join("data/tasks.json");
     std::fs::write(&index, "garbage").expect("it is writable");
@@ -302,7 +302,7 @@ async fn next(follow: &mut FollowedTask) -> TaskUpdate {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_of_another_server_is_followed_through_its_timeline() {
-    let world = World::new(Ends::OnlyByItself);
+    let world = World::new(StopsWhen::EndedByTest);
     let (task, mut record) = of_another(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
     say(&mut timeline, "one");
@@ -321,7 +321,7 @@ async fn a_task_of_another_server_is_followed_through_its_timeline() {
 
 #[tokio::test(start_paused = true)]
 async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
-    let world = World::new(Ends::OnlyByItself);
+    let world = World::new(StopsWhen::EndedByTest);
     let (task, record) = of_another(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
     say(&mut timeline, "one");
@@ -336,7 +336,7 @@ async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
-    let world = World::new(Ends::OnlyByItself);
+    let world = World::new(StopsWhen::EndedByTest);
     let (task, record) = of_another(&world);
     let mut follow = world.broker.follow(&record.id);
     for text in ["message: one", "message: two"] {

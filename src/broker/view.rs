@@ -15,11 +15,11 @@ const MAX_RESULT_BYTES: u64 = 64 << 10;
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
     pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
-        let looked_at = id.clone();
+        let task_id = id.clone();
         let (mut record, may_run) = self
             .on_disk(move |broker| {
-                let record = broker.record(&looked_at)?;
-                let may_run = !record.is_final() || broker.reader.is_leased(&looked_at)?;
+                let record = broker.record(&task_id)?;
+                let may_run = !record.is_final() || broker.reader.is_leased(&task_id)?;
                 Ok::<_, Refusal>((record, may_run))
             })
             .await??;
@@ -58,7 +58,7 @@ impl Broker {
         if let Some(record) = self.reader.record(id)? {
             return Ok(record);
         }
-        Err(match self.reader.elsewhere(id)? {
+        Err(match self.reader.other_log_dir(id)? {
             Some(there) => self.elsewhere(id, there),
             None => Refusal::NoSuchTask(id.as_str().into()),
         })
@@ -83,18 +83,18 @@ impl Broker {
     }
 
     /// A piece of one of a task's files; none if there is no such file.
-    pub async fn piece(
+    pub async fn read_chunk(
         &self,
         record: &TaskRecord,
         file: TaskFile,
-        extent: ByteRange,
+        range: ByteRange,
     ) -> Result<Option<FileChunk>, Refusal> {
         let record = record.clone();
         self.on_disk(move |broker| {
-            let mut piece = broker.reader.piece(&record.id, file, extent)?;
+            let mut chunk = broker.reader.read_chunk(&record.id, file, range)?;
             let redactor = broker.redactor_for(&record);
-            piece.iter_mut().for_each(|piece| redactor.redact(piece.text.raw_mut()));
-            Ok(piece)
+            chunk.iter_mut().for_each(|chunk| redactor.redact(chunk.text.raw_mut()));
+            Ok(chunk)
         })
         .await?
     }

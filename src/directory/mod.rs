@@ -16,7 +16,7 @@
 //! Everything here may block for as long as a dead mount holds a call, so it belongs on [`crate::blocking`] threads.
 
 mod git;
-mod given;
+mod input;
 mod opening;
 mod problem;
 #[cfg(target_os = "linux")]
@@ -41,7 +41,7 @@ use self::opening::OPEN_FLAGS;
 pub use self::rename_watch::RenameWatch;
 pub use self::{
     git::{check_repository, is_repository},
-    given::absolute,
+    input::absolute,
     problem::DirectoryProblem,
     route::Route,
 };

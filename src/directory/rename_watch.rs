@@ -46,11 +46,11 @@ impl RenameWatch {
         Ok(Self { inotify })
     }
 
-    /// Waits until something has moved since the last [`take`](Self::take), for at most `patience`.
-    pub fn wait(&self, patience: Duration) {
-        let patience = Timespec::try_from(patience).ok();
+    /// Waits until something has moved since the last [`take`](Self::take), for at most `max_wait`.
+    pub fn wait(&self, max_wait: Duration) {
+        let max_wait = Timespec::try_from(max_wait).ok();
         // An interrupted wait is a short one.
-        let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], patience.as_ref());
+        let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], max_wait.as_ref());
     }
 
     /// Whether something has moved since the last call.

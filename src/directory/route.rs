@@ -18,7 +18,7 @@ const MAX_LINKS: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Every place on the way, each by its real path: directories, symbolic links, and names that do not exist.
-    places: Vec<PathBuf>,
+    steps: Vec<PathBuf>,
     end: PathBuf,
 }
 
@@ -27,7 +27,7 @@ impl Route {
     /// ends at one of its links.
     pub fn of(path: &Path) -> Self {
         let mut rest = names(path);
-        let mut route = Self { places: vec![], end: PathBuf::from("/") };
+        let mut route = Self { steps: vec![], end: PathBuf::from("/") };
         let mut links = 0;
         while let Some(name) = rest.pop_front() {
             if name == ".." {
@@ -35,7 +35,7 @@ impl Route {
                 continue;
             }
             let place = route.end.join(&name);
-            route.places.push(place.clone());
+            route.steps.push(place.clone());
             match fs::read_link(&place) {
                 Ok(target) if links < MAX_LINKS => {
                     links += 1;
@@ -59,8 +59,8 @@ impl Route {
 
     /// The last place on the way that is `directory` or below it. `directory` is a real path.
     pub fn path_in(&self, directory: &Path) -> Option<&Path> {
-        let mut places = self.places.iter().map(PathBuf::as_path).chain([self.end()]);
-        places.rfind(|place| place.starts_with(directory))
+        let mut steps = self.steps.iter().map(PathBuf::as_path).chain([self.end()]);
+        steps.rfind(|place| place.starts_with(directory))
     }
 }
 

@@ -104,7 +104,7 @@ impl RunningWatcher {
         let (events, reports) =
             opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
         let targets = Arc::<Mutex<WatchTargets>>::default();
-        let forwarder = spawn(pass_on(reports, Arc::clone(&targets)));
+        let forwarder = spawn(forward(reports, Arc::clone(&targets)));
         Some(Self { events, targets, forwarder })
     }
 }
@@ -129,7 +129,7 @@ impl Drop for Registration {
 }
 
 /// Tells followers that their files were written to, for as long as the instance lives.
-async fn pass_on(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
+async fn forward(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
     let mut buffer = [0; 4096];
     loop {
         if let Err(error) = reports.readable().await {
@@ -137,9 +137,8 @@ async fn pass_on(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
         }
         match reports.try_read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => {
-                reported(&buffer[..count]).for_each(|(watch, events)| tell(&mut locked(&targets), watch, events))
-            }
+            Ok(count) => reported(&buffer[..count])
+                .for_each(|(watch, events)| notify_targets(&mut locked(&targets), watch, events)),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(error) => return tracing::debug!(%error, "files are no longer watched"),
         }
@@ -159,7 +158,7 @@ fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
     })
 }
 
-fn tell(targets: &mut WatchTargets, watch: i32, events: ReadFlags) {
+fn notify_targets(targets: &mut WatchTargets, watch: i32, events: ReadFlags) {
     if events.contains(ReadFlags::QUEUE_OVERFLOW) {
         // Any of them may have been written to.
         targets.values().flatten().for_each(|target| target.notify_one());

@@ -47,7 +47,7 @@ impl Watches {
     /// Reports writes if the system can.
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
-        return Self::at_most(MAX_WATCHES);
+        return Self::with_limit(MAX_WATCHES);
         #[cfg(not(target_os = "linux"))]
         return Self {};
     }
@@ -62,7 +62,7 @@ impl Watches {
 
     /// Watches at most `max` files.
     #[cfg(target_os = "linux")]
-    fn at_most(max: usize) -> Self {
+    fn with_limit(max: usize) -> Self {
         Self { instance: Some(Arc::new(Instance::new(max))) }
     }
 
@@ -98,7 +98,7 @@ impl Watches {
     /// At most `max` files are watched.
     pub(super) fn limited(max: usize) -> Self {
         #[cfg(target_os = "linux")]
-        return Self::at_most(max);
+        return Self::with_limit(max);
         #[cfg(not(target_os = "linux"))]
         return Self::polling();
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{present::Look, store::TimelinePlace, task::TaskId};
+use crate::{present::Look, store::TimelinePosition, task::TaskId};
 
 /// The last look at each of the tasks that were looked at lately.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Looks(Arc<Mutex<HashMap<TaskId, Seen>>>);
 struct Seen {
     look: Look,
     /// The end of the timeline then, if the task has one.
-    place: Option<TimelinePlace>,
+    place: Option<TimelinePosition>,
 }
 
 /// Looks at more tasks than these are forgotten, the oldest first.
@@ -23,12 +23,12 @@ const REMEMBERED: usize = 200;
 
 impl Looks {
     /// The end of the task's timeline at the last look at it.
-    pub(super) fn place(&self, id: &TaskId) -> Option<TimelinePlace> {
+    pub(super) fn place(&self, id: &TaskId) -> Option<TimelinePosition> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.place
     }
 
     /// Remembers this look at a task, and returns the one before.
-    pub(super) fn remember(&self, id: &TaskId, look: Look, place: Option<TimelinePlace>) -> Option<Look> {
+    pub(super) fn remember(&self, id: &TaskId, look: Look, place: Option<TimelinePosition>) -> Option<Look> {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = looks.insert(id.clone(), Seen { look, place });
         if looks.len() > REMEMBERED {

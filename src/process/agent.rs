@@ -24,7 +24,7 @@ pub struct AgentCommand {
     pub environment: BTreeMap<OsString, OsString>,
     /// What its stdin is.
     pub stdin: StdinKind,
-    /// The control group for it and all it starts, if there can be one.
+    /// The cgroup for it and all it starts, if there can be one.
     pub group: Option<Cgroup>,
 }
 
@@ -44,7 +44,7 @@ pub struct RunningAgent {
     pub pid: u32,
     /// Who it is, beyond its pid; `None` where the operating system does not tell.
     pub identity: Option<ProcessIdentity>,
-    /// It and everything it starts. To be [gathered](ProcessTree::gather) in its control group.
+    /// It and everything it starts. To be [gathered](ProcessTree::move_into_cgroup) in its cgroup.
     pub tree: ProcessTree,
     /// Its process. Its one owner waits for it; dropping it leaves it running.
     pub process: AgentProcess,

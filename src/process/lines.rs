@@ -200,48 +200,48 @@ mod tests {
     use super::*;
 
     /// Each piece in words: lines as they are, long lines as their length.
-    async fn pieces_of(input: &[u8]) -> Vec<String> {
+    async fn chunks_of(input: &[u8]) -> Vec<String> {
         let mut reader = LineReader::new(input);
-        let mut pieces = Vec::new();
+        let mut chunks = Vec::new();
         let mut long = 0;
         loop {
             let count = reader.fill().await.expect("memory can be read");
-            while let Some(piece) = reader.cut() {
-                match piece {
-                    LineChunk::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
+            while let Some(chunk) = reader.cut() {
+                match chunk {
+                    LineChunk::Line(line) => chunks.push(String::from_utf8_lossy(line).into_owned()),
                     LineChunk::LongStart(part) | LineChunk::LongPart(part) => long += part.len(),
                     LineChunk::LongEnd { head, length } => {
                         assert_eq!((long as u64, head.len()), (length, MAX_HEAD_BYTES));
-                        pieces.push(format!("<{length}>"));
+                        chunks.push(format!("<{length}>"));
                     }
                 }
             }
             if count == 0 {
-                return pieces;
+                return chunks;
             }
         }
     }
 
     #[tokio::test]
     async fn lines_are_complete_and_an_unterminated_last_line_is_returned() {
-        assert_eq!(pieces_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
-        assert_eq!(pieces_of(b"").await, Vec::<String>::new());
-        assert_eq!(pieces_of(b"\n").await, [""]);
+        assert_eq!(chunks_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
+        assert_eq!(chunks_of(b"").await, Vec::<String>::new());
+        assert_eq!(chunks_of(b"\n").await, [""]);
     }
 
     #[tokio::test]
     async fn a_line_too_long_for_memory_is_returned_in_parts() {
         let mut input = vec![b'x'; MAX_LINE_BYTES + 100_000];
         input.extend_from_slice(b"\nnext\n");
-        assert_eq!(pieces_of(&input).await, [format!("<{}>", MAX_LINE_BYTES + 100_000), "next".into()]);
-        assert_eq!(pieces_of(&input[..MAX_LINE_BYTES + 5]).await, [format!("<{}>", MAX_LINE_BYTES + 5)]);
+        assert_eq!(chunks_of(&input).await, [format!("<{}>", MAX_LINE_BYTES + 100_000), "next".into()]);
+        assert_eq!(chunks_of(&input[..MAX_LINE_BYTES + 5]).await, [format!("<{}>", MAX_LINE_BYTES + 5)]);
     }
 
     #[tokio::test]
     async fn a_line_of_the_maximum_length_is_returned_at_once() {
         let mut input = vec![b'x'; MAX_LINE_BYTES - 1];
         input.push(b'\n');
-        assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..MAX_LINE_BYTES - 1]).into_owned()]);
+        assert_eq!(chunks_of(&input).await, [String::from_utf8_lossy(&input[..MAX_LINE_BYTES - 1]).into_owned()]);
     }
 
     #[tokio::test]

@@ -22,14 +22,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use agent::{AgentCommand, AgentProcess, RunningAgent, SpawnError, StdinKind, errno_of};
 pub use identity::{boot_id, identity_of, is_alive};
-pub use init::as_first_process;
+pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]
 pub(crate) use lines::LineLimits;
 pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use signals::reset_signals;
-pub use system::{NoProc, check_proc};
+pub use system::{ProcUnavailable, check_proc};
 pub use tree::{
     Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
     parent_cgroup, sweep_cgroups,

@@ -103,7 +103,7 @@ pub(super) struct Secret {
     variable: String,
     /// The value, or a part of it.
     pub(super) value: Vec<u8>,
-    place: MatchContext,
+    context: MatchContext,
 }
 
 /// Where a value is secret.
@@ -117,9 +117,9 @@ enum MatchContext {
 impl Secret {
     /// The texts to look for, each with its replacement.
     pub(super) fn needles(&self) -> Vec<(Vec<u8>, String)> {
-        let Self { variable, value, place } = self;
+        let Self { variable, value, context } = self;
         let replacement = format!("[redacted:{}]", shown(variable));
-        match place {
+        match context {
             MatchContext::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
             MatchContext::NextToName => NAME_SEPARATORS
                 .into_iter()
@@ -151,7 +151,7 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
     if !(is_secret(name, value) || password.is_some()) {
         return vec![];
     }
-    let secret = |value: &[u8], place| Secret { variable: name.to_owned(), value: value.to_vec(), place };
+    let secret = |value: &[u8], context| Secret { variable: name.to_owned(), value: value.to_vec(), context };
     if is_common(value) {
         return vec![secret(value, MatchContext::NextToName)];
     }
@@ -245,7 +245,7 @@ mod tests {
 
     fn found(variables: &[(&str, &str)]) -> Vec<(String, MatchContext)> {
         let secrets = secrets(variables).into_iter();
-        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.place)).collect()
+        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.context)).collect()
     }
 
     fn is_found(name: &str, value: &str) -> bool {

@@ -112,13 +112,13 @@ impl Write for CappedFile {
     }
 }
 
-/// The end of the line in which `place` is, or `place` itself, if the line does not end soon.
-fn line_end(file: &File, place: u64, length: u64) -> io::Result<u64> {
-    let reach = usize::try_from(MAX_LINE_BYTES.min(length - place)).expect("the reach is small");
+/// The end of the line in which `offset` is, or `offset` itself, if the line does not end soon.
+fn line_end(file: &File, offset: u64, length: u64) -> io::Result<u64> {
+    let reach = usize::try_from(MAX_LINE_BYTES.min(length - offset)).expect("the reach is small");
     let mut bytes = vec![0; reach];
-    let count = file.read_at(&mut bytes, place)?;
+    let count = file.read_at(&mut bytes, offset)?;
     let end = memchr::memchr(b'\n', &bytes[..count]);
-    Ok(end.map_or(place, |end| place + end as u64 + 1))
+    Ok(end.map_or(offset, |end| offset + end as u64 + 1))
 }
 
 #[cfg(test)]

@@ -309,7 +309,7 @@ impl Index {
         Ok(archive.file_name().map(|name| name.to_string_lossy().into_owned()))
     }
 
-    fn lock(&self, patience: Duration) -> Result<Option<File>, StoreError> {
-        files::lock(&self.layout.index_lock(), patience)
+    fn lock(&self, max_wait: Duration) -> Result<Option<File>, StoreError> {
+        files::lock(&self.layout.index_lock(), max_wait)
     }
 }

@@ -61,7 +61,8 @@ pub use notified::{NewEnds, NotifiedEnds};
 pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePlace, TimelineReader,
+    ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePosition,
+    TimelineReader,
 };
 pub use requests::Requests;
 pub use timeline::TimelineWriter;

@@ -14,7 +14,7 @@ pub(super) struct Clock {
     started: Instant,
     suspended_so_far: Box<dyn Fn() -> Duration + Send>,
     /// The part of it that was reported already, or that was before the run.
-    told: Duration,
+    reported: Duration,
 }
 
 impl Clock {
@@ -25,7 +25,7 @@ impl Clock {
 
     /// The same, with another measure of how long the machine was suspended.
     pub(super) fn with(suspended_so_far: impl Fn() -> Duration + Send + 'static) -> Self {
-        Self { started: Instant::now(), told: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
+        Self { started: Instant::now(), reported: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
     }
 
     /// When the run began.
@@ -41,9 +41,9 @@ impl Clock {
     /// How long the machine was suspended since this last returned something, if it was.
     pub(super) fn take_suspended(&mut self) -> Option<Duration> {
         let so_far = (self.suspended_so_far)();
-        let new = so_far.saturating_sub(self.told);
+        let new = so_far.saturating_sub(self.reported);
         (new >= MIN_REPORTED_SUSPEND).then(|| {
-            self.told = so_far;
+            self.reported = so_far;
             new
         })
     }

@@ -42,7 +42,7 @@ const FINAL_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
-    place: Arc<WatchedDirectory>,
+    target: Arc<WatchedDirectory>,
     lost: oneshot::Receiver<()>,
     is_lost: bool,
 }
@@ -50,21 +50,21 @@ pub(super) struct DirectoryWatch {
 impl DirectoryWatch {
     /// Watches from now on. `roots` are those of the ceiling. Fails if the system has no thread left for it.
     pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> io::Result<Self> {
-        let (tell, lost) = oneshot::channel();
-        let place = Arc::new(WatchedDirectory::new(directory, roots));
-        let watched = Arc::clone(&place);
+        let (sender, lost) = oneshot::channel();
+        let target = Arc::new(WatchedDirectory::new(directory, roots));
+        let watched = Arc::clone(&target);
         // A thread of its own: to look a path up can take as long as a dead mount likes.
         thread::Builder::new().name("directory".into()).spawn(move || {
-            while !tell.is_closed() {
+            while !sender.is_closed() {
                 let Some(pause) = watched.look() else {
                     // Nobody listens once the agent has ended.
-                    let _ = tell.send(());
+                    let _ = sender.send(());
                     return;
                 };
                 watched.wait(pause);
             }
         })?;
-        Ok(Self { place, lost, is_lost: false })
+        Ok(Self { target, lost, is_lost: false })
     }
 
     /// Returns once, when the agent may not work on. Can be dropped while it waits.
@@ -79,7 +79,7 @@ impl DirectoryWatch {
 
     /// The violation, if the directory ever led out of the roots, or may have, for the record. A task with one has failed.
     pub(super) async fn violation(&self) -> Option<Warning> {
-        let directory = self.place.directory.real_path().display();
+        let directory = self.target.directory.real_path().display();
         // Also what happened just before the agent ended counts.
         let end = if self.is_lost { FinalCheck::Outside } else { self.final_check().await };
         let (message, advice) = match end {
@@ -104,14 +104,16 @@ impl DirectoryWatch {
 
     /// One last look, which a dead mount cannot hold up for long.
     async fn final_check(&self) -> FinalCheck {
-        let (tell, told) = oneshot::channel();
-        let place = Arc::clone(&self.place);
+        let (sender, answer) = oneshot::channel();
+        let target = Arc::clone(&self.target);
         let look = move || {
-            let is_inside = place.look().is_some();
-            let _ = tell.send(if is_inside { FinalCheck::Inside } else { FinalCheck::Outside });
+            let is_inside = target.look().is_some();
+            let _ = sender.send(if is_inside { FinalCheck::Inside } else { FinalCheck::Outside });
         };
         match thread::Builder::new().spawn(look) {
-            Ok(_) => timeout(FINAL_CHECK_TIMEOUT, told).await.ok().and_then(Result::ok).unwrap_or(FinalCheck::Unknown),
+            Ok(_) => {
+                timeout(FINAL_CHECK_TIMEOUT, answer).await.ok().and_then(Result::ok).unwrap_or(FinalCheck::Unknown)
+            }
             Err(_) => FinalCheck::Unknown,
         }
     }
@@ -183,13 +185,13 @@ impl WatchedDirectory {
         false
     }
 
-    /// Waits until something has moved, for at most `patience`.
-    fn wait(&self, patience: Duration) {
+    /// Waits until something has moved, for at most `max_wait`.
+    fn wait(&self, max_wait: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(watch_renames) = &self.watch_renames {
-            return watch_renames.wait(patience);
+            return watch_renames.wait(max_wait);
         }
-        thread::sleep(patience);
+        thread::sleep(max_wait);
     }
 }
 
@@ -281,7 +283,7 @@ mod tests {
         let roots = Roots::new();
         let watch = roots.watch();
         // As if a look at a dead mount did not return.
-        let stuck = watch.place.is_lost.lock().expect("no look panics");
+        let stuck = watch.target.is_lost.lock().expect("no look panics");
         let violation = watch.violation().await.expect("nothing is known");
         drop(stuck);
         assert!(violation.message.contains("could not be checked"), "{violation:?}");

@@ -301,12 +301,12 @@ impl AgentRun {
         let now = Utc::now();
         journal.received(stream, count, now);
         let mut inputs = vec![MachineInput::Output];
-        while let Some(piece) = reader.cut() {
-            let clean = journal.clean(stream, &piece);
+        while let Some(chunk) = reader.cut() {
+            let redacted = journal.clean(stream, &chunk);
             if stream == OutputStream::Stdout {
-                journal.keep_raw(&clean);
+                journal.keep_raw(&redacted);
             }
-            let steps = match (&piece, &clean, stream) {
+            let steps = match (&chunk, &redacted, stream) {
                 (LineChunk::Line(line), _, OutputStream::Stdout) => self.session.stdout(Line::Whole(line)),
                 (_, RedactedChunk::Line(line), OutputStream::Stderr) => {
                     self.watch.observe_stderr(Line::Whole(line));
@@ -323,10 +323,11 @@ impl AgentRun {
                 _ => vec![],
             };
             // A line of stdout that was understood stands in the log in words; every other one as it came.
-            let is_told = stream == OutputStream::Stdout && matches!(piece, LineChunk::Line(_)) && !steps.is_empty();
-            if !is_told {
-                journal.raw(stream, &clean, now);
-                self.remember_raw(&clean);
+            let is_translated =
+                stream == OutputStream::Stdout && matches!(chunk, LineChunk::Line(_)) && !steps.is_empty();
+            if !is_translated {
+                journal.raw(stream, &redacted, now);
+                self.remember_raw(&redacted);
             }
             inputs.extend(self.carry_out(steps, journal));
         }
@@ -343,8 +344,8 @@ impl AgentRun {
         inputs
     }
 
-    fn remember_raw(&mut self, piece: &RedactedChunk<'_>) {
-        if let RedactedChunk::Line(line) | RedactedChunk::LongStart(line) = piece {
+    fn remember_raw(&mut self, chunk: &RedactedChunk<'_>) {
+        if let RedactedChunk::Line(line) | RedactedChunk::LongStart(line) = chunk {
             self.last_raw.clear();
             self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
         }

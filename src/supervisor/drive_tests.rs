@@ -152,7 +152,7 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
             None
         }
     };
-    let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
+    let mut record = TaskRecord::new(&spec, chrono::Utc::now());
     let run = AgentRun { clock, ..AgentRun::new(agent, session, &launch, &spec) };
     let end = run.drive(&mut journal, &mut external, &task, &mut record).await;
     drop(lifeline);

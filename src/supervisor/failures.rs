@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_million_failures_are_logged_seven_times() {
         let mut failures = Failures::of("the log has a gap");
-        let told = (0..1_000_000).filter(|_| failures.count(&"no space left on device")).count();
-        assert_eq!(told, 7);
+        let reported = (0..1_000_000).filter(|_| failures.count(&"no space left on device")).count();
+        assert_eq!(reported, 7);
     }
 }

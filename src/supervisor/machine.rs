@@ -88,13 +88,13 @@ pub(super) struct Machine {
 enum MachineState {
     Running,
     Stopping {
-        force: StopPhase,
+        phase: StopPhase,
         until: Duration,
     },
     /// The agent's own process has ended; what it left is looked at.
     Ended {
-        clearing: Cleanup,
-        look_at: Duration,
+        cleanup: Cleanup,
+        check_at: Duration,
     },
     Closed,
 }
@@ -167,7 +167,7 @@ impl Machine {
                 [Some(self.next_heartbeat), self.policy.timeout, silence].into_iter().flatten().min()
             }
             MachineState::Stopping { until, .. } => Some(until.min(self.next_heartbeat)),
-            MachineState::Ended { look_at, .. } => Some(look_at),
+            MachineState::Ended { check_at, .. } => Some(check_at),
             MachineState::Closed => None,
         }
     }
@@ -182,8 +182,8 @@ impl Machine {
         }
         match self.state {
             MachineState::Running => self.step_running(now, input),
-            MachineState::Stopping { force, until } => self.step_stopping(now, input, force, until),
-            MachineState::Ended { clearing, .. } => self.step_ended(now, input, clearing),
+            MachineState::Stopping { phase, until } => self.step_stopping(now, input, phase, until),
+            MachineState::Ended { cleanup, .. } => self.step_ended(now, input, cleanup),
             MachineState::Closed => vec![],
         }
     }
@@ -217,14 +217,14 @@ impl Machine {
 
     fn stop(&mut self, now: Duration, cause: StopCause) -> Vec<MachineEffect> {
         let until = now.saturating_add(self.policy.grace.interrupt);
-        self.state = MachineState::Stopping { force: StopPhase::Interrupted, until };
+        self.state = MachineState::Stopping { phase: StopPhase::Interrupted, until };
         self.stopped = Some((cause, now));
         vec![MachineEffect::Interrupt(cause)]
     }
 
     fn kill(&mut self, now: Duration) -> Vec<MachineEffect> {
         self.state =
-            MachineState::Stopping { force: StopPhase::Killed { first: now }, until: now + SURVIVOR_POLL_INTERVAL };
+            MachineState::Stopping { phase: StopPhase::Killed { first: now }, until: now + SURVIVOR_POLL_INTERVAL };
         vec![MachineEffect::Kill]
     }
 
@@ -232,15 +232,15 @@ impl Machine {
         &mut self,
         now: Duration,
         input: MachineInput,
-        force: StopPhase,
+        phase: StopPhase,
         until: Duration,
     ) -> Vec<MachineEffect> {
         match input {
-            MachineInput::Exited => return self.end_stopped(now, force, until),
-            MachineInput::Forbidden if !matches!(force, StopPhase::Killed { .. }) => return self.kill(now),
+            MachineInput::Exited => return self.end_stopped(now, phase, until),
+            MachineInput::Forbidden if !matches!(phase, StopPhase::Killed { .. }) => return self.kill(now),
             MachineInput::Tick if now >= until => {}
             // Asked in its own protocol, it has stopped its work; the program itself was not asked to go.
-            MachineInput::SessionFinished if force == StopPhase::Interrupted && self.is_stopped_early() => {}
+            MachineInput::SessionFinished if phase == StopPhase::Interrupted && self.is_stopped_early() => {}
             MachineInput::Tick => return self.heartbeat(now),
             MachineInput::Output
             | MachineInput::SessionFinished
@@ -251,7 +251,7 @@ impl Machine {
             | MachineInput::PipesClosed
             | MachineInput::Survivors(_) => return vec![],
         }
-        let (force, until, effect) = match force {
+        let (phase, until, effect) = match phase {
             StopPhase::Interrupted => {
                 (StopPhase::Terminated, now.saturating_add(self.policy.grace.terminate), MachineEffect::Terminate)
             }
@@ -264,7 +264,7 @@ impl Machine {
                 (StopPhase::Killed { first }, now + SURVIVOR_POLL_INTERVAL, MachineEffect::Kill)
             }
         };
-        self.state = MachineState::Stopping { force, until };
+        self.state = MachineState::Stopping { phase, until };
         vec![effect]
     }
 
@@ -278,24 +278,24 @@ impl Machine {
     }
 
     /// The agent's end after it was stopped with this force: what it left has had as much of it.
-    fn end_stopped(&mut self, now: Duration, force: StopPhase, until: Duration) -> Vec<MachineEffect> {
-        let clearing = match force {
+    fn end_stopped(&mut self, now: Duration, phase: StopPhase, until: Duration) -> Vec<MachineEffect> {
+        let cleanup = match phase {
             StopPhase::Interrupted => Cleanup::Settling(now + STOPPED_SETTLE_TIME),
             StopPhase::Terminated => Cleanup::Terminated(until),
             StopPhase::Killed { .. } => Cleanup::Killed(now + KILL_TIMEOUT),
         };
-        self.clear(now, clearing)
+        self.clear(now, cleanup)
     }
 
-    fn clear(&mut self, now: Duration, clearing: Cleanup) -> Vec<MachineEffect> {
-        self.state = MachineState::Ended { clearing, look_at: now };
+    fn clear(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
+        self.state = MachineState::Ended { cleanup, check_at: now };
         vec![MachineEffect::CountSurvivors]
     }
 
-    fn step_ended(&mut self, now: Duration, input: MachineInput, clearing: Cleanup) -> Vec<MachineEffect> {
+    fn step_ended(&mut self, now: Duration, input: MachineInput, cleanup: Cleanup) -> Vec<MachineEffect> {
         let survivors = match input {
             MachineInput::Survivors(survivors) => survivors,
-            MachineInput::Tick | MachineInput::PipesClosed => return self.check_or_close(now, clearing),
+            MachineInput::Tick | MachineInput::PipesClosed => return self.check_or_close(now, cleanup),
             MachineInput::Output
             | MachineInput::SessionFinished
             | MachineInput::Forbidden
@@ -306,9 +306,9 @@ impl Machine {
         };
         let leave = self.stopped.is_none() && self.policy.on_agent_exit == OnAgentExit::Leave;
         let terminate_until = now.saturating_add(self.policy.grace.terminate);
-        let (next, effects) = match clearing {
+        let (next, effects) = match cleanup {
             Cleanup::Draining(until) => (Cleanup::Draining(until), vec![]),
-            Cleanup::Settling(until) if survivors > 0 && now < until => (clearing, vec![]),
+            Cleanup::Settling(until) if survivors > 0 && now < until => (cleanup, vec![]),
             Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) if survivors == 0 || leave => {
                 let mut effects = if survivors > 0 { vec![MachineEffect::LeaveBehind] } else { vec![] };
                 if self.pipes_closed {
@@ -319,24 +319,24 @@ impl Machine {
                 (Cleanup::Draining(now + DRAIN_TIMEOUT), effects)
             }
             Cleanup::Settling(_) => (Cleanup::Terminated(terminate_until), vec![MachineEffect::Terminate]),
-            Cleanup::Terminated(until) if now < until => (clearing, vec![]),
+            Cleanup::Terminated(until) if now < until => (cleanup, vec![]),
             Cleanup::Terminated(_) => (Cleanup::Killed(now + KILL_TIMEOUT), vec![MachineEffect::Kill]),
-            Cleanup::Killed(until) if now < until => (clearing, vec![MachineEffect::Kill]),
+            Cleanup::Killed(until) if now < until => (cleanup, vec![MachineEffect::Kill]),
             Cleanup::Killed(_) => {
                 self.state = MachineState::Closed;
                 return vec![MachineEffect::GiveUp, MachineEffect::Close];
             }
         };
-        let look_at = match next {
+        let check_at = match next {
             Cleanup::Draining(until) => until,
             Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => now + SURVIVOR_POLL_INTERVAL,
         };
-        self.state = MachineState::Ended { clearing: next, look_at };
+        self.state = MachineState::Ended { cleanup: next, check_at };
         effects
     }
 
-    fn check_or_close(&mut self, now: Duration, clearing: Cleanup) -> Vec<MachineEffect> {
-        match clearing {
+    fn check_or_close(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
+        match cleanup {
             Cleanup::Draining(until) if self.pipes_closed || now >= until => {
                 self.state = MachineState::Closed;
                 vec![MachineEffect::Close]

@@ -141,7 +141,7 @@ struct Task {
     /// What the tokens are counted over that the agent reports.
     usage_scope: UsageScope,
     /// The right to run, where not all tasks may at the same time.
-    place: Option<RunSlot>,
+    slot: Option<RunSlot>,
 }
 
 impl Task {
@@ -162,7 +162,7 @@ impl Task {
         if let Ok(log) = files.open_supervisor_log() {
             crate::logging::to_file(log);
         }
-        let mut record = TaskRecord::begun(&spec, Utc::now());
+        let mut record = TaskRecord::new(&spec, Utc::now());
         record.start = TaskStart {
             supervisor: identity_of(std::process::id()),
             log_file: Some(data.reader.log_path(&spec.id)),
@@ -187,7 +187,7 @@ impl Task {
             group: None,
             gathering: None,
             usage_scope: UsageScope::Run,
-            place: None,
+            slot: None,
         }))
     }
 
@@ -263,7 +263,7 @@ impl Task {
         if let Some(watch) = watch {
             run = run.with_directory_watch(watch);
         }
-        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
+        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.move_into_cgroup()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.files.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
@@ -296,7 +296,7 @@ impl Task {
         received.into_iter().chain(cancel).find_map(|input| stop_requested(&self.spec.policy, input))
     }
 
-    /// Makes the agent's control group, and puts down where it is before anything can be in it.
+    /// Makes the agent's cgroup, and puts down where it is before anything can be in it.
     fn make_cgroup(&mut self) {
         if self.group.is_some() || self.spec.policy.cgroup == CgroupUse::Off {
             return;
@@ -305,7 +305,7 @@ impl Task {
         match self.files.write_cgroup(group.dir()) {
             Ok(()) => self.group = Some(group),
             Err(error) => {
-                tracing::warn!(%error, "the agent is in no control group");
+                tracing::warn!(%error, "the agent is not in a cgroup");
                 group.remove();
             }
         }
@@ -318,11 +318,11 @@ impl Task {
     async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
-        let patience = Instant::now() + CLOSE_TIMEOUT;
+        let max_wait = Instant::now() + CLOSE_TIMEOUT;
         if let Some(answer) = &end.verdict.answer {
             while let Err(error) = self.files.write_result(answer) {
                 journal.stuck(&error);
-                if Instant::now() > patience {
+                if Instant::now() > max_wait {
                     break;
                 }
                 sleep(CLOSE_RETRY_INTERVAL).await;
@@ -340,7 +340,7 @@ impl Task {
         while let Err(error) = self.files.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
             journal.stuck(&error);
-            if Instant::now() > patience {
+            if Instant::now() > max_wait {
                 return;
             }
             sleep(CLOSE_RETRY_INTERVAL).await;
@@ -350,7 +350,7 @@ impl Task {
         // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
         // not waited for: with a long history it takes longer than all the rest.
         let released = self.files.release();
-        drop(self.place);
+        drop(self.slot);
         journal.closed();
         join(self.indexing.take()).await;
         join(self.gathering.take()).await;

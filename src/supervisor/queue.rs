@@ -43,8 +43,8 @@ impl Task {
                     out_of_line(journal, &error);
                     return Ok(());
                 }
-                Ok(Admission::Granted(place)) => {
-                    self.place = Some(place);
+                Ok(Admission::Granted(slot)) => {
+                    self.slot = Some(slot);
                     journal.begins();
                     return Ok(());
                 }

@@ -24,7 +24,7 @@ pub struct Policy {
     pub stop_after_silence: Option<Duration>,
     /// How patiently an agent is stopped.
     pub grace: Grace,
-    /// Whether an agent is put into a control group, where that is possible.
+    /// Whether an agent is put into a cgroup, where that is possible.
     #[serde(default)]
     pub cgroup: CgroupUse,
     /// What happens to the agent when the server that submitted the task is gone.
@@ -58,7 +58,7 @@ pub struct Grace {
     pub terminate: Duration,
 }
 
-/// Whether an agent is put into a control group of its own.
+/// Whether an agent is put into a cgroup of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupUse {

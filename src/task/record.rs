@@ -130,7 +130,7 @@ pub struct TaskEnd {
 
 impl TaskRecord {
     /// The first record of a task that begins at `now`.
-    pub fn begun(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
+    pub fn new(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
         let now = now.trunc_subsecs(3);
         Self {
             format: RECORD_FORMAT,

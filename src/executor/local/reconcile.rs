@@ -39,7 +39,7 @@ pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Res
         return Ok(Settled::Untouched);
     }
     // A server that knows where the record is will finalize it.
-    if reader.elsewhere(id)?.is_some() {
+    if reader.other_log_dir(id)?.is_some() {
         return Ok(Settled::Untouched);
     }
     let record = reader.record(id)?;

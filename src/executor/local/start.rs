@@ -67,19 +67,19 @@ impl Supervisors {
     pub(super) async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
         let mut child = self.spawn(&spec.id)?;
         let mut lifeline = child.stdin.take().expect("stdin is piped");
-        let mut told = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let mut parsed = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let mut line = serde_json::to_vec(spec).expect("a spec has only string keys");
         line.push(b'\n');
         let readiness = timeout(READY_DEADLINE, async {
             // A supervisor that ends before it has read its spec says why, or nothing.
             let _ = lifeline.write_all(&line).await;
-            told.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
+            parsed.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
         });
         match readiness.await {
             Ok(Some(Readiness::Ready)) => {
                 let (sender, hints) = watch::channel(LatestHint::default());
                 locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
-                tokio::spawn(attend(child, told, sender, spec.id.clone(), Arc::clone(&self.children)));
+                tokio::spawn(attend(child, parsed, sender, spec.id.clone(), Arc::clone(&self.children)));
                 Ok(Started::Task)
             }
             Ok(Some(Readiness::InUse)) => {
@@ -117,12 +117,12 @@ async fn dismiss(mut child: Child) {
 /// Passes on what a supervisor tells until it is gone, and takes its exit status.
 async fn attend(
     mut child: Child,
-    mut told: Lines<BufReader<ChildStdout>>,
+    mut parsed: Lines<BufReader<ChildStdout>>,
     hints: watch::Sender<LatestHint>,
     id: TaskId,
     children: Arc<Mutex<HashMap<TaskId, Supervised>>>,
 ) {
-    while let Ok(Some(line)) = told.next_line().await {
+    while let Ok(Some(line)) = parsed.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Hint::Timeline(newest)) => hints.send_modify(|hints| hints.newest = newest),
             Ok(Hint::Ended) => {

@@ -125,7 +125,7 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
 async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
-    let Some(piece) = broker.piece(&record, TaskFile::Result, ByteRange { offset, length }).await? else {
+    let Some(piece) = broker.read_chunk(&record, TaskFile::Result, ByteRange { offset, length }).await? else {
         return Ok(Answer::served(present::without_result(&record)));
     };
     let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);

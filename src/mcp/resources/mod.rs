@@ -135,7 +135,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
         (Part::Diagnostics, _) => FileChunk::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
         (Part::Log, Some(_)) => FileChunk::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
         (part, _) => {
-            let piece = broker.piece(&view.record, part.file(), extent).await;
+            let piece = broker.read_chunk(&view.record, part.file(), extent).await;
             let no = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));
             piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(no)?
         }

@@ -1,4 +1,4 @@
-//! A control group for each task: the kernel's own list of everything an agent started.
+//! A cgroup for each task: the kernel's own list of everything an agent started.
 //!
 //! Where this process may make groups below its own (cgroup v2, found through `mountinfo`, wherever it is mounted), an
 //! agent is put into one, and its descendants stay in it however fast they fork and even if they lose their parents, their
@@ -41,7 +41,7 @@ impl Cgroup {
     /// Makes a group for a task; `None` where that is not possible.
     pub fn make(id: &TaskId) -> Option<Self> {
         let dir = own_cgroup()?.join(format!("{CGROUP_PREFIX}{id}"));
-        fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no control group")).ok()?;
+        fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no cgroup")).ok()?;
         Some(Self { dir })
     }
 
@@ -61,17 +61,17 @@ impl Cgroup {
         &self.dir
     }
 
-    /// Moves `process` in, and with `look` everything that it started meanwhile.
-    pub(super) fn admit(&self, process: u32, look: impl Fn() -> Vec<u32>) {
+    /// Moves `process` in, and with `scan` everything that it started meanwhile.
+    pub(super) fn add_agent(&self, process: u32, scan: impl Fn() -> Vec<u32>) {
         let mut moved = vec![process];
         if let Err(error) = self.move_in(process) {
-            tracing::debug!(%error, "the agent is in no control group");
+            tracing::debug!(%error, "the agent is not in a cgroup");
             return;
         }
         for _ in 0..MAX_ROUNDS {
             let inside = self.members();
             let outside: Vec<u32> =
-                look().into_iter().filter(|pid| !inside.contains(pid) && !moved.contains(pid)).collect();
+                scan().into_iter().filter(|pid| !inside.contains(pid) && !moved.contains(pid)).collect();
             if outside.is_empty() {
                 return;
             }
@@ -84,7 +84,7 @@ impl Cgroup {
     }
 
     /// Moves one process in, if it is still there.
-    pub(super) fn take(&self, process: u32) -> bool {
+    pub(super) fn add_process(&self, process: u32) -> bool {
         self.move_in(process).is_ok()
     }
 
@@ -113,15 +113,15 @@ impl Cgroup {
         if !self.is_empty()
             && let Err(error) = fs::write(self.dir.join("cgroup.kill"), "1")
         {
-            tracing::warn!(%error, group = %self.dir.display(), "a control group cannot be killed");
+            tracing::warn!(%error, group = %self.dir.display(), "a cgroup cannot be killed");
         }
     }
 
     /// Removes it, once it is empty. One that is not stays.
     pub fn remove(&self) {
-        let patience = Instant::now() + Duration::from_millis(200);
+        let max_wait = Instant::now() + Duration::from_millis(200);
         // A group is busy for a moment after its last process has ended.
-        while self.dir.exists() && Instant::now() < patience {
+        while self.dir.exists() && Instant::now() < max_wait {
             for dir in self.with_subgroups().into_iter().rev() {
                 let _ = fs::remove_dir(dir);
             }

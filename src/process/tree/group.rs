@@ -46,9 +46,9 @@ fn processes_in(group: u32) -> Vec<u32> {
     pairs.filter(|(_, theirs)| *theirs == group).map(|(pid, _)| pid).collect()
 }
 
-pub(super) fn chase(_agent: u32) {}
+pub(super) fn kill_fast_forkers(_agent: u32) {}
 
-pub(super) fn round_up(_agent: u32, _move_in: impl FnMut(&Member) -> bool) {}
+pub(super) fn catch_unmoved(_agent: u32, _move_in: impl FnMut(&Member) -> bool) {}
 
 pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
     Vec::new()
@@ -81,11 +81,11 @@ impl Cgroup {
         match self.0 {}
     }
 
-    pub(super) fn admit(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
+    pub(super) fn add_agent(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
         match self.0 {}
     }
 
-    pub(super) fn take(&self, _process: u32) -> bool {
+    pub(super) fn add_process(&self, _process: u32) -> bool {
         match self.0 {}
     }
 

@@ -58,27 +58,27 @@ const MAX_FAILED_CHASES: usize = 40;
 const MAX_FAILED_SWEEPS: usize = 8;
 
 /// Kills processes that are gone before a look at the whole machine reaches them.
-pub(super) fn chase(agent: u32) {
-    run_after(agent, MAX_FAILED_CHASES, |member| {
+pub(super) fn kill_fast_forkers(agent: u32) {
+    catch_fast_forkers(agent, MAX_FAILED_CHASES, |member| {
         signal(member, Signal::KILL);
         reap(member.pid);
         true
     });
 }
 
-/// Finds such processes for a control group. `move_in` says whether one was outside.
-pub(super) fn round_up(agent: u32, move_in: impl FnMut(&Member) -> bool) {
-    run_after(agent, MAX_FAILED_SWEEPS, move_in);
+/// Finds such processes for a cgroup. `move_in` says whether one was outside.
+pub(super) fn catch_unmoved(agent: u32, move_in: impl FnMut(&Member) -> bool) {
+    catch_fast_forkers(agent, MAX_FAILED_SWEEPS, move_in);
 }
 
 /// Catches processes of which each starts a successor and ends. The kernel tells the newest pid, and one pid is looked at
 /// sooner than a process is started. Gives up after so many looks at which `catch` had nothing to do.
-fn run_after(agent: u32, most_in_vain: usize, mut catch: impl FnMut(&Member) -> bool) {
+fn catch_fast_forkers(agent: u32, max_failed_rounds: usize, mut catch: impl FnMut(&Member) -> bool) {
     let until = Instant::now() + CHASE_TIMEOUT;
-    let mut in_vain = 0;
-    while !is_childless() && Instant::now() < until && in_vain < most_in_vain {
+    let mut failed_rounds = 0;
+    while !is_childless() && Instant::now() < until && failed_rounds < max_failed_rounds {
         let Some(newest) = newest_pid() else { return };
-        in_vain += 1;
+        failed_rounds += 1;
         for candidate in newest.saturating_sub(CHASE_PID_RANGE)..=newest {
             if candidate == agent || !is_below_us(candidate) {
                 continue;
@@ -87,7 +87,7 @@ fn run_after(agent: u32, most_in_vain: usize, mut catch: impl FnMut(&Member) -> 
             let is_alive = !found.is_zombie;
             let member = Member { pid: candidate, start_time: found.start_time, name: found.name };
             if catch(&member) && is_alive {
-                in_vain = 0;
+                failed_rounds = 0;
             }
         }
     }
@@ -154,8 +154,8 @@ impl ProcessTable {
 /// Whether nothing at all is below this process: every orphan would be its child. Most agents leave nothing behind, and
 /// one question to the kernel is answered sooner than one for each process of the machine.
 fn is_childless() -> bool {
-    let look_only = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::All, look_only), Err(rustix::io::Errno::CHILD))
+    let polling_only = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, polling_only), Err(rustix::io::Errno::CHILD))
 }
 
 /// Takes the exit status of an orphan. By its pid: waiting for any child would steal the agent's.

@@ -32,7 +32,7 @@ pub use group::{Cgroup, parent_cgroup};
 #[cfg(target_os = "linux")]
 pub use cgroup::{Cgroup, parent_cgroup};
 
-/// The processes below this one and in the task's control group (Linux), or in the agent's process group (elsewhere).
+/// The processes below this one and in the task's cgroup (Linux), or in the agent's process group (elsewhere).
 ///
 /// There is one in a supervisor, which serves one agent: what is below it is the agent's.
 #[derive(Debug, Clone)]
@@ -47,16 +47,18 @@ impl ProcessTree {
         platform::adopt_orphans();
     }
 
-    /// The tree whose first process is `agent`, which is to be [moved](Self::gather) into `group`.
+    /// The tree whose first process is `agent`, which is to be [moved](Self::move_into_cgroup) into `group`.
     pub fn of(agent: u32, group: Option<Cgroup>) -> Self {
         Self { agent, group }
     }
 
-    /// Moves the agent, and what it started meanwhile, into the control group. Takes about 10 ms.
-    pub fn gather(&self) {
+    /// Moves the agent, and what it started meanwhile, into the cgroup. Takes about 10 ms.
+    pub fn move_into_cgroup(&self) {
         if let Some(group) = &self.group {
-            group.admit(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
-            platform::round_up(self.agent, |member| !group.members().contains(&member.pid) && group.take(member.pid));
+            group.add_agent(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
+            platform::catch_unmoved(self.agent, |member| {
+                !group.members().contains(&member.pid) && group.add_process(member.pid)
+            });
         }
     }
 
@@ -87,7 +89,7 @@ impl ProcessTree {
         if let Some(group) = &self.group {
             group.kill();
         }
-        platform::chase(self.agent);
+        platform::kill_fast_forkers(self.agent);
         freeze_and_kill(|| self.survivors());
     }
 }
@@ -113,8 +115,8 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut empty = 0;
-    let patience = Instant::now() + KILL_TIMEOUT;
-    while empty < EMPTY_SCANS_NEEDED && Instant::now() < patience {
+    let max_wait = Instant::now() + KILL_TIMEOUT;
+    while empty < EMPTY_SCANS_NEEDED && Instant::now() < max_wait {
         let left = left_behind(id, agent, group);
         if left.is_empty() {
             empty += 1;
@@ -133,7 +135,7 @@ pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Opt
     found
 }
 
-/// Removes control groups of tasks that ended long ago.
+/// Removes cgroups of tasks that ended long ago.
 pub fn sweep_cgroups() {
     platform::sweep_cgroups();
 }
@@ -189,11 +191,11 @@ pub(super) fn kill_leader_group(leader: u32) {
 }
 
 /// Stops the processes until no new one turns up, then kills them.
-fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
+fn freeze_and_kill(scan: impl Fn() -> Vec<Member>) {
     const MAX_ROUNDS: usize = 64;
     let mut frozen: Vec<Member> = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        let new: Vec<Member> = look().into_iter().filter(|member| !frozen.contains(member)).collect();
+        let new: Vec<Member> = scan().into_iter().filter(|member| !frozen.contains(member)).collect();
         if new.is_empty() {
             break;
         }

@@ -88,11 +88,11 @@ enum Locked {
 
 /// Locks a lease. A lease that is shared is only being looked at, and is waited for.
 fn lock(file: &File) -> io::Result<Locked> {
-    let patience = Instant::now() + LEASE_TIMEOUT;
+    let max_wait = Instant::now() + LEASE_TIMEOUT;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Locked::Ours),
-            Err(TryLockError::WouldBlock) if Instant::now() < patience && is_shared(file)? => {
+            Err(TryLockError::WouldBlock) if Instant::now() < max_wait && is_shared(file)? => {
                 thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => return Ok(Locked::Theirs),
@@ -141,12 +141,12 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));
-        let looked_at = File::open(upkeep.layout().lease(&id)).expect("it is there");
-        looked_at.lock_shared().expect("its holder is gone");
+        let reader_lock = File::open(upkeep.layout().lease(&id)).expect("it is there");
+        reader_lock.lock_shared().expect("its holder is gone");
         thread::scope(|scope| {
             let taken = scope.spawn(|| upkeep.take_over(&id).expect("the lease can be tried"));
             thread::sleep(Duration::from_millis(50));
-            looked_at.unlock().expect("it is locked");
+            reader_lock.unlock().expect("it is locked");
             assert!(taken.join().expect("it does not panic").is_some());
         });
     }

@@ -214,7 +214,7 @@ impl OpenTask {
 
     /// Frees a lease that was only taken to repair a file. A run directory that holds nothing else was made for it, and is
     /// removed with it.
-    pub(super) fn hand_back(self) -> Result<(), StoreError> {
+    pub(super) fn release_unused(self) -> Result<(), StoreError> {
         let files = fs::read_dir(self.layout.run(&self.id)).map(|files| files.flatten().count());
         // A supervisor that is about to claim the id cannot be there: it sees the files that we looked after.
         if files.is_ok_and(|files| files <= 1) { self.close() } else { Ok(()) }

@@ -187,9 +187,9 @@ mod tests {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..4).map(|second| wait_in(&upkeep, second)).collect();
         let take = |task: &OpenTask| task.take_slot(3, &BTreeSet::new()).expect("it is writable");
-        let turns: Vec<_> = waiting.iter().map(take).collect();
-        assert!(turns[..3].iter().all(|turn| matches!(turn, Admission::Granted(_))), "{turns:?}");
-        assert!(matches!(turns[3], Admission::Waiting { ahead: 0, not_taken_by: None }));
+        let admissions: Vec<_> = waiting.iter().map(take).collect();
+        assert!(admissions[..3].iter().all(|admission| matches!(admission, Admission::Granted(_))), "{admissions:?}");
+        assert!(matches!(admissions[3], Admission::Waiting { ahead: 0, not_taken_by: None }));
     }
 
     #[test]
@@ -198,8 +198,8 @@ mod tests {
         let waiting: Vec<_> = (0..3).map(|second| wait_in(&upkeep, second)).collect();
         let ask = |task: &OpenTask| task.take_slot(100_000, &BTreeSet::new()).expect("it is writable");
         // The last one has its turn although those ahead have not taken theirs.
-        let turns: Vec<_> = waiting.iter().rev().map(ask).collect();
-        assert!(turns.iter().all(|turn| matches!(turn, Admission::Granted(_))), "{turns:?}");
+        let admissions: Vec<_> = waiting.iter().rev().map(ask).collect();
+        assert!(admissions.iter().all(|admission| matches!(admission, Admission::Granted(_))), "{admissions:?}");
         assert_eq!(slot_files(&upkeep), 3);
     }
 

@@ -63,9 +63,9 @@ pub struct FileMetadata {
 
 impl Reader {
     /// A piece of one of the task's files; none if there is no such file.
-    pub fn piece(&self, id: &TaskId, file: TaskFile, extent: ByteRange) -> Result<Option<FileChunk>, StoreError> {
+    pub fn read_chunk(&self, id: &TaskId, file: TaskFile, range: ByteRange) -> Result<Option<FileChunk>, StoreError> {
         let path = self.task_file(id, file);
-        let read = files::open(&path).and_then(|file| piece(file.metadata()?.len(), file, extent));
+        let read = files::open(&path).and_then(|file| chunk_of(file.metadata()?.len(), file, range));
         if_exists(read).map_err(StoreError::at("read", path))
     }
 
@@ -98,17 +98,17 @@ fn metadata(path: &std::path::Path) -> Option<FileMetadata> {
 
 impl FileChunk {
     /// A piece of a text that is no file.
-    pub fn of_text(text: &str, extent: ByteRange) -> Self {
+    pub fn of_text(text: &str, range: ByteRange) -> Self {
         let size = u64::try_from(text.len()).expect("a length fits into 64 bits");
-        piece(size, io::Cursor::new(text), extent).expect("memory can be read")
+        chunk_of(size, io::Cursor::new(text), range).expect("memory can be read")
     }
 }
 
-fn piece(size: u64, mut file: impl Read + Seek, extent: ByteRange) -> io::Result<FileChunk> {
-    let offset = extent.offset.min(size);
+fn chunk_of(size: u64, mut file: impl Read + Seek, range: ByteRange) -> io::Result<FileChunk> {
+    let offset = range.offset.min(size);
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
-    file.take(extent.length).read_to_end(&mut bytes)?;
+    file.take(range.length).read_to_end(&mut bytes)?;
     let is_continued = |byte: &u8| byte & 0xC0 == 0x80;
     // The rest of a character that began before.
     let skipped = bytes.iter().take(3).take_while(|byte| offset > 0 && is_continued(byte)).count();
@@ -137,8 +137,8 @@ mod tests {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        let piece = reader.piece(&id, TaskFile::Log, ByteRange { offset, length }).expect("it can be read");
-        piece.expect("it is there")
+        let chunk = reader.read_chunk(&id, TaskFile::Log, ByteRange { offset, length }).expect("it can be read");
+        chunk.expect("it is there")
     }
 
     #[test]
@@ -156,10 +156,10 @@ mod tests {
         for length in [4, 5, 7, 16, 1_000] {
             let (mut joined, mut offset) = (String::new(), Some(0));
             while let Some(at) = offset {
-                let piece = read(text.as_bytes(), at, length);
-                joined.push_str(piece.text.raw());
-                assert!(piece.next.is_none_or(|next| next > at), "it gets on");
-                offset = piece.next;
+                let chunk = read(text.as_bytes(), at, length);
+                joined.push_str(chunk.text.raw());
+                assert!(chunk.next.is_none_or(|next| next > at), "it gets on");
+                offset = chunk.next;
             }
             assert_eq!(joined, text, "in pieces of {length}");
         }
@@ -177,7 +177,10 @@ mod tests {
     fn a_missing_file_has_no_chunk() {
         let (_dir, reader) = reader();
         let id = TaskId::random();
-        assert_eq!(reader.piece(&id, TaskFile::Events, ByteRange { offset: 0, length: 1 }).expect("no error"), None);
+        assert_eq!(
+            reader.read_chunk(&id, TaskFile::Events, ByteRange { offset: 0, length: 1 }).expect("no error"),
+            None
+        );
         assert_eq!(reader.file_metadata(&id, TaskFile::Events), None);
     }
 }

@@ -48,14 +48,14 @@ impl Reader {
             let changed = self.changed(catalog)?;
             // The changed records take precedence over rows.
             let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
-            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(began))
+            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(start_order))
         });
         match newest {
             Ok(newest) => Ok(newest),
             Err(IndexesError::Store(error)) => Err(error),
             Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(began))
+                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(start_order))
             }
         }
     }
@@ -110,6 +110,6 @@ fn selected(records: BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> Vec<TaskR
     records.into_values().filter(|record| is_selected(record)).collect()
 }
 
-fn began(record: &TaskRecord) -> impl Ord + use<> {
+fn start_order(record: &TaskRecord) -> impl Ord + use<> {
     (record.start.started_at, Reverse(record.id.clone()))
 }

@@ -7,8 +7,8 @@
 
 mod chunks;
 mod connection;
-mod elsewhere;
 mod listing;
+mod other_log_dir;
 mod result;
 mod run;
 mod tail;
@@ -20,7 +20,7 @@ use std::{
 };
 
 pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
-pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
+pub use timeline::{FileIdentity, TimelineEntries, TimelinePosition, TimelineReader};
 
 use connection::CatalogConnection;
 
@@ -162,13 +162,18 @@ mod tests {
     }
 
     fn use_everything(reader: &Reader, id: &TaskId) {
-        let _ =
-            (reader.record(id), reader.list(None, 10), reader.running_ids(), reader.waiting(), reader.elsewhere(id));
+        let _ = (
+            reader.record(id),
+            reader.list(None, 10),
+            reader.running_ids(),
+            reader.waiting(),
+            reader.other_log_dir(id),
+        );
         let _ =
             (reader.is_leased(id), reader.live(id), reader.policy(id), reader.result(id, 9), reader.tail_log(id, 9));
-        let extent = ByteRange { offset: 0, length: 9 };
+        let range = ByteRange { offset: 0, length: 9 };
         let _ = (
-            reader.piece(id, TaskFile::Log, extent),
+            reader.read_chunk(id, TaskFile::Log, range),
             reader.index_metadata(),
             reader.cgroup(id),
             reader.last_words(id),

@@ -64,7 +64,7 @@ pub struct TimelineEntries {
 
 /// A place in a timeline, from which a later reader can continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimelinePlace {
+pub struct TimelinePosition {
     /// The number of the last entry before it.
     seq: u64,
     /// Where that entry ended.
@@ -83,14 +83,14 @@ impl Reader {
     }
 
     /// A reader of the task's timeline that continues where another one was.
-    pub fn timeline_from(&self, id: &TaskId, place: &TimelinePlace) -> TimelineReader {
-        let mut reader = self.timeline(id, place.seq);
+    pub fn timeline_from(&self, id: &TaskId, position: &TimelinePosition) -> TimelineReader {
+        let mut reader = self.timeline(id, position.seq);
         reader.open = reader.opened().ok().flatten();
         if let Some(open) = &mut reader.open
             // Another file may have the name by now. Then the number tells where to continue.
-            && last_before(&open.file, place.offset).ok().flatten() == Some(place.seq)
+            && last_before(&open.file, position.offset).ok().flatten() == Some(position.seq)
         {
-            open.offset = place.offset;
+            open.offset = position.offset;
         }
         reader
     }
@@ -108,8 +108,8 @@ impl TimelineReader {
     }
 
     /// Where this reader is.
-    pub fn place(&self) -> TimelinePlace {
-        TimelinePlace { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
+    pub fn position(&self) -> TimelinePosition {
+        TimelinePosition { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
     }
 
     /// The entries that came since the last call, at most 256 KiB of them. `None`: there is no timeline.

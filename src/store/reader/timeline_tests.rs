@@ -143,8 +143,8 @@ fn a_position_leads_to_the_next_entry_even_in_a_replaced_file() {
     let mut reader = timeline.reader(0);
     timeline.write(10);
     rest(&mut reader);
-    let place = reader.place();
-    let go_on = |timeline: &World| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &place)));
+    let position = reader.position();
+    let go_on = |timeline: &World| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &position)));
     assert_eq!(go_on(&timeline), Vec::<u64>::new());
     timeline.write(2);
     assert_eq!(go_on(&timeline), [11, 12]);
@@ -225,8 +225,8 @@ proptest! {
                 TimelineEvent::Omitted { count } => count,
                 _ => 0,
             });
-            let (places, omitted) = omitted.filter(|count| *count > 0).fold((0, 0), |(n, sum), count| (n + 1, sum + count));
-            prop_assert!(missing + places <= omitted, "{missing} are missing and {omitted} told in {places}");
+            let (positions, omitted) = omitted.filter(|count| *count > 0).fold((0, 0), |(n, sum), count| (n + 1, sum + count));
+            prop_assert!(missing + positions <= omitted, "{missing} are missing and {omitted} told in {positions}");
             prop_assert!(missing == 0 || omitted > 0);
         }
     }

@@ -130,7 +130,7 @@ impl Upkeep {
     fn repair_record(&self, id: &TaskId) -> Result<(), StoreError> {
         let Some(task) = self.take_over(id)? else { return Ok(()) };
         task.set_damaged_record_aside()?;
-        task.hand_back()
+        task.release_unused()
     }
 
     /// Removes what killed writers left half-written, and timelines of tasks that a server of version 2.0.0 removed: it does

@@ -91,7 +91,7 @@ impl Upkeep {
     /// Takes the files of a task that has ended. `None`: somebody else is at it, or was.
     fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
         // Nobody is at a task without a run directory.
-        if self.layout.run(id).symlink_metadata().is_ok() || self.reader.elsewhere(id)?.is_some() {
+        if self.layout.run(id).symlink_metadata().is_ok() || self.reader.other_log_dir(id)?.is_some() {
             return Ok(None);
         }
         let Some(task) = self.take_over(id)? else { return Ok(None) };
