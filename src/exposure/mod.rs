@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use connector_api::{AgentBackend, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
+use connector_api::{AgentBackend, Launch, OpenArea, PromptDelivery, Sandbox, StopSignal};
 
 use exposed::{Area, Own, Reach};
 
@@ -186,5 +186,5 @@ fn homes(variables: &BTreeMap<OsString, OsString>) -> impl Iterator<Item = (&'st
 
 /// A launch to ask a backend about.
 fn nothing() -> Launch {
-    Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt }
+    Launch { args: vec![], prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt }
 }

@@ -14,17 +14,17 @@ use super::{parts::parts, trickle::each_piece};
 use crate::process::{LineChunk, LineLimits};
 
 /// Lines of these runs are whole.
-const ROOMY: LineLimits = LineLimits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
+const LOOSE_LIMITS: LineLimits = LineLimits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
 
 /// Most lines of these runs are too long.
-const TIGHT: LineLimits = LineLimits { held: 64, head: 48, read: 16 };
+const TIGHT_LIMITS: LineLimits = LineLimits { held: 64, head: 48, read: 16 };
 
 static CODEX: LazyLock<Arc<dyn AgentBackend>> = LazyLock::new(|| backend::<Codex>(json!({})));
 static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
     LazyLock::new(|| backend::<Command>(json!({"program": "agent", "sandboxes": {"read-only": []}})));
 
 /// What came of a run: the steps for each line of stdout, and the verdict.
-type Followed = (Vec<Vec<Step>>, Verdict);
+type RunResult = (Vec<Vec<Step>>, Verdict);
 
 /// Parts: stdout; stderr; how they come: a byte for the agent's exit, and the sizes of the pieces that are read.
 ///
@@ -39,14 +39,14 @@ pub fn event_lines(input: &[u8]) {
         _ => Exit::Signal(9),
     };
     let sizes = how.get(1..).unwrap_or_default();
-    for (backend, check) in [(&CODEX, codex as fn(&Followed, &[u8], Exit)), (&COMMAND, command)] {
+    for (backend, check) in [(&CODEX, codex as fn(&RunResult, &[u8], Exit)), (&COMMAND, command)] {
         let follow = |sizes, limits| follow(session(backend), [stdout, stderr], sizes, limits, exit);
-        let whole = follow(&[], ROOMY);
+        let whole = follow(&[], LOOSE_LIMITS);
         check(&whole, stdout, exit);
-        if stdout.len().max(stderr.len()) < ROOMY.held {
-            assert_eq!(follow(sizes, ROOMY), whole, "it depends on how the lines come");
+        if stdout.len().max(stderr.len()) < LOOSE_LIMITS.held {
+            assert_eq!(follow(sizes, LOOSE_LIMITS), whole, "it depends on how the lines come");
         }
-        sound(&follow(sizes, TIGHT).1, exit);
+        check_verdict(&follow(sizes, TIGHT_LIMITS).1, exit);
     }
 }
 
@@ -68,7 +68,7 @@ fn follow(
     sizes: &[u8],
     limits: LineLimits,
     exit: Exit,
-) -> Followed {
+) -> RunResult {
     let mut steps = vec![];
     each_piece(stderr, sizes, limits, usize::MAX, |piece| {
         if let Some(line) = line(piece) {
@@ -88,18 +88,18 @@ fn line<'a>(piece: &'a LineChunk<'a>) -> Option<Line<'a>> {
 }
 
 /// What holds for every verdict.
-fn sound(verdict: &Verdict, exit: Exit) {
+fn check_verdict(verdict: &Verdict, exit: Exit) {
     match &verdict.outcome {
         Outcome::Completed => assert_eq!(exit, Exit::Code(0), "a program that failed has completed"),
-        Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
-            assert!(!complaint.said.trim().is_empty(), "a failure without a word about why");
-            assert!(complaint.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+            assert!(!failure.message.trim().is_empty(), "a failure without a word about why");
+            assert!(failure.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
         }
     }
 }
 
-fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+fn codex((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
+    check_verdict(verdict, exit);
     let events = steps.iter().flatten().filter_map(|step| match step {
         Step::Event(event) => Some(event),
         Step::Deadline(_) => None,
@@ -133,8 +133,8 @@ fn objects(line: &[u8]) -> Vec<Value> {
     JsonLine::read(line).objects.into_iter().map(|object| object.value).collect()
 }
 
-fn command((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+fn command((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
+    check_verdict(verdict, exit);
     assert!(steps.iter().all(Vec::is_empty), "plain text makes no steps");
     let is_blank = String::from_utf8_lossy(stdout).trim().is_empty();
     let has_completed = verdict.outcome == Outcome::Completed;

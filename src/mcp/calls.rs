@@ -62,26 +62,26 @@ impl Call {
 }
 
 async fn agent(broker: &Broker, backend: Option<BackendName>, given: Given, caller: Caller) -> Result<Answer, Refused> {
-    let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+    let AgentCall { task, answer_when, problem_events } = AgentCall::read(given)?;
     let task = NewTask { backend, ..task };
-    run(broker, task, answer_when, remarks, caller).await
+    run(broker, task, answer_when, problem_events, caller).await
 }
 
 async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, Refused> {
-    let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
+    let StatusCall { id, tail_lines, problem_events } = StatusCall::read(given)?;
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
     let (steps, place) = broker.steps_since(&id, looks.place(&id)).await?;
     let before = looks.remember(&id, Look::of(&view, now), place);
     let before = before.map(|before| Look { steps, ..before });
-    Ok(Answer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
+    Ok(Answer::served(present::status(view, before.as_ref(), now)).with_notices(problem_events))
 }
 
 async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
+    let TasksCall { status, limit, problem_events } = TasksCall::read(given)?;
     let listing = broker.list(status, limit).await?;
     let limited = broker.limited().await.into_iter().collect();
-    Ok(Answer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
+    Ok(Answer::served(present::tasks(&listing, Utc::now())).with_notices(problem_events).with_notices(limited))
 }
 
 async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {

@@ -22,7 +22,7 @@ pub(super) async fn run(
     broker: &Broker,
     task: NewTask,
     answer_when: AnswerWhen,
-    remarks: Vec<Message>,
+    problem_events: Vec<Message>,
     mut caller: Caller,
 ) -> Result<Answer, Refused> {
     if caller.context.ct.is_cancelled() {
@@ -57,7 +57,7 @@ pub(super) async fn run(
             }
         },
     };
-    Ok(Answer::served(text).with_notices(remarks))
+    Ok(Answer::served(text).with_notices(problem_events))
 }
 
 /// How waiting for a task came to an end.

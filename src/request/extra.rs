@@ -28,7 +28,7 @@ pub(crate) struct WaitCall {
     pub(crate) ids: Vec<TaskId>,
     pub(crate) until: Until,
     pub(crate) patience: Option<Duration>,
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 /// Until when to wait.
@@ -44,14 +44,14 @@ pub(crate) struct ResultCall {
     pub(crate) id: TaskId,
     pub(crate) offset: u64,
     pub(crate) length: u64,
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 /// `codex_sessions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SessionsCall {
     pub(crate) limit: usize,
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 /// `codex_resume`.
@@ -84,7 +84,7 @@ impl WaitCall {
             None | Some(Whole::Small(0) | Whole::Huge(_)) => None,
             Some(Whole::Small(millis)) => Some(Duration::from_millis(millis)),
         };
-        Ok(Self { ids, until, patience, remarks: vec![] })
+        Ok(Self { ids, until, patience, problem_events: vec![] })
     }
 }
 
@@ -97,26 +97,26 @@ impl ResultCall {
             Some(Whole::Small(offset)) => offset,
             Some(Whole::Huge(_)) => u64::MAX,
         };
-        let mut remarks = vec![];
+        let mut problem_events = vec![];
         let length = match arguments.whole("length", 1)? {
             None => BYTES,
             Some(Whole::Small(length)) if length <= MOST_BYTES => length,
             Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push(present::arguments::taken_as_most("length", MOST_BYTES));
+                problem_events.push(present::arguments::taken_as_most("length", MOST_BYTES));
                 MOST_BYTES
             }
         };
         // Room for one character at least, or there would be no getting on.
-        Ok(Self { id, offset, length: length.max(4), remarks })
+        Ok(Self { id, offset, length: length.max(4), problem_events })
     }
 }
 
 impl SessionsCall {
     pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_sessions", given, &["limit"])?;
-        let mut remarks = vec![];
-        let limit = at_most(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
-        Ok(Self { limit, remarks })
+        let mut problem_events = vec![];
+        let limit = at_most(&mut arguments, "limit", 20, 1_000, &mut problem_events)?;
+        Ok(Self { limit, problem_events })
     }
 }
 

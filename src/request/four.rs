@@ -29,7 +29,7 @@ pub(crate) struct AgentCall {
     pub(crate) task: NewTask,
     pub(crate) answer_when: AnswerWhen,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 /// When a call that starts a task is answered.
@@ -47,7 +47,7 @@ pub(crate) struct StatusCall {
     pub(crate) id: TaskId,
     pub(crate) tail_lines: usize,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 /// `codex_tasks`.
@@ -57,7 +57,7 @@ pub(crate) struct TasksCall {
     pub(crate) status: Option<TaskStatus>,
     pub(crate) limit: usize,
     /// What was not taken as it was given.
-    pub(crate) remarks: Vec<Message>,
+    pub(crate) problem_events: Vec<Message>,
 }
 
 impl AgentCall {
@@ -85,7 +85,7 @@ impl AgentCall {
             Some(true) => AnswerWhen::Started,
             Some(false) | None => AnswerWhen::Ended,
         };
-        let mut remarks = Vec::new();
+        let mut problem_events = Vec::new();
         let time_limit = match arguments.whole("timeoutMs", 0)? {
             None => TimeLimit::Default,
             Some(Whole::Small(0)) => TimeLimit::None,
@@ -93,14 +93,14 @@ impl AgentCall {
                 TimeLimit::After(Duration::from_millis(millis))
             }
             Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push(present::arguments::taken_as_no_timeout());
+                problem_events.push(present::arguments::taken_as_no_timeout());
                 TimeLimit::None
             }
         };
         let nowhere = PathBuf::new();
         let task =
             NewTask { prompt, working_directory: nowhere, sandbox, model, time_limit, backend: None, resume: None };
-        Ok((Self { task, answer_when, remarks }, working_directory))
+        Ok((Self { task, answer_when, problem_events }, working_directory))
     }
 }
 
@@ -108,9 +108,9 @@ impl StatusCall {
     pub(crate) fn read(given: Given) -> Result<Self, Refused> {
         let mut arguments = Arguments::new("codex_status", given, &["taskId", "tailLines"])?;
         let id = task_id(&mut arguments)?;
-        let mut remarks = Vec::new();
-        let tail_lines = at_most(&mut arguments, "tailLines", 50, MOST_LINES, &mut remarks)?;
-        Ok(Self { id, tail_lines, remarks })
+        let mut problem_events = Vec::new();
+        let tail_lines = at_most(&mut arguments, "tailLines", 50, MOST_LINES, &mut problem_events)?;
+        Ok(Self { id, tail_lines, problem_events })
     }
 }
 
@@ -120,9 +120,9 @@ impl TasksCall {
         let words = ["all", "running", "completed", "failed", "interrupted"];
         let find = |word: &str| if word == "all" { Some(None) } else { word.parse().ok().map(Some) };
         let status = arguments.word("status", &words, find)?.flatten();
-        let mut remarks = Vec::new();
-        let limit = at_most(&mut arguments, "limit", 20, MOST_TASKS, &mut remarks)?;
-        Ok(Self { status, limit, remarks })
+        let mut problem_events = Vec::new();
+        let limit = at_most(&mut arguments, "limit", 20, MOST_TASKS, &mut problem_events)?;
+        Ok(Self { status, limit, problem_events })
     }
 }
 
@@ -157,13 +157,13 @@ pub(super) fn at_most(
     name: &str,
     default: usize,
     most: u64,
-    remarks: &mut Vec<Message>,
+    problem_events: &mut Vec<Message>,
 ) -> Result<usize, Refused> {
     let number = match arguments.whole(name, 1)? {
         None => return Ok(default),
         Some(Whole::Small(number)) if number <= most => number,
         Some(Whole::Small(_) | Whole::Huge(_)) => {
-            remarks.push(present::arguments::taken_as_most(name, most));
+            problem_events.push(present::arguments::taken_as_most(name, most));
             most
         }
     };

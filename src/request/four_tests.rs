@@ -30,7 +30,7 @@ fn an_agent_call_has_the_documented_defaults() {
     let call = agent(json!({"sandbox": null, "model": null, "async": null, "timeoutMs": null})).expect("it is valid");
     assert_eq!((call.task.prompt.as_str(), call.answer_when), ("fix it", AnswerWhen::Ended));
     assert_eq!((call.task.sandbox, call.task.model, call.task.time_limit), (None, None, TimeLimit::Default));
-    assert!(call.remarks.is_empty());
+    assert!(call.problem_events.is_empty());
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn a_task_keeps_its_blanks() {
 
 #[test]
 fn no_timeout_is_zero_or_more_than_a_clock_holds() {
-    for (millis, remarks) in [(json!(0), 0), (json!(-0.0), 0), (json!(u64::MAX), 1), (json!(1e300), 1)] {
+    for (millis, problem_events) in [(json!(0), 0), (json!(-0.0), 0), (json!(u64::MAX), 1), (json!(1e300), 1)] {
         let call = agent(json!({"timeoutMs": millis})).expect("it is valid");
-        assert_eq!((call.task.time_limit, call.remarks.len()), (TimeLimit::None, remarks), "{millis}");
+        assert_eq!((call.task.time_limit, call.problem_events.len()), (TimeLimit::None, problem_events), "{millis}");
     }
 }
 
@@ -62,17 +62,17 @@ fn counts_are_clamped_and_the_answer_says_so() {
     for huge in [json!(20_000), json!(1e300)] {
         let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": huge}))).expect("it is valid");
         assert_eq!(status.tail_lines, 10_000);
-        assert_eq!(status.remarks, ["`tailLines` was taken as 10000, the most there is"]);
+        assert_eq!(status.problem_events, ["`tailLines` was taken as 10000, the most there is"]);
         let tasks = TasksCall::read(given(json!({"limit": huge}))).expect("it is valid");
-        assert_eq!((tasks.limit, tasks.remarks.len()), (1_000, 1));
+        assert_eq!((tasks.limit, tasks.problem_events.len()), (1_000, 1));
     }
     let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": 10.0}))).expect("it is valid");
-    assert_eq!((status.tail_lines, status.remarks.len()), (10, 0));
+    assert_eq!((status.tail_lines, status.problem_events.len()), (10, 0));
 }
 
 #[test]
 fn nothing_given_lists_tasks_of_every_status() {
-    let expected = TasksCall { status: None, limit: 20, remarks: Vec::new() };
+    let expected = TasksCall { status: None, limit: 20, problem_events: Vec::new() };
     assert_eq!(TasksCall::read(Given::new()), Ok(expected.clone()));
     assert_eq!(TasksCall::read(given(json!({"status": "all"}))), Ok(expected.clone()));
     let failed = TasksCall { status: Some(TaskStatus::Failed), ..expected };
@@ -172,7 +172,7 @@ fn values_that_a_host_turned_into_strings_count_as_what_they_were() {
     assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_secs(60)));
     assert_eq!(agent(json!({"async": "false"})).expect("it is valid").answer_when, AnswerWhen::Ended);
     let beyond_64_bits = agent(json!({"timeoutMs": "99999999999999999999999"})).expect("it is valid");
-    assert_eq!((beyond_64_bits.task.time_limit, beyond_64_bits.remarks.len()), (TimeLimit::None, 1));
+    assert_eq!((beyond_64_bits.task.time_limit, beyond_64_bits.problem_events.len()), (TimeLimit::None, 1));
     let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": "007"}))).expect("it is valid");
     assert_eq!(status.tail_lines, 7);
 }

@@ -65,15 +65,15 @@ fn every_tool(given: &Map<String, Value>) {
             let is_bounded = limit > Duration::ZERO && limit < Duration::from_secs(11 * 365 * 24 * 3600);
             assert!(is_bounded, "a limit of {limit:?}");
         }
-        remarked(&call.remarks);
+        remarked(&call.problem_events);
     }
     if let Some(call) = bounded(StatusCall::read(given.clone())) {
         assert!((1..=10_000).contains(&call.tail_lines), "{} lines", call.tail_lines);
-        remarked(&call.remarks);
+        remarked(&call.problem_events);
     }
     if let Some(call) = bounded(TasksCall::read(given.clone())) {
         assert!((1..=1_000).contains(&call.limit), "{} tasks", call.limit);
-        remarked(&call.remarks);
+        remarked(&call.problem_events);
     }
     bounded(cancel_call(given.clone()));
 }
@@ -90,8 +90,11 @@ fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
     None
 }
 
-fn remarked(remarks: &[Message]) {
-    assert!(remarks.len() <= 1 && remarks.iter().all(|remark| plain(remark).len() < 200), "{remarks:?}");
+fn remarked(problem_events: &[Message]) {
+    assert!(
+        problem_events.len() <= 1 && problem_events.iter().all(|remark| plain(remark).len() < 200),
+        "{problem_events:?}"
+    );
 }
 
 /// Reads the arguments of each tool beyond the four.

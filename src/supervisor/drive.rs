@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::Utc;
-use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Sandbox, Step};
+use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, Sandbox, Step, StopSignal};
 use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
@@ -92,9 +92,9 @@ impl AgentRun {
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
             watch: SandboxWatch::default(),
-            polite: match launch.polite_signal {
-                PoliteSignal::Interrupt => Signal::INT,
-                PoliteSignal::Terminate => Signal::TERM,
+            polite: match launch.stop_signal {
+                StopSignal::Interrupt => Signal::INT,
+                StopSignal::Terminate => Signal::TERM,
             },
             clock: Clock::start(),
             exit: None,

@@ -207,7 +207,7 @@ impl Task {
         if first.stopped.is_some() || self.is_stop_requested(external) {
             return first;
         }
-        let said = format!("{}; asking the program again what it takes", complaint.said);
+        let said = format!("{}; asking the program again what it takes", complaint.message);
         journal.warning("COMMAND LINE REFUSED", &said);
         self.attempt(&*backend, Freshness::Fresh, journal, external).await
     }

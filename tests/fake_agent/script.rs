@@ -13,22 +13,22 @@
 
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::FakeAgentError;
 
 /// How much of a prompt is said back, in characters.
-const BEGINNING: usize = 80;
+const ERROR_EXCERPT_CHARS: usize = 80;
 
 /// The list after `FAKE` in `prompt`, or what its sentence asks for, or one message. What follows the list is not looked
 /// at.
-pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, Problem> {
+pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, FakeAgentError> {
     let Some(mark) = prompt.find("FAKE[") else {
         return Ok(obedience(prompt).unwrap_or_else(|| {
-            let beginning: String = prompt.chars().take(BEGINNING).collect();
+            let beginning: String = prompt.chars().take(ERROR_EXCERPT_CHARS).collect();
             vec![json!({"say": format!("ok: {beginning}")})]
         }));
     };
     let mut values = serde_json::Deserializer::from_str(&prompt[mark + 4..]).into_iter::<Vec<Value>>();
-    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| Problem::Script(problem.to_string()))
+    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| FakeAgentError::Script(problem.to_string()))
 }
 
 /// What the sentence in `prompt` asks for, if there is one.

@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{ToolAnswer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field};
+use crate::world::{ANSWER_TIMEOUT, World, and, field};
 
 /// Asserts that the call was refused, that the answer holds all of `words`, and that no task came of it.
 fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
@@ -195,7 +195,7 @@ fn every_request_with_an_id_is_answered_however_it_is_written() {
     }
     server.send_raw(b"{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":NaN}\n").expect("the server reads");
     server.request("ping", json!({}));
-    let answers = eventually("an answer to each", PATIENCE, || {
+    let answers = eventually("an answer to each", ANSWER_TIMEOUT, || {
         let answers: Vec<_> = server.other_messages().into_iter().filter(|message| message["id"].is_string()).collect();
         (answers.len() == values.len()).then_some(answers)
     });

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Arguments for `codex_agent` that are below every ceiling of these tests.
-fn modest(world: &World, steps: Value) -> Value {
+fn limited_ceiling(world: &World, steps: Value) -> Value {
     and(world.fake(steps), json!({"sandbox": "read-only", "timeoutMs": 60_000}))
 }
 
@@ -60,10 +60,10 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
             "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
         ),
     ] {
-        let told = refusal(&world, and(modest(&world, json!([])), more));
+        let told = refusal(&world, and(limited_ceiling(&world, json!([])), more));
         assert_eq!(told, format!("{problem}{})\nnext: {next}", file.display()));
     }
-    let below = and(modest(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
+    let below = and(limited_ceiling(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
     let answer = world.server().call("codex_agent", below, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
 }
@@ -83,11 +83,11 @@ fn a_default_above_the_ceiling_is_refused_and_not_lowered() {
 }
 
 /// A directory beside the project, and in it symbolic links: `in` to the project, `out` to somewhere else.
-struct Links {
+struct SymlinkPair {
     dir: PathBuf,
 }
 
-impl Links {
+impl SymlinkPair {
     fn of(world: &World, outside: &Path) -> Self {
         let dir = world.home().join("links");
         fs::create_dir(&dir).expect("the home is writable");
@@ -101,7 +101,7 @@ impl Links {
 fn a_directory_is_where_its_links_lead() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
-    let links = Links::of(&world, outside.path());
+    let links = SymlinkPair::of(&world, outside.path());
     let roots = [links.dir.join("in"), world.home().join("missing")];
     let world = world.configure(&format!("[ceiling]\nroots = {roots:?}\n"));
     symlink(outside.path(), world.project.path().join("out")).expect("the project is writable");
@@ -132,7 +132,7 @@ fn a_directory_is_where_its_links_lead() {
 fn a_link_that_was_turned_elsewhere_since_the_submit_starts_no_agent() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
-    let links = Links::of(&world, outside.path());
+    let links = SymlinkPair::of(&world, outside.path());
     let steps = r#"FAKE[{"write": {"path": "was-here", "text": "x"}}]"#;
     let mut spec = spec(&world, "0123abcd", steps, "continue");
     spec["request"]["working_directory"] = json!(links.dir.join("in"));
@@ -176,7 +176,7 @@ fn each_rule_holds_again_when_the_agent_starts() {
 #[test]
 fn an_agent_is_told_the_directory_that_was_looked_at() {
     let world = World::with_fake_agent();
-    let links = Links::of(&world, Path::new("/"));
+    let links = SymlinkPair::of(&world, Path::new("/"));
     let mut spec = spec(&world, "0123abcd", "x", "continue");
     spec["request"]["working_directory"] = json!(links.dir.join("in"));
     let settings = json!({"program": "echo", "args": ["{workdir}"], "sandboxes": {"read-only": []}});

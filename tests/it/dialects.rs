@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 use connector_testing::{ToolAnswer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, pid_in, start, task_id};
 
 /// A program that is the fake agent in this dialect.
 fn program(world: &World, dialect: &str) -> PathBuf {
@@ -82,7 +82,7 @@ fn assert_status(answer: &ToolAnswer, status: &str) {
 }
 
 /// A success, a command that is seen in the log as `command`, a file, and failures in `words` and for an unknown model.
-fn assert_told(world: &World, command: &[&str], words: &str, unknown_model: &str) {
+fn assert_reported(world: &World, command: &[&str], words: &str, unknown_model: &str) {
     let answer =
         ask(world, r#"FAKE[{"command": {"cmd": "make", "output": "no rule", "exit": 2}}, {"say": "the end"}]"#);
     assert_status(&answer, "completed successfully");
@@ -103,37 +103,37 @@ fn assert_told(world: &World, command: &[&str], words: &str, unknown_model: &str
 #[test]
 fn codex_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&codex(), &command, "out of luck", "The model `no-such-model` does not exist");
+    assert_reported(&codex(), &command, "out of luck", "The model `no-such-model` does not exist");
 }
 
 #[test]
 fn claude_code_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&claude(), &command, "API Error: 400 out of luck", "issue with the selected model (no-such-model)");
+    assert_reported(&claude(), &command, "API Error: 400 out of luck", "issue with the selected model (no-such-model)");
 }
 
 #[test]
 fn gemini_cli_is_understood() {
     // It tells no exit code of a command that printed something.
     let command = ["COMMAND STARTED: ", "make", "no rule"];
-    assert_told(&gemini(), &command, "out of luck", "no-such-model");
+    assert_reported(&gemini(), &command, "out of luck", "no-such-model");
 }
 
 #[test]
 fn opencode_is_understood() {
     // It tells of a command once it has ended.
-    assert_told(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
+    assert_reported(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
 }
 
 #[test]
 fn an_acp_agent_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
+    assert_reported(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
 }
 
 #[test]
 fn a_text_program_is_understood() {
-    assert_told(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
+    assert_reported(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
         let pid = pid_in(&file);
         let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
         assert!(answer.text.contains("Cancelled by user"), "{name}: {}", answer.text);
-        eventually("the end of the command", PATIENCE, || {
+        eventually("the end of the command", ANSWER_TIMEOUT, || {
             (!processes_with_env("CONNECTOR_TASK_IDS", &id).contains(&pid)).then_some(())
         });
         assert_eq!(processes_with_env("CONNECTOR_TASK_IDS", &id), Vec::<u32>::new(), "{name}");

@@ -20,7 +20,7 @@ fn world_of_scripts(more: &str) -> World {
 }
 
 /// A directory of this world without symbolic links in its path.
-fn beside(world: &World, name: &str) -> PathBuf {
+fn next_to(world: &World, name: &str) -> PathBuf {
     let dir = world.home().canonicalize().expect("it is there").join(name);
     fs::create_dir_all(&dir).expect("the home is writable");
     dir
@@ -52,18 +52,18 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 
     const TASKS: usize = 60;
     let world = world_of_scripts("");
-    let (root, outside) = (beside(&world, "root"), beside(&world, "outside"));
+    let (root, outside) = (next_to(&world, "root"), next_to(&world, "outside"));
     for repository in [&root, &outside] {
         git(repository, &["init", "-q"]);
     }
-    let (sub, link) = (beside(&world, "root/sub"), root.join("link"));
+    let (sub, link) = (next_to(&world, "root/sub"), root.join("link"));
     symlink(&outside, &link).expect("the home is writable");
     let world = world.configure(&format!("[ceiling]\nroots = [{root:?}]\n"));
     let mut server = world.server();
     /// Ends the exchanging, also when the test fails.
-    struct Ending<'a>(&'a AtomicBool);
+    struct StopOnDrop<'a>(&'a AtomicBool);
 
-    impl Drop for Ending<'_> {
+    impl Drop for StopOnDrop<'_> {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Relaxed);
         }
@@ -71,7 +71,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 
     let ended = AtomicBool::new(false);
     let started = thread::scope(|scope| {
-        let _ending = Ending(&ended);
+        let _ending = StopOnDrop(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both are there");
@@ -100,7 +100,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 #[test]
 fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_server() {
     let world = world_of_scripts("");
-    let other = beside(&world, "other");
+    let other = next_to(&world, "other");
     git(&other, &["init", "-q"]);
     git(&other, &["commit", "-q", "--allow-empty", "-m", "base"]);
     let git_dir = other.join(".git");
@@ -148,7 +148,7 @@ fn an_agents_variables_are_about_its_own_directory() {
 #[test]
 fn a_directory_can_be_written_as_people_and_editors_write_it() {
     let world = world_of_scripts("");
-    let project = beside(&world, "my project");
+    let project = next_to(&world, "my project");
     git(&project, &["init", "-q"]);
     symlink(&project, world.home().join("link")).expect("the home is writable");
     let url = format!("file://{}", project.display()).replace(' ', "%20");

@@ -8,7 +8,7 @@ use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, TIME_SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 /// Runs the fake agent with these steps and returns the task's documented reason.
 fn reason(world: &World, steps: serde_json::Value) -> String {
@@ -84,7 +84,7 @@ fn another_server_keeps_the_time_limit_when_supervisor_and_server_cannot() {
     wait_for_log(&world, &id, "MESSAGE: here");
     kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
     first.signal(Signal::KILL);
-    first.wait(PATIENCE);
+    first.wait(ANSWER_TIMEOUT);
     let status = wait_for_end(&mut second, &id);
     assert!(status.contains("Timeout after"), "{status}");
     assert!(processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty(), "the agent is left");
@@ -115,7 +115,7 @@ fn a_time_limit_is_kept_and_named() {
 fn a_task_that_ran_out_of_time_tells_what_its_agent_was_trying_to_get_over() {
     let world = World::with_fake_agent();
     let steps = json!([{"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
-    let limited = and(world.fake(steps), json!({"timeoutMs": SLACK.as_millis()}));
+    let limited = and(world.fake(steps), json!({"timeoutMs": TIME_SLACK.as_millis()}));
     let answer = world.server().call("codex_agent", limited, |_| {});
     assert_eq!(world.record(&task_id(&answer))["agentSaid"], "Reconnecting... waiting for network");
 }
@@ -216,7 +216,7 @@ fn what_an_agent_leaves_behind_can_be_left_alone() {
 #[test]
 fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
     // The agent's first line comes before the fifth heartbeat, and the warning at it.
-    let [heartbeat, stall] = [SLACK / 5, SLACK - SLACK / 4].map(|time| time.as_millis());
+    let [heartbeat, stall] = [TIME_SLACK / 5, TIME_SLACK - TIME_SLACK / 4].map(|time| time.as_millis());
     let intervals = format!("[tasks]\nheartbeat_interval = \"{heartbeat}ms\"\nstall_warning_after = \"{stall}ms\"\n");
     let world = World::with_fake_agent().configure(&intervals);
     let mut server = world.server();
@@ -263,7 +263,7 @@ fn the_supervisor_is_gone_when_its_task_has_ended() {
     wait_for_end(&mut server, &id);
     let supervisor = world.record(&id)["supervisor"]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
     let supervisor: u32 = supervisor.expect("a record names its supervisor");
-    eventually("the end of the supervisor", PATIENCE, || (!is_alive(supervisor)).then_some(()));
+    eventually("the end of the supervisor", ANSWER_TIMEOUT, || (!is_alive(supervisor)).then_some(()));
     assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory stays");
 }
 
@@ -282,7 +282,7 @@ fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
     let mut server = McpServer::spawn(command);
     server.initialize();
     let id = start(&mut server, world.task("x"));
-    let agent = eventually("an agent", PATIENCE, || world.record(&id)["pid"].as_u64());
+    let agent = eventually("an agent", ANSWER_TIMEOUT, || world.record(&id)["pid"].as_u64());
 
     let status = std::fs::read_to_string(format!("/proc/{agent}/status")).expect("it runs");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the kernel tells");
@@ -292,5 +292,5 @@ fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
     }
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
     server.signal(Signal::INT);
-    assert_eq!(server.wait(PATIENCE).code(), Some(0), "the server itself heeds the signal");
+    assert_eq!(server.wait(ANSWER_TIMEOUT).code(), Some(0), "the server itself heeds the signal");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 fn world() -> World {
     World::with_fake_agent().configure("[tools]\nextra = [\"wait\", \"result\", \"sessions\", \"resume\"]\n")
@@ -46,9 +46,9 @@ fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
     let up = server.call("codex_wait", json!({"taskIds": [slow], "timeoutMs": 100}), |_| {});
     assert_eq!(up.text, format!("Not ended yet: {slow}."));
     let all = server.start_call("codex_wait", json!({"taskIds": [quick, slow]}));
-    eventually("progress", PATIENCE, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
+    eventually("progress", ANSWER_TIMEOUT, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
     fs::write(&release, "").expect("the home is writable");
-    let all = all.wait(PATIENCE, |_| {});
+    let all = all.wait(ANSWER_TIMEOUT, |_| {});
     assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Not ended"), "{}", all.text);
     for (arguments, words) in [
         (json!({"taskIds": []}), "a list of 1 to 50 strings"),
@@ -72,7 +72,7 @@ fn a_wait_that_is_withdrawn_leaves_its_task_alone() {
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
     let waiting = server.start_call("codex_wait", json!({"taskIds": [id]}));
-    eventually("progress", PATIENCE, || (!waiting.progress().is_empty()).then_some(()));
+    eventually("progress", ANSWER_TIMEOUT, || (!waiting.progress().is_empty()).then_some(()));
     server.cancel(&waiting);
     let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
     assert_eq!(field(&status, "Status"), Some("running"), "{status}");

@@ -10,7 +10,7 @@ use std::{
 use connector_testing::{eventually, signals::restore_for_children};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-use crate::world::{PATIENCE, pid_in};
+use crate::world::{ANSWER_TIMEOUT, pid_in};
 
 const CLAUDE: &[&str] = &["-p", "--output-format", "stream-json", "--verbose", "--permission-mode=bypassPermissions"];
 const GEMINI: &[&str] = &["--output-format=stream-json", "--approval-mode=yolo"];
@@ -113,7 +113,8 @@ fn each_agent_takes_signals_in_its_own_manner() {
                 agent.wait().expect("it is ours");
             }
             Some(expected) => {
-                let status = eventually("the end of the agent", PATIENCE, || agent.try_wait().expect("it is ours"));
+                let status =
+                    eventually("the end of the agent", ANSWER_TIMEOUT, || agent.try_wait().expect("it is ours"));
                 let ended = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| -signal);
                 assert_eq!(status.code().or(ended), Some(expected), "{dialect} {signal:?}");
             }
@@ -122,7 +123,7 @@ fn each_agent_takes_signals_in_its_own_manner() {
             test_kill_process(command).unwrap_or_else(|problem| panic!("{dialect} {signal:?}: {problem}"));
             kill_process_group(command, Signal::KILL).expect("it leads its session");
         } else {
-            eventually("the end of the command", PATIENCE, || test_kill_process(command).is_err().then_some(()));
+            eventually("the end of the command", ANSWER_TIMEOUT, || test_kill_process(command).is_err().then_some(()));
         }
     }
 }

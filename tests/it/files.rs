@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use connector_testing::{McpServer, eventually};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, start, task_id};
+use crate::world::{ANSWER_TIMEOUT, World, start, task_id};
 
 #[test]
 fn the_four_files_of_a_task_are_written_as_documented() {
@@ -144,7 +144,7 @@ fn what_is_made_is_its_owners_alone_whatever_the_umask_says() {
         let running = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 300}])));
         let answer = server.call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
         assert!(answer.text.contains("completed successfully"), "umask {umask}: {}", answer.text);
-        eventually("the live view", PATIENCE, || {
+        eventually("the live view", ANSWER_TIMEOUT, || {
             data.join("run").join(&running).join("live.json").exists().then_some(())
         });
         let mut next = vec![world.home().join("a")];

@@ -3,7 +3,7 @@
 use connector_testing::{eventually, processes::is_alive};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, pid_in, start, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, pid_in, start, wait_for_log};
 
 /// Ways to hide, by their names in the fake agent.
 const WAYS: [&[&str]; 12] = [
@@ -87,7 +87,7 @@ fn nobody_forks_away(cgroup: &str, ways: &[&str], what: &Value) {
     let mut server = world.server();
     let id = start(&mut server, world.fake(steps));
     wait_for_log(&world, &id, "MESSAGE: ready");
-    eventually("a swarm", PATIENCE, || (marked(&mark) > 0).then_some(()));
+    eventually("a swarm", ANSWER_TIMEOUT, || (marked(&mark) > 0).then_some(()));
 
     let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
 

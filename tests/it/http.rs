@@ -17,7 +17,7 @@ use connector_testing::{
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, wait_for_end};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, wait_for_end};
 
 /// A server over HTTP, killed when dropped.
 struct HttpServer {
@@ -95,7 +95,7 @@ impl Drop for HttpServer {
 
 /// The id of the one task that runs.
 fn running(world: &World) -> String {
-    eventually("a running task", PATIENCE, || {
+    eventually("a running task", ANSWER_TIMEOUT, || {
         let running = fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
         running.file_name().into_string().ok()
     })
@@ -192,14 +192,14 @@ fn an_address_that_others_reach_has_to_be_meant() {
 }
 
 /// Opens connections that never show the token: half of them begin a request.
-fn strangers(server: &HttpServer, count: usize) -> Vec<TcpStream> {
+fn unauthenticated(server: &HttpServer, count: usize) -> Vec<TcpStream> {
     let open = |_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}"));
-    let mut strangers: Vec<_> = (0..count).map(open).collect();
-    for stranger in strangers.iter_mut().step_by(2) {
+    let mut unauthenticated: Vec<_> = (0..count).map(open).collect();
+    for stranger in unauthenticated.iter_mut().step_by(2) {
         // One that had to go does not hear it.
         let _ = stranger.write_all(b"POST /mcp HTTP/1.1\r\nHost:");
     }
-    strangers
+    unauthenticated
 }
 
 /// A server with these limits of open files, soft and hard, which are not those of this process.
@@ -220,7 +220,7 @@ fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
     for (limits, count) in [("1024:4096", most), ("128:128", 300)] {
         let world = World::with_fake_agent();
         let server = with_open_files(&world, limits);
-        let _strangers = strangers(&server, count);
+        let _strangers = unauthenticated(&server, count);
         let begun = Instant::now();
         let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
         assert!(text.contains("room for one more"), "{limits}: {text}");
@@ -290,7 +290,7 @@ fn a_client_of_today_that_hangs_up_withdraws_its_call() {
                 fs::write(&release, "").expect("the home is writable");
             }
         }
-        let status = eventually("the end of the task", PATIENCE, || {
+        let status = eventually("the end of the task", ANSWER_TIMEOUT, || {
             let status = server.call("codex_status", json!({"taskId": id}));
             (field(&status, "Status") != Some("running")).then_some(status)
         });
@@ -310,7 +310,7 @@ fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
         let id = running(&world);
         crate::world::wait_for_log(&world, &id, "MESSAGE: busy");
         drop(open);
-        eventually("the end of the task", PATIENCE, || {
+        eventually("the end of the task", ANSWER_TIMEOUT, || {
             fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
         });
     }
@@ -331,7 +331,7 @@ fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
     let ended =
         eventually("the end of the server", Duration::from_secs(10), || server.process.try_wait().ok().flatten());
     assert_eq!(ended.code(), Some(0));
-    eventually("the end of the agent", PATIENCE, || {
+    eventually("the end of the agent", ANSWER_TIMEOUT, || {
         processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
     });
     // If the signal came before the agent was started, the supervisor may still be at work.

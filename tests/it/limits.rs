@@ -4,9 +4,9 @@ use connector_testing::{eventually, processes::processes_with_env};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
-fn one_at_a_time() -> World {
+fn with_one_slot() -> World {
     World::with_fake_agent().configure("[limits]\nmax_running = 1\n")
 }
 
@@ -16,7 +16,7 @@ fn has_an_agent(id: &str) -> bool {
 
 #[test]
 fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
-    let world = one_at_a_time();
+    let world = with_one_slot();
     let (mut first, mut second) = (world.server(), world.server());
     let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");
@@ -25,7 +25,7 @@ fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
     let last = start(&mut first, world.fake(json!([{"say": "third"}])));
     wait_for_log(&world, &last, "QUEUED: 1 ahead");
 
-    let status = eventually("a status that says so", PATIENCE, || {
+    let status = eventually("a status that says so", ANSWER_TIMEOUT, || {
         let status = first.call("codex_status", json!({"taskId": last}), |_| {}).text;
         status.contains("queued").then_some(status)
     });
@@ -43,7 +43,7 @@ fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
 
 #[test]
 fn a_task_that_waits_can_be_cancelled_and_goes_with_its_server() {
-    let world = one_at_a_time();
+    let world = with_one_slot();
     let (mut first, mut second) = (world.server(), world.server());
     let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");
@@ -63,7 +63,7 @@ fn a_task_that_waits_can_be_cancelled_and_goes_with_its_server() {
 
 #[test]
 fn nobody_waits_for_ever_behind_one_that_does_not_take_its_turn() {
-    let world = one_at_a_time();
+    let world = with_one_slot();
     let mut server = world.server();
     let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use connector_testing::{
-    ScriptedModel, Step,
+    ScriptStep, ScriptedModel,
     codex::{self, CodexHome},
     eventually,
     processes::processes_with_env,
@@ -11,7 +11,7 @@ use connector_testing::{
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 /// The oldest with the flags that all need, the last that lists `--full-auto`, and the newest.
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
@@ -30,8 +30,8 @@ fn each_version(test: impl Fn(&str)) {
     }
 }
 
-fn shell(command: &str) -> Vec<Step> {
-    vec![Step::Shell(command.to_owned()), Step::Say("the end".to_owned())]
+fn shell(command: &str) -> Vec<ScriptStep> {
+    vec![ScriptStep::Shell(command.to_owned()), ScriptStep::Say("the end".to_owned())]
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn danger_full_access_writes_outside_the_workspace() {
 #[test]
 fn the_model_asked_for_is_the_one_that_the_provider_sees() {
     each_version(|version| {
-        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
         let (world, _home) = world(version, &model);
         let mut server = world.server();
         server.call("codex_agent", world.task("x"), |_| {});
@@ -102,7 +102,7 @@ fn the_model_asked_for_is_the_one_that_the_provider_sees() {
 #[test]
 fn every_prompt_arrives_byte_for_byte() {
     each_version(|version| {
-        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
         let (world, _home) = world(version, &model);
         let mut server = world.server();
         let long: String = (0..30_000).map(|n| format!("{n:>9}\u{e4}")).collect();
@@ -136,7 +136,7 @@ fn a_command_of_a_cancelled_task_is_gone() {
 fn a_model_failure_carries_codexs_own_words() {
     each_version(|version| {
         let failure = Fail { status: 400, message: Some("the script says no".into()), ..Default::default() };
-        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Fail(failure)]);
         let (world, _home) = world(version, &model);
         let answer = world.server().call("codex_agent", world.task("x"), |_| {});
         assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{version}: {}", answer.text);
@@ -157,7 +157,7 @@ fn what_a_user_can_do_about_a_failure_stands_beside_it() {
         (fail(429, "You are out", "usage_limit_reached"), "usage limit", "limit is reset"),
         (fail(401, "bad key", "invalid_request_error"), "401 Unauthorized", "codex login"),
     ] {
-        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Fail(failure)]);
         let (world, _home) = world(codex::NEWEST, &model);
         let answer = world.server().call("codex_agent", world.task("x"), |_| {});
         assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{}", answer.text);
@@ -174,7 +174,7 @@ fn codex_that_waits_for_the_network_says_so_in_its_status() {
     let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
     let mut server = world.server();
     let id = start(&mut server, world.task("x"));
-    let status = eventually("the trouble in the status", PATIENCE, || {
+    let status = eventually("the trouble in the status", ANSWER_TIMEOUT, || {
         let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
         status.contains("waiting for network").then_some(status)
     });
@@ -186,7 +186,7 @@ fn codex_that_waits_for_the_network_says_so_in_its_status() {
 
 #[test]
 fn a_directory_that_codex_would_not_trust_can_be_allowed() {
-    let model = ScriptedModel::with_script(vec![Step::Say("worked without git".into())]);
+    let model = ScriptedModel::with_script(vec![ScriptStep::Say("worked without git".into())]);
     let (world, _home) = world(codex::NEWEST, &model);
     let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__REQUIRE_GIT", "false");
     let elsewhere = tempfile::tempdir().expect("a temporary directory can be made");
@@ -204,8 +204,8 @@ fn call_in(world: &World, directory: &Path) -> String {
 fn codex_calls_our_tools_as_an_mcp_client() {
     let world = World::with_fake_agent();
     let task = world.fake(json!([{"say": "hello from the other side"}]));
-    let call = |name: &str, args| Step::Tool(ToolCall { name: name.into(), args });
-    let script = vec![call("codex_agent", task), call("codex_tasks", json!({})), Step::Say("the end".into())];
+    let call = |name: &str, args| ScriptStep::Tool(ToolCall { name: name.into(), args });
+    let script = vec![call("codex_agent", task), call("codex_tasks", json!({})), ScriptStep::Say("the end".into())];
     let model = ScriptedModel::with_script(script);
     let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let home = CodexHome::new(&model.base_url(), "mock-model");

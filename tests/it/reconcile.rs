@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{eventually, processes::is_alive};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World};
+use crate::world::{ANSWER_TIMEOUT, World};
 
 /// A running task without a supervisor, whose record has these fields besides.
 fn leave(world: &World, id: &str, more: Value) {
@@ -18,7 +18,7 @@ fn leave(world: &World, id: &str, more: Value) {
 }
 
 fn closed(world: &World) {
-    eventually("closed books", PATIENCE, || {
+    eventually("closed books", ANSWER_TIMEOUT, || {
         fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
     });
 }

@@ -5,7 +5,7 @@ use std::{fs, io::Write};
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, start, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, start, wait_for_end, wait_for_log};
 
 /// The text of a resource.
 fn read(server: &mut McpServer, uri: &str) -> String {
@@ -172,7 +172,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             let wanted =
                 json!({"resourceSubscriptions": [log, record, "task://00000000"], "resourcesListChanged": true});
             server.begin_request("subscriptions/listen", json!({"notifications": wanted}));
-            let accepted = eventually("the acknowledgement", PATIENCE, || {
+            let accepted = eventually("the acknowledgement", ANSWER_TIMEOUT, || {
                 let mut others = server.other_messages().into_iter();
                 others.find(|message| message["method"] == "notifications/subscriptions/acknowledged")
             });
@@ -189,7 +189,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             assert_eq!(unknown.expect_err("there is no such task").code, -32002);
         }
         fs::write(&release, "").expect("the home is writable");
-        eventually("news of log, record and list", PATIENCE, || {
+        eventually("news of log, record and list", ANSWER_TIMEOUT, || {
             let told = told(&server);
             [&log, &record, "list"].iter().all(|name| told.iter().any(|told| told == name)).then_some(())
         });
@@ -200,7 +200,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             file.write_all(b"more\n").expect("it is writable");
             // The list changes once more: when that was told, the log would have been.
             ended(&world, &mut server, json!([{"say": "x"}]));
-            eventually("news of the list", PATIENCE, || {
+            eventually("news of the list", ANSWER_TIMEOUT, || {
                 told(&server)[before..].contains(&"list".to_owned()).then_some(())
             });
             assert!(!told(&server)[before..].contains(&log), "it was unsubscribed");

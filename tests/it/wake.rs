@@ -9,7 +9,7 @@ use std::{
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
 fn said(output: &Output) -> (String, Option<i32>) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
@@ -82,7 +82,9 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert!(code == Some(0) && text.contains("all done"), "{text}");
     let run = world.home().join("data/run");
-    eventually("its run directory to be gone", PATIENCE, || fs::read_dir(&run).ok()?.next().is_none().then_some(()));
+    eventually("its run directory to be gone", ANSWER_TIMEOUT, || {
+        fs::read_dir(&run).ok()?.next().is_none().then_some(())
+    });
     let (text, code) = said(&world.command(&wrong).output().expect("the program runs"));
     assert!(code == Some(0) && text.contains("completed successfully"), "{text}");
     let records = |dir: &std::path::Path| {
@@ -134,7 +136,7 @@ fn wait_ends_with_whoever_reads_it() {
     let id = start(&mut server, world.fake(json!([{"hang": true}])));
     let mut waiting = begin(&mut world.command(&["wait", &id]));
     drop(waiting.stdout.take());
-    eventually("the end of wait", PATIENCE, || waiting.try_wait().expect("it is our child"));
+    eventually("the end of wait", ANSWER_TIMEOUT, || waiting.try_wait().expect("it is our child"));
     assert_eq!(world.record(&id)["status"], "running", "and the task goes on");
 }
 
@@ -184,7 +186,7 @@ fn the_channel_tells_the_end_of_a_background_task_when_it_is_on() {
     let greeted = server.initialize();
     assert_eq!(greeted["capabilities"]["experimental"]["claude/channel"], json!({}), "{greeted}");
     let id = start(&mut server, world.fake(json!([{"say": "in the background"}])));
-    let message = eventually("the message", PATIENCE, || ended(&server));
+    let message = eventually("the message", ANSWER_TIMEOUT, || ended(&server));
     assert_eq!(message["params"]["meta"], json!({"task_id": id, "status": "completed"}));
     assert!(message["params"]["content"].as_str().is_some_and(|text| text.contains("in the background")), "{message}");
 
@@ -210,7 +212,7 @@ fn call(server: &mut McpServer, arguments: Value) -> Value {
 }
 
 fn state(server: &mut McpServer, id: &str, wanted: &str) -> Value {
-    eventually(&format!("the state {wanted}"), PATIENCE, || {
+    eventually(&format!("the state {wanted}"), ANSWER_TIMEOUT, || {
         let task = server.request("tasks/get", json!({"taskId": id}));
         (task["status"] == wanted).then_some(task)
     })

@@ -4,7 +4,7 @@ use connector_testing::{eventually, processes::is_alive, processes::processes_wi
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 const MARKER: &str = "CONNECTOR_TASK_IDS";
 
@@ -68,7 +68,7 @@ fn a_server_that_is_killed_takes_its_tasks_with_it_and_the_next_one_says_so() {
 
     server.kill();
 
-    eventually("the end of the whole tree", PATIENCE, || {
+    eventually("the end of the whole tree", ANSWER_TIMEOUT, || {
         (!is_alive(child) && processes_with_env(MARKER, &id).is_empty()).then_some(())
     });
     let status = wait_for_end(&mut world.server(), &id);
@@ -157,7 +157,7 @@ fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
-    let id = eventually("a progress message that names the task", PATIENCE, || {
+    let id = eventually("a progress message that names the task", ANSWER_TIMEOUT, || {
         let message = call.progress().into_iter().next()?;
         message
             .split_whitespace()
@@ -166,7 +166,7 @@ fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
     });
     wait_for_log(&world, &id, "MESSAGE: busy");
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    let answer = call.wait(PATIENCE, |_| {});
+    let answer = call.wait(ANSWER_TIMEOUT, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
     assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
 }
@@ -178,10 +178,10 @@ fn when_a_supervisor_dies_unseen_its_agent_does_not_outlive_it() {
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    eventually("the end of the agent, though nobody asks", PATIENCE, || {
+    eventually("the end of the agent, though nobody asks", ANSWER_TIMEOUT, || {
         processes_with_env(MARKER, &id).is_empty().then_some(())
     });
-    eventually("the final record", PATIENCE, || (world.record(&id)["status"] == "interrupted").then_some(()));
+    eventually("the final record", ANSWER_TIMEOUT, || (world.record(&id)["status"] == "interrupted").then_some(()));
 }
 
 #[test]
@@ -217,10 +217,10 @@ fn a_program_that_is_being_asked_goes_with_the_server() {
         marked.retain(|pid| *pid != server_itself);
         marked
     };
-    eventually("the question", PATIENCE, || (!asked().is_empty()).then_some(()));
+    eventually("the question", ANSWER_TIMEOUT, || (!asked().is_empty()).then_some(()));
     server.signal(Signal::TERM);
-    server.wait(PATIENCE);
-    eventually("the end of the program", PATIENCE, || asked().is_empty().then_some(()));
+    server.wait(ANSWER_TIMEOUT);
+    eventually("the end of the program", ANSWER_TIMEOUT, || asked().is_empty().then_some(()));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() 
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let (before, after) = (task_id(&before), task_id(&answer));
     let run = world.data_dir().join("run").join(&after);
-    eventually("marks instead of entries", PATIENCE, || (!run.exists()).then_some(()));
+    eventually("marks instead of entries", ANSWER_TIMEOUT, || (!run.exists()).then_some(()));
     let listed = server.call("codex_tasks", json!({"status": "completed"}), |_| {}).text;
     assert!(listed.contains(&before) && listed.contains(&after), "{listed}");
 
@@ -260,5 +260,5 @@ fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() 
     server.call("codex_agent", world.fake(json!([{"say": "more"}])), |_| {});
     assert_eq!(world.index()[&after]["status"], "completed");
     let pending = world.data_dir().join("index.pending");
-    eventually("a catalog that lacks nothing", PATIENCE, || (!pending.exists()).then_some(()));
+    eventually("a catalog that lacks nothing", ANSWER_TIMEOUT, || (!pending.exists()).then_some(()));
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    Input, cases,
-    json::{any_value, nearly},
+    PropertyInput, cases,
+    json::{any_value, damaged_value},
 };
 
 fn calls() -> Vec<Value> {
@@ -20,9 +20,9 @@ fn calls() -> Vec<Value> {
     ]
 }
 
-fn input() -> impl Strategy<Value = Input> {
-    let value = prop_oneof![3 => nearly(calls()), 1 => any_value()];
-    value.prop_map(|value| Input(value.to_string().into_bytes()))
+fn input() -> impl Strategy<Value = PropertyInput> {
+    let value = prop_oneof![3 => damaged_value(calls()), 1 => any_value()];
+    value.prop_map(|value| PropertyInput(value.to_string().into_bytes()))
 }
 
 proptest! {

@@ -1,12 +1,12 @@
 //! What comes of an agent's words: its answer, or why there is none.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Sandbox, Step};
+use connector_api::{AgentEvent, AgentFailure, AgentSession, Exit, Line, Outcome, Sandbox, Step};
 use serde_json::{Value, json};
 
 use crate::session_tests::{answer, events, hear, prompted, prompted_in, update};
 
 #[test]
-fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
+fn chunks_are_joined_and_the_last_message_is_the_answer() {
     let mut session = prompted();
     let piece = |text: &str| json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}});
     assert_eq!(events(update(&mut session, piece("one "))), []);
@@ -46,7 +46,7 @@ fn answer_after(updates: Vec<Value>) -> Option<String> {
 }
 
 #[test]
-fn a_message_ends_where_another_id_begins() {
+fn a_message_ends_when_another_id_starts() {
     let mut session = prompted();
     let message = |text: &str| AgentEvent::Message { text: text.into() };
     assert_eq!(events(update(&mut session, piece_of(None, "an old model"))), []);
@@ -60,7 +60,7 @@ fn a_message_ends_where_another_id_begins() {
 }
 
 #[test]
-fn no_part_of_an_answer_is_lost_whatever_comes_between() {
+fn updates_in_between_do_not_split_an_answer() {
     let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
     let thought = json!({"sessionUpdate": "agent_thought_chunk", "content": {"text": "hm"}});
     let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"});
@@ -81,7 +81,7 @@ fn no_part_of_an_answer_is_lost_whatever_comes_between() {
 }
 
 #[test]
-fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_ended_well() {
+fn a_broken_thread_is_a_failure_even_if_its_turn_ended_normally() {
     let status = |word: &str| json!({"sessionUpdate": "session_info_update", "_meta": {"codex": {"threadStatus": {"type": word}}}});
     let run = |first: &str, last: &str| {
         let mut session = prompted();
@@ -93,7 +93,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
         Box::new(session).finish(Exit::Signal(15))
     };
     let verdict = run("I begin", "systemError");
-    assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
+    assert_eq!(verdict.outcome, Outcome::Failed(AgentFailure::new("no such model")));
     assert_eq!(verdict.answer.as_deref(), Some("I begin"));
     assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
     let mut wordless = prompted();
@@ -102,7 +102,7 @@ fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_end
     answer(&mut wordless, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(wordless).finish(Exit::Signal(15));
     assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
-    assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
+    assert!(matches!(verdict.outcome, Outcome::Failed(failure) if failure.message.contains("thread broke")));
 
     let mut of_a_helper = prompted();
     let update = json!({"sessionId": "another", "update": status("systemError")});
@@ -135,7 +135,7 @@ fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
 }
 
 #[test]
-fn a_call_that_ends_after_the_answer_began_before_it() {
+fn a_call_that_finishes_after_the_answer_is_not_later_work() {
     let mut session = prompted();
     let call = |kind: &str, status: &str| json!({"sessionUpdate": kind, "toolCallId": "c", "kind": "execute", "title": "make", "status": status});
     for told in [call("tool_call", "pending"), piece_of(None, "done"), call("tool_call_update", "completed")] {
@@ -154,7 +154,7 @@ fn raw_piece(text: &str) -> String {
 }
 
 #[test]
-fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
+fn a_split_character_is_restored_in_the_answer() {
     let mut session = prompted();
     for text in ["fixed \\ud83d", "\\ude00, and \\ud83d"] {
         session.stdout(Line::Whole(raw_piece(text).as_bytes()));
@@ -165,7 +165,7 @@ fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
 }
 
 #[test]
-fn a_message_without_end_takes_no_memory_without_end() {
+fn an_endless_message_uses_bounded_memory() {
     let mut session = prompted();
     let line = raw_piece(&"x".repeat(100_000));
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
@@ -178,7 +178,7 @@ fn a_message_without_end_takes_no_memory_without_end() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_is_not_waited_for() {
+fn an_unreadable_answer_ends_the_wait() {
     for (line, is_answer) in [
         (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn",}}"#, true),
         (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_t"#, true),
@@ -193,7 +193,7 @@ fn an_answer_that_cannot_be_read_is_not_waited_for() {
 }
 
 #[test]
-fn a_tool_call_that_has_not_ended_with_its_turn_gets_a_warning() {
+fn a_tool_call_unfinished_at_the_end_of_the_turn_gets_a_warning() {
     let call = |kind: &str| json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": kind, "title": "make"});
     let later = |status: &str| json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": status});
     let asks = json!({"jsonrpc": "2.0", "id": 9, "method": "session/request_permission", "params": {

@@ -46,7 +46,7 @@ pub(crate) enum Event {
 /// What an item event is about.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Item {
+pub(crate) enum ThreadItem {
     AgentMessage {
         text: String,
     },
@@ -63,7 +63,7 @@ pub(crate) enum Item {
         status: String,
     },
     FileChange {
-        changes: Vec<Change>,
+        changes: Vec<ItemFileChange>,
         #[serde(default, deserialize_with = "or_default")]
         status: String,
     },
@@ -87,7 +87,7 @@ pub(crate) enum Item {
 
 /// One file of a file change.
 #[derive(Debug, PartialEq, Deserialize)]
-pub(crate) struct Change {
+pub(crate) struct ItemFileChange {
     pub(crate) path: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) kind: String,
@@ -111,7 +111,7 @@ struct Tokens {
     reasoning_output_tokens: u64,
 }
 
-/// An [`Event`] or an [`Item`], which says in its `type` what it is; `None` for one that is not known.
+/// An [`Event`] or an [`ThreadItem`], which says in its `type` what it is; `None` for one that is not known.
 ///
 /// Not by serde's `tag`, which copies everything it reads twice, and so makes a large event slow.
 pub(crate) fn tagged<T: DeserializeOwned>(value: Value) -> Option<T> {
@@ -166,14 +166,14 @@ mod tests {
     #[test]
     fn null_and_missing_fields_are_neutral() {
         let item = json!({"type": "command_execution", "id": "i", "command": "c", "aggregated_output": null});
-        let read: Item = tagged(item).expect("what matters is there");
-        let Item::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
+        let read: ThreadItem = tagged(item).expect("what matters is there");
+        let ThreadItem::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
         assert_eq!((aggregated_output.as_str(), exit_code), ("", None));
         assert_eq!(tagged(json!({"type": "error"})), Some(Event::Error { message: "".into() }));
     }
 
     #[test]
-    fn the_message_of_a_provider_is_taken_out_of_its_json() {
+    fn a_providers_message_is_extracted_from_its_json() {
         let body = r#"{"error": {"message": "no", "type": "t", "code": null}}"#;
         assert_eq!(without_json(body), "no");
         assert_eq!(without_json(&format!("status 400: {body}")), "status 400: no");

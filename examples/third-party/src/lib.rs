@@ -1,9 +1,9 @@
 //! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Complaint, Exit, Installed,
-    Launch, Line, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings,
-    PromptDelivery, Sandbox, SettingsProblem, Step, Unsupported, Verdict,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, AgentFailure, Exit, Installed,
+    Launch, Line, Outcome, StopSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings,
+    PromptDelivery, Sandbox, SettingsProblem, ScriptStep, Unsupported, Verdict,
 };
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ impl AgentBackend for Parrot {
         let refuse = |parameter, why: &str| Err(Unsupported::value(parameter, why));
         match request {
             AgentRequest { sandbox: Sandbox::ReadOnly, model: None, resume: None, .. } => {
-                Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
+                Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Terminate })
             }
             AgentRequest { sandbox: Sandbox::ReadOnly, .. } => {
                 refuse("model", "a parrot has no models and no sessions")
@@ -62,7 +62,7 @@ impl AgentBackend for Parrot {
 struct Said(Vec<String>);
 
 impl AgentSession for Said {
-    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<ScriptStep> {
         self.0.push(line.text().into_owned());
         vec![]
     }
@@ -71,7 +71,7 @@ impl AgentSession for Said {
         let answer = Some(self.0.join("\n")).filter(|text| !text.trim().is_empty());
         let outcome = match (exit, &answer) {
             (Exit::Code(0), Some(_)) => Outcome::Completed,
-            _ => Outcome::Failed(Complaint::new(format!("it ended with {exit} and without a word"))),
+            _ => Outcome::Failed(AgentFailure::new(format!("it ended with {exit} and without a word"))),
         };
         Verdict { outcome, answer, session_id: None, usage: None }
     }

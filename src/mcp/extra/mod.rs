@@ -61,7 +61,7 @@ pub(super) async fn carry_out(
 
 /// `codex_wait`: answers when the tasks have ended, or the time is up. The tasks go on whatever becomes of the call.
 async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
-    let WaitCall { ids, until, patience, remarks } = WaitCall::read(given)?;
+    let WaitCall { ids, until, patience, problem_events } = WaitCall::read(given)?;
     for id in &ids {
         broker.check_exists(id).await?;
     }
@@ -118,26 +118,26 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
     }
     let text = present::all_ended(&ended, &pending, |record| results.get(&record.id).cloned().flatten());
-    Ok(Answer::served(text).with_notices(remarks))
+    Ok(Answer::served(text).with_notices(problem_events))
 }
 
 /// `codex_result`: a piece of a result, byte for byte, and where the next one begins.
 async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
+    let ResultCall { id, offset, length, problem_events } = ResultCall::read(given)?;
     let record = broker.view(&id, 1).await?.record;
     let Some(piece) = broker.read_chunk(&record, TaskFile::Result, ByteRange { offset, length }).await? else {
         return Ok(Answer::served(present::without_result(&record)));
     };
     let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);
-    Ok(Answer::served(text).with_notices(remarks))
+    Ok(Answer::served(text).with_notices(problem_events))
 }
 
 /// `codex_sessions`: what can be gone on with.
 async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
+    let SessionsCall { limit, problem_events } = SessionsCall::read(given)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
-    Ok(Answer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+    Ok(Answer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(problem_events))
 }
 
 /// Whether `codex_resume` can resume the session of this task. A record of the original program names no backend: its tasks
@@ -158,5 +158,5 @@ async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer,
         return Err(present::refusals::unknown_session(&resumable.resume.session.into()));
     };
     let task = NewTask { working_directory, backend: resumable.backend, resume: Some(resumable.resume), ..call.task };
-    run(broker, task, call.answer_when, call.remarks, caller).await
+    run(broker, task, call.answer_when, call.problem_events, caller).await
 }

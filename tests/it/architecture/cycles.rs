@@ -9,7 +9,7 @@ use std::{
 use super::{
     names::{Edges, edges},
     root, rust_files,
-    tree::Sources,
+    tree::SourceFiles,
 };
 
 /// The shortest way from one file to another, both included.
@@ -80,7 +80,7 @@ fn no_file_imports_in_a_circle() {
     let mut users = 0;
     for dir in crates() {
         let text = |file: &PathBuf| fs::read_to_string(file).expect("a source file is readable");
-        let sources: Sources = rust_files(&dir).iter().map(|file| (name(file), text(file))).collect();
+        let sources: SourceFiles = rust_files(&dir).iter().map(|file| (name(file), text(file))).collect();
         let (edges, lost) = edges(&name(&dir.join("lib.rs")), &sources);
         assert_eq!(lost, Vec::<String>::new(), "paths that this test cannot follow");
         users += edges.len();
@@ -92,7 +92,7 @@ fn no_file_imports_in_a_circle() {
 
 /// The cycles of a crate made of these files, each in one line.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
-    let sources: Sources = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    let sources: SourceFiles = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let (edges, lost) = edges("lib.rs", &sources);
     assert_eq!(lost, Vec::<String>::new());
     cycles(&edges).iter().map(|cycle| cycle.join(" ")).collect()
@@ -189,6 +189,6 @@ fn only_what_is_there_for_tests_is_left_out() {
 
 #[test]
 fn a_path_that_cannot_be_followed_is_reported() {
-    let sources = Sources::from([("lib.rs".to_owned(), "use crate::nowhere::A; use other_crate::B;".to_owned())]);
+    let sources = SourceFiles::from([("lib.rs".to_owned(), "use crate::nowhere::A; use other_crate::B;".to_owned())]);
     assert_eq!(edges("lib.rs", &sources).1, ["lib.rs: crate::nowhere::A"]);
 }

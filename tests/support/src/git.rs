@@ -84,8 +84,8 @@ impl GitProject {
 
 fn run(mut command: Command, args: &[&str]) -> String {
     let output = command.args(args).output().expect("git is installed");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?} fails: {complaint}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?} fails: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
