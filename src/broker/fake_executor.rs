@@ -99,7 +99,7 @@ impl FakeExecutor {
     pub(super) fn end(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
         finalize(task, &self.data, Some((EndStatus::Completed, None))).expect("it is writable");
-        hints.send_modify(|hints| hints.ended = true);
+        hints.send_modify(|hints| hints.has_ended = true);
     }
 
     /// The task's supervisor is gone all of a sudden.
@@ -111,7 +111,7 @@ impl FakeExecutor {
         while reader.is_leased(id).expect("the lease can be read") {
             std::thread::yield_now();
         }
-        hints.send_modify(|hints| hints.ended = true);
+        hints.send_modify(|hints| hints.has_ended = true);
     }
 
     fn note(&self, call: ExecutorCall) {
@@ -136,7 +136,7 @@ impl Executor for FakeExecutor {
             return Ok(Started::IdInUse);
         }
         let refused = |error: StoreError| StartError::Refused(error.to_string());
-        let Claim::Taken(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
+        let Claim::Claimed(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
         let mut record = TaskRecord::new(spec, Utc::now());
         record.progress.pid = Some(1);
         task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;

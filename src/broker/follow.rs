@@ -83,7 +83,7 @@ impl FollowedTask {
     /// Waits for news. Can be dropped while it waits: news is then told by the next call.
     pub async fn next(&mut self) -> Result<TaskUpdate, Refusal> {
         loop {
-            if self.hints.as_ref().is_some_and(|hints| hints.borrow().ended) {
+            if self.hints.as_ref().is_some_and(|hints| hints.borrow().has_ended) {
                 (self.hints, self.is_over) = (None, true);
             }
             // A hint of an event is not worth a look at the record.
@@ -143,8 +143,8 @@ impl FollowedTask {
     /// Reads what is new in the timeline. Returns whether there is one that can be read.
     async fn read_steps(&mut self) -> Result<bool, Refusal> {
         loop {
-            let (entries, more) = match self.timeline.read().await {
-                Ok(Some(NewEntries { entries, more })) => (entries, more),
+            let (entries, has_more) = match self.timeline.read().await {
+                Ok(Some(NewEntries { entries, has_more })) => (entries, has_more),
                 Ok(None) => return Ok(false),
                 Err(FollowError::Store(error)) => {
                     tracing::debug!(%error, task = %self.id, "its timeline cannot be read");
@@ -158,7 +158,7 @@ impl FollowedTask {
                 self.is_over |= matches!(entry.event, TimelineEvent::Ended { .. });
                 self.newest = entry.event.headline().or(self.newest.take());
             }
-            if !more {
+            if !has_more {
                 return Ok(true);
             }
         }
@@ -173,7 +173,7 @@ const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 impl Broker {
     /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
-        let max_wait = Instant::now() + CLOSE_TIMEOUT;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.is_final()) {
@@ -181,14 +181,14 @@ impl Broker {
                     self.guard(id);
                     return Ok(None);
                 }
-                (true, true) if Instant::now() < max_wait => sleep(CLOSE_POLL_INTERVAL).await,
+                (true, true) if Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
                     let (settled, elsewhere) = self.settled(id).await?;
                     match elsewhere {
                         // Its end is known here once it is in the index.
-                        Some(_) if settled.is_none() && Instant::now() < max_wait => sleep(CLOSE_POLL_INTERVAL).await,
+                        Some(_) if settled.is_none() && Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
                         Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
                         Some(_) | None => return Ok(settled),
                     }

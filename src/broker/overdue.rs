@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! agent seen ── limit and graces, for each backend ── MARGIN ──▶ overdue: woken (SIGCONT)
-//!     ── graces and PATIENCE ──▶ killed, and the task is finalized as timed out
+//!     ── graces and SUPERVISOR_TIMEOUT ──▶ killed, and the task is finalized as timed out
 //! ```
 //!
 //! The clock starts when the agent is first seen, so it is never ahead of the supervisor's, which does not count the time

@@ -27,7 +27,7 @@ impl Broker {
                         if position.is_some() {
                             read.entries.iter().for_each(|entry| steps.count(&entry.event));
                         }
-                        if !read.more {
+                        if !read.has_more {
                             return (steps, Some(timeline.position()));
                         }
                     }

@@ -281,7 +281,7 @@ async fn listing_sets_a_damaged_index_aside() {
 /// A task of another server, with its record.
 fn of_another(world: &World) -> (OpenTask, TaskRecord) {
     let id = TaskId::random();
-    let Ok(Claim::Taken(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
     let record = serde_json::from_value(serde_json::json!({
         "format": 1, "id": id, "task": "x", "status": "running", "startedAt": "2026-01-15T10:30:00Z"
     }));

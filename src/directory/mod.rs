@@ -65,7 +65,7 @@ impl Directory {
         statat(&descriptor, ".", AtFlags::empty()).map_err(problem)?;
         let real_path = real_path(&descriptor, path).map_err(problem)?;
         if !real_path.is_absolute() || (fstat(&descriptor).map_err(problem)?.st_nlink == 0 && !real_path.exists()) {
-            return Err(DirectoryProblem::NotThere);
+            return Err(DirectoryProblem::NotFound);
         }
         Ok(Self { descriptor, real_path })
     }
@@ -134,7 +134,7 @@ fn real_path(descriptor: &OwnedFd, path: &Path) -> rustix::io::Result<PathBuf> {
 
 fn problem(errno: Errno) -> DirectoryProblem {
     match errno {
-        Errno::NOENT => DirectoryProblem::NotThere,
+        Errno::NOENT => DirectoryProblem::NotFound,
         Errno::NOTDIR => DirectoryProblem::NotADirectory,
         other => DirectoryProblem::NotOpened(other),
     }
@@ -190,7 +190,7 @@ mod tests {
         let (_dir, real) = scratch();
         fs::write(real.join("file"), "").expect("it is writable");
         let refused = |name: &str| Directory::open(&real.join(name)).expect_err("it cannot be opened");
-        assert_eq!(refused("missing"), DirectoryProblem::NotThere);
+        assert_eq!(refused("missing"), DirectoryProblem::NotFound);
         assert_eq!(refused("file"), DirectoryProblem::NotADirectory);
         assert_eq!(refused("file/below"), DirectoryProblem::NotADirectory);
         symlink("loop", real.join("loop")).expect("it is writable");
@@ -208,7 +208,7 @@ mod tests {
             use std::os::fd::AsRawFd;
             let by_descriptor = format!("/proc/self/fd/{}", opened.descriptor.as_raw_fd());
             let found = Directory::open(Path::new(&by_descriptor)).map(|found| found.real_path);
-            assert_eq!(found, Err(DirectoryProblem::NotThere));
+            assert_eq!(found, Err(DirectoryProblem::NotFound));
         }
         assert!(!opened.is_at(&real.join("gone")));
         assert_eq!(opened.current_path(), None, "the kernel would say `gone (deleted)`");

@@ -24,7 +24,7 @@ pub enum DirectoryProblem {
     Home,
     /// The path leads nowhere.
     #[error("does not exist")]
-    NotThere,
+    NotFound,
     /// The path leads to something else.
     #[error("is not a directory")]
     NotADirectory,
@@ -75,7 +75,7 @@ impl DirectoryProblem {
         match self {
             Self::Relative | Self::Home | Self::Url => "give the absolute path of the project".to_owned(),
             Self::Windows => "give the path as this machine sees it; in WSL the drive `C:` is `/mnt/c`".to_owned(),
-            Self::NotThere => "give the path of an existing directory, or create it first".to_owned(),
+            Self::NotFound => "give the path of an existing directory, or create it first".to_owned(),
             Self::NotADirectory => "give the directory that holds it".to_owned(),
             Self::NotOpened(_) => "give a directory that this user may enter".to_owned(),
             Self::TimedOut => {
@@ -113,7 +113,7 @@ impl DirectoryProblem {
     /// The operating system's name for the problem.
     pub fn errno(&self) -> &'static str {
         match self {
-            Self::NotThere => "ENOENT",
+            Self::NotFound => "ENOENT",
             Self::NotADirectory => "ENOTDIR",
             Self::TimedOut => "ETIMEDOUT",
             Self::NotOpened(Errno::LOOP) => "ELOOP",

@@ -84,7 +84,7 @@ pub struct LatestHint {
     /// The number of the newest entry in the timeline.
     pub newest: u64,
     /// Whether the supervisor is done, or gone.
-    pub ended: bool,
+    pub has_ended: bool,
 }
 
 /// Why there is no task.

@@ -74,8 +74,8 @@ struct FollowState {
     /// Entries that were not returned yet.
     entries: Vec<TimelineEntry>,
     /// Whether there is a timeline.
-    exists: bool,
-    more: bool,
+    has_timeline: bool,
+    has_more: bool,
 }
 
 /// Why a timeline cannot be read now.
@@ -101,14 +101,14 @@ pub struct NewEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
     /// Whether there are more to read at once.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 impl Follower {
     /// Follows what `reader` reads, from where it begins.
     pub fn new(reader: TimelineReader, watches: &Watches) -> Self {
         let path = reader.path().to_owned();
-        let state = FollowState { reader, watched: None, entries: Vec::new(), exists: false, more: false };
+        let state = FollowState { reader, watched: None, entries: Vec::new(), has_timeline: false, has_more: false };
         Self { state: Arc::new(Mutex::new(state)), path, watches: watches.clone(), watch: Watch::default() }
     }
 
@@ -161,10 +161,10 @@ impl FollowState {
     fn read(&mut self, watches: &Watches, watch: &Watch) -> Result<(), StoreError> {
         loop {
             let read = self.reader.read()?;
-            self.exists = read.is_some();
+            self.has_timeline = read.is_some();
             let read = read.unwrap_or_default();
             self.entries.extend(read.entries);
-            self.more = read.more;
+            self.has_more = read.has_more;
             let now = self.reader.identity();
             if now.is_none() || now == self.watched {
                 return Ok(());
@@ -177,6 +177,6 @@ impl FollowState {
 
     fn take(&mut self) -> Option<NewEntries> {
         let entries = std::mem::take(&mut self.entries);
-        self.exists.then_some(NewEntries { entries, more: self.more })
+        self.has_timeline.then_some(NewEntries { entries, has_more: self.has_more })
     }
 }

@@ -27,7 +27,7 @@ impl World {
     }
 
     fn task(&self) -> OpenTask {
-        let Ok(Claim::Taken(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new id is free") };
         task
     }
 

@@ -9,13 +9,17 @@ use crate::task::{Message, MessagePart, message};
 pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused {
     Refused::new(
         message!["`", tool, "` has no parameter ", MessagePart::quoted(name)],
-        Message::ours(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
+        Message::trusted(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
     )
 }
 
 /// A parameter that is missing; `wanted` is its value.
 pub(crate) fn missing(tool: &str, name: &str, wanted: &str) -> Refused {
-    again(tool, message!["`", MessagePart::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {wanted}"))
+    again(
+        tool,
+        message!["`", MessagePart::trusted(name.to_owned()), "` is missing"],
+        &format!("with `{name}`, {wanted}"),
+    )
 }
 
 /// A text that is blank.
@@ -31,7 +35,7 @@ pub(crate) fn other_list(tool: &str, name: &str, wanted: &str) -> Refused {
 /// A word that is not one of those that are allowed.
 pub(crate) fn other_word(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
     let problem = message![
-        MessagePart::ours(format!("`{name}` is ")),
+        MessagePart::trusted(format!("`{name}` is ")),
         MessagePart::quoted(word),
         ", which is none of its values"
     ];
@@ -53,7 +57,7 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, wanted: &str) ->
 
 /// A value of the right type that is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, wanted: &str) -> Refused {
-    let problem = message![MessagePart::ours(format!("`{name}` is ")), value.to_string()];
+    let problem = message![MessagePart::trusted(format!("`{name}` is ")), value.to_string()];
     again(tool, problem, &format!("with {wanted} as `{name}`"))
 }
 
@@ -72,7 +76,7 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 
 /// A number that was too large was taken as the largest.
 pub(crate) fn taken_as_most(name: &str, most: u64) -> Message {
-    Message::ours(format!("`{name}` was taken as {most}, the most there is"))
+    Message::trusted(format!("`{name}` was taken as {most}, the most there is"))
 }
 
 /// A time limit that was too long was taken as none.
@@ -81,9 +85,9 @@ pub(crate) fn taken_as_no_timeout() -> Message {
 }
 
 fn ours(tool: &str, problem: String, with: &str) -> Refused {
-    again(tool, Message::ours(problem), with)
+    again(tool, Message::trusted(problem), with)
 }
 
 fn again(tool: &str, problem: Message, with: &str) -> Refused {
-    Refused::new(problem, Message::ours(format!("call `{tool}` again {with}")))
+    Refused::new(problem, Message::trusted(format!("call `{tool}` again {with}")))
 }

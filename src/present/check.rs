@@ -85,7 +85,7 @@ pub(crate) fn limit(most: usize) -> Message {
 /// The rules of retention, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
     let rules = retention.describe().into_iter().enumerate();
-    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
 }
 
 /// The rules of a ceiling, and what of them is not as it seems.
@@ -108,7 +108,7 @@ pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes
     let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
     vec![
         message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
-        Message::ours(format!("sandboxes: {}", names.join(", "))),
+        Message::trusted(format!("sandboxes: {}", names.join(", "))),
     ]
 }
 

@@ -28,7 +28,7 @@ mod tests {
     fn the_last_lines_of_a_log_are_as_many_as_one_answer_holds() {
         let most = 256 << 10;
         let tail =
-            |lines: &[String]| LogTail { lines: lines.iter().cloned().map(Untrusted::from).collect(), more: true };
+            |lines: &[String]| LogTail { lines: lines.iter().cloned().map(Untrusted::from).collect(), has_more: true };
         let shown = |lines: &[String]| last_lines(&tail(lines), most);
         assert_eq!(shown(&[]), "");
         assert_eq!(shown(&["one".into(), "two".into()]), "one\ntwo\n");

@@ -17,7 +17,7 @@ const LONGEST: usize = 40_000;
 ///
 /// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
 pub(crate) fn markdown(text: &str, log: &str, said: &str) {
-    let tail = || LogTail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
+    let tail = || LogTail { lines: log.split('\n').map(Untrusted::from).collect(), has_more: true };
     let (running, failed) = (record("running", text), record("failed", text));
     // A long one takes long, so that not every input has one.
     let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };

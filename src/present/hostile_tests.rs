@@ -68,7 +68,7 @@ pub(crate) const HOSTILE: [&str; 46] = [
 #[test]
 fn no_text_can_forge_an_answer_about_a_task() {
     for text in HOSTILE {
-        let tail = || LogTail { lines: text.lines().map(Untrusted::from).collect(), more: true };
+        let tail = || LogTail { lines: text.lines().map(Untrusted::from).collect(), has_more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
         assert_ours(&super::status(view, None, now()), 7, 1);

@@ -15,7 +15,7 @@ const QUOTED: usize = 60;
 /// The message as a line for a terminal, a log or a protocol: our words as they are, foreign ones escaped.
 pub(crate) fn plain(message: &Message) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        MessagePart::Ours(text) => text.to_string(),
+        MessagePart::Trusted(text) => text.to_string(),
         MessagePart::Untrusted(text) => within(text.raw()),
         MessagePart::Quoted(word) => quoted(word.raw()),
     });
@@ -25,7 +25,7 @@ pub(crate) fn plain(message: &Message) -> String {
 /// The message as one line of at most `most` characters, not Markdown yet.
 pub(super) fn line(message: &Message, most: usize) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        MessagePart::Ours(text) => text.to_string(),
+        MessagePart::Trusted(text) => text.to_string(),
         MessagePart::Untrusted(text) => text.raw().to_owned(),
         MessagePart::Quoted(word) => quoted(word.raw()),
     });

@@ -53,7 +53,7 @@ pub(crate) fn queued(waiting: &[TaskId], most: usize) -> Message {
     const NAMED: usize = 5;
     let named: Vec<_> = waiting.iter().take(NAMED).map(TaskId::as_str).collect();
     let more = if waiting.len() > named.len() { ", …" } else { "" };
-    Message::ours(format!(
+    Message::trusted(format!(
         "{} queued ({}{more}): at most {most} run at a time here, by `limits.max_running` in config.toml",
         waiting.len(),
         named.join(", "),

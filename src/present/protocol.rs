@@ -79,9 +79,9 @@ pub(crate) fn no_such_prompt() -> String {
 pub(crate) fn no_such_argument(prompt: &str, name: &str, known: &[Argument]) -> String {
     let names = known.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     plain(&message![
-        MessagePart::ours(format!("`{prompt}` has no argument ")),
+        MessagePart::trusted(format!("`{prompt}` has no argument ")),
         MessagePart::quoted(name),
-        MessagePart::ours(format!("; it takes {names}"))
+        MessagePart::trusted(format!("; it takes {names}"))
     ])
 }
 

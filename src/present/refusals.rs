@@ -66,7 +66,7 @@ pub(crate) fn no_such_backend(name: &str, meant: Option<&str>, known: &[String])
     let meant = meant.map_or_else(String::new, |near| format!(" (`{near}`?)"));
     let known = format!("{meant}; there is `{}`", known.join("`, `"));
     Refused::new(
-        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::ours(known)],
+        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::trusted(known)],
         "name one of them, or add it to config.toml",
     )
 }
@@ -138,7 +138,9 @@ pub(crate) fn no_place_for_kit(path: &Path, error: &impl ToString) -> Refused {
 /// The address can be reached from other machines.
 pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
     Refused::new(
-        Message::ours(format!("{address} can be reached from other machines, and what is said there is not encrypted")),
+        Message::trusted(format!(
+            "{address} can be reached from other machines, and what is said there is not encrypted"
+        )),
         "use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it",
     )
 }
@@ -187,7 +189,7 @@ pub(crate) fn no_threads(error: &impl ToString) -> Refused {
 /// The address cannot be listened on.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
-        message![MessagePart::ours(format!("cannot listen on {address}: ")), error.to_string()],
+        message![MessagePart::trusted(format!("cannot listen on {address}: ")), error.to_string()],
         "choose another port; 0 is any",
     )
 }

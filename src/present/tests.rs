@@ -45,7 +45,7 @@ fn view(record: TaskRecord) -> TaskView {
     TaskView {
         record,
         live: None,
-        tail: LogTail { lines: vec!["[…] one".into(), "two".into()], more: true },
+        tail: LogTail { lines: vec!["[…] one".into(), "two".into()], has_more: true },
         result: None,
     }
 }
@@ -216,7 +216,7 @@ fn a_running_task_tells_what_it_does_and_what_troubles_it() {
 fn a_status_after_another_begins_with_what_is_new() {
     let looked = |record: TaskRecord, lines: &[&str]| {
         let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
-        let view = TaskView { tail: LogTail { lines, more: false }, ..view(record) };
+        let view = TaskView { tail: LogTail { lines, has_more: false }, ..view(record) };
         Look::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
@@ -346,7 +346,7 @@ fn no_answer_is_longer_than_clients_show() {
             "workingDirectory": text,
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
-        let tail = LogTail { lines: text.lines().take(10_000).map(Untrusted::from).collect(), more: true };
+        let tail = LogTail { lines: text.lines().take(10_000).map(Untrusted::from).collect(), has_more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
         let records = vec![record.clone(); 3];
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();

@@ -35,7 +35,7 @@ pub struct LineReader<R> {
     /// Bytes between `used` and this hold no line end.
     searched: usize,
     long: Option<LongLine>,
-    at_end: bool,
+    is_at_end: bool,
     unterminated: Unterminated,
 }
 
@@ -89,7 +89,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             used: 0,
             searched: 0,
             long: None,
-            at_end: false,
+            is_at_end: false,
             unterminated: Unterminated::No,
         }
     }
@@ -109,13 +109,13 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             self.buffer.reserve_exact(length.min(held.saturating_sub(length)).max(read));
         }
         let count = self.from.read_buf(&mut self.buffer).await?;
-        self.at_end = count == 0;
+        self.is_at_end = count == 0;
         Ok(count)
     }
 
     /// No more bytes are wanted: what was read is all there is.
     pub fn end(&mut self) {
-        self.at_end = true;
+        self.is_at_end = true;
     }
 
     /// The last line that was read, if it has no line end yet and is not too long to hold.
@@ -146,10 +146,10 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 self.unterminated = Unterminated::Cut;
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
-            None if self.at_end && self.used < self.buffer.len() => {
+            None if self.is_at_end && self.used < self.buffer.len() => {
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
-            None if self.at_end => {
+            None if self.is_at_end => {
                 self.long.take().map(|long| LineChunk::LongEnd { head: long.head, length: long.length })
             }
             None => {

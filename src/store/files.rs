@@ -119,11 +119,11 @@ pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
 /// Locks such a file for as long as the value lives. `None`: another process holds it, and did not let go in time.
 pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<File>, StoreError> {
     let file = mark(path)?;
-    let max_wait = Instant::now() + max_wait;
+    let deadline = Instant::now() + max_wait;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < max_wait => thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", path)(error)),
         }

@@ -25,7 +25,7 @@ pub(super) fn reader() -> (tempfile::TempDir, Reader) {
 
 /// A task that begins under a new id.
 pub(super) fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-    let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
     task
 }
 

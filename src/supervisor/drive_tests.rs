@@ -127,7 +127,7 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     let _alone = TREE_LOCK.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-    let Ok(Claim::Taken(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
     let command = AgentCommand {
         program: "/bin/cat".into(),
         args: vec![],

@@ -81,7 +81,7 @@ pub(super) struct Machine {
     heartbeats: u64,
     next_heartbeat: Duration,
     last_output: Duration,
-    pipes_closed: bool,
+    are_pipes_closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Machine {
             heartbeats: 0,
             next_heartbeat,
             last_output: Duration::ZERO,
-            pipes_closed: false,
+            are_pipes_closed: false,
         }
     }
 
@@ -178,7 +178,7 @@ impl Machine {
             self.last_output = now;
         }
         if input == MachineInput::PipesClosed {
-            self.pipes_closed = true;
+            self.are_pipes_closed = true;
         }
         match self.state {
             MachineState::Running => self.step_running(now, input),
@@ -311,7 +311,7 @@ impl Machine {
             Cleanup::Settling(until) if survivors > 0 && now < until => (cleanup, vec![]),
             Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) if survivors == 0 || leave => {
                 let mut effects = if survivors > 0 { vec![MachineEffect::LeaveBehind] } else { vec![] };
-                if self.pipes_closed {
+                if self.are_pipes_closed {
                     effects.push(MachineEffect::Close);
                     self.state = MachineState::Closed;
                     return effects;
@@ -337,7 +337,7 @@ impl Machine {
 
     fn check_or_close(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
         match cleanup {
-            Cleanup::Draining(until) if self.pipes_closed || now >= until => {
+            Cleanup::Draining(until) if self.are_pipes_closed || now >= until => {
                 self.state = MachineState::Closed;
                 vec![MachineEffect::Close]
             }

@@ -155,7 +155,7 @@ impl Task {
         }
         let upkeep = Upkeep::open(&assignment.data_dir, &assignment.log_dir).map_err(|error| error.to_string())?;
         let files = match upkeep.claim(&spec.id).map_err(|error| error.to_string())? {
-            Claim::Taken(files) => files,
+            Claim::Claimed(files) => files,
             Claim::InUse => return Ok(None),
         };
         let data = DataDirectory { reader: upkeep.reader().clone(), probes: ProbeCache::of(&upkeep) };
@@ -318,11 +318,11 @@ impl Task {
     async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
-        let max_wait = Instant::now() + CLOSE_TIMEOUT;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         if let Some(answer) = &end.verdict.answer {
             while let Err(error) = self.files.write_result(answer) {
                 journal.stuck(&error);
-                if Instant::now() > max_wait {
+                if Instant::now() > deadline {
                     break;
                 }
                 sleep(CLOSE_RETRY_INTERVAL).await;
@@ -340,7 +340,7 @@ impl Task {
         while let Err(error) = self.files.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
             journal.stuck(&error);
-            if Instant::now() > max_wait {
+            if Instant::now() > deadline {
                 return;
             }
             sleep(CLOSE_RETRY_INTERVAL).await;

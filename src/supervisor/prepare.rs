@@ -166,7 +166,7 @@ async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> 
 /// The end of a task whose directory cannot be worked in any more. It was there at submit.
 fn no_directory(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
     let why = match problem {
-        DirectoryProblem::NotThere => "no longer exists".to_owned(),
+        DirectoryProblem::NotFound => "no longer exists".to_owned(),
         DirectoryProblem::NotADirectory => "is no longer a directory".to_owned(),
         DirectoryProblem::NotOpened(error) => format!("can no longer be entered: {error}"),
         other => other.to_string(),

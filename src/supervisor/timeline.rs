@@ -152,7 +152,7 @@ mod tests {
             let dir = tempfile::tempdir().expect("a temporary directory can be made");
             let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
             let id = TaskId::random();
-            let Ok(Claim::Taken(task)) = upkeep.claim(&id) else { panic!("a new id is free") };
+            let Ok(Claim::Claimed(task)) = upkeep.claim(&id) else { panic!("a new id is free") };
             let timeline = TimelineRecorder::new(task.open_timeline());
             Self { _dir: dir, upkeep, id, timeline, began: Instant::now() }
         }
@@ -168,7 +168,7 @@ mod tests {
             let mut events = Vec::new();
             while let Some(read) = reader.read().expect("it can be read") {
                 events.extend(read.entries.into_iter().map(|TimelineEntry { event, .. }| event));
-                if !read.more {
+                if !read.has_more {
                     break;
                 }
             }

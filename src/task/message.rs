@@ -20,7 +20,7 @@ pub struct Message(Vec<MessagePart>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessagePart {
     /// Words of ours.
-    Ours(Cow<'static, str>),
+    Trusted(Cow<'static, str>),
     /// Words from outside.
     Untrusted(Untrusted),
     /// A word from outside, printed between backticks and cut where it is long.
@@ -29,8 +29,8 @@ pub enum MessagePart {
 
 impl Message {
     /// Text that holds nothing from outside.
-    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(vec![MessagePart::ours(text)])
+    pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(vec![MessagePart::trusted(text)])
     }
 
     /// The parts in their order.
@@ -41,7 +41,7 @@ impl Message {
     /// The words from outside, for secrets to be taken out.
     pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
-            MessagePart::Ours(_) => None,
+            MessagePart::Trusted(_) => None,
             MessagePart::Untrusted(text) | MessagePart::Quoted(text) => Some(text.raw_mut()),
         })
     }
@@ -50,7 +50,7 @@ impl Message {
     #[must_use]
     pub fn capitalized(mut self) -> Self {
         let text = match self.0.first_mut() {
-            Some(MessagePart::Ours(text)) => text.to_mut(),
+            Some(MessagePart::Trusted(text)) => text.to_mut(),
             Some(MessagePart::Untrusted(text)) => text.raw_mut(),
             // It begins with a backtick.
             Some(MessagePart::Quoted(_)) | None => return self,
@@ -65,8 +65,8 @@ impl Message {
 
 impl MessagePart {
     /// Words of ours.
-    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Ours(text.into())
+    pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Trusted(text.into())
     }
 
     /// A word from outside, to be printed between backticks.
@@ -88,21 +88,21 @@ impl<T: Into<MessagePart>> From<T> for Message {
     }
 }
 
-macro_rules! ours {
+macro_rules! trusted {
     ($($type:ty),+) => {$(
         impl From<$type> for MessagePart {
             fn from(value: $type) -> Self {
-                Self::ours(value.to_string())
+                Self::trusted(value.to_string())
             }
         }
     )+};
 }
 
-ours!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
+trusted!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
 
 impl From<&'static str> for MessagePart {
     fn from(text: &'static str) -> Self {
-        Self::ours(text)
+        Self::trusted(text)
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) use message;
 impl Message {
     pub(crate) fn words(&self) -> String {
         let words = self.0.iter().map(|part| match part {
-            MessagePart::Ours(text) => &**text,
+            MessagePart::Trusted(text) => &**text,
             MessagePart::Untrusted(text) | MessagePart::Quoted(text) => text.raw(),
         });
         words.collect()

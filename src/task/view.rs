@@ -21,7 +21,7 @@ pub struct LogTail {
     /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
     pub lines: Vec<Untrusted>,
     /// Whether the log goes further back.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 /// The agent's final message, with its middle left out when it is long.

@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-        let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
         task
     }
 

@@ -126,7 +126,7 @@ async fn attend(
         match serde_json::from_str(&line) {
             Ok(Hint::Timeline(newest)) => hints.send_modify(|hints| hints.newest = newest),
             Ok(Hint::Ended) => {
-                hints.send_modify(|hints| hints.ended = true);
+                hints.send_modify(|hints| hints.has_ended = true);
                 break;
             }
             // A line that did not fit into the pipe was dropped, perhaps in part.
@@ -135,7 +135,7 @@ async fn attend(
     }
     // One that died holds its lease until it is quite gone.
     let _ = child.wait().await;
-    hints.send_modify(|hints| hints.ended = true);
+    hints.send_modify(|hints| hints.has_ended = true);
     locked(&children).remove(&id);
 }
 

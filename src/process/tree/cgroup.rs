@@ -119,9 +119,9 @@ impl Cgroup {
 
     /// Removes it, once it is empty. One that is not stays.
     pub fn remove(&self) {
-        let max_wait = Instant::now() + Duration::from_millis(200);
+        let deadline = Instant::now() + Duration::from_millis(200);
         // A group is busy for a moment after its last process has ended.
-        while self.dir.exists() && Instant::now() < max_wait {
+        while self.dir.exists() && Instant::now() < deadline {
             for dir in self.with_subgroups().into_iter().rev() {
                 let _ = fs::remove_dir(dir);
             }

@@ -115,8 +115,8 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut empty = 0;
-    let max_wait = Instant::now() + KILL_TIMEOUT;
-    while empty < EMPTY_SCANS_NEEDED && Instant::now() < max_wait {
+    let deadline = Instant::now() + KILL_TIMEOUT;
+    while empty < EMPTY_SCANS_NEEDED && Instant::now() < deadline {
         let left = left_behind(id, agent, group);
         if left.is_empty() {
             empty += 1;

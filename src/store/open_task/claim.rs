@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Claim {
     /// The id is ours, and so is the lease.
-    Taken(OpenTask),
+    Claimed(OpenTask),
     /// Another task has, or had, this id.
     InUse,
 }
@@ -50,8 +50,8 @@ impl OpenTask {
         let path = layout.lease(id);
         let file = files::write(&path).map_err(StoreError::at("make", &path))?;
         match lock(&file).map_err(StoreError::at("lock", &path))? {
-            Locked::Ours => Ok(Claim::Taken(Self::new(id, layout, notices, file))),
-            Locked::Theirs => Ok(Claim::InUse),
+            Locked::ByUs => Ok(Claim::Claimed(Self::new(id, layout, notices, file))),
+            Locked::ByAnother => Ok(Claim::InUse),
         }
     }
 
@@ -72,30 +72,30 @@ impl OpenTask {
         };
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             // The last holder may have removed it between our opening and our locking.
-            Locked::Ours if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
+            Locked::ByUs if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
                 Ok(Some(Self::new(id, layout, notices, file)))
             }
-            Locked::Ours | Locked::Theirs => Ok(None),
+            Locked::ByUs | Locked::ByAnother => Ok(None),
         }
     }
 }
 
 /// Whose a lease is.
 enum Locked {
-    Ours,
-    Theirs,
+    ByUs,
+    ByAnother,
 }
 
 /// Locks a lease. A lease that is shared is only being looked at, and is waited for.
 fn lock(file: &File) -> io::Result<Locked> {
-    let max_wait = Instant::now() + LEASE_TIMEOUT;
+    let deadline = Instant::now() + LEASE_TIMEOUT;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Locked::Ours),
-            Err(TryLockError::WouldBlock) if Instant::now() < max_wait && is_shared(file)? => {
+            Ok(()) => return Ok(Locked::ByUs),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline && is_shared(file)? => {
                 thread::sleep(Duration::from_millis(5));
             }
-            Err(TryLockError::WouldBlock) => return Ok(Locked::Theirs),
+            Err(TryLockError::WouldBlock) => return Ok(Locked::ByAnother),
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }

@@ -51,7 +51,7 @@ fn tail(mut file: File, max: usize) -> io::Result<LogTail> {
         lines.remove(0);
     }
     let skipped = lines.len().saturating_sub(max);
-    Ok(LogTail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
+    Ok(LogTail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), has_more: start > 0 || skipped > 0 })
 }
 
 #[cfg(test)]
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn the_last_lines_come_oldest_first() {
-        assert_eq!(tail_of("a\nb\nc\n", 2), LogTail { lines: vec!["b".into(), "c".into()], more: true });
-        assert_eq!(tail_of("a\nb", 5), LogTail { lines: vec!["a".into(), "b".into()], more: false });
+        assert_eq!(tail_of("a\nb\nc\n", 2), LogTail { lines: vec!["b".into(), "c".into()], has_more: true });
+        assert_eq!(tail_of("a\nb", 5), LogTail { lines: vec!["a".into(), "b".into()], has_more: false });
         assert_eq!(tail_of("", 5), LogTail::default());
     }
 
@@ -83,6 +83,6 @@ mod tests {
     #[test]
     fn only_the_end_of_a_very_long_line_is_shown() {
         let tail = tail_of(&"y".repeat(3 << 20), 2);
-        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.more), (1, 1 << 20, true));
+        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.has_more), (1, 1 << 20, true));
     }
 }

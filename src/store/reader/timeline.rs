@@ -59,7 +59,7 @@ pub struct TimelineEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
     /// Whether there is more to read at once.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 /// A place in a timeline, from which a later reader can continue.
@@ -123,8 +123,8 @@ impl TimelineReader {
             self.open = self.opened()?;
         }
         let Some(open) = &mut self.open else { return Ok(None) };
-        found.more = open.read(&mut self.seq, &mut found.entries)?;
-        if !found.more
+        found.has_more = open.read(&mut self.seq, &mut found.entries)?;
+        if !found.has_more
             && let Some(new) = self.opened()?.filter(|new| Some(new.identity) != self.identity())
         {
             // Nothing is written to the old file any more, but something may have been since it was read.
@@ -132,7 +132,7 @@ impl TimelineReader {
             if !open.read(&mut self.seq, &mut found.entries)? {
                 self.open = Some(new);
             }
-            found.more = true;
+            found.has_more = true;
         }
         Ok(Some(found))
     }

@@ -62,9 +62,9 @@ impl World {
 /// Everything that there is to read now.
 fn rest(reader: &mut TimelineReader) -> Vec<TimelineEntry> {
     let mut all = Vec::new();
-    while let Some(TimelineEntries { entries, more }) = reader.read().expect("it can be read") {
+    while let Some(TimelineEntries { entries, has_more }) = reader.read().expect("it can be read") {
         all.extend(entries);
-        if !more {
+        if !has_more {
             break;
         }
     }

@@ -102,7 +102,7 @@ fn a_removed_task_leaves_nothing_behind_and_is_reported() {
     assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
 
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
-    assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Taken(_))));
+    assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Claimed(_))));
 }
 
 #[test]
