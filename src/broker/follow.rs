@@ -189,7 +189,7 @@ impl Broker {
                     match elsewhere {
                         // Its end is known here once it is in the index.
                         Some(_) if settled.is_none() && Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
-                        Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
+                        Some(there) if settled.is_none() => return Err(self.other_log_dir(id, there)),
                         Some(_) | None => return Ok(settled),
                     }
                 }

@@ -22,7 +22,7 @@ pub enum Refusal {
     /// No task has this id.
     NoSuchTask(Untrusted),
     /// The task's files are not in our log directory.
-    Elsewhere {
+    OtherLogDir {
         /// The task.
         id: TaskId,
         /// The log directory that has them.
@@ -110,7 +110,7 @@ impl Refusal {
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchTask(word) => refusals::no_such_task(word),
-            Self::Elsewhere { id, there, here } => refusals::elsewhere(id, there, here),
+            Self::OtherLogDir { id, there, here } => refusals::elsewhere(id, there, here),
             Self::NotResumable(NotResumable::StillRuns(id)) => refusals::still_running(id),
             Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
             Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
@@ -137,7 +137,7 @@ impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoSuchTask(_)
-            | Self::Elsewhere { .. }
+            | Self::OtherLogDir { .. }
             | Self::NotResumable(_)
             | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }

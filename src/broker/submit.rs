@@ -46,7 +46,7 @@ pub enum TimeLimit {
 const MAX_ATTEMPTS: usize = 8;
 
 /// The name in `NAME/`, which can be meant for a backend alone: no model is called so.
-fn only_a_name(model: &str) -> Option<&str> {
+fn bare_name(model: &str) -> Option<&str> {
     model.strip_suffix('/').filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
@@ -58,7 +58,7 @@ impl Broker {
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
         let (named, model) = self.instance_in(task.model);
         let backend = task.backend.or(named);
-        if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(only_a_name)) {
+        if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(bare_name)) {
             return Err(UnknownBackend::new(unknown, self.backends.keys()).into());
         }
         let name = backend.unwrap_or_else(|| self.config.default_backend.clone());
@@ -110,7 +110,7 @@ impl Broker {
         for _ in 0..MAX_ATTEMPTS {
             match self.executor.start(&spec).await? {
                 Started::Task => {
-                    self.watch_over(&spec);
+                    self.enforce_limit_in_background(&spec);
                     return Ok(spec.id);
                 }
                 Started::IdInUse => spec.id = TaskId::random(),
@@ -141,7 +141,7 @@ impl Broker {
 
     /// Finalizes a task of ours as soon as its supervisor is gone, and enforces its time limit if the supervisor is
     /// suspended: without a working supervisor, nothing limits the agent.
-    fn watch_over(&self, spec: &TaskSpec) {
+    fn enforce_limit_in_background(&self, spec: &TaskSpec) {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
         let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::EnforcedLimit::of(spec));
         tokio::spawn(async move {

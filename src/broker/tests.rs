@@ -279,7 +279,7 @@ async fn listing_sets_a_damaged_index_aside() {
 }
 
 /// A task of another server, with its record.
-fn of_another(world: &World) -> (OpenTask, TaskRecord) {
+fn task_of_another_server(world: &World) -> (OpenTask, TaskRecord) {
     let id = TaskId::random();
     let Ok(Claim::Claimed(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
     let record = serde_json::from_value(serde_json::json!({
@@ -290,7 +290,7 @@ fn of_another(world: &World) -> (OpenTask, TaskRecord) {
     (task, record)
 }
 
-fn say(timeline: &mut TimelineWriter, text: &str) {
+fn write_message(timeline: &mut TimelineWriter, text: &str) {
     timeline.append(chrono::Utc::now(), TimelineEvent::Message { text: text.to_owned() });
     timeline.flush().expect("it is writable");
 }
@@ -303,14 +303,14 @@ async fn next(follow: &mut FollowedTask) -> TaskUpdate {
 #[tokio::test(start_paused = true)]
 async fn a_task_of_another_server_is_followed_through_its_timeline() {
     let world = World::new(StopsWhen::EndedByTest);
-    let (task, mut record) = of_another(&world);
+    let (task, mut record) = task_of_another_server(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
-    say(&mut timeline, "one");
-    say(&mut timeline, "two");
+    write_message(&mut timeline, "one");
+    write_message(&mut timeline, "two");
     let mut follow = world.broker.follow(&record.id);
     let event = |text: &str| TaskUpdate::Event(format!("message: {text}"));
     assert_eq!(next(&mut follow).await, event("two"), "the newest is told");
-    say(&mut timeline, "three");
+    write_message(&mut timeline, "three");
     assert_eq!(next(&mut follow).await, event("three"));
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
     task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
@@ -322,9 +322,9 @@ async fn a_task_of_another_server_is_followed_through_its_timeline() {
 #[tokio::test(start_paused = true)]
 async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
     let world = World::new(StopsWhen::EndedByTest);
-    let (task, record) = of_another(&world);
+    let (task, record) = task_of_another_server(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
-    say(&mut timeline, "one");
+    write_message(&mut timeline, "one");
     let mut follow = world.broker.follow(&record.id);
     next(&mut follow).await;
     drop(task);
@@ -337,7 +337,7 @@ async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
     let world = World::new(StopsWhen::EndedByTest);
-    let (task, record) = of_another(&world);
+    let (task, record) = task_of_another_server(&world);
     let mut follow = world.broker.follow(&record.id);
     for text in ["message: one", "message: two"] {
         let live = serde_json::from_value(serde_json::json!({

@@ -59,13 +59,13 @@ impl Broker {
             return Ok(record);
         }
         Err(match self.reader.other_log_dir(id)? {
-            Some(there) => self.elsewhere(id, there),
+            Some(there) => self.other_log_dir(id, there),
             None => Refusal::NoSuchTask(id.as_str().into()),
         })
     }
 
-    pub(super) fn elsewhere(&self, id: &TaskId, there: PathBuf) -> Refusal {
-        Refusal::Elsewhere { id: id.clone(), there, here: self.config.log_dir.clone() }
+    pub(super) fn other_log_dir(&self, id: &TaskId, there: PathBuf) -> Refusal {
+        Refusal::OtherLogDir { id: id.clone(), there, here: self.config.log_dir.clone() }
     }
 
     /// The result of a task, its middle left out when it is long.

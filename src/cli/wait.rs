@@ -102,7 +102,7 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
             Err(refusal @ Refusal::NoSuchTask(_)) => {
                 return unknown(Refused::new(refusal.explain().problem, find_task(&broker.config().log_dir)));
             }
-            Err(refusal @ Refusal::Elsewhere { .. }) => {
+            Err(refusal @ Refusal::OtherLogDir { .. }) => {
                 return unknown(refusal.explain());
             }
             Err(refusal) => return refuse(refusal.explain()),

@@ -24,7 +24,7 @@ fn open_flags() -> i32 {
 
 /// Opens a file to read it. Fails with [`ErrorKind::InvalidData`] for anything but a file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    regular(OpenOptions::new().read(true).custom_flags(open_flags()).open(path)?)
+    require_regular(OpenOptions::new().read(true).custom_flags(open_flags()).open(path)?)
 }
 
 /// The size limit of a small file, such as those in a run directory, in bytes.
@@ -60,17 +60,17 @@ fn size(bytes: u64) -> String {
 
 /// Opens a file to read it and to write anywhere in it, and makes it when it is not there. What it holds stays.
 pub(super) fn read_and_write(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
+    open_private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
 }
 
 /// Opens a file to append to it, and makes it when it is not there.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).append(true))
+    open_private(path, OpenOptions::new().create(true).append(true))
 }
 
 /// Opens a file to write anywhere in it, and makes it when it is not there. What it holds stays.
 pub(super) fn write(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).truncate(false).write(true))
+    open_private(path, OpenOptions::new().create(true).truncate(false).write(true))
 }
 
 /// The same for a file with a name that everyone knows and that holds nothing: what is there and is no file is moved out
@@ -130,9 +130,9 @@ pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<File>, Stor
     }
 }
 
-fn private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+fn open_private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     fault::point("open")?;
-    let file = regular(how.mode(0o600).custom_flags(open_flags()).open(path)?)?;
+    let file = require_regular(how.mode(0o600).custom_flags(open_flags()).open(path)?)?;
     make_private(&file)?;
     Ok(file)
 }
@@ -146,7 +146,7 @@ pub(super) fn make_private(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-fn regular(file: File) -> io::Result<File> {
+fn require_regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {

@@ -63,7 +63,7 @@ impl Indexes {
         };
         let also = written.dropped.clone();
         if let Err(error) = self.learn(catalog, Some((record, limits.text)), written) {
-            self.put_off(&error, iter::once(&record.id).chain(&also))?;
+            self.defer(&error, iter::once(&record.id).chain(&also))?;
         }
         failed.map_or(Ok(()), Err)
     }
@@ -92,7 +92,7 @@ impl Indexes {
     pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
             Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
-                let catalog = self.rebuild(Check::Whole)?;
+                let catalog = self.rebuild(Check::Full)?;
                 self.caught_up(catalog, now)
             }
             // Another process replaced it just now.
@@ -120,7 +120,7 @@ impl Indexes {
 
     /// Sets the catalog aside if something in it cannot be read, and makes a new one.
     pub(super) fn repair(&self) -> Result<(), CatalogError> {
-        self.rebuild(Check::Whole).map(drop)
+        self.rebuild(Check::Full).map(drop)
     }
 
     fn open(&self) -> Result<Catalog, CatalogError> {
@@ -157,7 +157,7 @@ impl Indexes {
         match first {
             // A new catalog knows everything else.
             Err(error) if error.needs_rebuild() => {
-                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Whole };
+                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full };
                 attempt(self.rebuild(check)?, Lag::default())
             }
             Err(CatalogError::Moved) => attempt(self.opened_or_rebuilt()?, Lag::default()),
@@ -229,7 +229,7 @@ impl Indexes {
     }
 
     /// Marks tasks that could not be written to the catalog, for the next writer.
-    fn put_off<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
+    fn defer<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
         self.notices.add(format!("{error}; until it can be written, changes are read from the records of the tasks"));
         let ids: BTreeSet<_> = ids.collect();
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))

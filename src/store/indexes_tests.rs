@@ -101,11 +101,11 @@ fn tasks_are_found_by_backend_repository_and_time() {
 }
 
 /// A kind of damage, and what does it to a catalog.
-type Spoiled = (&'static str, fn(&Path));
+type CorruptedCatalog = (&'static str, fn(&Path));
 
 #[test]
 fn an_unusable_catalog_hides_no_task_and_is_reported_and_rebuilt() {
-    let cases: [Spoiled; 5] = [
+    let cases: [CorruptedCatalog; 5] = [
         ("removed", |path| fs::remove_file(path).expect("it is there")),
         ("truncated", |path| {
             fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it is there");

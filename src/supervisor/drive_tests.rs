@@ -114,16 +114,16 @@ static TREE_LOCK: Mutex<()> = Mutex::const_new(());
 
 /// Drives `cat` with a session that answers its first line with `then`.
 async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
-    drive_under(spec(), then, interrupt).await
+    drive_with_spec(spec(), then, interrupt).await
 }
 
 /// The same, under this spec, whose server may be gone already.
-async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
-    drive_by(Clock::start(), spec, then, interrupt).await
+async fn drive_with_spec(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
+    drive_with_clock(Clock::start(), spec, then, interrupt).await
 }
 
 /// The same, by this clock.
-async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
+async fn drive_with_clock(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
     let _alone = TREE_LOCK.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
@@ -188,7 +188,7 @@ async fn a_session_can_stop_its_program_in_its_own_way() {
 async fn a_server_exit_before_the_agent_starts_counts() {
     let mut spec = spec();
     spec.policy.on_server_exit = OnServerExit::Interrupt;
-    let (end, _) = drive_under(spec, vec![], Interrupt::Signal).await;
+    let (end, _) = drive_with_spec(spec, vec![], Interrupt::Signal).await;
     assert!(matches!(end.stopped, Some((StopCause::ServerGone, _))), "{end:?}");
 }
 
@@ -233,7 +233,7 @@ async fn suspended_time_is_reported_and_counts_towards_no_limit() {
         0 | 1 => Duration::ZERO,
         _ => Duration::from_secs(8 * 60 * 60),
     });
-    let (end, log) = drive_by(clock, spec(), vec![Step::CloseStdin], Interrupt::Signal).await;
+    let (end, log) = drive_with_clock(clock, spec(), vec![Step::CloseStdin], Interrupt::Signal).await;
     assert_eq!((end.exit, end.stopped), (Some(Exit::Code(0)), None));
     assert_eq!(log.matches("SUSPENDED: the machine slept for 8h 0m").count(), 1, "{log}");
     assert!(!log.contains("HEARTBEAT") && !log.contains("WARNING"), "{log}");
@@ -246,7 +246,7 @@ async fn a_finished_agent_that_has_not_exited_does_not_fail_by_its_limits() {
         let mut spec = spec();
         spec.policy = Policy { timeout, stop_after_silence, ..spec.policy };
         let then = vec![Step::Deadline(Some(Duration::from_secs(3_600)))];
-        let (end, _) = drive_under(spec, then, Interrupt::Signal).await;
+        let (end, _) = drive_with_spec(spec, then, Interrupt::Signal).await;
         assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
         assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
     }

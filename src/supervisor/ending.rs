@@ -136,9 +136,9 @@ impl RunEnd {
             }
             Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
             // The violation says the rest.
-            Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.how_it_exited())),
+            Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.exit_reason())),
             Some((StopCause::Finished, _)) | None if self.violation.is_some() => {
-                (EndStatus::Failed, Some(self.how_it_exited()))
+                (EndStatus::Failed, Some(self.exit_reason()))
             }
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
                 Outcome::Completed => (EndStatus::Completed, None),
@@ -152,14 +152,14 @@ impl RunEnd {
                 // What it left behind may have gone on to speak, and was being stopped meanwhile.
                 (Outcome::Completed, Some(Exit::Signal(_)))
                 | (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(_) | None) => {
-                    (EndStatus::Failed, Some(self.how_it_exited()))
+                    (EndStatus::Failed, Some(self.exit_reason()))
                 }
             },
         }
     }
 
     /// The exit as the reason of a failure.
-    fn how_it_exited(&self) -> FailureReason {
+    fn exit_reason(&self) -> FailureReason {
         match self.exit {
             Some(Exit::Signal(signal)) => FailureReason::KilledBy { signal },
             Some(Exit::Code(code)) => FailureReason::ExitedWith { code },

@@ -33,7 +33,7 @@ impl Task {
         journal: &mut Journal,
         mut external: ExternalEvents,
     ) -> RunEnd {
-        if let Err(cause) = self.wait_in_line(journal, &mut external).await {
+        if let Err(cause) = self.wait_for_slot(journal, &mut external).await {
             journal.header(&self.spec, None);
             return RunEnd::stop_requested(cause, self.started.elapsed());
         }

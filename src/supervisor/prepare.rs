@@ -60,7 +60,7 @@ pub(super) async fn prepare(
     journal: &mut Journal,
 ) -> Result<Prepared, Box<RunEnd>> {
     let project = project(spec).await?;
-    let found = installed_in_the_end(backend, &data.probes, freshness, project.as_ref(), journal).await;
+    let found = wait_until_installed(backend, &data.probes, freshness, project.as_ref(), journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let Admitted { directory, to_close } = admit(backend, spec, &data.reader).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
@@ -93,8 +93,9 @@ pub(super) async fn prepare(
 async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
     let (sandbox, directory) = (spec.request.sandbox, spec.request.working_directory.clone());
     let found = CALLER_PATHS.run(PATH_DEADLINE, move || Project::of(sandbox, &directory)).await;
-    found
-        .map_err(|BlockingTimeout| Box::new(no_directory(&spec.request.working_directory, &DirectoryProblem::TimedOut)))
+    found.map_err(|BlockingTimeout| {
+        Box::new(directory_unavailable(&spec.request.working_directory, &DirectoryProblem::TimedOut))
+    })
 }
 
 /// How long a program that is being replaced is waited for, and how often it is looked for.
@@ -102,7 +103,7 @@ const UPDATE_TIMEOUT: Duration = Duration::from_secs(30);
 const UPDATE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
-async fn installed_in_the_end(
+async fn wait_until_installed(
     backend: &dyn AgentBackend,
     probes: &ProbeCache,
     freshness: Freshness,
@@ -157,14 +158,14 @@ async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> 
     });
     let forbidden = |said: String, next| Box::new(RunEnd::not_started(NotStarted::Forbidden, said, Some(next)));
     admitted.await.unwrap_or(Err(NotAdmitted::Directory(DirectoryProblem::TimedOut))).map_err(|why| match why {
-        NotAdmitted::Directory(problem) => Box::new(no_directory(&spec.request.working_directory, &problem)),
+        NotAdmitted::Directory(problem) => Box::new(directory_unavailable(&spec.request.working_directory, &problem)),
         NotAdmitted::AboveCeiling(above) => forbidden(above.to_string(), above.next()),
         NotAdmitted::Exposed(exposed) => forbidden(exposed.to_string(), exposed.next()),
     })
 }
 
 /// The end of a task whose directory cannot be worked in any more. It was there at submit.
-fn no_directory(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
+fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
     let why = match problem {
         DirectoryProblem::NotFound => "no longer exists".to_owned(),
         DirectoryProblem::NotADirectory => "is no longer a directory".to_owned(),

@@ -24,7 +24,7 @@ impl Task {
     /// Returns when the task may run; or why it is not to, if that is told before.
     ///
     /// A data directory in which nobody can be asked is no reason not to run: the limit is there to spare the machine.
-    pub(super) async fn wait_in_line(
+    pub(super) async fn wait_for_slot(
         &mut self,
         journal: &mut Journal,
         external: &mut ExternalEvents,
@@ -33,14 +33,14 @@ impl Task {
             return Ok(());
         }
         if let Err(error) = self.files.take_ticket(Utc::now()) {
-            out_of_line(journal, &error);
+            report_queue_failure(journal, &error);
             return Ok(());
         }
         let (mut passed_over, mut suspect) = (BTreeSet::new(), None::<(TaskId, Instant)>);
         loop {
             match self.files.take_slot(self.spec.max_running, &passed_over) {
                 Err(error) => {
-                    out_of_line(journal, &error);
+                    report_queue_failure(journal, &error);
                     return Ok(());
                 }
                 Ok(Admission::Granted(slot)) => {
@@ -66,6 +66,6 @@ impl Task {
     }
 }
 
-fn out_of_line(journal: &mut Journal, error: &StoreError) {
+fn report_queue_failure(journal: &mut Journal, error: &StoreError) {
     journal.warning("NOT QUEUED", &format!("{error}; the task runs at once"));
 }

@@ -79,7 +79,7 @@ impl Supervisors {
             Ok(Some(Readiness::Ready)) => {
                 let (sender, hints) = watch::channel(LatestHint::default());
                 locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
-                tokio::spawn(attend(child, parsed, sender, spec.id.clone(), Arc::clone(&self.children)));
+                tokio::spawn(watch_supervisor(child, parsed, sender, spec.id.clone(), Arc::clone(&self.children)));
                 Ok(Started::Task)
             }
             Ok(Some(Readiness::InUse)) => {
@@ -115,7 +115,7 @@ async fn dismiss(mut child: Child) {
 }
 
 /// Passes on what a supervisor tells until it is gone, and takes its exit status.
-async fn attend(
+async fn watch_supervisor(
     mut child: Child,
     mut parsed: Lines<BufReader<ChildStdout>>,
     hints: watch::Sender<LatestHint>,

@@ -40,7 +40,7 @@ pub(in crate::store) enum Check {
     /// It opens.
     Opens,
     /// It opens, and all of it can be read: something in it could not.
-    Whole,
+    Full,
 }
 
 /// The result of a [`rebuild`].
@@ -72,7 +72,7 @@ pub(in crate::store) fn rebuild(
     let Some(_lock) = lock else { return Err(CatalogError::Locked) };
     let opened = Catalog::open_to_write(path).and_then(|catalog| match check {
         Check::Opens => Ok(catalog),
-        Check::Whole => catalog.verify().map(|()| catalog),
+        Check::Full => catalog.verify().map(|()| catalog),
     });
     match opened {
         Ok(catalog) => return Ok(Rebuilt { catalog, is_new: false, aside: None }),

@@ -144,15 +144,16 @@ fn a_position_leads_to_the_next_entry_even_in_a_replaced_file() {
     timeline.write(10);
     rest(&mut reader);
     let position = reader.position();
-    let go_on = |timeline: &World| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &position)));
-    assert_eq!(go_on(&timeline), Vec::<u64>::new());
+    let continued =
+        |timeline: &World| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &position)));
+    assert_eq!(continued(&timeline), Vec::<u64>::new());
     timeline.write(2);
-    assert_eq!(go_on(&timeline), [11, 12]);
+    assert_eq!(continued(&timeline), [11, 12]);
     timeline.write(500);
-    let after = go_on(&timeline);
+    let after = continued(&timeline);
     assert!(after.is_sorted() && after.first() == Some(&11) && after.last() == Some(&512), "{after:?}");
     fs::remove_file(&timeline.path).expect("it is there");
-    assert_eq!(go_on(&timeline), Vec::<u64>::new());
+    assert_eq!(continued(&timeline), Vec::<u64>::new());
 }
 
 /// One thing that a writer or one of its readers does.
