@@ -10,16 +10,16 @@ use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
     output::{fail, print},
-    serve::unusable,
+    serve::unusable_data_dir,
 };
 use crate::{
-    agent_environment::{LeftOut, Project, environment},
+    agent_environment::{OmittedEntry, Project, environment},
     config::Config,
     directory::check_repository,
     exposure::{Exposure, trusted_files},
     present::{
         Refused,
-        check::{self as words, Finding},
+        check::{self as words, CheckFinding},
     },
     probing::{Freshness, installed},
     process::{check_proc, parent_cgroup, probe},
@@ -35,20 +35,20 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
-    let mut report = Report::new(config);
+    let mut report = CheckReport::new(config);
     runtime.block_on(report.everything(config, registry));
     let printed = print(&words::report(&report.findings));
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
 
-struct Report {
-    findings: Vec<Finding>,
+struct CheckReport {
+    findings: Vec<CheckFinding>,
     is_usable: bool,
     redacts: bool,
     redactor: Redactor,
 }
 
-impl Report {
+impl CheckReport {
     fn new(config: &Config) -> Self {
         let redacts = config.policy.redact;
         let redactor = if redacts { Redactor::of(env::vars_os()) } else { Redactor::default() };
@@ -75,7 +75,7 @@ impl Report {
                 None
             }
             Err(error) => {
-                self.problem("data directory", words::problem(unusable(config, &error)));
+                self.problem("data directory", words::problem(unusable_data_dir(config, &error)));
                 None
             }
         };
@@ -85,7 +85,7 @@ impl Report {
             let label = words::backend_label(name);
             match (registry.build(frozen), &upkeep) {
                 (Err(problem), _) => self.problem(&label, [problem.to_string().into()]),
-                (Ok(_), None) => self.line(&label, "?", [words::not_looked_at()]),
+                (Ok(_), None) => self.line(&label, "?", [words::not_checked()]),
                 (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
         }
@@ -126,7 +126,7 @@ impl Report {
         (config, registry): (&Config, &Registry),
     ) {
         let is_default = *backend.name() == config.default_backend;
-        let here = directory_of_tasks(backend);
+        let here = task_directory(backend);
         let project = here.as_ref().and_then(|here| Project::of(Sandbox::ReadOnly, here));
         let cache = ProbeCache::of(upkeep);
         let (program, installed) = match installed(backend, &cache, Freshness::Fresh, project.as_ref()).await {
@@ -157,7 +157,7 @@ impl Report {
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
         let has_sandbox = installed.sandboxes.iter().any(|sandbox| *sandbox < Sandbox::DangerFullAccess);
-        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(LeftOut::to_string).collect();
+        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(OmittedEntry::to_string).collect();
         let programs = config.backends.values().filter_map(|frozen| registry.build(frozen).ok());
         let programs: Vec<String> = programs.map(|backend| backend.program().to_owned()).collect();
         let trusted = trusted_files(config.file.clone(), programs.iter().map(String::as_str));
@@ -182,13 +182,13 @@ impl Report {
     fn line(&mut self, label: &str, word: &'static str, lines: impl IntoIterator<Item = Message>) {
         let mut lines: Vec<_> = lines.into_iter().collect();
         lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
-        self.findings.push(Finding { label: label.to_owned(), word, lines });
+        self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
 }
 
 /// The directory in which this runs, unless no task of the backend could run there in any sandbox, as in a home directory
 /// that is not a repository.
-fn directory_of_tasks(backend: &dyn AgentBackend) -> Option<PathBuf> {
+fn task_directory(backend: &dyn AgentBackend) -> Option<PathBuf> {
     let needs_git = backend.capabilities().requires_git;
     env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok())
 }

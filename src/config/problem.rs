@@ -67,7 +67,7 @@ pub enum ConfigProblem {
         found: String,
     },
     /// The home directory is needed, and not known.
-    NoHome {
+    MissingHome {
         /// The path that needs it.
         needed_by: String,
     },
@@ -90,7 +90,7 @@ pub enum ConfigProblem {
         next: String,
     },
     /// A key has a value that it cannot have.
-    BadValue {
+    InvalidValue {
         /// Where it was found.
         origin: String,
         /// The key, with dots.
@@ -103,7 +103,7 @@ pub enum ConfigProblem {
         next: String,
     },
     /// The name of a section in `backends` is not allowed.
-    BadName {
+    InvalidName {
         /// Where it was found.
         origin: String,
         /// The section.
@@ -112,7 +112,7 @@ pub enum ConfigProblem {
         problem: String,
     },
     /// A backend does not say of which kind it is.
-    NoKind {
+    MissingKind {
         /// Where the section was found.
         origin: String,
         /// The section, with dots.
@@ -160,7 +160,7 @@ impl ConfigProblem {
                 message!["flag --set: `", foreign(found), "` is no assignment"],
                 "write `--set KEY=VALUE`, such as `--set tasks.heartbeat_interval=10s`",
             ),
-            Self::NoHome { needed_by } => Refused::new(
+            Self::MissingHome { needed_by } => Refused::new(
                 message![
                     "no home directory for ",
                     foreign(needed_by),
@@ -183,7 +183,7 @@ impl ConfigProblem {
                 message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", meant)],
                 foreign(next),
             ),
-            Self::BadValue { origin, key, found, wrong, next } => {
+            Self::InvalidValue { origin, key, found, wrong, next } => {
                 let found = found.as_ref().map_or_else(
                     || "not right (the value may be a secret, and is not shown)".into(),
                     |found| foreign(found),
@@ -193,11 +193,11 @@ impl ConfigProblem {
                     foreign(next),
                 )
             }
-            Self::BadName { origin, section, problem } => Refused::new(
+            Self::InvalidName { origin, section, problem } => Refused::new(
                 message![foreign(origin), ": ", foreign(problem)],
                 message!["rename the section `", foreign(section), "`"],
             ),
-            Self::NoKind { origin, section, kinds, meant } => {
+            Self::MissingKind { origin, section, kinds, meant } => {
                 let or_rename = if meant.is_some() { "], or rename it" } else { "]" };
                 Refused::new(
                     message![

@@ -10,7 +10,7 @@ use connector_codex::Codex;
 use connector_command::Command;
 use serde_json::{Value, json};
 
-use super::{parts::parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_chunk};
 use crate::process::{LineChunk, LineLimits};
 
 /// Lines of these runs are whole.
@@ -70,17 +70,17 @@ fn follow(
     exit: Exit,
 ) -> RunResult {
     let mut steps = vec![];
-    each_piece(stderr, sizes, limits, usize::MAX, |piece| {
-        if let Some(line) = line(piece) {
+    each_chunk(stderr, sizes, limits, usize::MAX, |chunk| {
+        if let Some(line) = line(chunk) {
             assert_eq!(session.stderr(line), [], "stderr makes no steps");
         }
     });
-    each_piece(stdout, sizes, limits, usize::MAX, |piece| steps.extend(line(piece).map(|line| session.stdout(line))));
+    each_chunk(stdout, sizes, limits, usize::MAX, |chunk| steps.extend(line(chunk).map(|line| session.stdout(line))));
     (steps, session.finish(exit))
 }
 
-fn line<'a>(piece: &'a LineChunk<'a>) -> Option<Line<'a>> {
-    match piece {
+fn line<'a>(chunk: &'a LineChunk<'a>) -> Option<Line<'a>> {
+    match chunk {
         LineChunk::Line(line) => Some(Line::Whole(line)),
         LineChunk::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
         LineChunk::LongStart(_) | LineChunk::LongPart(_) => None,

@@ -1,6 +1,6 @@
 //! Streams cut into lines.
 
-use super::{parts::parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_chunk};
 use crate::process::{LineChunk, LineLimits};
 
 /// A line, put together again.
@@ -24,7 +24,7 @@ pub fn line_reader(input: &[u8]) {
     let most = if byte(3) == 255 { usize::MAX } else { byte(3) };
 
     let (mut lines, mut open) = (vec![], None::<Vec<u8>>);
-    let came = each_piece(stream, how.get(4..).unwrap_or_default(), limits, most, |piece| match piece {
+    let came = each_chunk(stream, how.get(4..).unwrap_or_default(), limits, most, |chunk| match chunk {
         LineChunk::Line(line) => {
             assert!(open.is_none(), "a line inside a long line");
             assert!(line.len() < held + limits.read, "{} bytes at once", line.len());

@@ -28,12 +28,12 @@ pub(crate) fn empty(tool: &str, name: &str) -> Refused {
 }
 
 /// A list that is too long, empty, or of other things.
-pub(crate) fn other_list(tool: &str, name: &str, wanted: &str) -> Refused {
+pub(crate) fn invalid_list(tool: &str, name: &str, wanted: &str) -> Refused {
     ours(tool, format!("`{name}` is another list"), &format!("with {wanted} as `{name}`"))
 }
 
 /// A word that is not one of those that are allowed.
-pub(crate) fn other_word(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
+pub(crate) fn invalid_choice(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
     let problem = message![
         MessagePart::trusted(format!("`{name}` is ")),
         MessagePart::quoted(word),
@@ -75,12 +75,12 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 }
 
 /// A number that was too large was taken as the largest.
-pub(crate) fn taken_as_most(name: &str, most: u64) -> Message {
-    Message::trusted(format!("`{name}` was taken as {most}, the most there is"))
+pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
+    Message::trusted(format!("`{name}` was taken as {max}, the most there is"))
 }
 
 /// A time limit that was too long was taken as none.
-pub(crate) fn taken_as_no_timeout() -> Message {
+pub(crate) fn treated_as_no_timeout() -> Message {
     "`timeoutMs` is more than ten years and was taken as no timeout".into()
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most characters of one line of a log.
-const LOG_LINE: usize = 200;
+const MAX_LOG_LINE_CHARACTERS: usize = 200;
 
 /// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
 pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
@@ -83,20 +83,20 @@ pub(super) fn log(log: &LogTail, new: Option<usize>, file: Option<&Path>, room: 
 fn log_line(line: &str) -> String {
     let line = &*visible(line);
     let length = line.chars().count();
-    if length <= LOG_LINE {
+    if length <= MAX_LOG_LINE_CHARACTERS {
         return line.to_owned();
     }
     /// Room for the words.
-    const WORDS: usize = 30;
-    let shown = LOG_LINE - WORDS;
+    const NOTE_CHARACTERS: usize = 30;
+    let shown = MAX_LOG_LINE_CHARACTERS - NOTE_CHARACTERS;
     format!("{} … ({} more characters)", head(line, shown), length - shown)
 }
 
 /// The name of a file as code.
 fn name(file: &Path) -> String {
     /// The most characters of it.
-    const NAME: usize = 500;
-    code(&one_line(&file.display().to_string(), NAME))
+    const MAX_NAME_CHARACTERS: usize = 500;
+    code(&one_line(&file.display().to_string(), MAX_NAME_CHARACTERS))
 }
 
 fn fits(text: &str, room: usize) -> bool {
@@ -107,8 +107,8 @@ fn fits(text: &str, room: usize) -> bool {
 /// character that drives is shown as up to eight.
 fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
     /// For the words between two halves, and a common fence.
-    const WORDS: usize = 100;
-    let room_for_text = room.saturating_sub(WORDS);
+    const NOTE_CHARACTERS: usize = 100;
+    let room_for_text = room.saturating_sub(NOTE_CHARACTERS);
     let cuts = [2, 6].map(|part| room_for_text / part);
     cuts.into_iter().map(&cut).find(|text| fits(text, room)).unwrap_or_else(|| cut(room_for_text / 16))
 }

@@ -1,16 +1,16 @@
 //! Properties of an answer, whatever an agent says. See the module `fuzzing`.
 
 use super::{
-    Refused,
-    as_read::{assert_ours, live, now, record, result},
-    cancelled, ended, had_ended,
+    Refused, already_ended,
+    answer_reader::{assert_only_our_markup, live, now, record, result},
+    cancelled, ended,
     notices::with_notices,
     status, tasks,
 };
 use crate::task::{Listing, LogTail, TaskView, Untrusted};
 
 /// No answer has as many characters.
-const LONGEST: usize = 40_000;
+const MAX_ANSWER_CHARACTERS: usize = 40_000;
 
 /// Answers about tasks with `text` wherever there is a foreign one, with `log` at the end of the log, and with a result
 /// that is `said`, or goes on saying it.
@@ -30,7 +30,7 @@ pub(crate) fn markdown(text: &str, log: &str, said: &str) {
         ours(&ended(&failed, result(said)), 0, 1);
     }
     ours(&cancelled(&failed), 0, 1);
-    ours(&had_ended(&failed), 0, 1);
+    ours(&already_ended(&failed), 0, 1);
     ours(&tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
     let notices = [text, log, said].map(|text| text.to_owned().into());
     ours(&with_notices("Plain.".into(), &notices), 0, 0);
@@ -39,6 +39,6 @@ pub(crate) fn markdown(text: &str, log: &str, said: &str) {
 }
 
 fn ours(answer: &str, rows: usize, statuses: usize) {
-    assert!(answer.chars().count() < LONGEST, "{} characters", answer.chars().count());
-    assert_ours(answer, rows, statuses);
+    assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{} characters", answer.chars().count());
+    assert_only_our_markup(answer, rows, statuses);
 }

@@ -113,7 +113,7 @@ async fn wait_until_installed(
     let mut since = None;
     loop {
         match installed(backend, probes, freshness, project).await {
-            Err(problem) if problem.may_pass() => {
+            Err(problem) if problem.is_transient() => {
                 if since.is_none() {
                     journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_TIMEOUT)));
                     journal.flush();
