@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::process::{Limits, LineReader, Piece};
+use crate::process::{LineChunk, LineLimits, LineReader};
 
 /// Brings `left` in pieces of the given sizes, over and over. A size of 0 is a wait.
 struct Trickle<'a> {
@@ -39,12 +39,12 @@ impl AsyncRead for Trickle<'_> {
 
 /// Reads a stream as the supervisor does, and gives each piece of it to `took`. After `most` reads no more bytes are
 /// wanted. Returns how many bytes came.
-pub(super) fn each_piece(
+pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
-    limits: Limits,
+    limits: LineLimits,
     most: usize,
-    mut took: impl FnMut(&Piece<'_>),
+    mut took: impl FnMut(&LineChunk<'_>),
 ) -> usize {
     let trickle = Trickle { left: stream, sizes, at: 0, has_waited: false };
     let mut reader = LineReader::with_limits(trickle, limits);
@@ -59,8 +59,8 @@ pub(super) fn each_piece(
             0
         };
         came += count;
-        while let Some(piece) = reader.cut() {
-            took(&piece);
+        while let Some(chunk) = reader.cut() {
+            took(&chunk);
         }
         if count == 0 {
             break;

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    broker::{Broker, News},
+    broker::{Broker, TaskUpdate},
     present,
     task::TaskId,
 };
@@ -29,14 +29,14 @@ pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
 
 impl Channel {
     /// Tells the client when the task has ended.
-    pub(super) fn tell_the_end_of(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
+    pub(super) fn announce_end(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
         let mut task = broker.follow(id);
         let broker = broker.clone();
-        let telling = async move {
+        let announcement = async move {
             let record = loop {
                 match task.next().await {
-                    Ok(News::Ended(record)) => break record,
-                    Ok(News::Event(_)) => {}
+                    Ok(TaskUpdate::Ended(record)) => break record,
+                    Ok(TaskUpdate::Event(_)) => {}
                     Err(refusal) => return tracing::warn!(%refusal, "the end of a task is not told"),
                 }
             };
@@ -50,6 +50,6 @@ impl Channel {
         };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while waiting.try_join_next().is_some() {}
-        waiting.spawn(telling);
+        waiting.spawn(announcement);
     }
 }

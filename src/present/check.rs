@@ -12,7 +12,7 @@ const TITLE_WIDTH: usize = 42;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct CheckFinding {
     /// The thing that was looked at.
     pub(crate) label: String,
     /// The finding in a word.
@@ -22,13 +22,14 @@ pub(crate) struct Finding {
 }
 
 /// All findings below a heading, in columns as wide as they need to be. Further lines are indented below the first.
-pub(crate) fn report(findings: &[Finding]) -> String {
-    let width = |column: fn(&Finding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
+pub(crate) fn report(findings: &[CheckFinding]) -> String {
+    let width =
+        |column: fn(&CheckFinding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
     let labels = width(|finding| &finding.label).unwrap_or_default();
     let words = width(|finding| finding.word).unwrap_or_default();
     let indent = format!("\n{}", " ".repeat(labels + words + 4));
     let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
-    for Finding { label, word, lines } in findings {
+    for CheckFinding { label, word, lines } in findings {
         let lines = lines.iter().map(plain).collect::<Vec<_>>().join(&indent);
         writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("a string takes all text");
     }
@@ -57,7 +58,7 @@ pub(crate) fn not_writable(directory: &Path) -> Message {
 }
 
 /// A backend cannot be looked at.
-pub(crate) fn not_looked_at() -> Message {
+pub(crate) fn not_checked() -> Message {
     "not looked at without a data directory".into()
 }
 
@@ -78,14 +79,14 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
 }
 
 /// Maximum number of tasks that run at once.
-pub(crate) fn limit(most: usize) -> Message {
-    message![most, " tasks run at once, and others wait"]
+pub(crate) fn limit(max: usize) -> Message {
+    message![max, " tasks run at once, and others wait"]
 }
 
 /// The rules of retention, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
-    let rules = retention.told().into_iter().enumerate();
-    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+    let rules = retention.describe().into_iter().enumerate();
+    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
 }
 
 /// The rules of a ceiling, and what of them is not as it seems.
@@ -100,7 +101,7 @@ pub(crate) fn ceiling<'a>(
         is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
     let timeout =
         is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
-    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+    ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
 }
 
 /// An installed backend.
@@ -108,7 +109,7 @@ pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes
     let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
     vec![
         message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
-        Message::ours(format!("sandboxes: {}", names.join(", "))),
+        Message::trusted(format!("sandboxes: {}", names.join(", "))),
     ]
 }
 
@@ -124,7 +125,7 @@ pub(crate) fn exposed(here: Option<&Path>, why: String, next: String) -> [Messag
 }
 
 /// Parts of variables that an agent in a weaker sandbox does not get, if there are any.
-pub(crate) fn left_out(parts: &[String]) -> Option<Message> {
+pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
     let words = "not passed on in weaker sandboxes, as it leads into the project: ";
     (!parts.is_empty()).then(|| message![words, parts.join(", ")])
 }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_columns_are_as_wide_as_the_longest_name() {
-        let finding = |label: &str, word, lines: &[&'static str]| Finding {
+        let finding = |label: &str, word, lines: &[&'static str]| CheckFinding {
             label: label.to_owned(),
             word,
             lines: lines.iter().map(|line| (*line).into()).collect(),

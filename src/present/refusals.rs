@@ -7,14 +7,14 @@ use connector_api::BackendName;
 
 use super::Refused;
 use crate::{
-    task::{Message, NoTaskId, Part, TaskId, Untrusted, message},
+    task::{InvalidTaskId, Message, MessagePart, TaskId, Untrusted, message},
     visible::shell_line,
 };
 
 /// No task has this id.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
     Refused::new(
-        message!["no such task: ", Part::quoted(word.clone())],
+        message!["no such task: ", MessagePart::quoted(word.clone())],
         "call `codex_tasks` to list the tasks there are",
     )
 }
@@ -61,12 +61,12 @@ fn wait_or_cancel(id: &TaskId) -> Message {
     message!["wait for its end, or call `codex_cancel` with `taskId` ", id]
 }
 
-/// No backend has this name. One with the name `meant` is like it.
-pub(crate) fn no_such_backend(name: &str, meant: Option<&str>, known: &[String]) -> Refused {
-    let meant = meant.map_or_else(String::new, |near| format!(" (`{near}`?)"));
-    let known = format!("{meant}; there is `{}`", known.join("`, `"));
+/// No backend has this name. One with the name `suggestion` is like it.
+pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[String]) -> Refused {
+    let suggestion = suggestion.map_or_else(String::new, |near| format!(" (`{near}`?)"));
+    let known = format!("{suggestion}; there is `{}`", known.join("`, `"));
     Refused::new(
-        message!["no backend ", Part::quoted(name), " is configured", Part::ours(known)],
+        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::trusted(known)],
         "name one of them, or add it to config.toml",
     )
 }
@@ -91,7 +91,7 @@ pub(crate) fn not_started(problem: &impl ToString) -> Refused {
 }
 
 /// A file of the data directory cannot be read or written.
-pub(crate) fn store_trouble(problem: &impl ToString, path: &Path) -> Refused {
+pub(crate) fn store_problem(problem: &impl ToString, path: &Path) -> Refused {
     Refused::new(problem.to_string(), message!["see that ", path, " can be read and written"])
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn unknown_session(session: &Untrusted) -> Refused {
 }
 
 /// A fault of this program.
-pub(crate) fn fault() -> Refused {
+pub(crate) fn internal_error() -> Refused {
     Refused::new(
         "This call failed because of a fault in codex-connector; a task that it started goes on.",
         "call `codex_tasks`, and report the fault with what the server printed on stderr",
@@ -128,7 +128,7 @@ pub(crate) fn fault() -> Refused {
 }
 
 /// The conformance kit has no place for its files.
-pub(crate) fn no_place_for_kit(path: &Path, error: &impl ToString) -> Refused {
+pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refused {
     Refused::new(
         message!["cannot make the kit's directory in ", path, ": ", error.to_string()],
         "make that directory writable, or choose another by --data-dir",
@@ -138,14 +138,16 @@ pub(crate) fn no_place_for_kit(path: &Path, error: &impl ToString) -> Refused {
 /// The address can be reached from other machines.
 pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
     Refused::new(
-        Message::ours(format!("{address} can be reached from other machines, and what is said there is not encrypted")),
+        Message::trusted(format!(
+            "{address} can be reached from other machines, and what is said there is not encrypted"
+        )),
         "use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it",
     )
 }
 
 /// The reasons why the token of the HTTP server cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TokenTrouble {
+pub(crate) enum TokenProblem {
     /// Its file holds something else.
     Invalid,
     /// Another server keeps its file locked.
@@ -155,11 +157,11 @@ pub(crate) enum TokenTrouble {
 }
 
 /// The token of the HTTP server cannot be used.
-pub(crate) fn bad_token(problem: &impl ToString, trouble: TokenTrouble) -> Refused {
-    let next = match trouble {
-        TokenTrouble::Invalid => "remove that file, and start the server again",
-        TokenTrouble::Locked => "see whether another server hangs, and start this one again",
-        TokenTrouble::Inaccessible => {
+pub(crate) fn bad_token(problem: &impl ToString, kind: TokenProblem) -> Refused {
+    let next = match kind {
+        TokenProblem::Invalid => "remove that file, and start the server again",
+        TokenProblem::Locked => "see whether another server hangs, and start this one again",
+        TokenProblem::Inaccessible => {
             "make that file and its directory readable and writable, and free space on the disk if it is full"
         }
     };
@@ -187,7 +189,7 @@ pub(crate) fn no_threads(error: &impl ToString) -> Refused {
 /// The address cannot be listened on.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
-        message![Part::ours(format!("cannot listen on {address}: ")), error.to_string()],
+        message![MessagePart::trusted(format!("cannot listen on {address}: ")), error.to_string()],
         "choose another port; 0 is any",
     )
 }
@@ -203,6 +205,9 @@ pub(crate) fn stopped() -> Refused {
 }
 
 /// The word can be no task's id.
-pub(crate) fn no_task_id(problem: &NoTaskId) -> Message {
-    message![Part::quoted(problem.word().clone()), " is no task id: a task id is eight characters of 0-9 and a-f"]
+pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
+    message![
+        MessagePart::quoted(problem.word().clone()),
+        " is no task id: a task id is eight characters of 0-9 and a-f"
+    ]
 }

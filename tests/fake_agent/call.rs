@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_stands_behind_its_option_or_behind_an_equals_sign() {
+    fn an_option_value_follows_a_space_or_an_equals_sign() {
         for args in [["-m", "large"].as_slice(), &["--model=large"], &["x", "--model", "large", "--", "--model=y"]] {
             assert_eq!(value_of(args, &["-m", "--model"]), Some("large"), "{args:?}");
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_nobody_has_is_known_behind_its_provider_too() {
+    fn an_unknown_model_is_recognized_with_a_provider_prefix() {
         let call = |model: &str| Invocation { model: Some(model.into()), ..Invocation::default() };
         assert_eq!(call("mock/no-such-model-2").unknown_model(), Some("mock/no-such-model-2"));
         assert_eq!(call("some-model").unknown_model(), None);

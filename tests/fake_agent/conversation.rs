@@ -38,7 +38,7 @@ pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(flag) = refused(args) {
-        return Ok(UsageError::new(format!("error: unexpected argument '{flag}' found"), 2).tell());
+        return Ok(UsageError::new(format!("error: unexpected argument '{flag}' found"), 2).exit_with_message());
     }
     let configured = value_of(args, &["-c", "--config"]).and_then(|pair| pair.strip_prefix("model="));
     let model = value_of(args, &["-m", "--model"]).or(configured).map(|model| model.trim_matches('"').to_owned());
@@ -46,7 +46,7 @@ pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     let mut conversation = AcpConversation { model, children, session: None, turn: None };
     for line in io::stdin().lock().split(b'\n') {
         if let Ok(message) = serde_json::from_slice(&line?) {
-            conversation.hear(&message)?;
+            conversation.on_message(&message)?;
         }
     }
     if env::var_os("FAKE_ACP_LINGERS").is_some() {
@@ -93,7 +93,7 @@ impl From<FakeAgentError> for RequestError {
 }
 
 impl AcpConversation {
-    fn hear(&mut self, message: &Value) -> Result<(), FakeAgentError> {
+    fn on_message(&mut self, message: &Value) -> Result<(), FakeAgentError> {
         let (Some(method), params) = (message["method"].as_str(), &message["params"]) else {
             // An answer to what a script asked.
             return Ok(());

@@ -76,16 +76,16 @@ fn run(agent: &dyn AgentCommandLine, args: &[&str]) -> Result<ExitCode, FakeAgen
     if let Some(directory) = &call.directory
         && let Err(problem) = env::set_current_dir(directory)
     {
-        return Ok(UsageError::new(format!("Error: {problem}"), 1).tell());
+        return Ok(UsageError::new(format!("Error: {problem}"), 1).exit_with_message());
     }
     let prompt = call.take_prompt()?;
     if prompt.trim().is_empty() {
-        return Ok(agent.no_prompt().tell());
+        return Ok(agent.no_prompt().exit_with_message());
     }
     if let Some(session) = &call.resumed
         && agent.has_lost(session, sessions::is_known(session))
     {
-        return Ok(agent.lost_session(session).tell());
+        return Ok(agent.lost_session(session).exit_with_message());
     }
     let session = agent.session(&call);
     let player = Player {

@@ -158,19 +158,19 @@ impl Player {
                     output: value["output"].as_str().unwrap_or_default().to_owned(),
                     exit: value["exit"].as_i64().unwrap_or(0),
                 };
-                self.tell(|dialect| dialect.command_begins(&ran.command))?;
-                self.tell(|dialect| dialect.command_ends(&ran))?;
+                self.emit(|dialect| dialect.command_begins(&ran.command))?;
+                self.emit(|dialect| dialect.command_ends(&ran))?;
             }
             "run" => {
                 let line = text(value)?;
-                self.tell(|dialect| dialect.command_begins(line))?;
+                self.emit(|dialect| dialect.command_begins(line))?;
                 let (output, exit) = match self.call.sandbox {
                     SandboxLevel::Full => command::run(line, &self.children)?,
                     SandboxLevel::ReadOnly | SandboxLevel::WorkspaceWrite => {
                         ("not permitted in this sandbox".to_owned(), 126)
                     }
                 };
-                self.tell(|dialect| dialect.command_ends(&FinishedCommand { command: line.to_owned(), output, exit }))?;
+                self.emit(|dialect| dialect.command_ends(&FinishedCommand { command: line.to_owned(), output, exit }))?;
             }
             "write" => {
                 let file = self.file(value)?;
@@ -188,7 +188,7 @@ impl Player {
             "usage" => self.usage.add(value),
             "error" => {
                 let message = text(value)?;
-                self.tell(|dialect| dialect.error(message))?;
+                self.emit(|dialect| dialect.error(message))?;
             }
             "fail" => {
                 let failure = self.dialect.fail(text(value)?);
@@ -232,10 +232,10 @@ impl Player {
     }
 
     fn say(&mut self, text: &str) -> Result<(), FakeAgentError> {
-        self.tell(|dialect| dialect.say(text))
+        self.emit(|dialect| dialect.say(text))
     }
 
-    fn tell(&mut self, lines: impl FnOnce(&mut dyn Dialect) -> Vec<OutputLine>) -> Result<(), FakeAgentError> {
+    fn emit(&mut self, lines: impl FnOnce(&mut dyn Dialect) -> Vec<OutputLine>) -> Result<(), FakeAgentError> {
         let lines = lines(self.dialect.as_mut());
         Ok(self.output.lines(&lines)?)
     }
@@ -251,7 +251,7 @@ impl Player {
         if let Ok(path) = Path::new(&file.path).canonicalize() {
             file.path = path.to_string_lossy().into_owned();
         }
-        self.tell(|dialect| dialect.file(&file))
+        self.emit(|dialect| dialect.file(&file))
     }
 
     fn raw_bytes(&self, value: &Value) -> Result<(), FakeAgentError> {
@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_out_of_range_is_a_problem() {
+    fn a_number_out_of_range_is_an_error() {
         assert!(number::<u8>(&json!(256)).is_err());
         assert_eq!(number::<u8>(&json!(255)).expect("it fits"), 255);
     }

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_session_is_a_path() {
+    fn session_ids_cannot_be_paths() {
         assert!(is_plain("ses_0199a213-81c0"));
         for id in ["", ".", "..", "a/b", "/etc/passwd"] {
             assert!(!is_plain(id), "{id:?}");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_kept_for_whoever_reads_the_file_next() {
+    fn a_word_is_kept_for_the_next_reader() {
         let file = env::temp_dir().join(new_uuid());
         let mut memory = SessionMemory { file: Some(file.clone()), word: None };
         assert_eq!(memory.word(), None);

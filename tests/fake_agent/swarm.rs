@@ -59,12 +59,12 @@ pub(crate) struct Swarm {
 impl Swarm {
     /// A swarm of `count` members, or as many as there may be.
     pub(crate) fn new(shape: SwarmShape, hiding: Hiding, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
-        let most = match shape {
+        let max = match shape {
             SwarmShape::Chain => MAX_CHAIN_LENGTH,
             SwarmShape::Storm => MAX_STORM_MEMBERS,
         };
         let end = now() + lifetime.min(MAX_LIFETIME).as_millis();
-        Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(most).min(most) }
+        Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(max).min(max) }
     }
 
     /// Starts the members that come directly after this process.
@@ -155,7 +155,7 @@ mod tests {
     const WAYS: Hiding = Hiding { setsid: true, ignore_term: false, ignore_int: true };
 
     #[test]
-    fn a_member_knows_what_it_was_told() {
+    fn a_member_parses_its_arguments() {
         let swarm = Swarm::new(SwarmShape::Storm, WAYS, "/marks/a", Duration::from_secs(5), Some(7));
         let command = swarm.member(3);
         let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_swarm_is_larger_or_older_than_it_may_be() {
+    fn swarms_are_limited_in_size_and_lifetime() {
         let swarm = Swarm::new(SwarmShape::Storm, WAYS, "x", Duration::from_secs(1_000_000), Some(1_000_000));
         assert_eq!(swarm.left, MAX_STORM_MEMBERS);
         assert!(swarm.end <= now() + MAX_LIFETIME.as_millis());

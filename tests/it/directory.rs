@@ -41,7 +41,7 @@ fn in_directory(world: &World, script: &str, directory: impl Into<PathBuf>) -> V
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
+fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
         thread,
@@ -83,8 +83,8 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
             let answer = server.call("codex_agent", in_directory(&world, "touch by-agent; echo done", &sub), |_| {});
             if field(&answer.text, "Status") == Some("completed successfully") {
                 started += 1;
-                let told = field(&answer.text, "Working directory").expect("it is told");
-                assert!([&sub, &link].contains(&&PathBuf::from(told)), "{told}");
+                let directory_field = field(&answer.text, "Working directory").expect("it is told");
+                assert!([&sub, &link].contains(&&PathBuf::from(directory_field)), "{directory_field}");
             } else {
                 started += usize::from(answer.text.contains("was moved or replaced while the agent worked"));
                 // In a warning, backticks are escaped.
@@ -98,7 +98,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 }
 
 #[test]
-fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_server() {
+fn an_agents_commits_land_in_its_own_repository_despite_inherited_git_variables() {
     let world = world_of_scripts("");
     let other = next_to(&world, "other");
     git(&other, &["init", "-q"]);
@@ -118,7 +118,7 @@ fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_serve
 }
 
 #[test]
-fn an_agents_variables_are_about_its_own_directory() {
+fn an_agents_variables_describe_its_own_directory() {
     let world = World::with_fake_agent()
         .configure(
             "[tasks]\ndefault_backend = 'env'\n\
@@ -146,7 +146,7 @@ fn an_agents_variables_are_about_its_own_directory() {
 }
 
 #[test]
-fn a_directory_can_be_written_as_people_and_editors_write_it() {
+fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
     let world = world_of_scripts("");
     let project = next_to(&world, "my project");
     git(&project, &["init", "-q"]);
@@ -172,7 +172,7 @@ fn a_directory_can_be_written_as_people_and_editors_write_it() {
 }
 
 #[test]
-fn a_service_of_kubernetes_refuses_no_call_and_check_names_its_variables() {
+fn kubernetes_service_variables_break_no_call_and_check_names_them() {
     let world = world_of_scripts("").variable("CODEX_CONNECTOR_PORT", "tcp://10.96.0.12:8080");
     let answer = world.server().call("codex_agent", world.task("echo done"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);

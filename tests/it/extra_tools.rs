@@ -24,7 +24,7 @@ fn names(server: &mut McpServer) -> Vec<String> {
 }
 
 #[test]
-fn they_are_there_when_they_are_switched_on_and_only_then() {
+fn extra_tools_are_listed_only_when_enabled() {
     let four = ["codex_agent", "codex_status", "codex_tasks", "codex_cancel"];
     let mut server = World::with_fake_agent().server();
     assert_eq!(names(&mut server), four);
@@ -35,7 +35,7 @@ fn they_are_there_when_they_are_switched_on_and_only_then() {
 }
 
 #[test]
-fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
+fn codex_wait_answers_when_all_or_any_tasks_end_or_at_the_time_limit() {
     let world = world();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -67,7 +67,7 @@ fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
 }
 
 #[test]
-fn a_wait_that_is_withdrawn_leaves_its_task_alone() {
+fn cancelling_a_wait_does_not_affect_its_task() {
     let world = world();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
@@ -79,7 +79,7 @@ fn a_wait_that_is_withdrawn_leaves_its_task_alone() {
 }
 
 #[test]
-fn a_long_result_is_read_piece_by_piece() {
+fn a_long_result_is_read_in_chunks() {
     let world = world();
     let mut server = world.server();
     let long: String = (0..30_000).map(|number| format!("{number} ä\n")).collect();
@@ -99,7 +99,7 @@ fn a_long_result_is_read_piece_by_piece() {
 }
 
 #[test]
-fn a_session_is_listed_and_gone_on_with() {
+fn a_session_is_listed_and_can_be_resumed() {
     let world = world();
     let mut server = world.server();
     assert_eq!(server.call("codex_sessions", json!({}), |_| {}).text, "No sessions found.");
@@ -143,7 +143,7 @@ fn sessions_that_no_configured_backend_can_resume_are_not_listed() {
 }
 
 #[test]
-fn what_cannot_be_gone_on_with_is_refused_or_fails_and_is_never_begun_anew() {
+fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let world =
         world().configure("[ceiling]\nsandbox = \"workspace-write\"\n[tasks]\ndefault_sandbox = \"read-only\"\n");
     let mut server = world.server();

@@ -30,8 +30,8 @@ fn world() -> (World, String) {
 /// How many points a process in this role passes while a task runs.
 fn points_of(role: &str) -> usize {
     let (world, _) = world();
-    let told = world.home().join("points");
-    let world = world.variable(POINTS, told.to_string_lossy());
+    let recorded = world.home().join("points");
+    let world = world.variable(POINTS, recorded.to_string_lossy());
     create_dead_task(&world);
     create_old_task(&world);
     let mut server = world.server();
@@ -39,9 +39,9 @@ fn points_of(role: &str) -> usize {
     settle(&world);
     wait_for_removal(&world);
     drop(server);
-    let told = fs::read_to_string(told).expect("points are told");
-    let count = told.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
-    assert!(count >= 10, "{role} passes only {count} points:\n{told}");
+    let recorded = fs::read_to_string(recorded).expect("points are told");
+    let count = recorded.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
+    assert!(count >= 10, "{role} passes only {count} points:\n{recorded}");
     count
 }
 
@@ -168,7 +168,7 @@ fn statuses_anywhere(world: &World) -> bool {
 }
 
 #[test]
-fn a_supervisor_that_is_killed_at_any_point_leaves_nothing_open() {
+fn a_supervisor_killed_at_any_point_leaves_no_task_unfinished() {
     for point in 1..=points_of("supervise") {
         let (world, mark) = world();
         let world = world.variable(FAULT, format!("supervise:kill@{point}"));
@@ -193,7 +193,7 @@ fn a_supervisor_that_is_killed_at_any_point_leaves_nothing_open() {
 }
 
 #[test]
-fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
+fn a_server_killed_at_any_point_leaves_no_task_unfinished() {
     for point in 1..=points_of("serve") {
         let (world, mark) = world();
         create_dead_task(&world);
@@ -214,7 +214,7 @@ fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_any_point_costs_no_record_and_is_told() {
+fn a_full_disk_at_any_point_loses_no_record_and_is_reported() {
     for point in 1..=points_of("supervise") {
         let (world, _) = world();
         let world = world.variable(FAULT, format!("supervise:ENOSPC@{point}"));
@@ -235,7 +235,7 @@ fn a_disk_that_is_full_at_any_point_costs_no_record_and_is_told() {
 }
 
 #[test]
-fn a_disk_that_stays_full_refuses_tasks_by_the_path_and_the_server_lives() {
+fn a_permanently_full_disk_refuses_tasks_with_its_path_and_the_server_survives() {
     for error in ["ENOSPC", "EDQUOT", "EROFS", "EMFILE", "EIO"] {
         let (world, _) = world();
         let world = world.variable(FAULT, format!("supervise:{error}@1-"));
@@ -261,11 +261,11 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let mut server = world.server();
 
         // The server finalizes dead tasks when it starts as well, and is not waited for then.
-        let told = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        let recorded = "task 0dead000 has lost its supervisor and cannot be finalized now";
         let listed = eventually("a notice", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({}), |_| {});
             assert!(!listed.is_error, "{fault}: {}", listed.text);
-            listed.text.contains(told).then_some(listed)
+            listed.text.contains(recorded).then_some(listed)
         });
         assert!(listed.text.contains(&done) && listed.text.contains("0dead000"), "{fault}: {}", listed.text);
         let filtered = server.call("codex_tasks", json!({"status": "completed"}), |_| {});
@@ -291,7 +291,7 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
 }
 
 #[test]
-fn a_home_that_cannot_be_written_to_is_named_in_each_answer() {
+fn an_unwritable_home_is_named_in_each_answer() {
     let (world, _) = world();
     let world = world.variable(FAULT, "serve:EROFS@1-");
     let mut command = world.command(&[]);
@@ -303,7 +303,7 @@ fn a_home_that_cannot_be_written_to_is_named_in_each_answer() {
 }
 
 #[test]
-fn a_log_that_may_not_grow_any_more_costs_nothing_but_its_rest() {
+fn a_log_that_cannot_grow_loses_only_its_remainder() {
     let (world, _) = world();
     // In blocks of 512 bytes.
     let limited = format!("ulimit -f 64; exec {}", env!("CARGO_BIN_EXE_codex-connector"));

@@ -136,7 +136,7 @@ fn both_eras_run_tasks_with_progress_and_share_them() {
 }
 
 #[test]
-fn nobody_else_is_let_in() {
+fn unauthenticated_requests_are_rejected() {
     let world = World::with_fake_agent();
     let server = HttpServer::start(&world);
     let list = || server.stateless(1, "tools/list", json!({}));
@@ -167,7 +167,7 @@ fn hosts_and_origins_can_be_allowed() {
 }
 
 #[test]
-fn the_token_is_kept_private_and_must_not_be_anyone_elses() {
+fn the_token_file_is_private_and_must_belong_to_the_user() {
     let world = World::with_fake_agent();
     let first = HttpServer::start(&world);
     let file = world.data_dir().join("http-token");
@@ -180,7 +180,7 @@ fn the_token_is_kept_private_and_must_not_be_anyone_elses() {
 }
 
 #[test]
-fn an_address_that_others_reach_has_to_be_meant() {
+fn a_public_address_must_be_allowed_explicitly() {
     let world = World::with_fake_agent();
     let refused = world.command(&["serve", "--http", "0.0.0.0:0"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -212,7 +212,7 @@ fn with_open_files(world: &World, limits: &str) -> HttpServer {
 }
 
 #[test]
-fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
+fn idle_connections_keep_no_client_out_even_with_few_file_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
     setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");
@@ -258,7 +258,7 @@ fn a_web_page_of_an_allowed_origin_can_call_and_read_the_answer() {
 }
 
 #[test]
-fn there_are_only_so_many_sessions() {
+fn the_number_of_sessions_is_limited() {
     let server = HttpServer::start(&World::with_fake_agent());
     for _ in 0..200 {
         assert_eq!(server.session().status, 200);
@@ -269,7 +269,7 @@ fn there_are_only_so_many_sessions() {
 }
 
 #[test]
-fn a_client_of_today_that_hangs_up_withdraws_its_call() {
+fn a_disconnecting_client_of_the_current_protocol_cancels_its_call() {
     for (setting, reason) in [("", Some("Cancelled by user")), ("[server]\non_call_cancelled = \"detach\"\n", None)] {
         let world = World::with_fake_agent().configure(setting);
         let server = HttpServer::start(&world);
@@ -299,7 +299,7 @@ fn a_client_of_today_that_hangs_up_withdraws_its_call() {
 }
 
 #[test]
-fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
+fn a_disconnecting_client_leaves_no_error_in_the_log() {
     let world = World::with_fake_agent();
     let log = world.home().join("stderr");
     let stderr = fs::File::create(&log).expect("the home is writable");
@@ -319,7 +319,7 @@ fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
 }
 
 #[test]
-fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
+fn sigterm_ends_the_server_and_its_tasks_as_over_stdio() {
     let world = World::with_fake_agent();
     let mut server = HttpServer::start(&world);
     let arguments = and(world.fake(json!([{"hang": true}])), json!({"async": true}));
@@ -340,7 +340,7 @@ fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told() {
+fn an_invalid_configuration_is_reported() {
     let world = World::with_fake_agent().configure("no_such_key = 1\n");
     let refused = world.command(&["serve", "--http", "127.0.0.1:0"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -348,7 +348,7 @@ fn a_wrong_configuration_is_told() {
 }
 
 #[test]
-fn a_message_that_is_almost_json_is_read_or_answered_with_a_parse_error() {
+fn a_malformed_message_is_repaired_or_answered_with_a_parse_error() {
     let world = World::with_fake_agent();
     let server = HttpServer::start(&world);
     let send = |text: &[u8]| server.send(&server.stateless(7, "ping", json!({"x": "@"})).replace("\"@\"", text));

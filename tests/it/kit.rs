@@ -52,33 +52,33 @@ fn hold_fake(kind: &str, settings: &str, others: &[(&str, &str)]) {
 const REFUSED: [(&str, &str); 3] = [("read_only", "no"), ("workspace_write", "no"), ("project_settings", "no")];
 
 #[test]
-fn the_kit_passes_codexs_dialect() {
+fn the_codex_dialect_passes_the_kit() {
     hold_fake("codex", "", &[]);
 }
 
 #[test]
-fn the_kit_passes_claudes_dialect() {
+fn the_claude_dialect_passes_the_kit() {
     hold_fake("claude", "", &[]);
 }
 
 #[test]
-fn the_kit_passes_geminis_dialect() {
+fn the_gemini_dialect_passes_the_kit() {
     hold_fake("gemini", "", &REFUSED);
 }
 
 #[test]
-fn the_kit_passes_opencodes_dialect() {
+fn the_opencode_dialect_passes_the_kit() {
     hold_fake("opencode", "", &REFUSED);
 }
 
 #[test]
-fn the_kit_passes_acp() {
+fn an_acp_agent_passes_the_kit() {
     let settings = "model_args = [\"-m\", \"{model}\"]\nmodes = { danger-full-access = \"full-access\" }\n";
     hold_fake("acp", settings, &REFUSED);
 }
 
 #[test]
-fn the_kit_passes_a_program_that_prints_text() {
+fn a_text_program_passes_the_kit() {
     let settings = "model_args = [\"--model\", \"{model}\"]\nsandboxes = { danger-full-access = [] }\n";
     let others = ["session", "tokens", "resume", "read_only", "workspace_write", "project_settings"];
     hold_fake("command", settings, &others.map(|case| (case, "no")));
@@ -109,7 +109,7 @@ fn broken_promises_are_found_and_their_logs_are_kept() {
 }
 
 #[test]
-fn an_agent_that_obeys_a_projects_settings_is_found() {
+fn an_agent_that_obeys_project_settings_is_detected() {
     let settings = ".codex/config.toml";
     for (script, found) in [
         // It starts the project's MCP server.
@@ -136,7 +136,7 @@ fn an_agent_that_obeys_a_projects_settings_is_found() {
 }
 
 #[test]
-fn what_a_model_does_not_play_along_with_is_not_known() {
+fn cases_the_model_does_not_follow_are_unknown() {
     // It answers in words of its own, and does nothing.
     let report = attack_succeeded("prompt=$(cat); exec < <(echo \"pineapple ${prompt//:/ }\")");
     for (case, expected) in [
@@ -165,12 +165,12 @@ fn claude_code_keeps_every_promise() {
 }
 
 #[test]
-fn codex_acp_keeps_what_it_promises() {
+fn codex_acp_keeps_its_promises() {
     hold(|model| TestAgent::around_codex(agents::CODEX_ACP, model), &REFUSED);
 }
 
 #[test]
-fn the_data_directory_of_a_first_check_is_its_owners_alone() {
+fn the_data_directory_of_a_first_check_is_private() {
     let world = World::with_fake_agent();
     let data = world.home().join("a/data");
     let shell = "umask 0; exec \"$0\" \"$@\"";

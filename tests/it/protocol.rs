@@ -19,7 +19,7 @@ fn tools(server: &mut McpServer) -> Vec<String> {
 }
 
 #[test]
-fn both_eras_of_the_protocol_offer_the_four_tools_and_run_a_task() {
+fn both_protocol_eras_offer_the_four_tools_and_run_a_task() {
     let world = World::with_fake_agent();
     for greet in [McpServer::initialize, McpServer::discover] {
         let mut server = world.silent_server();
@@ -70,9 +70,9 @@ fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) 
 }
 
 #[test]
-fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
+fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
     let (user, timeout) = ("AbortError: user-cancel", "McpError: MCP error -32001: Request timed out");
-    for (setting, reason, goes_on) in [
+    for (setting, reason, continues) in [
         ("", user, false),
         ("", timeout, true),
         ("[server]\non_call_cancelled = \"detach\"\n", user, true),
@@ -82,7 +82,7 @@ fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
         let mut server = world.server();
         let (call, id) = waiting_call(&world, &mut server);
         server.cancel_because(&call, reason);
-        if goes_on {
+        if continues {
             // Calls are taken in order, and whatever the withdrawal does to the task has begun before this is answered.
             for _ in 0..20 {
                 let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
@@ -97,7 +97,7 @@ fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
 }
 
 #[test]
-fn a_status_after_another_tells_what_is_new() {
+fn a_second_status_reports_what_is_new() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -148,7 +148,7 @@ fn the_end_of_stdin_ends_the_server_with_status_0() {
 }
 
 #[test]
-fn what_was_asked_before_the_end_of_stdin_is_answered() {
+fn requests_before_the_end_of_stdin_are_answered() {
     let world = World::with_fake_agent();
     let mut command = world.command(&[]);
     let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
@@ -171,7 +171,7 @@ fn what_was_asked_before_the_end_of_stdin_is_answered() {
 }
 
 #[test]
-fn a_call_without_arguments_is_taken_as_one_with_none() {
+fn a_call_without_arguments_is_accepted() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let listed = server.request("tools/call", json!({"name": "codex_tasks"}));
@@ -194,7 +194,7 @@ fn unknown_tools_and_methods_are_the_protocols_own_errors() {
 }
 
 #[test]
-fn a_client_that_begins_without_initialize_is_told_of_it() {
+fn a_client_that_skips_initialize_is_told_so() {
     let world = World::with_fake_agent();
     for (method, params) in [("tools/list", json!({})), ("initialize", json!({}))] {
         let told = world.silent_server().try_request(method, params).expect_err("it is not greeted");
@@ -203,7 +203,7 @@ fn a_client_that_begins_without_initialize_is_told_of_it() {
 }
 
 #[test]
-fn lines_that_are_no_requests_are_passed_over() {
+fn lines_that_are_not_requests_are_ignored() {
     let mut server = World::with_fake_agent().server();
     server.send_raw(b"this is not JSON\n").expect("the server reads");
     server.send_raw(&[b"{\"x\":\"", vec![b'y'; 17 << 20].as_slice(), b"\"}\n"].concat()).expect("the server reads");

@@ -119,7 +119,7 @@ fn every_prompt_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_command_of_a_cancelled_task_is_gone() {
+fn a_command_of_a_cancelled_task_is_stopped() {
     each_version(|version| {
         let model = ScriptedModel::with_script(shell("echo started; sleep 300; echo never"));
         let (world, _home) = world(version, &model);
@@ -133,7 +133,7 @@ fn a_command_of_a_cancelled_task_is_gone() {
 }
 
 #[test]
-fn a_model_failure_carries_codexs_own_words() {
+fn a_model_failure_quotes_codex() {
     each_version(|version| {
         let failure = Fail { status: 400, message: Some("the script says no".into()), ..Default::default() };
         let model = ScriptedModel::with_script(vec![ScriptStep::Fail(failure)]);
@@ -145,7 +145,7 @@ fn a_model_failure_carries_codexs_own_words() {
 }
 
 #[test]
-fn what_a_user_can_do_about_a_failure_stands_beside_it() {
+fn a_failure_is_shown_with_advice() {
     let fail = |status, message: &str, kind: &str| Fail {
         status,
         message: Some(message.into()),
@@ -166,7 +166,7 @@ fn what_a_user_can_do_about_a_failure_stands_beside_it() {
 }
 
 #[test]
-fn codex_that_waits_for_the_network_says_so_in_its_status() {
+fn the_status_says_that_codex_waits_for_the_network() {
     let model = ScriptedModel::start();
     let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let nobody = "http://127.0.0.1:1/v1";
@@ -229,7 +229,7 @@ fn codex_calls_our_tools_as_an_mcp_client() {
 /// A new Codex may word its failures differently, and is then no longer understood. These are its own texts of a spent or
 /// logged-out account; other than the provider's, they are in its binary.
 #[test]
-fn the_texts_of_a_spent_account_are_those_of_the_newest_codex() {
+fn the_quota_messages_match_the_newest_codex() {
     const TEXTS: [&str; 7] = [
         "Selected model is at capacity.",
         "To use Codex with your ChatGPT plan, upgrade to Plus",

@@ -165,7 +165,7 @@ fn a_trusted_project_does_not_widen_a_sandbox() {
 
 /// Without this the other test could pass because nothing was tried.
 #[test]
-fn a_project_that_is_to_be_trusted_widens_it() {
+fn a_project_configured_as_trusted_widens_the_sandbox() {
     let (traces, _) = attack(codex::NEWEST, "trust", "workspace-write", at_the_root);
     for expected in ["mcp", "by-rule", "written", "network"] {
         assert!(traces.contains(&expected), "{expected} is not in {traces:?}");

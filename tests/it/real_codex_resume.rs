@@ -22,7 +22,7 @@ fn world(version: &str, model: &ScriptedModel) -> (World, CodexHome) {
 }
 
 #[test]
-fn the_agent_knows_what_was_said_and_the_sandbox_is_set_anew() {
+fn the_agent_remembers_the_session_and_the_sandbox_is_set_again() {
     for version in VERSIONS {
         let model = ScriptedModel::start();
         let (world, _home) = world(version, &model);
@@ -61,7 +61,7 @@ fn the_agent_knows_what_was_said_and_the_sandbox_is_set_anew() {
 }
 
 #[test]
-fn a_session_that_codex_does_not_know_is_an_error() {
+fn a_session_unknown_to_codex_is_an_error() {
     for version in VERSIONS {
         let model = ScriptedModel::with_script(vec![ScriptStep::Say("a new session".into())]);
         let (world, _home) = world(version, &model);

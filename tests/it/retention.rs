@@ -12,7 +12,7 @@ fn files(world: &World) -> usize {
 }
 
 #[test]
-fn old_tasks_are_removed_when_a_server_starts_and_the_next_answer_tells() {
+fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
     let world = World::with_fake_agent();
     let mut first = world.server();
     let running = start(&mut first, world.fake(json!([{"say": "working on it"}, {"hang": true}])));

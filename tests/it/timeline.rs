@@ -18,7 +18,7 @@ fn kinds(entries: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_timeline_tells_what_happened_from_start_to_end() {
+fn a_timeline_reports_what_happened_from_start_to_end() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let steps = json!([{"run": "echo hello"}, {"sleep": 1.5}, {"say": format!("long {}", "x".repeat(10_000))}]);
@@ -41,7 +41,7 @@ fn a_timeline_tells_what_happened_from_start_to_end() {
 }
 
 #[test]
-fn a_queued_task_and_a_cancelled_one_say_so() {
+fn queued_and_cancelled_tasks_are_recorded_in_the_timeline() {
     let world = World::with_fake_agent().configure("[limits]\nmax_running = 1\n");
     let mut server = world.server();
     let first = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
@@ -87,7 +87,7 @@ fn the_timeline_of_a_task_whose_supervisor_was_killed_gets_its_end_once() {
 }
 
 #[test]
-fn a_flood_of_events_is_cut_and_the_log_has_it_all() {
+fn a_flood_of_events_is_cut_but_the_log_keeps_everything() {
     let world = World::with_fake_agent();
     let flood = json!({"lines": 5_000, "length": 100, "json": true});
     let answer = world.server().call("codex_agent", world.fake(json!([{"flood": flood}, {"say": "done"}])), |_| {});
@@ -122,7 +122,7 @@ fn a_status_counts_the_steps_since_the_last_one() {
 }
 
 #[test]
-fn the_end_of_another_windows_task_is_seen_soon_whoever_ends_it() {
+fn the_end_of_a_task_in_another_window_is_noticed_soon() {
     let world = World::with_fake_agent();
     let mut first = world.server();
     for kill in [false, true] {

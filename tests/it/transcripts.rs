@@ -70,13 +70,13 @@ fn a_client_of_2026_07_28_that_declares_nothing() {
 }
 
 #[test]
-fn clients_that_declare_all_there_is() {
+fn clients_that_declare_every_capability() {
     replay("initialize-full");
     replay("stateless-full");
 }
 
 #[test]
-fn claude_code_that_asks_first_which_era_it_is() {
+fn claude_code_that_first_asks_for_the_protocol_version() {
     replay("claude-code-2.1.330");
 }
 

@@ -70,7 +70,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn no_text_passes_for_ours_in_an_answer(input in input()) {
+    fn untrusted_text_cannot_imitate_our_own_in_an_answer(input in input()) {
         markdown(&input.0);
     }
 }

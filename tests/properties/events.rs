@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_session_survives_every_line_and_tells_what_it_heard(input in input()) {
+    fn a_session_survives_every_line_and_reports_its_events(input in input()) {
         event_lines(&input.0);
     }
 }

@@ -28,7 +28,7 @@ proptest! {
     #![proptest_config(cases(3_000))]
 
     #[test]
-    fn a_line_is_read_as_far_as_it_can_be(line in line()) {
+    fn a_line_is_read_as_far_as_possible(line in line()) {
         json_line(&line);
     }
 }

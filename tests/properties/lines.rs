@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn lines_are_the_same_however_they_come(input in input()) {
+    fn lines_do_not_depend_on_how_bytes_arrive(input in input()) {
         line_reader(&input.0);
     }
 }

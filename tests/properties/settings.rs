@@ -119,13 +119,13 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn settings_are_usable_or_their_problems_are_told(input in input()) {
+    fn settings_are_usable_or_their_problems_are_reported(input in input()) {
         config(&input.0);
     }
 }
 
 #[test]
-fn the_keys_that_are_tried_are_those_of_the_defaults() {
+fn the_tested_keys_are_those_of_the_defaults() {
     let keys = defaults();
     for key in ["data_dir", "log_dir", "tasks.keep_events", "backends.codex.model", "agent_env.set"] {
         assert!(keys.iter().any(|(found, _)| found == key), "{key} is not among {keys:?}");

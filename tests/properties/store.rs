@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_in_an_index_is_lost(input in two_files(indexes_of_all_ages(), records_of_all_ages())) {
+    fn index_entries_are_never_lost(input in two_files(indexes_of_all_ages(), records_of_all_ages())) {
         index(&input.0);
     }
 }

@@ -56,9 +56,9 @@ impl Choice {
 pub(crate) fn choice<'a>(what: SessionSetting, wanted: &[&'a str], opened: &'a Value) -> Choice {
     let offers = [what.listed(opened), what.option(opened)];
     for value in wanted {
-        let mut told = offers.iter().filter_map(|offer| offer.current).peekable();
+        let mut reported = offers.iter().filter_map(|offer| offer.current).peekable();
         // Where the two do not agree, it is set.
-        if value.is_empty() || (told.peek().is_some() && told.all(|current| current == *value)) {
+        if value.is_empty() || (reported.peek().is_some() && reported.all(|current| current == *value)) {
             return Choice::AlreadySet { value: (*value).to_owned() };
         }
         if let Some(offer) = offers.iter().find(|offer| offer.values.contains(value)) {

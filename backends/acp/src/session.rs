@@ -177,20 +177,20 @@ impl AcpSession {
     }
 
     /// Remembers the mode that the agent says to be in, if it says so here.
-    fn update_mode(&mut self, told: &Value) {
-        if let Some(mode) = told["currentModeId"].as_str().or_else(|| mode_in(&told["configOptions"])) {
+    fn update_mode(&mut self, reported: &Value) {
+        if let Some(mode) = reported["currentModeId"].as_str().or_else(|| mode_in(&reported["configOptions"])) {
             self.reported_mode = Some(mode.to_owned());
         }
     }
 
     /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
     fn stop_if_mode_changed(&mut self) -> Option<Vec<Step>> {
-        let (mode, told) = (self.mode.as_ref()?, self.reported_mode.as_ref()?);
-        if mode == told || self.request.sandbox == Sandbox::DangerFullAccess {
+        let (mode, reported) = (self.mode.as_ref()?, self.reported_mode.as_ref()?);
+        if mode == reported || self.request.sandbox == Sandbox::DangerFullAccess {
             return None;
         }
         let sandbox = self.request.sandbox;
-        let said = format!("it is in mode `{told}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
+        let said = format!("it is in mode `{reported}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
         Some(self.fail(AgentFailure::new(said)))
     }
 

@@ -23,16 +23,19 @@ fn asked(resume: Option<&str>) -> AgentRequest {
     }
 }
 
-pub(crate) fn hear(session: &mut AcpSession, message: Value) -> Vec<Step> {
+pub(crate) fn receive(session: &mut AcpSession, message: Value) -> Vec<Step> {
     session.stdout(Line::Whole(message.to_string().as_bytes()))
 }
 
 pub(crate) fn answer(session: &mut AcpSession, id: u64, result: Value) -> Vec<Step> {
-    hear(session, json!({"jsonrpc": "2.0", "id": id, "result": result}))
+    receive(session, json!({"jsonrpc": "2.0", "id": id, "result": result}))
 }
 
 pub(crate) fn update(session: &mut AcpSession, update: Value) -> Vec<Step> {
-    hear(session, json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}))
+    receive(
+        session,
+        json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}),
+    )
 }
 
 /// What is sent among the steps.
@@ -161,12 +164,12 @@ fn a_mode_set_by_an_option_must_be_confirmed() {
 fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     let left = json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"});
     let option = json!({"sessionUpdate": "config_option_update", "configOptions": options("build")});
-    for told in [left.clone(), option] {
+    for incoming in [left.clone(), option] {
         let mut session = planned();
         answer(&mut session, 3, json!({}));
         let stays = json!({"sessionUpdate": "current_mode_update", "currentModeId": "plan"});
         assert!(!update(&mut session, stays).contains(&Step::Finished));
-        assert!(update(&mut session, told).contains(&Step::Finished));
+        assert!(update(&mut session, incoming).contains(&Step::Finished));
         assert!(said(session).contains("it is in mode `build`"));
     }
     let mut session = planned();
@@ -243,7 +246,7 @@ fn an_agent_that_gives_up_after_a_denial_names_the_denied_action() {
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, json!({"sessionId": "s"}));
-        assert_eq!(sent(&hear(&mut session, asks.clone()))[0]["result"]["outcome"]["optionId"], "no");
+        assert_eq!(sent(&receive(&mut session, asks.clone()))[0]["result"]["outcome"]["optionId"], "no");
         session
     };
     let mut gives_up = denied();
@@ -251,10 +254,10 @@ fn an_agent_that_gives_up_after_a_denial_names_the_denied_action() {
     let words = said(gives_up);
     assert!(words.contains("`read-only`") && words.contains("Edit files /project/x"), "{words}");
 
-    let mut goes_on = denied();
-    update(&mut goes_on, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
-    answer(&mut goes_on, 3, json!({"stopReason": "cancelled"}));
-    assert_eq!(said(goes_on), "the turn ended early: cancelled");
+    let mut continuing = denied();
+    update(&mut continuing, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
+    answer(&mut continuing, 3, json!({"stopReason": "cancelled"}));
+    assert_eq!(said(continuing), "the turn ended early: cancelled");
 }
 
 #[test]
@@ -265,10 +268,10 @@ fn commands_and_file_changes_are_reported() {
     update(&mut session, begin("a", "execute"));
     let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "failed",
         "rawOutput": {"exit_code": 3}, "content": [{"type": "content", "content": {"type": "text", "text": "out"}}]});
-    let told = events(update(&mut session, end));
+    let incoming = events(update(&mut session, end));
     assert!(
-        matches!(&told[..], [AgentEvent::CommandFinished { exit_code: Some(3), output, .. }] if output == "out"),
-        "{told:?}"
+        matches!(&incoming[..], [AgentEvent::CommandFinished { exit_code: Some(3), output, .. }] if output == "out"),
+        "{incoming:?}"
     );
     update(&mut session, begin("b", "edit"));
     let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "b", "status": "completed",
@@ -317,10 +320,10 @@ fn every_request_of_the_agent_is_answered() {
         json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": {
         "toolCall": {"kind": "execute"}, "options": [{"optionId": "yes", "kind": "allow_once"}]}})
     };
-    let allowed = &sent(&hear(&mut session, ask("session/request_permission")))[0];
+    let allowed = &sent(&receive(&mut session, ask("session/request_permission")))[0];
     assert_eq!(allowed["result"]["outcome"]["optionId"], "yes");
     for method in ["fs/read_text_file", "terminal/create", "no/such/method"] {
-        let refused = &sent(&hear(&mut session, ask(method)))[0];
+        let refused = &sent(&receive(&mut session, ask(method)))[0];
         assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("q"), &json!(-32601)));
     }
 }
@@ -337,7 +340,7 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
     ] {
         let mut session = session(None, None);
         session.start();
-        assert!(hear(&mut session, message).contains(&Step::Finished));
+        assert!(receive(&mut session, message).contains(&Step::Finished));
         assert!(said(session).contains(words), "{words}");
     }
     let mut silent = session(None, None);
@@ -365,7 +368,7 @@ fn an_error_is_explained_by_its_message_or_else_by_its_code() {
         let mut session = session(None, None);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
-        hear(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
+        receive(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
         let Outcome::Failed(failure) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
         assert_eq!((failure.cause, failure.advice.is_some()), (cause, cause.is_some()), "{message}");
     }
@@ -376,7 +379,7 @@ fn an_agent_that_is_not_logged_in_says_why() {
     let mut session = session(None, None);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
-    hear(
+    receive(
         &mut session,
         json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32000, "message": "Authentication required"}}),
     );

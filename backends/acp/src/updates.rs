@@ -241,9 +241,9 @@ fn changes(update: &Value) -> Vec<FileChange> {
     if !diffs.is_empty() {
         return diffs;
     }
-    let places =
+    let paths =
         list("locations").into_iter().filter_map(|final_message| final_message["path"].as_str().map(str::to_owned));
-    places.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
+    paths.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
 }
 
 fn text_of(content: &Value) -> String {

@@ -78,8 +78,8 @@ pub fn every_sandbox_is_enforced_or_refused<K: BackendKind>(subject: &Subject) {
         );
         if let Ok(launch) = launch {
             // In a conversation the session asks for it.
-            let is_told_later = launch.prompt == PromptDelivery::Session;
-            assert!(is_told_later || seen.insert(launch.args), "{sandbox} is launched like another sandbox");
+            let is_sent_by_session = launch.prompt == PromptDelivery::Session;
+            assert!(is_sent_by_session || seen.insert(launch.args), "{sandbox} is launched like another sandbox");
         }
     }
     for sandbox in &installed.sandboxes {
@@ -119,9 +119,9 @@ pub fn a_session_is_resumed_or_refused<K: BackendKind>(subject: &Subject) {
     let resumed = backend.launch(&asked(Some("0199a213-81c0-7800-8aa1-bbab2a035a53")), &installed);
     assert_eq!(resumed.is_ok(), backend.capabilities().resume, "`resume` does not do what the capabilities say");
     if let Ok(resumed) = resumed {
-        let anew = backend.launch(&asked(None), &installed);
+        let fresh = backend.launch(&asked(None), &installed);
         let is_in_session = resumed.prompt == PromptDelivery::Session;
-        assert!(is_in_session || anew.is_ok_and(|anew| anew != resumed), "it is launched like a new session");
+        assert!(is_in_session || fresh.is_ok_and(|fresh| fresh != resumed), "it is launched like a new session");
     }
     for session in ["--help", "-", ""] {
         assert!(backend.launch(&asked(Some(session)), &installed).is_err(), "{session:?} was taken for a session");

@@ -12,7 +12,7 @@ use crate::{AgentEvent, Exit, Step};
 #[derive(Debug, Clone)]
 pub struct ExitDeadline {
     agent: &'static str,
-    patience: Duration,
+    timeout: Duration,
     state: DeadlineState,
 }
 
@@ -24,16 +24,16 @@ enum DeadlineState {
 }
 
 impl ExitDeadline {
-    /// A deadline for `agent`, which may take `patience` to exit.
-    pub fn new(agent: &'static str, patience: Duration) -> Self {
-        Self { agent, patience, state: DeadlineState::Idle }
+    /// A deadline for `agent`, which may take `timeout` to exit.
+    pub fn new(agent: &'static str, timeout: Duration) -> Self {
+        Self { agent, timeout, state: DeadlineState::Idle }
     }
 
     /// The turn is over: begins the wait, unless it has begun already. What an agent only says meanwhile gives it no more time.
     pub fn begin(&mut self) -> Option<Step> {
         (self.state == DeadlineState::Idle).then(|| {
             self.state = DeadlineState::Waiting;
-            Step::Deadline(Some(self.patience))
+            Step::Deadline(Some(self.timeout))
         })
     }
 

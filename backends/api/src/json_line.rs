@@ -18,6 +18,7 @@
 mod scan;
 mod split_surrogates;
 
+use memchr::memchr;
 use serde_json::Value;
 
 pub use split_surrogates::SplitSurrogates;
@@ -55,6 +56,10 @@ pub struct JsonObject<'a> {
 impl<'a> JsonLine<'a> {
     /// Reads a line. It takes time in proportion to its length, whatever is on it.
     pub fn read(line: &'a [u8]) -> Self {
+        // Most lines of a program that prints plain text.
+        if memchr(b'{', line).is_none() {
+            return Self { objects: vec![], problem: None, unread: line, line };
+        }
         match serde_json::from_slice(line) {
             Ok(value @ Value::Object(_)) => {
                 let object =

@@ -201,8 +201,8 @@ mod tests {
         let request = rpc.read(json!({"id": 1, "method": "may/i", "params": {"y": 2}}));
         let expected = RpcMessage::Request { id: json!(1), method: "may/i".into(), params: json!({"y": 2}) };
         assert_eq!(request, Some(expected), "the agent's ids are its own");
-        let told = rpc.read(json!({"method": "progress"}));
-        assert_eq!(told, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
+        let notification = rpc.read(json!({"method": "progress"}));
+        assert_eq!(notification, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
         assert_eq!(rpc.pending_request(), Some(&"first"));
     }
 

@@ -32,7 +32,7 @@ impl SettingsProblem {
 /// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
     let keys = check_keys(settings, known)?;
-    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| locate_problem::<T>(&keys, &whole))
+    serde_json::from_value(Value::Object(keys.clone())).map_err(|error| locate_problem::<T>(&keys, &error))
 }
 
 /// The settings as a table, whose keys are all `known`.
@@ -63,7 +63,7 @@ pub fn check_model(model: &str) -> Result<(), &'static str> {
 }
 
 /// Finds the key that a failed read failed at, by reading each alone.
-fn locate_problem<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Error) -> SettingsProblem {
+fn locate_problem<T: DeserializeOwned>(keys: &Map<String, Value>, error: &serde_json::Error) -> SettingsProblem {
     for (key, value) in keys {
         let Err(error) = serde_json::from_value::<T>(json!({ key: value })) else { continue };
         for (inner, value) in value.as_object().into_iter().flatten() {
@@ -73,7 +73,7 @@ fn locate_problem<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_
         }
         return SettingsProblem::new(key, format!("`{key}`: {error}"));
     }
-    SettingsProblem::new("", whole.to_string())
+    SettingsProblem::new("", error.to_string())
 }
 
 fn list(words: &[&str]) -> String {

@@ -19,8 +19,8 @@ impl BackgroundTasks {
         let has_ended = matches!(status, Some("completed" | "failed" | "killed" | "stopped"));
         match event["subtype"].as_str() {
             Some("task_started") => {
-                let told = event["description"].as_str().filter(|told| !told.trim().is_empty());
-                let description = told.unwrap_or("a background task").to_owned();
+                let reported = event["description"].as_str().filter(|reported| !reported.trim().is_empty());
+                let description = reported.unwrap_or("a background task").to_owned();
                 let length = description.len();
                 self.running.begin(id, description, length);
             }

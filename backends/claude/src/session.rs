@@ -35,7 +35,7 @@ pub(crate) struct ClaudeSession {
     /// Whether that line was the last one that was about work.
     is_turn_over: bool,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     stderr: Tail,
     background: BackgroundTasks,
     exit_deadline: ExitDeadline,
@@ -56,7 +56,7 @@ impl ClaudeSession {
             result: None,
             is_turn_over: false,
             usage: None,
-            has_spoken: false,
+            has_seen_event: false,
             stderr: Tail::for_failures(),
             background: BackgroundTasks::default(),
             exit_deadline: ExitDeadline::new("Claude Code", EXIT_TIMEOUT),
@@ -66,7 +66,7 @@ impl ClaudeSession {
     /// The events of one object; `None` for one that is not an event.
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?.to_owned();
-        self.has_spoken = true;
+        self.has_seen_event = true;
         self.background.update(&event);
         self.is_turn_over = kind == "result" || (self.is_turn_over && !matches!(kind.as_str(), "assistant" | "user"));
         let other = |kind: String| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
@@ -192,7 +192,7 @@ impl ClaudeSession {
             }
             None => stderr.clone(),
         };
-        if let (false, Some(stderr)) = (self.has_spoken, &stderr)
+        if let (false, Some(stderr)) = (self.has_seen_event, &stderr)
             && stderr.contains("unknown option")
         {
             return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));

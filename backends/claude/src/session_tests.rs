@@ -208,19 +208,19 @@ fn the_session_writes_the_prompt_it_is_given_and_closes_stdin() {
 #[test]
 fn claude_code_gets_time_to_exit_once_background_tasks_end() {
     let mut session = Box::new(ClaudeSession::new(None, None));
-    let mut hear = |line: Value| {
+    let mut receive = |line: Value| {
         session.stdout(Line::Whole(line.to_string().as_bytes())).into_iter().rev().find_map(|step| match step {
             Step::Deadline(deadline) => Some(deadline.is_some()),
             Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
         })
     };
     let task = |subtype: &str| json!({"type": "system", "subtype": subtype, "task_id": "b1", "status": "completed"});
-    assert_eq!(hear(init()), None);
-    assert_eq!(hear(task("task_started")), None);
-    assert_eq!(hear(result(json!({}))), None, "a task runs in the background");
-    assert_eq!(hear(task("task_notification")), Some(true));
-    assert_eq!(hear(says("the task has ended")), Some(false), "a new turn");
-    assert_eq!(hear(result(json!({}))), Some(true));
+    assert_eq!(receive(init()), None);
+    assert_eq!(receive(task("task_started")), None);
+    assert_eq!(receive(result(json!({}))), None, "a task runs in the background");
+    assert_eq!(receive(task("task_notification")), Some(true));
+    assert_eq!(receive(says("the task has ended")), Some(false), "a new turn");
+    assert_eq!(receive(result(json!({}))), Some(true));
     assert!(session.overdue().contains(&Step::Finished));
     assert_eq!(session.finish(Exit::Signal(15)).outcome, Outcome::Completed);
 }

@@ -11,14 +11,14 @@ use crate::{
 /// The verdict on a turn with these items, and its warnings.
 fn turn(items: &[Value], exit: Exit) -> (Verdict, Vec<String>) {
     let mut session = Box::new(CodexSession::default());
-    let mut hear = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
-    hear(json!({"type": "thread.started", "thread_id": "0199a213-81c0-7800-8aa1-bbab2a035a53"}));
-    hear(json!({"type": "turn.started"}));
+    let mut receive = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
+    receive(json!({"type": "thread.started", "thread_id": "0199a213-81c0-7800-8aa1-bbab2a035a53"}));
+    receive(json!({"type": "turn.started"}));
     for item in items {
         let stage = item["stage"].as_str().unwrap_or("completed");
-        hear(json!({"type": format!("item.{stage}"), "item": item}));
+        receive(json!({"type": format!("item.{stage}"), "item": item}));
     }
-    hear(json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}));
+    receive(json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}));
     session.stderr(Line::Whole(b"ERROR failed to flush metrics: 401"));
     let warnings = session.warnings().into_iter().map(|warning| warning.message).collect();
     (session.finish(exit), warnings)
@@ -125,12 +125,12 @@ fn codex_gets_time_to_exit_after_each_turn() {
         [json!({"type": "turn.completed", "usage": {}}), json!({"type": "turn.failed", "error": {"message": "no"}})]
     {
         let mut session = Box::new(CodexSession::default());
-        let mut hear = |line: Value| deadline(&session.stdout(Line::Whole(line.to_string().as_bytes())));
-        assert_eq!(hear(json!({"type": "turn.started"})), None);
-        assert!(hear(end.clone()).flatten().is_some(), "{end}");
-        assert_eq!(hear(json!({"type": "turn.started"})), Some(None), "a new turn");
-        assert_eq!(hear(json!({"type": "error", "message": "x"})), None, "an error and silence");
-        assert!(hear(end.clone()).flatten().is_some(), "{end}");
+        let mut receive = |line: Value| deadline(&session.stdout(Line::Whole(line.to_string().as_bytes())));
+        assert_eq!(receive(json!({"type": "turn.started"})), None);
+        assert!(receive(end.clone()).flatten().is_some(), "{end}");
+        assert_eq!(receive(json!({"type": "turn.started"})), Some(None), "a new turn");
+        assert_eq!(receive(json!({"type": "error", "message": "x"})), None, "an error and silence");
+        assert!(receive(end.clone()).flatten().is_some(), "{end}");
         session.overdue();
         let is_complete = session.finish(Exit::Signal(2)).outcome == Outcome::Completed;
         assert_eq!(is_complete, end["type"] == "turn.completed");

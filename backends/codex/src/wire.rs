@@ -145,8 +145,8 @@ pub(crate) fn message_in(error: &Value) -> Option<String> {
 pub(crate) fn without_json(message: &str) -> String {
     let inner = |start: usize| {
         let body: Value = serde_json::from_str(&message[start..]).ok()?;
-        let places = [&body["error"]["message"], &body["detail"], &body["message"], &body["error"]];
-        let said = places.into_iter().filter_map(Value::as_str).find(|said| !said.trim().is_empty());
+        let candidates = [&body["error"]["message"], &body["detail"], &body["message"], &body["error"]];
+        let said = candidates.into_iter().filter_map(Value::as_str).find(|said| !said.trim().is_empty());
         said.map(|said| format!("{}{said}", &message[..start]))
     };
     message.find('{').and_then(inner).unwrap_or_else(|| message.to_owned())

@@ -317,8 +317,8 @@ mod tests {
         ] {
             let problem = refusal(key, value);
             assert_eq!(problem.key, at, "{problem}");
-            let told = problem.to_string();
-            assert!(told.contains(words) && told.contains(at), "{told}");
+            let message = problem.to_string();
+            assert!(message.contains(words) && message.contains(at), "{message}");
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct GeminiSession {
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     stderr: Tail,
     exit_deadline: ExitDeadline,
 }
@@ -55,7 +55,7 @@ impl GeminiSession {
             error: None,
             result: None,
             usage: None,
-            has_spoken: false,
+            has_seen_event: false,
             stderr: Tail::for_failures(),
             exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_TIMEOUT),
         }
@@ -65,7 +65,7 @@ impl GeminiSession {
     fn read(&mut self, object: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let JsonObject { value: event, text, surrogates, .. } = object;
         let kind = event["type"].as_str()?.to_owned();
-        self.has_spoken = true;
+        self.has_seen_event = true;
         let is_speech = kind == "message" && event["role"] == "assistant";
         if is_speech && event["delta"] == true {
             self.record_progress();
@@ -155,7 +155,7 @@ impl GeminiSession {
             return Outcome::Failed(AgentFailure::new(unexpected_session.as_str()));
         }
         let stderr = self.stderr.text();
-        if let (false, Some(stderr)) = (self.has_spoken, &stderr)
+        if let (false, Some(stderr)) = (self.has_seen_event, &stderr)
             && ["Unknown argument", "Invalid values:"].iter().any(|refusal| stderr.contains(refusal))
         {
             return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));

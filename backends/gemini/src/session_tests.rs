@@ -75,8 +75,8 @@ fn chunks_form_one_message_and_the_last_message_is_the_answer() {
     ];
     let mut session = GeminiSession::new(None);
     let _ = session.stdout(Line::Whole(lines[0].to_string().as_bytes()));
-    let piece = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
-    assert_eq!(piece, [Step::Deadline(None)], "a piece is understood, and no event");
+    let chunk = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
+    assert_eq!(chunk, [Step::Deadline(None)], "a piece is understood, and no event");
     let (steps, verdict) = run(None, &lines, "", Exit::Code(0));
     let messages: Vec<_> = events(steps)
         .into_iter()

@@ -37,7 +37,7 @@ impl GeminiToolCalls {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (id, name, input) = (word(&event["tool_id"]), word(&event["tool_name"]), &event["parameters"]);
         let file = |kind| GeminiToolCall::File(word(&input["file_path"]), kind);
-        let (call, told) = match name.as_str() {
+        let (call, event) = match name.as_str() {
             "run_shell_command" => {
                 let command = word(&input["command"]);
                 (GeminiToolCall::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
@@ -54,7 +54,7 @@ impl GeminiToolCalls {
         };
         let length = call.length();
         self.0.begin(&id, call, length);
-        told
+        event
     }
 
     /// A warning about calls that have no result.

@@ -39,7 +39,7 @@ pub(crate) struct OpenCodeSession {
     /// The last request to the model that failed, and was made again.
     retried_error: Option<String>,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     has_shown_help: bool,
     stderr: Tail,
     exit_deadline: ExitDeadline,
@@ -66,7 +66,7 @@ impl OpenCodeSession {
             cause: None,
             retried_error: None,
             usage: None,
-            has_spoken: false,
+            has_seen_event: false,
             has_shown_help: false,
             stderr: Tail::for_failures(),
             exit_deadline: ExitDeadline::new("OpenCode", EXIT_TIMEOUT),
@@ -77,7 +77,7 @@ impl OpenCodeSession {
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?;
         let raw = String::from_utf8_lossy(text);
-        self.has_spoken = true;
+        self.has_seen_event = true;
         let mut events: Vec<_> = self.check_session(&event).into_iter().collect();
         let part = &event["part"];
         let text = || part["text"].as_str().map(str::to_owned);
@@ -157,7 +157,7 @@ impl OpenCodeSession {
         let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
             return vec![];
         };
-        self.has_spoken = true;
+        self.has_seen_event = true;
         let message = format!("a line of type {kind} with {length} bytes is too long to be read; it stands in the log");
         if kind == "text" {
             self.answer.record_message(format!("({message})"));
@@ -189,7 +189,7 @@ impl OpenCodeSession {
             let cause = self.cause.as_ref().filter(|_| said.contains("Check server logs"));
             return Outcome::Failed(advice::failure(cause.unwrap_or(said), *status));
         }
-        if self.has_shown_help && !self.has_spoken && exit != Exit::Code(0) {
+        if self.has_shown_help && !self.has_seen_event && exit != Exit::Code(0) {
             let said = "it printed its help, as it does when it does not know an option of its command line";
             return Outcome::CommandLineRefused(AgentFailure::new(said));
         }

@@ -27,11 +27,11 @@ fn line(kind: &str, part: Value) -> String {
 }
 
 fn events(steps: &[Step]) -> Vec<&AgentEvent> {
-    let told = steps.iter().map(|step| match step {
+    let reported = steps.iter().map(|step| match step {
         Step::Event(event) => Some(event),
         Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
     });
-    told.flatten().collect()
+    reported.flatten().collect()
 }
 
 fn failure(verdict: &Verdict) -> &AgentFailure {
@@ -243,17 +243,17 @@ fn stderr_does_not_explain_a_completed_turn() {
 #[test]
 fn opencode_gets_time_to_exit_after_its_last_step() {
     let mut session = Box::new(OpenCodeSession::new(None));
-    let mut hear = |line: String| {
+    let mut receive = |line: String| {
         session.stdout(Line::Whole(line.trim().as_bytes())).into_iter().rev().find_map(|step| match step {
             Step::Deadline(deadline) => Some(deadline.is_some()),
             Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
         })
     };
-    assert_eq!(hear(line("text", json!({"text": "done"}))), None);
-    assert_eq!(hear(line("step_finish", json!({"reason": "tool-calls"}))), None);
-    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
-    assert_eq!(hear(line("step_start", json!({}))), Some(false), "another step");
-    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert_eq!(receive(line("text", json!({"text": "done"}))), None);
+    assert_eq!(receive(line("step_finish", json!({"reason": "tool-calls"}))), None);
+    assert_eq!(receive(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert_eq!(receive(line("step_start", json!({}))), Some(false), "another step");
+    assert_eq!(receive(line("step_finish", json!({"reason": "stop"}))), Some(true));
     assert!(session.overdue().contains(&Step::Finished));
     assert_eq!(session.finish(Exit::Signal(2)).outcome, Outcome::Completed);
 }

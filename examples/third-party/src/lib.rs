@@ -1,9 +1,9 @@
 //! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, AgentFailure, Exit, Installed,
-    Launch, Line, Outcome, StopSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings,
-    PromptDelivery, Sandbox, SettingsProblem, ScriptStep, Unsupported, Verdict,
+    AgentBackend, AgentFailure, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Exit, Installed,
+    Launch, Line, Outcome, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery,
+    Sandbox, SettingsProblem, Step, StopSignal, Unsupported, Verdict,
 };
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ impl AgentBackend for Parrot {
 struct Said(Vec<String>);
 
 impl AgentSession for Said {
-    fn stdout(&mut self, line: Line<'_>) -> Vec<ScriptStep> {
+    fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         self.0.push(line.text().into_owned());
         vec![]
     }

@@ -47,12 +47,12 @@ struct ActionsTaken {
 pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let kill_targets = choose_targets(&mut rng);
-    let goes_on = rng.u8(0..5) == 0;
+    let continues = rng.u8(0..5) == 0;
     let count = rng.usize(1..=4);
     let plans: Vec<Plan> = (0..count).map(|number| plan(round, world, &mut rng, number, kill_targets)).collect();
     let moment = Duration::from_millis(rng.u64(0..LATEST_BLOW_MS));
 
-    let policy = format!("tasks.on_server_exit={}", if goes_on { "continue" } else { "interrupt" });
+    let policy = format!("tasks.on_server_exit={}", if continues { "continue" } else { "interrupt" });
     let mut server = world.server_with(&["--set", &policy]);
     let calls: Vec<_> = plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
     round.begun(count);
@@ -64,7 +64,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let killed: BTreeSet<String> =
         actions.iter().filter(|(_, taken)| taken.supervisor_killed).map(|(id, _)| id.clone()).collect();
     let writers = Writers { were_killed: kill_targets.supervisors, killed };
-    if !kill_targets.server || goes_on {
+    if !kill_targets.server || continues {
         // A server that lives can begin a task after the blow, and a supervisor that lives has no run directory at first.
         let has_begun_all = || {
             let is_answered = kill_targets.server || calls.iter().all(|call| call.answer().is_some());
@@ -73,7 +73,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         cancel_endless_tasks(world, &plans, &mut next, &mut actions, &writers, has_begun_all);
     }
     // A server that was not killed answers; one that lost a supervisor on the way may refuse.
-    let told: Vec<Option<String>> = calls
+    let announced_ids: Vec<Option<String>> = calls
         .iter()
         .map(|call| if kill_targets.server { call.answer() } else { Some(call.wait(ANSWER_TIMEOUT, |_| {})) })
         .map(|answer| {
@@ -85,14 +85,14 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         })
         .collect();
     let story =
-        format!("{kill_targets:?} at {moment:?}, on_server_exit {}", if goes_on { "continue" } else { "interrupt" });
+        format!("{kill_targets:?} at {moment:?}, on_server_exit {}", if continues { "continue" } else { "interrupt" });
     let fate_of = by_plan(world, &plans, &actions);
     let expected: Vec<Expected<'_>> = plans
         .iter()
-        .zip(told)
+        .zip(announced_ids)
         .map(|(plan, id)| {
             let taken = fate_of.get(&plan.number).copied().unwrap_or_default();
-            let outcomes = outcomes(plan, taken, kill_targets.server && !goes_on);
+            let outcomes = outcomes(plan, taken, kill_targets.server && !continues);
             let story = format!("{:?}, {:?}, {story}; {taken:?}", plan.behaviour, plan.hiding_methods);
             Expected { plan, id, outcomes, story }
         })

@@ -158,7 +158,7 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
         }
         return;
     };
-    if task.id.as_ref().is_some_and(|told| told != id) {
+    if task.id.as_ref().is_some_and(|announced| announced != id) {
         round.violation(format!("{name} is {id} by its record, and {:?} by the server's answer", task.id));
     }
     let outcome = TaskOutcome::of(record);

@@ -186,7 +186,7 @@ struct IndexEntry {
 fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
     let path = world.data().join("tasks.json");
     let mut last: BTreeMap<String, IndexEntry> = BTreeMap::new();
-    let mut told: BTreeSet<String> = BTreeSet::new();
+    let mut ended_ids: BTreeSet<String> = BTreeSet::new();
     let mut reads = 0;
     while !is_over.load(Ordering::Relaxed) {
         // Not there yet.
@@ -201,7 +201,7 @@ fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
         for (id, before) in &last {
             let now = index.get(id);
             let has_changed = before.status != "running" && now != Some(before);
-            if (now.is_none() || has_changed) && told.insert(id.clone()) {
+            if (now.is_none() || has_changed) && ended_ids.insert(id.clone()) {
                 round.violation(format!("tasks.json said of {id}: {before:?}, and then: {now:?}"));
             }
         }

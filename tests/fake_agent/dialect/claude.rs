@@ -54,23 +54,23 @@ impl AgentCommandLine for ClaudeCommandLine {
             return print(&format!("{usage}\n{}", table(OPTIONS, 52).trim_end()));
         }
         if let Some(flag) = refused(args) {
-            return Ok(Some(UsageError::new(format!("error: unknown option '{flag}'"), 1).tell()));
+            return Ok(Some(UsageError::new(format!("error: unknown option '{flag}'"), 1).exit_with_message()));
         }
         let streams = value_of(args, &["--output-format"]) == Some("stream-json");
         let is_refused = streams && !has(args, "--verbose");
         let why = "Error: When using --print, --output-format=stream-json requires --verbose";
-        Ok(is_refused.then(|| UsageError::new(why, 1).tell()))
+        Ok(is_refused.then(|| UsageError::new(why, 1).exit_with_message()))
     }
 
     fn call(&self, args: &[&str]) -> Invocation {
-        let asks_nobody = has(args, "--dangerously-skip-permissions");
+        let skips_permissions = has(args, "--dangerously-skip-permissions");
         Invocation {
             resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
             model: value_of(args, &["--model"]).map(str::to_owned),
             // Where a permission would have to be asked for, it is denied: nobody is there.
             sandbox: match value_of(args, &["--permission-mode"]) {
                 Some("bypassPermissions") => SandboxLevel::Full,
-                Some(_) | None if asks_nobody => SandboxLevel::Full,
+                Some(_) | None if skips_permissions => SandboxLevel::Full,
                 Some("acceptEdits") => SandboxLevel::WorkspaceWrite,
                 Some(_) | None => SandboxLevel::ReadOnly,
             },

@@ -21,7 +21,7 @@ impl AgentCommandLine for CodexCommandLine {
     fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         match args {
             ["exec", rest @ ..] if has(rest, "--help") => exec_help().map(Some),
-            ["exec", rest @ ..] => Ok(refusal(rest).map(|said| UsageError::new(said, 2).tell())),
+            ["exec", rest @ ..] => Ok(refusal(rest).map(|said| UsageError::new(said, 2).exit_with_message())),
             _ => answer(args).map(Some),
         }
     }

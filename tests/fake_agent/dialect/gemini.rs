@@ -53,7 +53,8 @@ impl AgentCommandLine for GeminiCommandLine {
             return print(&help);
         }
         let name = |flag: &str| flag.split('=').next().unwrap_or(flag).trim_start_matches('-').to_owned();
-        Ok(refused(args).map(|flag| UsageError::new(format!("Unknown argument: {}\n{help}", name(flag)), 1).tell()))
+        Ok(refused(args)
+            .map(|flag| UsageError::new(format!("Unknown argument: {}\n{help}", name(flag)), 1).exit_with_message()))
     }
 
     fn call(&self, args: &[&str]) -> Invocation {

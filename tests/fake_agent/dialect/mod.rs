@@ -95,7 +95,7 @@ impl UsageError {
     }
 
     /// Complains, and ends so.
-    pub(crate) fn tell(&self) -> ExitCode {
+    pub(crate) fn exit_with_message(&self) -> ExitCode {
         output::print_error(&self.said);
         ExitCode::from(self.code)
     }
@@ -245,15 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_tells_every_step() {
+    fn every_dialect_reports_every_step() {
         for (name, mut dialect) in all() {
             let ran = FinishedCommand { command: "make it".into(), output: "no rule".into(), exit: 2 };
             let file = |what| FileEdit { path: "/p/new.txt".into(), text: "x".into(), what };
             dialect.begin("the prompt");
             assert!(shown(&dialect.say("some words")).contains("some words"), "{name}");
             let begun = dialect.command_begins("make it");
-            let told = shown(&begun) + &shown(&dialect.command_ends(&ran));
-            assert!(told.contains("make it") && told.contains("no rule") && told.contains('2'), "{name}: {told}");
+            let lines = shown(&begun) + &shown(&dialect.command_ends(&ran));
+            assert!(lines.contains("make it") && lines.contains("no rule") && lines.contains('2'), "{name}: {lines}");
             let [added, denied] = [EditKind::Added, EditKind::Denied].map(|what| shown(&dialect.file(&file(what))));
             assert!(added.contains("/p/new.txt") && denied.contains("/p/new.txt"), "{name}: {added}{denied}");
             assert_ne!(added, denied, "{name}");
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_but_plain_text_is_one_json_object() {
+    fn every_line_except_plain_text_is_one_json_object() {
         for (name, mut dialect) in all().into_iter().filter(|(name, _)| *name != "text") {
             let mut lines = dialect.begin("two\nlines");
             lines.extend(dialect.say("two\nlines"));
@@ -278,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_nobody_has_is_named_by_whoever_names_models() {
+    fn dialects_that_name_models_name_the_unknown_one() {
         for (name, mut dialect) in all() {
-            let told = shown(&dialect.unknown_model("no-such-model", "x").lines);
+            let lines = shown(&dialect.unknown_model("no-such-model", "x").lines);
             // OpenCode only points to its logs.
-            assert_eq!(told.contains("no-such-model"), name != "opencode", "{name}: {told}");
-            assert!(!told.is_empty(), "{name}");
+            assert_eq!(lines.contains("no-such-model"), name != "opencode", "{name}: {lines}");
+            assert!(!lines.is_empty(), "{name}");
         }
     }
 }

@@ -50,7 +50,7 @@ impl AgentCommandLine for OpenCodeCommandLine {
             return Ok(Some(ExitCode::SUCCESS));
         }
         let is_understood = args.first() == Some(&"run") && refused(args).is_none();
-        Ok((!is_understood).then(|| UsageError::new(help, 1).tell()))
+        Ok((!is_understood).then(|| UsageError::new(help, 1).exit_with_message()))
     }
 
     fn call(&self, args: &[&str]) -> Invocation {

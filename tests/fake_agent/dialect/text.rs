@@ -27,7 +27,7 @@ impl AgentCommandLine for TextCommandLine {
         if has(args, "--help") {
             return print(&format!("usage: text-agent [options] < prompt\n\n{}", table(OPTIONS, 22)));
         }
-        Ok(refused(args).map(|flag| UsageError::new(format!("unknown option: {flag}"), 2).tell()))
+        Ok(refused(args).map(|flag| UsageError::new(format!("unknown option: {flag}"), 2).exit_with_message()))
     }
 
     fn call(&self, args: &[&str]) -> Invocation {

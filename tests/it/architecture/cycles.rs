@@ -75,7 +75,7 @@ fn name(file: &Path) -> String {
 }
 
 #[test]
-fn no_file_imports_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let mut found = Vec::new();
     let mut users = 0;
     for dir in crates() {
@@ -143,7 +143,7 @@ fn a_parent_and_its_child_that_use_each_other_are_a_cycle() {
 }
 
 #[test]
-fn a_path_that_climbs_twice_is_followed() {
+fn a_path_with_two_supers_is_followed() {
     let files = [
         ("lib.rs", "mod a; mod b;"),
         ("a/mod.rs", "pub mod deep;"),
@@ -154,7 +154,7 @@ fn a_path_that_climbs_twice_is_followed() {
 }
 
 #[test]
-fn a_longer_way_round_is_a_cycle() {
+fn a_longer_cycle_is_found() {
     let files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "pub struct A(crate::b::B);"),
@@ -165,7 +165,7 @@ fn a_longer_way_round_is_a_cycle() {
 }
 
 #[test]
-fn only_what_is_there_for_tests_is_left_out() {
+fn only_test_code_is_left_out() {
     let a = ("a.rs", "use super::b::B; pub struct A;");
     for early in [
         "#[cfg(test)] use super::a::A;",

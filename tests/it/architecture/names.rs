@@ -38,12 +38,12 @@ struct NameVisitor<'a> {
 impl NameVisitor<'_> {
     fn name(&mut self, path: &[String]) {
         let from = &self.tree.modules[self.module].file;
-        let places = self.tree.resolve(self.module, &self.blocks, path);
-        if places.is_empty() && path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
+        let targets = self.tree.resolve(self.module, &self.blocks, path);
+        if targets.is_empty() && path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
             self.lost.push(format!("{from}: {}", path.join("::")));
         }
-        for place in places {
-            match place {
+        for target in targets {
+            match target {
                 ResolvedPath::Item { file, name } if file != *from => {
                     self.edges.entry(from.clone()).or_default().entry(file).or_default().insert(name);
                 }

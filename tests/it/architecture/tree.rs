@@ -112,16 +112,16 @@ impl ModuleTree {
 
     fn walk(&self, module: usize, blocks: &[NameScope], path: &[String], seen: &mut Visited) -> BTreeSet<ResolvedPath> {
         let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
-        let mut places = match first.as_str() {
+        let mut targets = match first.as_str() {
             "crate" => BTreeSet::from([ResolvedPath::Module(0)]),
             "self" => BTreeSet::from([ResolvedPath::Module(module)]),
             "super" => self.parent(module),
             name => self.look_in_blocks(module, blocks, name, seen),
         };
         for name in rest {
-            let next: BTreeSet<ResolvedPath> = places
+            let next: BTreeSet<ResolvedPath> = targets
                 .iter()
-                .flat_map(|place| match place {
+                .flat_map(|target| match target {
                     ResolvedPath::Module(module) if name == "super" => self.parent(*module),
                     ResolvedPath::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
                     ResolvedPath::Item { .. } => BTreeSet::new(),
@@ -129,12 +129,12 @@ impl ModuleTree {
                 .collect();
             if next.is_empty() {
                 // A variant, or an associated item: its type is the item that the path names.
-                places.retain(|place| matches!(place, ResolvedPath::Item { .. }));
+                targets.retain(|target| matches!(target, ResolvedPath::Item { .. }));
                 break;
             }
-            places = next;
+            targets = next;
         }
-        places
+        targets
     }
 
     fn parent(&self, module: usize) -> BTreeSet<ResolvedPath> {
@@ -180,8 +180,8 @@ impl ModuleTree {
         }
         if found.is_empty() {
             for glob in scope.imports.iter().filter(|import| import.name.is_none()) {
-                for place in self.walk(module, &[], &glob.path, seen) {
-                    match place {
+                for target in self.walk(module, &[], &glob.path, seen) {
+                    match target {
                         ResolvedPath::Module(other) => {
                             found.extend(self.look(other, &self.modules[other].scope, name, seen))
                         }

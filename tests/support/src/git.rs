@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_project_is_gone() {
+    fn a_dropped_project_is_removed() {
         let path = GitProject::new().path().to_owned();
         assert!(!path.exists());
     }

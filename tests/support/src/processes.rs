@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_alive_until_it_ends_even_before_it_is_reaped() {
+    fn a_process_that_ended_is_not_alive_even_before_it_is_reaped() {
         let mut child = reader(|command| command);
         assert!(is_alive(child.id()));
         drop(child.stdin.take());

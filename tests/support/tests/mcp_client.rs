@@ -42,7 +42,7 @@ fn the_handshake_sends_initialize_and_then_the_notification() {
 }
 
 #[test]
-fn after_discover_every_request_carries_the_three_keys() {
+fn after_discover_every_request_has_the_three_keys() {
     let mut server = server(
         r#"id=$((id + 1)); case $line in
             *'"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":'*'"io.modelcontextprotocol/clientCapabilities":{}'*)
@@ -54,14 +54,14 @@ fn after_discover_every_request_carries_the_three_keys() {
 }
 
 #[test]
-fn an_error_is_returned_where_it_is_asked_for() {
+fn an_error_is_returned_by_try_request() {
     let mut server = server(r#"echo '{"id":1,"error":{"code":-32601,"message":"no such method"}}'"#);
     let error = server.try_request("nonsense", json!({})).expect_err("it answers with an error");
     assert_eq!((error.code, error.message.as_str()), (-32601, "no such method"));
 }
 
 #[test]
-fn progress_is_handed_over_before_the_answer_and_kept_in_it() {
+fn progress_is_delivered_before_the_answer_and_kept_in_it() {
     let mut server = server(
         r#"case $line in *'"progressToken":1}},"'* | *'"progressToken":1}}}')
             for part in one two; do

@@ -140,7 +140,7 @@ fn a_long_prompt_of_any_text_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_failure_that_passes_is_retried_and_then_the_script_goes_on() {
+fn a_temporary_failure_is_retried_and_the_script_continues() {
     let fail = Fail { status: 500, times: Some(2), ..Fail::default() };
     let model = ScriptedModel::with_script(vec![ScriptStep::Fail(fail), ScriptStep::Say("at last".into())]);
     let (events, code) = run(NEWEST, &model, &GitProject::new(), "anything");
@@ -169,7 +169,7 @@ fn a_cut_connection_is_noticed_and_retried() {
 }
 
 #[test]
-fn a_silent_model_keeps_codex_waiting_until_it_is_stopped() {
+fn a_silent_model_keeps_codex_waiting_until_stopped() {
     let model = ScriptedModel::with_script(vec![ScriptStep::Say("wait".into()), ScriptStep::Hang]);
     let project = GitProject::new();
     let mut run = start(NEWEST, &model, &project, "anything");

@@ -2,6 +2,8 @@
 //!
 //! Nothing here decides whether an object is valid: it finds its end, and leaves the rest to serde_json.
 
+use memchr::memchr;
+
 use super::split_surrogates::SplitSurrogates;
 use crate::terminal::escape_length;
 
@@ -24,6 +26,7 @@ pub(super) struct ObjectStart {
 
 /// Finds the first `{` from `from` on that has a `"` after it, outside of escape sequences.
 pub(super) fn find_object(line: &[u8], from: usize) -> Option<ObjectStart> {
+    memchr(b'{', line.get(from..)?)?;
     let (mut at, mut is_first) = (from, true);
     while let Some(byte) = line.get(at) {
         let length = escape_length(&line[at..]);

@@ -144,7 +144,7 @@ fn surrogates_at_the_ends_of_a_string_are_kept() {
 #[test]
 fn hostile_lines_are_read_in_linear_time() {
     const LENGTH: usize = 1 << 18;
-    for piece in [
+    for chunk in [
         "{\"",
         "{ ",
         "\u{1b}]",
@@ -159,10 +159,10 @@ fn hostile_lines_are_read_in_linear_time() {
         "\u{1b}P{\"a\":",
     ] {
         for start in ["", "x", "{\"a\":"] {
-            let line = format!("{start}{}", piece.repeat(LENGTH / piece.len()));
+            let line = format!("{start}{}", chunk.repeat(LENGTH / chunk.len()));
             let began = std::time::Instant::now();
             JsonLine::read(line.as_bytes());
-            assert!(began.elapsed().as_secs() < 20, "{start}{piece:?}");
+            assert!(began.elapsed().as_secs() < 20, "{start}{chunk:?}");
         }
     }
 }

@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_directory_is_found_by_its_mark_or_by_cargos_layout() {
+    fn the_target_directory_is_found_by_its_tag_or_by_cargos_layout() {
         let target = tempfile::tempdir().expect("a temporary directory");
         let program = target.path().join("x86_64-unknown-linux-gnu/debug/deps/test");
         fs::write(target.path().join("CACHEDIR.TAG"), "").expect("a file in our own directory");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_already_needs_no_npm() {
+    fn an_installed_version_needs_no_npm() {
         let agents = installed();
         let program = install_into(agents.path(), &CODEX, "1.2.3").expect("it is there");
         assert_eq!(program, program_in(&agents.path().join("codex-1.2.3"), &CODEX));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_says_what_to_do() {
+    fn an_installation_error_gives_advice() {
         let problem = InstallProblem::NoNpm { source: io::ErrorKind::NotFound.into() };
         assert!(problem.to_string().contains("\nnext: install Node.js"), "{problem}");
     }

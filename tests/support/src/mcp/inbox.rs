@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_sorted_into_answers_progress_others_and_strays() {
+    fn lines_are_sorted_into_answers_progress_other_messages_and_unexpected_lines() {
         let inbox = Inbox::default();
         let stdout = concat!(
             "{\"id\":1,\"result\":{}}\n",

@@ -55,12 +55,12 @@ impl StreamedResponse {
     async fn step(&mut self, step: &ScriptStep, conversation: &Conversation) -> Result<StreamState, Disconnected> {
         let call = match step {
             ScriptStep::Say(text) => {
-                let piece = self.writer.say(text);
-                return self.send(piece).await.map(|()| StreamState::Open);
+                let chunk = self.writer.say(text);
+                return self.send(chunk).await.map(|()| StreamState::Open);
             }
             ScriptStep::Think(text) => {
-                let piece = self.writer.think(text);
-                return self.send(piece).await.map(|()| StreamState::Open);
+                let chunk = self.writer.think(text);
+                return self.send(chunk).await.map(|()| StreamState::Open);
             }
             ScriptStep::Sleep(seconds) => {
                 return self.pause(Duration::from_secs_f64(seconds.max(0.0))).await.map(|()| StreamState::Open);
@@ -90,13 +90,13 @@ impl StreamedResponse {
     }
 
     async fn call(&mut self, call: &ModelToolCall) -> Result<StreamState, Disconnected> {
-        let piece = self.writer.call(call);
-        self.send(piece).await.map(|()| StreamState::Open)
+        let chunk = self.writer.call(call);
+        self.send(chunk).await.map(|()| StreamState::Open)
     }
 
     async fn break_off(&mut self, error: &StreamError) -> Result<StreamState, Disconnected> {
-        let piece = self.writer.break_off(error);
-        self.send(piece).await.map(|()| StreamState::Ended)
+        let chunk = self.writer.break_off(error);
+        self.send(chunk).await.map(|()| StreamState::Ended)
     }
 
     async fn pause(&mut self, length: Duration) -> Result<(), Disconnected> {
@@ -106,10 +106,10 @@ impl StreamedResponse {
         }
     }
 
-    async fn send(&mut self, piece: String) -> Result<(), Disconnected> {
-        if piece.is_empty() {
+    async fn send(&mut self, chunk: String) -> Result<(), Disconnected> {
+        if chunk.is_empty() {
             return Ok(());
         }
-        self.stream.send(Ok(piece.into())).await.map_err(|_| Disconnected)
+        self.stream.send(Ok(chunk.into())).await.map_err(|_| Disconnected)
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_remembered_up_to_a_place() {
+    fn messages_before_a_position_are_returned() {
         assert_eq!(conversation().said_before(7), Some("hm"));
         assert_eq!(conversation().said_before(2), None);
     }

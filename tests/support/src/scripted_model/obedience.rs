@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sentence_is_obeyed_wherever_it_stands() {
+    fn each_sentence_is_obeyed_anywhere_in_the_prompt() {
         let say = |word: &str| ScriptStep::Say(word.into());
         let file = FileText { path: "/a/b".into(), text: "c d".into() };
         for (sentence, expected) in [

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_found_in_the_middle_of_a_prompt() {
+    fn a_script_is_found_inside_a_prompt() {
         let steps = parse(r#"Please SCRIPT[{"say": "a"}, "hang", {"drop": true}, {"sleep": 0.5}] and [thank] you"#);
         assert_eq!(
             steps.expect("a good script"),

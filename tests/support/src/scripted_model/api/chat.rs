@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ResponseInfo, ResponseWriter, list, pieces, text_of};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks, text_of};
 use crate::scripted_model::{
     conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
@@ -51,7 +51,7 @@ impl ResponseWriter for ChatWriter {
     }
 
     fn say(&mut self, text: &str) -> String {
-        pieces(text).into_iter().map(|piece| data(&self.chunk(json!({"content": piece}), None))).collect()
+        text_chunks(text).into_iter().map(|chunk| data(&self.chunk(json!({"content": chunk}), None))).collect()
     }
 
     fn think(&mut self, text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ResponseInfo, ResponseWriter, list, pieces};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks};
 use crate::scripted_model::{
     conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
@@ -68,7 +68,7 @@ impl ResponseWriter for GeminiWriter {
     }
 
     fn say(&mut self, text: &str) -> String {
-        pieces(text).into_iter().map(|piece| self.chunk(json!({"text": piece}), None)).collect()
+        text_chunks(text).into_iter().map(|chunk| self.chunk(json!({"text": chunk}), None)).collect()
     }
 
     fn think(&mut self, text: &str) -> String {
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_thoughts_and_what_tools_gave_back_are_told_apart() {
+    fn text_thoughts_and_tool_results_are_distinguished() {
         let body = json!({"contents": [
             {"role": "user", "parts": [{"text": "a task"}]},
             {"role": "model", "parts": [{"text": "hm", "thought": true}, {"text": "I do"}, {"functionCall": {}}]},

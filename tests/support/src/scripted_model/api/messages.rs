@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ResponseInfo, ResponseWriter, list, pieces, text_of};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks, text_of};
 use crate::scripted_model::{
     conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
@@ -72,7 +72,7 @@ impl ResponseWriter for MessagesWriter {
     }
 
     fn say(&mut self, text: &str) -> String {
-        let deltas = pieces(text).into_iter().map(|piece| json!({"type": "text_delta", "text": piece}));
+        let deltas = text_chunks(text).into_iter().map(|chunk| json!({"type": "text_delta", "text": chunk}));
         self.block(json!({"type": "text", "text": ""}), deltas)
     }
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tools_gave_back_stands_before_the_words_of_the_same_message() {
+    fn tool_results_come_before_the_text_of_the_same_message() {
         let body = json!({"messages": [
             {"role": "user", "content": "a task"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "x"}]},

@@ -117,10 +117,10 @@ fn text_of(content: &Value) -> String {
 const DELTA_CHARS: usize = 16_384;
 
 /// `text` in pieces of at most [`DELTA_CHARS`]; an empty text is one empty piece.
-fn pieces(text: &str) -> Vec<String> {
+fn text_chunks(text: &str) -> Vec<String> {
     if text.is_empty() {
         return vec![String::new()];
     }
     let characters: Vec<char> = text.chars().collect();
-    characters.chunks(DELTA_CHARS).map(|piece| piece.iter().collect()).collect()
+    characters.chunks(DELTA_CHARS).map(|chunk| chunk.iter().collect()).collect()
 }

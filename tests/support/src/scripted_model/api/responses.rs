@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{ResponseInfo, ResponseWriter, list, pieces, text_of};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks, text_of};
 use crate::scripted_model::{
     conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
@@ -126,7 +126,7 @@ impl ResponseWriter for ResponsesWriter {
         };
         let mut stream = self.added(&message("in_progress", json!([])));
         stream += &self.event("response.content_part.added", at("part", part("")));
-        for delta in pieces(text) {
+        for delta in text_chunks(text) {
             stream += &self.event("response.output_text.delta", at("delta", delta.into()));
         }
         stream += &self.event("response.output_text.done", at("text", text.into()));

@@ -44,7 +44,7 @@ fn skip_reason(why: &str) {
 }
 
 /// Only root can become a user without processes, and is not limited itself.
-fn can_become_nobody(world: &World) -> bool {
+fn can_drop_to_nobody(world: &World) -> bool {
     let can = is_nobody_possible(world);
     if !can {
         skip_reason("it needs root, and a build directory that other users can enter");
@@ -65,9 +65,9 @@ fn is_nobody_possible(world: &World) -> bool {
 }
 
 #[test]
-fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every_call() {
+fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_call() {
     let world = World::with_fake_agent();
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
     for processes in 1..=MAX_THREADS {
@@ -89,29 +89,29 @@ fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every
         // Without a client it can have the place of the thread that reads.
         let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        let is_told = said.contains("cannot start the threads") && said.contains("\nnext: ");
-        assert!(output.status.success() || output.status.code() == Some(1) && is_told, "{processes}: {output:?}");
+        let is_reported = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        assert!(output.status.success() || output.status.code() == Some(1) && is_reported, "{processes}: {output:?}");
     }
     panic!("it does not start with {MAX_THREADS} threads");
 }
 
 #[test]
-fn the_end_of_a_task_can_be_waited_for_without_room_for_a_thread() {
+fn waiting_for_a_task_needs_no_new_thread() {
     let world = World::with_fake_agent();
     let done = world.server().call("codex_agent", world.fake(json!([{"say": "done before"}])), |_| {});
     let id = task_id(&done);
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
     let chown = Command::new("chown").arg("-R").arg(NOBODY_UID.to_string()).arg(world.home()).status();
     assert!(chown.expect("`chown` is everywhere").success());
     let output = limited(&world, 1).args(["wait", &id]).output().expect("the program runs");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("done before"), "{output:?}");
+    let message = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && message.contains("done before"), "{output:?}");
 }
 
 #[test]
-fn an_error_of_stdin_is_not_a_good_end() {
+fn an_error_on_stdin_is_not_a_clean_exit() {
     let world = World::with_fake_agent();
     let directory = File::open(world.home()).expect("it is there");
     let output = world.command(&[]).stdin(directory).output().expect("the program runs");
@@ -122,7 +122,7 @@ fn an_error_of_stdin_is_not_a_good_end() {
 }
 
 #[test]
-fn a_client_that_asks_and_does_not_read_has_to_wait() {
+fn a_client_that_does_not_read_answers_has_to_wait() {
     let world = World::with_fake_agent();
     let (stdin, requests) = pipe_with(PipeFlags::CLOEXEC).expect("pipes can be made");
     rustix::io::ioctl_fionbio(&requests, true).expect("a pipe can be non-blocking");
@@ -158,7 +158,7 @@ fn a_client_that_asks_and_does_not_read_has_to_wait() {
 }
 
 #[test]
-fn a_data_directory_without_file_locks_is_told_at_the_start_and_by_check() {
+fn a_data_directory_without_file_locks_is_reported_at_startup_and_by_check() {
     let world = World::with_fake_agent().variable("CONNECTOR_FAULT", "serve:ENOLCK@lock");
     let said = world.server().call("codex_tasks", json!({}), |_| {});
     assert!(said.is_error && said.text.contains("has no file locks"), "{}", said.text);
@@ -189,7 +189,7 @@ fn as_first_process(world: &World) -> Option<McpServer> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_is_the_first_process_of_a_container_leaves_no_zombies() {
+fn a_server_running_as_pid_1_leaves_no_zombies() {
     let world = World::with_fake_agent();
     let Some(mut server) = as_first_process(&world) else { return skip_reason("it needs root, and `unshare --pid`") };
     let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});

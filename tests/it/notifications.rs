@@ -24,7 +24,7 @@ fn begin(command: &mut Command) -> Child {
 }
 
 #[test]
-fn the_answer_of_an_async_start_names_a_command_that_waits_for_the_end() {
+fn an_async_start_names_a_command_that_waits_for_the_end() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -95,7 +95,7 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
 }
 
 #[test]
-fn the_exit_code_of_wait_tells_the_outcome() {
+fn the_exit_code_of_wait_reflects_the_outcome() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let mut ended = |steps: Value| {
@@ -130,7 +130,7 @@ fn the_exit_code_of_wait_tells_the_outcome() {
 }
 
 #[test]
-fn wait_ends_with_whoever_reads_it() {
+fn wait_exits_when_its_reader_does() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"hang": true}])));
@@ -141,7 +141,7 @@ fn wait_ends_with_whoever_reads_it() {
 }
 
 #[test]
-fn notify_tells_each_session_once_of_what_has_ended() {
+fn notify_reports_each_finished_task_once_per_session() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let hook = |session: &str, more: &[&str]| {
@@ -176,7 +176,7 @@ fn notify_tells_each_session_once_of_what_has_ended() {
 }
 
 #[test]
-fn the_channel_tells_the_end_of_a_background_task_when_it_is_on() {
+fn an_enabled_channel_announces_the_end_of_a_background_task() {
     let ended = |server: &McpServer| {
         let others = server.other_messages();
         others.into_iter().find(|message| message["method"] == "notifications/claude/channel")
@@ -219,7 +219,7 @@ fn state(server: &mut McpServer, id: &str, wanted: &str) -> Value {
 }
 
 #[test]
-fn a_client_that_knows_handles_gets_one_and_it_survives_the_server() {
+fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
     for greet in [McpServer::initialize, McpServer::discover] {
         let world = World::with_fake_agent().configure("[tasks]\non_server_exit = \"continue\"\n");
         let mut server = with_handles(&world, greet);
@@ -271,7 +271,7 @@ fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
 }
 
 #[test]
-fn nobody_else_gets_a_handle() {
+fn clients_without_handle_support_get_none() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     assert!(server.call("codex_agent", world.fake(json!([{"say": "plain"}])), |_| {}).text.contains("plain"));
