@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use crate::{
     advice::FAILURES,
+    frequent::{Frequent, frequent},
     stderr,
     truncated::{self, Kinds},
-    wire::{self, Event, Item},
+    wire::{self, Event, Item, Stage},
 };
 
 /// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
@@ -48,13 +49,6 @@ enum Turn {
     Failed(Option<String>),
 }
 
-/// The part of an item's life that an event reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Started,
-    Completed,
-}
-
 impl Default for CodexSession {
     fn default() -> Self {
         let stderr = Tail::of_complaints();
@@ -78,6 +72,13 @@ impl AgentSession for CodexSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         if self.exit_deadline.has_passed() {
             return vec![];
+        }
+        if let Line::Whole(bytes) = line
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Some(event) = frequent(text)
+        {
+            let event = Step::Event(self.frequent(event, text));
+            return [event].into_iter().chain(self.exit_wait()).collect();
         }
         let had_strayed = self.strayed.is_some();
         let events: Vec<_> = match line {
@@ -148,7 +149,6 @@ impl CodexSession {
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         self.hear();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
-        let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
             Event::ThreadStarted { thread_id } => {
                 if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
@@ -176,63 +176,43 @@ impl CodexSession {
                 self.notice = Some(message.clone());
                 AgentEvent::TransientError { message }
             }
-            Event::ItemCompleted { item } => {
-                let kind = item_kind(&item);
-                self.completed_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemStarted { item } => {
-                let kind = item_kind(&item);
-                self.begun_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemUpdated { item } => {
-                let kind = item_kind(&item);
-                self.updated_item(item).unwrap_or_else(|| other(kind))
-            }
+            Event::ItemStarted { item } => self.item(Stage::Started, item).unwrap_or_else(other),
+            Event::ItemUpdated { item } => self.item(Stage::Updated, item).unwrap_or_else(other),
+            Event::ItemCompleted { item } => self.item(Stage::Completed, item).unwrap_or_else(other),
         })
     }
 
-    /// An item in progress. The agent may send the text of a message in no other event.
-    fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, Stage::Started);
-        match wire::tagged(item)? {
-            Item::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
-            Item::TodoList { items } => Some(todo_list(items)),
-            Item::AgentMessage { text } => {
-                self.answer.say(text);
-                None
-            }
-            Item::Reasoning { .. } | Item::FileChange { .. } | Item::McpToolCall { .. } | Item::Error { .. } => None,
-        }
+    /// An event about an item of any kind. The error is the kind of an event that only the log is to have.
+    fn item(&mut self, stage: Stage, item: Value) -> Result<AgentEvent, String> {
+        let item_type = item["type"].as_str();
+        self.notice_work(stage, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
+        let kind = other_kind(stage, item_type.unwrap_or("item"));
+        wire::tagged(item).and_then(|item| self.known_item(stage, item)).ok_or(kind)
     }
 
-    fn updated_item(&mut self, item: Value) -> Option<AgentEvent> {
-        match wire::tagged(item)? {
-            Item::TodoList { items } => Some(todo_list(items)),
-            Item::AgentMessage { text } => {
-                self.answer.say(text);
-                None
-            }
-            Item::Reasoning { .. }
-            | Item::CommandExecution { .. }
-            | Item::FileChange { .. }
-            | Item::McpToolCall { .. }
-            | Item::Error { .. } => None,
+    /// The same for an event that was read without a `Value`.
+    fn frequent(&mut self, Frequent { stage, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
+        self.hear();
+        if let Item::CommandExecution { id, command, .. } = &item {
+            self.notice_work(stage, Some(item_type), id, || command.clone().into_owned());
         }
+        let other = || AgentEvent::Other { kind: other_kind(stage, item_type), raw: line.to_owned() };
+        self.known_item(stage, item).unwrap_or_else(other)
     }
 
     /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
     /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
-    fn notice_work(&mut self, item: &Value, stage: Stage) {
-        if matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+    fn notice_work(&mut self, stage: Stage, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
+        if matches!(item_type, None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
         }
-        let id = item["id"].as_str().unwrap_or_default();
         let is_new = match stage {
             Stage::Started => {
-                let name = name_of(item);
+                let name = name();
                 let length = name.len();
                 self.under_way.begin(id, name, length)
             }
+            Stage::Updated => false,
             // Some kinds of items, and all of some versions, are only reported when they end.
             Stage::Completed => self.under_way.end(id).is_none(),
         };
@@ -241,29 +221,28 @@ impl CodexSession {
         }
     }
 
-    fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, Stage::Completed);
-        Some(match wire::tagged(item)? {
-            Item::AgentMessage { text } => {
-                self.answer.say(text.as_str());
-                AgentEvent::Message { text }
+    /// The event for an item of a known kind. `None` for one that only the log is to have.
+    fn known_item(&mut self, stage: Stage, item: Item<'_>) -> Option<AgentEvent> {
+        // The agent may send the text of a message in no other event than the first.
+        if let Item::AgentMessage { text } = &item {
+            self.answer.say(text);
+        }
+        match (stage, item) {
+            (Stage::Completed, item) => Some(completed(item)),
+            (Stage::Started, Item::CommandExecution { id, command, .. }) => {
+                Some(AgentEvent::CommandStarted { id: id.into_owned(), command: command.into_owned() })
             }
-            Item::Reasoning { text } => AgentEvent::Reasoning { text },
-            Item::CommandExecution { id, command, aggregated_output, exit_code, status } => {
-                let status = command_status(&status, exit_code);
-                AgentEvent::CommandFinished { id, command, status, exit_code, output: aggregated_output }
-            }
-            Item::FileChange { changes, status } => {
-                let changes = changes.into_iter().map(file_change).collect();
-                AgentEvent::FilesChanged { changes, applied: status == "completed" }
-            }
-            Item::McpToolCall { server, tool, error, status } => {
-                let silent = || (status == "failed").then_some(status.clone());
-                AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
-            }
-            Item::TodoList { items } => todo_list(items),
-            Item::Error { message } => AgentEvent::Warning { message },
-        })
+            (Stage::Started | Stage::Updated, Item::TodoList { items }) => Some(todo_list(items)),
+            (
+                Stage::Started | Stage::Updated,
+                Item::AgentMessage { .. }
+                | Item::Reasoning { .. }
+                | Item::CommandExecution { .. }
+                | Item::FileChange { .. }
+                | Item::McpToolCall { .. }
+                | Item::Error { .. },
+            ) => None,
+        }
     }
 
     /// An event of which only its beginning is known: what it was still counts.
@@ -332,6 +311,35 @@ impl CodexSession {
             Turn::Completed => format!("Codex completed its turn, then ended with {exit}"),
             Turn::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
+    }
+}
+
+/// The kind of an event about an item that only the log is to have.
+fn other_kind(stage: Stage, item_type: &str) -> String {
+    format!("{} {item_type}", stage.event_type())
+}
+
+fn completed(item: Item<'_>) -> AgentEvent {
+    match item {
+        Item::AgentMessage { text } => AgentEvent::Message { text: text.into_owned() },
+        Item::Reasoning { text } => AgentEvent::Reasoning { text: text.into_owned() },
+        Item::CommandExecution { id, command, aggregated_output, exit_code, status } => AgentEvent::CommandFinished {
+            id: id.into_owned(),
+            command: command.into_owned(),
+            status: command_status(&status, exit_code),
+            exit_code,
+            output: aggregated_output.into_owned(),
+        },
+        Item::FileChange { changes, status } => {
+            let changes = changes.into_iter().map(file_change).collect();
+            AgentEvent::FilesChanged { changes, applied: status == "completed" }
+        }
+        Item::McpToolCall { server, tool, error, status } => {
+            let silent = || (status == "failed").then_some(status.clone());
+            AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
+        }
+        Item::TodoList { items } => todo_list(items),
+        Item::Error { message } => AgentEvent::Warning { message },
     }
 }
 
