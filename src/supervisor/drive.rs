@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-use connector_api::{AgentSession, Exit, Interrupt, Launch, Line, PoliteSignal, Sandbox, Step};
+use connector_api::{AgentSession, Exit, Interrupt, Launch, PoliteSignal, Sandbox, Step};
 use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
@@ -16,21 +15,20 @@ use tokio::{
 };
 
 use super::{
-    clock::Clock,
+    clock::{Clock, Moment},
     directory_watch::DirectoryWatch,
     ending::End,
     guarded::Guarded,
     journal::{FLUSH_AFTER, Journal},
     machine::{Effect, Input, Machine},
     outside::Outside,
-    redaction::Clean,
     sandbox::SandboxWatch,
     stdin::{DoesNotRead, StdinWriter},
     stream::Stream,
     unended::{self, UnendedLine},
 };
 use crate::{
-    process::{Agent, AgentProcess, LineReader, Member, Piece, not_ended},
+    process::{Agent, AgentProcess, LineReader, Member, not_ended},
     store::OpenTask,
     task::{TaskRecord, TaskSpec},
 };
@@ -46,21 +44,21 @@ pub(super) struct Run {
     stderr: Option<LineReader<ChildStderr>>,
     /// The last line of stdout while it has no line end.
     unended: UnendedLine,
-    session: Box<dyn AgentSession>,
+    pub(super) session: Box<dyn AgentSession>,
     machine: Machine,
     /// The agent's sandbox, and whether anything could run in it.
     sandbox: Sandbox,
-    watch: SandboxWatch,
+    pub(super) watch: SandboxWatch,
     tree: Guarded,
     polite: Signal,
-    clock: Clock,
+    pub(super) clock: Clock,
     exit: Option<Exit>,
     /// When the session's own deadline passes.
     overdue_at: Option<Instant>,
     /// Whether the directory is still at its path, where that matters.
     directory: Option<DirectoryWatch>,
     /// The beginning of the last line that the session did not understand.
-    last_raw: Vec<u8>,
+    pub(super) last_raw: Vec<u8>,
     /// The processes that nothing could end.
     given_up: Vec<Member>,
 }
@@ -121,7 +119,7 @@ impl Run {
     ) -> End {
         journal.working(record);
         let first = self.session.start();
-        let mut inputs = self.carry_out(first, journal);
+        let mut inputs = self.carry_out(first, journal, self.clock.now());
         inputs.extend(outside.heard());
         let (mut cancel_at, mut flush_at) = (self.clock.started(), self.clock.started());
         loop {
@@ -139,7 +137,7 @@ impl Run {
             if self.is_overdue(now) {
                 self.overdue_at = None;
                 let steps = self.session.overdue();
-                inputs.extend(self.carry_out(steps, journal));
+                inputs.extend(self.carry_out(steps, journal, self.clock.now()));
             }
             inputs.push(Input::Tick);
             for input in inputs.drain(..) {
@@ -234,7 +232,7 @@ impl Run {
                     match self.session.interrupt() {
                         Interrupt::Signal => self.tree.signal_agent(self.polite),
                         // What a session wants while it is being stopped can only be to send and to close.
-                        Interrupt::Steps(steps) => drop(self.carry_out(steps, journal)),
+                        Interrupt::Steps(steps) => drop(self.carry_out(steps, journal, self.clock.now())),
                     }
                 }
                 Effect::Terminate => {
@@ -290,50 +288,6 @@ impl Run {
         self.unless_open(inputs, count)
     }
 
-    /// Gives every piece of what was read to the session and to the journal.
-    fn came<R: AsyncRead + Unpin>(
-        &mut self,
-        stream: Stream,
-        reader: &mut LineReader<R>,
-        count: usize,
-        journal: &mut Journal,
-    ) -> Vec<Input> {
-        let now = Utc::now();
-        journal.came(stream, count, now);
-        let mut inputs = vec![Input::Output];
-        while let Some(piece) = reader.cut() {
-            let clean = journal.clean(stream, &piece);
-            if stream == Stream::Stdout {
-                journal.keep_raw(&clean);
-            }
-            let steps = match (&piece, &clean, stream) {
-                (Piece::Line(line), _, Stream::Stdout) => self.session.stdout(Line::Whole(line)),
-                (_, Clean::Line(line), Stream::Stderr) => {
-                    self.watch.hear_stderr(Line::Whole(line));
-                    self.session.stderr(Line::Whole(line))
-                }
-                (Piece::LongEnd { head, length }, _, _) => {
-                    let head = journal.clean_head(head);
-                    let line = Line::TooLong { head: &head, length: *length };
-                    match stream {
-                        Stream::Stdout => self.session.stdout(line),
-                        Stream::Stderr => self.session.stderr(line),
-                    }
-                }
-                _ => vec![],
-            };
-            // A line of stdout that was understood stands in the log in words; every other one as it came.
-            let is_told = stream == Stream::Stdout && matches!(piece, Piece::Line(_)) && !steps.is_empty();
-            if !is_told {
-                journal.raw(stream, &clean, now);
-                self.remember_raw(&clean);
-            }
-            inputs.extend(self.carry_out(steps, journal));
-        }
-        journal.seen(&std::mem::take(&mut self.last_raw));
-        inputs
-    }
-
     /// What a read of `count` bytes means: output, or the end of a pipe.
     fn unless_open(&self, mut inputs: Vec<Input>, count: usize) -> Vec<Input> {
         if count == 0 {
@@ -343,21 +297,14 @@ impl Run {
         inputs
     }
 
-    fn remember_raw(&mut self, piece: &Clean<'_>) {
-        if let Clean::Line(line) | Clean::LongStart(line) = piece {
-            self.last_raw.clear();
-            self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
-        }
-    }
-
-    /// Carries out the steps of a session, and returns what they mean for the machine.
-    fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal) -> Vec<Input> {
+    /// Carries out the steps that a session took at `now`, and returns what they mean for the machine.
+    pub(super) fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal, now: Moment) -> Vec<Input> {
         let mut inputs = Vec::new();
         for step in steps {
             match step {
                 Step::Event(event) => {
                     self.watch.hear(&event);
-                    journal.event(event, self.clock.elapsed());
+                    journal.event(event, now);
                 }
                 Step::Send(bytes) => {
                     if self.stdin.send(bytes) == Err(DoesNotRead) {

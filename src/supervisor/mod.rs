@@ -28,6 +28,7 @@ mod guarded;
 mod hints;
 mod journal;
 mod lifeline;
+mod lines;
 mod live;
 mod machine;
 mod outside;
