@@ -77,8 +77,9 @@ impl AgentSession for CodexSession {
             && let Ok(text) = std::str::from_utf8(bytes)
             && let Some(event) = frequent(text)
         {
-            let event = Step::Event(self.frequent(event, text));
-            return [event].into_iter().chain(self.exit_wait()).collect();
+            let mut steps = vec![Step::Event(self.frequent(event, text))];
+            steps.extend(self.exit_wait());
+            return steps;
         }
         let had_strayed = self.strayed.is_some();
         let events: Vec<_> = match line {
@@ -316,7 +317,8 @@ impl CodexSession {
 
 /// The kind of an event about an item that only the log is to have.
 fn other_kind(stage: Stage, item_type: &str) -> String {
-    format!("{} {item_type}", stage.event_type())
+    // Not by `format!`: half of all events may be such.
+    [stage.event_type(), " ", item_type].concat()
 }
 
 fn completed(item: Item<'_>) -> AgentEvent {
