@@ -39,11 +39,11 @@ const SEARCH_PATHS: [&str; 12] = [
 ];
 
 /// Lists of libraries that are loaded into every program. A bare name is found in the directories for libraries.
-const PRELOADED: [&str; 3] = ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];
+const PRELOAD_LISTS: [&str; 3] = ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"];
 
 /// One file or directory from which a program takes code, or the names of programs: shells (`BASH_ENV`, `ENV`), Python, git
 /// and OpenSSL.
-const CODE: [&str; 11] = [
+const CODE_PATHS: [&str; 11] = [
     "BASH_ENV",
     "ENV",
     "PYTHONHOME",
@@ -64,7 +64,7 @@ const PROGRAMS: [&str; 5] = ["GIT_ASKPASS", "GIT_PROXY_COMMAND", "GIT_SSH", "SHE
 const RUNTIME_OPTIONS: [&str; 2] = ["NODE_OPTIONS", "BUN_OPTIONS"];
 
 /// The options among them whose value is loaded, by a path or by a name that is looked for near the working directory.
-const LOADING: [&str; 9] = [
+const LOADING_OPTIONS: [&str; 9] = [
     "-r",
     "--require",
     "--import",
@@ -77,7 +77,7 @@ const LOADING: [&str; 9] = [
 ];
 
 /// Directories for temporary files. Codex opens `TMPDIR` to `workspace-write`, and `..` would be the project's parent.
-const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
+const TEMPORARY_DIRECTORIES: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 
 /// Settings of git that keep a repository's own configuration from starting a program when somebody only looks at it.
 const GIT_SETTINGS: [&str; 2] = ["'core.fsmonitor=false'", "'core.hooksPath=/dev/null'"];
@@ -94,12 +94,12 @@ pub struct Project {
 
 /// A part of a variable that an agent does not get.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct OmittedEntry {
     variable: &'static str,
     entry: OsString,
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for OmittedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` of {}", self.entry.display(), self.variable)
     }
@@ -111,14 +111,14 @@ impl Project {
         match sandbox {
             Sandbox::DangerFullAccess => None,
             Sandbox::ReadOnly | Sandbox::WorkspaceWrite => {
-                Some(Self::around(working_directory, env::var_os("HOME").as_deref().map(Path::new)))
+                Some(Self::enclosing(working_directory, env::var_os("HOME").as_deref().map(Path::new)))
             }
         }
     }
 
     /// The working directory and its repository. A directory with the home directory in it is not taken for a project: it
     /// has all of the user's programs.
-    fn around(working_directory: &Path, home: Option<&Path>) -> Self {
+    fn enclosing(working_directory: &Path, home: Option<&Path>) -> Self {
         let working = Route::of(working_directory).end().to_owned();
         let repository = working.ancestors().find(|dir| is_repository(dir)).map(Path::to_owned);
         let home = home.map(|home| Route::of(home).end().to_owned());
@@ -127,7 +127,7 @@ impl Project {
     }
 
     /// Whether the project decides, now or later, what is at `path`.
-    fn decides(&self, path: &Path) -> bool {
+    fn controls(&self, path: &Path) -> bool {
         path.is_relative() || {
             let route = Route::of(path);
             self.roots.iter().any(|root| route.place_in(root).is_some())
@@ -135,34 +135,36 @@ impl Project {
     }
 
     /// A search path without the entries in the project; `None` if none is left.
-    pub fn without_own(&self, search_path: &OsStr) -> Option<OsString> {
+    pub fn without_project_entries(&self, search_path: &OsStr) -> Option<OsString> {
         self.split(search_path, b":").0
     }
 
     /// The entries of a list that the project does not decide about, joined, and the others.
     fn split(&self, list: &OsStr, separators: &[u8]) -> (Option<OsString>, Vec<OsString>) {
         let entries = list.as_bytes().split(|byte| separators.contains(byte)).map(OsStr::from_bytes);
-        let (gone, kept): (Vec<_>, Vec<_>) = entries.partition(|entry| self.decides(Path::new(entry)));
+        let (gone, kept): (Vec<_>, Vec<_>) = entries.partition(|entry| self.controls(Path::new(entry)));
         let kept = (!kept.is_empty()).then(|| kept.join(OsStr::new(":")));
         (kept, gone.into_iter().map(OsStr::to_owned).collect())
     }
 
     /// Takes everything out of the environment that leads into the project, except what `rules` set.
-    pub fn confine(&self, environment: &mut BTreeMap<OsString, OsString>, rules: &EnvRules) -> Vec<LeftOut> {
-        let mut left_out = vec![];
-        let names = [&SEARCH_PATHS[..], &PRELOADED, &CODE, &PROGRAMS, &RUNTIME_OPTIONS, &TEMPORARY].concat();
+    pub fn confine(&self, environment: &mut BTreeMap<OsString, OsString>, rules: &EnvRules) -> Vec<OmittedEntry> {
+        let mut omitted = vec![];
+        let names =
+            [&SEARCH_PATHS[..], &PRELOAD_LISTS, &CODE_PATHS, &PROGRAMS, &RUNTIME_OPTIONS, &TEMPORARY_DIRECTORIES]
+                .concat();
         for variable in names.into_iter().filter(|name| !rules.set.contains_key(*name)) {
             let Some(value) = environment.remove(OsStr::new(variable)) else { continue };
             let (kept, gone) = self.sift(variable, &value);
             if let Some(kept) = kept {
                 environment.insert(variable.into(), kept);
             }
-            left_out.extend(gone.into_iter().map(|entry| LeftOut { variable, entry }));
+            omitted.extend(gone.into_iter().map(|entry| OmittedEntry { variable, entry }));
         }
         let parameters = environment.remove(OsStr::new(GIT_PARAMETERS)).into_iter();
         let parameters: Vec<OsString> = parameters.chain(GIT_SETTINGS.map(OsString::from)).collect();
         environment.insert(GIT_PARAMETERS.into(), parameters.join(OsStr::new(" ")));
-        left_out
+        omitted
     }
 
     /// The part of a variable's value that an agent gets, and the parts that it does not get.
@@ -175,14 +177,14 @@ impl Project {
                 let separators: &[u8] = if name == "LD_LIBRARY_PATH" { b":;" } else { b":" };
                 return self.split(value, separators);
             }
-            name if PRELOADED.contains(&name) => {
+            name if PRELOAD_LISTS.contains(&name) => {
                 let mut libraries = value.as_bytes().split(|byte| b": ".contains(byte)).map(OsStr::from_bytes);
-                libraries.any(|library| !is_bare(Path::new(library)) && self.decides(Path::new(library)))
+                libraries.any(|library| !is_bare(Path::new(library)) && self.controls(Path::new(library)))
             }
             name if RUNTIME_OPTIONS.contains(&name) => self.loads(&value.to_string_lossy()),
-            name if PROGRAMS.contains(&name) => !is_bare(path) && self.decides(path),
-            name if TEMPORARY.contains(&name) => path.is_relative(),
-            _ => !value.is_empty() && self.decides(path),
+            name if PROGRAMS.contains(&name) => !is_bare(path) && self.controls(path),
+            name if TEMPORARY_DIRECTORIES.contains(&name) => path.is_relative(),
+            _ => !value.is_empty() && self.controls(path),
         };
         if is_gone { (None, vec![value.to_owned()]) } else { (Some(value.to_owned()), vec![]) }
     }
@@ -196,13 +198,13 @@ impl Project {
                 Some((option, value)) if word.starts_with('-') => (option, Some(value)),
                 Some(_) | None => (word, None),
             };
-            let is_loaded = std::mem::replace(&mut loading, value.is_none() && LOADING.contains(&option))
-                || value.is_some() && LOADING.contains(&option);
+            let is_loaded = std::mem::replace(&mut loading, value.is_none() && LOADING_OPTIONS.contains(&option))
+                || value.is_some() && LOADING_OPTIONS.contains(&option);
             let value = value.unwrap_or(word);
             let path = Path::new(value.strip_prefix("file://").unwrap_or(value));
             let is_built_in = value.starts_with("node:") || value.starts_with("data:");
             let is_path = path.is_absolute() || path.starts_with(".") || path.starts_with("..");
-            (is_loaded && !is_built_in || is_path) && self.decides(path)
+            (is_loaded && !is_built_in || is_path) && self.controls(path)
         })
     }
 }
@@ -212,10 +214,10 @@ pub fn environment(
     rules: &EnvRules,
     ours: impl IntoIterator<Item = (OsString, OsString)>,
     project: Option<&Project>,
-) -> (BTreeMap<OsString, OsString>, Vec<LeftOut>) {
+) -> (BTreeMap<OsString, OsString>, Vec<OmittedEntry>) {
     let mut environment = rules.apply(ours);
-    let left_out = project.map(|project| project.confine(&mut environment, rules)).unwrap_or_default();
-    (environment, left_out)
+    let omitted = project.map(|project| project.confine(&mut environment, rules)).unwrap_or_default();
+    (environment, omitted)
 }
 
 #[cfg(test)]
@@ -234,23 +236,24 @@ mod tests {
         fs::write(root.join("repo/.git/HEAD"), "ref: refs/heads/main\n").expect("it is writable");
         symlink(root.join("repo/project"), root.join("link")).expect("it is writable");
         symlink(root.join("safe"), root.join("repo/project/out")).expect("it is writable");
-        let project = Project::around(&root.join("repo/project"), Some(&root.join("home")));
+        let project = Project::enclosing(&root.join("repo/project"), Some(&root.join("home")));
         (dir, root, project)
     }
 
     /// The variable as an agent gets it, with `@` for the directory of the test.
-    fn theirs(variable: &str, value: &str) -> Option<String> {
+    fn agent_value(variable: &str, value: &str) -> Option<String> {
         let (_dir, root, project) = scratch();
         let root = root.to_string_lossy().into_owned();
         let ours = [(variable.into(), value.replace('@', &root).into())];
-        let (environment, left_out) = environment(&EnvRules::default(), ours, Some(&project));
-        let theirs = environment.get(OsStr::new(variable)).map(|value| value.to_string_lossy().replace(&root, "@"));
-        assert_eq!(left_out.is_empty(), theirs.as_deref() == Some(value), "{variable}: {left_out:?}");
-        theirs
+        let (environment, omitted) = environment(&EnvRules::default(), ours, Some(&project));
+        let agent_value =
+            environment.get(OsStr::new(variable)).map(|value| value.to_string_lossy().replace(&root, "@"));
+        assert_eq!(omitted.is_empty(), agent_value.as_deref() == Some(value), "{variable}: {omitted:?}");
+        agent_value
     }
 
     #[test]
-    fn search_paths_lose_what_the_project_decides_about() {
+    fn directories_of_the_project_are_removed_from_search_paths() {
         for variable in SEARCH_PATHS {
             for (value, kept) in [
                 ("/usr/bin:@/safe", Some("/usr/bin:@/safe")),
@@ -267,14 +270,14 @@ mod tests {
                 ("", None),
                 ("@/repo/project/bin", None),
             ] {
-                assert_eq!(theirs(variable, value).as_deref(), kept, "{variable}={value}");
+                assert_eq!(agent_value(variable, value).as_deref(), kept, "{variable}={value}");
             }
         }
-        assert_eq!(theirs("LD_LIBRARY_PATH", "/usr/lib;.").as_deref(), Some("/usr/lib"));
+        assert_eq!(agent_value("LD_LIBRARY_PATH", "/usr/lib;.").as_deref(), Some("/usr/lib"));
     }
 
     #[test]
-    fn other_variables_are_kept_or_left_out_as_a_whole() {
+    fn other_variables_are_kept_or_removed_entirely() {
         for (variable, kept, gone) in [
             ("LD_PRELOAD", &["libx.so", "/usr/lib/x.so", "/a.so:/b.so"][..], &["./x.so", "/a.so @/repo/x.so"][..]),
             ("BASH_ENV", &["@/safe/env"], &["env.sh", "./env", "@/link/env"]),
@@ -303,43 +306,43 @@ mod tests {
             ("CDPATH", &[".", "@/repo"], &[]),
         ] {
             for value in kept {
-                assert_eq!(theirs(variable, value).as_deref(), Some(*value), "{variable}={value}");
+                assert_eq!(agent_value(variable, value).as_deref(), Some(*value), "{variable}={value}");
             }
             for value in gone {
-                assert_eq!(theirs(variable, value), None, "{variable}={value}");
+                assert_eq!(agent_value(variable, value), None, "{variable}={value}");
             }
         }
     }
 
     #[test]
-    fn the_users_own_values_stay() {
+    fn values_set_by_the_user_are_kept() {
         let (_dir, _, project) = scratch();
         let rules: EnvRules = serde_json::from_str(r#"{"set": {"PATH": "./bin:/bin"}}"#).expect("they are well formed");
-        let (environment, left_out) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
+        let (environment, omitted) = environment(&rules, [("PATH".into(), "/usr/bin".into())], Some(&project));
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from("./bin:/bin")));
-        assert_eq!(left_out, []);
+        assert_eq!(omitted, []);
     }
 
     #[test]
-    fn nothing_is_left_out_without_a_sandbox() {
+    fn nothing_is_removed_without_a_sandbox() {
         assert_eq!(Project::of(Sandbox::DangerFullAccess, Path::new("/")), None);
-        let (environment, left_out) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
+        let (environment, omitted) = environment(&EnvRules::default(), [("PATH".into(), ".:".into())], None);
         assert_eq!(environment.get(OsStr::new("PATH")), Some(&OsString::from(".:")));
-        assert!(left_out.is_empty() && !environment.contains_key(OsStr::new(GIT_PARAMETERS)));
+        assert!(omitted.is_empty() && !environment.contains_key(OsStr::new(GIT_PARAMETERS)));
     }
 
     #[test]
-    fn the_programs_of_a_home_directory_are_not_a_projects() {
+    fn programs_in_the_home_directory_do_not_belong_to_a_project() {
         let (_dir, root, _) = scratch();
         let path = root.join("home/bin").into_os_string();
         for (working, is_kept) in [("home", true), ("", true), ("home/bin", false)] {
-            let project = Project::around(&root.join(working), Some(&root.join("home")));
-            assert_eq!(project.without_own(&path).is_some(), is_kept, "{working}");
+            let project = Project::enclosing(&root.join(working), Some(&root.join("home")));
+            assert_eq!(project.without_project_entries(&path).is_some(), is_kept, "{working}");
         }
     }
 
     #[test]
-    fn git_runs_no_monitor_and_no_hook_of_a_repository() {
+    fn git_ignores_the_monitor_and_hooks_of_a_repository() {
         let (_dir, root, project) = scratch();
         let (repo, trace) = (root.join("watched"), root.join("trace"));
         let git = |environment: Option<&BTreeMap<OsString, OsString>>, args: &[&str]| {

@@ -20,7 +20,7 @@ pub(crate) fn to_stderr(level: &str) {
 }
 
 /// The protocol library.
-const LIBRARY: &str = "rmcp";
+const MCP_LIBRARY: &str = "rmcp";
 
 /// Below `trace` the protocol library is kept to errors: it logs whole requests, prompts included. The errors of its service
 /// (rmcp 3.9.0) are answers that could not be sent, because a client disconnected. That is normal, and worth an entry only at
@@ -31,16 +31,19 @@ fn filter(level: LevelFilter) -> Targets {
         LevelFilter::DEBUG => (LevelFilter::ERROR, LevelFilter::ERROR),
         _ => (level.min(LevelFilter::ERROR), LevelFilter::OFF),
     };
-    Targets::new().with_default(level).with_target(LIBRARY, rmcp).with_target(format!("{LIBRARY}::service"), service)
+    Targets::new()
+        .with_default(level)
+        .with_target(MCP_LIBRARY, rmcp)
+        .with_target(format!("{MCP_LIBRARY}::service"), service)
 }
 
 /// Upper bound on what one process adds to a log file, in bytes.
-const LONGEST: usize = 1 << 20;
+const MAX_LOG_BYTES: usize = 1 << 20;
 
 /// Logs warnings and errors, and panics, to `file`, up to 1 MiB: a supervisor has no one to print to.
 pub(crate) fn to_file(file: File) {
     let to_file = fmt::layer()
-        .with_writer(Mutex::new(Bounded { file, room: LONGEST }))
+        .with_writer(Mutex::new(BoundedWriter { file, remaining_bytes: MAX_LOG_BYTES }))
         .with_ansi(false)
         .with_filter(LevelFilter::WARN);
     let _ = tracing_subscriber::registry().with(to_file).try_init();
@@ -49,19 +52,19 @@ pub(crate) fn to_file(file: File) {
 
 /// A file that takes so many bytes more. The entry that does not fit and all that follow are dropped: what came first is
 /// what explains the rest.
-struct Bounded<W> {
+struct BoundedWriter<W> {
     file: W,
-    room: usize,
+    remaining_bytes: usize,
 }
 
-impl<W: Write> Write for Bounded<W> {
+impl<W: Write> Write for BoundedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > self.room {
-            self.room = 0;
+        if bytes.len() > self.remaining_bytes {
+            self.remaining_bytes = 0;
             return Ok(bytes.len());
         }
         let count = self.file.write(bytes)?;
-        self.room -= count;
+        self.remaining_bytes -= count;
         Ok(count)
     }
 
@@ -75,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_disconnects_is_no_error_and_prompts_are_only_traced() {
+    fn a_disconnecting_client_is_not_an_error_and_prompts_are_only_traced() {
         use tracing::Level;
         for (level, target, entry, is_logged) in [
             ("warn", "::service", Level::ERROR, false),
@@ -87,14 +90,14 @@ mod tests {
             ("off", "", Level::ERROR, false),
         ] {
             let filter = filter(level.parse().expect("a level"));
-            let target = format!("{LIBRARY}{target}");
+            let target = format!("{MCP_LIBRARY}{target}");
             assert_eq!(filter.would_enable(&target, &entry), is_logged, "{target} {entry} at {level}");
         }
     }
 
     #[test]
-    fn a_log_keeps_its_beginning_and_never_an_error() {
-        let mut log = Bounded { file: Vec::new(), room: 10 };
+    fn a_full_log_keeps_its_beginning_and_never_fails() {
+        let mut log = BoundedWriter { file: Vec::new(), remaining_bytes: 10 };
         for entry in [&b"first\n"[..], b"second\n", b"3\n"] {
             log.write_all(entry).expect("what does not fit is dropped");
         }

@@ -57,7 +57,7 @@ fn find(
     home: Option<&OsStr>,
 ) -> Result<PathBuf, ProgramProblem> {
     let Some(project) = project else { return find_program(program, path, home) };
-    let trusted = path.and_then(|path| project.without_own(path));
+    let trusted = path.and_then(|path| project.without_project_entries(path));
     find_program(program, trusted.as_deref(), home).map_err(|problem| {
         match (problem, find_program(program, path, home)) {
             (ProgramProblem::NotOnPath { .. }, Ok(found)) => ProgramProblem::InProject { program: found },
@@ -92,12 +92,12 @@ async fn understood(
 }
 
 /// A placeholder is shorter than this, in bytes. Those of Claude Code 2.1.332 and OpenCode 1.18.33 have 500.
-const LONGEST_PLACEHOLDER: u64 = 4096;
+const MAX_PLACEHOLDER_BYTES: u64 = 4096;
 
 /// Whether this is the file that some npm packages ship in the place of the program that their install script would
 /// fetch: a few lines of shell, without an interpreter line, that say so.
 fn is_placeholder(program: &Path) -> bool {
-    let is_short = program.metadata().is_ok_and(|file| file.is_file() && file.len() < LONGEST_PLACEHOLDER);
+    let is_short = program.metadata().is_ok_and(|file| file.is_file() && file.len() < MAX_PLACEHOLDER_BYTES);
     let content = is_short.then(|| fs::read(program)).and_then(Result::ok).unwrap_or_default();
     !content.starts_with(b"#!") && String::from_utf8_lossy(&content).contains(INSTALL_SCRIPT)
 }
@@ -159,7 +159,7 @@ impl NotUsable {
     }
 
     /// Whether the problem is gone in a moment, as while an update replaces the program.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Program(ProgramProblem::Dangling { .. }))
     }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_told_from_a_program() {
+    fn a_placeholder_is_distinguished_from_a_program() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         let is_one = |content: &str| {
             fs::write(file.path(), content).expect("it is writable");

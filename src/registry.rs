@@ -10,11 +10,11 @@ use crate::task::FrozenBackend;
 /// Every known kind by its word. Filled once, in `main`, and shared by every role of the binary.
 #[derive(Clone, Default)]
 pub struct Registry {
-    kinds: BTreeMap<&'static str, Kind>,
+    kinds: BTreeMap<&'static str, RegisteredKind>,
 }
 
 #[derive(Clone, Copy)]
-struct Kind {
+struct RegisteredKind {
     needs: &'static [&'static str],
     schema: fn() -> Value,
     build: fn(BackendName, Value) -> Result<Arc<dyn AgentBackend>, SettingsProblem>,
@@ -24,7 +24,7 @@ impl Registry {
     /// Adds a kind. A kind added twice replaces the first.
     pub fn add<K: BackendKind>(&mut self) {
         let build = |name, settings| Ok(Arc::new(K::build(name, settings)?) as Arc<dyn AgentBackend>);
-        self.kinds.insert(K::KIND, Kind { needs: K::NEEDS, schema: K::schema, build });
+        self.kinds.insert(K::KIND, RegisteredKind { needs: K::NEEDS, schema: K::schema, build });
     }
 
     /// The words for `kind`, in alphabetical order.

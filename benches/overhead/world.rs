@@ -61,7 +61,7 @@ impl World {
     /// A server, ready for calls.
     pub(crate) fn server(&self) -> McpServer {
         let mut server = McpServer::spawn(self.server_command());
-        server.set_patience(PATIENCE);
+        server.set_answer_timeout(PATIENCE);
         server.initialize();
         server.request("tools/list", json!({}));
         server

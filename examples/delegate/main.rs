@@ -26,7 +26,7 @@ use clap::Parser;
 use connector_testing::{GitProject, ToolAnswer, codex::InstallProblem};
 use serde_json::json;
 
-use claude::Claude;
+use claude::ClaudeClient;
 use scene::Scene;
 use show::{say, show};
 
@@ -35,7 +35,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Shows codex-connector at work, end to end.
 #[derive(Debug, Parser)]
-struct Options {
+struct DelegateOptions {
     /// Use your own Codex with your own login: a real model works on the task, at the expense of your account
     #[arg(long)]
     live: bool,
@@ -46,7 +46,7 @@ struct Options {
 
 /// Why the example ends with exit code 1.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum DelegateError {
     #[error("cannot run `{program}`: {source}\nnext: {next}")]
     Missing { program: &'static str, next: &'static str, source: std::io::Error },
     #[error(transparent)]
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     if env::args().nth(1).is_some_and(|first| first == "--data-dir" || first == "supervise") {
         return program::main();
     }
-    let options = Options::parse();
+    let options = DelegateOptions::parse();
     // The test support that this is made of panics, with a sentence. Everything is removed on the way here.
     match panic::catch_unwind(|| delegate(&options)) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 /// Tells the whole story. What it makes is gone at its end, however it ends.
-fn delegate(options: &Options) -> Result<(), Failure> {
+fn delegate(options: &DelegateOptions) -> Result<(), DelegateError> {
     scene::must_run("git", "install git and put it on PATH")?;
     let scene = if options.live { Scene::live()? } else { Scene::scripted()? };
 
@@ -82,8 +82,8 @@ fn delegate(options: &Options) -> Result<(), Failure> {
     show(format_args!("{}\n{}: {}", project.path().display(), scene::FILE, scene::BEFORE));
 
     say("\n4. The server, started as Claude Code starts it, with a data directory of its own");
-    let data = tempfile::Builder::new().prefix("connector-data-").tempdir().map_err(Failure::NoDirectory)?;
-    let mut claude = Claude::start(&scene, project.path(), data.path());
+    let data = tempfile::Builder::new().prefix("connector-data-").tempdir().map_err(DelegateError::NoDirectory)?;
+    let mut claude = ClaudeClient::start(&scene, project.path(), data.path());
     let server = claude.server.initialize();
     let tools = claude.server.request("tools/list", json!({}));
     show(claude::names(&server, &tools));
@@ -101,7 +101,7 @@ fn delegate(options: &Options) -> Result<(), Failure> {
 
     say("\n6. The answer that Claude gets");
     show(answer.error.as_ref().map_or_else(|| answer.text.clone(), ToString::to_string));
-    let id = task_id(&answer).ok_or(Failure::NotAsExpected("the call was refused; the answer above says why"))?;
+    let id = task_id(&answer).ok_or(DelegateError::NotAsExpected("the call was refused; the answer above says why"))?;
 
     say("\n7. What Codex did to the repository");
     show(project.diff());
@@ -110,7 +110,7 @@ fn delegate(options: &Options) -> Result<(), Failure> {
     show(show::files_below(data.path()));
 
     say("\n9. Claude Code ends, and nobody stays behind");
-    claude.leave();
+    claude.exit();
     show("no server, no supervisor and no agent runs");
 
     check(options, &answer, &project, &data.path().join(format!("logs/{id}.result")))?;
@@ -124,14 +124,19 @@ fn task_id(answer: &ToolAnswer) -> Option<&str> {
 }
 
 /// Compares what came out with what was asked for. What a real model says and writes is up to the model.
-fn check(options: &Options, answer: &ToolAnswer, project: &GitProject, result: &Path) -> Result<(), Failure> {
+fn check(
+    options: &DelegateOptions,
+    answer: &ToolAnswer,
+    project: &GitProject,
+    result: &Path,
+) -> Result<(), DelegateError> {
     let text = project.read(scene::FILE);
     let result = fs::read_to_string(result).unwrap_or_default();
     let problem = if answer.is_error || !answer.text.contains("completed successfully") {
         "Codex did not complete its task; the answer above says why"
-    } else if !options.live && !answer.text.contains(scene::LAST_WORDS) {
+    } else if !options.live && !answer.text.contains(scene::FINAL_ANSWER) {
         "the answer does not hold what the model said"
-    } else if !options.live && result.trim_end() != scene::LAST_WORDS {
+    } else if !options.live && result.trim_end() != scene::FINAL_ANSWER {
         "the result file does not hold what the model said"
     } else if !options.live && text.as_deref() != Some(scene::AFTER) {
         "greet.sh is not what the model asked for"
@@ -140,5 +145,5 @@ fn check(options: &Options, answer: &ToolAnswer, project: &GitProject, result: &
     } else {
         return Ok(());
     };
-    Err(Failure::NotAsExpected(problem))
+    Err(DelegateError::NotAsExpected(problem))
 }

@@ -3,12 +3,12 @@
 use std::process::{Command, Stdio};
 
 use connector_testing::{
-    GitProject, ScriptedModel, Step,
+    GitProject, ScriptStep, ScriptedModel,
     codex::{self, CodexHome},
 };
 
 use crate::{
-    Failure,
+    DelegateError,
     show::{say, show},
 };
 
@@ -21,7 +21,7 @@ pub(crate) const TASK: &str = "greet.sh greets nobody in particular. Make it gre
                                and `world` when there is none. Try it out, then say in one sentence what you changed.";
 
 /// The scripted model's answer.
-pub(crate) const LAST_WORDS: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
+pub(crate) const FINAL_ANSWER: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
 
 /// Where Codex comes from, and who plays its model.
 pub(crate) struct Scene {
@@ -35,7 +35,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Your Codex, with your login.
-    pub(crate) fn live() -> Result<Scene, Failure> {
+    pub(crate) fn live() -> Result<Scene, DelegateError> {
         say("1. Your Codex");
         let next = "install it (npm install -g @openai/codex) and log in (codex login), or run this without --live";
         show(must_run("codex", next)?);
@@ -44,7 +44,7 @@ impl Scene {
     }
 
     /// Codex from npm, and a model that plays a script.
-    pub(crate) fn scripted() -> Result<Scene, Failure> {
+    pub(crate) fn scripted() -> Result<Scene, DelegateError> {
         must_run("node", "install Node.js with npm (https://nodejs.org) and put both on PATH")?;
         say(format_args!("1. Codex {}; the first time npm downloads it into target/", codex::NEWEST));
         let program = codex::install(codex::NEWEST)?;
@@ -74,28 +74,28 @@ pub(crate) fn project() -> GitProject {
 }
 
 /// Fails when `program` cannot be run; returns what it says about its version.
-pub(crate) fn must_run(program: &'static str, next: &'static str) -> Result<String, Failure> {
+pub(crate) fn must_run(program: &'static str, next: &'static str) -> Result<String, DelegateError> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
-    let output = output.map_err(|source| Failure::Missing { program, next, source })?;
+    let output = output.map_err(|source| DelegateError::Missing { program, next, source })?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// What the scripted model decides; Codex carries it out.
-fn script() -> Vec<Step> {
+fn script() -> Vec<ScriptStep> {
     let patch = format!("*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n");
     // A model takes its time, and progress is told about once a second.
-    let thought = || Step::Sleep(1.2);
+    let thought = || ScriptStep::Sleep(1.2);
     vec![
-        Step::Say("I look at the script first.".into()),
+        ScriptStep::Say("I look at the script first.".into()),
         thought(),
-        Step::Shell(format!("cat {FILE}")),
+        ScriptStep::Shell(format!("cat {FILE}")),
         thought(),
-        Step::Patch(patch),
+        ScriptStep::Patch(patch),
         thought(),
-        Step::Say("Changed. Now I try it out.".into()),
+        ScriptStep::Say("Changed. Now I try it out.".into()),
         thought(),
-        Step::Shell(format!("sh {FILE} Ada; sh {FILE}")),
+        ScriptStep::Shell(format!("sh {FILE} Ada; sh {FILE}")),
         thought(),
-        Step::Say(LAST_WORDS.into()),
+        ScriptStep::Say(FINAL_ANSWER.into()),
     ]
 }

@@ -16,9 +16,9 @@ use std::{env, io::Write, path::Path, process::ExitCode};
 use clap::Parser;
 use connector_testing::{
     ScriptedModel, agents,
-    agents::{Agent, Around},
+    agents::{AcpAdapter, TestAgent},
     codex::InstallProblem,
-    kit::{self, Report},
+    kit::{self, KitReport},
 };
 
 use table::{Column, Table};
@@ -35,7 +35,7 @@ const DRIFT: &str = "docs/drift.md";
 
 /// Tries every agent, and makes tables of what was found.
 #[derive(Debug, Parser)]
-struct Options {
+struct KitOptions {
     /// Try only agents whose title has this in it, whatever the case of its letters
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -45,14 +45,14 @@ struct Options {
 }
 
 /// How an agent is got ready.
-type Ready = Box<dyn Fn(&ScriptedModel) -> Result<Agent, InstallProblem>>;
+type Ready = Box<dyn Fn(&ScriptedModel) -> Result<TestAgent, InstallProblem>>;
 
 fn main() -> ExitCode {
     // The kit runs this program as codex-connector, and that as its supervisors.
     if env::args().nth(1).is_some_and(|first| ["--config", "--data-dir", "supervise"].contains(&first.as_str())) {
         return program::main();
     }
-    let options = Options::parse();
+    let options = KitOptions::parse();
     let own = match env::current_exe() {
         Ok(own) => own,
         Err(problem) => return fail(&format!("cannot find this program: {problem}")),
@@ -77,11 +77,11 @@ fn main() -> ExitCode {
 }
 
 fn codex(version: &'static str) -> Ready {
-    Box::new(move |model| Agent::codex(version, model))
+    Box::new(move |model| TestAgent::codex(version, model))
 }
 
 fn claude(version: &'static str) -> Ready {
-    Box::new(move |model| Agent::claude(version, model))
+    Box::new(move |model| TestAgent::claude(version, model))
 }
 
 /// The newest of each, as a backend of each kind that it can be, and an older Claude Code.
@@ -91,26 +91,27 @@ fn agents() -> Vec<(String, Ready)> {
     agents.extend(CLAUDE.map(|version| (format!("`claude`: Claude Code {version}"), claude(version))));
     let (gemini, opencode) = (agents::GEMINI, agents::OPENCODE);
     let others: [(String, Ready); 7] = [
-        (format!("`opencode`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("opencode", model))),
-        (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("gemini", model))),
-        (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| Agent::gemini("acp", model))),
-        (format!("`acp`: OpenCode {opencode}"), Box::new(|model| Agent::opencode("acp", model))),
-        (format!("`acp`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_acp)),
-        (format!("`command`: OpenCode {opencode}"), Box::new(Agent::opencode_by_rules)),
-        (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(Agent::qwen_by_rules)),
+        (format!("`opencode`: OpenCode {opencode}"), Box::new(|model| TestAgent::opencode("opencode", model))),
+        (format!("`gemini`: Gemini CLI {gemini}"), Box::new(|model| TestAgent::gemini("gemini", model))),
+        (format!("`acp`: Gemini CLI {gemini}"), Box::new(|model| TestAgent::gemini("acp", model))),
+        (format!("`acp`: OpenCode {opencode}"), Box::new(|model| TestAgent::opencode("acp", model))),
+        (format!("`acp`: Qwen Code {}", agents::QWEN), Box::new(TestAgent::qwen_by_acp)),
+        (format!("`command`: OpenCode {opencode}"), Box::new(TestAgent::opencode_by_rules)),
+        (format!("`command`: Qwen Code {}", agents::QWEN), Box::new(TestAgent::qwen_by_rules)),
     ];
-    let around = |around: Around, ready: fn(Around, &ScriptedModel) -> _| -> (String, Ready) {
+    let around = |around: AcpAdapter, ready: fn(AcpAdapter, &ScriptedModel) -> _| -> (String, Ready) {
         (format!("`acp`: {}", around.title()), Box::new(move |model| ready(around, model)))
     };
     agents.extend(others);
-    agents.extend([agents::CODEX_ACP, agents::EARLIER_CODEX_ACP].map(|codex| around(codex, Agent::around_codex)));
-    agents
-        .extend([agents::CLAUDE_AGENT_ACP, agents::CLAUDE_CODE_ACP].map(|claude| around(claude, Agent::around_claude)));
+    agents.extend([agents::CODEX_ACP, agents::EARLIER_CODEX_ACP].map(|codex| around(codex, TestAgent::around_codex)));
+    agents.extend(
+        [agents::CLAUDE_AGENT_ACP, agents::CLAUDE_CODE_ACP].map(|claude| around(claude, TestAgent::around_claude)),
+    );
     agents
 }
 
 /// Tries those of `agents` that are wanted.
-fn columns(own: &Path, agents: Vec<(String, Ready)>, options: &Options) -> Result<Vec<Column>, String> {
+fn columns(own: &Path, agents: Vec<(String, Ready)>, options: &KitOptions) -> Result<Vec<Column>, String> {
     let only = options.only.as_deref().unwrap_or_default().to_lowercase();
     let wanted = agents.into_iter().filter(|(title, _)| title.to_lowercase().contains(&only));
     wanted.map(|(title, ready)| column(own, &title, &ready).map_err(|problem| format!("{title}: {problem}"))).collect()
@@ -120,7 +121,7 @@ fn column(own: &Path, title: &str, ready: &Ready) -> Result<Column, InstallProbl
     let model = ScriptedModel::start();
     let agent = ready(&model)?;
     let scratch = own.parent().unwrap_or(own).join("kit-scratch");
-    let Report { findings, .. } = kit::run(own, &agent, &scratch);
+    let KitReport { findings, .. } = kit::run(own, &agent, &scratch);
     let problems = findings.iter().filter(|finding| finding.verdict == "broken" || finding.verdict == "unknown");
     let problems: Vec<_> =
         problems.map(|finding| format!("\n  {} {}: {}", finding.case, finding.verdict, finding.words)).collect();

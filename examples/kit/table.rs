@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use codex_connector::kit::Case;
-use connector_testing::kit::Finding;
+use connector_testing::kit::KitFinding;
 
 /// Between these lines of a file stands its table.
 const BEGIN: &str = "<!-- made by `cargo run --example kit -- --write` -->\n";
@@ -13,7 +13,7 @@ const END: &str = "<!-- end -->\n";
 pub(crate) struct Column {
     pub(crate) title: String,
     /// In the order of [`Case::ALL`].
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<KitFinding>,
 }
 
 /// Some agents beside each other.
@@ -68,7 +68,7 @@ fn row<'a>(head: &'a str, cells: impl Iterator<Item = &'a str>) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn cell(finding: &Finding) -> &'static str {
+fn cell(finding: &KitFinding) -> &'static str {
     match finding.verdict.as_str() {
         "yes" => "yes",
         "no" => "no",

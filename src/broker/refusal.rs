@@ -121,7 +121,7 @@ impl Refusal {
             Self::Unsupported(unsupported) => Refused::new(unsupported.to_string(), unsupported.next()),
             Self::NotUsable { backend, problem, next } => refusals::not_usable(backend, problem, next),
             Self::Start(problem) => refusals::not_started(problem),
-            Self::Store(problem) => refusals::store_trouble(problem, &problem.path),
+            Self::Store(problem) => refusals::store_problem(problem, &problem.path),
             Self::NoAnswer { directory } => refusals::no_answer(directory),
         }
     }

@@ -10,16 +10,16 @@ use connector_api::{AgentBackend, Login, Sandbox, sandbox_failure};
 
 use super::{
     output::{fail, print},
-    serve::unusable,
+    serve::unusable_data_dir,
 };
 use crate::{
-    agent_environment::{LeftOut, Project, environment},
+    agent_environment::{OmittedEntry, Project, environment},
     config::Config,
     directory::check_repository,
     exposure::{Exposure, trusted_files},
     present::{
         Refused,
-        check::{self as words, Finding},
+        check::{self as texts, CheckFinding},
     },
     probing::{Freshness, installed},
     process::{check_proc, parent_group, probe},
@@ -35,20 +35,20 @@ pub(super) fn check(config: &Config, registry: &Registry) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(error.to_string()),
     };
-    let mut report = Report::new(config);
+    let mut report = CheckReport::new(config);
     runtime.block_on(report.everything(config, registry));
-    let printed = print(&words::report(&report.findings));
+    let printed = print(&texts::report(&report.findings));
     if report.is_usable { printed } else { ExitCode::FAILURE }
 }
 
-struct Report {
-    findings: Vec<Finding>,
+struct CheckReport {
+    findings: Vec<CheckFinding>,
     is_usable: bool,
     redacts: bool,
     redactor: Redactor,
 }
 
-impl Report {
+impl CheckReport {
     fn new(config: &Config) -> Self {
         let redacts = config.policy.redact;
         let redactor = if redacts { Redactor::of(env::vars_os()) } else { Redactor::default() };
@@ -57,12 +57,12 @@ impl Report {
     }
 
     async fn everything(&mut self, config: &Config, registry: &Registry) {
-        self.line("configuration", "ok", [words::configuration(&config.file, config.file.exists())]);
+        self.line("configuration", "ok", [texts::configuration(&config.file, config.file.exists())]);
         if !config.foreign_variables.is_empty() {
-            self.line("environment", "ignored", words::ignored_variables(&config.foreign_variables));
+            self.line("environment", "ignored", texts::ignored_variables(&config.foreign_variables));
         }
         if let Err(problem) = check_proc() {
-            self.problem("processes", words::problem(Refused::new(problem.to_string(), problem.next())));
+            self.problem("processes", texts::problem(Refused::new(problem.to_string(), problem.next())));
         }
         let opened = Upkeep::open(&config.data_dir, &config.log_dir);
         let upkeep = match opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)) {
@@ -71,21 +71,21 @@ impl Report {
                 Some(upkeep)
             }
             Ok(_) => {
-                self.problem("data directory", [words::not_writable(&config.data_dir)]);
+                self.problem("data directory", [texts::not_writable(&config.data_dir)]);
                 None
             }
             Err(error) => {
-                self.problem("data directory", words::problem(unusable(config, &error)));
+                self.problem("data directory", texts::problem(unusable_data_dir(config, &error)));
                 None
             }
         };
         self.process_trees(config.policy.cgroup);
         self.limits(config);
         for (name, frozen) in &config.backends {
-            let label = words::backend_label(name);
+            let label = texts::backend_label(name);
             match (registry.build(frozen), &upkeep) {
                 (Err(problem), _) => self.problem(&label, [problem.to_string().into()]),
-                (Ok(_), None) => self.line(&label, "?", [words::not_looked_at()]),
+                (Ok(_), None) => self.line(&label, "?", [texts::not_checked()]),
                 (Ok(backend), Some(upkeep)) => self.backend(&label, &*backend, upkeep, (config, registry)).await,
             }
         }
@@ -94,15 +94,15 @@ impl Report {
     /// How everything that an agent starts is found when it is to be stopped.
     fn process_trees(&mut self, wanted: CgroupUse) {
         let parent = parent_group().filter(|_| wanted == CgroupUse::Auto);
-        self.line("process trees", "ok", words::process_trees(parent.as_deref()));
+        self.line("process trees", "ok", texts::process_trees(parent.as_deref()));
     }
 
     /// What is forbidden, or removed, if anything is.
     fn limits(&mut self, config: &Config) {
         if config.max_running > 0 {
-            self.line("limit", "set", [words::limit(config.max_running)]);
+            self.line("limit", "set", [texts::limit(config.max_running)]);
         }
-        let retention = words::retention(&config.retention);
+        let retention = texts::retention(&config.retention);
         if !retention.is_empty() {
             self.line("retention", "set", retention);
         }
@@ -111,9 +111,9 @@ impl Report {
             let is_sandbox_above = config.default_sandbox > ceiling.sandbox;
             let timeout = config.policy.timeout;
             let is_timeout_above = ceiling.timeout.is_some_and(|most| timeout.is_none_or(|timeout| timeout > most));
-            let rules = words::ceiling(ceiling, missing, is_sandbox_above, is_timeout_above);
+            let rules = texts::ceiling(ceiling, missing, is_sandbox_above, is_timeout_above);
             if !rules.is_empty() {
-                self.line(&words::ceiling_label(name), "set", rules);
+                self.line(&texts::ceiling_label(name), "set", rules);
             }
         }
     }
@@ -126,13 +126,13 @@ impl Report {
         (config, registry): (&Config, &Registry),
     ) {
         let is_default = *backend.name() == config.default_backend;
-        let here = directory_of_tasks(backend);
+        let here = task_directory(backend);
         let project = here.as_ref().and_then(|here| Project::of(Sandbox::ReadOnly, here));
         let cache = ProbeCache::of(upkeep);
         let (program, installed) = match installed(backend, &cache, Freshness::Fresh, project.as_ref()).await {
             Ok(found) => found,
             Err(problem) => {
-                let text = words::problem(Refused::new(problem.to_string(), problem.next(backend)));
+                let text = texts::problem(Refused::new(problem.to_string(), problem.next(backend)));
                 if is_default {
                     self.problem(label, text)
                 } else {
@@ -141,7 +141,7 @@ impl Report {
                 return;
             }
         };
-        let (environment, left_out) = environment(backend.environment(), env::vars_os(), project.as_ref());
+        let (environment, omitted) = environment(backend.environment(), env::vars_os(), project.as_ref());
         let given = if self.redacts { Redactor::of(environment.clone()) } else { Redactor::default() };
         let login = match backend.login_probe() {
             Some(question) => {
@@ -157,18 +157,18 @@ impl Report {
         let broken =
             broken.and_then(|answer| sandbox_failure(&answer.stderr).or_else(|| sandbox_failure(&answer.stdout)));
         let has_sandbox = installed.sandboxes.iter().any(|sandbox| *sandbox < Sandbox::DangerFullAccess);
-        let left_out: Vec<String> = left_out.iter().filter(|_| has_sandbox).map(LeftOut::to_string).collect();
+        let omitted: Vec<String> = omitted.iter().filter(|_| has_sandbox).map(OmittedEntry::to_string).collect();
         let programs = config.backends.values().filter_map(|frozen| registry.build(frozen).ok());
         let programs: Vec<String> = programs.map(|backend| backend.program().to_owned()).collect();
         let trusted = trusted_files(config.file.clone(), programs.iter().map(String::as_str));
         let exposure = Exposure::of_backend(backend, upkeep.reader(), &trusted);
         let open = installed.sandboxes.contains(&Sandbox::WorkspaceWrite);
         let open = open.then(|| exposed(&exposure, here.as_deref())).flatten();
-        let mut lines = words::backend(&installed.version, &program, is_default, &installed.sandboxes);
-        lines.extend(broken.into_iter().flat_map(|found| words::broken_sandbox(found.message, found.advice)));
+        let mut lines = texts::backend(&installed.version, &program, is_default, &installed.sandboxes);
+        lines.extend(broken.into_iter().flat_map(|found| texts::broken_sandbox(found.message, found.advice)));
         lines.extend(open.into_iter().flatten());
-        lines.extend(words::left_out(&left_out));
-        lines.extend(words::login(login.map_err(|error| error.to_string())));
+        lines.extend(texts::omitted(&omitted));
+        lines.extend(texts::login(login.map_err(|error| error.to_string())));
         lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| given.redact(text));
         self.line(label, "ok", lines);
     }
@@ -182,13 +182,13 @@ impl Report {
     fn line(&mut self, label: &str, word: &'static str, lines: impl IntoIterator<Item = Message>) {
         let mut lines: Vec<_> = lines.into_iter().collect();
         lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| self.redactor.redact(text));
-        self.findings.push(Finding { label: label.to_owned(), word, lines });
+        self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
 }
 
 /// The directory in which this runs, unless no task of the backend could run there in any sandbox, as in a home directory
 /// that is not a repository.
-fn directory_of_tasks(backend: &dyn AgentBackend) -> Option<PathBuf> {
+fn task_directory(backend: &dyn AgentBackend) -> Option<PathBuf> {
     let needs_git = backend.capabilities().requires_git;
     env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok())
 }
@@ -200,7 +200,7 @@ fn exposed(exposure: &Exposure, here: Option<&Path>) -> Option<[Message; 2]> {
         None => exposure.check_anywhere(),
     };
     let exposed = checked.err()?;
-    Some(words::exposed(here, exposed.to_string(), exposed.next()))
+    Some(texts::exposed(here, exposed.to_string(), exposed.next()))
 }
 
 fn is_writable(dir: &Path) -> bool {

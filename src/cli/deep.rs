@@ -8,23 +8,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::output::{fail, print, refuse};
 use crate::{
     config::Config,
-    kit::{Extent, Finding, Kit, Verdict},
-    present::{check as words, json, refusals},
+    kit::{CaseFinding, CaseVerdict, Kit, KitScope},
+    present::{check as texts, json, refusals},
     registry::Registry,
 };
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub(super) struct Deep {
+pub(super) struct DeepCheck {
     pub(super) backend: String,
-    pub(super) extent: Extent,
+    pub(super) scope: KitScope,
     pub(super) limit: Duration,
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// A line each, as they come.
     Text,
     /// One JSON object at the end.
@@ -32,30 +32,30 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct DeepReport<'a> {
     backend: &'a str,
     version: String,
     program: PathBuf,
-    findings: Vec<Finding>,
+    findings: Vec<CaseFinding>,
     /// Where the records and logs of the tasks are, if they were kept.
     kept: Option<PathBuf>,
 }
 
 /// Tries the backend and prints what was found. Fails when a promise is broken, or the first task came to nothing.
-pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
+pub(super) fn check(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(try_all(config, registry, supervisor, deep)),
         Err(error) => fail(error.to_string()),
     }
 }
 
-async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &Deep) -> ExitCode {
+async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf>, deep: &DeepCheck) -> ExitCode {
     let mut signals = match Signals::watched() {
         Ok(signals) => signals,
         Err(error) => return fail(error.to_string()),
     };
     let kit = tokio::select! {
-        kit = Kit::new(config, registry, supervisor, &deep.backend, deep.extent, deep.limit) => kit,
+        kit = Kit::new(config, registry, supervisor, &deep.backend, deep.scope, deep.limit) => kit,
         () = signals.next() => return refuse(refusals::stopped()),
     };
     let mut kit = match kit {
@@ -63,11 +63,11 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         Err(problem) => return refuse(problem.explain()),
     };
     let (version, program) = (kit.version().to_owned(), kit.program().to_owned());
-    if deep.format == Format::Text {
-        print(&words::deep_heading(&deep.backend, &version, &program));
+    if deep.format == OutputFormat::Text {
+        print(&texts::deep_heading(&deep.backend, &version, &program));
     }
-    let tell = |finding: &Finding| {
-        if deep.format == Format::Text {
+    let tell = |finding: &CaseFinding| {
+        if deep.format == OutputFormat::Text {
             print(&line(finding));
         }
     };
@@ -87,8 +87,8 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         }
         return refuse(refusals::stopped());
     };
-    let is_broken = findings.iter().any(|finding| finding.verdict == Verdict::Broken);
-    let answered = findings.first().is_some_and(|finding| finding.verdict == Verdict::Yes);
+    let is_broken = findings.iter().any(|finding| finding.verdict == CaseVerdict::Broken);
+    let answered = findings.first().is_some_and(|finding| finding.verdict == CaseVerdict::Yes);
     let kept = if is_broken || !answered {
         Some(kit.keep_files())
     } else {
@@ -96,12 +96,12 @@ async fn try_all(config: Config, registry: &Registry, supervisor: Option<PathBuf
         None
     };
     match (deep.format, &kept) {
-        (Format::Text, Some(kept)) => {
-            print(&words::logs_kept(&kept.join("data/logs"), kept));
+        (OutputFormat::Text, Some(kept)) => {
+            print(&texts::logs_kept(&kept.join("data/logs"), kept));
         }
-        (Format::Text, None) => {}
-        (Format::Json, _) => {
-            let report = Report { backend: &deep.backend, version, program, findings, kept };
+        (OutputFormat::Text, None) => {}
+        (OutputFormat::Json, _) => {
+            let report = DeepReport { backend: &deep.backend, version, program, findings, kept };
             print(&json(&report).expect("a report is plain data"));
         }
     }
@@ -128,14 +128,14 @@ impl Signals {
     }
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &CaseFinding) -> String {
     let verdict = match finding.verdict {
-        Verdict::Yes => "yes",
-        Verdict::No => "no",
-        Verdict::Broken => "BROKEN",
-        Verdict::Unknown => "unknown",
+        CaseVerdict::Yes => "yes",
+        CaseVerdict::No => "no",
+        CaseVerdict::Broken => "BROKEN",
+        CaseVerdict::Unknown => "unknown",
     };
-    words::deep_finding(finding.case.title(), verdict, &finding.words)
+    texts::deep_finding(finding.case.title(), verdict, &finding.words)
 }
 
 #[cfg(test)]
@@ -144,10 +144,10 @@ mod tests {
     use crate::kit::Case;
 
     #[test]
-    fn the_columns_of_a_finding_are_apart() {
+    fn columns_of_a_finding_are_separated() {
         for case in Case::ALL {
-            for verdict in [Verdict::Yes, Verdict::No, Verdict::Broken, Verdict::Unknown] {
-                let line = line(&Finding { case, verdict, words: "words".to_owned() });
+            for verdict in [CaseVerdict::Yes, CaseVerdict::No, CaseVerdict::Broken, CaseVerdict::Unknown] {
+                let line = line(&CaseFinding { case, verdict, words: "words".to_owned() });
                 let columns: Vec<_> = line.trim_end().split("  ").filter(|column| !column.is_empty()).collect();
                 assert_eq!(columns.len(), 3, "{line:?}");
                 assert_eq!((columns[0], columns[2].trim()), (case.title(), "words"));

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     config::{self, Config, Overrides},
-    kit::Extent,
+    kit::KitScope,
     present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
     process::{as_first_process, reset_signals},
     registry::Registry,
@@ -43,13 +43,13 @@ use crate::{
 #[command(name = "codex-connector", version, about, long_about, disable_help_subcommand = true)]
 struct CommandLine {
     #[command(flatten)]
-    settings: Settings,
+    settings: ConfigArgs,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
 
 #[derive(Debug, Args)]
-struct Settings {
+struct ConfigArgs {
     /// Read this configuration file instead of ~/.codex-connector/config.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -138,9 +138,9 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
     let args: Vec<_> = args.collect();
     let command_line = match CommandLine::try_parse_from(&args) {
         Ok(command_line) => command_line,
-        Err(problem) => return not_understood(problem, &args),
+        Err(problem) => return report_usage_error(problem, &args),
     };
-    let Settings { config, data_dir, set } = command_line.settings;
+    let ConfigArgs { config, data_dir, set } = command_line.settings;
     match command_line.verb {
         Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
         verb => {
@@ -153,7 +153,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
             let config = Config::load(&overrides, registry, std::env::vars_os());
             match (verb, config) {
                 (None | Some(Verb::Serve { http: None, .. }), config) => {
-                    if let Some(hint) = hint_for_a_person(io::stdin().is_terminal(), io::stdout().is_terminal()) {
+                    if let Some(hint) = interactive_hint(io::stdin().is_terminal(), io::stdout().is_terminal()) {
                         fail(hint);
                     }
                     serve::over_stdio(registry, supervisor, config.map_err(|problems| problems.explain()))
@@ -163,9 +163,9 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 }
                 (Some(Verb::Serve { http: Some(_), .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Wait { ids, any, timeout, .. }), Ok(config)) => {
-                    let until = if any { wait::Until::Any } else { wait::Until::All };
+                    let mode = if any { wait::WaitMode::Any } else { wait::WaitMode::All };
                     match serve::open(registry, supervisor, config) {
-                        Ok(broker) => wait::wait(&broker, &ids, until, timeout),
+                        Ok(broker) => wait::wait(&broker, &ids, mode, timeout),
                         Err(problem) => refuse(problem),
                     }
                 }
@@ -181,9 +181,9 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
                 (Some(Verb::Schema), _) => print(&format!("{:#}\n", config::schema(registry))),
                 (Some(Verb::Check { deep: None, .. }), Ok(config)) => check::check(&config, registry),
                 (Some(Verb::Check { deep: Some(backend), whole, json, limit }), Ok(config)) => {
-                    let extent = if whole { Extent::Whole } else { Extent::Safe };
-                    let format = if json { deep::Format::Json } else { deep::Format::Text };
-                    deep::check(config, registry, supervisor, &deep::Deep { backend, extent, limit, format })
+                    let scope = if whole { KitScope::Full } else { KitScope::Safe };
+                    let format = if json { deep::OutputFormat::Json } else { deep::OutputFormat::Text };
+                    deep::check(config, registry, supervisor, &deep::DeepCheck { backend, scope, limit, format })
                 }
                 (Some(Verb::Check { .. }), Err(problems)) => refuse_all(problems.explain()),
                 (Some(Verb::Supervise { .. }), _) => unreachable!("it was taken above"),
@@ -198,12 +198,12 @@ fn listening_address(text: &str) -> Result<SocketAddr, &'static str> {
 }
 
 /// The hint for a person who started the server without a client.
-fn hint_for_a_person(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
+fn interactive_hint(stdin_is_terminal: bool, stdout_is_terminal: bool) -> Option<&'static str> {
     (stdin_is_terminal && stdout_is_terminal).then_some(WAITS_FOR_CLIENT)
 }
 
 /// Prints the message of clap. Help and version are not errors, and hold only words of ours.
-fn not_understood(problem: clap::Error, args: &[OsString]) -> ExitCode {
+fn report_usage_error(problem: clap::Error, args: &[OsString]) -> ExitCode {
     if problem.use_stderr() {
         // An error repeats arguments, so it is made once more of arguments that are already escaped.
         let redactor = redactor();
@@ -223,7 +223,7 @@ fn exit_code(problem: &clap::Error) -> ExitCode {
 fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registry: &Registry) -> ExitCode {
     let assignment = match (TaskId::parse(id), data_dir) {
         (Ok(id), Some(data_dir)) => Assignment { id, data_dir, log_dir },
-        (Err(problem), _) => return fail(refusals::no_task_id(&problem)),
+        (Err(problem), _) => return fail(refusals::invalid_task_id(&problem)),
         (_, None) => return refuse(refusals::needs_data_dir()),
     };
     // A session of its own: no terminal and no signal to the server's group reaches it. It fails only where this
@@ -249,15 +249,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_person_at_a_terminal_gets_the_hint() {
-        assert!(hint_for_a_person(true, true).is_some_and(|hint| hint.contains("--help")));
+    fn the_hint_is_shown_only_at_a_terminal() {
+        assert!(interactive_hint(true, true).is_some_and(|hint| hint.contains("--help")));
         for (stdin, stdout) in [(true, false), (false, true), (false, false)] {
-            assert_eq!(hint_for_a_person(stdin, stdout), None);
+            assert_eq!(interactive_hint(stdin, stdout), None);
         }
     }
 
     #[test]
-    fn an_address_that_cannot_be_read_gets_an_example() {
+    fn an_invalid_address_is_answered_with_an_example() {
         assert!(listening_address("127.0.0.1:8181").is_ok());
         for wrong in ["8181", "localhost:8181", ":8181", ""] {
             assert!(listening_address(wrong).is_err_and(|said| said.contains("127.0.0.1:8181")), "{wrong}");

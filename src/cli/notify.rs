@@ -18,39 +18,39 @@ use connector_api::JsonLine;
 use super::output::{fail, print};
 use crate::{
     config::Config,
-    present::ends,
+    present::ended_tasks,
     redact::Redactor,
     store::{NotifiedEnds, StoreError, Upkeep},
     task::TaskRecord,
 };
 
 /// How long the input of the hook is waited for. Claude Code writes it at once, but a busy machine can delay it.
-const INPUT: Duration = Duration::from_secs(3);
+const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The most of it that is read, in bytes.
-const MOST_INPUT: u64 = 1 << 20;
+const MAX_INPUT_BYTES: u64 = 1 << 20;
 
 /// Tells of the tasks that ended since the last call with the same key, those below `here` alone if it is given.
 ///
 /// Without a key it is the session that the hook's input or the environment names.
 pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {
-    let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(session_of_hook);
+    let key = key.or_else(|| std::env::var("CLAUDE_CODE_SESSION_ID").ok()).or_else(hook_session);
     let redactor = if config.policy.redact { Redactor::of(std::env::vars_os()) } else { Redactor::default() };
-    match tell(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
+    match report_ended(upkeep, &redactor, &key.unwrap_or_else(|| "default".to_owned()), here.as_deref()) {
         Ok(printed) => printed,
         Err(problem) => fail(problem.to_string()),
     }
 }
 
-fn tell(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
+fn report_ended(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
     let notified = NotifiedEnds::of(upkeep);
     let mut untold = notified.untold(key, Utc::now())?;
     upkeep.repair();
-    let is_here = |record: &TaskRecord| here.is_none_or(|here| below(&record.progress.working_directory, here));
+    let is_here = |record: &TaskRecord| here.is_none_or(|here| is_below(&record.progress.working_directory, here));
     untold.records.retain(is_here);
     untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));
     // Ends that could not be printed are printed the next time.
-    if let Some(text) = ends(&untold.records)
+    if let Some(text) = ended_tasks(&untold.records)
         && print(&text) != ExitCode::SUCCESS
     {
         return Ok(ExitCode::FAILURE);
@@ -59,25 +59,25 @@ fn tell(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) ->
     Ok(ExitCode::SUCCESS)
 }
 
-fn below(directory: &Path, here: &Path) -> bool {
+fn is_below(directory: &Path, here: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     real(directory).starts_with(real(here))
 }
 
 /// The session in what Claude Code writes to its hooks, if it does.
-fn session_of_hook() -> Option<String> {
+fn hook_session() -> Option<String> {
     if io::stdin().is_terminal() {
         return None;
     }
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     // It may wait for ever for a pipe that nobody closes; it ends with the process.
     let reading = thread::Builder::new().spawn(move || {
         let mut input = Vec::new();
-        let _ = io::stdin().take(MOST_INPUT).read_to_end(&mut input);
-        let _ = tell.send(input);
+        let _ = io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut input);
+        let _ = sender.send(input);
     });
     reading.ok()?;
-    let input = told.recv_timeout(INPUT).ok()?;
+    let input = receiver.recv_timeout(INPUT_TIMEOUT).ok()?;
     let line = JsonLine::read(&input);
     line.objects.first()?.value["session_id"].as_str().map(str::to_owned)
 }

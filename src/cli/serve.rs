@@ -7,12 +7,12 @@ use crate::{
     broker::Broker,
     config::Config,
     executor::LocalExecutor,
-    http::{Listening, PATH},
+    http::{ENDPOINT_PATH, ListenOptions},
     logging,
-    mcp::{self, Office, StartProblem},
+    mcp::{self, ServerState, StartProblem},
     present::{
         Refused, listening,
-        refusals::{self, TokenTrouble},
+        refusals::{self, TokenProblem},
     },
     process::check_proc,
     registry::Registry,
@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// What a server can do with this configuration; with a problem too, so that whoever calls a tool is told of it.
-fn office(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> Office {
-    let office = config.and_then(|config| {
+fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
+    let state = config.and_then(|config| {
         logging::to_stderr(&config.log_level);
         open(registry, supervisor, config).map_err(|problem| vec![problem])
     });
-    office.map_or_else(Office::Closed, |broker| Office::Open(Box::new(broker)))
+    state.map_or_else(ServerState::Misconfigured, |broker| ServerState::Ready(Box::new(broker)))
 }
 
 /// Serves on stdin and stdout until the client goes.
@@ -34,10 +34,10 @@ pub(super) fn over_stdio(
     supervisor: Option<PathBuf>,
     config: Result<Config, Vec<Refused>>,
 ) -> ExitCode {
-    mcp::serve(|| office(registry, supervisor, config)).unwrap_or_else(|problem| not_started(&problem))
+    mcp::serve(|| server_state(registry, supervisor, config)).unwrap_or_else(|problem| start_failed(&problem))
 }
 
-fn not_started(problem: &StartProblem) -> ExitCode {
+fn start_failed(problem: &StartProblem) -> ExitCode {
     refuse(problem.explain())
 }
 
@@ -54,12 +54,12 @@ pub(super) fn over_http(
     }
     let token = open_data_dir(&config).and_then(|upkeep| {
         HttpToken::of(&upkeep).read_or_make().map_err(|problem| {
-            let trouble = match problem.source.kind() {
-                ErrorKind::InvalidData => TokenTrouble::Invalid,
-                ErrorKind::TimedOut => TokenTrouble::Locked,
-                _ => TokenTrouble::Inaccessible,
+            let kind = match problem.source.kind() {
+                ErrorKind::InvalidData => TokenProblem::Invalid,
+                ErrorKind::TimedOut => TokenProblem::Locked,
+                _ => TokenProblem::Inaccessible,
             };
-            refusals::bad_token(&problem, trouble)
+            refusals::bad_token(&problem, kind)
         })
     });
     let token = match token {
@@ -67,11 +67,13 @@ pub(super) fn over_http(
         Err(problem) => return refuse(problem),
     };
     let serving = &config.serving;
-    let at = Listening { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
-    let tell = |address| {
-        print(&listening(address, PATH));
+    let options =
+        ListenOptions { address, token, hosts: serving.http_hosts.clone(), origins: serving.http_origins.clone() };
+    let announce = |address| {
+        print(&listening(address, ENDPOINT_PATH));
     };
-    mcp::http::serve(office(registry, supervisor, Ok(config)), at, tell).unwrap_or_else(|problem| not_started(&problem))
+    mcp::http::serve(server_state(registry, supervisor, Ok(config)), options, announce)
+        .unwrap_or_else(|problem| start_failed(&problem))
 }
 
 /// A broker on the data directory.
@@ -85,11 +87,11 @@ pub(super) fn open(registry: &Registry, supervisor: Option<PathBuf>, config: Con
 /// The data directory.
 pub(super) fn open_data_dir(config: &Config) -> Result<Upkeep, Refused> {
     let opened = Upkeep::open(&config.data_dir, &config.log_dir);
-    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable(config, &error))
+    opened.and_then(|upkeep| upkeep.check_locks().map(|()| upkeep)).map_err(|error| unusable_data_dir(config, &error))
 }
 
 /// The refusal of a data directory that cannot be used.
-pub(super) fn unusable(config: &Config, error: &StoreError) -> Refused {
+pub(super) fn unusable_data_dir(config: &Config, error: &StoreError) -> Refused {
     let has_locks = error.source.kind() != ErrorKind::Unsupported;
     refusals::data_directory(error, has_locks, &config.file)
 }

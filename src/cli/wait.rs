@@ -17,42 +17,44 @@ use crate::{
     broker::{Broker, News, Refusal},
     present::{
         Refused,
-        refusals::{find_task, no_task_id},
-        time_is_up, waited,
+        refusals::{find_task, invalid_task_id},
+        timed_out, wait_result,
     },
     task::{TaskId, TaskRecord, TaskStatus},
 };
 
 /// Every task completed.
-const COMPLETED: u8 = 0;
+const EXIT_COMPLETED: u8 = 0;
 /// A task failed.
-const FAILED: u8 = 1;
+const EXIT_FAILED: u8 = 1;
 /// A task was interrupted, and none failed.
-const INTERRUPTED: u8 = 3;
+const EXIT_INTERRUPTED: u8 = 3;
 /// There is no such task.
-const UNKNOWN: u8 = 4;
+const EXIT_UNKNOWN_TASK: u8 = 4;
 /// The time was up: `timeout` has the same.
-const TIMED_OUT: u8 = 124;
+const EXIT_TIMED_OUT: u8 = 124;
 
 /// How often it is looked whether anyone reads.
-const READER_POLL: Duration = Duration::from_secs(1);
+const READER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Until when to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Until {
+pub(super) enum WaitMode {
     /// Until all tasks have ended.
     All,
     /// Until one of them has.
     Any,
 }
 
-/// Waits for the tasks, for at most `patience` if there is one.
-pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Option<Duration>) -> ExitCode {
+/// Waits for the tasks, for at most `time_limit` if there is one.
+pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit: Option<Duration>) -> ExitCode {
     let mut ids = BTreeSet::new();
     for word in words {
         match TaskId::parse(word) {
             Ok(id) => drop(ids.insert(id)),
-            Err(problem) => return unknown(Refused::new(no_task_id(&problem), find_task(&broker.config().log_dir))),
+            Err(problem) => {
+                return unknown(Refused::new(invalid_task_id(&problem), find_task(&broker.config().log_dir)));
+            }
         }
     }
     let runtime = match runtime() {
@@ -61,19 +63,19 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     };
     let waited = runtime.block_on(async {
         begin_or_do_without();
-        let up = async {
-            match patience {
-                Some(patience) => sleep(patience).await,
+        let deadline = async {
+            match time_limit {
+                Some(time_limit) => sleep(time_limit).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            code = ends(broker, ids, until) => code,
-            () = up => {
-                print(&time_is_up());
-                ExitCode::from(TIMED_OUT)
+            code = wait_for_ends(broker, ids, mode) => code,
+            () = deadline => {
+                print(&timed_out());
+                ExitCode::from(EXIT_TIMED_OUT)
             }
-            () = nobody_reads() => ExitCode::from(FAILED),
+            () = reader_gone() => ExitCode::from(EXIT_FAILED),
         }
     });
     // A read of a file may still be under way in a thread.
@@ -81,7 +83,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], until: Until, patience: Op
     waited
 }
 
-async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode {
+async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -> ExitCode {
     let mut waiting = JoinSet::new();
     for id in ids {
         let mut task = broker.follow(&id);
@@ -95,7 +97,7 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
             }
         });
     }
-    let mut code = COMPLETED;
+    let mut code = EXIT_COMPLETED;
     while let Some(ended) = waiting.join_next().await {
         let record = match ended.expect("following a task does not panic") {
             Ok(record) => record,
@@ -107,34 +109,34 @@ async fn ends(broker: &Broker, ids: BTreeSet<TaskId>, until: Until) -> ExitCode 
             }
             Err(refusal) => return refuse(refusal.explain()),
         };
-        tell(broker, &record).await;
+        print_result(broker, &record).await;
         code = match (code, record.status()) {
-            (FAILED, _) | (_, TaskStatus::Failed) => FAILED,
-            (INTERRUPTED, _) | (_, TaskStatus::Interrupted) => INTERRUPTED,
-            (_, TaskStatus::Completed | TaskStatus::Running) => COMPLETED,
+            (EXIT_FAILED, _) | (_, TaskStatus::Failed) => EXIT_FAILED,
+            (EXIT_INTERRUPTED, _) | (_, TaskStatus::Interrupted) => EXIT_INTERRUPTED,
+            (_, TaskStatus::Completed | TaskStatus::Running) => EXIT_COMPLETED,
         };
-        if until == Until::Any {
+        if mode == WaitMode::Any {
             break;
         }
     }
     ExitCode::from(code)
 }
 
-async fn tell(broker: &Broker, record: &TaskRecord) {
+async fn print_result(broker: &Broker, record: &TaskRecord) {
     let result = broker.result(record).await.ok().flatten();
-    print(&waited(record, result));
+    print(&wait_result(record, result));
 }
 
 fn unknown(problem: Refused) -> ExitCode {
     refuse(problem);
-    ExitCode::from(UNKNOWN)
+    ExitCode::from(EXIT_UNKNOWN_TASK)
 }
 
 /// Returns when the other end of stdout is closed.
-async fn nobody_reads() {
+async fn reader_gone() {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {
-        sleep(READER_POLL).await;
+        sleep(READER_POLL_INTERVAL).await;
         let stdout = io::stdout();
         let mut end = [PollFd::new(&stdout, PollFlags::empty())];
         if poll(&mut end, Some(&now)).is_ok() && end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {

@@ -6,7 +6,7 @@ use connector_api::BackendName;
 use serde_json::{Map, Value, json};
 
 use super::{
-    layers::Unread,
+    layers::RawSetting,
     nearest::nearest,
     problem::ConfigProblem,
     sections::Sections,
@@ -20,11 +20,11 @@ use crate::{
 
 /// Drops the default settings of each backend that has another kind now, or whose kind is not in this binary; then
 /// tells which keys the rest of the configuration can have.
-pub(super) fn settle_kinds(settings: &mut Vec<Setting>, unread: &[Unread], registry: &Registry) -> Value {
-    let unread = unread.iter().map(|setting| (&setting.path[..], setting.text.as_str()));
+pub(super) fn resolve_kinds(settings: &mut Vec<Setting>, raw: &[RawSetting], registry: &Registry) -> Value {
+    let raw = raw.iter().map(|setting| (&setting.path[..], setting.text.as_str()));
     let written = settings.iter().map(|setting| (&setting.path[..], setting.value.as_str().unwrap_or_default()));
     let mut kinds = BTreeMap::<String, Option<String>>::new();
-    for (path, value) in written.chain(unread) {
+    for (path, value) in written.chain(raw) {
         if let [section, name, key @ ..] = path
             && section == "backends"
         {
@@ -63,9 +63,9 @@ pub(super) struct Backends<'a> {
 impl Backends<'_> {
     /// Each backend that its kind accepts; the others are problems.
     pub(super) fn freeze(&self, problems: &mut Vec<ConfigProblem>) -> BTreeMap<BackendName, FrozenBackend> {
-        let sound = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
+        let valid = self.sections.backends.iter().filter(|(name, _)| !self.faulty.contains(*name));
         let mut frozen = BTreeMap::new();
-        for (name, section) in sound {
+        for (name, section) in valid {
             match self.freeze_one(name, section.clone()) {
                 Ok(backend) => drop(frozen.insert(backend.name.clone(), backend)),
                 Err(problem) => problems.push(problem),
@@ -75,7 +75,7 @@ impl Backends<'_> {
     }
 
     fn freeze_one(&self, name: &str, mut section: Map<String, Value>) -> Result<FrozenBackend, ConfigProblem> {
-        let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.no_kind(name)) };
+        let Some(Value::String(kind)) = section.remove("kind") else { return Err(self.missing_kind(name)) };
         section.remove("ceiling");
         section.remove("fallback");
         let refused = |key: &str, problem: String| self.refused(name, key, &problem);
@@ -120,30 +120,33 @@ impl Backends<'_> {
 
     fn refused(&self, name: &str, key: &str, problem: &str) -> ConfigProblem {
         let section = format!("backends.{name}");
-        let key_there = if key.is_empty() { section.clone() } else { format!("{section}.{key}") };
+        let full_key = if key.is_empty() { section.clone() } else { format!("{section}.{key}") };
         // A kind may begin its sentence with the key, as it knows it.
         let problem = match problem.strip_prefix(&format!("`{key}`")) {
             Some(rest) => rest.to_owned(),
             None => format!(": {problem}"),
         };
-        ConfigProblem::Settings { origin: self.origin(name, key), key: key_there, problem, section }
+        ConfigProblem::Settings { origin: self.origin(name, key), key: full_key, problem, section }
     }
 
-    fn no_kind(&self, name: &str) -> ConfigProblem {
+    fn missing_kind(&self, name: &str) -> ConfigProblem {
         let others = self.sections.backends.keys().map(String::as_str).filter(|other| *other != name);
-        ConfigProblem::NoKind {
+        ConfigProblem::MissingKind {
             origin: self.origin(name, ""),
             section: format!("backends.{name}"),
             kinds: shape::allowed(&shape::any_kind(self.registry)),
-            meant: nearest(name, others).map(|meant| format!("backends.{meant}")),
+            suggestion: nearest(name, others).map(|suggestion| format!("backends.{suggestion}")),
         }
     }
 
     /// Where a key of a backend was written; or else the last place where anything of the backend was.
     fn origin(&self, name: &str, key: &str) -> String {
         let section = ["backends".to_owned(), name.to_owned()];
-        let place = |path: &[String]| self.settings.iter().rev().find(|setting| setting.path.starts_with(path));
+        let setting_at = |path: &[String]| self.settings.iter().rev().find(|setting| setting.path.starts_with(path));
         let exact: Vec<_> = section.iter().cloned().chain(key.split('.').map(str::to_owned)).collect();
-        place(&exact).or_else(|| place(&section)).map(|setting| setting.origin.to_string()).unwrap_or_default()
+        setting_at(&exact)
+            .or_else(|| setting_at(&section))
+            .map(|setting| setting.origin.to_string())
+            .unwrap_or_default()
     }
 }

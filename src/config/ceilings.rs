@@ -8,10 +8,10 @@ use std::{
 use connector_api::{BackendName, NamePattern};
 use figment::Figment;
 
-use super::{problem::ConfigProblem, sections, setting::Setting, whole::Whole};
+use super::{cross_checks::CrossChecks, problem::ConfigProblem, sections, setting::Setting};
 use crate::task::{Ceiling, RuleOrigin};
 
-impl Whole<'_> {
+impl CrossChecks<'_> {
     /// What a call may ask of the backend `name`. A root that cannot be one is a problem.
     pub(super) fn ceiling(&self, name: &BackendName, problems: &mut Vec<ConfigProblem>) -> Ceiling {
         let common = self.settings.iter().filter(|setting| setting.path.first().is_some_and(|key| key == "ceiling"));
@@ -25,7 +25,7 @@ impl Whole<'_> {
                 written.insert(key.clone(), setting);
             }
         }
-        let rules: sections::Ceiling =
+        let rules: sections::CeilingSection =
             merged.extract_inner("ceiling").expect("each setting was read on top of the defaults");
         let mut roots = vec![];
         for root in &rules.roots {
@@ -53,6 +53,6 @@ impl Whole<'_> {
         }
         let wrong =
             format!(", in which `{root}` is a relative path; allowed: absolute paths, and such as begin with `~/`");
-        Err(self.checker.bad(written, wrong))
+        Err(self.checker.invalid_value(written, wrong))
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// No key has as many parts. What goes through all parts of a key needs room on the stack for each.
-const DEEPEST: usize = 32;
+const MAX_KEY_PARTS: usize = 32;
 
 /// What settings are checked against.
 pub(super) struct Checker {
@@ -31,7 +31,11 @@ impl Checker {
     }
 
     /// Takes out the settings that are wrong. Gives the names of the backends that have lost some.
-    pub(super) fn sift(&self, settings: &mut Vec<Setting>, problems: &mut Vec<ConfigProblem>) -> BTreeSet<String> {
+    pub(super) fn remove_invalid(
+        &self,
+        settings: &mut Vec<Setting>,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> BTreeSet<String> {
         let mut faulty = BTreeSet::new();
         settings.retain(|setting| match self.check(setting) {
             Ok(()) => true,
@@ -47,13 +51,13 @@ impl Checker {
     /// Fails when there is no such key, or when it cannot have this value.
     fn check(&self, setting: &Setting) -> Result<(), ConfigProblem> {
         if let Some(Err(bad)) = setting.backend().map(BackendName::new) {
-            return Err(ConfigProblem::BadName {
+            return Err(ConfigProblem::InvalidName {
                 origin: setting.origin.to_string(),
                 section: setting.path[..2].join("."),
                 problem: bad.to_string(),
             });
         }
-        let known = Some(&setting.path[..]).filter(|path| path.len() < DEEPEST);
+        let known = Some(&setting.path[..]).filter(|path| path.len() < MAX_KEY_PARTS);
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
         let right = || format!("; allowed: {}", shape::allowed(schema));
         // The kind reads the settings of a backend; every other one is read here, alone on top of the defaults.
@@ -69,13 +73,13 @@ impl Checker {
         };
         match read.map_err(|error| error.kind) {
             Ok(()) if shape::accepts(schema, &setting.value) => Ok(()),
-            Err(Kind::Message(said)) => Err(self.bad(setting, format!(", {said}"))),
-            Ok(()) | Err(_) => Err(self.bad(setting, right())),
+            Err(Kind::Message(detail)) => Err(self.invalid_value(setting, format!(", {detail}"))),
+            Ok(()) | Err(_) => Err(self.invalid_value(setting, right())),
         }
     }
 
     /// The problem that `setting` has a value it cannot have.
-    pub(super) fn bad(&self, setting: &Setting, wrong: String) -> ConfigProblem {
+    pub(super) fn invalid_value(&self, setting: &Setting, wrong: String) -> ConfigProblem {
         let key = setting.key();
         let default = self.defaults.find_value(&key).ok().and_then(|value| value.deserialize::<Value>().ok());
         let spelling = setting.origin.spelling(&key);
@@ -84,7 +88,7 @@ impl Checker {
             Some(default) => format!("correct {spelling}, or take it out: it is `{default}` then"),
             None => format!("correct {spelling}, or take it out"),
         };
-        ConfigProblem::BadValue { origin: setting.origin.to_string(), found: setting.shown(), wrong, next, key }
+        ConfigProblem::InvalidValue { origin: setting.origin.to_string(), found: setting.shown(), wrong, next, key }
     }
 
     /// Whether `word` is a kind of backend.
@@ -95,16 +99,19 @@ impl Checker {
 
     fn unknown(&self, setting: &Setting) -> ConfigProblem {
         let key = setting.key();
-        let meant = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
-        let next = match &meant {
-            Some(meant) => format!("write {} instead, or take it out", setting.origin.spelling(meant)),
-            None => format!("take it out; there are {}", self.around(&setting.path[..setting.path.len().min(DEEPEST)])),
+        let suggestion = nearest(&key, self.keys.iter().map(String::as_str)).map(str::to_owned);
+        let next = match &suggestion {
+            Some(suggestion) => format!("write {} instead, or take it out", setting.origin.spelling(suggestion)),
+            None => format!(
+                "take it out; there are {}",
+                self.nearby_keys(&setting.path[..setting.path.len().min(MAX_KEY_PARTS)])
+            ),
         };
-        ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, meant, next }
+        ConfigProblem::UnknownKey { origin: setting.origin.to_string(), key, suggestion, next }
     }
 
     /// The keys of the innermost section of `path` that exists.
-    fn around(&self, path: &[String]) -> String {
+    fn nearby_keys(&self, path: &[String]) -> String {
         let sections = (0..path.len()).rev().map(|depth| path[..depth].iter().map(|key| format!("{key}.")).collect());
         let siblings = |section: String| -> Vec<String> {
             let inside =

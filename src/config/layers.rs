@@ -22,7 +22,7 @@ use super::{
 const CONFIG_VARIABLE: &str = "CODEX_CONNECTOR_CONFIG";
 
 /// Where the user's file is looked for, relative to the home directory.
-const FILE: &str = "~/.codex-connector/config.toml";
+const DEFAULT_FILE: &str = "~/.codex-connector/config.toml";
 
 /// The environment of the process, or a test's.
 pub(super) struct Environment(BTreeMap<OsString, OsString>);
@@ -36,7 +36,7 @@ impl Environment {
     pub(super) fn expand(&self, path: &Path, needed_by: &str) -> Result<PathBuf, ConfigProblem> {
         let Ok(below_home) = path.strip_prefix("~") else { return Ok(path.to_owned()) };
         let home = self.0.get(&OsString::from("HOME")).map(PathBuf::from).filter(|home| home.is_absolute());
-        let home = home.ok_or_else(|| ConfigProblem::NoHome { needed_by: needed_by.to_owned() })?;
+        let home = home.ok_or_else(|| ConfigProblem::MissingHome { needed_by: needed_by.to_owned() })?;
         // Paths below it are written into records and specs, which are JSON.
         if home.to_str().is_none() {
             return Err(ConfigProblem::HomeNotUtf8 { home, needed_by: needed_by.to_owned() });
@@ -46,15 +46,15 @@ impl Environment {
 }
 
 /// A setting before its type is known: in the environment and in flags everything is text.
-pub(super) struct Unread {
+pub(super) struct RawSetting {
     pub(super) origin: Origin,
     pub(super) path: Vec<String>,
     pub(super) text: String,
 }
 
-impl Unread {
+impl RawSetting {
     /// Text stays text where text is allowed. Elsewhere it is read as a TOML value, and stays text if it is none.
-    pub(super) fn read(self, shape: &Value) -> Vec<Setting> {
+    pub(super) fn parse(self, shape: &Value) -> Vec<Setting> {
         let is_text = shape::find(shape, &self.path).is_none_or(shape::takes_text);
         let value = if is_text { None } else { toml_value(&self.text) };
         Setting::all_in(&self.origin, self.path, value.unwrap_or(Value::String(self.text)))
@@ -80,7 +80,7 @@ impl UserFile {
         let (path, named_by) = match (&overrides.config_file, variable) {
             (Some(path), _) => (path.clone(), Some(Origin::Flag("--config"))),
             (None, Some(path)) => (PathBuf::from(path), Some(Origin::Variable(CONFIG_VARIABLE.into()))),
-            (None, None) => (PathBuf::from(FILE), None),
+            (None, None) => (PathBuf::from(DEFAULT_FILE), None),
         };
         let path = environment.expand(&path, &format!("the configuration file, `{}`", path.display()))?;
         // Fails only for an empty path or a lost current directory; then reading the file says what is wrong.
@@ -110,18 +110,18 @@ impl UserFile {
                 let line = before.split('\n').count();
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
                 // toml 0.8 has no words for some characters, such as control characters in a comment.
-                let said = match error.message() {
+                let detail = match error.message() {
                     "" => "not TOML, perhaps an invisible character".to_owned(),
-                    said => said.replace('\n', ", "),
+                    detail => detail.replace('\n', ", "),
                 };
-                Err(ConfigProblem::Syntax { path: path.clone(), line, column, said })
+                Err(ConfigProblem::Syntax { path: path.clone(), line, column, detail })
             }
         }
     }
 }
 
 /// The settings in the environment. Names are in capitals, except those below `set`, which are names of variables.
-pub(super) fn in_environment(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<Unread> {
+pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for (name, value) in &environment.0 {
         let name = name.to_string_lossy();
@@ -136,7 +136,7 @@ pub(super) fn in_environment(environment: &Environment, problems: &mut Vec<Confi
             None => (key.to_owned(), None),
         };
         let path = key.split("__").map(str::to_ascii_lowercase).chain(below_set).collect();
-        found.push(Unread { origin, path, text: text.to_owned() });
+        found.push(RawSetting { origin, path, text: text.to_owned() });
     }
     found
 }
@@ -146,10 +146,10 @@ pub(super) fn in_environment(environment: &Environment, problems: &mut Vec<Confi
 ///
 /// These have no `__`. A name that has one, or that only lacks it (`CODEX_CONNECTOR_CEILING_SANDBOX`), was meant as a setting
 /// and is not taken out: a limit that is misspelt must not be lost.
-pub(super) fn take_foreign(unread: &mut Vec<Unread>, shape: &Value) -> Vec<String> {
+pub(super) fn take_foreign(raw: &mut Vec<RawSetting>, shape: &Value) -> Vec<String> {
     let keys = shape::keys(shape);
     let mut foreign = vec![];
-    unread.retain(|unread| match (&unread.origin, &unread.path[..]) {
+    raw.retain(|raw| match (&raw.origin, &raw.path[..]) {
         (Origin::Variable(name), [word]) if !keys.iter().any(|key| key.replace('.', "_") == *word) => {
             foreign.push(name.clone());
             false
@@ -160,11 +160,11 @@ pub(super) fn take_foreign(unread: &mut Vec<Unread>, shape: &Value) -> Vec<Strin
 }
 
 /// The settings on the command line.
-pub(super) fn in_flags(overrides: &Overrides, problems: &mut Vec<ConfigProblem>) -> Vec<Unread> {
+pub(super) fn flag_settings(overrides: &Overrides, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for assignment in &overrides.set {
         match assignment.split_once('=') {
-            Some((key, text)) => found.push(Unread {
+            Some((key, text)) => found.push(RawSetting {
                 origin: Origin::Flag("--set"),
                 path: key.trim().split('.').map(str::to_owned).collect(),
                 text: text.to_owned(),
@@ -175,7 +175,7 @@ pub(super) fn in_flags(overrides: &Overrides, problems: &mut Vec<ConfigProblem>)
     if let Some(dir) = &overrides.data_dir {
         let origin = Origin::Flag("--data-dir");
         match dir.to_str() {
-            Some(text) => found.push(Unread { origin, path: vec!["data_dir".into()], text: text.to_owned() }),
+            Some(text) => found.push(RawSetting { origin, path: vec!["data_dir".into()], text: text.to_owned() }),
             None => problems.push(ConfigProblem::NotUtf8 { origin: origin.to_string() }),
         }
     }

@@ -7,9 +7,10 @@
 mod backends;
 mod ceilings;
 mod check;
+mod cross_checks;
 mod defaults;
+mod duration;
 mod layers;
-mod length;
 mod nearest;
 mod overrides;
 mod problem;
@@ -22,7 +23,6 @@ mod shape;
 mod size;
 #[cfg(test)]
 mod tests;
-mod whole;
 
 use std::{collections::BTreeMap, ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
@@ -32,10 +32,10 @@ use figment::Figment;
 use self::{
     backends::Backends,
     check::Checker,
+    cross_checks::CrossChecks,
     layers::{Environment, UserFile},
     sections::Sections,
     setting::Setting,
-    whole::Whole,
 };
 pub use self::{
     overrides::Overrides,
@@ -87,7 +87,7 @@ pub struct Config {
 }
 
 /// The keys of [`Config::passed_on`]. None of their values can be a secret.
-const PASSED_ON: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
+const PASSED_ON_KEYS: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 impl Config {
     /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`, the last one wins.
@@ -103,30 +103,30 @@ impl Config {
         let mut settings = defaults::settings();
         settings.extend(file.settings()?);
         let mut problems = vec![];
-        let mut unread = layers::in_environment(&environment, &mut problems);
-        unread.extend(layers::in_flags(overrides, &mut problems));
+        let mut raw = layers::environment_settings(&environment, &mut problems);
+        raw.extend(layers::flag_settings(overrides, &mut problems));
 
-        let shape = backends::settle_kinds(&mut settings, &unread, registry);
-        let foreign_variables = layers::take_foreign(&mut unread, &shape);
-        settings.extend(unread.into_iter().flat_map(|unread| unread.read(&shape)));
+        let shape = backends::resolve_kinds(&mut settings, &raw, registry);
+        let foreign_variables = layers::take_foreign(&mut raw, &shape);
+        settings.extend(raw.into_iter().flat_map(|raw| raw.parse(&shape)));
 
         let checker = Checker::new(shape, defaults::figment());
-        let faulty = checker.sift(&mut settings, &mut problems);
+        let faulty = checker.remove_invalid(&mut settings, &mut problems);
         let merged = Figment::from(&Setting::merged(&settings));
         let sections: Sections = merged.extract().expect("each setting was read on top of the defaults");
 
-        let whole = Whole { checker, settings: &settings, sections: &sections, environment: &environment };
-        let mut note = |problem| problems.push(problem);
-        let data_dir = whole.path("data_dir", &sections.data_dir).map_err(&mut note).ok();
-        let log_dir = sections.log_dir.as_ref().map(|log_dir| whole.path("log_dir", log_dir)).transpose();
-        let log_dir = log_dir.map_err(&mut note).ok().flatten();
-        let default_backend = whole.default_backend(&faulty).map_err(&mut note).ok();
+        let checks = CrossChecks { checker, settings: &settings, sections: &sections, environment: &environment };
+        let mut report = |problem| problems.push(problem);
+        let data_dir = checks.path("data_dir", &sections.data_dir).map_err(&mut report).ok();
+        let log_dir = sections.log_dir.as_ref().map(|log_dir| checks.path("log_dir", log_dir)).transpose();
+        let log_dir = log_dir.map_err(&mut report).ok().flatten();
+        let default_backend = checks.default_backend(&faulty).map_err(&mut report).ok();
         let backends = Backends { registry, settings: &settings, sections: &sections, faulty: &faulty };
         let backends = backends.freeze(&mut problems);
-        whole.tool_names(backends.keys(), &mut problems);
-        let ceilings = backends.keys().map(|name| (name.clone(), whole.ceiling(name, &mut problems))).collect();
+        checks.tool_names(backends.keys(), &mut problems);
+        let ceilings = backends.keys().map(|name| (name.clone(), checks.ceiling(name, &mut problems))).collect();
         let fallbacks =
-            backends.keys().map(|name| (name.clone(), whole.fallback(name, &backends, &mut problems))).collect();
+            backends.keys().map(|name| (name.clone(), checks.fallback(name, &backends, &mut problems))).collect();
         match (data_dir, default_backend) {
             (Some(data_dir), Some(default_backend)) if problems.is_empty() => Ok(Self {
                 log_dir: log_dir.unwrap_or_else(|| data_dir.join("logs")),
@@ -152,8 +152,8 @@ impl Config {
 }
 
 fn passed_on(settings: &[Setting]) -> Vec<String> {
-    let set = PASSED_ON.iter().filter_map(|key| settings.iter().rev().find(|setting| setting.key() == *key));
-    let set = set.filter(|setting| setting.origin.is_of_this_process());
+    let set = PASSED_ON_KEYS.iter().filter_map(|key| settings.iter().rev().find(|setting| setting.key() == *key));
+    let set = set.filter(|setting| setting.origin.is_local_to_process());
     set.map(|setting| format!("{}={}", setting.key(), setting.value)).collect()
 }
 

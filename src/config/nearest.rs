@@ -1,12 +1,12 @@
 //! The key that the user may have meant by one that does not exist.
 
 /// Longer keys are not compared, in bytes: they are no slips.
-const LONGEST: usize = 200;
+const MAX_KEY_BYTES: usize = 200;
 
 /// The candidate that is spelled like `wanted`, or else the one with the same last word: a key in the wrong section is the
 /// most common mistake in TOML.
 pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if wanted.len() > LONGEST {
+    if wanted.len() > MAX_KEY_BYTES {
         return None;
     }
     let others: Vec<&str> = candidates.into_iter().filter(|candidate| *candidate != wanted).collect();
@@ -23,14 +23,14 @@ mod tests {
     const KEYS: [&str; 5] = ["data_dir", "tasks.heartbeat_interval", "tasks.keep_events", "index.text", "index"];
 
     #[test]
-    fn a_slip_of_the_pen_is_understood() {
-        for (wanted, meant) in [
+    fn a_typo_is_recognized() {
+        for (wanted, suggestion) in [
             ("tasks.heartbeet_interval", "tasks.heartbeat_interval"),
             ("tasks_keep_events", "tasks.keep_events"),
             ("datadir", "data_dir"),
             ("idnex", "index"),
         ] {
-            assert_eq!(nearest(wanted, KEYS), Some(meant), "{wanted}");
+            assert_eq!(nearest(wanted, KEYS), Some(suggestion), "{wanted}");
         }
     }
 
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_like_nothing() {
+    fn nonsense_gets_no_suggestion() {
         assert_eq!(nearest("colour", KEYS), None);
         assert_eq!(nearest("x", KEYS), None);
         assert_eq!(nearest(&format!("{}.keep_events", "x".repeat(1_000)), KEYS), None);

@@ -54,7 +54,7 @@ pub enum ConfigProblem {
         /// The column in characters, from 1.
         column: usize,
         /// The parser's words.
-        said: String,
+        detail: String,
     },
     /// A file, or the value of a variable or a flag, is not text.
     NotUtf8 {
@@ -67,7 +67,7 @@ pub enum ConfigProblem {
         found: String,
     },
     /// The home directory is needed, and not known.
-    NoHome {
+    MissingHome {
         /// The path that needs it.
         needed_by: String,
     },
@@ -85,12 +85,12 @@ pub enum ConfigProblem {
         /// The key, with dots.
         key: String,
         /// The key that is most like it.
-        meant: Option<String>,
+        suggestion: Option<String>,
         /// What to do.
         next: String,
     },
     /// A key has a value that it cannot have.
-    BadValue {
+    InvalidValue {
         /// Where it was found.
         origin: String,
         /// The key, with dots.
@@ -103,7 +103,7 @@ pub enum ConfigProblem {
         next: String,
     },
     /// The name of a section in `backends` is not allowed.
-    BadName {
+    InvalidName {
         /// Where it was found.
         origin: String,
         /// The section.
@@ -112,7 +112,7 @@ pub enum ConfigProblem {
         problem: String,
     },
     /// A backend does not say of which kind it is.
-    NoKind {
+    MissingKind {
         /// Where the section was found.
         origin: String,
         /// The section, with dots.
@@ -120,7 +120,7 @@ pub enum ConfigProblem {
         /// The kinds there are.
         kinds: String,
         /// The section that is most like it.
-        meant: Option<String>,
+        suggestion: Option<String>,
     },
     /// The kind of a backend does not take its settings.
     Settings {
@@ -140,8 +140,8 @@ impl ConfigProblem {
     pub fn explain(&self) -> Refused {
         // All of it may come from a file, a variable or a flag.
         let foreign = |text: &str| Message::from(text.to_owned());
-        let or = |words: &'static str, meant: &Option<String>| match meant {
-            Some(meant) => message![words, meant.clone(), "`?"],
+        let or = |words: &'static str, suggestion: &Option<String>| match suggestion {
+            Some(suggestion) => message![words, suggestion.clone(), "`?"],
             None => Message::default(),
         };
         match self {
@@ -149,8 +149,8 @@ impl ConfigProblem {
                 message!["cannot read ", path, foreign(named_by), ": ", foreign(why)],
                 "make it a readable TOML file, or name another one with `--config FILE`",
             ),
-            Self::Syntax { path, line, column, said } => Refused::new(
-                message![path, ", line ", *line, ", column ", *column, ": ", foreign(said)],
+            Self::Syntax { path, line, column, detail } => Refused::new(
+                message![path, ", line ", *line, ", column ", *column, ": ", foreign(detail)],
                 "correct that line; nothing of the file is used until it can be read",
             ),
             Self::NotUtf8 { origin } => {
@@ -160,7 +160,7 @@ impl ConfigProblem {
                 message!["flag --set: `", foreign(found), "` is no assignment"],
                 "write `--set KEY=VALUE`, such as `--set tasks.heartbeat_interval=10s`",
             ),
-            Self::NoHome { needed_by } => Refused::new(
+            Self::MissingHome { needed_by } => Refused::new(
                 message![
                     "no home directory for ",
                     foreign(needed_by),
@@ -179,11 +179,11 @@ impl ConfigProblem {
                 "set HOME to a directory whose name is UTF-8, or write an absolute path (`--config FILE` for the file, \
                  `--data-dir DIR` for the data directory)",
             ),
-            Self::UnknownKey { origin, key, meant, next } => Refused::new(
-                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", meant)],
+            Self::UnknownKey { origin, key, suggestion, next } => Refused::new(
+                message![foreign(origin), ": `", foreign(key), "` is no key", or("; did you mean `", suggestion)],
                 foreign(next),
             ),
-            Self::BadValue { origin, key, found, wrong, next } => {
+            Self::InvalidValue { origin, key, found, wrong, next } => {
                 let found = found.as_ref().map_or_else(
                     || "not right (the value may be a secret, and is not shown)".into(),
                     |found| foreign(found),
@@ -193,12 +193,12 @@ impl ConfigProblem {
                     foreign(next),
                 )
             }
-            Self::BadName { origin, section, problem } => Refused::new(
+            Self::InvalidName { origin, section, problem } => Refused::new(
                 message![foreign(origin), ": ", foreign(problem)],
                 message!["rename the section `", foreign(section), "`"],
             ),
-            Self::NoKind { origin, section, kinds, meant } => {
-                let or_rename = if meant.is_some() { "], or rename it" } else { "]" };
+            Self::MissingKind { origin, section, kinds, suggestion } => {
+                let or_rename = if suggestion.is_some() { "], or rename it" } else { "]" };
                 Refused::new(
                     message![
                         foreign(origin),
@@ -206,7 +206,7 @@ impl ConfigProblem {
                         foreign(section),
                         ".kind` is missing; allowed: ",
                         foreign(kinds),
-                        or("; or did you mean `", meant)
+                        or("; or did you mean `", suggestion)
                     ],
                     message!["add a `kind` to [", foreign(section), or_rename],
                 )

@@ -14,7 +14,7 @@ use std::{
 use rustix::fs::OFlags;
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The content of a regular file of at most 1 MiB.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -25,8 +25,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
         return refuse("not a regular file");
     }
     let mut content = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE_BYTES {
         return refuse("larger than 1 MiB");
     }
     Ok(content)
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_regular_file_is_read_and_nothing_is_waited_for() {
+    fn only_regular_files_are_read_and_reading_never_blocks() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = |name: &str| dir.path().join(name);
         fs::write(path("file"), "x = 1").expect("it is writable");

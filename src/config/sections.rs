@@ -12,9 +12,9 @@ use serde::{
 use serde_json::{Map, Value};
 
 use super::{
-    length::{Length, Limit, Patience},
+    duration::{DurationLimit, DurationOrZero, PositiveDuration},
     serving::{ExtraTool, OnCallEnd, TaskHandles},
-    size::{LogSize, MostSize},
+    size::{LogSizeLimit, SizeLimit},
 };
 use crate::task::{CgroupUse, OnAgentExit, OnServerExit};
 
@@ -28,31 +28,31 @@ pub(super) struct Sections {
     #[serde(deserialize_with = "log_level")]
     #[schemars(schema_with = "log_levels")]
     pub(super) log_level: String,
-    pub(super) tasks: Tasks,
-    pub(super) stopping: Stopping,
-    pub(super) server: Server,
-    pub(super) tools: Tools,
-    pub(super) limits: Limits,
-    pub(super) logs: Logs,
-    pub(super) retention: Retention,
-    pub(super) index: Index,
+    pub(super) tasks: TasksSection,
+    pub(super) stopping: StoppingSection,
+    pub(super) server: ServerSection,
+    pub(super) tools: ToolsSection,
+    pub(super) limits: LimitsSection,
+    pub(super) logs: LogsSection,
+    pub(super) retention: RetentionSection,
+    pub(super) index: IndexSection,
     #[expect(dead_code, reason = "merged for each backend, in `ceilings`")]
-    pub(super) ceiling: Ceiling,
-    pub(super) agent_env: AgentEnv,
+    pub(super) ceiling: CeilingSection,
+    pub(super) agent_env: AgentEnvSection,
     #[serde(default)]
     pub(super) backends: BTreeMap<String, Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tasks {
+pub(super) struct TasksSection {
     pub(super) default_backend: String,
     #[schemars(schema_with = "words_of::<Sandbox>")]
     pub(super) default_sandbox: Sandbox,
-    pub(super) default_timeout: Limit,
-    pub(super) heartbeat_interval: Length,
-    pub(super) stall_warning_after: Length,
-    pub(super) stop_after_silence: Limit,
+    pub(super) default_timeout: DurationLimit,
+    pub(super) heartbeat_interval: PositiveDuration,
+    pub(super) stall_warning_after: PositiveDuration,
+    pub(super) stop_after_silence: DurationLimit,
     pub(super) keep_events: bool,
     #[schemars(schema_with = "words_of::<OnServerExit>")]
     pub(super) on_server_exit: OnServerExit,
@@ -62,16 +62,16 @@ pub(super) struct Tasks {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stopping {
-    pub(super) interrupt_grace: Patience,
-    pub(super) terminate_grace: Patience,
+pub(super) struct StoppingSection {
+    pub(super) interrupt_grace: DurationOrZero,
+    pub(super) terminate_grace: DurationOrZero,
     #[schemars(schema_with = "words_of::<CgroupUse>")]
     pub(super) cgroup: CgroupUse,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Server {
+pub(super) struct ServerSection {
     #[schemars(schema_with = "words_of::<OnCallEnd>")]
     pub(super) on_call_cancelled: OnCallEnd,
     #[schemars(schema_with = "words_of::<OnCallEnd>")]
@@ -79,19 +79,19 @@ pub(super) struct Server {
     #[schemars(schema_with = "words_of::<TaskHandles>")]
     pub(super) task_handles: TaskHandles,
     pub(super) channel: bool,
-    pub(super) http: Http,
+    pub(super) http: HttpSection,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Http {
+pub(super) struct HttpSection {
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tools {
+pub(super) struct ToolsSection {
     #[schemars(schema_with = "list_of::<ExtraTool>")]
     pub(super) extra: Vec<ExtraTool>,
     pub(super) per_backend: bool,
@@ -99,47 +99,47 @@ pub(super) struct Tools {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Index {
+pub(super) struct IndexSection {
     pub(super) entries: NonZeroUsize,
     pub(super) text: usize,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Limits {
+pub(super) struct LimitsSection {
     pub(super) max_running: usize,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Logs {
-    pub(super) max_bytes: LogSize,
+pub(super) struct LogsSection {
+    pub(super) max_bytes: LogSizeLimit,
     pub(super) redact: bool,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Retention {
-    pub(super) max_age: Limit,
+pub(super) struct RetentionSection {
+    pub(super) max_age: DurationLimit,
     pub(super) max_tasks: usize,
-    pub(super) max_bytes: MostSize,
+    pub(super) max_bytes: SizeLimit,
 }
 
 /// The keys of `[ceiling]`, and of `[backends.NAME.ceiling]` on top of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ceiling {
+pub(super) struct CeilingSection {
     #[schemars(schema_with = "words_of::<Sandbox>")]
     pub(super) sandbox: Sandbox,
     pub(super) roots: Vec<String>,
-    pub(super) timeout: Limit,
+    pub(super) timeout: DurationLimit,
     pub(super) models: Vec<String>,
 }
 
 /// The keys of [`EnvRules`](connector_api::EnvRules), kept as JSON: they go into the settings of each backend.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AgentEnv {
+pub(super) struct AgentEnvSection {
     pub(super) pass: Vec<String>,
     pub(super) remove: Vec<String>,
     pub(super) set: BTreeMap<String, String>,

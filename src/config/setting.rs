@@ -45,7 +45,7 @@ impl fmt::Display for Origin {
 
 impl Origin {
     /// Whether another process of the same user does not have it by itself.
-    pub(super) fn is_of_this_process(&self) -> bool {
+    pub(super) fn is_local_to_process(&self) -> bool {
         match self {
             Self::Variable(_) | Self::Flag(_) => true,
             Self::Defaults | Self::File(_) => false,
@@ -131,13 +131,13 @@ impl Setting {
 }
 
 fn shown(value: &Value) -> String {
-    const MOST: usize = 100;
+    const MAX_CHARACTERS: usize = 100;
     match value {
         Value::Object(_) => "a table".to_owned(),
         value => {
             let text = value.to_string();
-            let end = if text.chars().count() > MOST { "…" } else { "" };
-            format!("`{}{end}`", text.chars().take(MOST).collect::<String>())
+            let end = if text.chars().count() > MAX_CHARACTERS { "…" } else { "" };
+            format!("`{}{end}`", text.chars().take(MAX_CHARACTERS).collect::<String>())
         }
     }
 }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_as_many_settings_as_it_has_keys() {
+    fn a_table_becomes_one_setting_per_key() {
         let table = json!({"a": 1, "b": {"c": "d", "e": {}}});
         let settings = Setting::all_in(&Origin::Defaults, vec!["t".into()], table);
         let keys: Vec<_> = settings.iter().map(Setting::key).collect();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_into_an_agents_environment_is_not_shown() {
+    fn values_for_an_agents_environment_are_hidden() {
         for secret in ["agent_env", "agent_env.set", "agent_env.set.KEY", "backends.x.env", "backends.x.env.set.KEY"] {
             assert_eq!(setting(secret, json!("sk-secret")).shown(), None, "{secret}");
         }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_spelled_as_the_place_wants_it() {
+    fn a_key_is_spelled_as_its_origin_requires() {
         let variable = Origin::Variable("CODEX_CONNECTOR_X".into());
         assert_eq!(variable.spelling("tasks.keep_events"), "CODEX_CONNECTOR_TASKS__KEEP_EVENTS");
         assert_eq!(Origin::Flag("--set").spelling("tasks.keep_events"), "--set tasks.keep_events=…");

@@ -12,19 +12,19 @@ use crate::registry::Registry;
 pub(super) fn own() -> Value {
     let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
     let mut schema = generator.into_root_schema_for::<Sections>().to_value();
-    keep_the_rules(&mut schema);
+    strip_annotations(&mut schema);
     schema
 }
 
 /// Takes out what is told elsewhere: descriptions and defaults are those of `default.toml`, and as it has every key, no
 /// other file needs any.
-fn keep_the_rules(schema: &mut Value) {
+fn strip_annotations(schema: &mut Value) {
     if let Some(schema) = schema.as_object_mut() {
         for name in ["required", "title", "description", "default", "format"] {
             schema.remove(name);
         }
         schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().for_each(|properties| {
-            properties.values_mut().for_each(keep_the_rules);
+            properties.values_mut().for_each(strip_annotations);
         });
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn of_kind(registry: &Registry, kind: &str) -> Option<Value> {
 /// Puts the definitions in the place of the references to them, so that the schema can stand inside another.
 fn inline(schema: &mut Value, definitions: &Value, depth: usize) {
     /// Deeper than any settings; a schema that refers to itself ends here.
-    const DEEPEST: usize = 24;
+    const MAX_DEPTH: usize = 24;
     let reference = schema.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
     if let Some(definition) = reference.and_then(|name| definitions.get(name)).cloned()
         && let Some(schema) = schema.as_object_mut()
@@ -100,7 +100,7 @@ fn inline(schema: &mut Value, definitions: &Value, depth: usize) {
             schema.entry(key).or_insert(value.clone());
         }
     }
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         *schema = json!(true);
     }
     match schema {

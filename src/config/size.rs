@@ -8,21 +8,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// No log is cut to less than this: its beginning and its end would hardly be there.
-const SMALLEST_LOG: u64 = 64_000;
+const MIN_LOG_BYTES: u64 = 64_000;
 
 /// The most bytes that a log grows to, or `"off"`, which can be written `"none"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
-pub(super) struct LogSize(pub(super) Option<u64>);
+pub(super) struct LogSizeLimit(pub(super) Option<u64>);
 
 /// A number of bytes that is not zero, or `"off"`, which can be written `"none"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
-pub(super) struct MostSize(pub(super) Option<u64>);
+pub(super) struct SizeLimit(pub(super) Option<u64>);
 
 /// What is wrong with a size: the end of a sentence that begins with what was found.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadSize {
+pub(super) enum InvalidSize {
     #[error("which has no unit; write it with one, such as `\"500MB\"` or `\"1GiB\"`, or `\"off\"`")]
     NoUnit,
     #[error("which is no size; allowed: `\"off\"`, or a number with a unit, such as `\"500MB\"` or `\"1GiB\"`")]
@@ -35,60 +35,60 @@ pub(super) enum BadSize {
     TooLarge,
 }
 
-const LARGEST: u64 = 1_000_000_000_000_000_000;
+const MAX_SIZE_BYTES: u64 = 1_000_000_000_000_000_000;
 
 /// The number of bytes in a text such as `1.5GB`.
 ///
 /// A unit is required, and is written in full: `bytesize` would take a number alone for bytes, and `M` for `MB`.
-fn bytes(text: &str) -> Result<u64, BadSize> {
+fn parse_bytes(text: &str) -> Result<u64, InvalidSize> {
     let number_ends = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_ends);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let (integer, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) {
-        return Err(BadSize::NotASize);
+    if !is_number(integer) || !is_number(fraction) {
+        return Err(InvalidSize::NotASize);
     }
     if unit.trim().is_empty() {
-        return Err(BadSize::NoUnit);
+        return Err(InvalidSize::NoUnit);
     }
     let size = text.parse::<ByteSize>().ok().filter(|_| unit.ends_with(['b', 'B']));
-    let ByteSize(bytes) = size.ok_or(BadSize::NotASize)?;
-    if bytes <= LARGEST { Ok(bytes) } else { Err(BadSize::TooLarge) }
+    let ByteSize(bytes) = size.ok_or(InvalidSize::NotASize)?;
+    if bytes <= MAX_SIZE_BYTES { Ok(bytes) } else { Err(InvalidSize::TooLarge) }
 }
 
-impl TryFrom<Value> for MostSize {
-    type Error = BadSize;
+impl TryFrom<Value> for SizeLimit {
+    type Error = InvalidSize;
 
-    fn try_from(written: Value) -> Result<Self, BadSize> {
+    fn try_from(written: Value) -> Result<Self, InvalidSize> {
         let text = match &written {
-            Value::Number(_) => return Err(BadSize::NoUnit),
+            Value::Number(_) => return Err(InvalidSize::NoUnit),
             Value::String(text) => text.trim(),
-            _ => return Err(BadSize::NotASize),
+            _ => return Err(InvalidSize::NotASize),
         };
         match text {
             "off" | "none" => Ok(Self(None)),
-            text => match bytes(text)? {
-                0 => Err(BadSize::Zero),
+            text => match parse_bytes(text)? {
+                0 => Err(InvalidSize::Zero),
                 bytes => Ok(Self(Some(bytes))),
             },
         }
     }
 }
 
-impl TryFrom<Value> for LogSize {
-    type Error = BadSize;
+impl TryFrom<Value> for LogSizeLimit {
+    type Error = InvalidSize;
 
-    fn try_from(written: Value) -> Result<Self, BadSize> {
-        match MostSize::try_from(written) {
-            Ok(MostSize(Some(bytes))) if bytes < SMALLEST_LOG => Err(BadSize::TooSmall),
-            Ok(MostSize(bytes)) => Ok(Self(bytes)),
-            Err(BadSize::Zero) => Err(BadSize::TooSmall),
+    fn try_from(written: Value) -> Result<Self, InvalidSize> {
+        match SizeLimit::try_from(written) {
+            Ok(SizeLimit(Some(bytes))) if bytes < MIN_LOG_BYTES => Err(InvalidSize::TooSmall),
+            Ok(SizeLimit(bytes)) => Ok(Self(bytes)),
+            Err(InvalidSize::Zero) => Err(InvalidSize::TooSmall),
             Err(other) => Err(other),
         }
     }
 }
 
-macro_rules! text_in_the_schema {
+macro_rules! string_schema {
     ($($size:ty)*) => {
         $(impl JsonSchema for $size {
             fn schema_name() -> Cow<'static, str> {
@@ -102,7 +102,7 @@ macro_rules! text_in_the_schema {
     };
 }
 
-text_in_the_schema!(LogSize MostSize);
+string_schema!(LogSizeLimit SizeLimit);
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_a_number_with_a_unit_of_thousands_or_of_1024s() {
+    fn a_size_takes_decimal_or_binary_units() {
         for (text, bytes) in [
             ("1B", 1),
             ("64KB", 64_000),
@@ -123,42 +123,42 @@ mod tests {
             ("2TB", 2_000_000_000_000),
             ("1.00000000000000000001KB", 1_000),
         ] {
-            assert_eq!(MostSize::try_from(json!(text)), Ok(MostSize(Some(bytes))), "{text}");
+            assert_eq!(SizeLimit::try_from(json!(text)), Ok(SizeLimit(Some(bytes))), "{text}");
         }
     }
 
     #[test]
     fn a_number_without_a_unit_is_refused_with_advice() {
         for bare in [json!(0), json!(500), json!(1.5), json!("500"), json!("1.5")] {
-            assert_eq!(MostSize::try_from(bare.clone()), Err(BadSize::NoUnit), "{bare}");
+            assert_eq!(SizeLimit::try_from(bare.clone()), Err(InvalidSize::NoUnit), "{bare}");
         }
         for nonsense in ["", "much", "MB", "1..5MB", ".5MB", "5.MB", "-1MB", "1 parsec", "1e3MB", "٣MB"] {
-            assert_eq!(MostSize::try_from(json!(nonsense)), Err(BadSize::NotASize), "{nonsense:?}");
+            assert_eq!(SizeLimit::try_from(json!(nonsense)), Err(InvalidSize::NotASize), "{nonsense:?}");
         }
-        assert_eq!(MostSize::try_from(json!(true)), Err(BadSize::NotASize));
+        assert_eq!(SizeLimit::try_from(json!(true)), Err(InvalidSize::NotASize));
     }
 
     #[test]
-    fn a_size_can_be_off_and_not_nothing() {
+    fn a_size_can_be_off_but_not_zero() {
         for off in ["off", "none"] {
-            assert_eq!(MostSize::try_from(json!(off)), Ok(MostSize(None)));
-            assert_eq!(LogSize::try_from(json!(off)), Ok(LogSize(None)));
+            assert_eq!(SizeLimit::try_from(json!(off)), Ok(SizeLimit(None)));
+            assert_eq!(LogSizeLimit::try_from(json!(off)), Ok(LogSizeLimit(None)));
         }
-        assert_eq!(MostSize::try_from(json!("0MB")), Err(BadSize::Zero));
+        assert_eq!(SizeLimit::try_from(json!("0MB")), Err(InvalidSize::Zero));
     }
 
     #[test]
-    fn a_log_keeps_at_least_its_beginning_and_its_end() {
-        assert_eq!(LogSize::try_from(json!("64KB")), Ok(LogSize(Some(64_000))));
+    fn a_log_limit_has_a_minimum() {
+        assert_eq!(LogSizeLimit::try_from(json!("64KB")), Ok(LogSizeLimit(Some(64_000))));
         for small in ["63.9KB", "1B", "0B"] {
-            assert_eq!(LogSize::try_from(json!(small)), Err(BadSize::TooSmall), "{small}");
+            assert_eq!(LogSizeLimit::try_from(json!(small)), Err(InvalidSize::TooSmall), "{small}");
         }
     }
 
     #[test]
     fn more_than_any_disk_holds_is_refused() {
         for large in ["1000001TB", "18446744073709551615TiB", "99999999999999999999B"] {
-            assert_eq!(MostSize::try_from(json!(large)), Err(BadSize::TooLarge), "{large}");
+            assert_eq!(SizeLimit::try_from(json!(large)), Err(InvalidSize::TooLarge), "{large}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::task::TrustedKind;
 
 /// Something that a later task or server trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Own {
+pub(super) enum ProtectedKind {
     Data,
     Log,
     /// A symbolic link in the data directory.
@@ -37,32 +37,34 @@ pub(super) enum Area {
 
 /// Something that a later task or server trusts is open to the agent. `Display` says what, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} the {which}, {}, {reach}", which.danger(reach), own.display())]
+#[error("{} the {kind}, {}, {reach}", kind.danger(reach), path.display())]
 pub struct Exposed {
-    pub(super) which: Own,
-    pub(super) own: PathBuf,
+    pub(super) kind: ProtectedKind,
+    pub(super) path: PathBuf,
     pub(super) reach: Reach,
 }
 
 impl Exposed {
     /// How to fix it.
     pub fn next(&self) -> String {
-        let which = self.which;
-        let set = match which {
-            Own::Data => "set `data_dir` in config.toml (or --data-dir) to a directory",
-            Own::Log => "set `log_dir` in config.toml (or --set log_dir=DIR) to a directory",
-            Own::Link => "replace it with a directory, or with a link to one",
-            Own::Trusted(TrustedKind::Config) => "move the file (--config, or CODEX_CONNECTOR_CONFIG) to a directory",
-            Own::Trusted(TrustedKind::Program) => "install the program in a directory",
-            Own::Home(_) => "set the variable to a directory",
+        let kind = self.kind;
+        let set = match kind {
+            ProtectedKind::Data => "set `data_dir` in config.toml (or --data-dir) to a directory",
+            ProtectedKind::Log => "set `log_dir` in config.toml (or --set log_dir=DIR) to a directory",
+            ProtectedKind::Link => "replace it with a directory, or with a link to one",
+            ProtectedKind::Trusted(TrustedKind::Config) => {
+                "move the file (--config, or CODEX_CONNECTOR_CONFIG) to a directory"
+            }
+            ProtectedKind::Trusted(TrustedKind::Program) => "install the program in a directory",
+            ProtectedKind::Home(_) => "set the variable to a directory",
         };
         let fix = match &self.reach {
             Reach::Relative => {
                 "set the variable to an absolute path, for the server or in `[agent_env] set` of config.toml".into()
             }
-            Reach::Around(_) => format!("work in a directory outside of the {which}"),
+            Reach::Around(_) => format!("work in a directory outside of the {kind}"),
             Reach::Within { area: Area::Working | Area::Repository, root, .. } => format!(
-                "work in a directory that does not contain the {which}, such as a single project, or {set} outside of {}",
+                "work in a directory that does not contain the {kind}, such as a single project, or {set} outside of {}",
                 root.display()
             ),
             Reach::Within { area: Area::Temporary, root, .. } => format!("{set} outside of {}", root.display()),
@@ -74,7 +76,7 @@ impl Exposed {
     }
 }
 
-impl Own {
+impl ProtectedKind {
     /// The beginning of a sentence about it.
     fn danger(self, reach: &Reach) -> &'static str {
         match (self, reach) {
@@ -90,7 +92,7 @@ impl Own {
     }
 }
 
-impl fmt::Display for Own {
+impl fmt::Display for ProtectedKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data => f.write_str("data directory"),

@@ -24,9 +24,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use connector_api::{AgentBackend, Launch, OpenArea, PoliteSignal, PromptDelivery, Sandbox};
+use connector_api::{AgentBackend, Launch, OpenArea, PromptDelivery, Sandbox, StopSignal};
 
-use exposed::{Area, Own, Reach};
+use exposed::{Area, ProtectedKind, Reach};
 
 pub use exposed::Exposed;
 
@@ -40,7 +40,7 @@ use crate::{
 
 /// Variables that name a directory of settings, of agents or of programs that they run. Agents take hooks, servers and
 /// permissions from there.
-const HOMES: [&str; 8] = [
+const HOME_VARIABLES: [&str; 8] = [
     "CODEX_HOME",
     "CLAUDE_CONFIG_DIR",
     "GEMINI_CLI_HOME",
@@ -60,7 +60,7 @@ pub struct Exposure {
     /// The areas that the agent can be told to close.
     closable: Vec<OpenArea>,
     /// The paths that must not be open to the agent.
-    own: Vec<(Own, PathBuf)>,
+    protected: Vec<(ProtectedKind, PathBuf)>,
     /// A variable with a relative path, if the agent gets one.
     relative: Option<(&'static str, PathBuf)>,
 }
@@ -72,7 +72,7 @@ impl Exposure {
         match sandbox {
             Sandbox::WorkspaceWrite => Some(exposure()),
             // It opens nothing. A relative path leads into the project all the same.
-            Sandbox::ReadOnly => Some(Self { own: vec![], ..exposure() }),
+            Sandbox::ReadOnly => Some(Self { protected: vec![], ..exposure() }),
             Sandbox::DangerFullAccess => None,
         }
     }
@@ -81,24 +81,32 @@ impl Exposure {
     pub fn of_backend(backend: &dyn AgentBackend, store: &Reader, trusted: &[TrustedFile]) -> Self {
         let areas = backend.open_areas();
         let is_open = |area| areas.contains(&area);
-        let theirs = environment(backend.environment(), env::vars_os(), None).0;
-        let named = theirs.get(OsStr::new("TMPDIR")).map(PathBuf::from);
+        let agent_variables = environment(backend.environment(), env::vars_os(), None).0;
+        let named = agent_variables.get(OsStr::new("TMPDIR")).map(PathBuf::from);
         // A relative one does not reach the agent, unless the user wrote it into `set`.
         let is_set = backend.environment().set.contains_key("TMPDIR");
         let named = named.filter(|dir| is_set || dir.is_absolute());
         let temporary = [Some("/tmp".into()), named].into_iter().flatten().filter(|_| is_open(OpenArea::Temporary));
-        let own = [(Own::Data, store.data_dir().to_owned()), (Own::Log, store.log_dir().to_owned())];
-        let trusted = trusted.iter().map(|file| (Own::Trusted(file.kind), file.path.clone()));
+        let protected =
+            [(ProtectedKind::Data, store.data_dir().to_owned()), (ProtectedKind::Log, store.log_dir().to_owned())];
+        let trusted = trusted.iter().map(|file| (ProtectedKind::Trusted(file.kind), file.path.clone()));
         // Another agent may read the same variables of ours.
-        let ours = env::vars_os().collect();
-        let named = homes(&theirs).chain(homes(&ours)).filter(|(_, home)| home.is_absolute());
-        let own = own.into_iter().chain(trusted).chain(named.map(|(variable, home)| (Own::Home(variable), home)));
+        let own_variables = env::vars_os().collect();
+        let named = homes(&agent_variables).chain(homes(&own_variables)).filter(|(_, home)| home.is_absolute());
+        let protected = protected
+            .into_iter()
+            .chain(trusted)
+            .chain(named.map(|(variable, home)| (ProtectedKind::Home(variable), home)));
         Self {
             temporary: temporary.collect(),
             is_repository_open: is_open(OpenArea::Repository),
-            closable: areas.iter().copied().filter(|area| backend.close_area(*area, nothing()).is_some()).collect(),
-            own: own.collect(),
-            relative: homes(&theirs).find(|(_, home)| home.is_relative()),
+            closable: areas
+                .iter()
+                .copied()
+                .filter(|area| backend.close_area(*area, empty_launch()).is_some())
+                .collect(),
+            protected: protected.collect(),
+            relative: homes(&agent_variables).find(|(_, home)| home.is_relative()),
         }
     }
 
@@ -118,13 +126,13 @@ impl Exposure {
     fn check_from(&self, working: Option<&Path>) -> Result<Vec<OpenArea>, Exposed> {
         let from = working.filter(|_| self.is_repository_open);
         let repository = from.and_then(|from| from.ancestors().find(|dir| is_repository(dir)));
-        if let Some((variable, own)) = self.relative.clone() {
-            return Err(Exposed { which: Own::Home(variable), own, reach: Reach::Relative });
+        if let Some((variable, path)) = self.relative.clone() {
+            return Err(Exposed { kind: ProtectedKind::Home(variable), path, reach: Reach::Relative });
         }
         let mut to_close = vec![];
-        for (which, own) in self.own.iter().cloned().chain(self.links()) {
-            let route = Route::of(&own);
-            let exposed = |reach| Exposed { which, own: own.clone(), reach };
+        for (kind, path) in self.protected.iter().cloned().chain(self.links()) {
+            let route = Route::of(&path);
+            let exposed = |reach| Exposed { kind, path: path.clone(), reach };
             let within = |area, root: &Path, end: &Path| {
                 let place = route.place_in(end)?;
                 let through = (!route.end().starts_with(end)).then(|| place.to_owned());
@@ -134,7 +142,7 @@ impl Exposure {
                 if let Some(exposed) = within(Area::Working, working, working) {
                     return Err(exposed);
                 }
-                if !matches!(which, Own::Home(_)) && working.starts_with(route.end()) {
+                if !matches!(kind, ProtectedKind::Home(_)) && working.starts_with(route.end()) {
                     return Err(exposed(Reach::Around(working.to_owned())));
                 }
             }
@@ -161,11 +169,11 @@ impl Exposure {
     }
 
     /// The symbolic links in the data directory. Our files are never opened through one, but directories are.
-    fn links(&self) -> impl Iterator<Item = (Own, PathBuf)> {
-        let data = self.own.iter().filter(|(which, _)| *which == Own::Data);
+    fn links(&self) -> impl Iterator<Item = (ProtectedKind, PathBuf)> {
+        let data = self.protected.iter().filter(|(kind, _)| *kind == ProtectedKind::Data);
         let entries = data.flat_map(|(_, dir)| fs::read_dir(dir).into_iter().flatten().flatten());
         let is_link = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        entries.filter(is_link).map(|entry| (Own::Link, entry.path()))
+        entries.filter(is_link).map(|entry| (ProtectedKind::Link, entry.path()))
     }
 }
 
@@ -181,10 +189,10 @@ pub fn trusted_files<'a>(config_file: PathBuf, programs: impl Iterator<Item = &'
 /// The directories of settings that these variables name.
 fn homes(variables: &BTreeMap<OsString, OsString>) -> impl Iterator<Item = (&'static str, PathBuf)> {
     let value = |variable: &'static str| variables.get(OsStr::new(variable)).filter(|value| !value.is_empty());
-    HOMES.into_iter().filter_map(move |variable| Some((variable, PathBuf::from(value(variable)?))))
+    HOME_VARIABLES.into_iter().filter_map(move |variable| Some((variable, PathBuf::from(value(variable)?))))
 }
 
 /// A launch to ask a backend about.
-fn nothing() -> Launch {
-    Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt }
+fn empty_launch() -> Launch {
+    Launch { args: vec![], prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt }
 }

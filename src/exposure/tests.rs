@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink};
 use super::*;
 
 /// The message about a task in `working` with the data directory at `data`, both below a directory of the test.
-fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
+fn message(working: &str, data: &str, temporary: &[&str], is_repository_open: bool) -> Option<String> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = &dir.path().canonicalize().expect("it is there");
     for sub in [
@@ -43,7 +43,7 @@ fn said(working: &str, data: &str, temporary: &[&str], is_repository_open: bool)
         temporary: temporary.iter().map(|sub| root.join(sub)).collect(),
         is_repository_open,
         closable: vec![],
-        own: vec![(Own::Data, root.join(data)), (Own::Log, root.join(data).join("logs"))],
+        protected: vec![(ProtectedKind::Data, root.join(data)), (ProtectedKind::Log, root.join(data).join("logs"))],
         relative: None,
     };
     exposure.check(&root.join(working).canonicalize().expect("it is there")).err().map(|exposed| exposed.to_string())
@@ -73,8 +73,8 @@ fn our_files_are_exposed_wherever_the_sandbox_lets_the_agent_write() {
         ("project", "linked", &[], false, "linked/run, is in the working directory"),
         ("home", "linked", &["project"], false, "linked/run, is in "),
     ] {
-        let said = said(working, data, temporary, is_repository_open);
-        assert!(said.as_ref().is_some_and(|said| said.contains(word)), "{working} {data}: {said:?}");
+        let message = message(working, data, temporary, is_repository_open);
+        assert!(message.as_ref().is_some_and(|message| message.contains(word)), "{working} {data}: {message:?}");
     }
 }
 
@@ -91,17 +91,17 @@ fn our_files_are_safe_everywhere_else() {
         ("project", "tmp/state", &[], true),
         ("project/sub", "project/state", &[], false),
     ] {
-        assert_eq!(said(working, data, temporary, is_repository_open), None, "{working} {data}");
+        assert_eq!(message(working, data, temporary, is_repository_open), None, "{working} {data}");
     }
 }
 
 #[test]
-fn the_advice_fits_the_directory_in_which_our_files_are() {
+fn the_advice_fits_the_directory_of_our_files() {
     let exposure = |data: &str| Exposure {
         temporary: vec!["/tmp".into()],
         is_repository_open: false,
         closable: vec![],
-        own: vec![(Own::Data, data.into()), (Own::Log, "/nowhere/logs".into())],
+        protected: vec![(ProtectedKind::Data, data.into()), (ProtectedKind::Log, "/nowhere/logs".into())],
         relative: None,
     };
     let next = |data: &str, working: Option<&str>| {
@@ -119,14 +119,17 @@ fn the_advice_fits_the_directory_in_which_our_files_are() {
 }
 
 #[test]
-fn an_area_that_the_agent_can_close_is_no_reason_to_refuse() {
+fn an_area_that_the_agent_can_close_does_not_cause_a_refusal() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let project = dir.path().canonicalize().expect("it is there").join("project");
     let exposure = |closable: &[OpenArea]| Exposure {
         temporary: vec![dir.path().to_owned()],
         is_repository_open: false,
         closable: closable.to_owned(),
-        own: vec![(Own::Data, dir.path().join("data")), (Own::Log, dir.path().join("data/logs"))],
+        protected: vec![
+            (ProtectedKind::Data, dir.path().join("data")),
+            (ProtectedKind::Log, dir.path().join("data/logs")),
+        ],
         relative: None,
     };
     assert_eq!(exposure(&[OpenArea::Temporary]).check(&project), Ok(vec![OpenArea::Temporary]));
@@ -140,7 +143,7 @@ fn codex(env: serde_json::Value) -> connector_codex::Codex {
 }
 
 #[test]
-fn files_that_are_trusted_later_are_looked_at_too() {
+fn files_that_are_trusted_later_are_checked_too() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = dir.path().canonicalize().expect("it is there");
     let (project, program) = (root.join("project"), root.join("project/agent"));
@@ -162,32 +165,32 @@ fn files_that_are_trusted_later_are_looked_at_too() {
         let programs = [program.to_str().expect("it is UTF-8")];
         let trusted = trusted_files(root.join(config), programs.into_iter());
         let exposure = Exposure::of(&codex, Sandbox::WorkspaceWrite, &store, &trusted).expect("it is checked");
-        let said = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
-        assert_eq!(said.is_some(), word.is_some(), "{config} {said:?}");
-        assert!(said.is_none_or(|(said, next)| said.contains(word.unwrap_or_default()) && !next.is_empty()));
+        let message = exposure.check(&project).map_err(|exposed| (exposed.to_string(), exposed.next())).err();
+        assert_eq!(message.is_some(), word.is_some(), "{config} {message:?}");
+        assert!(message.is_none_or(|(message, next)| message.contains(word.unwrap_or_default()) && !next.is_empty()));
         let read_only = Exposure::of(&codex, Sandbox::ReadOnly, &store, &trusted).expect("it is checked");
         assert_eq!(read_only.check(&project), Ok(vec![]), "{config}");
     }
 }
 
 #[test]
-fn a_home_of_an_agent_is_neither_relative_nor_open_to_it() {
+fn an_agents_home_must_be_absolute_and_not_writable_for_it() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let project = dir.path().canonicalize().expect("it is there");
     let store = Reader::new(Path::new("/nowhere/data"), Path::new("/nowhere/data/logs"));
-    let said = |variable: &str, value: &str, sandbox| {
+    let message = |variable: &str, value: &str, sandbox| {
         let value = value.replace('@', project.to_str().expect("it is UTF-8"));
         let exposure = Exposure::of(&codex(serde_json::json!({"set": {variable: value}})), sandbox, &store, &[]);
         exposure.expect("it is checked").check(&project.join("x")).err().map(|exposed| exposed.to_string())
     };
-    for variable in HOMES {
+    for variable in HOME_VARIABLES {
         for value in [".codex", "../x", "~/.codex"] {
             for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
-                let said = said(variable, value, sandbox).unwrap_or_default();
-                assert!(said.contains("is a relative path") && said.contains(variable), "{variable}: {said}");
+                let message = message(variable, value, sandbox).unwrap_or_default();
+                assert!(message.contains("is a relative path") && message.contains(variable), "{variable}: {message}");
             }
         }
-        let inside = said(variable, "@/x/home", Sandbox::WorkspaceWrite).unwrap_or_default();
+        let inside = message(variable, "@/x/home", Sandbox::WorkspaceWrite).unwrap_or_default();
         assert!(inside.contains("change its own settings") && inside.contains(variable), "{variable}: {inside}");
         for (value, sandbox) in [
             ("@/x/home", Sandbox::ReadOnly),
@@ -195,13 +198,13 @@ fn a_home_of_an_agent_is_neither_relative_nor_open_to_it() {
             // The projects of most users are in their home directory.
             ("@", Sandbox::WorkspaceWrite),
         ] {
-            assert_eq!(said(variable, value, sandbox), None, "{variable}={value}");
+            assert_eq!(message(variable, value, sandbox), None, "{variable}={value}");
         }
     }
 }
 
 #[test]
-fn a_relative_temporary_directory_is_one_of_the_project() {
+fn a_relative_temporary_directory_belongs_to_the_project() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let root = dir.path().canonicalize().expect("it is there");
     let store = Reader::new(&root.join("data"), &root.join("data/logs"));
@@ -213,13 +216,16 @@ fn a_relative_temporary_directory_is_one_of_the_project() {
 }
 
 #[test]
-fn a_log_directory_of_its_own_is_looked_at_too() {
+fn a_separate_log_directory_is_checked_too() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let exposure = Exposure {
         temporary: vec![],
         is_repository_open: false,
         closable: vec![OpenArea::Temporary],
-        own: vec![(Own::Data, "/elsewhere".into()), (Own::Log, dir.path().join("project/logs"))],
+        protected: vec![
+            (ProtectedKind::Data, "/elsewhere".into()),
+            (ProtectedKind::Log, dir.path().join("project/logs")),
+        ],
         relative: None,
     };
     let project = dir.path().canonicalize().expect("it is there").join("project");

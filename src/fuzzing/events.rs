@@ -10,21 +10,21 @@ use connector_codex::Codex;
 use connector_command::Command;
 use serde_json::{Value, json};
 
-use super::{parts::parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_chunk};
 use crate::process::{Limits, Piece};
 
 /// Lines of these runs are whole.
-const ROOMY: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
+const LOOSE_LIMITS: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
 
 /// Most lines of these runs are too long.
-const TIGHT: Limits = Limits { held: 64, head: 48, read: 16 };
+const TIGHT_LIMITS: Limits = Limits { held: 64, head: 48, read: 16 };
 
 static CODEX: LazyLock<Arc<dyn AgentBackend>> = LazyLock::new(|| backend::<Codex>(json!({})));
 static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
     LazyLock::new(|| backend::<Command>(json!({"program": "agent", "sandboxes": {"read-only": []}})));
 
 /// What came of a run: the steps for each line of stdout, and the verdict.
-type Followed = (Vec<Vec<Step>>, Verdict);
+type RunResult = (Vec<Vec<Step>>, Verdict);
 
 /// Parts: stdout; stderr; how they come: a byte for the agent's exit, and the sizes of the pieces that are read.
 ///
@@ -39,14 +39,14 @@ pub fn event_lines(input: &[u8]) {
         _ => Exit::Signal(9),
     };
     let sizes = how.get(1..).unwrap_or_default();
-    for (backend, check) in [(&CODEX, codex as fn(&Followed, &[u8], Exit)), (&COMMAND, command)] {
+    for (backend, check) in [(&CODEX, codex as fn(&RunResult, &[u8], Exit)), (&COMMAND, command)] {
         let follow = |sizes, limits| follow(session(backend), [stdout, stderr], sizes, limits, exit);
-        let whole = follow(&[], ROOMY);
+        let whole = follow(&[], LOOSE_LIMITS);
         check(&whole, stdout, exit);
-        if stdout.len().max(stderr.len()) < ROOMY.held {
-            assert_eq!(follow(sizes, ROOMY), whole, "it depends on how the lines come");
+        if stdout.len().max(stderr.len()) < LOOSE_LIMITS.held {
+            assert_eq!(follow(sizes, LOOSE_LIMITS), whole, "it depends on how the lines come");
         }
-        sound(&follow(sizes, TIGHT).1, exit);
+        check_verdict(&follow(sizes, TIGHT_LIMITS).1, exit);
     }
     both_readers_agree(stdout, exit);
 }
@@ -56,7 +56,7 @@ fn both_readers_agree(stdout: &[u8], exit: Exit) {
     let lines: Vec<_> = stdout.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")).collect();
     let stdout =
         |before: &str| lines.iter().flat_map(|line| [before.as_bytes(), line, b"\n"].concat()).collect::<Vec<_>>();
-    let follow = |stdout: &[u8]| follow(session(&CODEX), [stdout, b""], &[], ROOMY, exit);
+    let follow = |stdout: &[u8]| follow(session(&CODEX), [stdout, b""], &[], LOOSE_LIMITS, exit);
     let (quickly, slowly) = (follow(&stdout("")), follow(&stdout(" ")));
     let without_blank = |step: Step| match step {
         Step::Event(AgentEvent::Other { kind, raw }) => {
@@ -95,19 +95,19 @@ fn follow(
     sizes: &[u8],
     limits: Limits,
     exit: Exit,
-) -> Followed {
+) -> RunResult {
     let mut steps = vec![];
-    each_piece(stderr, sizes, limits, usize::MAX, |piece| {
-        if let Some(line) = line(piece) {
+    each_chunk(stderr, sizes, limits, usize::MAX, |chunk| {
+        if let Some(line) = line(chunk) {
             assert_eq!(session.stderr(line), [], "stderr makes no steps");
         }
     });
-    each_piece(stdout, sizes, limits, usize::MAX, |piece| steps.extend(line(piece).map(|line| session.stdout(line))));
+    each_chunk(stdout, sizes, limits, usize::MAX, |chunk| steps.extend(line(chunk).map(|line| session.stdout(line))));
     (steps, session.finish(exit))
 }
 
-fn line<'a>(piece: &'a Piece<'a>) -> Option<Line<'a>> {
-    match piece {
+fn line<'a>(chunk: &'a Piece<'a>) -> Option<Line<'a>> {
+    match chunk {
         Piece::Line(line) => Some(Line::Whole(line)),
         Piece::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
         Piece::LongStart(_) | Piece::LongPart(_) => None,
@@ -115,18 +115,18 @@ fn line<'a>(piece: &'a Piece<'a>) -> Option<Line<'a>> {
 }
 
 /// What holds for every verdict.
-fn sound(verdict: &Verdict, exit: Exit) {
+fn check_verdict(verdict: &Verdict, exit: Exit) {
     match &verdict.outcome {
         Outcome::Completed => assert_eq!(exit, Exit::Code(0), "a program that failed has completed"),
-        Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => {
-            assert!(!complaint.said.trim().is_empty(), "a failure without a word about why");
-            assert!(complaint.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
+        Outcome::Failed(failure) | Outcome::CommandLineRefused(failure) => {
+            assert!(!failure.message.trim().is_empty(), "a failure without a word about why");
+            assert!(failure.advice.as_ref().is_none_or(|advice| !advice.trim().is_empty()), "empty advice");
         }
     }
 }
 
-fn codex((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+fn codex((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
+    check_verdict(verdict, exit);
     let events = steps.iter().flatten().filter_map(|step| match step {
         Step::Event(event) => Some(event),
         Step::Deadline(_) => None,
@@ -160,8 +160,8 @@ fn objects(line: &[u8]) -> Vec<Value> {
     JsonLine::read(line).objects.into_iter().map(|object| object.value).collect()
 }
 
-fn command((steps, verdict): &Followed, stdout: &[u8], exit: Exit) {
-    sound(verdict, exit);
+fn command((steps, verdict): &RunResult, stdout: &[u8], exit: Exit) {
+    check_verdict(verdict, exit);
     assert!(steps.iter().all(Vec::is_empty), "plain text makes no steps");
     let is_blank = String::from_utf8_lossy(stdout).trim().is_empty();
     let has_completed = verdict.outcome == Outcome::Completed;

@@ -13,7 +13,7 @@ pub fn json_line(line: &[u8]) {
         let values: Vec<_> = read.objects.iter().map(|object| &object.value).collect();
         let expected: Vec<_> = Some(&value).filter(|value| value.is_object()).into_iter().collect();
         assert_eq!(values, expected, "a valid line is read differently");
-        assert!(read.remarks().is_empty(), "a valid line is remarked upon");
+        assert!(read.problem_events().is_empty(), "a valid line is remarked upon");
         if value.as_object().is_some_and(|object| !object.is_empty()) {
             surrounded(line, &value);
         }
@@ -22,12 +22,12 @@ pub fn json_line(line: &[u8]) {
     for object in &read.objects {
         let text = object.value.to_string();
         let again = JsonLine::read(text.as_bytes());
-        assert!(again.objects.len() == 1 && again.remarks().is_empty(), "not valid: {text}");
+        assert!(again.objects.len() == 1 && again.problem_events().is_empty(), "not valid: {text}");
         let at = memchr::memmem::find(&line[from..], object.text).expect("the object stands on the line");
         from += at + object.text.len();
     }
     let is_remarkable = read.problem.is_some() || read.objects.iter().any(|object| object.is_incomplete);
-    assert_eq!(!read.remarks().is_empty(), is_remarkable, "what was lost is told, and nothing else");
+    assert_eq!(!read.problem_events().is_empty(), is_remarkable, "what was lost is told, and nothing else");
 }
 
 /// Text around a valid object makes no difference.

@@ -1,11 +1,11 @@
 //! Streams cut into lines.
 
-use super::{parts::parts, trickle::each_piece};
+use super::{parts::parts, trickle::each_chunk};
 use crate::process::{Limits, Piece};
 
 /// A line, put together again.
 #[derive(Debug)]
-enum Whole {
+enum ReadLine {
     /// It came at once.
     Short(Vec<u8>),
     /// It came in parts, and these are what was said at its end.
@@ -24,11 +24,11 @@ pub fn line_reader(input: &[u8]) {
     let most = if byte(3) == 255 { usize::MAX } else { byte(3) };
 
     let (mut lines, mut open) = (vec![], None::<Vec<u8>>);
-    let came = each_piece(stream, how.get(4..).unwrap_or_default(), limits, most, |piece| match piece {
+    let came = each_chunk(stream, how.get(4..).unwrap_or_default(), limits, most, |chunk| match chunk {
         Piece::Line(line) => {
             assert!(open.is_none(), "a line inside a long line");
             assert!(line.len() < held + limits.read, "{} bytes at once", line.len());
-            lines.push(Whole::Short(line.to_vec()));
+            lines.push(ReadLine::Short(line.to_vec()));
         }
         Piece::LongStart(part) => {
             assert!((held..held + limits.read).contains(&part.len()), "{} bytes begin a long line", part.len());
@@ -40,7 +40,7 @@ pub fn line_reader(input: &[u8]) {
         }
         Piece::LongEnd { head, length } => {
             let line = open.take().expect("what ends has begun");
-            lines.push(Whole::Long { line, head: head.clone(), length: *length });
+            lines.push(ReadLine::Long { line, head: head.clone(), length: *length });
         }
     });
     assert!(open.is_none(), "a long line without an end");
@@ -49,14 +49,14 @@ pub fn line_reader(input: &[u8]) {
 }
 
 /// Compares lines with those of the whole stream, cut in the simplest way.
-fn compare(lines: &[Whole], stream: &[u8], limits: Limits) {
+fn compare(lines: &[ReadLine], stream: &[u8], limits: Limits) {
     let mut expected: Vec<_> = stream.split(|byte| *byte == b'\n').collect();
     expected.pop_if(|last| last.is_empty());
     assert_eq!(lines.len(), expected.len(), "lines");
     for (line, expected) in lines.iter().zip(expected) {
         match line {
-            Whole::Short(line) => assert_eq!(line, expected.strip_suffix(b"\r").unwrap_or(expected)),
-            Whole::Long { line, head, length } => {
+            ReadLine::Short(line) => assert_eq!(line, expected.strip_suffix(b"\r").unwrap_or(expected)),
+            ReadLine::Long { line, head, length } => {
                 assert_eq!(line, expected);
                 assert_eq!(*length, line.len() as u64);
                 assert_eq!(head, &line[..limits.head]);

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_that_are_not_there_are_empty_and_the_last_one_has_the_rest() {
+    fn missing_parts_are_empty_and_the_last_part_has_the_rest() {
         assert_eq!(parts(b"a\n%%\nb"), [&b"a"[..], b"b", b""]);
         assert_eq!(parts(b"\n%%\nb\n%%\nc"), [&b""[..], b"b\n%%\nc"]);
         assert_eq!(parts(b""), [&b""[..], b""]);

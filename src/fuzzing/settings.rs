@@ -47,7 +47,7 @@ pub fn config(input: &[u8]) {
         let overrides = Overrides { config_file: Some(path.clone()), data_dir: None, set };
         match Config::load(&overrides, &REGISTRY, std::iter::once(home).chain(variables)) {
             Ok(config) => usable(&config, path),
-            Err(problems) => told(&problems),
+            Err(problems) => reported(&problems),
         }
     });
 }
@@ -72,7 +72,7 @@ fn usable(config: &Config, path: PathBuf) {
     assert!(levels.contains(&config.log_level.as_str()), "no level");
 }
 
-fn told(problems: &ConfigProblems) {
+fn reported(problems: &ConfigProblems) {
     assert!(!problems.0.is_empty(), "a failure without a problem");
     for problem in &problems.0 {
         let words = problem.to_string();

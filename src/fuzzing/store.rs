@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Nothing falls out of such an index.
-const ROOMY: IndexLimits = IndexLimits { entries: usize::MAX, text: 20 };
+const LOOSE_LIMITS: IndexLimits = IndexLimits { entries: usize::MAX, text: 20 };
 
 /// Everything falls out of such an index that may.
-const TIGHT: IndexLimits = IndexLimits { entries: 1, text: 20 };
+const TIGHT_LIMITS: IndexLimits = IndexLimits { entries: 1, text: 20 };
 
 /// The task whose record is in the input.
 const TASK: &str = "0123abcd";
@@ -90,7 +90,7 @@ pub fn index(input: &[u8]) {
 
         let mut expected = listed;
         for (at, other) in OTHERS.into_iter().enumerate() {
-            let limits = if at < 2 { ROOMY } else { TIGHT };
+            let limits = if at < 2 { LOOSE_LIMITS } else { TIGHT_LIMITS };
             let task = opened(upkeep, &TaskId::parse(other).expect("it is an id"));
             task.index(&completed(other), limits).and_then(|()| task.close()).expect("the directory is writable");
             expected.insert(TaskId::parse(other).expect("it is an id"));

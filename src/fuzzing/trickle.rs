@@ -39,7 +39,7 @@ impl AsyncRead for Trickle<'_> {
 
 /// Reads a stream as the supervisor does, and gives each piece of it to `took`. After `most` reads no more bytes are
 /// wanted. Returns how many bytes came.
-pub(super) fn each_piece(
+pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
     limits: Limits,
@@ -59,8 +59,8 @@ pub(super) fn each_piece(
             0
         };
         came += count;
-        while let Some(piece) = reader.cut() {
-            took(&piece);
+        while let Some(chunk) = reader.cut() {
+            took(&chunk);
         }
         if count == 0 {
             break;

@@ -14,36 +14,36 @@ use tokio::time::{Instant, timeout_at};
 use super::refusal::{HttpResponse, refusal};
 
 /// The most bytes of a body.
-const LARGEST: usize = 4 << 20;
+const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// The most bytes of a body that are read, those beyond [`LARGEST`] only to drop them. A client that writes all of its
+/// The most bytes of a body that are read, those beyond [`MAX_BODY_BYTES`] only to drop them. A client that writes all of its
 /// request before it reads the answer hears why it was refused; one with more to write hears it if it looks.
-const MOST_READ: usize = 5 * LARGEST;
+const MAX_READ_BYTES: usize = 5 * MAX_BODY_BYTES;
 
 /// How long a body may take: a client that stops in the middle of it would hold its place for good.
-const PATIENCE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The request with its body; or why it cannot be taken. The connection has to be closed then, with the rest unread.
-pub(super) async fn received<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+pub(super) async fn receive<B>(request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    received_within(PATIENCE, request).await
+    receive_within(BODY_TIMEOUT, request).await
 }
 
-async fn received_within<B>(patience: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
+async fn receive_within<B>(time_limit: Duration, request: Request<B>) -> Result<Request<Bytes>, Box<HttpResponse>>
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    if request.body().size_hint().lower() > MOST_READ as u64 {
+    if request.body().size_hint().lower() > MAX_READ_BYTES as u64 {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     }
     let (head, mut body) = request.into_parts();
-    let deadline = Instant::now() + patience;
-    match timeout_at(deadline, Limited::new(&mut body, LARGEST).collect()).await {
+    let deadline = Instant::now() + time_limit;
+    match timeout_at(deadline, Limited::new(&mut body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let _ = timeout_at(deadline, drop_up_to(MOST_READ - LARGEST, &mut body)).await;
+            let _ = timeout_at(deadline, drop_up_to(MAX_READ_BYTES - MAX_BODY_BYTES, &mut body)).await;
             refuse(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
         }
         Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, "the body is incomplete; next: send the request again"),
@@ -54,11 +54,11 @@ where
     }
 }
 
-async fn drop_up_to<B>(most: usize, body: &mut B)
+async fn drop_up_to<B>(max: usize, body: &mut B)
 where
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
 {
-    let mut rest = Limited::new(body, most);
+    let mut rest = Limited::new(body, max);
     while let Some(Ok(_)) = rest.frame().await {}
 }
 
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
 
     /// A body that says something, and then stops or breaks off.
-    struct Broken(Option<Bytes>, Option<io::Error>);
+    struct BrokenBody(Option<Bytes>, Option<io::Error>);
 
-    impl Body for Broken {
+    impl Body for BrokenBody {
         type Data = Bytes;
         type Error = io::Error;
 
@@ -104,9 +104,9 @@ mod tests {
     }
 
     /// A body of so many MiB, with its length in its head or without.
-    struct Mebibytes(u64, bool);
+    struct LargeBody(u64, bool);
 
-    impl Body for Mebibytes {
+    impl Body for LargeBody {
         type Data = Bytes;
         type Error = io::Error;
 
@@ -125,33 +125,37 @@ mod tests {
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Unpin,
     {
-        let received = received_within(Duration::from_millis(50), Request::new(body)).await;
+        let received = receive_within(Duration::from_millis(50), Request::new(body)).await;
         received.map_or_else(|refused| refused.status().as_u16(), |_| 200)
     }
 
     #[tokio::test]
-    async fn a_body_is_taken_whole_and_in_time_or_refused() {
+    async fn a_body_is_received_completely_and_in_time_or_refused() {
         let said = || Some(Bytes::from_static(b"{"));
         assert_eq!(status(Full::new(Bytes::from_static(b"{}"))).await, 200);
-        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST]))).await, 200);
-        assert_eq!(status(Full::new(Bytes::from(vec![b' '; LARGEST + 1]))).await, 413);
-        assert_eq!(status(Broken(Some(Bytes::from(vec![b' '; LARGEST + 1])), None)).await, 413, "without a length");
-        assert_eq!(status(Broken(said(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
-        assert_eq!(status(Broken(said(), None)).await, 408, "it stops in the middle");
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; MAX_BODY_BYTES]))).await, 200);
+        assert_eq!(status(Full::new(Bytes::from(vec![b' '; MAX_BODY_BYTES + 1]))).await, 413);
+        assert_eq!(
+            status(BrokenBody(Some(Bytes::from(vec![b' '; MAX_BODY_BYTES + 1])), None)).await,
+            413,
+            "without a length"
+        );
+        assert_eq!(status(BrokenBody(said(), Some(io::ErrorKind::ConnectionReset.into()))).await, 400);
+        assert_eq!(status(BrokenBody(said(), None)).await, 408, "it stops in the middle");
     }
 
     /// A client that writes all of its request before it reads the answer would hear of a broken pipe instead.
     #[tokio::test]
-    async fn a_client_with_a_body_that_is_too_large_can_write_all_of_it() {
+    async fn a_client_can_finish_writing_a_body_that_is_too_large() {
         for has_length in [true, false] {
-            let mut body = Mebibytes(5, has_length);
+            let mut body = LargeBody(5, has_length);
             assert_eq!(status(&mut body).await, 413);
             assert_eq!(body.0, 0, "all was read, with a length: {has_length}");
         }
-        let mut body = Mebibytes(100, true);
+        let mut body = LargeBody(100, true);
         assert_eq!(status(&mut body).await, 413);
         assert_eq!(body.0, 100, "nothing was read");
-        let mut body = Mebibytes(100, false);
+        let mut body = LargeBody(100, false);
         assert_eq!(status(&mut body).await, 413);
         let read = 100 - body.0;
         assert!(read <= 22, "{read} MiB were read: 20, and one that is past a limit, twice");

@@ -21,10 +21,10 @@ const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-cont
 const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// The methods of the endpoint.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 
 /// The headers of answers that a page may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate");
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("Mcp-Session-Id, WWW-Authenticate");
 
 /// How long a browser may keep the answer, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
@@ -41,7 +41,7 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<HttpResponse> {
     let mut response = Response::new(Full::new(Bytes::new()).boxed());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     // Whatever the protocol adds in later versions: what counts is the token.
     if let Some(wanted) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
@@ -56,6 +56,6 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<HttpResponse> {
 /// Lets the page of an allowed origin read the answer.
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }

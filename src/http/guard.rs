@@ -13,30 +13,31 @@ use subtle::ConstantTimeEq;
 
 use super::{
     cors,
-    listening::{Listening, PATH},
+    listen_options::{ENDPOINT_PATH, ListenOptions},
     refusal::{HttpResponse, refusal},
 };
 
 /// The names of this machine for itself.
-const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a request has to have.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub(crate) struct RequestGuard {
     token: String,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-impl Guard {
-    pub(crate) fn new(at: &Listening) -> Self {
-        let own = match at.address.ip() {
+impl RequestGuard {
+    pub(crate) fn new(options: &ListenOptions) -> Self {
+        let own = match options.address.ip() {
             ip if ip.is_unspecified() => None,
             IpAddr::V6(ip) => Some(format!("[{ip}]")),
             IpAddr::V4(ip) => Some(ip.to_string()),
         };
-        let hosts = LOCAL.map(str::to_owned).into_iter().chain(own).chain(at.hosts.iter().cloned()).collect();
-        Self { token: at.token.clone(), hosts, origins: at.origins.clone() }
+        let hosts =
+            LOCAL_HOSTS.map(str::to_owned).into_iter().chain(own).chain(options.hosts.iter().cloned()).collect();
+        Self { token: options.token.clone(), hosts, origins: options.origins.clone() }
     }
 
     /// The names that this server goes by.
@@ -53,8 +54,8 @@ impl Guard {
     /// Lets the request in, or says why not.
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
         let header = |name| request.headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
-        if request.uri().path() != PATH {
-            return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {PATH}"));
+        if request.uri().path() != ENDPOINT_PATH {
+            return refuse(StatusCode::NOT_FOUND, &format!("there is nothing here; the endpoint is {ENDPOINT_PATH}"));
         }
         let host = header(HOST.as_str()).or(request.uri().authority().map(|authority| authority.as_str()));
         if !host.is_some_and(|host| self.is_known(host)) {
@@ -86,7 +87,7 @@ impl Guard {
     /// Whether pages of `origin` may call: those of servers on this machine, and those that were named.
     fn is_allowed(&self, origin: &str) -> bool {
         let local = origin.strip_prefix("http://").or(origin.strip_prefix("https://")).map(without_port);
-        local.is_some_and(|name| LOCAL.contains(&name)) || self.origins.iter().any(|known| known == origin)
+        local.is_some_and(|name| LOCAL_HOSTS.contains(&name)) || self.origins.iter().any(|known| known == origin)
     }
 
     /// Whether a `Host`, with a port or without, is one of ours.
@@ -116,19 +117,19 @@ fn refuse(status: StatusCode, why: &str) -> Result<(), Box<HttpResponse>> {
 mod tests {
     use super::*;
 
-    fn guard(address: &str, hosts: &[&str], origins: &[&str]) -> Guard {
+    fn guard(address: &str, hosts: &[&str], origins: &[&str]) -> RequestGuard {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let at = Listening {
+        let options = ListenOptions {
             address: address.parse().expect("it is an address"),
             token: "secret-of-the-test".into(),
             hosts: owned(hosts),
             origins: owned(origins),
         };
-        Guard::new(&at)
+        RequestGuard::new(&options)
     }
 
-    fn status(guard: &Guard, headers: &[(&str, &str)]) -> u16 {
-        let mut request = Request::builder().method("POST").uri(PATH);
+    fn status(guard: &RequestGuard, headers: &[(&str, &str)]) -> u16 {
+        let mut request = Request::builder().method("POST").uri(ENDPOINT_PATH);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -140,7 +141,7 @@ mod tests {
     const TOKEN: (&str, &str) = ("authorization", "Bearer secret-of-the-test");
 
     #[test]
-    fn only_who_knows_the_token_is_let_in() {
+    fn requests_without_the_token_are_refused() {
         let guard = guard("127.0.0.1:80", &[], &[]);
         let host = ("host", "localhost:8181");
         for (token, expected) in [
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_by_our_own_names() {
+    fn unknown_host_names_are_refused() {
         let guard = guard("192.0.2.7:80", &["build.example", "other.example:99"], &[]);
         for (host, expected) in [
             ("localhost", 200),
@@ -179,12 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_is_let_in_only_from_an_origin_that_is_allowed() {
+    fn web_pages_are_admitted_only_from_allowed_origins() {
         let guard = guard("127.0.0.1:80", &[], &["https://app.example"]);
         let host = ("host", "localhost");
         let preflight = |origin: &'static str| {
             let headers = [("host", "localhost"), ("origin", origin), ("access-control-request-method", "POST")];
-            let mut request = Request::builder().method("OPTIONS").uri(PATH);
+            let mut request = Request::builder().method("OPTIONS").uri(ENDPOINT_PATH);
             for (name, value) in headers {
                 request = request.header(name, value);
             }

@@ -1,13 +1,13 @@
 //! An HTTP server for those who know its token. What it serves is a `Service`; here is everything before that.
 //!
-//! Nobody is served by a foreign name or from a foreign web page (see `guard`), connections are bounded (see `places`), and
+//! Nobody is served by a foreign name or from a foreign web page (see `guard`), connections are bounded (see `connection_slots`), and
 //! a body has to come whole and in time (see `body`).
 
 mod body;
+mod connection_slots;
 mod cors;
 mod guard;
-mod listening;
-mod places;
+mod listen_options;
 mod refusal;
 
 use std::{sync::Arc, time::Duration};
@@ -23,10 +23,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::listening::{Listening, PATH};
-use self::places::{DESCRIPTORS, Dismissal, Place, Places};
+use self::connection_slots::{ConnectionSlot, ConnectionSlots, Dismissal, WANTED_DESCRIPTORS};
+pub use self::listen_options::{ENDPOINT_PATH, ListenOptions};
 pub(crate) use self::{
-    guard::Guard,
+    guard::RequestGuard,
     refusal::{HttpResponse, refusal},
 };
 use crate::process::raise_open_files;
@@ -41,82 +41,82 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
 }
 
 /// Time limit for the head of a request, and for a connection to be idle before it.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// After a connection that could not be taken, such as for want of file descriptors.
-const TAKE_AGAIN: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Time between two warnings that connections cannot be taken.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Serves until `stopped` returns. Responses that are under way then have `last_words` to be written.
+/// Serves until `stopped` returns. Responses that are under way then have `shutdown_timeout` to be written.
 pub(crate) async fn serve<S: Service>(
     listener: TcpListener,
-    guard: Guard,
+    guard: RequestGuard,
     service: S,
     stopped: impl Future<Output = ()>,
-    last_words: Duration,
+    shutdown_timeout: Duration,
 ) {
     let guard = Arc::new(guard);
     let open = GracefulShutdown::new();
     tokio::select! {
-        () = take_connections(&listener, &open, &guard, &service) => {}
+        () = accept_connections(&listener, &open, &guard, &service) => {}
         () = stopped => {}
     }
     drop(listener);
-    let _ = timeout(last_words, open.shutdown()).await;
+    let _ = timeout(shutdown_timeout, open.shutdown()).await;
 }
 
-async fn take_connections<S: Service>(
+async fn accept_connections<S: Service>(
     listener: &TcpListener,
     open: &GracefulShutdown,
-    guard: &Arc<Guard>,
+    guard: &Arc<RequestGuard>,
     service: &S,
 ) {
-    let places = Places::for_open_files(raise_open_files(DESCRIPTORS));
-    let mut told = None::<Instant>;
+    let slots = ConnectionSlots::for_open_files(raise_open_files(WANTED_DESCRIPTORS));
+    let mut last_warning = None::<Instant>;
     for number in 0.. {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
-                    told = Some(Instant::now());
+                if last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARNING_INTERVAL) {
+                    last_warning = Some(Instant::now());
                     tracing::warn!(%error, "connections cannot be taken");
                 }
-                places.dismiss_oldest();
-                sleep(TAKE_AGAIN).await;
+                slots.dismiss_oldest();
+                sleep(ACCEPT_RETRY_DELAY).await;
                 continue;
             }
         };
-        let (place, dismissal) = places.take(number).await;
-        let connection = open.watch(connection(stream, place, Arc::clone(guard), service.clone()));
-        tokio::spawn(carry(connection, dismissal));
+        let (slot, dismissal) = slots.take(number).await;
+        let connection = open.watch(connection(stream, slot, Arc::clone(guard), service.clone()));
+        tokio::spawn(drive(connection, dismissal));
     }
 }
 
 /// A connection until it ends or has to go.
-async fn carry(connection: impl Future<Output = Result<(), hyper::Error>>, dismissal: Dismissal) {
+async fn drive(connection: impl Future<Output = Result<(), hyper::Error>>, dismissal: Dismissal) {
     tokio::select! {
         ended = connection => if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         },
-        () = dismissal.heard() => tracing::debug!("a connection that showed no token made room for another"),
+        () = dismissal.received() => tracing::debug!("a connection that showed no token made room for another"),
     }
 }
 
-/// One connection, to its end. It holds its place for as long.
+/// One connection, to its end. It holds its slot for as long.
 fn connection<S: Service>(
     stream: TcpStream,
-    place: Place,
-    guard: Arc<Guard>,
+    slot: ConnectionSlot,
+    guard: Arc<RequestGuard>,
     service: S,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    let place = Arc::new(place);
+    let slot = Arc::new(slot);
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (place, guard, service) = (Arc::clone(&place), Arc::clone(&guard), service.clone());
+        let (slot, guard, service) = (Arc::clone(&slot), Arc::clone(&guard), service.clone());
         async move {
             let origin = guard.allowed_origin(&request);
-            let mut response = match admit(&guard, &place, &service, request).await {
+            let mut response = match admit(&guard, &slot, &service, request).await {
                 Ok(request) => service.respond(request).await,
                 Err(refused) => *refused,
             };
@@ -127,19 +127,19 @@ fn connection<S: Service>(
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     http.serve_connection(TokioIo::new(stream), answer)
 }
 
 /// Lets a request in by its head, and takes its body.
 async fn admit<S: Service>(
-    guard: &Guard,
-    place: &Place,
+    guard: &RequestGuard,
+    slot: &ConnectionSlot,
     service: &S,
     request: Request<Incoming>,
 ) -> Result<Request<Bytes>, Box<HttpResponse>> {
     guard.admit(&request)?;
     service.admit(&request).await?;
-    place.is_known();
-    body::received(request).await
+    slot.mark_authenticated();
+    body::receive(request).await
 }

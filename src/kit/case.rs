@@ -67,7 +67,7 @@ impl Case {
         Self::Crash,
     ];
 
-    /// Whether it belongs to [`Extent::Safe`](super::Extent::Safe). A sandbox does: it is only proven on disk beyond that.
+    /// Whether it belongs to [`KitScope::Safe`](super::KitScope::Safe). A sandbox does: it is only proven on disk beyond that.
     pub fn is_safe(self) -> bool {
         match self {
             Self::Answer

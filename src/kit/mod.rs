@@ -4,14 +4,15 @@
 //! the tests. They are ordinary tasks, of this very program, with a data directory and a project of their own; what a task
 //! leaves running is looked for after each of them.
 //!
-//! The kit is no test of the model: where a model does not play along, the finding is [`Verdict::Unknown`].
+//! The kit is no test of the model: where a model does not play along, the finding is [`CaseVerdict::Unknown`].
 
-mod ask;
 mod case;
+mod directory;
 mod hostile;
-mod place;
+mod judge;
+mod prompts;
+mod run_task;
 mod trial;
-mod tries;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use connector_api::{AgentBackend, BackendName, Installed, Sandbox};
 use serde::Serialize;
 
 pub use case::Case;
-use place::Place;
+use directory::KitDirectory;
 use trial::Trial;
 
 use crate::{
@@ -35,20 +36,20 @@ use crate::{
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum KitScope {
     /// Nothing is asked for that changes a file or runs a command. An agent that has only the widest sandbox is in it.
     Safe,
     /// Everything: also files in the kit's own directory, and commands, in the widest sandbox there is.
-    Whole,
+    Full,
 }
 
 /// What a case came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CaseVerdict {
     /// It can, and it does.
     Yes,
-    /// It cannot, or does not tell.
+    /// It cannot, or does not report.
     No,
     /// A promise is not kept.
     Broken,
@@ -58,11 +59,11 @@ pub enum Verdict {
 
 /// One thing that was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CaseFinding {
     /// What was tried.
     pub case: Case,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: CaseVerdict,
     /// How that was seen, or why not, in words for people.
     pub words: String,
 }
@@ -77,8 +78,8 @@ pub struct Kit {
     /// Those of its sandboxes that the ceiling admits, narrowest first.
     sandboxes: Vec<Sandbox>,
     program: PathBuf,
-    place: Place,
-    extent: Extent,
+    directory: KitDirectory,
+    scope: KitScope,
     /// The longest that one task may take.
     limit: Duration,
     /// The task that answered, on which other cases build.
@@ -94,7 +95,7 @@ struct Writes {
     by_editor: bool,
     by_command: bool,
     /// The names of the processes that it left running.
-    left: Vec<String>,
+    survivors: Vec<String>,
 }
 
 /// Why nothing could be tried.
@@ -114,7 +115,7 @@ pub enum KitProblem {
         next: String,
     },
     /// There is no place for the kit's files.
-    Place {
+    Directory {
         /// Where it was to be.
         path: PathBuf,
         /// What the system says.
@@ -131,7 +132,7 @@ impl KitProblem {
             Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
             Self::Build(problem) => Refused::without_advice(problem.to_string()),
             Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
-            Self::Place { path, source } => refusals::no_place_for_kit(path, source),
+            Self::Directory { path, source } => refusals::no_directory_for_kit(path, source),
             Self::Store(problem) => Refused::without_advice(problem.to_string()),
         }
     }
@@ -168,7 +169,7 @@ impl Kit {
         registry: &Registry,
         supervisor: Option<PathBuf>,
         name: &str,
-        extent: Extent,
+        scope: KitScope,
         limit: Duration,
     ) -> Result<Self, KitProblem> {
         let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
@@ -178,11 +179,11 @@ impl Kit {
         let backend = registry.build(frozen)?;
         // It makes the directory as for any task: for its owner alone.
         Upkeep::open(&config.data_dir, &config.log_dir)
-            .map_err(|StoreError { path, source, .. }| KitProblem::Place { path, source })?;
-        let place = Place::in_dir(&config.data_dir)
-            .map_err(|source| KitProblem::Place { path: config.data_dir.clone(), source })?;
-        config.data_dir = place.data_dir();
-        config.log_dir = place.data_dir().join("logs");
+            .map_err(|StoreError { path, source, .. }| KitProblem::Directory { path, source })?;
+        let directory = KitDirectory::in_dir(&config.data_dir)
+            .map_err(|source| KitProblem::Directory { path: config.data_dir.clone(), source })?;
+        config.data_dir = directory.data_dir();
+        config.log_dir = directory.data_dir().join("logs");
         config.max_running = 0;
         config.retention = Retention::default();
         config.fallbacks.clear();
@@ -204,7 +205,7 @@ impl Kit {
         let broker = Broker::new(config.clone(), registry, upkeep, executor)?;
         let sandboxes = installed.sandboxes.iter().copied().filter(|sandbox| *sandbox <= ceiling.sandbox).collect();
         let (answered, writes) = (None, None);
-        Ok(Self { broker, reader, backend, installed, sandboxes, program, place, extent, limit, answered, writes })
+        Ok(Self { broker, reader, backend, installed, sandboxes, program, directory, scope, limit, answered, writes })
     }
 
     /// The version of the agent, as it writes it.
@@ -217,19 +218,21 @@ impl Kit {
         &self.program
     }
 
-    /// Tries everything, and hands each finding to `tell` as soon as there is one.
+    /// Tries everything, and hands each finding to `report` as soon as there is one.
     ///
     /// When it is dropped on the way, call [`Kit::stop`] and wait for that.
-    pub async fn run(&mut self, mut tell: impl FnMut(&Finding)) -> Vec<Finding> {
+    pub async fn run(&mut self, mut report: impl FnMut(&CaseFinding)) -> Vec<CaseFinding> {
         let mut findings = vec![];
-        let extent = self.extent;
-        for case in Case::ALL.into_iter().filter(|case| extent == Extent::Whole || case.is_safe()) {
+        let scope = self.scope;
+        for case in Case::ALL.into_iter().filter(|case| scope == KitScope::Full || case.is_safe()) {
             let (verdict, words) = match &self.answered {
-                None if case.needs_an_answer() => (Verdict::Unknown, "not tried, since it gave no answer".to_owned()),
+                None if case.needs_an_answer() => {
+                    (CaseVerdict::Unknown, "not tried, since it gave no answer".to_owned())
+                }
                 Some(_) | None => self.judge(case).await,
             };
-            let finding = Finding { case, verdict, words };
-            tell(&finding);
+            let finding = CaseFinding { case, verdict, words };
+            report(&finding);
             findings.push(finding);
         }
         findings
@@ -247,11 +250,11 @@ impl Kit {
     /// Keeps the directory with the records, logs and events of everything that was tried, and says where it is. Without
     /// this it is removed.
     pub fn keep_files(self) -> PathBuf {
-        self.place.keep()
+        self.directory.keep()
     }
 
     /// Removes everything, once no supervisor writes there any more.
     pub async fn clean_up(self) {
-        self.place.remove().await;
+        self.directory.remove().await;
     }
 }

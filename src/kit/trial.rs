@@ -10,9 +10,9 @@ pub(super) struct Trial {
     pub(super) record: TaskRecord,
     pub(super) answer: String,
     /// The names of the processes that it left running.
-    pub(super) left: Vec<String>,
-    /// Whether the meddling took place.
-    pub(super) met: bool,
+    pub(super) survivors: Vec<String>,
+    /// Whether the interference took place.
+    pub(super) interfered: bool,
 }
 
 impl Trial {
@@ -21,7 +21,7 @@ impl Trial {
     }
 
     /// How it ended, in a few words.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let said = self.record.agent_said().map_or("", Untrusted::raw).lines().next().unwrap_or_default();
         let said: String = said.chars().take(160).collect();
         match (self.record.failure_reason().map(Untrusted::raw), said.is_empty()) {

@@ -12,37 +12,37 @@ use crate::{
 ///
 /// Text only: Claude Code shows its model nothing else when there is structured content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct CallAnswer {
     pub(super) text: String,
-    pub(super) verdict: Verdict,
+    pub(super) outcome: CallOutcome,
     /// What the caller should know besides.
     pub(super) notices: Vec<Message>,
     /// The task whose handle is the answer, in the place of the text.
-    pub(super) handed: Option<TaskId>,
+    pub(super) task_handle: Option<TaskId>,
 }
 
 /// What became of a call. A task that failed was a call that was served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CallOutcome {
     Served,
     Refused,
 }
 
-impl Answer {
+impl CallAnswer {
     /// What was asked for.
     pub(super) fn served(text: String) -> Self {
-        Self { text, verdict: Verdict::Served, notices: Vec::new(), handed: None }
+        Self { text, outcome: CallOutcome::Served, notices: Vec::new(), task_handle: None }
     }
 
     /// The handle of a task.
-    pub(super) fn handed(id: TaskId) -> Self {
-        Self { handed: Some(id), ..Self::served(String::new()) }
+    pub(super) fn task_handle(id: TaskId) -> Self {
+        Self { task_handle: Some(id), ..Self::served(String::new()) }
     }
 
     /// A refusal, or several.
     pub(super) fn refused(refused: &[Refused]) -> Self {
         let text = refused.iter().map(Refused::markdown).collect::<Vec<_>>().join("\n");
-        Self { verdict: Verdict::Refused, ..Self::served(text) }
+        Self { outcome: CallOutcome::Refused, ..Self::served(text) }
     }
 
     /// Adds what the caller should know besides.
@@ -60,23 +60,23 @@ impl Answer {
         self
     }
 
-    pub(super) fn whole_text(self) -> String {
+    pub(super) fn full_text(self) -> String {
         with_notices(self.text, &self.notices)
     }
 }
 
-impl From<Answer> for CallToolResult {
-    fn from(answer: Answer) -> Self {
-        let verdict = answer.verdict;
-        let content = vec![ContentBlock::text(answer.whole_text())];
-        match verdict {
-            Verdict::Served => Self::success(content),
-            Verdict::Refused => Self::error(content),
+impl From<CallAnswer> for CallToolResult {
+    fn from(answer: CallAnswer) -> Self {
+        let outcome = answer.outcome;
+        let content = vec![ContentBlock::text(answer.full_text())];
+        match outcome {
+            CallOutcome::Served => Self::success(content),
+            CallOutcome::Refused => Self::error(content),
         }
     }
 }
 
-impl From<Refused> for Answer {
+impl From<Refused> for CallAnswer {
     fn from(refused: Refused) -> Self {
         Self::refused(&[refused])
     }
@@ -89,16 +89,16 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_happened_and_what_to_do() {
-        let answer = Answer::from(Refused::from(Refusal::NoSuchTask("0123abcd".into())));
-        assert_eq!(answer.verdict, Verdict::Refused);
+        let answer = CallAnswer::from(Refused::from(Refusal::NoSuchTask("0123abcd".into())));
+        assert_eq!(answer.outcome, CallOutcome::Refused);
         assert_eq!(answer.text, "No such task: `0123abcd`\nnext: call `codex_tasks` to list the tasks there are");
     }
 
     #[test]
     fn notices_are_lines_of_a_list_and_bounded() {
-        let answer = Answer::served("text".into());
-        assert_eq!(answer.clone().whole_text(), "text");
+        let answer = CallAnswer::served("text".into());
+        assert_eq!(answer.clone().full_text(), "text");
         let notices = vec!["one\nline".into(), "x".repeat(3_000).into(), "last".into()];
-        assert_eq!(answer.with_notices(notices).whole_text(), "text\n\n### Notices\n\n- one line\n- 2 more");
+        assert_eq!(answer.with_notices(notices).full_text(), "text\n\n### Notices\n\n- one line\n- 2 more");
     }
 }

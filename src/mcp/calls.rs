@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Utc;
 use connector_api::BackendName;
 
-use super::{answer::Answer, caller::Caller, extra, looks::Looks, run::run};
+use super::{answer::CallAnswer, caller::Caller, extra, run::run, status_polls::StatusPolls};
 use crate::{
     broker::{Broker, Cancelled, NewTask},
     config::ExtraTool,
-    present::{self, Look, Refused},
-    request::{AgentCall, Given, StatusCall, TasksCall, cancel_call},
+    present::{self, Refused, StatusPoll},
+    request::{AgentCall, RawArguments, StatusCall, TasksCall, cancel_call},
 };
 
 /// The tools beyond the four.
 #[derive(Debug, Default)]
-pub(super) struct Further {
+pub(super) struct AdditionalTools {
     pub(super) extra: BTreeSet<ExtraTool>,
     /// Those of backends, by name.
     pub(super) backends: BTreeMap<String, BackendName>,
@@ -23,73 +23,78 @@ pub(super) struct Further {
 
 /// A call of one of the tools, its arguments not read yet.
 #[derive(Debug)]
-pub(super) enum Call {
+pub(super) enum ToolInvocation {
     /// For the default backend, or for another one.
-    Agent(Option<BackendName>, Given),
-    Status(Given),
-    Tasks(Given),
-    Cancel(Given),
+    Agent(Option<BackendName>, RawArguments),
+    Status(RawArguments),
+    Tasks(RawArguments),
+    Cancel(RawArguments),
     /// One of the tools beyond the four.
-    Extra(ExtraTool, Given),
+    Extra(ExtraTool, RawArguments),
 }
 
-impl Call {
+impl ToolInvocation {
     /// A call of the tool `name`, if there is such a tool.
-    pub(super) fn of(name: &str, given: Given, further: &Further) -> Option<Self> {
+    pub(super) fn parse(name: &str, raw: RawArguments, additional_tools: &AdditionalTools) -> Option<Self> {
         match name {
-            "codex_agent" => Some(Self::Agent(None, given)),
-            "codex_status" => Some(Self::Status(given)),
-            "codex_tasks" => Some(Self::Tasks(given)),
-            "codex_cancel" => Some(Self::Cancel(given)),
-            name => match further.backends.get(name) {
-                Some(backend) => Some(Self::Agent(Some(backend.clone()), given)),
-                None => extra::named(name, &further.extra).map(|tool| Self::Extra(tool, given)),
+            "codex_agent" => Some(Self::Agent(None, raw)),
+            "codex_status" => Some(Self::Status(raw)),
+            "codex_tasks" => Some(Self::Tasks(raw)),
+            "codex_cancel" => Some(Self::Cancel(raw)),
+            name => match additional_tools.backends.get(name) {
+                Some(backend) => Some(Self::Agent(Some(backend.clone()), raw)),
+                None => extra::named(name, &additional_tools.extra).map(|tool| Self::Extra(tool, raw)),
             },
         }
     }
 
     /// Does what is asked.
-    pub(super) async fn carry_out(self, broker: &Broker, caller: Caller) -> Answer {
+    pub(super) async fn execute(self, broker: &Broker, caller: Caller) -> CallAnswer {
         let answer = match self {
-            Self::Agent(backend, given) => agent(broker, backend, given, caller).await,
-            Self::Status(given) => status(broker, given, &caller.looks).await,
-            Self::Tasks(given) => tasks(broker, given).await,
-            Self::Cancel(given) => cancel(broker, given).await,
-            Self::Extra(tool, given) => extra::carry_out(tool, broker, given, caller).await,
+            Self::Agent(backend, raw) => agent(broker, backend, raw, caller).await,
+            Self::Status(raw) => status(broker, raw, &caller.status_polls).await,
+            Self::Tasks(raw) => tasks(broker, raw).await,
+            Self::Cancel(raw) => cancel(broker, raw).await,
+            Self::Extra(tool, raw) => extra::execute(tool, broker, raw, caller).await,
         };
-        answer.unwrap_or_else(|refused| Answer::from(refused.redacted(broker.redactor())))
+        answer.unwrap_or_else(|refused| CallAnswer::from(refused.redacted(broker.redactor())))
     }
 }
 
-async fn agent(broker: &Broker, backend: Option<BackendName>, given: Given, caller: Caller) -> Result<Answer, Refused> {
-    let AgentCall { task, answer_when, remarks } = AgentCall::read(given)?;
+async fn agent(
+    broker: &Broker,
+    backend: Option<BackendName>,
+    raw: RawArguments,
+    caller: Caller,
+) -> Result<CallAnswer, Refused> {
+    let AgentCall { task, answer_when, remarks } = AgentCall::read(raw)?;
     let task = NewTask { backend, ..task };
     run(broker, task, answer_when, remarks, caller).await
 }
 
-async fn status(broker: &Broker, given: Given, looks: &Looks) -> Result<Answer, Refused> {
-    let StatusCall { id, tail_lines, remarks } = StatusCall::read(given)?;
+async fn status(broker: &Broker, raw: RawArguments, status_polls: &StatusPolls) -> Result<CallAnswer, Refused> {
+    let StatusCall { id, tail_lines, remarks } = StatusCall::read(raw)?;
     let view = broker.view(&id, tail_lines).await?;
     let now = Utc::now();
-    let (steps, place) = broker.steps_since(&id, looks.place(&id)).await?;
-    let before = looks.remember(&id, Look::of(&view, now), place);
-    let before = before.map(|before| Look { steps, ..before });
-    Ok(Answer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
+    let (steps, position) = broker.steps_since(&id, status_polls.position(&id)).await?;
+    let before = status_polls.remember(&id, StatusPoll::of(&view, now), position);
+    let before = before.map(|before| StatusPoll { steps, ..before });
+    Ok(CallAnswer::served(present::status(view, before.as_ref(), now)).with_notices(remarks))
 }
 
-async fn tasks(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let TasksCall { status, limit, remarks } = TasksCall::read(given)?;
+async fn tasks(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let TasksCall { status, limit, remarks } = TasksCall::read(raw)?;
     let listing = broker.list(status, limit).await?;
     let limited = broker.limited().await.into_iter().collect();
-    Ok(Answer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
+    Ok(CallAnswer::served(present::tasks(&listing, Utc::now())).with_notices(remarks).with_notices(limited))
 }
 
-async fn cancel(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let id = cancel_call(given)?;
+async fn cancel(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let id = cancel_call(raw)?;
     let text = match broker.cancel(&id).await? {
         Cancelled::Ended(record) => present::cancelled(&record),
-        Cancelled::HadEnded(record) => present::had_ended(&record),
+        Cancelled::HadEnded(record) => present::already_ended(&record),
         Cancelled::Stopping => present::stopping(&id),
     };
-    Ok(Answer::served(text))
+    Ok(CallAnswer::served(text))
 }

@@ -29,10 +29,10 @@ pub(super) struct Channel(Arc<Mutex<JoinSet<()>>>);
 
 impl Channel {
     /// Tells the client when the task has ended.
-    pub(super) fn tell_the_end_of(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
+    pub(super) fn announce_end(&self, id: &TaskId, broker: &Broker, peer: Peer<RoleServer>) {
         let mut task = broker.follow(id);
         let broker = broker.clone();
-        let telling = async move {
+        let announcement = async move {
             let record = loop {
                 match task.next().await {
                     Ok(News::Ended(record)) => break record,
@@ -50,6 +50,6 @@ impl Channel {
         };
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while waiting.try_join_next().is_some() {}
-        waiting.spawn(telling);
+        waiting.spawn(announcement);
     }
 }

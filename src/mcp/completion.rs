@@ -9,7 +9,7 @@ use super::prompts;
 use crate::{broker::Broker, present};
 
 /// The newest tasks that are looked at.
-const LOOKED_AT: usize = 500;
+const MAX_TASKS_SCANNED: usize = 500;
 
 /// The words that begin with what was typed, the best first.
 pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
@@ -29,16 +29,16 @@ pub(super) async fn complete(broker: &Broker, asked: &CompleteRequestParams) -> 
         _ => vec![],
     };
     let typed = asked.argument.value.to_lowercase();
-    let mut fitting: Vec<_> = words.into_iter().filter(|word| word.to_lowercase().starts_with(&typed)).collect();
-    let total = fitting.len();
-    fitting.truncate(CompletionInfo::MAX_VALUES);
-    let info = CompletionInfo::with_pagination(fitting, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
+    let mut matching: Vec<_> = words.into_iter().filter(|word| word.to_lowercase().starts_with(&typed)).collect();
+    let total = matching.len();
+    matching.truncate(CompletionInfo::MAX_VALUES);
+    let info = CompletionInfo::with_pagination(matching, u32::try_from(total).ok(), total > CompletionInfo::MAX_VALUES);
     Ok(CompleteResult::new(info.map_err(|problem| ErrorData::internal_error(problem, None))?))
 }
 
 /// The ids of tasks, newest first.
 async fn tasks(broker: &Broker) -> Vec<String> {
-    let listing = broker.list(None, LOOKED_AT).await;
+    let listing = broker.list(None, MAX_TASKS_SCANNED).await;
     listing.map(|listing| listing.records.iter().map(|record| record.id.to_string()).collect()).unwrap_or_default()
 }
 
@@ -49,15 +49,14 @@ async fn models(broker: &Broker) -> Vec<String> {
         .backends
         .values()
         .filter_map(|backend| Some(backend.settings.get("model")?.as_str()?.to_owned()));
-    let seen = broker.list(None, LOOKED_AT).await.map(|listing| listing.records).unwrap_or_default();
-    let seen = seen.into_iter().filter_map(|record| record.progress.model).map(present::verbatim);
-    configured.chain(seen).collect::<BTreeSet<_>>().into_iter().collect()
+    let used = broker.list(None, MAX_TASKS_SCANNED).await.map(|listing| listing.records).unwrap_or_default();
+    let used = used.into_iter().filter_map(|record| record.progress.model).map(present::verbatim);
+    configured.chain(used).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The sandboxes that a call of the default backend may ask for.
 fn sandboxes(broker: &Broker) -> Vec<String> {
     let config = broker.config();
-    let most =
-        config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);
-    Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= most).map(|sandbox| sandbox.to_string()).collect()
+    let max = config.ceilings.get(&config.default_backend).map_or(Sandbox::DangerFullAccess, |ceiling| ceiling.sandbox);
+    Sandbox::ALL.into_iter().filter(|sandbox| *sandbox <= max).map(|sandbox| sandbox.to_string()).collect()
 }

@@ -10,7 +10,7 @@ use rmcp::model::{
     TaskStatus as State,
 };
 
-use super::answer::Answer;
+use super::answer::CallAnswer;
 use crate::{
     broker::Broker,
     present::{self, Refused},
@@ -22,7 +22,7 @@ const POLL_MS: u64 = 2_000;
 
 /// The handle of a task that was started just now.
 pub(super) fn handle(id: &TaskId) -> CreateTaskResult {
-    let now = present::moment(chrono::Utc::now());
+    let now = present::timestamp(chrono::Utc::now());
     let task = Task::new(id.as_str(), State::Working, now.clone(), now)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(present::begun(id));
@@ -34,9 +34,10 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     let id = known(id)?;
     let TaskView { record, live, result, .. } =
         broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
-    let created = present::moment(record.start.started_at);
-    let updated =
-        present::moment(record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at));
+    let created = present::timestamp(record.start.started_at);
+    let updated = present::timestamp(
+        record.completed_at().or(record.progress.last_activity_at).unwrap_or(record.start.started_at),
+    );
     let task = Task::new(id.as_str(), State::Working, created, updated)
         .with_poll_interval_ms(POLL_MS)
         .with_status_message(present::state(&record, live.as_ref()));
@@ -45,7 +46,7 @@ pub(super) async fn get(broker: &Broker, id: &str) -> Result<GetTaskResult, Erro
     } else if record.is_cancelled() {
         TaskPayload::Cancelled
     } else {
-        let answer = Answer::served(present::ended(&record, result));
+        let answer = CallAnswer::served(present::ended(&record, result));
         TaskPayload::Completed { result: answer_as_json(answer) }
     };
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
@@ -71,7 +72,7 @@ pub(super) async fn update(broker: &Broker, id: &str) -> Result<(), ErrorData> {
     broker.check_exists(&id).await.map_err(|refusal| refused(&broker.explain(&refusal)))
 }
 
-fn answer_as_json(answer: Answer) -> JsonObject {
+fn answer_as_json(answer: CallAnswer) -> JsonObject {
     match serde_json::to_value(CallToolResult::from(answer)) {
         Ok(serde_json::Value::Object(object)) => object,
         // A result of text and a flag is written as an object.

@@ -15,26 +15,26 @@ use rmcp::transport::streamable_http_server::{
 use tokio::net::TcpListener;
 
 use super::{
-    LAST_CLEANING, LAST_WORDS, Office, StartProblem, connection::Connection, keep_books, readable_body, runtime,
-    server::Server, told_to_go,
+    ANSWER_TIMEOUT, CLEANUP_TIMEOUT, ServerState, StartProblem, readable_body, runtime, server::Server,
+    shutdown_signal, spawn_maintenance, transport_kind::TransportKind,
 };
 use crate::{
-    http::{self, Guard, HttpResponse, Listening, Service},
+    http::{self, HttpResponse, ListenOptions, RequestGuard, Service},
     present::protocol,
     process::heed_file_limit,
 };
 
 /// A session without a message either way for so long ends. Progress is a message.
-const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+const SESSION_IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The header that names a session.
-const SESSION: &str = "mcp-session-id";
+const SESSION_HEADER: &str = "mcp-session-id";
 
 /// The header that names the version of the protocol.
-const VERSION: &str = "mcp-protocol-version";
+const VERSION_HEADER: &str = "mcp-protocol-version";
 
 /// The first version without sessions; versions are dates.
-const STATELESS: &str = "2026-07-28";
+const FIRST_STATELESS_VERSION: &str = "2026-07-28";
 
 /// Maximum number of sessions at a time.
 const MAX_SESSIONS: usize = 200;
@@ -42,25 +42,29 @@ const MAX_SESSIONS: usize = 200;
 /// Serves until SIGINT or SIGTERM comes. `listening` is told the address once it is open.
 ///
 /// Fails when the address cannot be listened on, or there is no room for the threads of a server.
-pub fn serve(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> Result<ExitCode, StartProblem> {
+pub fn serve(
+    state: ServerState,
+    options: ListenOptions,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<ExitCode, StartProblem> {
     let runtime = runtime::start()?.started()?;
-    let address = at.address;
-    let served = runtime.block_on(run(office, at, listening));
-    runtime.shutdown_timeout(LAST_CLEANING);
+    let address = options.address;
+    let served = runtime.block_on(run(state, options, listening));
+    runtime.shutdown_timeout(CLEANUP_TIMEOUT);
     served.map(|()| ExitCode::SUCCESS).map_err(|error| StartProblem::NotListening { address, error })
 }
 
-async fn run(office: Office, at: Listening, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
+async fn run(state: ServerState, options: ListenOptions, listening: impl FnOnce(SocketAddr)) -> io::Result<()> {
     heed_file_limit();
-    let listener = TcpListener::bind(at.address).await?;
+    let listener = TcpListener::bind(options.address).await?;
     listening(listener.local_addr()?);
-    let books = keep_books(&office);
-    let guard = Guard::new(&at);
-    let service = Mcp::new(office, &guard);
+    let maintenance = spawn_maintenance(&state);
+    let guard = RequestGuard::new(&options);
+    let service = Mcp::new(state, &guard);
     // Calls that wait for a task are not waited for: the task is in its files.
-    http::serve(listener, guard, service, told_to_go(), LAST_WORDS).await;
-    if let Some(books) = books {
-        books.abort();
+    http::serve(listener, guard, service, shutdown_signal(), ANSWER_TIMEOUT).await;
+    if let Some(maintenance) = maintenance {
+        maintenance.abort();
     }
     Ok(())
 }
@@ -73,14 +77,14 @@ struct Mcp {
 }
 
 impl Mcp {
-    fn new(office: Office, guard: &Guard) -> Self {
+    fn new(state: ServerState, guard: &RequestGuard) -> Self {
         let mut sessions = LocalSessionManager::default();
         let mut config = SessionConfig::default();
-        config.keep_alive = Some(SESSION_IDLE);
+        config.keep_alive = Some(SESSION_IDLE_TIMEOUT);
         sessions.session_config = config;
         let sessions = Arc::new(sessions);
         let config = StreamableHttpServerConfig::default().with_allowed_hosts(guard.hosts().to_vec());
-        let server = move || Ok(Server::new(office.clone(), Connection::Http));
+        let server = move || Ok(Server::new(state.clone(), TransportKind::Http));
         Self { service: StreamableHttpService::new(server, Arc::clone(&sessions), config), sessions }
     }
 }
@@ -89,8 +93,8 @@ impl Service for Mcp {
     async fn admit<B: Sync>(&self, request: &Request<B>) -> Result<(), Box<HttpResponse>> {
         let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
         let begins_session = request.method() == Method::POST
-            && header(SESSION).is_none()
-            && header(VERSION).is_none_or(|version| version < STATELESS);
+            && header(SESSION_HEADER).is_none()
+            && header(VERSION_HEADER).is_none_or(|version| version < FIRST_STATELESS_VERSION);
         if begins_session && self.sessions.sessions.read().await.len() >= MAX_SESSIONS {
             return Err(Box::new(http::refusal(StatusCode::SERVICE_UNAVAILABLE, protocol::TOO_MANY_SESSIONS)));
         }

@@ -13,13 +13,10 @@ mod calls;
 mod cancellation;
 mod channel;
 mod completion;
-mod connection;
 mod extra;
 mod handles;
 pub mod http;
 mod icon;
-mod looks;
-mod office;
 mod pacing;
 mod progress;
 mod prompts;
@@ -30,8 +27,11 @@ mod resources;
 mod run;
 mod runtime;
 mod server;
+mod server_state;
 mod start_problem;
+mod status_polls;
 mod tools;
+mod transport_kind;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -45,86 +45,87 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     process::heed_file_limit,
-    stdio::{self, Input, Stdin, Stdout},
+    stdio::{self, InputReader, Stdin, Stdout},
 };
-use connection::Connection;
-pub use office::Office;
-use pacing::Paced;
-use readable::{Answering, readable_lines};
+use pacing::PacedTransport;
+use readable::{AnsweringTransport, readable_lines};
 use server::Server;
+pub use server_state::ServerState;
 pub use start_problem::StartProblem;
+use transport_kind::TransportKind;
 
 /// How long answers that need no waiting have after the end of stdin. What takes longer is abandoned: its supervisor
 /// owns it.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long calls that are abandoned have to let go of what they started. Claude Code sends SIGTERM 100 ms after SIGINT.
-const LAST_CLEANING: Duration = Duration::from_millis(50);
+const CLEANUP_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Serves MCP on stdin and stdout until the client goes: until stdin ends, or SIGINT or SIGTERM comes.
 ///
 /// Returns the exit code of the process, which has to end then: a thread may still wait for stdin. It is a failure when
 /// stdin cannot be read. Fails when there is no room for the threads of a server.
 ///
-/// `office` is asked for while the threads start.
-pub fn serve(office: impl FnOnce() -> Office) -> Result<ExitCode, StartProblem> {
+/// `state` is asked for while the threads start.
+pub fn serve(state: impl FnOnce() -> ServerState) -> Result<ExitCode, StartProblem> {
     let starting = runtime::start()?;
-    let office = office();
+    let state = state();
     let runtime = starting.started()?;
-    let (stdin, stdout, ending) = {
+    let (stdin, stdout, stdio_status) = {
         let _inside = runtime.enter();
         stdio::open().map_err(StartProblem::NoThreads)?
     };
     // On a worker: it would have to wake this thread for each message.
-    let running = runtime.spawn(run(office, stdin, stdout));
+    let running = runtime.spawn(run(state, stdin, stdout));
     if let Err(failed) = runtime.block_on(running) {
         tracing::error!(%failed, "a fault in the server");
     }
     // Calls that are still running are dropped, together with anything they started.
-    runtime.shutdown_timeout(LAST_CLEANING);
-    ending.drain(LAST_CLEANING);
-    Ok(if ending.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    runtime.shutdown_timeout(CLEANUP_TIMEOUT);
+    stdio_status.drain(CLEANUP_TIMEOUT);
+    Ok(if stdio_status.stdin_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn run(office: Office, stdin: Stdin, stdout: Stdout) {
+async fn run(state: ServerState, stdin: Stdin, stdout: Stdout) {
     heed_file_limit();
-    let gone = CancellationToken::new();
-    let (stdin, unreadable) = readable_lines(Input::new(stdin, gone.clone()));
-    let transport = Paced::new(Answering::new(AsyncRwTransport::new_server(stdin, stdout), unreadable));
-    let books = keep_books(&office);
+    let stdin_ended = CancellationToken::new();
+    let (stdin, unreadable) = readable_lines(InputReader::new(stdin, stdin_ended.clone()));
+    let transport =
+        PacedTransport::new(AnsweringTransport::new(AsyncRwTransport::new_server(stdin, stdout), unreadable));
+    let maintenance = spawn_maintenance(&state);
     let serving = async {
-        match Server::new(office, Connection::Stdio).serve(transport).await {
+        match Server::new(state, TransportKind::Stdio).serve(transport).await {
             Ok(running) => drop(running.waiting().await),
             Err(error) => tracing::debug!(%error, "the client went before it asked for anything"),
         }
     };
-    let left_behind = async {
-        gone.cancelled().await;
-        sleep(LAST_WORDS).await;
+    let abandoned = async {
+        stdin_ended.cancelled().await;
+        sleep(ANSWER_TIMEOUT).await;
     };
     tokio::select! {
         () = serving => {}
-        () = left_behind => {}
-        () = told_to_go() => {}
+        () = abandoned => {}
+        () = shutdown_signal() => {}
     }
-    if let Some(books) = books {
-        books.abort();
+    if let Some(maintenance) = maintenance {
+        maintenance.abort();
     }
 }
 
 /// Finalizes tasks whose supervisor is gone, in the background. To be aborted at the end.
-fn keep_books(office: &Office) -> Option<JoinHandle<()>> {
-    match office {
-        Office::Open(broker) => {
+fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
+    match state {
+        ServerState::Ready(broker) => {
             let broker = broker.clone();
             Some(tokio::spawn(async move { broker.keep_house().await }))
         }
-        Office::Closed(_) => None,
+        ServerState::Misconfigured(_) => None,
     }
 }
 
 /// Returns on SIGINT or SIGTERM.
-async fn told_to_go() {
+async fn shutdown_signal() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         // Then they keep their default effect, which ends the process as well.

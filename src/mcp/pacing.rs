@@ -3,9 +3,9 @@
 //! rmcp reads a request whenever one is there, gives it a task of its own, and keeps its answer until it can be written. A
 //! client that writes and never reads would fill the memory of the server. So the next message is read only
 //!
-//! - while fewer than [`UNWRITTEN`] messages wait to be written: a client has to read what it asked for;
-//! - while fewer than [`UNANSWERED`] requests are being worked on. Those can be calls that wait for tasks, and their
-//!   cancellation must still be heard: then one message is read in each [`PACE`].
+//! - while fewer than [`MAX_UNWRITTEN_MESSAGES`] messages wait to be written: a client has to read what it asked for;
+//! - while fewer than [`MAX_UNANSWERED_REQUESTS`] requests are being worked on. Those can be calls that wait for tasks, and their
+//!   cancellation must still be heard: then one message is read in each [`SLOW_READ_INTERVAL`].
 //!
 //! A request whose ID belongs to one that is being worked on is refused here. rmcp would work on both, and answer only the
 //! first to finish, so nobody could count the others.
@@ -27,20 +27,20 @@ use tokio::{
 use crate::present::protocol::ID_IN_USE;
 
 /// The most messages that wait to be written.
-const UNWRITTEN: usize = 64;
+const MAX_UNWRITTEN_MESSAGES: usize = 64;
 
 /// The most requests without an answer before they are read slowly.
-const UNANSWERED: usize = 256;
+const MAX_UNANSWERED_REQUESTS: usize = 256;
 
 /// How often a message is read while there are that many.
-const PACE: Duration = Duration::from_millis(50);
+const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long refusals may take to be written when the connection ends.
-const CLOSING: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A transport that is read at the pace at which the client takes answers.
 #[derive(Debug)]
-pub(super) struct Paced<T> {
+pub(super) struct PacedTransport<T> {
     transport: T,
     /// One permit for each message that waits to be written. Messages that find none are sent all the same.
     unwritten: Arc<Semaphore>,
@@ -51,11 +51,11 @@ pub(super) struct Paced<T> {
     next: Option<Instant>,
 }
 
-impl<T> Paced<T> {
+impl<T> PacedTransport<T> {
     pub(super) fn new(transport: T) -> Self {
         Self {
             transport,
-            unwritten: Arc::new(Semaphore::new(UNWRITTEN)),
+            unwritten: Arc::new(Semaphore::new(MAX_UNWRITTEN_MESSAGES)),
             unanswered: HashSet::new(),
             refusals: JoinSet::new(),
             next: None,
@@ -63,13 +63,13 @@ impl<T> Paced<T> {
     }
 
     /// Returns when the next message may be read. Dropped and called again whenever anything happens.
-    async fn room(&mut self) {
+    async fn wait_for_capacity(&mut self) {
         // Never closed; and a permit that is given back at once is a question, not a claim.
         let _ = self.unwritten.acquire().await;
-        if self.unanswered.len() < UNANSWERED {
+        if self.unanswered.len() < MAX_UNANSWERED_REQUESTS {
             self.next = None;
         } else {
-            sleep_until(*self.next.get_or_insert_with(|| Instant::now() + PACE)).await;
+            sleep_until(*self.next.get_or_insert_with(|| Instant::now() + SLOW_READ_INTERVAL)).await;
         }
     }
 
@@ -105,7 +105,7 @@ impl<T> Paced<T> {
     }
 }
 
-impl<T: Transport<RoleServer>> Paced<T> {
+impl<T: Transport<RoleServer>> PacedTransport<T> {
     fn refuse(&mut self, id: RequestId) {
         while self.refusals.try_join_next().is_some() {}
         let unwritten = Arc::clone(&self.unwritten).try_acquire_owned().ok();
@@ -119,7 +119,7 @@ impl<T: Transport<RoleServer>> Paced<T> {
     }
 }
 
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Paced<T> {
+impl<T: Transport<RoleServer>> Transport<RoleServer> for PacedTransport<T> {
     type Error = T::Error;
 
     fn send(
@@ -137,7 +137,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Paced<T> {
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            self.room().await;
+            self.wait_for_capacity().await;
             let message = self.transport.receive().await?;
             match self.count_received(&message) {
                 Ok(()) => return Some(message),
@@ -148,7 +148,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Paced<T> {
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         let refusals = async { while self.refusals.join_next().await.is_some() {} };
-        let _ = timeout(CLOSING, refusals).await;
+        let _ = timeout(CLOSE_TIMEOUT, refusals).await;
         self.transport.close().await
     }
 }
@@ -208,13 +208,15 @@ mod tests {
         JsonRpcMessage::response(ServerResult::EmptyResult(EmptyObject {}), id)
     }
 
-    fn client(written: impl Iterator<Item = RxJsonRpcMessage<RoleServer>>) -> (Paced<Client>, watch::Sender<bool>) {
-        let (reads, hears) = watch::channel(false);
-        (Paced::new(Client { written: written.collect(), reads: hears }), reads)
+    fn client(
+        written: impl Iterator<Item = RxJsonRpcMessage<RoleServer>>,
+    ) -> (PacedTransport<Client>, watch::Sender<bool>) {
+        let (reads, can_read) = watch::channel(false);
+        (PacedTransport::new(Client { written: written.collect(), reads: can_read }), reads)
     }
 
     /// How many messages are read without waiting for anything.
-    async fn read_at_once(paced: &mut Paced<Client>) -> usize {
+    async fn read_at_once(paced: &mut PacedTransport<Client>) -> usize {
         let mut read = 0;
         while paced.receive().now_or_never().flatten().is_some() {
             read += 1;
@@ -233,40 +235,41 @@ mod tests {
             yield_now().await;
             read += 1;
         }
-        assert_eq!(read, UNWRITTEN);
+        assert_eq!(read, MAX_UNWRITTEN_MESSAGES);
         reads.send(true).expect("the client is there");
         while sending.join_next().await.is_some() {}
-        assert_eq!(read_at_once(&mut paced).await, UNANSWERED, "it reads again");
+        assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS, "it reads again");
     }
 
     #[tokio::test]
-    async fn requests_that_share_an_id_are_refused_and_bounded_all_the_same() {
+    async fn requests_that_share_an_id_are_refused_and_still_bounded() {
         let (mut paced, reads) = client((0..10_000).map(|_| ping(1)));
         paced.receive().await.expect("there are more");
         assert_eq!(read_at_once(&mut paced).await, 0, "the others are refused");
-        let left = paced.transport.written.len();
-        assert!((10_000 - UNWRITTEN - 1..10_000 - 1).contains(&left), "{left} are left to read");
+        let unread = paced.transport.written.len();
+        assert!((10_000 - MAX_UNWRITTEN_MESSAGES - 1..10_000 - 1).contains(&unread), "{unread} are left to read");
         reads.send(true).expect("the client is there");
         drop(paced.send(pong(1)));
         paced.receive().await.expect("its ID is free again");
     }
 
     #[tokio::test]
-    async fn many_requests_that_take_long_are_read_slowly_and_never_locked_out() {
+    async fn many_slow_requests_are_read_slowly_but_never_blocked() {
         let (mut paced, _reads) = client((0..10_000).map(ping));
-        assert_eq!(read_at_once(&mut paced).await, UNANSWERED);
+        assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS);
         let begun = Instant::now();
         for _ in 0..10 {
             paced.receive().await.expect("there are more");
         }
-        assert!(begun.elapsed() >= 9 * PACE, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= 9 * SLOW_READ_INTERVAL, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]
     async fn an_answer_and_a_cancellation_make_room() {
         let cancellations = [cancelled(1), cancelled(2)];
-        let (mut paced, _reads) = client((0..UNANSWERED).map(ping).chain(cancellations).chain((300..400).map(ping)));
-        assert_eq!(read_at_once(&mut paced).await, UNANSWERED);
+        let (mut paced, _reads) =
+            client((0..MAX_UNANSWERED_REQUESTS).map(ping).chain(cancellations).chain((300..400).map(ping)));
+        assert_eq!(read_at_once(&mut paced).await, MAX_UNANSWERED_REQUESTS);
         drop(paced.send(pong(0)));
         assert_eq!(
             read_at_once(&mut paced).await,

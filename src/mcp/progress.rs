@@ -15,29 +15,29 @@ use tokio::time::{sleep_until, timeout};
 use crate::{present, task::TaskId};
 
 /// Time between two messages. News in between replaces news that was not told yet.
-const BETWEEN: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// After so long without news there is a message all the same: clients give up on a silent server. Earlier, where
 /// heartbeats are.
-const SILENCE: Duration = Duration::from_secs(25);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(25);
 
 /// How long the last message may hold up the answer.
-const LAST_MESSAGE: Duration = Duration::from_secs(1);
+const FINAL_MESSAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Tells one client about one task.
 pub(super) struct Progress {
     peer: Peer<RoleServer>,
     token: ProgressToken,
     pacing: Pacing,
-    told: u32,
-    on_its_way: Option<BoxFuture<'static, ()>>,
+    sent_count: u32,
+    in_flight: Option<BoxFuture<'static, ()>>,
 }
 
 impl Progress {
     /// Tells at once that the task has started.
     pub(super) fn begin(peer: Peer<RoleServer>, token: ProgressToken, id: &TaskId, heartbeat: Duration) -> Self {
         let pacing = Pacing::begin(id, heartbeat, Instant::now());
-        let mut progress = Self { peer, token, pacing, told: 0, on_its_way: None };
+        let mut progress = Self { peer, token, pacing, sent_count: 0, in_flight: None };
         progress.send(present::begun(id));
         progress
     }
@@ -48,11 +48,11 @@ impl Progress {
     }
 
     /// Sends what is due, for ever. Can be dropped and called again.
-    pub(super) async fn keep_telling(&mut self) {
+    pub(super) async fn send_updates(&mut self) {
         loop {
-            if let Some(sending) = &mut self.on_its_way {
+            if let Some(sending) = &mut self.in_flight {
                 sending.await;
-                self.on_its_way = None;
+                self.in_flight = None;
             }
             sleep_until(self.pacing.due().into()).await;
             let message = self.pacing.message(Instant::now());
@@ -62,17 +62,18 @@ impl Progress {
 
     /// Waits for what is on its way, so that it comes before the answer.
     pub(super) async fn finish(self) {
-        if let Some(sending) = self.on_its_way {
+        if let Some(sending) = self.in_flight {
             // What is late is not worth more.
-            let _ = timeout(LAST_MESSAGE, sending).await;
+            let _ = timeout(FINAL_MESSAGE_TIMEOUT, sending).await;
         }
     }
 
     fn send(&mut self, message: String) {
-        self.told += 1;
-        let message = ProgressNotificationParam::new(self.token.clone(), f64::from(self.told)).with_message(message);
+        self.sent_count += 1;
+        let message =
+            ProgressNotificationParam::new(self.token.clone(), f64::from(self.sent_count)).with_message(message);
         let peer = self.peer.clone();
-        self.on_its_way = Some(Box::pin(async move {
+        self.in_flight = Some(Box::pin(async move {
             if let Err(error) = peer.notify_progress(message).await {
                 tracing::debug!(%error, "progress was not told");
             }
@@ -85,31 +86,31 @@ impl Progress {
 struct Pacing {
     id: TaskId,
     began: Instant,
-    told_at: Instant,
+    sent_at: Instant,
     silence: Duration,
-    news: Option<String>,
+    newest: Option<String>,
     last: Option<String>,
 }
 
 impl Pacing {
     fn begin(id: &TaskId, heartbeat: Duration, now: Instant) -> Self {
-        let silence = heartbeat.clamp(BETWEEN, SILENCE);
-        Self { id: id.clone(), began: now, told_at: now, silence, news: None, last: None }
+        let silence = heartbeat.clamp(MIN_INTERVAL, KEEPALIVE_INTERVAL);
+        Self { id: id.clone(), began: now, sent_at: now, silence, newest: None, last: None }
     }
 
     fn event(&mut self, event: &str) {
-        self.news = Some(present::progress(event));
+        self.newest = Some(present::progress(event));
     }
 
     fn due(&self) -> Instant {
-        self.told_at + if self.news.is_some() { BETWEEN } else { self.silence }
+        self.sent_at + if self.newest.is_some() { MIN_INTERVAL } else { self.silence }
     }
 
     fn message(&mut self, now: Instant) -> String {
-        self.told_at = now;
-        if let Some(news) = self.news.take() {
-            self.last = Some(news.clone());
-            return news;
+        self.sent_at = now;
+        if let Some(newest) = self.newest.take() {
+            self.last = Some(newest.clone());
+            return newest;
         }
         present::still_running(&self.id, now - self.began, self.last.as_deref())
     }
@@ -118,7 +119,7 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::present::{as_read::is_unseemly, hostile_tests::HOSTILE};
+    use crate::present::{answer_reader::is_forbidden, hostile_tests::HOSTILE};
 
     fn begun() -> (Pacing, Instant) {
         let now = Instant::now();
@@ -126,24 +127,24 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_many_events_is_told_a_second_after_the_last_message() {
+    fn the_newest_of_many_events_is_sent_one_second_after_the_last_message() {
         let (mut pacing, began) = begun();
         pacing.event("message: one");
         pacing.event("message: two");
-        assert_eq!(pacing.due(), began + BETWEEN);
-        assert_eq!(pacing.message(began + BETWEEN), "message: two");
+        assert_eq!(pacing.due(), began + MIN_INTERVAL);
+        assert_eq!(pacing.message(began + MIN_INTERVAL), "message: two");
         pacing.event("message: three");
-        assert_eq!(pacing.due(), began + BETWEEN * 2);
+        assert_eq!(pacing.due(), began + MIN_INTERVAL * 2);
     }
 
     #[test]
-    fn silence_is_broken_with_the_time_and_the_last_event() {
+    fn a_keepalive_has_the_elapsed_time_and_the_last_event() {
         let (mut pacing, began) = begun();
-        assert_eq!(pacing.due(), began + SILENCE);
-        assert_eq!(pacing.message(began + SILENCE), "Task 1a2b3c4d running for 25.0s");
+        assert_eq!(pacing.due(), began + KEEPALIVE_INTERVAL);
+        assert_eq!(pacing.message(began + KEEPALIVE_INTERVAL), "Task 1a2b3c4d running for 25.0s");
         pacing.event("command started: make\nall");
         pacing.message(began + Duration::from_secs(30));
-        assert_eq!(pacing.due(), began + Duration::from_secs(30) + SILENCE);
+        assert_eq!(pacing.due(), began + Duration::from_secs(30) + KEEPALIVE_INTERVAL);
         assert_eq!(
             pacing.message(began + Duration::from_secs(90)),
             "Task 1a2b3c4d running for 1m 30s, last: command started: make all"
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lasts_no_longer_than_from_heartbeat_to_heartbeat() {
+    fn keepalives_are_at_least_as_frequent_as_heartbeats() {
         let now = Instant::now();
         let id = TaskId::random();
         for (heartbeat, silence) in [(10, 10), (600, 25), (0, 1)] {
@@ -167,7 +168,7 @@ mod tests {
         for event in ["x".repeat(1_000), "ä\u{7}\n\r\tb".repeat(100)].into_iter().chain(hostile) {
             pacing.event(&event);
             for message in [pacing.message(began), pacing.message(began)] {
-                assert!(message.chars().count() < 200 && !message.contains(is_unseemly), "{message:?}");
+                assert!(message.chars().count() < 200 && !message.contains(is_forbidden), "{message:?}");
             }
         }
     }

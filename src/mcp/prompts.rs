@@ -34,25 +34,25 @@ pub(super) fn has_argument(prompt: &str, argument: &str) -> bool {
 }
 
 /// `prompts/get`.
-pub(super) async fn get(broker: &Broker, name: &str, given: Option<JsonObject>) -> Result<GetPromptResult, ErrorData> {
+pub(super) async fn get(broker: &Broker, name: &str, raw: Option<JsonObject>) -> Result<GetPromptResult, ErrorData> {
     let Some((name, _, about, arguments)) = PROMPTS.into_iter().find(|(known, ..)| *known == name) else {
         return Err(ErrorData::invalid_params(protocol::no_such_prompt(), None));
     };
-    let given = Given::read(name, arguments, given.unwrap_or_default())?;
+    let arguments = PromptArguments::read(name, arguments, raw.unwrap_or_default())?;
     let text = match name {
         "delegate" => prompts::delegate(
-            given.get("task").unwrap_or_default(),
-            given.get("model"),
-            given.get("sandbox"),
-            given.get("background").is_some_and(is_yes),
+            arguments.get("task").unwrap_or_default(),
+            arguments.get("model"),
+            arguments.get("sandbox"),
+            arguments.get("background").is_some_and(is_yes),
         ),
-        "review" => prompts::review(given.get("base"), given.get("focus"), given.get("model")),
+        "review" => prompts::review(arguments.get("base"), arguments.get("focus"), arguments.get("model")),
         "rescue" => {
-            let id = given.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
+            let id = arguments.task_id()?.ok_or_else(|| missing("rescue", "taskId"))?;
             let view = broker.view(&id, 1).await.map_err(|refusal| refused(&broker.explain(&refusal)))?;
-            prompts::rescue(&view.record, view.result, given.get("hint"))
+            prompts::rescue(&view.record, view.result, arguments.get("hint"))
         }
-        _ => prompts::status(given.task_id()?.as_ref()),
+        _ => prompts::status(arguments.task_id()?.as_ref()),
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).with_description(about))
 }
@@ -62,12 +62,12 @@ fn is_yes(word: &str) -> bool {
 }
 
 /// The arguments of one call, none of them blank.
-struct Given(JsonObject);
+struct PromptArguments(JsonObject);
 
-impl Given {
-    fn read(prompt: &str, known: &[Argument], mut given: JsonObject) -> Result<Self, ErrorData> {
-        given.retain(|_, value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty()));
-        for (name, value) in &given {
+impl PromptArguments {
+    fn read(prompt: &str, known: &[Argument], mut arguments: JsonObject) -> Result<Self, ErrorData> {
+        arguments.retain(|_, value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty()));
+        for (name, value) in &arguments {
             if !known.iter().any(|(known, ..)| known == name) {
                 return Err(ErrorData::invalid_params(protocol::no_such_argument(prompt, name, known), None));
             }
@@ -75,9 +75,9 @@ impl Given {
                 return Err(ErrorData::invalid_params(protocol::takes_a_string(name), None));
             }
         }
-        match known.iter().find(|(name, _, required)| *required && !given.contains_key(*name)) {
+        match known.iter().find(|(name, _, required)| *required && !arguments.contains_key(*name)) {
             Some((name, ..)) => Err(missing(prompt, name)),
-            None => Ok(Self(given)),
+            None => Ok(Self(arguments)),
         }
     }
 
@@ -86,8 +86,8 @@ impl Given {
     }
 
     fn task_id(&self) -> Result<Option<TaskId>, ErrorData> {
-        let no = |word: &str| refused(&no_such_task(&word.into()));
-        self.get("taskId").map(|word| TaskId::parse(word).map_err(|_| no(word))).transpose()
+        let unknown = |word: &str| refused(&no_such_task(&word.into()));
+        self.get("taskId").map(|word| TaskId::parse(word).map_err(|_| unknown(word))).transpose()
     }
 }
 

@@ -1,6 +1,6 @@
 //! stdin, as lines that rmcp can read; and answers to those that nobody can.
 //!
-//! [`ReadableLines`] stands between stdin and rmcp and repairs each line. What cannot be repaired goes to [`Answering`],
+//! [`ReadableLines`] stands between stdin and rmcp and repairs each line. What cannot be repaired goes to [`AnsweringTransport`],
 //! which stands between rmcp and its transport, and sends the error: only rmcp writes to stdout.
 
 use std::{
@@ -27,10 +27,10 @@ use super::repair::{Repair, Unreadable, repair};
 use crate::present::protocol;
 
 /// How much is read at once.
-const READ: usize = 16 << 10;
+const READ_BUFFER_BYTES: usize = 16 << 10;
 
 /// Maximum number of lines that wait for their answer. More are not read.
-const WAITING: usize = 16;
+const MAX_WAITING_LINES: usize = 16;
 
 /// Passes lines on, as soon as they are whole.
 #[derive(Debug)]
@@ -47,9 +47,9 @@ pub(super) struct ReadableLines<R> {
     has_ended: bool,
 }
 
-/// Makes a reader for rmcp, and what [`Answering`] needs for it.
+/// Makes a reader for rmcp, and what [`AnsweringTransport`] needs for it.
 pub(super) fn readable_lines<R>(reader: R) -> (ReadableLines<R>, mpsc::Receiver<Unreadable>) {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::channel(MAX_WAITING_LINES);
     let lines = ReadableLines {
         reader,
         line: vec![],
@@ -83,7 +83,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadableLines<R> {
             if this.has_ended {
                 return Poll::Ready(Ok(()));
             }
-            let mut bytes = [0; READ];
+            let mut bytes = [0; READ_BUFFER_BYTES];
             let mut read = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut this.reader).poll_read(cx, &mut read))?;
             this.take(read.filled());
@@ -112,7 +112,7 @@ impl<R> ReadableLines<R> {
         self.line.extend_from_slice(bytes);
         if self.line.len() > DEFAULT_MAX_LINE_LENGTH {
             let problem = protocol::too_long(DEFAULT_MAX_LINE_LENGTH);
-            self.lose(Unreadable::new(&self.line, problem));
+            self.reject(Unreadable::new(&self.line, problem));
             (self.line, self.is_skipping) = (vec![], true);
         }
     }
@@ -128,46 +128,46 @@ impl<R> ReadableLines<R> {
                         self.readable.extend(format!("{message}\n").as_bytes());
                     } else {
                         let problem = protocol::too_long(DEFAULT_MAX_LINE_LENGTH);
-                        self.lose(Unreadable::new(message.as_bytes(), problem));
+                        self.reject(Unreadable::new(message.as_bytes(), problem));
                     }
                 }
-                unreadable.into_iter().for_each(|unreadable| self.lose(unreadable));
+                unreadable.into_iter().for_each(|unreadable| self.reject(unreadable));
             }
         }
         // Kept for the next line, unless this one was unusually long.
         line.clear();
-        self.line = if line.capacity() > READ { vec![] } else { line };
+        self.line = if line.capacity() > READ_BUFFER_BYTES { vec![] } else { line };
     }
 
     /// Without an id there is nobody to answer, and an answer could be taken for another message and answered again.
-    fn lose(&mut self, unreadable: Unreadable) {
+    fn reject(&mut self, unreadable: Unreadable) {
         tracing::debug!(?unreadable, "a message could not be read");
         self.unreadable.extend(Some(unreadable).filter(|unreadable| unreadable.id.is_some()));
     }
 }
 
 /// A transport that also answers what was not readable.
-pub(super) struct Answering<T> {
+pub(super) struct AnsweringTransport<T> {
     transport: T,
     unreadable: mpsc::Receiver<Unreadable>,
     /// The answer that is being sent.
     sending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl<T> Answering<T> {
+impl<T> AnsweringTransport<T> {
     pub(super) fn new(transport: T, unreadable: mpsc::Receiver<Unreadable>) -> Self {
         Self { transport, unreadable, sending: None }
     }
 }
 
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
+impl<T: Transport<RoleServer>> Transport<RoleServer> for AnsweringTransport<T> {
     type Error = T::Error;
 
     fn send(
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.transport.send(with_the_first_step(message))
+        self.transport.send(with_initialize_hint(message))
     }
 
     /// Can be dropped while it waits: an answer that is being sent is kept.
@@ -198,11 +198,11 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Answering<T> {
 const NO_METADATA: &str = "request _meta is missing";
 
 /// Adds the way of older clients to that error, whose only way in is `initialize`.
-fn with_the_first_step(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcMessage<RoleServer> {
+fn with_initialize_hint(mut message: TxJsonRpcMessage<RoleServer>) -> TxJsonRpcMessage<RoleServer> {
     if let JsonRpcMessage::Error(answer) = &mut message
         && answer.error.message.starts_with(NO_METADATA)
     {
-        answer.error.message.to_mut().push_str(protocol::OR_INITIALIZE);
+        answer.error.message.to_mut().push_str(protocol::INITIALIZE_HINT);
     }
     message
 }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_longer_than_is_taken_is_skipped_and_lost() {
+    async fn an_overlong_line_is_skipped_and_lost() {
         let text = "x".repeat(DEFAULT_MAX_LINE_LENGTH + 1);
         let input = format!("{{\"id\":1,\"x\":\"{text}\"}}\n{{\"id\":2,\"result\":0}}\n");
         let (read, lost) = read_all(input.as_bytes()).await;
@@ -269,7 +269,7 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(4096);
         let (reader, writer) = tokio::io::split(server);
         let (lines, unreadable) = readable_lines(reader);
-        let mut transport = Answering::new(AsyncRwTransport::new_server(lines, writer), unreadable);
+        let mut transport = AnsweringTransport::new(AsyncRwTransport::new_server(lines, writer), unreadable);
         let ping = b"{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"ping\"}\n";
         client.write_all(&[b"{\"id\":7,\"x\":1e999}\n", &ping[..]].concat()).await.expect("it is read");
         let receiving = tokio::spawn(async move {

@@ -23,7 +23,7 @@ pub(super) fn readable(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, 
                 (Ok([message]), None) => Bytes::from(message),
                 (_, Some(unreadable)) => return Err(Box::new(unreadable_answer(unreadable))),
                 (Err(_), None) => {
-                    let problem = protocol::ONE_MESSAGE.to_owned();
+                    let problem = protocol::EXPECTED_ONE_MESSAGE.to_owned();
                     return Err(Box::new(unreadable_answer(Unreadable::new(&text, problem))));
                 }
             }

@@ -39,8 +39,8 @@ pub(super) struct Unreadable {
 impl Unreadable {
     /// A message that begins with `text` and is not JSON.
     pub(super) fn new(text: &[u8], problem: String) -> Self {
-        let said = protocol::unreadable(&problem);
-        Self { id: id_of(text), error: ErrorData::parse_error(said, None) }
+        let detail = protocol::unreadable(&problem);
+        Self { id: id_of(text), error: ErrorData::parse_error(detail, None) }
     }
 
     /// JSON that is not a request.
@@ -52,7 +52,7 @@ impl Unreadable {
     fn in_batch(request: &Value) -> Option<Self> {
         let is_response = request.get("result").or(request.get("error")).is_some();
         let id = serde_json::from_value(request.get("id").filter(|_| !is_response)?.clone()).ok()?;
-        Some(Self { id: Some(id), error: ErrorData::invalid_request(protocol::NO_BATCHES, None) })
+        Some(Self { id: Some(id), error: ErrorData::invalid_request(protocol::BATCHES_NOT_SUPPORTED, None) })
     }
 
     /// The answer to it.
@@ -69,7 +69,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
         let unreadable: Vec<_> = match &value {
             Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
-            _ => invalid_request(text, &value).into_iter().collect(),
+            _ => check_request(text, &value).err().into_iter().collect(),
         };
         return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }
@@ -88,9 +88,9 @@ pub(super) fn repair(text: &[u8]) -> Repair {
             unreadable.push(Unreadable::new(object.text, problem));
         } else {
             let message = object.value.to_string();
-            match invalid_request(message.as_bytes(), &object.value) {
-                Some(invalid) => unreadable.push(invalid),
-                None => messages.push(message),
+            match check_request(message.as_bytes(), &object.value) {
+                Ok(()) => messages.push(message),
+                Err(invalid) => unreadable.push(invalid),
             }
         }
     }
@@ -98,11 +98,12 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     Repair::Done { messages, unreadable }
 }
 
-/// The request with an id that rmcp would answer without it. Responses of the client are not answered.
-fn invalid_request(text: &[u8], value: &Value) -> Option<Unreadable> {
+/// Fails with a request with an id that rmcp would answer without it. Responses of the client are not answered.
+fn check_request(text: &[u8], value: &Value) -> Result<(), Unreadable> {
     let is_response = value.get("result").or(value.get("error")).is_some();
     let is_valid = || serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok();
-    Some(Unreadable::invalid_request(text)).filter(|invalid| invalid.id.is_some() && !is_response && !is_valid())
+    let invalid = Unreadable::invalid_request(text);
+    if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(invalid) }
 }
 
 /// The id at the top level of a message, which may be torn or invalid elsewhere. Its key can have escapes, single quotes
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_no_text_can_hold_are_replaced() {
+    fn invalid_characters_are_replaced() {
         for (task, repaired) in [
             (&b"cut at \\ud83d"[..], "cut at \u{fffd}"),
             (b"\\udc00\\udc00", "\u{fffd}\u{fffd}"),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_valid_or_no_message_is_left_alone() {
+    fn valid_messages_and_other_text_are_left_alone() {
         let valid = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\ud83d\ude00"}}"#;
         let response = br#"{"id":1,"result":5}"#;
         for text in [
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_request_is_answered_by_its_id() {
+    fn json_that_is_not_a_request_is_answered_by_its_id() {
         for text in [
             r#"{"id":7,"method":"ping"}"#,
             r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#,
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_repaired_is_answered_by_its_id() {
+    fn irreparable_messages_are_answered_by_id() {
         let deep = format!(r#"{{"id":7,"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
         for text in [
             r#"{"id":7,"x":NaN}"#,

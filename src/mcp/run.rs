@@ -3,11 +3,11 @@
 use rmcp::{RoleServer, service::RequestContext};
 
 use super::{
-    answer::Answer,
+    answer::CallAnswer,
     caller::Caller,
-    cancellation::Withdrawn,
-    connection::{Connection, is_stateless},
+    cancellation::Cancellation,
     progress::Progress,
+    transport_kind::{TransportKind, is_stateless},
 };
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
@@ -24,31 +24,31 @@ pub(super) async fn run(
     answer_when: AnswerWhen,
     remarks: Vec<Message>,
     mut caller: Caller,
-) -> Result<Answer, Refused> {
+) -> Result<CallAnswer, Refused> {
     if caller.context.ct.is_cancelled() {
-        return Ok(Answer::served(present::withdrawn()));
+        return Ok(CallAnswer::served(present::cancelled_before_start()));
     }
     // Not to be dropped half-way: a withdrawal that comes meanwhile is heard afterwards.
     let id = broker.submit(task).await?;
-    let takes_handles = broker.config().serving.task_handles == TaskHandles::Auto
+    let supports_handles = broker.config().serving.task_handles == TaskHandles::Auto
         && caller.context.client_capabilities().is_some_and(|client| client.supports_tasks());
-    let waited = match answer_when {
-        AnswerWhen::Ended if takes_handles && caller.listening.heard().is_none() => Waited::Handed,
-        AnswerWhen::Started => caller.listening.heard().map_or(Waited::Started, Waited::Withdrawn),
+    let outcome = match answer_when {
+        AnswerWhen::Ended if supports_handles && caller.cancellation.try_cancelled().is_none() => WaitOutcome::Handle,
+        AnswerWhen::Started => caller.cancellation.try_cancelled().map_or(WaitOutcome::Started, WaitOutcome::Cancelled),
         AnswerWhen::Ended => wait(broker, &id, &mut caller)
             .await
             .map_err(|refusal| present::refusals::cannot_follow(&id, refusal.explain()))?,
     };
-    let text = match waited {
-        Waited::Started => {
-            caller.tell_the_end_of(&id, broker);
+    let text = match outcome {
+        WaitOutcome::Started => {
+            caller.announce_end(&id, broker);
             present::started(&id, broker.config().policy.on_server_exit, &broker.wait_command(&id).await)
         }
-        Waited::Handed => return Ok(Answer::handed(id)),
-        Waited::Ended(record, result) => present::ended(&record, result),
-        Waited::Withdrawn(withdrawn) => match withdrawn.meant_for_the_task(&broker.config().serving) {
+        WaitOutcome::Handle => return Ok(CallAnswer::task_handle(id)),
+        WaitOutcome::Ended(record, result) => present::ended(&record, result),
+        WaitOutcome::Cancelled(cancellation) => match cancellation.on_call_end(&broker.config().serving) {
             OnCallEnd::Detach => {
-                caller.tell_the_end_of(&id, broker);
+                caller.announce_end(&id, broker);
                 present::detached(&id)
             }
             OnCallEnd::Cancel => {
@@ -57,56 +57,56 @@ pub(super) async fn run(
             }
         },
     };
-    Ok(Answer::served(text).with_notices(remarks))
+    Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
 /// How waiting for a task came to an end.
-enum Waited {
+enum WaitOutcome {
     Started,
     /// The client asks by its handle.
-    Handed,
+    Handle,
     Ended(Box<TaskRecord>, Option<ResultText>),
-    Withdrawn(Withdrawn),
+    Cancelled(Cancellation),
 }
 
-async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<Waited, Refusal> {
+async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitOutcome, Refusal> {
     let context = &caller.context;
     let token = context.meta.get_progress_token();
     let heartbeat = broker.config().policy.heartbeat;
     let mut progress = token.map(|token| Progress::begin(context.peer.clone(), token, id, heartbeat));
     let mut task = broker.follow(id);
     let ended = loop {
-        let telling = async {
+        let updates = async {
             match &mut progress {
-                Some(progress) => progress.keep_telling().await,
+                Some(progress) => progress.send_updates().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            withdrawn = caller.listening.withdrawn() => return Ok(Waited::Withdrawn(withdrawn)),
-            () = hung_up(context, caller.connection) => return Ok(Waited::Withdrawn(Withdrawn::Unwanted)),
+            cancellation = caller.cancellation.cancelled() => return Ok(WaitOutcome::Cancelled(cancellation)),
+            () = disconnected(context, caller.transport) => return Ok(WaitOutcome::Cancelled(Cancellation::Unwanted)),
             news = task.next() => match news? {
                 News::Event(event) => if let Some(progress) = &mut progress {
                     progress.event(&event);
                 },
                 News::Ended(record) => break record,
             },
-            () = telling => {}
+            () = updates => {}
         }
     };
     if let Some(progress) = progress {
         progress.finish().await;
     }
     let result = broker.result(&ended).await?;
-    Ok(Waited::Ended(ended, result))
+    Ok(WaitOutcome::Ended(ended, result))
 }
 
 /// Returns when the client closes the connection, where that is how it withdraws a call: over HTTP, from 2026-07-28 on.
 /// Otherwise a call outlives its connection.
-async fn hung_up(context: &RequestContext<RoleServer>, connection: Connection) {
-    match connection {
-        Connection::Http if is_stateless(context) => context.ct.cancelled().await,
-        Connection::Http | Connection::Stdio => std::future::pending().await,
+async fn disconnected(context: &RequestContext<RoleServer>, transport: TransportKind) {
+    match transport {
+        TransportKind::Http if is_stateless(context) => context.ct.cancelled().await,
+        TransportKind::Http | TransportKind::Stdio => std::future::pending().await,
     }
 }

@@ -17,16 +17,16 @@ use tokio::runtime::{Builder, Runtime};
 use super::StartProblem;
 
 /// Calls run on these. Nothing that may block runs here; two, so that a call that computes for long delays no other.
-const WORKERS: usize = 2;
+const WORKER_THREADS: usize = 2;
 
 /// Threads for blocking work that are there from the start. More are started when they are needed.
-const BLOCKING: usize = 2;
+const BLOCKING_THREADS: usize = 2;
 
 /// How long a thread without work stays: as long as any server lives.
-const KEPT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// How long the threads may take to start.
-const PATIENCE: Duration = Duration::from_secs(5);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A runtime whose threads are being started.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) fn start() -> Result<Starting, StartProblem> {
     // ends before the panic unwinds.
     let hook = take_hook();
     set_hook(Box::new(|_| {
-        let _ = writeln!(io::stderr(), "{}", no_room().explain().plain());
+        let _ = writeln!(io::stderr(), "{}", out_of_threads().explain().plain());
         exit(1)
     }));
     let started = build();
@@ -53,10 +53,10 @@ pub(super) fn start() -> Result<Starting, StartProblem> {
 
 fn build() -> Result<Starting, StartProblem> {
     let mut builder = Builder::new_multi_thread();
-    let runtime = builder.worker_threads(WORKERS).thread_keep_alive(KEPT).enable_all().build();
+    let runtime = builder.worker_threads(WORKER_THREADS).thread_keep_alive(THREAD_KEEP_ALIVE).enable_all().build();
     let runtime = runtime.map_err(StartProblem::NoThreads)?;
     let (begin, begun) = channel();
-    let (hold, held): (Vec<_>, Vec<_>) = (0..BLOCKING).map(|_| channel::<()>()).unzip();
+    let (hold, held): (Vec<_>, Vec<_>) = (0..BLOCKING_THREADS).map(|_| channel::<()>()).unzip();
     for held in held {
         let begin = begin.clone();
         runtime.spawn_blocking(move || {
@@ -71,17 +71,17 @@ impl Starting {
     /// Waits until all threads run. Fails when there is no room for them.
     pub(super) fn started(self) -> Result<Runtime, StartProblem> {
         let Self { runtime, begun, hold } = self;
-        let started = (0..BLOCKING).try_for_each(|_| begun.recv_timeout(PATIENCE));
+        let started = (0..BLOCKING_THREADS).try_for_each(|_| begun.recv_timeout(START_TIMEOUT));
         drop(hold);
         if started.is_err() {
             // It waits for a thread that it could not have.
             runtime.shutdown_background();
-            return Err(no_room());
+            return Err(out_of_threads());
         }
         Ok(runtime)
     }
 }
 
-fn no_room() -> StartProblem {
+fn out_of_threads() -> StartProblem {
     StartProblem::NoThreads(Errno::AGAIN.into())
 }

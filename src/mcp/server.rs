@@ -17,20 +17,19 @@ use rmcp::{
 };
 
 use super::{
-    Office,
-    answer::Answer,
+    ServerState,
+    answer::CallAnswer,
     caller::Caller,
-    calls::{Call, Further},
+    calls::{AdditionalTools, ToolInvocation},
     cancellation::Cancellations,
     channel::{self, Channel},
-    completion,
-    connection::{Connection, is_stateless},
-    extra, handles,
+    completion, extra, handles,
     icon::icon,
-    looks::Looks,
     prompts, resources,
     resources::watch::Watcher,
+    status_polls::StatusPolls,
     tools::{self, defaults_of, tools},
+    transport_kind::{TransportKind, is_stateless},
 };
 use crate::{
     broker::Broker,
@@ -45,38 +44,38 @@ use crate::{
 /// One connection with one client.
 #[derive(Debug)]
 pub(super) struct Server {
-    office: Office,
-    connection: Connection,
+    state: ServerState,
+    transport: TransportKind,
     tools: Vec<Tool>,
-    further: Further,
+    additional_tools: AdditionalTools,
     cancellations: Cancellations,
-    looks: Looks,
+    status_polls: StatusPolls,
     channel: Channel,
     watcher: Watcher,
     redactor: Redactor,
 }
 
 impl Server {
-    pub(super) fn new(office: Office, connection: Connection) -> Self {
-        let defaults = match &office {
-            Office::Open(broker) => defaults_of(broker.config()),
-            Office::Closed(_) => Defaults::DOCUMENTED,
+    pub(super) fn new(state: ServerState, transport: TransportKind) -> Self {
+        let defaults = match &state {
+            ServerState::Ready(broker) => defaults_of(broker.config()),
+            ServerState::Misconfigured(_) => Defaults::DOCUMENTED,
         };
-        let further = match &office {
-            Office::Open(broker) => further(broker.config()),
-            Office::Closed(_) => Further::default(),
+        let additional_tools = match &state {
+            ServerState::Ready(broker) => additional_tools(broker.config()),
+            ServerState::Misconfigured(_) => AdditionalTools::default(),
         };
-        let redactor = match &office {
-            Office::Open(broker) => broker.redactor().clone(),
-            Office::Closed(_) => Redactor::of(std::env::vars_os()),
+        let redactor = match &state {
+            ServerState::Ready(broker) => broker.redactor().clone(),
+            ServerState::Misconfigured(_) => Redactor::of(std::env::vars_os()),
         };
         Self {
-            office,
-            connection,
-            tools: all_tools(&further, defaults),
-            further,
+            state,
+            transport,
+            tools: all_tools(&additional_tools, defaults),
+            additional_tools,
             cancellations: Cancellations::default(),
-            looks: Looks::default(),
+            status_polls: StatusPolls::default(),
             channel: Channel::default(),
             watcher: Watcher::default(),
             redactor,
@@ -85,9 +84,9 @@ impl Server {
 
     /// The broker; or what is wrong with the configuration, for whoever asks beside the tools.
     fn broker(&self) -> Result<&Broker, ErrorData> {
-        match &self.office {
-            Office::Open(broker) => Ok(broker),
-            Office::Closed(problems) => {
+        match &self.state {
+            ServerState::Ready(broker) => Ok(broker),
+            ServerState::Misconfigured(problems) => {
                 let problems: Vec<_> = self.redacted(problems).iter().map(Refused::plain).collect();
                 Err(ErrorData::internal_error(problems.join("\n"), None))
             }
@@ -100,18 +99,18 @@ impl Server {
 
     fn has_channel(&self) -> bool {
         let is_configured = self.broker().is_ok_and(|broker| broker.config().serving.channel);
-        is_configured && self.connection == Connection::Stdio
+        is_configured && self.transport == TransportKind::Stdio
     }
 
-    async fn answer(&self, call: Call, context: RequestContext<RoleServer>) -> Answer {
-        let answer = match &self.office {
-            Office::Open(broker) => {
-                let listening = self.cancellations.listen(context.id.clone());
-                let (looks, channel) = (self.looks.clone(), self.channel.clone());
-                let caller = Caller { context, connection: self.connection, listening, looks, channel };
-                call.carry_out(broker, caller).await.with_notices(broker.notices())
+    async fn answer(&self, call: ToolInvocation, context: RequestContext<RoleServer>) -> CallAnswer {
+        let answer = match &self.state {
+            ServerState::Ready(broker) => {
+                let cancellation = self.cancellations.listen(context.id.clone());
+                let (status_polls, channel) = (self.status_polls.clone(), self.channel.clone());
+                let caller = Caller { context, transport: self.transport, cancellation, status_polls, channel };
+                call.execute(broker, caller).await.with_notices(broker.notices())
             }
-            Office::Closed(problems) => Answer::refused(&self.redacted(problems)),
+            ServerState::Misconfigured(problems) => CallAnswer::refused(&self.redacted(problems)),
         };
         answer.with_redacted_notices(&self.redactor)
     }
@@ -151,7 +150,9 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(call) = Call::of(&request.name, request.arguments.unwrap_or_default(), &self.further) else {
+        let Some(call) =
+            ToolInvocation::parse(&request.name, request.arguments.unwrap_or_default(), &self.additional_tools)
+        else {
             // Where the configuration cannot be read, nobody knows which tools it has.
             return Err(self
                 .broker()
@@ -159,7 +160,7 @@ impl ServerHandler for Server {
                 .unwrap_or_else(|| ErrorData::invalid_params(extra::not_found(&request.name), None)));
         };
         let answer = answered(self.answer(call, context)).await;
-        match &answer.handed {
+        match &answer.task_handle {
             Some(id) => Ok(CallToolResponse::Task(handles::handle(id))),
             None => Ok(CallToolResult::from(answer).into()),
         }
@@ -270,52 +271,56 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         // A known method with parameters that cannot be read also comes here.
         if request.method == CallToolRequestMethod::VALUE {
-            return Err(ErrorData::invalid_params(present::protocol::NO_TOOL_CALL, None));
+            return Err(ErrorData::invalid_params(present::protocol::INVALID_TOOL_CALL, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
     }
 
     async fn on_cancelled(&self, notification: CancelledNotificationParam, _: NotificationContext<RoleServer>) {
         if let Some(id) = &notification.request_id {
-            self.cancellations.tell(id, notification.reason.as_deref());
+            self.cancellations.cancel(id, notification.reason.as_deref());
         }
     }
 }
 
 /// The tools beyond the four that are configured.
-fn further(config: &Config) -> Further {
+fn additional_tools(config: &Config) -> AdditionalTools {
     let others = config.backends.keys().filter(|name| **name != config.default_backend);
     let named = others.map(|name| (tool_of(name), name.clone()));
     // The documented name is the default backend's, whatever that is.
     let named = named.filter(|(tool, _)| config.serving.tool_per_backend && tool != "codex_agent");
-    Further { extra: config.serving.extra_tools.clone(), backends: named.collect() }
+    AdditionalTools { extra: config.serving.extra_tools.clone(), backends: named.collect() }
 }
 
-fn all_tools(further: &Further, defaults: Defaults) -> Vec<Tool> {
-    let of_backends = further.backends.iter().map(|(tool, backend)| tools::of_backend(tool.clone(), backend, defaults));
-    tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&further.extra, defaults)).collect()
+fn all_tools(additional_tools: &AdditionalTools, defaults: Defaults) -> Vec<Tool> {
+    let of_backends =
+        additional_tools.backends.iter().map(|(tool, backend)| tools::of_backend(tool.clone(), backend, defaults));
+    tools(defaults).into_iter().chain(of_backends).chain(extra::tools(&additional_tools.extra, defaults)).collect()
 }
 
 /// The answer, whatever happens: rmcp leaves a client without one when a handler panics.
-async fn answered(answering: impl Future<Output = Answer>) -> Answer {
-    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| Answer::refused(&[present::refusals::fault()]))
+async fn answered(answering: impl Future<Output = CallAnswer>) -> CallAnswer {
+    AssertUnwindSafe(answering)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| CallAnswer::refused(&[present::refusals::internal_error()]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mcp::answer::Verdict;
+    use crate::mcp::answer::CallOutcome;
 
     #[tokio::test]
     async fn a_panic_is_answered() {
         let answer = answered(async { panic!("as if a proof were wrong") }).await;
-        assert_eq!(answer.verdict, Verdict::Refused);
+        assert_eq!(answer.outcome, CallOutcome::Refused);
         assert!(answer.text.contains("\nnext: "), "{}", answer.text);
     }
 
     #[tokio::test]
     async fn an_answer_passes_unchanged() {
-        let answer = answered(async { Answer::served("text".into()) }).await;
-        assert_eq!(answer, Answer::served("text".into()));
+        let answer = answered(async { CallAnswer::served("text".into()) }).await;
+        assert_eq!(answer, CallAnswer::served("text".into()));
     }
 }

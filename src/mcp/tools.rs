@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::icon::icon;
 use crate::{
     config::Config,
-    present::tools::{self as words, Defaults, ToolText},
+    present::tools::{self as texts, Defaults, ToolText},
     task::millis_of,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn defaults_of(config: &Config) -> Defaults {
 
 /// The effect of a tool, as clients are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum ToolEffect {
     /// It changes nothing.
     Reads,
     /// It stops something; doing so twice changes nothing more.
@@ -32,29 +32,29 @@ pub(super) enum Effect {
 /// All tools, always in this order.
 pub(super) fn tools(defaults: Defaults) -> Vec<Tool> {
     vec![
-        tool(words::agent(defaults), Effect::Starts),
-        tool(words::status(), Effect::Reads),
-        tool(words::tasks(), Effect::Reads),
-        tool(words::cancel(), Effect::Stops),
+        tool(texts::agent(defaults), ToolEffect::Starts),
+        tool(texts::status(), ToolEffect::Reads),
+        tool(texts::tasks(), ToolEffect::Reads),
+        tool(texts::cancel(), ToolEffect::Stops),
     ]
 }
 
 /// The tool of one backend: like `codex_agent`, but for its name and title.
 pub(super) fn of_backend(name: String, backend: &BackendName, defaults: Defaults) -> Tool {
-    tool(words::of_backend(name, backend, defaults), Effect::Starts)
+    tool(texts::of_backend(name, backend, defaults), ToolEffect::Starts)
 }
 
-fn tool(text: ToolText, effect: Effect) -> Tool {
+fn tool(text: ToolText, effect: ToolEffect) -> Tool {
     tool_with(text, effect, Map::new())
 }
 
 /// A tool, with more for Claude Code than every tool has.
-pub(super) fn tool_with(text: ToolText, effect: Effect, more: Map<String, Value>) -> Tool {
+pub(super) fn tool_with(text: ToolText, effect: ToolEffect, more: Map<String, Value>) -> Tool {
     let hints = ToolAnnotations::with_title(text.title.clone());
     let hints = match effect {
-        Effect::Reads => hints.read_only(true).idempotent(true).open_world(false),
-        Effect::Stops => hints.read_only(false).destructive(true).idempotent(true).open_world(false),
-        Effect::Starts => hints.read_only(false).destructive(true).idempotent(false).open_world(true),
+        ToolEffect::Reads => hints.read_only(true).idempotent(true).open_world(false),
+        ToolEffect::Stops => hints.read_only(false).destructive(true).idempotent(true).open_world(false),
+        ToolEffect::Starts => hints.read_only(false).destructive(true).idempotent(false).open_world(true),
     };
     // Claude Code 2.1.330 loads other tools only when its model searches for them.
     let mut meta = Map::from_iter([("anthropic/alwaysLoad".to_owned(), json!(true))]);
@@ -73,7 +73,7 @@ mod tests {
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mcp/tools.golden.json");
 
     #[test]
-    fn the_tools_are_what_clients_were_promised() {
+    fn the_tool_list_matches_the_golden_file() {
         let mut now = serde_json::to_string_pretty(&tools(Defaults::DOCUMENTED)).expect("tools are JSON");
         now.push('\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -83,7 +83,7 @@ mod tests {
         assert!(
             now == golden,
             "tools/list has changed. If that is meant, renew {GOLDEN} with\n  \
-             UPDATE_GOLDEN=1 cargo test --lib the_tools_are_what_clients_were_promised\nIt is now:\n{now}"
+             UPDATE_GOLDEN=1 cargo test --lib the_tool_list_matches_the_golden_file\nIt is now:\n{now}"
         );
     }
 }

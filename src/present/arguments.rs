@@ -13,29 +13,29 @@ pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused
     )
 }
 
-/// A parameter that is missing; `wanted` is its value.
-pub(crate) fn missing(tool: &str, name: &str, wanted: &str) -> Refused {
-    again(tool, message!["`", Part::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {wanted}"))
+/// A parameter that is missing; `expected` is its value.
+pub(crate) fn missing(tool: &str, name: &str, expected: &str) -> Refused {
+    retry_with(tool, message!["`", Part::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {expected}"))
 }
 
 /// A text that is blank.
 pub(crate) fn empty(tool: &str, name: &str) -> Refused {
-    ours(tool, format!("`{name}` is empty"), &format!("with a `{name}` that says something"))
+    invalid(tool, format!("`{name}` is empty"), &format!("with a `{name}` that says something"))
 }
 
 /// A list that is too long, empty, or of other things.
-pub(crate) fn other_list(tool: &str, name: &str, wanted: &str) -> Refused {
-    ours(tool, format!("`{name}` is another list"), &format!("with {wanted} as `{name}`"))
+pub(crate) fn invalid_list(tool: &str, name: &str, expected: &str) -> Refused {
+    invalid(tool, format!("`{name}` is another list"), &format!("with {expected} as `{name}`"))
 }
 
 /// A word that is not one of those that are allowed.
-pub(crate) fn other_word(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
+pub(crate) fn invalid_choice(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
     let problem = message![Part::ours(format!("`{name}` is ")), Part::quoted(word), ", which is none of its values"];
-    again(tool, problem, &format!("with one of these as `{name}`: {allowed}"))
+    retry_with(tool, problem, &format!("with one of these as `{name}`: {allowed}"))
 }
 
 /// A value of another type.
-pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, wanted: &str) -> Refused {
+pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -44,13 +44,13 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, wanted: &str) ->
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    ours(tool, format!("`{name}` is {found}"), &format!("with {wanted} as `{name}`"))
+    invalid(tool, format!("`{name}` is {found}"), &format!("with {expected} as `{name}`"))
 }
 
 /// A value of the right type that is not allowed.
-pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, wanted: &str) -> Refused {
+pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
     let problem = message![Part::ours(format!("`{name}` is ")), value.to_string()];
-    again(tool, problem, &format!("with {wanted} as `{name}`"))
+    retry_with(tool, problem, &format!("with {expected} as `{name}`"))
 }
 
 /// Two names for what is to be resumed.
@@ -67,19 +67,19 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 }
 
 /// A number that was too large was taken as the largest.
-pub(crate) fn taken_as_most(name: &str, most: u64) -> Message {
-    Message::ours(format!("`{name}` was taken as {most}, the most there is"))
+pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
+    Message::ours(format!("`{name}` was taken as {max}, the most there is"))
 }
 
 /// A time limit that was too long was taken as none.
-pub(crate) fn taken_as_no_timeout() -> Message {
+pub(crate) fn treated_as_no_timeout() -> Message {
     "`timeoutMs` is more than ten years and was taken as no timeout".into()
 }
 
-fn ours(tool: &str, problem: String, with: &str) -> Refused {
-    again(tool, Message::ours(problem), with)
+fn invalid(tool: &str, problem: String, with: &str) -> Refused {
+    retry_with(tool, Message::ours(problem), with)
 }
 
-fn again(tool: &str, problem: Message, with: &str) -> Refused {
+fn retry_with(tool: &str, problem: Message, with: &str) -> Refused {
     Refused::new(problem, Message::ours(format!("call `{tool}` again {with}")))
 }

@@ -12,7 +12,7 @@ const TITLE_WIDTH: usize = 42;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct CheckFinding {
     /// The thing that was looked at.
     pub(crate) label: String,
     /// The finding in a word.
@@ -22,13 +22,14 @@ pub(crate) struct Finding {
 }
 
 /// All findings below a heading, in columns as wide as they need to be. Further lines are indented below the first.
-pub(crate) fn report(findings: &[Finding]) -> String {
-    let width = |column: fn(&Finding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
+pub(crate) fn report(findings: &[CheckFinding]) -> String {
+    let width =
+        |column: fn(&CheckFinding) -> &str| findings.iter().map(|finding| column(finding).chars().count()).max();
     let labels = width(|finding| &finding.label).unwrap_or_default();
     let words = width(|finding| finding.word).unwrap_or_default();
     let indent = format!("\n{}", " ".repeat(labels + words + 4));
     let mut text = format!("codex-connector {}\n", env!("CARGO_PKG_VERSION"));
-    for Finding { label, word, lines } in findings {
+    for CheckFinding { label, word, lines } in findings {
         let lines = lines.iter().map(plain).collect::<Vec<_>>().join(&indent);
         writeln!(text, "{label:<labels$}  {word:<words$}  {lines}").expect("a string takes all text");
     }
@@ -57,7 +58,7 @@ pub(crate) fn not_writable(directory: &Path) -> Message {
 }
 
 /// A backend cannot be looked at.
-pub(crate) fn not_looked_at() -> Message {
+pub(crate) fn not_checked() -> Message {
     "not looked at without a data directory".into()
 }
 
@@ -78,8 +79,8 @@ pub(crate) fn process_trees(parent: Option<&Path>) -> Vec<Message> {
 }
 
 /// Maximum number of tasks that run at once.
-pub(crate) fn limit(most: usize) -> Message {
-    message![most, " tasks run at once, and others wait"]
+pub(crate) fn limit(max: usize) -> Message {
+    message![max, " tasks run at once, and others wait"]
 }
 
 /// The rules of retention, if there are any.
@@ -124,7 +125,7 @@ pub(crate) fn exposed(here: Option<&Path>, why: String, next: String) -> [Messag
 }
 
 /// Parts of variables that an agent in a weaker sandbox does not get, if there are any.
-pub(crate) fn left_out(parts: &[String]) -> Option<Message> {
+pub(crate) fn omitted(parts: &[String]) -> Option<Message> {
     let words = "not passed on in weaker sandboxes, as it leads into the project: ";
     (!parts.is_empty()).then(|| message![words, parts.join(", ")])
 }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_columns_are_as_wide_as_the_longest_name() {
-        let finding = |label: &str, word, lines: &[&'static str]| Finding {
+        let finding = |label: &str, word, lines: &[&'static str]| CheckFinding {
             label: label.to_owned(),
             word,
             lines: lines.iter().map(|line| (*line).into()).collect(),

@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// Maximum number of characters of an argument.
-const ARGUMENT: usize = 500;
+const MAX_ARGUMENT_CHARACTERS: usize = 500;
 
 /// A task that `wait` has waited for has ended.
-pub(crate) fn waited(record: &TaskRecord, result: Option<ResultText>) -> String {
+pub(crate) fn wait_result(record: &TaskRecord, result: Option<ResultText>) -> String {
     format!("{}\n\n", brief(record, result))
 }
 
@@ -26,7 +26,7 @@ pub(crate) const WAITS_FOR_CLIENT: &str = "This is an MCP server: it waits for a
 pub(crate) const EXPECTED_ADDRESS: &str = "expected an IP address and a port, such as 127.0.0.1:8181 or [::1]:8181";
 
 /// `wait` has waited for as long as it should.
-pub(crate) fn time_is_up() -> String {
+pub(crate) fn timed_out() -> String {
     "Timed out. Tasks that are not listed above are still running.\n".to_owned()
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn listening(address: SocketAddr, path: &str) -> String {
 
 /// An argument of the command line as it may stand in an error.
 pub(crate) fn escaped_argument(argument: &str) -> String {
-    one_line(argument, ARGUMENT)
+    one_line(argument, MAX_ARGUMENT_CHARACTERS)
 }
 
 /// `value` as JSON for a terminal or a program: what drives or hides is written as JSON's own escape.
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_reads_back_and_drives_nothing() {
+    fn json_round_trips_without_control_characters() {
         let text = "a\u{1b}[1m\u{202e}\u{9b}\u{7f}\u{200b}\u{e0041} ä\n";
         let shown = json(&[text]).expect("text is JSON");
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}', '\u{200b}', '\u{e0041}']), "{shown:?}");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The most characters of one line of a log.
-const LOG_LINE: usize = 200;
+const MAX_LOG_LINE_CHARACTERS: usize = 200;
 
 /// The agent's final message in a fence, whole if it fits into `room` characters, else without its middle.
 pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> String {
@@ -27,14 +27,14 @@ pub(super) fn result(result: &ResultText, record: &TaskRecord, room: usize) -> S
         let left_out = total.saturating_sub((head.len() + tail.len()) as u64);
         format!("{head}\n[… {left_out} bytes left out …]\n{tail}")
     };
-    let whole = record.start.result_file.as_deref().map_or(String::new(), |file| {
+    let note = record.start.result_file.as_deref().map_or(String::new(), |file| {
         format!("The whole result is in {} (resource `task://{}/result`).\n\n", name(file), record.id)
     });
-    format!("{whole}{}", fenced(&cut_to_fit(cut, room)))
+    format!("{note}{}", fenced(&cut_to_fit(cut, room)))
 }
 
 /// What an agent said, in a fence; its end, if it does not fit into `room` characters.
-pub(super) fn said(text: &Untrusted, room: usize) -> String {
+pub(super) fn agent_text(text: &Untrusted, room: usize) -> String {
     let text = text.raw();
     if fits(text, room) {
         return fenced(text);
@@ -56,11 +56,11 @@ pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usi
     }
     let lines: Vec<String> = log.lines.iter().map(|line| log_line(line.raw())).collect();
     let newest = |characters: usize| {
-        let mut left = characters;
+        let mut remaining = characters;
         let fitting = lines.iter().rev().take_while(|line| {
             let needed = line.chars().count() + 1;
-            let fits = needed <= left;
-            left = left.saturating_sub(needed);
+            let fits = needed <= remaining;
+            remaining = remaining.saturating_sub(needed);
             fits
         });
         fitting.count()
@@ -83,20 +83,20 @@ pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usi
 fn log_line(line: &str) -> String {
     let line = &*visible(line);
     let length = line.chars().count();
-    if length <= LOG_LINE {
+    if length <= MAX_LOG_LINE_CHARACTERS {
         return line.to_owned();
     }
     /// Room for the words.
-    const WORDS: usize = 30;
-    let shown = LOG_LINE - WORDS;
+    const NOTE_CHARACTERS: usize = 30;
+    let shown = MAX_LOG_LINE_CHARACTERS - NOTE_CHARACTERS;
     format!("{} … ({} more characters)", head(line, shown), length - shown)
 }
 
 /// The name of a file as code.
 fn name(file: &Path) -> String {
     /// The most characters of it.
-    const NAME: usize = 500;
-    code(&one_line(&file.display().to_string(), NAME))
+    const MAX_NAME_CHARACTERS: usize = 500;
+    code(&one_line(&file.display().to_string(), MAX_NAME_CHARACTERS))
 }
 
 fn fits(text: &str, room: usize) -> bool {
@@ -107,8 +107,8 @@ fn fits(text: &str, room: usize) -> bool {
 /// character that drives is shown as up to eight.
 fn cut_to_fit(cut: impl Fn(usize) -> String, room: usize) -> String {
     /// For the words between two halves, and a common fence.
-    const WORDS: usize = 100;
-    let room_for_text = room.saturating_sub(WORDS);
+    const NOTE_CHARACTERS: usize = 100;
+    let room_for_text = room.saturating_sub(NOTE_CHARACTERS);
     let cuts = [2, 6].map(|part| room_for_text / part);
     cuts.into_iter().map(&cut).find(|text| fits(text, room)).unwrap_or_else(|| cut(room_for_text / 16))
 }

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-const ROOM: usize = 1_000;
+const MAX_CHARACTERS: usize = 1_000;
 
 /// A record whose result is in this file.
 fn record(file: Option<&str>) -> TaskRecord {
@@ -12,19 +12,22 @@ fn record(file: Option<&str>) -> TaskRecord {
     .expect("it is a record")
 }
 
-fn whole(text: &str) -> ResultText {
+fn full_result(text: &str) -> ResultText {
     ResultText { head: text.into(), left_out: 0, tail: "".into() }
 }
 
 #[test]
-fn a_result_that_fits_stands_as_it_is() {
-    assert_eq!(result(&whole("# Done\n```\nx\n```"), &record(None), ROOM), "````\n# Done\n```\nx\n```\n````");
+fn a_result_that_fits_is_unchanged() {
+    assert_eq!(
+        result(&full_result("# Done\n```\nx\n```"), &record(None), MAX_CHARACTERS),
+        "````\n# Done\n```\nx\n```\n````"
+    );
 }
 
 #[test]
 fn a_long_result_loses_its_middle_and_names_its_file() {
     let text = format!("first{}last", "ä".repeat(10_000));
-    let shown = result(&whole(&text), &record(Some("/logs/1.result")), ROOM);
+    let shown = result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS);
     assert!(
         shown.starts_with("The whole result is in `/logs/1.result` (resource `task://1a2b3c4d/result`).\n\n```\nfirst"),
         "{shown}"
@@ -35,15 +38,15 @@ fn a_long_result_loses_its_middle_and_names_its_file() {
 }
 
 #[test]
-fn the_middle_that_was_never_read_counts() {
+fn the_unread_middle_is_counted() {
     let long = ResultText { head: "a".repeat(5_000).into(), left_out: 10_000_000, tail: "z".repeat(5_000).into() };
-    let shown = result(&long, &record(None), ROOM);
+    let shown = result(&long, &record(None), MAX_CHARACTERS);
     let kept = shown.matches('a').count() + shown.matches('z').count();
     assert!(shown.contains(&format!("[… {} bytes", 10_010_000 - kept + "bytes".matches('a').count())), "{shown}");
 }
 
 #[test]
-fn whatever_stands_in_a_text_it_fits() {
+fn every_text_is_cut_to_fit() {
     for text in [
         "`".repeat(50_000),
         "`\n".repeat(50_000),
@@ -54,11 +57,11 @@ fn whatever_stands_in_a_text_it_fits() {
         let file = Path::new("/logs/1.result");
         let lines = text.lines().map(Untrusted::from).collect();
         for shown in [
-            result(&whole(&text), &record(Some("/logs/1.result")), ROOM),
-            said(&text.as_str().into(), ROOM),
-            log(&Tail { lines, more: true }, Some(100), Some(file), ROOM),
+            result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS),
+            agent_text(&text.as_str().into(), MAX_CHARACTERS),
+            log(&Tail { lines, more: true }, Some(100), Some(file), MAX_CHARACTERS),
         ] {
-            assert!(shown.chars().count() <= ROOM + 120, "{} characters", shown.chars().count());
+            assert!(shown.chars().count() <= MAX_CHARACTERS + 120, "{} characters", shown.chars().count());
         }
     }
 }
@@ -75,16 +78,16 @@ fn the_newest_lines_of_a_log_stay() {
 #[test]
 fn a_long_line_of_a_log_is_cut() {
     let lines = vec!["x".repeat(600).into(), "y".repeat(200).into()];
-    let shown = log(&Tail { lines, more: false }, None, None, ROOM);
+    let shown = log(&Tail { lines, more: false }, None, None, MAX_CHARACTERS);
     let cut = format!("{} … (430 more characters)\n{}", "x".repeat(170), "y".repeat(200));
     assert_eq!(shown, format!("### Recent log (last 2 lines)\n```\n{cut}\n```"));
 }
 
 #[test]
-fn lines_are_new_after_the_last_one_that_was_told() {
+fn lines_after_the_last_reported_one_are_new() {
     let tail = Tail { lines: ["one", "two", "three"].map(Untrusted::from).to_vec(), more: true };
     let new = [Some("three"), Some("one"), Some("zero"), None]
         .map(|last| lines_after(&tail, last.map(Untrusted::from).as_ref()));
     assert_eq!(new, [0, 2, 3, 3]);
-    assert!(log(&tail, Some(2), None, ROOM).starts_with("### Recent log (last 3 lines, 2 new)\n"));
+    assert!(log(&tail, Some(2), None, MAX_CHARACTERS).starts_with("### Recent log (last 3 lines, 2 new)\n"));
 }

@@ -11,19 +11,19 @@ use super::{
 use crate::task::{ResultText, TaskEnd, TaskRecord, Untrusted, span};
 
 /// The most characters of a value that stands on one line.
-const VALUE: usize = 500;
+const MAX_VALUE_CHARACTERS: usize = 500;
 
 /// The most characters of an advice.
-const ADVICE: usize = 500;
+const MAX_ADVICE_CHARACTERS: usize = 500;
 
 /// The most characters of a duration.
-pub(super) const DURATION: usize = 20;
+pub(super) const MAX_DURATION_CHARACTERS: usize = 20;
 /// Maximum number of characters in one warning, and in all of them.
-const WARNING: usize = 400;
-pub(super) const WARNINGS: usize = 1_200;
+const MAX_WARNING_CHARACTERS: usize = 400;
+pub(super) const MAX_WARNINGS_CHARACTERS: usize = 1_200;
 
 /// What an agent said has this much room at least.
-const LEAST_SAID: usize = 120;
+const MIN_SAID_CHARACTERS: usize = 120;
 
 /// A heading and lines below it, then further parts.
 pub(super) struct Page {
@@ -39,12 +39,12 @@ impl Page {
 
     /// A page that begins with `text`.
     pub(super) fn continued(text: String) -> Self {
-        Self { text, value: VALUE }
+        Self { text, value: MAX_VALUE_CHARACTERS }
     }
 
-    /// Cuts every value to `most` characters.
-    pub(super) fn with_values_of(self, most: usize) -> Self {
-        Self { value: most, ..self }
+    /// Cuts every value to `max` characters.
+    pub(super) fn with_max_value(self, max: usize) -> Self {
+        Self { value: max, ..self }
     }
 
     /// A line `**Name:** value`. The value is foreign, as far as this knows.
@@ -89,18 +89,18 @@ impl Page {
 
     /// The warnings, one per line, as far as there is room.
     pub(super) fn warnings(&mut self, record: &TaskRecord) {
-        let mut room = WARNINGS;
+        let mut room = MAX_WARNINGS_CHARACTERS;
         let warnings = record.end.as_ref().map_or(&[][..], |end| &end.warnings);
         for (shown, warning) in warnings.iter().enumerate() {
-            let message = markdown::value(&one_line(&warning.message, WARNING));
+            let message = markdown::value(&one_line(&warning.message, MAX_WARNING_CHARACTERS));
             let advice = warning.advice.as_ref().map_or(String::new(), |advice| {
-                format!(". What to do: {}", markdown::sentence(&one_line(advice, WARNING)))
+                format!(". What to do: {}", markdown::sentence(&one_line(advice, MAX_WARNING_CHARACTERS)))
             });
             let line = format!("**Warning:** {message}{advice}");
             let length = line.chars().count();
             if length > room {
-                let left = warnings.len() - shown;
-                return self.line(&format!("**Warning:** {left} more in the log"));
+                let remaining = warnings.len() - shown;
+                return self.line(&format!("**Warning:** {remaining} more in the log"));
             }
             room -= length;
             self.line(&line);
@@ -111,16 +111,16 @@ impl Page {
     pub(super) fn explanation(&mut self, record: &TaskRecord, room: usize) {
         let Some(end) = &record.end else { return };
         let advice = end.advice.as_ref().map(|advice| {
-            let advice = |most| markdown::sentence(&one_line(advice, most));
-            let whole = advice(ADVICE);
-            if whole.chars().count() <= room * 2 / 3 { whole } else { advice(room / 3) }
+            let advice = |max| markdown::sentence(&one_line(advice, max));
+            let full = advice(MAX_ADVICE_CHARACTERS);
+            if full.chars().count() <= room * 2 / 3 { full } else { advice(room / 3) }
         });
         if let Some(said) = &end.agent_said {
-            let left = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
+            let remaining = room.saturating_sub(advice.as_ref().map_or(0, |advice| advice.chars().count()));
             // There was no agent then, and the words are our own.
             let is_ours = end.failure_reason.as_ref().is_some_and(|reason| reason.raw().ends_with("(spawn failed)"));
             let heading = if is_ours { "### Why it did not start" } else { "### What the agent said" };
-            self.part(&format!("{heading}\n{}", excerpt::said(said, left.max(LEAST_SAID))));
+            self.part(&format!("{heading}\n{}", excerpt::agent_text(said, remaining.max(MIN_SAID_CHARACTERS))));
         }
         if let Some(advice) = advice {
             self.part(&format!("### What to do\n{advice}"));

@@ -1,44 +1,44 @@
 //! Properties of an answer, whatever an agent says. See the module `fuzzing`.
 
 use super::{
-    Refused,
-    as_read::{assert_ours, live, now, record, result},
-    cancelled, ended, had_ended,
+    Refused, already_ended,
+    answer_reader::{assert_only_our_markup, live, now, record, result},
+    cancelled, ended,
     notices::with_notices,
     status, tasks,
 };
 use crate::task::{Listing, Tail, TaskView, Untrusted};
 
 /// No answer has as many characters.
-const LONGEST: usize = 40_000;
+const MAX_ANSWER_CHARACTERS: usize = 40_000;
 
 /// Answers about tasks with `text` wherever there is a foreign one, with `log` at the end of the log, and with a result
-/// that is `said`, or goes on saying it.
+/// that is `agent_text`, or goes on saying it.
 ///
 /// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
-pub(crate) fn markdown(text: &str, log: &str, said: &str) {
+pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
     let tail = || Tail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
     let (running, failed) = (record("running", text), record("failed", text));
     // A long one takes long, so that not every input has one.
-    let times = if said.len() % 8 == 1 { 30_000 / said.len() } else { 0 };
-    let long = format!("{said}\n").repeat(times);
+    let times = if agent_text.len() % 8 == 1 { 30_000 / agent_text.len() } else { 0 };
+    let long = format!("{agent_text}\n").repeat(times);
     let view = TaskView { record: running.clone(), live: Some(live(text)), tail: tail(), result: None };
-    ours(&status(view, None, now()), 7, 1);
-    for said in [said, &long] {
-        let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(said) };
-        ours(&status(view, None, now()), 7, 1);
-        ours(&ended(&failed, result(said)), 0, 1);
+    check_answer(&status(view, None, now()), 7, 1);
+    for agent_text in [agent_text, &long] {
+        let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(agent_text) };
+        check_answer(&status(view, None, now()), 7, 1);
+        check_answer(&ended(&failed, result(agent_text)), 0, 1);
     }
-    ours(&cancelled(&failed), 0, 1);
-    ours(&had_ended(&failed), 0, 1);
-    ours(&tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
-    let notices = [text, log, said].map(|text| text.to_owned().into());
-    ours(&with_notices("Plain.".into(), &notices), 0, 0);
-    let refused = Refused::new(text.to_owned(), said.to_owned()).markdown();
+    check_answer(&cancelled(&failed), 0, 1);
+    check_answer(&already_ended(&failed), 0, 1);
+    check_answer(&tasks(&Listing { records: vec![running, failed], total: 2 }, now()), 4, 0);
+    let notices = [text, log, agent_text].map(|text| text.to_owned().into());
+    check_answer(&with_notices("Plain.".into(), &notices), 0, 0);
+    let refused = Refused::new(text.to_owned(), agent_text.to_owned()).markdown();
     assert_eq!(refused.matches('\n').count(), 1, "{refused}");
 }
 
-fn ours(answer: &str, rows: usize, statuses: usize) {
-    assert!(answer.chars().count() < LONGEST, "{} characters", answer.chars().count());
-    assert_ours(answer, rows, statuses);
+fn check_answer(answer: &str, rows: usize, statuses: usize) {
+    assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{} characters", answer.chars().count());
+    assert_only_our_markup(answer, rows, statuses);
 }

@@ -7,9 +7,9 @@ use connector_api::{BackendName, Login, Sandbox};
 use serde_json::Value;
 
 use super::{
-    Refused, arguments,
-    as_read::{assert_ours, is_unseemly, live, now, read, record, result},
-    check,
+    Refused,
+    answer_reader::{assert_only_our_markup, is_forbidden, live, now, read, record, result},
+    arguments, check,
     notices::{damaged_catalog, ignored_file, unfinalized, with_notices},
     protocol, refusals,
 };
@@ -71,17 +71,17 @@ fn no_text_can_forge_an_answer_about_a_task() {
         let tail = || Tail { lines: text.lines().map(Untrusted::from).collect(), more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
-        assert_ours(&super::status(view, None, now()), 7, 1);
+        assert_only_our_markup(&super::status(view, None, now()), 7, 1);
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(text) };
-        assert_ours(&super::status(view, None, now()), 7, 1);
+        assert_only_our_markup(&super::status(view, None, now()), 7, 1);
         let long = format!("{text}{}{text}", format!("{text}\n").repeat(14_000 / text.len()));
         let view = TaskView { record: failed.clone(), live: None, tail: tail(), result: result(&long) };
-        assert_ours(&super::status(view, None, now()), 7, 1);
-        assert_ours(&super::ended(&failed, result(text)), 0, 1);
-        assert_ours(&super::ended(&record("completed", text), None), 0, 1);
-        assert_ours(&super::brief(&failed, result(text)), 0, 1);
-        assert_ours(&super::cancelled(&failed), 0, 1);
-        assert_ours(&super::had_ended(&failed), 0, 1);
+        assert_only_our_markup(&super::status(view, None, now()), 7, 1);
+        assert_only_our_markup(&super::ended(&failed, result(text)), 0, 1);
+        assert_only_our_markup(&super::ended(&record("completed", text), None), 0, 1);
+        assert_only_our_markup(&super::brief(&failed, result(text)), 0, 1);
+        assert_only_our_markup(&super::cancelled(&failed), 0, 1);
+        assert_only_our_markup(&super::already_ended(&failed), 0, 1);
     }
 }
 
@@ -89,17 +89,18 @@ fn no_text_can_forge_an_answer_about_a_task() {
 fn no_text_can_forge_a_row_of_the_list() {
     let records: Vec<_> = HOSTILE.iter().map(|text| record("failed", text)).collect();
     let count = records.len();
-    assert_ours(&super::tasks(&Listing { records, total: count }, now()), count + 2, 0);
+    assert_only_our_markup(&super::tasks(&Listing { records, total: count }, now()), count + 2, 0);
 }
 
 #[test]
-fn no_text_can_forge_what_a_hook_adds_to_a_conversation() {
-    assert_eq!(super::ends(&[]), None);
+fn no_text_can_forge_the_output_of_a_hook() {
+    assert_eq!(super::ended_tasks(&[]), None);
     for text in HOSTILE {
         for status in ["completed", "failed", "interrupted"] {
-            let told = super::ends(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
-            assert_eq!(told.lines().count(), 4, "{told}");
-            assert_ours(&told, 0, 0);
+            let hook_text =
+                super::ended_tasks(&[record(status, text), record(status, "plain")]).expect("two tasks have ended");
+            assert_eq!(hook_text.lines().count(), 4, "{hook_text}");
+            assert_only_our_markup(&hook_text, 0, 0);
         }
     }
 }
@@ -112,10 +113,10 @@ fn id() -> TaskId {
 fn no_text_can_forge_an_answer_about_several_tasks() {
     for text in HOSTILE {
         let records = [Box::new(record("failed", text)), Box::new(record("completed", text))];
-        assert_ours(&super::all_ended(&records, &[id()], |_| result(text)), 0, 2);
-        assert_ours(&super::waited(&records[0], result(text)), 0, 1);
-        assert_ours(&super::sessions(&[&*records[0], &*records[1]], 2, now() + TimeDelta::seconds(9)), 4, 0);
-        assert_ours(&super::result_piece(&id(), 0, 9, Some(5), &text.into()), 0, 0);
+        assert_only_our_markup(&super::all_ended(&records, &[id()], |_| result(text)), 0, 2);
+        assert_only_our_markup(&super::wait_result(&records[0], result(text)), 0, 1);
+        assert_only_our_markup(&super::sessions(&[&*records[0], &*records[1]], 2, now() + TimeDelta::seconds(9)), 4, 0);
+        assert_only_our_markup(&super::result_chunk(&id(), 0, 9, Some(5), &text.into()), 0, 0);
     }
 }
 
@@ -129,13 +130,13 @@ fn no_text_can_forge_a_refusal_or_a_notice() {
             ignored_file(Path::new(text), &text),
             unfinalized(&id(), &text),
         ];
-        assert_ours(&with_notices("Plain.".into(), &notices), 0, 0);
+        assert_only_our_markup(&with_notices("Plain.".into(), &notices), 0, 0);
         let plain = Refused::new(text.to_owned(), text.to_owned());
         let quoted = Refused::new(message!["no such task: ", Part::quoted(text)], "look");
         for refused in [plain, quoted].into_iter().chain(all_refused(text)) {
             let text = refused.markdown();
             assert_eq!(text.matches('\n').count(), 1, "{text}");
-            assert_ours(&text.replace('`', "'"), 0, 0);
+            assert_only_our_markup(&text.replace('`', "'"), 0, 0);
         }
     }
 }
@@ -154,18 +155,18 @@ fn all_refused(text: &str) -> Vec<Refused> {
         refusals::working_directory(path, &text, owned.clone()),
         refusals::not_usable(&backend, &text, text),
         refusals::not_started(&text),
-        refusals::store_trouble(&text, path),
+        refusals::store_problem(&text, path),
         refusals::no_answer(path),
         refusals::cannot_follow(&id, why),
-        refusals::no_place_for_kit(path, &text),
-        refusals::bad_token(&text, refusals::TokenTrouble::Invalid),
+        refusals::no_directory_for_kit(path, &text),
+        refusals::bad_token(&text, refusals::TokenProblem::Invalid),
         Refused::new("problem", refusals::find_task(path)),
         refusals::data_directory(&text, true, path),
         refusals::data_directory(&text, false, path),
         refusals::no_threads(&text),
         refusals::cannot_listen(([127, 0, 0, 1], 80).into(), &text),
         arguments::unknown("codex_agent", text, &["task"]),
-        arguments::other_word("codex_agent", "sandbox", text, "`read-only`"),
+        arguments::invalid_choice("codex_agent", "sandbox", text, "`read-only`"),
         arguments::wrong_value("codex_agent", "timeoutMs", &Value::from(text), "a number"),
     ]
 }
@@ -173,11 +174,11 @@ fn all_refused(text: &str) -> Vec<Refused> {
 /// Asserts that a text of the terminal has as many lines as it should, and nothing that drives or hides.
 fn assert_lines(text: &str, lines: usize) {
     assert_eq!(text.trim_end_matches('\n').matches('\n').count() + 1, lines, "{text:?}");
-    assert!(!text.contains(|letter| letter != '\n' && is_unseemly(letter)), "{text:?}");
+    assert!(!text.contains(|letter| letter != '\n' && is_forbidden(letter)), "{text:?}");
 }
 
 #[test]
-fn no_text_can_forge_or_drive_what_a_terminal_shows() {
+fn no_text_can_forge_or_control_terminal_output() {
     for text in HOSTILE {
         for refused in all_refused(text) {
             assert_lines(&refused.plain(), 2);
@@ -207,7 +208,7 @@ fn no_text_can_forge_a_finding_of_check() {
             vec![check::configuration(path, false)],
             check::ignored_variables(&[owned()]).into(),
             vec![check::not_writable(path)],
-            check::left_out(&[owned()]).into_iter().collect(),
+            check::omitted(&[owned()]).into_iter().collect(),
             check::process_trees(Some(path)),
             check::retention(&Retention::default()),
             check::ceiling(&ceiling, [path].into_iter(), true, false),
@@ -221,7 +222,7 @@ fn no_text_can_forge_a_finding_of_check() {
         ];
         for lines in findings {
             let rows = 1 + lines.len().max(1);
-            let finding = check::Finding { label: "label".to_owned(), word: "ok", lines };
+            let finding = check::CheckFinding { label: "label".to_owned(), word: "ok", lines };
             assert_lines(&check::report(&[finding]), rows);
         }
         assert_lines(&check::deep_heading(text, text, path), 1);
@@ -234,13 +235,13 @@ fn no_text_can_forge_a_finding_of_check() {
 }
 
 #[test]
-fn a_fence_has_its_text_whole_but_for_what_drives() {
+fn a_fence_keeps_all_text_except_control_characters() {
     for text in HOSTILE {
         let inside = read(&super::ended(&record("completed", ""), result(text))).inside.join("\n");
-        let is_said = |letter: &char| !letter.is_control() && !is_unseemly(*letter);
-        let said: String = text.chars().filter(is_said).collect();
+        let is_permitted = |letter: &char| !letter.is_control() && !is_forbidden(*letter);
+        let permitted: String = text.chars().filter(is_permitted).collect();
         let mut shown = inside.chars();
-        assert!(said.chars().all(|letter| shown.any(|other| other == letter)), "{text:?} became {inside:?}");
+        assert!(permitted.chars().all(|letter| shown.any(|other| other == letter)), "{text:?} became {inside:?}");
         assert!(
             !inside.contains(|letter: char| letter.is_control() && !matches!(letter, '\n' | '\t' | '\r')),
             "{inside:?}"

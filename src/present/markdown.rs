@@ -6,7 +6,7 @@
 
 /// Where a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MarkdownContext {
     /// After words of ours, on their line.
     Value,
     /// In a cell of a table.
@@ -17,17 +17,17 @@ enum Place {
 
 /// `line` as the value of a field.
 pub(super) fn value(line: &str) -> String {
-    escaped(line, Place::Value)
+    escaped(line, MarkdownContext::Value)
 }
 
 /// `line` as the content of a cell.
 pub(super) fn cell(line: &str) -> String {
-    escaped(line, Place::Cell)
+    escaped(line, MarkdownContext::Cell)
 }
 
 /// `line` as a line, or a point of a list, of its own.
 pub(crate) fn sentence(line: &str) -> String {
-    escaped(line, Place::Sentence)
+    escaped(line, MarkdownContext::Sentence)
 }
 
 /// `line` as code within a line, unless there is something in it that Markdown acts on.
@@ -41,10 +41,10 @@ pub(super) fn longest_run(text: &str) -> usize {
     text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
 }
 
-fn escaped(line: &str, place: Place) -> String {
+fn escaped(line: &str, context: MarkdownContext) -> String {
     let mut text = String::with_capacity(line.len() + 16);
     let (mut before, mut ticks) = (None, 0);
-    let opener = if place == Place::Sentence { opener(line) } else { None };
+    let block_marker = if context == MarkdownContext::Sentence { block_marker(line) } else { None };
     for (at, letter) in line.char_indices() {
         let after = &line[at + letter.len_utf8()..];
         if letter == '`' && before != Some('`') {
@@ -55,8 +55,8 @@ fn escaped(line: &str, place: Place) -> String {
             before = Some(letter);
             continue;
         }
-        let is_code = letter == '`' && (place != Place::Sentence || ticks >= 3);
-        if is_code || opener == Some(at) || is_active(letter, before, after, place) {
+        let is_code = letter == '`' && (context != MarkdownContext::Sentence || ticks >= 3);
+        if is_code || block_marker == Some(at) || is_markup(letter, before, after, context) {
             text.push('\\');
         }
         text.push(letter);
@@ -72,14 +72,14 @@ fn ends_redaction(before: &str) -> bool {
 }
 
 /// Whether Markdown would act on `letter`, which is no backtick, between `before` and `after`.
-fn is_active(letter: char, before: Option<char>, after: &str, place: Place) -> bool {
+fn is_markup(letter: char, before: Option<char>, after: &str, context: MarkdownContext) -> bool {
     let next = after.chars().next();
     // Not every number is part of a word: `⁴` is not.
     let in_word =
         |neighbour: Option<char>| neighbour.is_some_and(|letter| letter.is_alphabetic() || letter.is_ascii_digit());
     match letter {
         '*' => true,
-        '|' => place == Place::Cell,
+        '|' => context == MarkdownContext::Cell,
         '\\' => next.is_none_or(|next| next.is_ascii_punctuation()),
         '_' => !(in_word(before) && in_word(next)),
         '~' => before == Some('~') || next == Some('~'),
@@ -97,7 +97,7 @@ fn is_entity(after: &str) -> bool {
 }
 
 /// Where the character is that would make a heading, a quotation, a list, a rule or a table of `line`.
-fn opener(line: &str) -> Option<usize> {
+fn block_marker(line: &str) -> Option<usize> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     match line.as_bytes().get(digits) {
         Some(b'#' | b'>' | b'-' | b'+' | b'=' | b'|') if digits == 0 => Some(0),
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_common_looks_as_it_is() {
+    fn common_text_is_not_escaped() {
         for text in [
             "/project/src/my_file-2.rs",
             "~/work",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_a_secret_looks_as_it_is_within_a_line() {
+    fn a_redaction_marker_is_not_escaped_within_a_line() {
         for text in ["/no/such/[redacted:A_KEY]: does not exist", "a [redacted:A_KEY]. b"] {
             assert_eq!((value(text), sentence(text)), (text.to_owned(), text.to_owned()));
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_markdown_acts_on_is_escaped() {
+    fn markdown_syntax_is_escaped() {
         for (text, shown) in [
             ("**Status:** completed", "\\*\\*Status:\\*\\* completed"),
             ("__init__ a_b 1_2 ⁴_A", "\\_\\_init\\_\\_ a_b 1_2 ⁴\\_A"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_its_own_opens_nothing() {
+    fn a_separate_line_starts_no_markdown_block() {
         for (text, shown) in [
             ("# Title", "\\# Title"),
             ("> quoted", "\\> quoted"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_code_when_nothing_in_it_is_active() {
+    fn a_name_is_code_unless_it_needs_escaping() {
         assert_eq!(code("/logs/1.log"), "`/logs/1.log`");
         assert_eq!(code("**x** `y`"), "\\*\\*x\\*\\* \\`y\\`");
     }

@@ -22,20 +22,19 @@
 //!   taken out of its foreign words, never out of ours.
 //! - `data` is the exception: exact text inside the JSON of an answer to a client that asked for it.
 
-pub(crate) mod arguments;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) mod as_read;
+pub(crate) mod answer_reader;
+pub(crate) mod arguments;
 pub(crate) mod check;
 mod command_line;
 mod data;
-mod ends;
+mod ended_tasks;
 mod excerpt;
 mod fields;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod hostile_tests;
-mod look;
 mod markdown;
 mod message;
 pub(crate) mod notices;
@@ -47,6 +46,7 @@ pub(crate) mod refusals;
 mod refused;
 pub(crate) mod resources;
 mod status;
+mod status_poll;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -54,40 +54,40 @@ mod text;
 pub(crate) mod tools;
 
 pub(crate) use command_line::{
-    EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, json, listening, time_is_up, waited,
+    EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, json, listening, timed_out, wait_result,
 };
 pub(crate) use data::{last_lines, verbatim};
-pub(crate) use ends::ends;
-pub(crate) use look::Look;
+pub(crate) use ended_tasks::ended_tasks;
 pub(crate) use message::plain;
 pub(crate) use outcome::{
-    all_ended, being_cancelled, brief, cancelled, detached, ended, ended_in_few_words, had_ended, result_piece,
-    started, stopping, withdrawn, without_result,
+    all_ended, already_ended, being_cancelled, brief, cancelled, cancelled_before_start, detached, ended,
+    ended_briefly, result_chunk, started, stopping, without_result,
 };
 pub(crate) use progress::{begun, progress, still_running};
 pub(crate) use refusals::no_such_task;
 pub use refused::Refused;
-pub(crate) use status::{diagnostics, moment, state, status};
+pub(crate) use status::{diagnostics, state, status, timestamp};
+pub(crate) use status_poll::StatusPoll;
 pub(crate) use tasks::{sessions, tasks};
 
 /// No answer has as many characters. Claude Code 2.1.330 shows 50,000.
 #[cfg(test)]
-const LONGEST: usize = 40_000;
+const MAX_ANSWER_CHARACTERS: usize = 40_000;
 
 /// Room for the result where it is what was asked for.
-const RESULT_ROOM: usize = 20_000;
+const MAX_RESULT_CHARACTERS: usize = 20_000;
 
 /// Room for the result where it is told without being asked for.
-const BRIEF_ROOM: usize = 2_000;
+const MAX_BRIEF_RESULT_CHARACTERS: usize = 2_000;
 
 /// Room for what became of several tasks together.
-const TOGETHER_ROOM: usize = 30_000;
+const MAX_COMBINED_CHARACTERS: usize = 30_000;
 
 /// Room for the result below a status.
-const STATUS_RESULT_ROOM: usize = 12_000;
+const MAX_STATUS_RESULT_CHARACTERS: usize = 12_000;
 
 /// Room for the end of a log.
-const LOG_ROOM: usize = 12_000;
+const MAX_LOG_CHARACTERS: usize = 12_000;
 
 /// Room for what an agent said about its failure.
-const SAID_ROOM: usize = 2_000;
+const MAX_SAID_CHARACTERS: usize = 2_000;

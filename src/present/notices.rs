@@ -6,7 +6,7 @@ use super::{markdown::sentence, message::line};
 use crate::task::{Message, TaskId, message};
 
 /// Maximum length of all notices together, in characters.
-const SHOWN: usize = 2_000;
+const MAX_NOTICES_CHARACTERS: usize = 2_000;
 
 /// The index is damaged.
 pub(crate) fn damaged_index() -> Message {
@@ -44,17 +44,17 @@ pub(crate) fn ignored_file(path: &Path, error: &impl ToString) -> Message {
 }
 
 /// More problems than one answer mentions.
-pub(crate) fn left_out(count: u64) -> Message {
+pub(crate) fn omitted(count: u64) -> Message {
     message![count, " more problems are in the log of the server"]
 }
 
 /// Tasks wait, because only so many run at a time.
-pub(crate) fn queued(waiting: &[TaskId], most: usize) -> Message {
-    const NAMED: usize = 5;
-    let named: Vec<_> = waiting.iter().take(NAMED).map(TaskId::as_str).collect();
+pub(crate) fn queued(waiting: &[TaskId], max: usize) -> Message {
+    const MAX_LISTED_TASKS: usize = 5;
+    let named: Vec<_> = waiting.iter().take(MAX_LISTED_TASKS).map(TaskId::as_str).collect();
     let more = if waiting.len() > named.len() { ", …" } else { "" };
     Message::ours(format!(
-        "{} queued ({}{more}): at most {most} run at a time here, by `limits.max_running` in config.toml",
+        "{} queued ({}{more}): at most {max} run at a time here, by `limits.max_running` in config.toml",
         waiting.len(),
         named.join(", "),
     ))
@@ -66,7 +66,7 @@ pub(crate) fn with_notices(mut text: String, notices: &[Message]) -> String {
         return text;
     }
     text.push_str("\n\n### Notices\n");
-    let mut room = SHOWN;
+    let mut room = MAX_NOTICES_CHARACTERS;
     for (at, notice) in notices.iter().enumerate() {
         let line = line(notice, room);
         room = room.saturating_sub(line.chars().count());

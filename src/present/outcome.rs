@@ -1,7 +1,7 @@
 //! What became of a task: answers of `codex_agent` and `codex_cancel`.
 
 use super::{
-    BRIEF_ROOM, RESULT_ROOM, SAID_ROOM, TOGETHER_ROOM,
+    MAX_BRIEF_RESULT_CHARACTERS, MAX_COMBINED_CHARACTERS, MAX_RESULT_CHARACTERS, MAX_SAID_CHARACTERS,
     fields::{Page, duration, exit_code},
     text::{fenced, one_line},
 };
@@ -33,8 +33,8 @@ pub(crate) fn ended(record: &TaskRecord, result: Option<ResultText>) -> String {
     page.path("Log", record.start.log_file.as_deref());
     page.part(&format!("Stdout: {} bytes", record.progress.stdout_bytes));
     page.line(&format!("Stderr: {} bytes", record.progress.stderr_bytes));
-    page.explanation(record, SAID_ROOM);
-    page.result(record, result, RESULT_ROOM);
+    page.explanation(record, MAX_SAID_CHARACTERS);
+    page.result(record, result, MAX_RESULT_CHARACTERS);
     page.end()
 }
 
@@ -45,8 +45,8 @@ pub(crate) fn brief(record: &TaskRecord, result: Option<ResultText>) -> String {
     end_of(&mut page, record);
     page.field("Task", &one_line(&record.start.task, 100));
     page.path("Log", record.start.log_file.as_deref());
-    page.explanation(record, BRIEF_ROOM / 2);
-    page.result(record, result, BRIEF_ROOM);
+    page.explanation(record, MAX_BRIEF_RESULT_CHARACTERS / 2);
+    page.result(record, result, MAX_BRIEF_RESULT_CHARACTERS);
     page.end()
 }
 
@@ -59,12 +59,12 @@ pub(crate) fn all_ended(
 ) -> String {
     let mut parts = vec![];
     let mut others = vec![];
-    let mut room = TOGETHER_ROOM;
+    let mut room = MAX_COMBINED_CHARACTERS;
     for record in records {
         let part = brief(record, result(record));
         match room.checked_sub(part.chars().count()) {
-            Some(left) => {
-                room = left;
+            Some(remaining) => {
+                room = remaining;
                 parts.push(part);
             }
             None => others.push(format!("{} {}", record.id, record.status())),
@@ -82,12 +82,12 @@ pub(crate) fn all_ended(
 }
 
 /// A task has ended, for a message of progress.
-pub(crate) fn ended_in_few_words(record: &TaskRecord) -> String {
+pub(crate) fn ended_briefly(record: &TaskRecord) -> String {
     format!("task {} {}", record.id, record.status())
 }
 
 /// A call was withdrawn before it began.
-pub(crate) fn withdrawn() -> String {
+pub(crate) fn cancelled_before_start() -> String {
     "Withdrawn before it began.".to_owned()
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn without_result(record: &TaskRecord) -> String {
 }
 
 /// A piece of a result of `size` bytes that begins at byte `offset`, and where the next one begins.
-pub(crate) fn result_piece(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
+pub(crate) fn result_chunk(id: &TaskId, offset: u64, size: u64, next: Option<u64>, text: &Untrusted) -> String {
     let (from, to) = (offset.min(size), next.unwrap_or(size));
     let next = match next {
         Some(next) => format!("There is more: call `codex_result` with `taskId` `{id}` and `offset` {next}."),
@@ -134,7 +134,7 @@ pub(crate) fn cancelled(record: &TaskRecord) -> String {
 }
 
 /// A task that was to be stopped had ended before.
-pub(crate) fn had_ended(record: &TaskRecord) -> String {
+pub(crate) fn already_ended(record: &TaskRecord) -> String {
     let mut page = Page::begin("Task Not Cancelled");
     page.field("Task ID", record.id.as_str());
     end_of(&mut page, record);

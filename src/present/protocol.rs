@@ -18,7 +18,7 @@ pub(crate) fn tool_is_off(name: &'static str, word: &'static str) -> String {
 }
 
 /// A request before `initialize` without the metadata that stands for it: the rest of an error that says so.
-pub(crate) const OR_INITIALIZE: &str = "; next: send them, or first send `initialize` with `protocolVersion`, `capabilities` \
+pub(crate) const INITIALIZE_HINT: &str = "; next: send them, or first send `initialize` with `protocolVersion`, `capabilities` \
                                         and `clientInfo` in its `params`";
 
 /// A request with the ID of another one.
@@ -29,13 +29,13 @@ pub(crate) const ID_IN_USE: &str =
 pub(crate) const NOT_JSON: &str = "it is not JSON";
 
 /// Something else than a call of a tool.
-pub(crate) const NO_TOOL_CALL: &str = "tools/call takes a `name`, and `arguments` that are an object";
+pub(crate) const INVALID_TOOL_CALL: &str = "tools/call takes a `name`, and `arguments` that are an object";
 
 /// A page of a list that does not exist.
-pub(crate) const NO_CURSOR: &str = "this is no cursor of this list; next: list without one";
+pub(crate) const INVALID_CURSOR: &str = "this is no cursor of this list; next: list without one";
 
 /// A resource to subscribe to that does not exist.
-pub(crate) const NO_SUBSCRIPTION: &str = "there is no such resource to subscribe to";
+pub(crate) const CANNOT_SUBSCRIBE: &str = "there is no such resource to subscribe to";
 
 /// More sessions than a server holds.
 pub(crate) const TOO_MANY_SESSIONS: &str =
@@ -45,11 +45,11 @@ pub(crate) const TOO_MANY_SESSIONS: &str =
 pub(crate) const INCOMPLETE: &str = "it has NaN, a number out of range, or too many levels of nesting";
 
 /// The problem of a body with several messages.
-pub(crate) const ONE_MESSAGE: &str = "a body holds one message";
+pub(crate) const EXPECTED_ONE_MESSAGE: &str = "a body holds one message";
 
 /// The problem of a message that is too long.
-pub(crate) fn too_long(most: usize) -> String {
-    format!("it is longer than {most} bytes")
+pub(crate) fn too_long(max: usize) -> String {
+    format!("it is longer than {max} bytes")
 }
 
 /// A message that is not JSON.
@@ -62,12 +62,12 @@ pub(crate) const INVALID_REQUEST: &str =
     "Invalid request; next: send a JSON-RPC 2.0 request, with `jsonrpc`, `id`, `method`, and `params` as an object";
 
 /// A batch of requests.
-pub(crate) const NO_BATCHES: &str =
+pub(crate) const BATCHES_NOT_SUPPORTED: &str =
     "Invalid request: MCP has no batches; next: send each request as a message of its own";
 
 /// More subscriptions than are possible.
-pub(crate) fn too_many_subscriptions(most: usize) -> String {
-    format!("{most} subscriptions are the most")
+pub(crate) fn too_many_subscriptions(max: usize) -> String {
+    format!("{max} subscriptions are the most")
 }
 
 /// A prompt that does not exist.

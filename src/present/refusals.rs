@@ -61,10 +61,10 @@ fn wait_or_cancel(id: &TaskId) -> Message {
     message!["wait for its end, or call `codex_cancel` with `taskId` ", id]
 }
 
-/// No backend has this name. One with the name `meant` is like it.
-pub(crate) fn no_such_backend(name: &str, meant: Option<&str>, known: &[String]) -> Refused {
-    let meant = meant.map_or_else(String::new, |near| format!(" (`{near}`?)"));
-    let known = format!("{meant}; there is `{}`", known.join("`, `"));
+/// No backend has this name. One with the name `suggestion` is like it.
+pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[String]) -> Refused {
+    let suggestion = suggestion.map_or_else(String::new, |near| format!(" (`{near}`?)"));
+    let known = format!("{suggestion}; there is `{}`", known.join("`, `"));
     Refused::new(
         message!["no backend ", Part::quoted(name), " is configured", Part::ours(known)],
         "name one of them, or add it to config.toml",
@@ -91,7 +91,7 @@ pub(crate) fn not_started(problem: &impl ToString) -> Refused {
 }
 
 /// A file of the data directory cannot be read or written.
-pub(crate) fn store_trouble(problem: &impl ToString, path: &Path) -> Refused {
+pub(crate) fn store_problem(problem: &impl ToString, path: &Path) -> Refused {
     Refused::new(problem.to_string(), message!["see that ", path, " can be read and written"])
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn unknown_session(session: &Untrusted) -> Refused {
 }
 
 /// A fault of this program.
-pub(crate) fn fault() -> Refused {
+pub(crate) fn internal_error() -> Refused {
     Refused::new(
         "This call failed because of a fault in codex-connector; a task that it started goes on.",
         "call `codex_tasks`, and report the fault with what the server printed on stderr",
@@ -128,7 +128,7 @@ pub(crate) fn fault() -> Refused {
 }
 
 /// The conformance kit has no place for its files.
-pub(crate) fn no_place_for_kit(path: &Path, error: &impl ToString) -> Refused {
+pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refused {
     Refused::new(
         message!["cannot make the kit's directory in ", path, ": ", error.to_string()],
         "make that directory writable, or choose another by --data-dir",
@@ -145,7 +145,7 @@ pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
 
 /// The reasons why the token of the HTTP server cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TokenTrouble {
+pub(crate) enum TokenProblem {
     /// Its file holds something else.
     Invalid,
     /// Another server keeps its file locked.
@@ -155,11 +155,11 @@ pub(crate) enum TokenTrouble {
 }
 
 /// The token of the HTTP server cannot be used.
-pub(crate) fn bad_token(problem: &impl ToString, trouble: TokenTrouble) -> Refused {
-    let next = match trouble {
-        TokenTrouble::Invalid => "remove that file, and start the server again",
-        TokenTrouble::Locked => "see whether another server hangs, and start this one again",
-        TokenTrouble::Inaccessible => {
+pub(crate) fn bad_token(problem: &impl ToString, kind: TokenProblem) -> Refused {
+    let next = match kind {
+        TokenProblem::Invalid => "remove that file, and start the server again",
+        TokenProblem::Locked => "see whether another server hangs, and start this one again",
+        TokenProblem::Inaccessible => {
             "make that file and its directory readable and writable, and free space on the disk if it is full"
         }
     };
@@ -203,6 +203,6 @@ pub(crate) fn stopped() -> Refused {
 }
 
 /// The word can be no task's id.
-pub(crate) fn no_task_id(problem: &NoTaskId) -> Message {
+pub(crate) fn invalid_task_id(problem: &NoTaskId) -> Message {
     message![Part::quoted(problem.word().clone()), " is no task id: a task id is eight characters of 0-9 and a-f"]
 }

@@ -6,74 +6,75 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use connector_api::{Sandbox, Usage};
 
 use super::{
-    LOG_ROOM, STATUS_RESULT_ROOM, excerpt,
+    MAX_LOG_CHARACTERS, MAX_STATUS_RESULT_CHARACTERS, excerpt,
     fields::{Page, duration, exit_code, exit_signal},
     markdown,
     text::{cell, one_line},
 };
 use crate::{
-    present::Look,
+    present::StatusPoll,
     task::{LiveView, Steps, TaskRecord, TaskView, span},
 };
 
 /// No status has as many characters beside its log lines and its result.
 #[cfg(test)]
-pub(super) const BESIDE: usize = 1_600 + super::fields::WARNINGS;
+pub(super) const MAX_STATUS_CHARACTERS: usize = 1_600 + super::fields::MAX_WARNINGS_CHARACTERS;
 
 /// Room for the facts and the names of files.
-const FACTS_ROOM: usize = 900;
+const MAX_FACTS_CHARACTERS: usize = 900;
 
 /// Room for them and for what the agent said. The rest is table and headings.
-const ROOM: usize = 1_200;
+const MAX_SUMMARY_CHARACTERS: usize = 1_200;
 
 /// Room for the result where it was told before.
-const RESULT_AGAIN_ROOM: usize = 300;
+const MAX_REPEATED_RESULT_CHARACTERS: usize = 300;
 
 /// Maximum number of characters in [`state`].
-const STATE: usize = 190;
+const MAX_STATE_CHARACTERS: usize = 190;
 
 /// The most characters of a path. For a longer one its resource is named.
-const PATH: usize = 160;
+const MAX_PATH_CHARACTERS: usize = 160;
 
 /// What there is to see of a task at `now`, and what of it is new since the look `before`.
-pub(crate) fn status(view: TaskView, before: Option<&Look>, now: DateTime<Utc>) -> String {
+pub(crate) fn status(view: TaskView, before: Option<&StatusPoll>, now: DateTime<Utc>) -> String {
     let TaskView { record, live, tail, result } = view;
     let new_lines = before.map(|before| excerpt::lines_after(&tail, before.last_line.as_ref()));
-    let news = before.zip(new_lines).map(|(before, lines)| news(before, &record, lines, now));
+    let changes = before.zip(new_lines).map(|(before, lines)| changes(before, &record, lines, now));
     // Values are cut only as far as is needed, which is never, but for the work of a joker.
     let caps = [300, 120, 60, 40, 20];
-    let facts = caps.map(|cap| Facts { cap, record: &record, live: live.as_ref(), news: news.as_deref() }.page(now));
+    let facts =
+        caps.map(|cap| Facts { cap, record: &record, live: live.as_ref(), changes: changes.as_deref() }.page(now));
     let files = files(&record, result.is_some());
-    let fits = |page: &&String| page.chars().count() + files.chars().count() <= FACTS_ROOM;
+    let fits = |page: &&String| page.chars().count() + files.chars().count() <= MAX_FACTS_CHARACTERS;
     let facts = facts.iter().find(fits).unwrap_or(&facts[4]);
     let mut page = Page::continued(facts.clone());
     page.warnings(&record);
-    page.explanation(&record, ROOM.saturating_sub(facts.chars().count() + files.chars().count()));
+    page.explanation(&record, MAX_SUMMARY_CHARACTERS.saturating_sub(facts.chars().count() + files.chars().count()));
     page.part(&diagnostics(&record));
-    page.part(&excerpt::log(&tail, new_lines, record.start.log_file.as_deref(), LOG_ROOM));
-    let was_told = before.is_some_and(|before| before.status.is_final());
-    page.result(&record, result, if was_told { RESULT_AGAIN_ROOM } else { STATUS_RESULT_ROOM });
+    page.part(&excerpt::log(&tail, new_lines, record.start.log_file.as_deref(), MAX_LOG_CHARACTERS));
+    let was_shown = before.is_some_and(|before| before.status.is_final());
+    page.result(&record, result, if was_shown { MAX_REPEATED_RESULT_CHARACTERS } else { MAX_STATUS_RESULT_CHARACTERS });
     page.part(&files);
     page.end()
 }
 
 /// What is new since the look `before`.
-fn news(before: &Look, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
-    let mut news = vec![];
+fn changes(before: &StatusPoll, record: &TaskRecord, lines: usize, now: DateTime<Utc>) -> String {
+    let mut changes = vec![];
     if before.status != record.status() {
-        news.push(format!("the status, which was {}", before.status));
+        changes.push(format!("the status, which was {}", before.status));
     }
     let steps = steps(before.steps);
     if steps.is_empty() && lines > 0 {
-        news.push(format!("{lines} log line{}", if lines == 1 { "" } else { "s" }));
+        changes.push(format!("{lines} log line{}", if lines == 1 { "" } else { "s" }));
     }
-    news.extend(steps);
+    changes.extend(steps);
     let output = (record.progress.stdout_bytes + record.progress.stderr_bytes).saturating_sub(before.output);
     if output > 0 {
-        news.push(format!("{output} bytes of output"));
+        changes.push(format!("{output} bytes of output"));
     }
-    let news = if news.is_empty() { "nothing".to_owned() } else { news.join(", ") };
-    format!("{news}, since you looked {} ago", span((now - before.at).to_std().unwrap_or_default()))
+    let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
+    format!("{changes}, since you looked {} ago", span((now - before.at).to_std().unwrap_or_default()))
 }
 
 /// The agent's steps, counted.
@@ -95,27 +96,27 @@ struct Facts<'a> {
     cap: usize,
     record: &'a TaskRecord,
     live: Option<&'a LiveView>,
-    news: Option<&'a str>,
+    changes: Option<&'a str>,
 }
 
 impl Facts<'_> {
     fn page(&self, now: DateTime<Utc>) -> String {
-        let Self { cap, record, live, news } = *self;
-        let mut page = Page::begin("Task Status").with_values_of(cap);
+        let Self { cap, record, live, changes } = *self;
+        let mut page = Page::begin("Task Status").with_max_value(cap);
         page.field("Task ID", record.id.as_str());
         page.field("Status", record.status().as_str());
-        page.field_if("New", news);
+        page.field_if("New", changes);
         if let Some(live) = live {
-            doing(&mut page, live);
+            activity(&mut page, live);
         }
         page.field_if("Failure reason", record.failure_reason());
         page.turn_status(record);
         let length = if record.is_final() { "Duration" } else { "Elapsed" };
         page.field(length, &duration(record, now));
-        page.line(&format!("**Started:** {}", moment(record.start.started_at)));
+        page.line(&format!("**Started:** {}", timestamp(record.start.started_at)));
         let activity = record.progress.last_activity_at.map(|at| match record.progress.last_activity_type {
-            Some(kind) => format!("{} ({kind})", moment(at)),
-            None => moment(at),
+            Some(kind) => format!("{} ({kind})", timestamp(at)),
+            None => timestamp(at),
         });
         page.line(&format!("**Last activity:** {}", activity.as_deref().unwrap_or("none")));
         page.field("Heartbeats", &record.progress.heartbeat_count.to_string());
@@ -150,7 +151,7 @@ fn tokens(record: &TaskRecord) -> Option<String> {
 }
 
 /// What a running agent is doing.
-fn doing(page: &mut Page, live: &LiveView) {
+fn activity(page: &mut Page, live: &LiveView) {
     let trouble = live.trouble.as_ref().map(|trouble| format!("{} (the agent is trying again)", trouble.raw()));
     page.field_if("⚠ Trouble", trouble.as_ref());
     page.field("Phase", &live.phase);
@@ -160,8 +161,8 @@ fn doing(page: &mut Page, live: &LiveView) {
 /// The state of a task, in a few words.
 pub(crate) fn state(record: &TaskRecord, live: Option<&LiveView>) -> String {
     match (record.failure_reason(), live) {
-        (Some(reason), _) => one_line(reason, STATE),
-        (None, Some(live)) => one_line(live.last_event.as_ref().unwrap_or(&live.phase), STATE),
+        (Some(reason), _) => one_line(reason, MAX_STATE_CHARACTERS),
+        (None, Some(live)) => one_line(live.last_event.as_ref().unwrap_or(&live.phase), MAX_STATE_CHARACTERS),
         (None, None) => record.status().to_string(),
     }
 }
@@ -171,9 +172,12 @@ fn files(record: &TaskRecord, has_result_file: bool) -> String {
     let mut files = "### Files".to_owned();
     let mut file = |name: &str, path: Option<&Path>, resource: &str| {
         let Some(path) = path else { return };
-        let path = markdown::value(&one_line(&path.display().to_string(), PATH * 2));
+        let path = markdown::value(&one_line(&path.display().to_string(), MAX_PATH_CHARACTERS * 2));
         let resource = format!("resource `task://{}{resource}`", record.id);
-        files.push_str(&format!("\n**{name}:** {}", if path.chars().count() > PATH { &resource } else { &path }));
+        files.push_str(&format!(
+            "\n**{name}:** {}",
+            if path.chars().count() > MAX_PATH_CHARACTERS { &resource } else { &path }
+        ));
     };
     file("Log", record.start.log_file.as_deref(), "/log");
     file("Result", record.start.result_file.as_deref().filter(|_| has_result_file), "/result");
@@ -202,6 +206,6 @@ pub(crate) fn diagnostics(record: &TaskRecord) -> String {
 }
 
 /// A moment as in all answers.
-pub(crate) fn moment(at: DateTime<Utc>) -> String {
+pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

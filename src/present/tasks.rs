@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    fields::{DURATION, duration, exit_code},
+    fields::{MAX_DURATION_CHARACTERS, duration, exit_code},
     text::cell,
 };
 use crate::task::{Listing, TaskRecord, Untrusted, span};
 
 /// The most characters of a task's text in the table.
-const TASK: usize = 80;
+const MAX_TASK_CHARACTERS: usize = 80;
 
 /// Room for the table.
-const ROOM: usize = 36_000;
+const MAX_LIST_CHARACTERS: usize = 36_000;
 
 /// The tasks of `listing` at `now`, as many of them as an answer holds. Whose they are stands behind them where they are not
 /// all of one backend.
@@ -26,7 +26,7 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
     let (title, line) = if backends.len() > 1 { (" Backend |", "---------|") } else { ("", "") };
     let mut table =
         format!("| ID | Status | Duration | Exit | Task |{title}\n|----|--------|----------|------|------|{line}");
-    let mut left = ROOM;
+    let mut remaining = MAX_LIST_CHARACTERS;
     let mut shown = 0;
     for record in &listing.records {
         let mut row = row(record, now);
@@ -34,10 +34,10 @@ pub(crate) fn tasks(listing: &Listing, now: DateTime<Utc>) -> String {
             row.push_str(&format!(" {} |", record.progress.backend.as_ref().map_or("", |backend| backend.as_str())));
         }
         let length = row.chars().count();
-        if length > left {
+        if length > remaining {
             break;
         }
-        left -= length;
+        remaining -= length;
         shown += 1;
         table.push_str(&row);
     }
@@ -59,9 +59,9 @@ fn row(record: &TaskRecord, now: DateTime<Utc>) -> String {
         "\n| {} | {} | {} | {} | {} |",
         record.id,
         record.status(),
-        cell(&duration(record, now), DURATION),
+        cell(&duration(record, now), MAX_DURATION_CHARACTERS),
         cell(&exit, 20),
-        cell(&record.start.task, TASK)
+        cell(&record.start.task, MAX_TASK_CHARACTERS)
     )
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>
     let mut table = "| ID | Session | Backend | Status | Ended | Directory | Task |\n\
                      |----|---------|---------|--------|-------|-----------|------|"
         .to_owned();
-    let mut left = ROOM;
+    let mut remaining = MAX_LIST_CHARACTERS;
     let mut shown = 0;
     for record in records.iter().take(limit) {
         let ago = record.completed_at().and_then(|at| (now - at).to_std().ok()).map_or_else(String::new, span);
@@ -84,10 +84,10 @@ pub(crate) fn sessions(records: &[&TaskRecord], limit: usize, now: DateTime<Utc>
             record.progress.backend.as_ref().map_or("", |backend| backend.as_str()),
             record.status(),
             cell(&record.progress.working_directory.display().to_string(), 200),
-            cell(&record.start.task, TASK)
+            cell(&record.start.task, MAX_TASK_CHARACTERS)
         );
-        left = match left.checked_sub(row.chars().count()) {
-            Some(left) => left,
+        remaining = match remaining.checked_sub(row.chars().count()) {
+            Some(remaining) => remaining,
             None => break,
         };
         shown += 1;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    present::Look,
+    present::StatusPoll,
     task::{
         ActivityKind, Listing, LiveView, OnServerExit, ResultText, Steps, Tail, TaskId, TaskRecord, TaskView, Untrusted,
     },
@@ -79,7 +79,7 @@ fn a_failure_says_why_what_the_agent_said_and_what_to_do() {
 }
 
 #[test]
-fn words_about_an_agent_that_did_not_start_are_not_said_to_be_its_own() {
+fn text_about_an_agent_that_did_not_start_is_not_attributed_to_it() {
     let record = failed().with(json!({"failureReason": "Process error: ENOENT (spawn failed)"}));
     let answer = ended(&record, None);
     assert!(answer.contains("### Why it did not start\n") && !answer.contains("the agent said"), "{answer}");
@@ -138,7 +138,7 @@ fn a_completed_turn_is_shown_next_to_the_failure_reason() {
 }
 
 #[test]
-fn a_task_that_was_started_is_running_and_says_how_to_look_and_stop() {
+fn a_started_task_is_running_and_says_how_to_check_and_stop_it() {
     let id = TaskId::parse("1a2b3c4d").expect("it is an id");
     assert_eq!(
         started(&id, OnServerExit::Interrupt, "codex-connector wait 1a2b3c4d"),
@@ -189,7 +189,7 @@ fn a_status_has_the_documented_parts() {
 }
 
 #[test]
-fn a_running_task_tells_what_it_does_and_what_troubles_it() {
+fn a_running_task_shows_its_activity_and_its_trouble() {
     let live = LiveView {
         format: 1,
         phase: "working".into(),
@@ -212,11 +212,11 @@ fn a_running_task_tells_what_it_does_and_what_troubles_it() {
 }
 
 #[test]
-fn a_status_after_another_begins_with_what_is_new() {
+fn a_repeated_status_begins_with_the_changes() {
     let looked = |record: TaskRecord, lines: &[&str]| {
         let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
         let view = TaskView { tail: Tail { lines, more: false }, ..view(record) };
-        Look::of(&view, began())
+        StatusPoll::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
     let before = looked(record("running").with(json!({"stdoutBytes": 234})), &["[…] one"]);
@@ -226,7 +226,7 @@ fn a_status_after_another_begins_with_what_is_new() {
     assert!(answer.contains("### Recent log (last 2 lines, 1 new)\n"), "{answer}");
 
     let steps = Steps { messages: 1, commands: 2, changes: 1, tools: 0, warnings: 0 };
-    let answer = status(view(failed()), Some(&Look { steps, ..before }), later);
+    let answer = status(view(failed()), Some(&StatusPoll { steps, ..before }), later);
     let news = "the status, which was running, 1 message, 2 commands, 1 file change, 15000 bytes of output, since you";
     assert!(answer.contains(&format!("**New:** {news} looked 1m 15s ago\n")), "{answer}");
 
@@ -240,14 +240,14 @@ fn a_status_after_another_begins_with_what_is_new() {
 }
 
 /// What stands in a status beside log lines and result.
-fn beside(view: TaskView, before: Option<&Look>) -> usize {
+fn status_overhead(view: TaskView, before: Option<&StatusPoll>) -> usize {
     let lines: usize = view.tail.lines.iter().map(|line| line.raw().chars().count().min(200) + 1).sum();
     let result = view.result.as_ref().map_or(0, |result| result.head.raw().chars().count());
     status(view, before, began() + TimeDelta::days(40)).chars().count() - lines - result
 }
 
 #[test]
-fn a_status_is_short_beside_its_log_lines_and_its_result() {
+fn a_status_is_short_apart_from_its_log_lines_and_result() {
     let usage = connector_api::Usage {
         input_tokens: 123_456_789,
         cached_input_tokens: 123_456_000,
@@ -273,16 +273,20 @@ fn a_status_is_short_beside_its_log_lines_and_its_result() {
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
         let view = || TaskView { live: Some(live(&text)), result: result("done"), ..view(record.clone()) };
-        let before = Look::of(&view(), began());
+        let before = StatusPoll::of(&view(), began());
         for before in [None, Some(&before)] {
-            let length = beside(view(), before);
-            assert!(length < status::BESIDE, "{length} characters:\n{}", super::status(view(), before, began()));
+            let length = status_overhead(view(), before);
+            assert!(
+                length < status::MAX_STATUS_CHARACTERS,
+                "{length} characters:\n{}",
+                super::status(view(), before, began())
+            );
         }
     }
 }
 
 #[test]
-fn tasks_stand_in_a_table() {
+fn tasks_are_listed_in_a_table() {
     let long = record("running").with(json!({"task": "`x`".repeat(100)}));
     let killed = failed().with(json!({"exitSignal": "SIGTERM", "exitCode": null}));
     let listing = Listing { records: vec![long, killed], total: 3 };
@@ -305,34 +309,34 @@ fn an_empty_list_is_three_words() {
 }
 
 #[test]
-fn a_list_that_fits_no_answer_says_how_much_of_it_is_shown() {
+fn a_list_too_long_for_an_answer_says_how_much_of_it_is_shown() {
     let records = vec![completed().with(json!({"task": "|".repeat(200)})); 1_000];
     let answer = tasks(&Listing { records, total: 2_000 }, began());
-    assert!(answer.chars().count() < LONGEST, "{}", answer.chars().count());
+    assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS, "{}", answer.chars().count());
     assert!(answer.ends_with("of 2000 tasks are shown; the others do not fit into one answer: choose a `status`."));
 }
 
 #[test]
-fn of_tasks_that_ended_together_each_is_told_and_as_many_whole_as_there_is_room_for() {
+fn tasks_that_ended_together_are_all_reported_and_as_many_in_full_as_fit() {
     let of = |records: &[Box<TaskRecord>]| all_ended(records, &[], |_| result(&"x".repeat(5_000)));
     assert_eq!(of(&[]), "");
     let record = Box::new(completed());
     assert_eq!(of(std::slice::from_ref(&record)), brief(&record, result(&"x".repeat(5_000))));
     let text = of(&vec![record; 50]);
-    let whole = text.matches("## Task Ended").count();
-    assert!(whole > 10 && text.matches("1a2b3c4d").count() >= 50, "{whole} whole");
+    let in_full = text.matches("## Task Ended").count();
+    assert!(in_full > 10 && text.matches("1a2b3c4d").count() >= 50, "{in_full} whole");
     assert!(text.contains("\n\nAlso ended: 1a2b3c4d completed, 1a2b3c4d completed, "), "{text}");
 }
 
 #[test]
-fn a_cancelled_task_is_failed_by_the_user() {
+fn a_task_cancelled_by_the_user_has_failed() {
     let record = failed().with(json!({"failureReason": "Cancelled by user"}));
     let answer = cancelled(&record);
     let expected = "## Task Cancelled\n\n**Task ID:** 1a2b3c4d\n**Status:** failed\n**Duration:** 2m 30s\n";
     assert!(answer.starts_with(expected) && answer.contains("**Failure reason:** Cancelled by user"), "{answer}");
     assert!(answer.contains("**Backend:** codex (0.169.0)"), "{answer}");
     assert!(cancelled(&completed()).starts_with("## Task Not Cancelled\n"));
-    assert!(had_ended(&completed()).contains("**Status:** completed"));
+    assert!(already_ended(&completed()).contains("**Status:** completed"));
 }
 
 #[test]
@@ -351,10 +355,10 @@ fn no_answer_is_longer_than_clients_show() {
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();
         let together = all_ended(&boxed, &[], |_| result(&text));
         let listed = sessions(&vec![&record; 200], 200, began());
-        let told = ends(&records).expect("tasks have ended");
+        let hook_text = ended_tasks(&records).expect("tasks have ended");
         let single = [ended(&record, result(&result_text)), status(view, None, began()), cancelled(&record)];
-        for answer in single.into_iter().chain([together, listed, told]) {
-            assert!(answer.chars().count() < LONGEST - 2_500, "{} characters", answer.chars().count());
+        for answer in single.into_iter().chain([together, listed, hook_text]) {
+            assert!(answer.chars().count() < MAX_ANSWER_CHARACTERS - 2_500, "{} characters", answer.chars().count());
         }
     }
 }

@@ -30,9 +30,9 @@ impl Foreign for Untrusted {
     }
 }
 
-/// `text` on one line, with everything that drives or hides shown as its escape, and with at most `most` characters.
+/// `text` on one line, with everything that drives or hides shown as its escape, and with at most `max` characters.
 /// Not Markdown yet.
-pub(crate) fn one_line(text: &(impl Foreign + ?Sized), most: usize) -> String {
+pub(crate) fn one_line(text: &(impl Foreign + ?Sized), max: usize) -> String {
     let text = text.text();
     let mut line = String::new();
     let mut length = 0;
@@ -42,7 +42,7 @@ pub(crate) fn one_line(text: &(impl Foreign + ?Sized), most: usize) -> String {
             let is_shown = !drives(letter) && !hides(letter);
             let shown = if is_shown { letter.to_string() } else { Escape(letter).to_string() };
             for letter in shown.chars() {
-                if length == most {
+                if length == max {
                     line.pop();
                     line.push('…');
                     return line;
@@ -55,9 +55,9 @@ pub(crate) fn one_line(text: &(impl Foreign + ?Sized), most: usize) -> String {
     line
 }
 
-/// `text` as a cell of a table, with at most `most` characters before they are escaped.
-pub(super) fn cell(text: &(impl Foreign + ?Sized), most: usize) -> String {
-    markdown::cell(&one_line(text, most))
+/// `text` as a cell of a table, with at most `max` characters before they are escaped.
+pub(super) fn cell(text: &(impl Foreign + ?Sized), max: usize) -> String {
+    markdown::cell(&one_line(text, max))
 }
 
 /// `text` inside a fence that no run of backticks in it can close: unchanged, but for what drives.
@@ -78,14 +78,14 @@ pub(super) fn fence_length(text: &str) -> usize {
     2 * (longest_run(text).max(2) + 1) + 2
 }
 
-/// The first `most` characters of `text`.
-pub(super) fn head(text: &str, most: usize) -> &str {
-    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
+/// The first `max` characters of `text`.
+pub(super) fn head(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The last `most` characters of `text`.
-pub(super) fn tail(text: &str, most: usize) -> &str {
-    let Some(last) = most.checked_sub(1) else { return "" };
+/// The last `max` characters of `text`.
+pub(super) fn tail(text: &str, max: usize) -> &str {
+    let Some(last) = max.checked_sub(1) else { return "" };
     text.char_indices().rev().nth(last).map_or(text, |(start, _)| &text[start..])
 }
 
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_has_no_gaps_but_blanks_and_shows_where_it_was_cut() {
+    fn one_line_collapses_whitespace_and_marks_truncation() {
         assert_eq!(one_line(" a\r\n\tb\u{1b}[0m  c ", 20), "a b\\x1b[0m c");
         assert_eq!(one_line("a\u{200b}b\u{2028}c\u{85}d\u{202e}", 40), "a\\u{200b}b c d\\u{202e}");
         assert_eq!(one_line("a\u{200b}b", 4), "a\\u…");

@@ -13,18 +13,18 @@ use crate::present::{Refused, arguments as refusals};
 
 /// Parameters that hosts add to the calls of any tool: Cursor's for tools without required parameters, and the progress
 /// note of some gateways.
-const ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
+const PARAMETERS_ADDED_BY_HOSTS: [&str; 2] = ["random_string", "task_progress"];
 
 /// What is left of a call's arguments.
 #[derive(Debug)]
 pub(super) struct Arguments {
     tool: &'static str,
-    left: Map<String, Value>,
+    remaining: Map<String, Value>,
 }
 
 /// A whole number of any size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Whole {
+pub(super) enum WholeNumber {
     /// One that 64 bits hold.
     Small(u64),
     /// A larger one.
@@ -33,12 +33,12 @@ pub(super) enum Whole {
 
 impl Arguments {
     /// The arguments of a call of `tool`. Fails when there is one that is not among `known`.
-    pub(super) fn new(tool: &'static str, mut given: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
-        given.retain(|name, _| known.contains(&name.as_str()) || !ADDED_BY_HOSTS.contains(&name.as_str()));
-        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
+    pub(super) fn new(tool: &'static str, mut raw: Map<String, Value>, known: &[&str]) -> Result<Self, Refused> {
+        raw.retain(|name, _| known.contains(&name.as_str()) || !PARAMETERS_ADDED_BY_HOSTS.contains(&name.as_str()));
+        if let Some(unknown) = raw.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(refusals::unknown(tool, unknown, known));
         }
-        Ok(Self { tool, left: given })
+        Ok(Self { tool, remaining: raw })
     }
 
     /// A text that has to be there and not be blank.
@@ -65,17 +65,17 @@ impl Arguments {
         }
     }
 
-    /// A list of texts, of which there is one at least and `most` at most.
-    pub(super) fn required_texts(&mut self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
-        let wanted = format!("a list of 1 to {most} strings");
+    /// A list of texts, of which there is one at least and `max` at most.
+    pub(super) fn required_texts(&mut self, name: &str, max: usize) -> Result<Vec<String>, Refused> {
+        let expected = format!("a list of 1 to {max} strings");
         let Some(value) = self.take(name) else {
-            return Err(refusals::missing(self.tool, name, &wanted));
+            return Err(refusals::missing(self.tool, name, &expected));
         };
-        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &wanted)) };
+        let Value::Array(values) = &value else { return Err(refusals::wrong_type(self.tool, name, &value, &expected)) };
         let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(str::to_owned)).collect();
-        match texts.filter(|texts| !texts.is_empty() && texts.len() <= most) {
+        match texts.filter(|texts| !texts.is_empty() && texts.len() <= max) {
             Some(texts) => Ok(texts),
-            None => Err(refusals::other_list(self.tool, name, &wanted)),
+            None => Err(refusals::invalid_list(self.tool, name, &expected)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Arguments {
         match self.take_optional(name) {
             None => Ok(None),
             Some(Value::String(word)) => {
-                find(&word).map(Some).ok_or_else(|| refusals::other_word(self.tool, name, &word, &allowed))
+                find(&word).map(Some).ok_or_else(|| refusals::invalid_choice(self.tool, name, &word, &allowed))
             }
             Some(other) => {
                 Err(refusals::wrong_type(self.tool, name, &other, &format!("one of these strings: {allowed}")))
@@ -109,31 +109,33 @@ impl Arguments {
         }
     }
 
-    /// A whole number that is not below `least`. `50.0` is one, and so is `"50"`.
-    pub(super) fn whole(&mut self, name: &str, least: u64) -> Result<Option<Whole>, Refused> {
+    /// A whole number that is not below `min`. `50.0` is one, and so is `"50"`.
+    pub(super) fn whole_number(&mut self, name: &str, min: u64) -> Result<Option<WholeNumber>, Refused> {
         let Some(value) = self.take_optional(name) else { return Ok(None) };
-        let wanted = format!("a whole number, {least} or more");
-        let whole = match &value {
+        let expected = format!("a whole number, {min} or more");
+        let number = match &value {
             Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-                (Some(small), _) => Some(Whole::Small(small)),
-                (None, Some(float)) => of_float(float),
+                (Some(small), _) => Some(WholeNumber::Small(small)),
+                (None, Some(float)) => from_float(float),
                 (None, None) => None,
             },
             Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
-                Ok(small) => Some(Whole::Small(small)),
-                Err(_) => digits.parse().ok().and_then(of_float),
+                Ok(small) => Some(WholeNumber::Small(small)),
+                Err(_) => digits.parse().ok().and_then(from_float),
             },
-            _ => return Err(refusals::wrong_type(self.tool, name, &value, &wanted)),
+            _ => return Err(refusals::wrong_type(self.tool, name, &value, &expected)),
         };
-        match whole {
-            Some(Whole::Small(small)) if small < least => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
-            Some(whole) => Ok(Some(whole)),
-            None => Err(refusals::wrong_value(self.tool, name, &value, &wanted)),
+        match number {
+            Some(WholeNumber::Small(small)) if small < min => {
+                Err(refusals::wrong_value(self.tool, name, &value, &expected))
+            }
+            Some(number) => Ok(Some(number)),
+            None => Err(refusals::wrong_value(self.tool, name, &value, &expected)),
         }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.left.shift_remove(name).filter(|value| !value.is_null())
+        self.remaining.shift_remove(name).filter(|value| !value.is_null())
     }
 
     /// The same for an argument that may be absent: some hosts send the empty string in its place.
@@ -142,10 +144,10 @@ impl Arguments {
     }
 }
 
-fn of_float(float: f64) -> Option<Whole> {
+fn from_float(float: f64) -> Option<WholeNumber> {
     if !float.is_finite() || float.fract() != 0.0 || float < 0.0 {
         return None;
     }
     // Floats beyond 2^53 are whole, and 2^63 is exact: below it the conversion loses nothing.
-    Some(if float < 9_223_372_036_854_775_808.0 { Whole::Small(float as u64) } else { Whole::Huge(float) })
+    Some(if float < 9_223_372_036_854_775_808.0 { WholeNumber::Small(float as u64) } else { WholeNumber::Huge(float) })
 }

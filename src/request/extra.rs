@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Given,
-    arguments::{Arguments, Whole},
-    four::{AgentCall, at_most, known_id, task_id, task_ids},
+    RawArguments,
+    arguments::{Arguments, WholeNumber},
+    four::{AgentCall, clamped, parse_task_id, task_id, task_ids},
 };
 use crate::{
     present::{self, Refused},
@@ -13,27 +13,27 @@ use crate::{
 };
 
 /// As many tasks are waited for at once.
-const MOST_TASKS: usize = 50;
+const MAX_TASKS: usize = 50;
 
 /// The most bytes of a result in one answer.
-const MOST_BYTES: u64 = 200_000;
+const MAX_BYTES: u64 = 200_000;
 
 /// As many bytes as are shown when the call does not say.
-const BYTES: u64 = 40_000;
+const DEFAULT_BYTES: u64 = 40_000;
 
 /// `codex_wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WaitCall {
     /// At least one.
     pub(crate) ids: Vec<TaskId>,
-    pub(crate) until: Until,
-    pub(crate) patience: Option<Duration>,
+    pub(crate) until: WaitUntil,
+    pub(crate) time_limit: Option<Duration>,
     pub(crate) remarks: Vec<Message>,
 }
 
 /// Until when to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
+pub(crate) enum WaitUntil {
     All,
     Any,
 }
@@ -57,7 +57,7 @@ pub(crate) struct SessionsCall {
 /// `codex_resume`.
 #[derive(Debug, Clone)]
 pub(crate) struct ResumeCall {
-    pub(crate) which: Which,
+    pub(crate) target: ResumeTarget,
     /// What is to be done, where the directory does not matter.
     pub(crate) call: AgentCall,
     pub(crate) working_directory: Option<PathBuf>,
@@ -65,45 +65,45 @@ pub(crate) struct ResumeCall {
 
 /// The session to go on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum ResumeTarget {
     Task(TaskId),
     Session(String),
 }
 
 impl WaitCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
-        let mut arguments = Arguments::new("codex_wait", given, &["taskIds", "until", "timeoutMs"])?;
-        let ids = task_ids(&mut arguments, MOST_TASKS)?;
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_wait", raw, &["taskIds", "until", "timeoutMs"])?;
+        let ids = task_ids(&mut arguments, MAX_TASKS)?;
         let find = |word: &str| match word {
-            "all" => Some(Until::All),
-            "any" => Some(Until::Any),
+            "all" => Some(WaitUntil::All),
+            "any" => Some(WaitUntil::Any),
             _ => None,
         };
-        let until = arguments.word("until", &["all", "any"], find)?.unwrap_or(Until::All);
-        let patience = match arguments.whole("timeoutMs", 0)? {
-            None | Some(Whole::Small(0) | Whole::Huge(_)) => None,
-            Some(Whole::Small(millis)) => Some(Duration::from_millis(millis)),
+        let until = arguments.word("until", &["all", "any"], find)?.unwrap_or(WaitUntil::All);
+        let time_limit = match arguments.whole_number("timeoutMs", 0)? {
+            None | Some(WholeNumber::Small(0) | WholeNumber::Huge(_)) => None,
+            Some(WholeNumber::Small(millis)) => Some(Duration::from_millis(millis)),
         };
-        Ok(Self { ids, until, patience, remarks: vec![] })
+        Ok(Self { ids, until, time_limit, remarks: vec![] })
     }
 }
 
 impl ResultCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
-        let mut arguments = Arguments::new("codex_result", given, &["taskId", "offset", "length"])?;
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_result", raw, &["taskId", "offset", "length"])?;
         let id = task_id(&mut arguments)?;
-        let offset = match arguments.whole("offset", 0)? {
+        let offset = match arguments.whole_number("offset", 0)? {
             None => 0,
-            Some(Whole::Small(offset)) => offset,
-            Some(Whole::Huge(_)) => u64::MAX,
+            Some(WholeNumber::Small(offset)) => offset,
+            Some(WholeNumber::Huge(_)) => u64::MAX,
         };
         let mut remarks = vec![];
-        let length = match arguments.whole("length", 1)? {
-            None => BYTES,
-            Some(Whole::Small(length)) if length <= MOST_BYTES => length,
-            Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push(present::arguments::taken_as_most("length", MOST_BYTES));
-                MOST_BYTES
+        let length = match arguments.whole_number("length", 1)? {
+            None => DEFAULT_BYTES,
+            Some(WholeNumber::Small(length)) if length <= MAX_BYTES => length,
+            Some(WholeNumber::Small(_) | WholeNumber::Huge(_)) => {
+                remarks.push(present::arguments::clamped_to("length", MAX_BYTES));
+                MAX_BYTES
             }
         };
         // Room for one character at least, or there would be no getting on.
@@ -112,37 +112,37 @@ impl ResultCall {
 }
 
 impl SessionsCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
-        let mut arguments = Arguments::new("codex_sessions", given, &["limit"])?;
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_sessions", raw, &["limit"])?;
         let mut remarks = vec![];
-        let limit = at_most(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
+        let limit = clamped(&mut arguments, "limit", 20, 1_000, &mut remarks)?;
         Ok(Self { limit, remarks })
     }
 }
 
 impl ResumeCall {
-    pub(crate) fn read(mut given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(mut raw: RawArguments) -> Result<Self, Refused> {
         const KNOWN: [&str; 8] =
             ["taskId", "sessionId", "task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
         let tool = "codex_resume";
-        let mut which = Given::new();
+        let mut target = RawArguments::new();
         for name in ["taskId", "sessionId"] {
-            which.extend(given.shift_remove_entry(name));
+            target.extend(raw.shift_remove_entry(name));
         }
         // What is left is read together with the directory, which is not required here.
-        let mut arguments = Arguments::new(tool, which, &KNOWN)?;
+        let mut arguments = Arguments::new(tool, target, &KNOWN)?;
         let session = arguments.text("sessionId")?;
-        let which = match (arguments.text("taskId")?, session) {
+        let target = match (arguments.text("taskId")?, session) {
             (Some(_), Some(_)) => {
                 return Err(present::arguments::task_and_session());
             }
-            (Some(id), None) => Which::Task(known_id(&id)?),
-            (None, Some(session)) => Which::Session(session.trim().to_owned()),
+            (Some(id), None) => ResumeTarget::Task(parse_task_id(&id)?),
+            (None, Some(session)) => ResumeTarget::Session(session.trim().to_owned()),
             (None, None) => {
                 return Err(present::arguments::neither_task_nor_session());
             }
         };
-        let (call, working_directory) = AgentCall::read_for(tool, &KNOWN, given)?;
-        Ok(Self { which, call, working_directory })
+        let (call, working_directory) = AgentCall::read_for(tool, &KNOWN, raw)?;
+        Ok(Self { target, call, working_directory })
     }
 }

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use connector_api::Sandbox;
 
 use super::{
-    Given,
-    arguments::{Arguments, Whole},
+    RawArguments,
+    arguments::{Arguments, WholeNumber},
 };
 use crate::{
     broker::{NewTask, TimeLimit},
@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// A time limit beyond this is none: no clock is trusted that far, and no agent either.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const MAX_TIME_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// As many log lines as are looked at.
-const MOST_LINES: u64 = 10_000;
+const MAX_LINES: u64 = 10_000;
 
 /// As many tasks as are listed.
-const MOST_TASKS: u64 = 1_000;
+const MAX_TASKS: u64 = 1_000;
 
 /// `codex_agent`.
 #[derive(Debug, Clone)]
@@ -61,9 +61,9 @@ pub(crate) struct TasksCall {
 }
 
 impl AgentCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
         let known = ["task", "workingDirectory", "sandbox", "model", "async", "timeoutMs"];
-        let (call, working_directory) = Self::read_for("codex_agent", &known, given)?;
+        let (call, working_directory) = Self::read_for("codex_agent", &known, raw)?;
         let missing = || present::arguments::missing("codex_agent", "workingDirectory", "a string");
         let working_directory = working_directory.ok_or_else(missing)?;
         Ok(Self { task: NewTask { working_directory, ..call.task }, ..call })
@@ -73,9 +73,9 @@ impl AgentCall {
     pub(crate) fn read_for(
         tool: &'static str,
         known: &[&str],
-        given: Given,
+        raw: RawArguments,
     ) -> Result<(Self, Option<PathBuf>), Refused> {
-        let mut arguments = Arguments::new(tool, given, known)?;
+        let mut arguments = Arguments::new(tool, raw, known)?;
         let prompt = arguments.required_text("task")?;
         let working_directory = arguments.text("workingDirectory")?.map(PathBuf::from);
         let words = Sandbox::ALL.map(Sandbox::as_str);
@@ -86,14 +86,14 @@ impl AgentCall {
             Some(false) | None => AnswerWhen::Ended,
         };
         let mut remarks = Vec::new();
-        let time_limit = match arguments.whole("timeoutMs", 0)? {
+        let time_limit = match arguments.whole_number("timeoutMs", 0)? {
             None => TimeLimit::Default,
-            Some(Whole::Small(0)) => TimeLimit::None,
-            Some(Whole::Small(millis)) if Duration::from_millis(millis) <= LONGEST => {
+            Some(WholeNumber::Small(0)) => TimeLimit::None,
+            Some(WholeNumber::Small(millis)) if Duration::from_millis(millis) <= MAX_TIME_LIMIT => {
                 TimeLimit::After(Duration::from_millis(millis))
             }
-            Some(Whole::Small(_) | Whole::Huge(_)) => {
-                remarks.push(present::arguments::taken_as_no_timeout());
+            Some(WholeNumber::Small(_) | WholeNumber::Huge(_)) => {
+                remarks.push(present::arguments::treated_as_no_timeout());
                 TimeLimit::None
             }
         };
@@ -105,46 +105,46 @@ impl AgentCall {
 }
 
 impl StatusCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
-        let mut arguments = Arguments::new("codex_status", given, &["taskId", "tailLines"])?;
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_status", raw, &["taskId", "tailLines"])?;
         let id = task_id(&mut arguments)?;
         let mut remarks = Vec::new();
-        let tail_lines = at_most(&mut arguments, "tailLines", 50, MOST_LINES, &mut remarks)?;
+        let tail_lines = clamped(&mut arguments, "tailLines", 50, MAX_LINES, &mut remarks)?;
         Ok(Self { id, tail_lines, remarks })
     }
 }
 
 impl TasksCall {
-    pub(crate) fn read(given: Given) -> Result<Self, Refused> {
-        let mut arguments = Arguments::new("codex_tasks", given, &["status", "limit"])?;
+    pub(crate) fn read(raw: RawArguments) -> Result<Self, Refused> {
+        let mut arguments = Arguments::new("codex_tasks", raw, &["status", "limit"])?;
         let words = ["all", "running", "completed", "failed", "interrupted"];
         let find = |word: &str| if word == "all" { Some(None) } else { word.parse().ok().map(Some) };
         let status = arguments.word("status", &words, find)?.flatten();
         let mut remarks = Vec::new();
-        let limit = at_most(&mut arguments, "limit", 20, MOST_TASKS, &mut remarks)?;
+        let limit = clamped(&mut arguments, "limit", 20, MAX_TASKS, &mut remarks)?;
         Ok(Self { status, limit, remarks })
     }
 }
 
 /// `codex_cancel`.
-pub(crate) fn cancel_call(given: Given) -> Result<TaskId, Refused> {
-    task_id(&mut Arguments::new("codex_cancel", given, &["taskId"])?)
+pub(crate) fn cancel_call(raw: RawArguments) -> Result<TaskId, Refused> {
+    task_id(&mut Arguments::new("codex_cancel", raw, &["taskId"])?)
 }
 
 /// What cannot be an id is treated as an id that no task has, and is looked for nowhere.
 pub(super) fn task_id(arguments: &mut Arguments) -> Result<TaskId, Refused> {
-    known_id(&arguments.required_text("taskId")?)
+    parse_task_id(&arguments.required_text("taskId")?)
 }
 
-pub(super) fn known_id(word: &str) -> Result<TaskId, Refused> {
+pub(super) fn parse_task_id(word: &str) -> Result<TaskId, Refused> {
     TaskId::parse(word.trim()).map_err(|_| present::no_such_task(&word.into()).capitalized())
 }
 
-/// At least one id and at most `most`, each once.
-pub(super) fn task_ids(arguments: &mut Arguments, most: usize) -> Result<Vec<TaskId>, Refused> {
+/// At least one id and at most `max`, each once.
+pub(super) fn task_ids(arguments: &mut Arguments, max: usize) -> Result<Vec<TaskId>, Refused> {
     let mut ids = Vec::new();
-    for word in arguments.required_texts("taskIds", most)? {
-        let id = known_id(&word)?;
+    for word in arguments.required_texts("taskIds", max)? {
+        let id = parse_task_id(&word)?;
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -152,19 +152,19 @@ pub(super) fn task_ids(arguments: &mut Arguments, most: usize) -> Result<Vec<Tas
     Ok(ids)
 }
 
-pub(super) fn at_most(
+pub(super) fn clamped(
     arguments: &mut Arguments,
     name: &str,
     default: usize,
-    most: u64,
+    max: u64,
     remarks: &mut Vec<Message>,
 ) -> Result<usize, Refused> {
-    let number = match arguments.whole(name, 1)? {
+    let number = match arguments.whole_number(name, 1)? {
         None => return Ok(default),
-        Some(Whole::Small(number)) if number <= most => number,
-        Some(Whole::Small(_) | Whole::Huge(_)) => {
-            remarks.push(present::arguments::taken_as_most(name, most));
-            most
+        Some(WholeNumber::Small(number)) if number <= max => number,
+        Some(WholeNumber::Small(_) | WholeNumber::Huge(_)) => {
+            remarks.push(present::arguments::clamped_to(name, max));
+            max
         }
     };
     Ok(usize::try_from(number).expect("the most that is taken fits into 32 bits"))

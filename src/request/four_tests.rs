@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::present::tools::{Defaults, four};
 
-fn given(value: Value) -> Given {
+fn raw(value: Value) -> RawArguments {
     match value {
         Value::Object(object) => object,
         other => panic!("{other} is no object"),
@@ -12,16 +12,16 @@ fn given(value: Value) -> Given {
 
 fn read(tool: &str, arguments: Value) -> Result<(), Refused> {
     match tool {
-        "codex_agent" => AgentCall::read(given(arguments)).map(drop),
-        "codex_status" => StatusCall::read(given(arguments)).map(drop),
-        "codex_tasks" => TasksCall::read(given(arguments)).map(drop),
-        _ => cancel_call(given(arguments)).map(drop),
+        "codex_agent" => AgentCall::read(raw(arguments)).map(drop),
+        "codex_status" => StatusCall::read(raw(arguments)).map(drop),
+        "codex_tasks" => TasksCall::read(raw(arguments)).map(drop),
+        _ => cancel_call(raw(arguments)).map(drop),
     }
 }
 
 fn agent(more: Value) -> Result<AgentCall, Refused> {
-    let mut arguments = given(json!({"task": "fix it", "workingDirectory": "/project"}));
-    arguments.extend(given(more));
+    let mut arguments = raw(json!({"task": "fix it", "workingDirectory": "/project"}));
+    arguments.extend(raw(more));
     AgentCall::read(arguments)
 }
 
@@ -34,7 +34,7 @@ fn an_agent_call_has_the_documented_defaults() {
 }
 
 #[test]
-fn an_agent_call_carries_what_was_given() {
+fn an_agent_call_carries_its_arguments() {
     let more = json!({"sandbox": "read-only", "model": "gpt-5", "async": true, "timeoutMs": 1500.0});
     let call = agent(more).expect("it is valid");
     assert_eq!(call.answer_when, AnswerWhen::Started);
@@ -43,14 +43,14 @@ fn an_agent_call_carries_what_was_given() {
 }
 
 #[test]
-fn a_task_keeps_its_blanks() {
+fn whitespace_in_a_task_is_kept() {
     let task = "  fix it\n";
-    let call = AgentCall::read(given(json!({"task": task, "workingDirectory": "/project"}))).expect("it is valid");
+    let call = AgentCall::read(raw(json!({"task": task, "workingDirectory": "/project"}))).expect("it is valid");
     assert_eq!(call.task.prompt, task);
 }
 
 #[test]
-fn no_timeout_is_zero_or_more_than_a_clock_holds() {
+fn zero_and_huge_timeouts_mean_no_timeout() {
     for (millis, remarks) in [(json!(0), 0), (json!(-0.0), 0), (json!(u64::MAX), 1), (json!(1e300), 1)] {
         let call = agent(json!({"timeoutMs": millis})).expect("it is valid");
         assert_eq!((call.task.time_limit, call.remarks.len()), (TimeLimit::None, remarks), "{millis}");
@@ -60,35 +60,35 @@ fn no_timeout_is_zero_or_more_than_a_clock_holds() {
 #[test]
 fn counts_are_clamped_and_the_answer_says_so() {
     for huge in [json!(20_000), json!(1e300)] {
-        let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": huge}))).expect("it is valid");
+        let status = StatusCall::read(raw(json!({"taskId": "1a2b3c4d", "tailLines": huge}))).expect("it is valid");
         assert_eq!(status.tail_lines, 10_000);
         assert_eq!(status.remarks, ["`tailLines` was taken as 10000, the most there is"]);
-        let tasks = TasksCall::read(given(json!({"limit": huge}))).expect("it is valid");
+        let tasks = TasksCall::read(raw(json!({"limit": huge}))).expect("it is valid");
         assert_eq!((tasks.limit, tasks.remarks.len()), (1_000, 1));
     }
-    let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": 10.0}))).expect("it is valid");
+    let status = StatusCall::read(raw(json!({"taskId": "1a2b3c4d", "tailLines": 10.0}))).expect("it is valid");
     assert_eq!((status.tail_lines, status.remarks.len()), (10, 0));
 }
 
 #[test]
-fn nothing_given_lists_tasks_of_every_status() {
+fn without_arguments_tasks_of_every_status_are_listed() {
     let expected = TasksCall { status: None, limit: 20, remarks: Vec::new() };
-    assert_eq!(TasksCall::read(Given::new()), Ok(expected.clone()));
-    assert_eq!(TasksCall::read(given(json!({"status": "all"}))), Ok(expected.clone()));
+    assert_eq!(TasksCall::read(RawArguments::new()), Ok(expected.clone()));
+    assert_eq!(TasksCall::read(raw(json!({"status": "all"}))), Ok(expected.clone()));
     let failed = TasksCall { status: Some(TaskStatus::Failed), ..expected };
-    assert_eq!(TasksCall::read(given(json!({"status": "failed"}))), Ok(failed));
+    assert_eq!(TasksCall::read(raw(json!({"status": "failed"}))), Ok(failed));
 }
 
 #[test]
-fn what_cannot_be_a_task_id_is_no_task() {
+fn an_invalid_task_id_is_an_unknown_task() {
     for word in ["../../etc/passwd", "/logs/1a2b3c4d", "1A2B3C4D", "1a2b3c4d5", "`x`\n"] {
-        let refused = cancel_call(given(json!({"taskId": word}))).expect_err("it is no id");
-        let told = refused.markdown();
-        let lines: Vec<_> = told.lines().collect();
-        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{told}");
+        let refused = cancel_call(raw(json!({"taskId": word}))).expect_err("it is no id");
+        let text = refused.markdown();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("No such task: `") && lines[0].matches('`').count() == 2, "{text}");
         assert_eq!(lines[1..], ["next: call `codex_tasks` to list the tasks there are"]);
     }
-    assert_eq!(cancel_call(given(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
+    assert_eq!(cancel_call(raw(json!({"taskId": " 1a2b3c4d\n"}))).map(String::from), Ok("1a2b3c4d".to_owned()));
 }
 
 /// Arguments that are wrong, and what the refusal has to name.
@@ -154,7 +154,7 @@ const WRONG: [(&str, &str, &[&str]); 34] = [
 ];
 
 #[test]
-fn what_is_wrong_is_refused_by_name_with_what_to_do() {
+fn invalid_arguments_are_refused_by_name_with_what_to_do() {
     for (tool, arguments, named) in WRONG {
         let arguments = serde_json::from_str(arguments).expect("it is JSON");
         let refused = read(tool, arguments).expect_err(named[0]).markdown();
@@ -166,14 +166,14 @@ fn what_is_wrong_is_refused_by_name_with_what_to_do() {
 }
 
 #[test]
-fn values_that_a_host_turned_into_strings_count_as_what_they_were() {
+fn values_that_a_host_turned_into_strings_are_parsed() {
     let call = agent(json!({"async": "true", "timeoutMs": "60000"})).expect("it is valid");
     assert_eq!(call.answer_when, AnswerWhen::Started);
     assert_eq!(call.task.time_limit, TimeLimit::After(Duration::from_secs(60)));
     assert_eq!(agent(json!({"async": "false"})).expect("it is valid").answer_when, AnswerWhen::Ended);
     let beyond_64_bits = agent(json!({"timeoutMs": "99999999999999999999999"})).expect("it is valid");
     assert_eq!((beyond_64_bits.task.time_limit, beyond_64_bits.remarks.len()), (TimeLimit::None, 1));
-    let status = StatusCall::read(given(json!({"taskId": "1a2b3c4d", "tailLines": "007"}))).expect("it is valid");
+    let status = StatusCall::read(raw(json!({"taskId": "1a2b3c4d", "tailLines": "007"}))).expect("it is valid");
     assert_eq!(status.tail_lines, 7);
 }
 
@@ -182,19 +182,19 @@ fn an_optional_argument_that_is_an_empty_string_counts_as_absent() {
     let call = agent(json!({"sandbox": "", "model": "", "async": "", "timeoutMs": ""})).expect("it is valid");
     assert_eq!((call.task.sandbox, call.task.model, call.task.time_limit), (None, None, TimeLimit::Default));
     assert_eq!(call.answer_when, AnswerWhen::Ended);
-    let tasks = TasksCall::read(given(json!({"status": "", "limit": ""}))).expect("it is valid");
+    let tasks = TasksCall::read(raw(json!({"status": "", "limit": ""}))).expect("it is valid");
     assert_eq!((tasks.status, tasks.limit), (None, 20));
 }
 
 #[test]
 fn parameters_that_hosts_add_to_every_call_are_ignored() {
-    let added = || given(json!({"random_string": "dummy", "task_progress": "- [ ] step 1"}));
-    assert_eq!(TasksCall::read(added()), TasksCall::read(Given::new()));
+    let added = || raw(json!({"random_string": "dummy", "task_progress": "- [ ] step 1"}));
+    assert_eq!(TasksCall::read(added()), TasksCall::read(RawArguments::new()));
     agent(Value::Object(added())).expect("it is valid");
 }
 
 #[test]
-fn the_schemas_allow_what_is_taken() {
+fn the_schemas_allow_every_accepted_value() {
     let id = "1a2b3c4d";
     for (tool, arguments) in [
         ("codex_agent", json!({"task": "x", "workingDirectory": "/p"})),
@@ -217,8 +217,8 @@ fn the_schemas_forbid_unknown_names_and_wrong_types() {
     let beyond_schemas = ["is missing", "is empty", "is 0.5", "is 1.5"];
     for (tool, arguments, named) in WRONG {
         let arguments: Value = serde_json::from_str(arguments).expect("it is JSON");
-        let told_apart = !beyond_schemas.iter().any(|words| named[0].contains(words));
-        assert!(!told_apart || !is_allowed(tool, &arguments), "{arguments}");
+        let is_covered = !beyond_schemas.iter().any(|words| named[0].contains(words));
+        assert!(!is_covered || !is_allowed(tool, &arguments), "{arguments}");
     }
 }
 

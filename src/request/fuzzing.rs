@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{AgentCall, Given, ResultCall, ResumeCall, SessionsCall, StatusCall, TasksCall, WaitCall, cancel_call};
+use super::{
+    AgentCall, RawArguments, ResultCall, ResumeCall, SessionsCall, StatusCall, TasksCall, WaitCall, cancel_call,
+};
 use crate::{
     broker::TimeLimit,
     present::{Refused, plain},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// No refusal has as many characters: the words of the caller in it are cut.
-const LONGEST_REFUSAL: usize = 700;
+const MAX_REFUSAL_CHARACTERS: usize = 700;
 
 /// Every parameter there is.
 const PARAMETERS: [&str; 14] = [
@@ -38,7 +40,7 @@ const PARAMETERS: [&str; 14] = [
 /// length what is wrong and what to do.
 pub fn tool_arguments(input: &[u8]) {
     match serde_json::from_slice(input) {
-        Ok(Value::Object(given)) => every_tool(&given),
+        Ok(Value::Object(raw)) => every_tool(&raw),
         Ok(value) => PARAMETERS.iter().chain(&["limit"]).for_each(|name| with_one(name, &value)),
         Err(_) => {}
     }
@@ -48,34 +50,34 @@ pub fn tool_arguments(input: &[u8]) {
 fn with_one(name: &str, value: &Value) {
     let right = |name: &str| (name.to_owned(), Value::from("0123abcd"));
     for others in [&[][..], &["task", "workingDirectory"], &["taskId"]] {
-        let mut given: Given = others.iter().map(|name| right(name)).collect();
-        given.insert(name.to_owned(), value.clone());
-        every_tool(&given);
+        let mut raw: RawArguments = others.iter().map(|name| right(name)).collect();
+        raw.insert(name.to_owned(), value.clone());
+        every_tool(&raw);
     }
 }
 
-fn every_tool(given: &Map<String, Value>) {
-    read_each(given).into_iter().for_each(|read| drop(bounded(read)));
-    if let Some(call) = bounded(AgentCall::read(given.clone())) {
+fn every_tool(raw: &Map<String, Value>) {
+    read_extra_tools(raw).into_iter().for_each(|read| drop(bounded(read)));
+    if let Some(call) = bounded(AgentCall::read(raw.clone())) {
         assert!(!call.task.prompt.trim().is_empty(), "a task without words");
-        assert_eq!(given.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "another task");
+        assert_eq!(raw.get("task").and_then(Value::as_str), Some(call.task.prompt.as_str()), "another task");
         assert!(!call.task.working_directory.as_os_str().is_empty(), "a directory without a name");
         assert!(call.task.model.is_none_or(|model| !model.trim().is_empty()), "a model without a name");
         if let TimeLimit::After(limit) = call.task.time_limit {
             let is_bounded = limit > Duration::ZERO && limit < Duration::from_secs(11 * 365 * 24 * 3600);
             assert!(is_bounded, "a limit of {limit:?}");
         }
-        remarked(&call.remarks);
+        check_remarks(&call.remarks);
     }
-    if let Some(call) = bounded(StatusCall::read(given.clone())) {
+    if let Some(call) = bounded(StatusCall::read(raw.clone())) {
         assert!((1..=10_000).contains(&call.tail_lines), "{} lines", call.tail_lines);
-        remarked(&call.remarks);
+        check_remarks(&call.remarks);
     }
-    if let Some(call) = bounded(TasksCall::read(given.clone())) {
+    if let Some(call) = bounded(TasksCall::read(raw.clone())) {
         assert!((1..=1_000).contains(&call.limit), "{} tasks", call.limit);
-        remarked(&call.remarks);
+        check_remarks(&call.remarks);
     }
-    bounded(cancel_call(given.clone()));
+    bounded(cancel_call(raw.clone()));
 }
 
 fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
@@ -83,23 +85,23 @@ fn bounded<T>(read: Result<T, Refused>) -> Option<T> {
         Ok(call) => return Some(call),
         Err(refused) => refused.markdown(),
     };
-    assert!(message.chars().count() < LONGEST_REFUSAL, "{} characters", message.chars().count());
+    assert!(message.chars().count() < MAX_REFUSAL_CHARACTERS, "{} characters", message.chars().count());
     let lines: Vec<_> = message.split('\n').collect();
     assert!(lines.len() == 2 && lines[1].starts_with("next: "), "{message:?}");
     assert!(!lines.iter().any(|line| line.chars().any(char::is_control)), "{message:?}");
     None
 }
 
-fn remarked(remarks: &[Message]) {
+fn check_remarks(remarks: &[Message]) {
     assert!(remarks.len() <= 1 && remarks.iter().all(|remark| plain(remark).len() < 200), "{remarks:?}");
 }
 
 /// Reads the arguments of each tool beyond the four.
-fn read_each(given: &Given) -> Vec<Result<Option<TaskId>, Refused>> {
+fn read_extra_tools(raw: &RawArguments) -> Vec<Result<Option<TaskId>, Refused>> {
     vec![
-        WaitCall::read(given.clone()).map(|call| call.ids.into_iter().next()),
-        ResultCall::read(given.clone()).map(|call| Some(call.id)),
-        SessionsCall::read(given.clone()).map(|_| None),
-        ResumeCall::read(given.clone()).map(|_| None),
+        WaitCall::read(raw.clone()).map(|call| call.ids.into_iter().next()),
+        ResultCall::read(raw.clone()).map(|call| Some(call.id)),
+        SessionsCall::read(raw.clone()).map(|_| None),
+        ResumeCall::read(raw.clone()).map(|_| None),
     ]
 }

@@ -10,8 +10,8 @@ pub(crate) mod fuzzing;
 
 use serde_json::{Map, Value};
 
-pub(crate) use extra::{ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which};
+pub(crate) use extra::{ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil};
 pub(crate) use four::{AgentCall, AnswerWhen, StatusCall, TasksCall, cancel_call};
 
 /// The arguments of a call, as they came.
-pub(crate) type Given = Map<String, Value>;
+pub(crate) type RawArguments = Map<String, Value>;

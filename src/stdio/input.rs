@@ -13,20 +13,20 @@ use tokio_util::sync::CancellationToken;
 
 /// A reader that says when it has ended, and ends with a line end.
 #[derive(Debug)]
-pub(crate) struct Input<R> {
+pub(crate) struct InputReader<R> {
     reader: R,
     ended: CancellationToken,
     last: u8,
 }
 
-impl<R> Input<R> {
+impl<R> InputReader<R> {
     /// Cancels `ended` when `reader` has ended or failed.
     pub(crate) fn new(reader: R, ended: CancellationToken) -> Self {
         Self { reader, ended, last: b'\n' }
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Input<R> {
+impl<R: AsyncRead + Unpin> AsyncRead for InputReader<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.reader).poll_read(cx, buf));
@@ -52,18 +52,18 @@ mod tests {
     async fn read_all(text: &[u8]) -> (Vec<u8>, bool) {
         let ended = CancellationToken::new();
         let mut read = Vec::new();
-        Input::new(text, ended.clone()).read_to_end(&mut read).await.expect("memory can be read");
+        InputReader::new(text, ended.clone()).read_to_end(&mut read).await.expect("memory can be read");
         (read, ended.is_cancelled())
     }
 
     #[tokio::test]
-    async fn the_end_is_told() {
+    async fn the_end_is_reported() {
         assert_eq!(read_all(b"{}\n").await, (b"{}\n".to_vec(), true));
         assert_eq!(read_all(b"").await, (Vec::new(), true));
     }
 
     #[tokio::test]
-    async fn a_last_line_gets_its_line_end() {
+    async fn an_unterminated_last_line_gets_a_newline() {
         assert_eq!(read_all(b"{}\n{}").await, (b"{}\n{}\n".to_vec(), true));
     }
 }

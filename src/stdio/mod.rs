@@ -26,7 +26,7 @@ use tokio::{
     net::unix::pipe,
 };
 
-pub(crate) use input::Input;
+pub(crate) use input::InputReader;
 use threads::{ThreadReader, ThreadWriter};
 
 /// The bytes read from stdin.
@@ -54,33 +54,36 @@ enum Sink {
 
 /// How it ended.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct StdioStatus {
     failed: Arc<AtomicBool>,
     /// Disconnected when the thread that writes has ended, if there is one.
     written: Option<Receiver<()>>,
 }
 
-impl Ending {
+impl StdioStatus {
     /// Whether stdin could not be read any more, which is not the same as its end.
     pub(crate) fn stdin_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything is written, for at most `patience`. [`Stdout`] has been dropped.
-    pub(crate) fn drain(&self, patience: Duration) {
+    /// Waits until everything is written, for at most `time_limit`. [`Stdout`] has been dropped.
+    pub(crate) fn drain(&self, time_limit: Duration) {
         if let Some(written) = &self.written {
             // Nothing is ever sent: this waits for the end of the thread.
-            let _ = written.recv_timeout(patience);
+            let _ = written.recv_timeout(time_limit);
         }
     }
 }
 
 /// Opens both, inside a runtime. Fails when there is no room for a thread that is needed.
-pub(crate) fn open() -> io::Result<(Stdin, Stdout, Ending)> {
+pub(crate) fn open() -> io::Result<(Stdin, Stdout, StdioStatus)> {
     over(rustix::stdio::stdin(), rustix::stdio::stdout())
 }
 
-fn over(stdin: impl AsFd + Send + 'static, stdout: impl AsFd + Send + 'static) -> io::Result<(Stdin, Stdout, Ending)> {
+fn over(
+    stdin: impl AsFd + Send + 'static,
+    stdout: impl AsFd + Send + 'static,
+) -> io::Result<(Stdin, Stdout, StdioStatus)> {
     let source = match pipes::receiver(&stdin) {
         Some(pipe) => Source::Pipe(pipe),
         None => Source::Thread(ThreadReader::start(stdin)?),
@@ -93,7 +96,7 @@ fn over(stdin: impl AsFd + Send + 'static, stdout: impl AsFd + Send + 'static) -
         }
     };
     let failed = Arc::<AtomicBool>::default();
-    Ok((Stdin { source, failed: Arc::clone(&failed) }, Stdout(sink), Ending { failed, written }))
+    Ok((Stdin { source, failed: Arc::clone(&failed) }, Stdout(sink), StdioStatus { failed, written }))
 }
 
 impl AsyncRead for Stdin {
@@ -154,20 +157,20 @@ mod tests {
     use super::*;
 
     /// Longer than any test takes.
-    const GENEROUS: Duration = Duration::from_secs(60);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-    fn nowhere() -> File {
+    fn dev_null() -> File {
         File::options().read(true).write(true).open("/dev/null").expect("it is there")
     }
 
     /// Our end to read from and their end: of an anonymous pipe, and of sockets that some parents leave non-blocking.
-    fn to_read() -> [(OwnedFd, Box<dyn Write + Send>); 2] {
+    fn readable_ends() -> [(OwnedFd, Box<dyn Write + Send>); 2] {
         let ((ours, theirs), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
         [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
     }
 
     /// The same, to write to.
-    fn to_write() -> [(OwnedFd, Box<dyn Read + Send>); 2] {
+    fn writable_ends() -> [(OwnedFd, Box<dyn Read + Send>); 2] {
         let ((theirs, ours), (socket, other)) = (pipe().expect("pipes can be made"), sockets());
         [(ours.into(), Box::new(theirs)), (socket.into(), Box::new(other))]
     }
@@ -185,8 +188,8 @@ mod tests {
 
     #[tokio::test]
     async fn pipes_and_sockets_are_read_to_their_end() {
-        for (ours, mut theirs) in to_read() {
-            let (mut stdin, _stdout, ending) = over(ours, nowhere()).expect("threads can be made");
+        for (ours, mut theirs) in readable_ends() {
+            let (mut stdin, _stdout, status) = over(ours, dev_null()).expect("threads can be made");
             // Each byte is written after the one before was read, so there is nothing to read again and again.
             for _ in 0..200 {
                 theirs.write_all(b"x").expect("it is open");
@@ -197,21 +200,22 @@ mod tests {
             stdin.read_to_end(&mut read).await.expect("it can be read");
             writing.join().expect("writing does not panic").expect("it is open");
             assert!(read == large(), "{} bytes", read.len());
-            assert!(!ending.stdin_failed());
+            assert!(!status.stdin_failed());
         }
     }
 
     #[tokio::test]
     async fn pipes_and_sockets_get_everything_before_the_end() {
-        for (ours, mut theirs) in to_write() {
-            let (_stdin, mut stdout, ending) = over(nowhere(), ours.try_clone().expect("it is open")).expect("threads");
+        for (ours, mut theirs) in writable_ends() {
+            let (_stdin, mut stdout, status) =
+                over(dev_null(), ours.try_clone().expect("it is open")).expect("threads");
             let reading = thread::spawn(move || {
                 let mut read = Vec::new();
                 theirs.read_to_end(&mut read).map(|_| read)
             });
             stdout.write_all(&large()).await.expect("it is read");
             drop((stdout, ours));
-            ending.drain(GENEROUS);
+            status.drain(TEST_TIMEOUT);
             let read = reading.join().expect("reading does not panic").expect("it can be read");
             assert!(read == large(), "{} bytes", read.len());
         }
@@ -222,18 +226,18 @@ mod tests {
     async fn pipes_are_polled_and_everything_else_has_threads() {
         let (pipe_in, _in) = pipe().expect("pipes can be made");
         let (_out, pipe_out) = pipe().expect("pipes can be made");
-        let (stdin, stdout, _ending) = over(pipe_in, pipe_out).expect("they can be opened again");
+        let (stdin, stdout, _status) = over(pipe_in, pipe_out).expect("they can be opened again");
         assert!(matches!((&stdin.source, &stdout.0), (Source::Pipe(_), Sink::Pipe(_))), "{stdin:?} {stdout:?}");
         let (socket, _peer) = UnixStream::pair().expect("sockets can be made");
-        let (stdin, stdout, _ending) = over(socket.try_clone().expect("it is open"), socket).expect("threads");
+        let (stdin, stdout, _status) = over(socket.try_clone().expect("it is open"), socket).expect("threads");
         assert!(matches!((&stdin.source, &stdout.0), (Source::Thread(_), Sink::Thread(_))), "{stdin:?} {stdout:?}");
     }
 
     #[tokio::test]
-    async fn writing_to_nobody_is_an_error() {
-        for (ours, theirs) in to_write() {
+    async fn writing_without_a_reader_is_an_error() {
+        for (ours, theirs) in writable_ends() {
             drop(theirs);
-            let (_stdin, mut stdout, _) = over(nowhere(), ours).expect("threads can be made");
+            let (_stdin, mut stdout, _) = over(dev_null(), ours).expect("threads can be made");
             let mut written = Ok(());
             // A thread may have taken the first ones before it noticed.
             for _ in 0..4 {
@@ -247,7 +251,7 @@ mod tests {
     async fn descriptions_that_others_may_share_keep_their_flags() {
         let (ours_in, _in) = pipe().expect("pipes can be made");
         let (_out, ours_out) = UnixStream::pair().expect("sockets can be made");
-        let (_stdin, mut stdout, _ending) =
+        let (_stdin, mut stdout, _status) =
             over(ours_in.try_clone().expect("it is open"), ours_out.try_clone().expect("it is open")).expect("threads");
         stdout.write_all(b"x").await.expect("there is room");
         for fd in [OwnedFd::from(ours_in), OwnedFd::from(ours_out)] {
@@ -265,17 +269,17 @@ mod tests {
         let ours = File::open(&path).expect("it has a writer");
         (&both).write_all(b"xyz").expect("there is room");
         drop(both);
-        let (mut stdin, _stdout, _ending) = over(ours, nowhere()).expect("threads can be made");
+        let (mut stdin, _stdout, _status) = over(ours, dev_null()).expect("threads can be made");
         let mut read = Vec::new();
-        timeout(GENEROUS, stdin.read_to_end(&mut read)).await.expect("it has an end").expect("it can be read");
+        timeout(TEST_TIMEOUT, stdin.read_to_end(&mut read)).await.expect("it has an end").expect("it can be read");
         assert_eq!(read, b"xyz");
     }
 
     #[tokio::test]
-    async fn an_error_of_stdin_is_not_its_end() {
+    async fn a_stdin_error_is_not_end_of_file() {
         let directory = File::open("/").expect("it is there");
-        let (mut stdin, _stdout, ending) = over(directory, nowhere()).expect("threads can be made");
+        let (mut stdin, _stdout, status) = over(directory, dev_null()).expect("threads can be made");
         stdin.read_u8().await.expect_err("a directory cannot be read");
-        assert!(ending.stdin_failed());
+        assert!(status.stdin_failed());
     }
 }

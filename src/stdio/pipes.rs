@@ -10,12 +10,12 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// The pipe `fd`, to read from. `None`: a thread has to do it. Called inside a runtime.
 pub(super) fn receiver(fd: impl AsFd) -> Option<Receiver> {
-    Receiver::from_owned_fd_unchecked(platform::opened_again(fd.as_fd(), platform::RECEIVE)?).ok()
+    Receiver::from_owned_fd_unchecked(platform::reopen(fd.as_fd(), platform::RECEIVE)?).ok()
 }
 
 /// The same, to write to.
 pub(super) fn sender(fd: impl AsFd) -> Option<Sender> {
-    Sender::from_owned_fd_unchecked(platform::opened_again(fd.as_fd(), platform::SEND)?).ok()
+    Sender::from_owned_fd_unchecked(platform::reopen(fd.as_fd(), platform::SEND)?).ok()
 }
 
 #[cfg(target_os = "linux")]
@@ -28,12 +28,12 @@ mod platform {
     pub(super) const SEND: OFlags = OFlags::WRONLY;
 
     /// The magic number of the file system of anonymous pipes, from linux/magic.h.
-    const PIPEFS: u64 = 0x5049_5045;
+    const PIPEFS_MAGIC: u64 = 0x5049_5045;
 
     /// A new, non-blocking description of an anonymous pipe. `None` for anything else, and where that is refused, as it is to
     /// a user to whom the pipe does not belong.
-    pub(super) fn opened_again(fd: BorrowedFd<'_>, end: OFlags) -> Option<OwnedFd> {
-        if u64::try_from(fstatfs(fd).ok()?.f_type) != Ok(PIPEFS) {
+    pub(super) fn reopen(fd: BorrowedFd<'_>, end: OFlags) -> Option<OwnedFd> {
+        if u64::try_from(fstatfs(fd).ok()?.f_type) != Ok(PIPEFS_MAGIC) {
             return None;
         }
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -49,7 +49,7 @@ mod platform {
     pub(super) const RECEIVE: () = ();
     pub(super) const SEND: () = ();
 
-    pub(super) fn opened_again(_: BorrowedFd<'_>, _: ()) -> Option<OwnedFd> {
+    pub(super) fn reopen(_: BorrowedFd<'_>, _: ()) -> Option<OwnedFd> {
         None
     }
 }

@@ -33,10 +33,10 @@ use tokio::{
 use tokio_util::sync::PollSender;
 
 /// The most that is read or written at once, in bytes.
-const CHUNK: usize = 16 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// The threads need no more: they call the operating system and nothing else.
-const STACK: usize = 128 << 10;
+const THREAD_STACK_BYTES: usize = 128 << 10;
 
 /// Bytes read by a thread.
 #[derive(Debug)]
@@ -55,7 +55,10 @@ impl ThreadReader {
     /// Starts the thread that reads `fd`. Fails when there is no room for another thread.
     pub(super) fn start(fd: impl AsFd + Send + 'static) -> io::Result<Self> {
         let (read, chunks) = mpsc::channel(1);
-        thread::Builder::new().name("stdin".into()).stack_size(STACK).spawn(move || read_chunks(fd, &read))?;
+        thread::Builder::new()
+            .name("stdin".into())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(move || read_chunks(fd, &read))?;
         Ok(Self { chunks, rest: Bytes::new() })
     }
 }
@@ -66,7 +69,7 @@ impl ThreadWriter {
     pub(super) fn start(fd: impl AsFd + Send + 'static) -> io::Result<(Self, Receiver<()>)> {
         let (to_write, chunks) = mpsc::channel(1);
         let (writing, written) = channel();
-        thread::Builder::new().name("stdout".into()).stack_size(STACK).spawn(move || {
+        thread::Builder::new().name("stdout".into()).stack_size(THREAD_STACK_BYTES).spawn(move || {
             write_chunks(fd, chunks);
             drop(writing);
         })?;
@@ -76,7 +79,7 @@ impl ThreadWriter {
 
 /// Reads until the end, an error, or until nobody wants any more.
 fn read_chunks(stdin: impl AsFd, chunks: &mpsc::Sender<io::Result<Bytes>>) {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         let chunk = match when_ready(&stdin, PollFlags::IN, || rustix::io::read(&stdin, &mut buffer[..])) {
             Ok(0) => return,
@@ -135,7 +138,7 @@ impl AsyncWrite for ThreadWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let nobody_reads = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         ready!(self.chunks.poll_reserve(cx)).map_err(nobody_reads)?;
-        let chunk = &bytes[..bytes.len().min(CHUNK)];
+        let chunk = &bytes[..bytes.len().min(CHUNK_BYTES)];
         self.chunks.send_item(Bytes::copy_from_slice(chunk)).map_err(nobody_reads)?;
         Poll::Ready(Ok(chunk.len()))
     }
@@ -164,7 +167,7 @@ mod tests {
     use super::*;
 
     /// Longer than any test takes.
-    const GENEROUS: Duration = Duration::from_secs(60);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// Two sockets of which ours is non-blocking: a terminal can be, too.
     fn nonblocking_pair() -> (UnixStream, UnixStream) {
@@ -182,7 +185,7 @@ mod tests {
             theirs.write_all(b"x").expect("the socket is open");
             assert_eq!(reader.read_u8().await.expect("it is there"), b'x');
         }
-        let large = vec![b'y'; 10 * CHUNK + 1];
+        let large = vec![b'y'; 10 * CHUNK_BYTES + 1];
         let (sent, mut read) = (large.clone(), Vec::new());
         let writing = thread::spawn(move || theirs.write_all(&sent));
         reader.read_to_end(&mut read).await.expect("a socket can be read");
@@ -202,13 +205,13 @@ mod tests {
         });
         writer.write_all(&large).await.expect("the socket is read");
         drop(writer);
-        let _ = written.recv_timeout(GENEROUS);
+        let _ = written.recv_timeout(TEST_TIMEOUT);
         let read = reading.join().expect("reading does not panic").expect("a socket can be read");
         assert!(read == large, "{} bytes of {}", read.len(), large.len());
     }
 
     #[tokio::test]
-    async fn writing_to_nobody_is_an_error() {
+    async fn writing_without_a_reader_is_an_error() {
         let (ours, theirs) = nonblocking_pair();
         drop(theirs);
         let (mut writer, _written) = ThreadWriter::start(ours).expect("threads can be made");

@@ -57,7 +57,7 @@ impl Notices {
     pub fn take(&self) -> Vec<Message> {
         let mut pending = self.pending();
         let Pending { notices, damage, left_out } = mem::take(&mut *pending);
-        let more = (left_out > 0).then(|| notices::left_out(left_out));
+        let more = (left_out > 0).then(|| notices::omitted(left_out));
         notices.into_iter().chain(damage.iter().map(Damage::notice)).chain(more).collect()
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connector_api::{AgentSession, Exit, Interrupt, Launch, PoliteSignal, Sandbox, Step};
+use connector_api::{AgentSession, Exit, Interrupt, Launch, Sandbox, Step, StopSignal};
 use futures_util::future::OptionFuture;
 use rustix::process::Signal;
 use tokio::{
@@ -90,9 +90,9 @@ impl Run {
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
             watch: SandboxWatch::default(),
-            polite: match launch.polite_signal {
-                PoliteSignal::Interrupt => Signal::INT,
-                PoliteSignal::Terminate => Signal::TERM,
+            polite: match launch.stop_signal {
+                StopSignal::Interrupt => Signal::INT,
+                StopSignal::Terminate => Signal::TERM,
             },
             clock: Clock::start(),
             exit: None,

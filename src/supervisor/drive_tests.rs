@@ -11,8 +11,8 @@ use std::{
 };
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, BackendName, Exit, Interrupt, Launch, Line, Outcome, PoliteSignal,
-    PromptDelivery, Sandbox, Step, Verdict,
+    AgentEvent, AgentRequest, AgentSession, BackendName, Exit, Interrupt, Launch, Line, Outcome, PromptDelivery,
+    Sandbox, Step, StopSignal, Verdict,
 };
 use tokio::sync::{Mutex, oneshot};
 
@@ -136,7 +136,7 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
         stdin: StdinKind::Pipe,
         group: None,
     };
-    let launch = Launch { args: vec![], prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt };
+    let launch = Launch { args: vec![], prompt: PromptDelivery::Session, stop_signal: StopSignal::Interrupt };
     let (lifeline, gone) = oneshot::channel();
     // Before the agent, as a supervisor does: a signal that this process was told to ignore is no longer ignored, and what
     // it starts begins with none ignored.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use connector_api::{Complaint, Exit, Outcome, Verdict, Warning};
+use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
 
 use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
 
@@ -91,7 +91,7 @@ impl End {
 
     /// The end of a task whose agent ended before it could be given any work.
     pub(super) fn failed(exit: Option<Exit>, said: String, advice: Option<String>) -> Self {
-        let outcome = Outcome::Failed(Complaint { said, advice, cause: None });
+        let outcome = Outcome::Failed(AgentFailure { message: said, advice, cause: None });
         let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
         Self {
             exit,
@@ -114,10 +114,10 @@ impl End {
         }
         match &self.not_started {
             Some(NotStarted::NoDirectory { .. }) => None,
-            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(complaint.said.clone())),
-            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(complaint.said.clone())),
+            Some(NotStarted::Refused | NotStarted::Forbidden) => Some(Obstacle::Unsuitable(complaint.message.clone())),
+            Some(NotStarted::Unusable { .. }) => Some(Obstacle::Unable(complaint.message.clone())),
             None if self.has_completed => None,
-            None => complaint.cause.map(|_| Obstacle::Unable(complaint.said.clone())),
+            None => complaint.cause.map(|_| Obstacle::Unable(complaint.message.clone())),
         }
     }
 
@@ -196,7 +196,7 @@ impl End {
                     // The complaint is about the exit, not about the work.
                     None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        end.agent_said = Some(cut_middle(&complaint.said, MOST_TEXT).into());
+                        end.agent_said = Some(cut_middle(&complaint.message, MOST_TEXT).into());
                         end.advice = complaint.advice.map(Untrusted::from);
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {

@@ -28,7 +28,7 @@ fn recorded(end: End) -> TaskEnd {
 }
 
 fn failed() -> Outcome {
-    Outcome::Failed(Complaint::new("no"))
+    Outcome::Failed(AgentFailure::new("no"))
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn an_agent_that_was_never_started_has_a_process_error() {
 
 /// The end of a run that failed with this cause.
 fn caused(cause: Option<Cause>) -> End {
-    let outcome = Outcome::Failed(Complaint { cause, ..Complaint::new("no") });
+    let outcome = Outcome::Failed(AgentFailure { cause, ..AgentFailure::new("no") });
     let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
     End { exit: Some(Exit::Code(1)), verdict, ..clean() }
 }

@@ -203,7 +203,7 @@ impl Task {
         if first.stopped.is_some() || self.is_called_off(outside) {
             return first;
         }
-        let said = format!("{}; asking the program again what it takes", complaint.said);
+        let said = format!("{}; asking the program again what it takes", complaint.message);
         journal.warning("COMMAND LINE REFUSED", &said);
         self.attempt(&*backend, Freshness::Fresh, journal, outside).await
     }

@@ -111,7 +111,7 @@ async fn installed_in_the_end(
     let mut since = None;
     loop {
         match installed(backend, probes, freshness, project).await {
-            Err(problem) if problem.may_pass() => {
+            Err(problem) if problem.is_transient() => {
                 if since.is_none() {
                     journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));
                     journal.flush();

@@ -111,7 +111,7 @@ pub(super) fn verdict(redactor: &Redactor, verdict: &mut Verdict) {
         Outcome::Failed(complaint) | Outcome::CommandLineRefused(complaint) => Some(complaint),
     };
     if let Some(complaint) = said {
-        redactor.redact(&mut complaint.said);
+        redactor.redact(&mut complaint.message);
         complaint.advice.iter_mut().for_each(|advice| redactor.redact(advice));
     }
     verdict.answer.iter_mut().chain(&mut verdict.session_id).for_each(|text| redactor.redact(text));

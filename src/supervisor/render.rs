@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, TodoItem, UnderWay, Usage};
+use connector_api::{AgentEvent, CommandStatus, FileChange, TodoItem, UnfinishedItems, Usage};
 
 use super::entries::{change_word, outcome_of};
 use crate::task::{TaskRecord, outcome, span};
@@ -31,7 +31,7 @@ impl<'a> Words<'a> {
 /// Turns events into words. Remembers when each command began, because agents do not tell how long one took.
 #[derive(Debug, Default)]
 pub(super) struct Renderer {
-    commands: UnderWay<Duration>,
+    commands: UnfinishedItems<Duration>,
 }
 
 impl Renderer {

@@ -5,15 +5,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Problem;
+use super::FakeAgentError;
 
 /// One run, as its arguments describe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct Invocation {
     /// The session to go on with.
     pub(crate) resumed: Option<String>,
     pub(crate) model: Option<String>,
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: SandboxLevel,
     /// The directory to change to.
     pub(crate) directory: Option<PathBuf>,
     /// The prompt, where it is an argument.
@@ -22,25 +22,25 @@ pub(crate) struct Call {
 
 /// What the steps `create` and `run` may do. Other steps are not held back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Sandbox {
+pub(crate) enum SandboxLevel {
     ReadOnly,
     WorkspaceWrite,
     #[default]
     Full,
 }
 
-impl Sandbox {
+impl SandboxLevel {
     /// Whether `path` may be written by an agent that works in `directory`.
     pub(crate) fn allows(self, path: &Path, directory: &Path) -> bool {
         match self {
-            Sandbox::ReadOnly => false,
-            Sandbox::WorkspaceWrite => plain(&directory.join(path)).starts_with(directory),
-            Sandbox::Full => true,
+            SandboxLevel::ReadOnly => false,
+            SandboxLevel::WorkspaceWrite => plain(&directory.join(path)).starts_with(directory),
+            SandboxLevel::Full => true,
         }
     }
 }
 
-impl Call {
+impl Invocation {
     /// The model, if it is one that no provider has.
     pub(crate) fn unknown_model(&self) -> Option<&str> {
         let model = self.model.as_deref()?;
@@ -50,7 +50,7 @@ impl Call {
     }
 
     /// What the agent is to do: an argument, or everything on stdin.
-    pub(crate) fn take_prompt(&mut self) -> Result<String, Problem> {
+    pub(crate) fn take_prompt(&mut self) -> Result<String, FakeAgentError> {
         if let Some(prompt) = self.prompt.take() {
             return Ok(prompt);
         }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_stands_behind_its_option_or_behind_an_equals_sign() {
+    fn an_option_value_follows_a_space_or_an_equals_sign() {
         for args in [["-m", "large"].as_slice(), &["--model=large"], &["x", "--model", "large", "--", "--model=y"]] {
             assert_eq!(value_of(args, &["-m", "--model"]), Some("large"), "{args:?}");
         }
@@ -117,20 +117,20 @@ mod tests {
     fn each_sandbox_allows_what_its_name_says() {
         let project = Path::new("/project");
         for (sandbox, path, is_allowed) in [
-            (Sandbox::ReadOnly, "a", false),
-            (Sandbox::WorkspaceWrite, "a/../b", true),
-            (Sandbox::WorkspaceWrite, "/project/a", true),
-            (Sandbox::WorkspaceWrite, "../a", false),
-            (Sandbox::WorkspaceWrite, "/projects/a", false),
-            (Sandbox::Full, "/a", true),
+            (SandboxLevel::ReadOnly, "a", false),
+            (SandboxLevel::WorkspaceWrite, "a/../b", true),
+            (SandboxLevel::WorkspaceWrite, "/project/a", true),
+            (SandboxLevel::WorkspaceWrite, "../a", false),
+            (SandboxLevel::WorkspaceWrite, "/projects/a", false),
+            (SandboxLevel::Full, "/a", true),
         ] {
             assert_eq!(sandbox.allows(Path::new(path), project), is_allowed, "{sandbox:?} {path}");
         }
     }
 
     #[test]
-    fn a_model_that_nobody_has_is_known_behind_its_provider_too() {
-        let call = |model: &str| Call { model: Some(model.into()), ..Call::default() };
+    fn an_unknown_model_is_recognized_with_a_provider_prefix() {
+        let call = |model: &str| Invocation { model: Some(model.into()), ..Invocation::default() };
         assert_eq!(call("mock/no-such-model-2").unknown_model(), Some("mock/no-such-model-2"));
         assert_eq!(call("some-model").unknown_model(), None);
     }

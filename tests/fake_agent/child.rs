@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
-    Problem,
+    FakeAgentError,
     interrupt::{self, Children},
     swarm::{self, Swarm},
 };
@@ -29,7 +29,7 @@ const MAX_SECONDS: f64 = 600.0;
 const READY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Starts the child that `spec` describes, and waits until it has written its `pid_file`, if it has one.
-pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), Problem> {
+pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), FakeAgentError> {
     let mut child = role(spec)?.spawn()?;
     if says(spec, "double_fork") {
         child.wait()?;
@@ -43,8 +43,8 @@ pub(crate) fn start(spec: &Value, children: &Children) -> Result<(), Problem> {
 }
 
 /// What this program does in the role.
-pub(crate) fn play_role(spec: &str) -> Result<ExitCode, Problem> {
-    let mut spec: Value = serde_json::from_str(spec).map_err(|problem| Problem::Script(problem.to_string()))?;
+pub(crate) fn run_role(spec: &str) -> Result<ExitCode, FakeAgentError> {
+    let mut spec: Value = serde_json::from_str(spec).map_err(|problem| FakeAgentError::Script(problem.to_string()))?;
     if says(&spec, "setsid") {
         setsid()?;
         spec["setsid"] = json!(false);
@@ -82,25 +82,25 @@ pub(crate) fn play_role(spec: &str) -> Result<ExitCode, Problem> {
 }
 
 /// The swarm that begins with this child, if one does.
-fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, Problem> {
+fn swarm_of(spec: &Value, lifetime: Duration) -> Result<Option<Swarm>, FakeAgentError> {
     let kind = match (says(spec, "fork_chain"), says(spec, "fork_storm")) {
         (false, false) => return Ok(None),
-        (true, false) => swarm::Kind::Chain,
-        (false, true) => swarm::Kind::Storm,
-        (true, true) => return Err(Problem::Script("a child forks a chain or a storm, not both".to_owned())),
+        (true, false) => swarm::SwarmShape::Chain,
+        (false, true) => swarm::SwarmShape::Storm,
+        (true, true) => return Err(FakeAgentError::Script("a child forks a chain or a storm, not both".to_owned())),
     };
     let Some(mark) = spec["mark"].as_str() else {
-        return Err(Problem::Script("what forks needs a `mark`, by which it is found".to_owned()));
+        return Err(FakeAgentError::Script("what forks needs a `mark`, by which it is found".to_owned()));
     };
-    let ways = swarm::Ways {
+    let hiding = swarm::Hiding {
         setsid: says(spec, "has_session"),
         ignore_term: says(spec, "ignore_term"),
         ignore_int: says(spec, "ignore_int"),
     };
-    Ok(Some(Swarm::new(kind, ways, mark, lifetime, spec["count"].as_u64())))
+    Ok(Some(Swarm::new(kind, hiding, mark, lifetime, spec["count"].as_u64())))
 }
 
-fn role(spec: &Value) -> Result<Command, Problem> {
+fn role(spec: &Value) -> Result<Command, FakeAgentError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(ROLE).arg(spec.to_string()).stdin(Stdio::null());
     if !says(spec, "hold_pipe") {
@@ -112,11 +112,11 @@ fn role(spec: &Value) -> Result<Command, Problem> {
     Ok(command)
 }
 
-fn wait_for(file: &Path) -> Result<(), Problem> {
+fn wait_for(file: &Path) -> Result<(), FakeAgentError> {
     let end = Instant::now() + READY_DEADLINE;
     while !file.exists() {
         if Instant::now() > end {
-            return Err(Problem::Script(format!("the child did not write {}", file.display())));
+            return Err(FakeAgentError::Script(format!("the child did not write {}", file.display())));
         }
         thread::sleep(Duration::from_millis(5));
     }

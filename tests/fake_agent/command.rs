@@ -11,16 +11,16 @@ use std::{
 
 use rustix::process::setsid;
 
-use super::{Problem, interrupt::Children};
+use super::{FakeAgentError, interrupt::Children};
 
 /// The first argument of the role; the second is the command.
 pub(crate) const ROLE: &str = "__command";
 
 /// How long output is read for after the command has ended: something that it started may hold its pipe.
-const DRAIN: Duration = Duration::from_millis(200);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Runs `command` and returns what it printed, and its exit code as a shell has it.
-pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), Problem> {
+pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), FakeAgentError> {
     let mut shell = Command::new(std::env::current_exe()?);
     shell.args([ROLE, command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let (id, stdout) = children.start(&mut shell)?;
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), P
         thread::spawn(move || read(stdout, &printed))
     });
     let status = children.wait_for(id)?;
-    let end = Instant::now() + DRAIN;
+    let end = Instant::now() + DRAIN_TIMEOUT;
     while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < end {
         thread::sleep(Duration::from_millis(2));
     }
@@ -40,7 +40,7 @@ pub(crate) fn run(command: &str, children: &Children) -> Result<(String, i64), P
 }
 
 /// What this program does in the role: it becomes a shell.
-pub(crate) fn play_role(command: &str) -> Result<ExitCode, Problem> {
+pub(crate) fn run_role(command: &str) -> Result<ExitCode, FakeAgentError> {
     setsid()?;
     // Both in one pipe, in the order in which they come.
     rustix::stdio::dup2_stderr(io::stdout())?;

@@ -14,13 +14,13 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    BROKEN, Problem,
-    call::{Call, Sandbox, has, value_of},
-    dialect::{ACP_MODES, ACP_REFUSED, Acp, Refusal, Usage, refused},
-    interrupt::{self, Children, Manner},
-    output::{self, Line, Output},
-    play::{Ending, HANG, Player},
-    sessions::{self, Known, Memory, new_uuid},
+    EXIT_BROKEN, FakeAgentError,
+    call::{Invocation, SandboxLevel, has, value_of},
+    dialect::{ACP_MODES, ACP_REFUSED, AcpEvents, TokenCounts, UsageError, refused},
+    interrupt::{self, Children, SignalBehaviour},
+    output::{self, Output, OutputLine},
+    play::{HANG_TIME, PlayResult, Player},
+    sessions::{self, SessionLookup, SessionMemory, new_uuid},
 };
 
 /// The codes of JSON-RPC and of ACP.
@@ -32,68 +32,68 @@ const NOT_FOUND: i64 = -32002;
 const VERSION: &str = "0.16.0";
 
 /// Talks until stdin ends.
-pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, Problem> {
+pub(crate) fn hold(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     if has(args, "--version") {
         writeln!(io::stdout(), "codex-acp {VERSION}")?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(flag) = refused(args) {
-        return Ok(Refusal::new(format!("error: unexpected argument '{flag}' found"), 2).tell());
+        return Ok(UsageError::new(format!("error: unexpected argument '{flag}' found"), 2).exit_with_message());
     }
     let configured = value_of(args, &["-c", "--config"]).and_then(|pair| pair.strip_prefix("model="));
     let model = value_of(args, &["-m", "--model"]).or(configured).map(|model| model.trim_matches('"').to_owned());
-    let children = interrupt::watch(Manner::Default)?;
-    let mut conversation = Conversation { model, children, session: None, turn: None };
+    let children = interrupt::watch(SignalBehaviour::Default)?;
+    let mut conversation = AcpConversation { model, children, session: None, turn: None };
     for line in io::stdin().lock().split(b'\n') {
         if let Ok(message) = serde_json::from_slice(&line?) {
-            conversation.hear(&message)?;
+            conversation.on_message(&message)?;
         }
     }
     if env::var_os("FAKE_ACP_LINGERS").is_some() {
-        thread::sleep(HANG);
+        thread::sleep(HANG_TIME);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What has been agreed on so far.
-struct Conversation {
+struct AcpConversation {
     model: Option<String>,
     children: Children,
-    session: Option<Session>,
-    turn: Option<Turn>,
+    session: Option<AcpSessionState>,
+    turn: Option<AcpTurn>,
 }
 
-struct Session {
+struct AcpSessionState {
     id: String,
     mode: &'static str,
 }
 
 /// The turn that began last. It is over when its output is closed.
-struct Turn {
+struct AcpTurn {
     request: Value,
     output: Output,
 }
 
 /// Why a request is not done.
-struct Fault {
+struct RequestError {
     code: i64,
     message: String,
 }
 
-impl Fault {
-    fn new(code: i64, message: impl Into<String>) -> Fault {
-        Fault { code, message: message.into() }
+impl RequestError {
+    fn new(code: i64, message: impl Into<String>) -> RequestError {
+        RequestError { code, message: message.into() }
     }
 }
 
-impl From<Problem> for Fault {
-    fn from(problem: Problem) -> Fault {
-        Fault::new(ACP_REFUSED, problem.to_string())
+impl From<FakeAgentError> for RequestError {
+    fn from(problem: FakeAgentError) -> RequestError {
+        RequestError::new(ACP_REFUSED, problem.to_string())
     }
 }
 
-impl Conversation {
-    fn hear(&mut self, message: &Value) -> Result<(), Problem> {
+impl AcpConversation {
+    fn on_message(&mut self, message: &Value) -> Result<(), FakeAgentError> {
         let (Some(method), params) = (message["method"].as_str(), &message["params"]) else {
             // An answer to what a script asked.
             return Ok(());
@@ -105,15 +105,15 @@ impl Conversation {
         let answer = match self.answer(method, params, id) {
             Ok(None) => return Ok(()),
             Ok(Some(result)) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(Fault { code, message }) => {
+            Err(RequestError { code, message }) => {
                 json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
             }
         };
-        Ok(Output::default().lines(&[Line::Out(answer.to_string())])?)
+        Ok(Output::default().lines(&[OutputLine::Out(answer.to_string())])?)
     }
 
     /// The answer to a request, unless it comes later.
-    fn answer(&mut self, method: &str, params: &Value, id: &Value) -> Result<Option<Value>, Fault> {
+    fn answer(&mut self, method: &str, params: &Value, id: &Value) -> Result<Option<Value>, RequestError> {
         match method {
             "initialize" => Ok(Some(json!({
                 "protocolVersion": 1,
@@ -132,13 +132,13 @@ impl Conversation {
             }
             "session/load" => {
                 let session = params["sessionId"].as_str().unwrap_or_default();
-                if sessions::is_known(session) != Known::Yes {
-                    return Err(Fault::new(NOT_FOUND, format!("Resource not found: {session}")));
+                if sessions::is_known(session) != SessionLookup::Yes {
+                    return Err(RequestError::new(NOT_FOUND, format!("Resource not found: {session}")));
                 }
                 let result = self.open(session, params)?;
-                if let Some(word) = Memory::of(session)?.word() {
-                    let said = Acp::new(session, Value::Null).said_before(word);
-                    Output::default().lines(&[said]).map_err(Problem::from)?;
+                if let Some(word) = SessionMemory::of(session)?.word() {
+                    let said = AcpEvents::new(session, Value::Null).said_before(word);
+                    Output::default().lines(&[said]).map_err(FakeAgentError::from)?;
                 }
                 Ok(Some(result))
             }
@@ -146,73 +146,75 @@ impl Conversation {
                 let session = self.session(params)?;
                 let mode = params["modeId"].as_str().unwrap_or_default();
                 let known = ACP_MODES.iter().find(|(id, _)| *id == mode);
-                session.mode = known.ok_or_else(|| Fault::new(INVALID_PARAMS, format!("no mode is called {mode}")))?.0;
+                session.mode =
+                    known.ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("no mode is called {mode}")))?.0;
                 Ok(Some(json!({})))
             }
             "session/prompt" => self.prompt(params, id).map(|()| None),
-            _ => Err(Fault::new(UNKNOWN_METHOD, format!("Method not found: {method}"))),
+            _ => Err(RequestError::new(UNKNOWN_METHOD, format!("Method not found: {method}"))),
         }
     }
 
     /// Goes to work in the session's directory, in the first of its modes.
-    fn open(&mut self, id: &str, params: &Value) -> Result<Value, Fault> {
-        let directory = params["cwd"].as_str().ok_or_else(|| Fault::new(INVALID_PARAMS, "`cwd` is missing"))?;
-        env::set_current_dir(directory).map_err(|problem| Fault::new(INVALID_PARAMS, problem.to_string()))?;
+    fn open(&mut self, id: &str, params: &Value) -> Result<Value, RequestError> {
+        let directory = params["cwd"].as_str().ok_or_else(|| RequestError::new(INVALID_PARAMS, "`cwd` is missing"))?;
+        env::set_current_dir(directory).map_err(|problem| RequestError::new(INVALID_PARAMS, problem.to_string()))?;
         let mode = ACP_MODES[0].0;
-        self.session = Some(Session { id: id.to_owned(), mode });
-        Memory::of(id)?;
+        self.session = Some(AcpSessionState { id: id.to_owned(), mode });
+        SessionMemory::of(id)?;
         let modes: Vec<_> = ACP_MODES.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
         Ok(json!({"modes": {"currentModeId": mode, "availableModes": modes}}))
     }
 
-    fn session(&mut self, params: &Value) -> Result<&mut Session, Fault> {
+    fn session(&mut self, params: &Value) -> Result<&mut AcpSessionState, RequestError> {
         let session = self.session.as_mut().filter(|session| params["sessionId"] == *session.id);
-        session.ok_or_else(|| Fault::new(INVALID_PARAMS, format!("no session is called {}", params["sessionId"])))
+        session
+            .ok_or_else(|| RequestError::new(INVALID_PARAMS, format!("no session is called {}", params["sessionId"])))
     }
 
     /// Begins a turn, whose end will be the answer.
-    fn prompt(&mut self, params: &Value, id: &Value) -> Result<(), Fault> {
+    fn prompt(&mut self, params: &Value, id: &Value) -> Result<(), RequestError> {
         if self.turn.as_ref().is_some_and(|turn| !turn.output.is_closed()) {
-            return Err(Fault::new(INVALID_REQUEST, "a turn is going on"));
+            return Err(RequestError::new(INVALID_REQUEST, "a turn is going on"));
         }
         let model = self.model.clone();
         let children = self.children.clone();
         let session = self.session(params)?;
         let sandbox = match session.mode {
-            "read-only" => Sandbox::ReadOnly,
-            "auto" => Sandbox::WorkspaceWrite,
-            _ => Sandbox::Full,
+            "read-only" => SandboxLevel::ReadOnly,
+            "auto" => SandboxLevel::WorkspaceWrite,
+            _ => SandboxLevel::Full,
         };
         let output = Output::default();
         let player = Player {
-            dialect: Box::new(Acp::new(&session.id, id.clone())),
+            dialect: Box::new(AcpEvents::new(&session.id, id.clone())),
             output: output.clone(),
             children,
-            memory: Memory::of(&session.id)?,
-            call: Call { model, sandbox, ..Call::default() },
-            usage: Usage::default(),
+            memory: SessionMemory::of(&session.id)?,
+            call: Invocation { model, sandbox, ..Invocation::default() },
+            usage: TokenCounts::default(),
         };
         let blocks = params["prompt"].as_array().map_or(&[][..], Vec::as_slice).iter();
         let prompt = blocks.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n");
-        self.turn = Some(Turn { request: id.clone(), output });
+        self.turn = Some(AcpTurn { request: id.clone(), output });
         thread::spawn(move || match player.play(&prompt) {
-            Ok(Ending::Completed | Ending::Failed(_)) => {}
-            Ok(Ending::Exit(code)) => process::exit(code.into()),
+            Ok(PlayResult::Completed | PlayResult::Failed(_)) => {}
+            Ok(PlayResult::Exit(code)) => process::exit(code.into()),
             Err(problem) => {
-                output::complain(&format!("fake agent: {problem}"));
-                process::exit(BROKEN.into());
+                output::print_error(&format!("fake agent: {problem}"));
+                process::exit(EXIT_BROKEN.into());
             }
         });
         Ok(())
     }
 
     /// Ends the turn, and nothing that it has started.
-    fn cancel(&self, params: &Value) -> Result<(), Problem> {
+    fn cancel(&self, params: &Value) -> Result<(), FakeAgentError> {
         let (Some(session), Some(turn)) = (&self.session, &self.turn) else { return Ok(()) };
         if params["sessionId"] != *session.id {
             return Ok(());
         }
-        let stopped = Acp::new(&session.id, turn.request.clone()).stopped("cancelled", None);
+        let stopped = AcpEvents::new(&session.id, turn.request.clone()).stopped("cancelled", None);
         Ok(turn.output.close_with(&[stopped])?)
     }
 }

@@ -18,14 +18,14 @@ use signal_hook::{
     low_level::emulate_default_handler,
 };
 
-use super::Problem;
+use super::FakeAgentError;
 
 /// How often a command is asked whether it has ended.
 const TICK: Duration = Duration::from_millis(5);
 
 /// Whose manner it is, as each of them was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum SignalBehaviour {
     /// At SIGINT its commands end, and it exits with 1; at SIGTERM it leaves them behind.
     Codex,
     /// Its commands end at both, and it exits with 0 or 143.
@@ -48,23 +48,23 @@ pub(crate) struct Children {
 }
 
 /// Takes signals in this manner from now on.
-pub(crate) fn watch(manner: Manner) -> Result<Children, Problem> {
+pub(crate) fn watch(signal_behaviour: SignalBehaviour) -> Result<Children, FakeAgentError> {
     let children = Children::default();
-    let signals: &[i32] = match manner {
-        Manner::Codex => &[SIGINT],
-        Manner::Claude | Manner::Gemini => &[SIGINT, SIGTERM],
-        Manner::Default => return Ok(children),
+    let signals: &[i32] = match signal_behaviour {
+        SignalBehaviour::Codex => &[SIGINT],
+        SignalBehaviour::Claude | SignalBehaviour::Gemini => &[SIGINT, SIGTERM],
+        SignalBehaviour::Default => return Ok(children),
     };
     let watched = children.clone();
     let mut signals = Signals::new(signals)?;
     thread::spawn(move || {
         for signal in signals.forever().filter(|signal| !watched.ignores(*signal)) {
-            match (manner, signal) {
-                (Manner::Codex, _) => watched.end_and_exit(1),
-                (Manner::Claude, SIGINT) => watched.end_and_exit(0),
-                (Manner::Claude, _) => watched.end_and_exit(128 + signal),
-                (Manner::Gemini, _) if watched.has_command() => {}
-                (Manner::Gemini | Manner::Default, _) => {
+            match (signal_behaviour, signal) {
+                (SignalBehaviour::Codex, _) => watched.end_and_exit(1),
+                (SignalBehaviour::Claude, SIGINT) => watched.end_and_exit(0),
+                (SignalBehaviour::Claude, _) => watched.end_and_exit(128 + signal),
+                (SignalBehaviour::Gemini, _) if watched.has_command() => {}
+                (SignalBehaviour::Gemini | SignalBehaviour::Default, _) => {
                     // It does not come back from these two.
                     let _ = emulate_default_handler(signal);
                 }
@@ -81,7 +81,7 @@ impl Children {
 
     /// Starts a command, and returns its process ID and its output. No signal finds it running and unknown: whoever acts on
     /// one waits until it is listed.
-    pub(crate) fn start(&self, command: &mut Command) -> Result<(u32, Option<ChildStdout>), Problem> {
+    pub(crate) fn start(&self, command: &mut Command) -> Result<(u32, Option<ChildStdout>), FakeAgentError> {
         let mut commands = lock(&self.commands);
         let mut child = command.spawn()?;
         let started = (child.id(), child.stdout.take());
@@ -90,11 +90,11 @@ impl Children {
     }
 
     /// Waits for a command that was started, which the agent may end meanwhile.
-    pub(crate) fn wait_for(&self, id: u32) -> Result<ExitStatus, Problem> {
+    pub(crate) fn wait_for(&self, id: u32) -> Result<ExitStatus, FakeAgentError> {
         loop {
             let mut commands = lock(&self.commands);
             let at = commands.iter().position(|command| command.id() == id);
-            let at = at.ok_or_else(|| Problem::Script("a command was taken away".to_owned()))?;
+            let at = at.ok_or_else(|| FakeAgentError::Script("a command was taken away".to_owned()))?;
             if let Some(status) = commands[at].try_wait()? {
                 drop(commands.swap_remove(at));
                 return Ok(status);
@@ -105,7 +105,7 @@ impl Children {
     }
 
     /// Ignores the signal `name`, such as `TERM`, from now on.
-    pub(crate) fn ignore(&self, name: &str) -> Result<(), Problem> {
+    pub(crate) fn ignore(&self, name: &str) -> Result<(), FakeAgentError> {
         match name {
             "INT" => {
                 self.ignores_interrupts.store(true, Ordering::Relaxed);
@@ -117,7 +117,7 @@ impl Children {
             }
             "HUP" => ignore(SIGHUP),
             "QUIT" => ignore(SIGQUIT),
-            _ => Err(Problem::Script(format!("cannot ignore the signal {name:?}"))),
+            _ => Err(FakeAgentError::Script(format!("cannot ignore the signal {name:?}"))),
         }
     }
 
@@ -154,7 +154,7 @@ impl Children {
 
 /// Puts a handler that does nothing in place of the default, which would end the process. A program started later has
 /// the default again.
-pub(crate) fn ignore(signal: i32) -> Result<(), Problem> {
+pub(crate) fn ignore(signal: i32) -> Result<(), FakeAgentError> {
     flag::register(signal, Arc::default())?;
     Ok(())
 }

@@ -37,32 +37,32 @@ mod swarm;
 
 use std::{env, io, process::ExitCode};
 
-use dialect::{Agent, Refusal, Spoken, Usage};
+use dialect::{AgentCommandLine, Protocol, TokenCounts, UsageError};
 use output::Output;
-use play::{Ending, Player};
-use sessions::Memory;
+use play::{PlayResult, Player};
+use sessions::SessionMemory;
 
 /// Plays the role that the arguments name.
 pub(crate) fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let finished = match args.as_slice() {
-        [swarm::ROLE, rest @ ..] => swarm::play_role(rest),
-        [child::ROLE, spec] => child::play_role(spec),
-        [command::ROLE, command] => command::play_role(command),
+        [swarm::ROLE, rest @ ..] => swarm::run_role(rest),
+        [child::ROLE, spec] => child::run_role(spec),
+        [command::ROLE, command] => command::run_role(command),
         args => work(args),
     };
     finished.unwrap_or_else(|problem| {
-        output::complain(&format!("fake agent: {problem}"));
-        ExitCode::from(BROKEN)
+        output::print_error(&format!("fake agent: {problem}"));
+        ExitCode::from(EXIT_BROKEN)
     })
 }
 
 /// Does what an agent does with these arguments.
-fn work(args: &[&str]) -> Result<ExitCode, Problem> {
-    match dialect::spoken()? {
-        Spoken::Conversation => conversation::hold(args),
-        Spoken::Run(agent) => match agent.answer(args)? {
+fn work(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
+    match dialect::protocol()? {
+        Protocol::Conversation => conversation::hold(args),
+        Protocol::Run(agent) => match agent.answer(args)? {
             Some(answered) => Ok(answered),
             None => run(agent.as_ref(), args),
         },
@@ -70,67 +70,67 @@ fn work(args: &[&str]) -> Result<ExitCode, Problem> {
 }
 
 /// Plays the prompt's script as a run of `agent` with `args`.
-fn run(agent: &dyn Agent, args: &[&str]) -> Result<ExitCode, Problem> {
+fn run(agent: &dyn AgentCommandLine, args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     let mut call = agent.call(args);
-    let children = interrupt::watch(agent.manner())?;
+    let children = interrupt::watch(agent.signal_behaviour())?;
     if let Some(directory) = &call.directory
         && let Err(problem) = env::set_current_dir(directory)
     {
-        return Ok(Refusal::new(format!("Error: {problem}"), 1).tell());
+        return Ok(UsageError::new(format!("Error: {problem}"), 1).exit_with_message());
     }
     let prompt = call.take_prompt()?;
     if prompt.trim().is_empty() {
-        return Ok(agent.no_prompt().tell());
+        return Ok(agent.no_prompt().exit_with_message());
     }
     if let Some(session) = &call.resumed
         && agent.has_lost(session, sessions::is_known(session))
     {
-        return Ok(agent.lost_session(session).tell());
+        return Ok(agent.lost_session(session).exit_with_message());
     }
     let session = agent.session(&call);
     let player = Player {
         dialect: agent.dialect(&call, &session),
         output: Output::default(),
         children,
-        memory: Memory::of(&session)?,
+        memory: SessionMemory::of(&session)?,
         call,
-        usage: Usage::default(),
+        usage: TokenCounts::default(),
     };
     match player.play(&prompt)? {
-        Ending::Completed => Ok(ExitCode::SUCCESS),
-        Ending::Failed(code) | Ending::Exit(code) => Ok(ExitCode::from(code)),
+        PlayResult::Completed => Ok(ExitCode::SUCCESS),
+        PlayResult::Failed(code) | PlayResult::Exit(code) => Ok(ExitCode::from(code)),
     }
 }
 
 /// The exit code of a fake agent that cannot do what it was told. No agent ends so, and a test sees it.
-const BROKEN: u8 = 70;
+const EXIT_BROKEN: u8 = 70;
 
 /// Why the fake agent cannot do what it was told.
 #[derive(Debug)]
-enum Problem {
+enum FakeAgentError {
     /// The script is not what [`play`] describes, or there is no such agent.
     Script(String),
     /// The system refused something.
     System(io::Error),
 }
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for FakeAgentError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Problem::Script(what) => write!(f, "bad script: {what}"),
-            Problem::System(problem) => write!(f, "{problem}"),
+            FakeAgentError::Script(what) => write!(f, "bad script: {what}"),
+            FakeAgentError::System(problem) => write!(f, "{problem}"),
         }
     }
 }
 
-impl From<io::Error> for Problem {
-    fn from(problem: io::Error) -> Problem {
-        Problem::System(problem)
+impl From<io::Error> for FakeAgentError {
+    fn from(problem: io::Error) -> FakeAgentError {
+        FakeAgentError::System(problem)
     }
 }
 
-impl From<rustix::io::Errno> for Problem {
-    fn from(problem: rustix::io::Errno) -> Problem {
-        Problem::System(problem.into())
+impl From<rustix::io::Errno> for FakeAgentError {
+    fn from(problem: rustix::io::Errno) -> FakeAgentError {
+        FakeAgentError::System(problem.into())
     }
 }

@@ -6,22 +6,22 @@ use std::{
 };
 
 /// Prints to stderr, where nobody may be listening any more.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// A line, without its end, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum OutputLine {
     Out(String),
     Err(String),
 }
 
-impl Line {
+impl OutputLine {
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         match self {
-            Line::Out(text) | Line::Err(text) => text,
+            OutputLine::Out(text) | OutputLine::Err(text) => text,
         }
     }
 }
@@ -33,9 +33,9 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn lines(&self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn lines(&self, lines: &[OutputLine]) -> io::Result<()> {
         let is_closed = self.lock();
-        if *is_closed { Ok(()) } else { tell(lines) }
+        if *is_closed { Ok(()) } else { write_lines(lines) }
     }
 
     /// Bytes that need not be an event.
@@ -45,13 +45,13 @@ impl Output {
     }
 
     /// Tells the last lines, unless someone else has.
-    pub(crate) fn close_with(&self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn close_with(&self, lines: &[OutputLine]) -> io::Result<()> {
         let mut is_closed = self.lock();
         if *is_closed {
             return Ok(());
         }
         *is_closed = true;
-        tell(lines)
+        write_lines(lines)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -63,11 +63,11 @@ impl Output {
     }
 }
 
-fn tell(lines: &[Line]) -> io::Result<()> {
+fn write_lines(lines: &[OutputLine]) -> io::Result<()> {
     for line in lines {
         match line {
-            Line::Out(text) => write(format!("{text}\n").as_bytes())?,
-            Line::Err(text) => complain(text),
+            OutputLine::Out(text) => write(format!("{text}\n").as_bytes())?,
+            OutputLine::Err(text) => print_error(text),
         }
     }
     Ok(())

@@ -56,18 +56,18 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde_json::Value;
 
 use super::{
-    Problem,
-    call::{Call, Sandbox},
+    FakeAgentError,
+    call::{Invocation, SandboxLevel},
     child, command,
-    dialect::{Change, Dialect, Ran, Usage, WhatChanged},
+    dialect::{Dialect, EditKind, FileEdit, FinishedCommand, TokenCounts},
     interrupt::Children,
-    output::{self, Line, Output},
+    output::{self, Output, OutputLine},
     script,
-    sessions::Memory,
+    sessions::SessionMemory,
 };
 
 /// The longest silence, so that a test that fails leaves nothing for ever.
-pub(crate) const HANG: Duration = Duration::from_secs(600);
+pub(crate) const HANG_TIME: Duration = Duration::from_secs(600);
 
 /// An agent is moved into its control group beside its first steps.
 fn await_cgroup(seconds: &Value) {
@@ -79,7 +79,7 @@ fn await_cgroup(seconds: &Value) {
 }
 
 fn await_file(path: &str) {
-    let until = Instant::now() + HANG;
+    let until = Instant::now() + HANG_TIME;
     while !Path::new(path).exists() && Instant::now() < until {
         thread::sleep(Duration::from_millis(5));
     }
@@ -87,7 +87,7 @@ fn await_file(path: &str) {
 
 /// How a script ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum PlayResult {
     Completed,
     /// The model failed, and this would be the exit code.
     Failed(u8),
@@ -101,47 +101,47 @@ pub(crate) struct Player {
     pub(crate) dialect: Box<dyn Dialect>,
     pub(crate) output: Output,
     pub(crate) children: Children,
-    pub(crate) memory: Memory,
-    pub(crate) call: Call,
-    pub(crate) usage: Usage,
+    pub(crate) memory: SessionMemory,
+    pub(crate) call: Invocation,
+    pub(crate) usage: TokenCounts,
 }
 
 impl Player {
     /// Plays the script in `prompt`, with the events around it.
-    pub(crate) fn play(mut self, prompt: &str) -> Result<Ending, Problem> {
+    pub(crate) fn play(mut self, prompt: &str) -> Result<PlayResult, FakeAgentError> {
         let steps = script::steps(prompt)?;
         if let Some(model) = self.call.unknown_model() {
             let failure = self.dialect.unknown_model(model, prompt);
             self.output.close_with(&failure.lines)?;
-            return Ok(Ending::Failed(failure.code));
+            return Ok(PlayResult::Failed(failure.code));
         }
         let begun = self.dialect.begin(prompt);
         self.output.lines(&begun)?;
         for step in &steps {
             // Whoever closed it has told the end.
             if self.output.is_closed() {
-                return Ok(Ending::Completed);
+                return Ok(PlayResult::Completed);
             }
             match self.named_step(step)? {
-                Ending::Completed => {}
-                ending @ (Ending::Failed(_) | Ending::Exit(_)) => return Ok(ending),
+                PlayResult::Completed => {}
+                ending @ (PlayResult::Failed(_) | PlayResult::Exit(_)) => return Ok(ending),
             }
         }
         let end = self.dialect.end(&self.usage);
         self.output.close_with(&end)?;
-        Ok(Ending::Completed)
+        Ok(PlayResult::Completed)
     }
 
-    fn named_step(&mut self, step: &Value) -> Result<Ending, Problem> {
+    fn named_step(&mut self, step: &Value) -> Result<PlayResult, FakeAgentError> {
         let fields = step.as_object().filter(|fields| fields.len() == 1);
         match fields.and_then(|fields| fields.iter().next()) {
             Some((name, value)) => self.step(name, value),
-            None => Err(Problem::Script(format!("{step} is not a step"))),
+            None => Err(FakeAgentError::Script(format!("{step} is not a step"))),
         }
     }
 
-    /// [`Ending::Completed`] means that the script goes on.
-    fn step(&mut self, name: &str, value: &Value) -> Result<Ending, Problem> {
+    /// [`PlayResult::Completed`] means that the script goes on.
+    fn step(&mut self, name: &str, value: &Value) -> Result<PlayResult, FakeAgentError> {
         match name {
             "say" => self.say(text(value)?)?,
             "reply" => {
@@ -153,22 +153,24 @@ impl Player {
                 self.say(&word)?;
             }
             "command" => {
-                let ran = Ran {
+                let ran = FinishedCommand {
                     command: text(&value["cmd"])?.to_owned(),
                     output: value["output"].as_str().unwrap_or_default().to_owned(),
                     exit: value["exit"].as_i64().unwrap_or(0),
                 };
-                self.tell(|dialect| dialect.command_begins(&ran.command))?;
-                self.tell(|dialect| dialect.command_ends(&ran))?;
+                self.emit(|dialect| dialect.command_begins(&ran.command))?;
+                self.emit(|dialect| dialect.command_ends(&ran))?;
             }
             "run" => {
                 let line = text(value)?;
-                self.tell(|dialect| dialect.command_begins(line))?;
+                self.emit(|dialect| dialect.command_begins(line))?;
                 let (output, exit) = match self.call.sandbox {
-                    Sandbox::Full => command::run(line, &self.children)?,
-                    Sandbox::ReadOnly | Sandbox::WorkspaceWrite => ("not permitted in this sandbox".to_owned(), 126),
+                    SandboxLevel::Full => command::run(line, &self.children)?,
+                    SandboxLevel::ReadOnly | SandboxLevel::WorkspaceWrite => {
+                        ("not permitted in this sandbox".to_owned(), 126)
+                    }
                 };
-                self.tell(|dialect| dialect.command_ends(&Ran { command: line.to_owned(), output, exit }))?;
+                self.emit(|dialect| dialect.command_ends(&FinishedCommand { command: line.to_owned(), output, exit }))?;
             }
             "write" => {
                 let file = self.file(value)?;
@@ -179,36 +181,36 @@ impl Player {
                 let mut file = self.file(value)?;
                 let is_allowed = self.call.sandbox.allows(Path::new(&file.path), &env::current_dir()?);
                 if !is_allowed || fs::write(&file.path, &file.text).is_err() {
-                    file.what = WhatChanged::Denied;
+                    file.what = EditKind::Denied;
                 }
                 self.changed(file)?;
             }
             "usage" => self.usage.add(value),
             "error" => {
                 let message = text(value)?;
-                self.tell(|dialect| dialect.error(message))?;
+                self.emit(|dialect| dialect.error(message))?;
             }
             "fail" => {
                 let failure = self.dialect.fail(text(value)?);
                 self.output.close_with(&failure.lines)?;
-                return Ok(Ending::Failed(failure.code));
+                return Ok(PlayResult::Failed(failure.code));
             }
-            "exit" => return number(value).map(Ending::Exit),
+            "exit" => return number(value).map(PlayResult::Exit),
             "kill_self" => {
                 let number: i32 = number(value)?;
                 let signal =
-                    Signal::from_named_raw(number).ok_or_else(|| Problem::Script(format!("signal {number}")))?;
+                    Signal::from_named_raw(number).ok_or_else(|| FakeAgentError::Script(format!("signal {number}")))?;
                 kill_process(getpid(), signal)?;
-                thread::sleep(HANG);
+                thread::sleep(HANG_TIME);
             }
-            "hang" => thread::sleep(HANG),
+            "hang" => thread::sleep(HANG_TIME),
             "sleep" => thread::sleep(Duration::from_secs_f64(value.as_f64().unwrap_or(0.0).max(0.0))),
             "ignore" => {
                 value.as_array().into_iter().flatten().try_for_each(|signal| self.children.ignore(text(signal)?))?
             }
             "child" => child::start(value, &self.children)?,
             "raw" => self.output.bytes(format!("{}\n", text(value)?).as_bytes())?,
-            "stderr" => output::complain(text(value)?),
+            "stderr" => output::print_error(text(value)?),
             "raw_bytes" => self.raw_bytes(value)?,
             "flood" => self.flood(value)?,
             "await_cgroup" => await_cgroup(value),
@@ -224,35 +226,35 @@ impl Player {
                     env::args_os().skip(1).map(|arg| format!("{}\n", arg.display())).collect::<String>(),
                 )?;
             }
-            _ => return Err(Problem::Script(format!("no step is called {name:?}"))),
+            _ => return Err(FakeAgentError::Script(format!("no step is called {name:?}"))),
         }
-        Ok(Ending::Completed)
+        Ok(PlayResult::Completed)
     }
 
-    fn say(&mut self, text: &str) -> Result<(), Problem> {
-        self.tell(|dialect| dialect.say(text))
+    fn say(&mut self, text: &str) -> Result<(), FakeAgentError> {
+        self.emit(|dialect| dialect.say(text))
     }
 
-    fn tell(&mut self, lines: impl FnOnce(&mut dyn Dialect) -> Vec<Line>) -> Result<(), Problem> {
+    fn emit(&mut self, lines: impl FnOnce(&mut dyn Dialect) -> Vec<OutputLine>) -> Result<(), FakeAgentError> {
         let lines = lines(self.dialect.as_mut());
         Ok(self.output.lines(&lines)?)
     }
 
     /// What a file is going to be.
-    fn file(&self, value: &Value) -> Result<Change, Problem> {
+    fn file(&self, value: &Value) -> Result<FileEdit, FakeAgentError> {
         let path = env::current_dir()?.join(text(&value["path"])?);
-        let what = if path.exists() { WhatChanged::Updated } else { WhatChanged::Added };
-        Ok(Change { path: path.to_string_lossy().into_owned(), text: text(&value["text"])?.to_owned(), what })
+        let what = if path.exists() { EditKind::Updated } else { EditKind::Added };
+        Ok(FileEdit { path: path.to_string_lossy().into_owned(), text: text(&value["text"])?.to_owned(), what })
     }
 
-    fn changed(&mut self, mut file: Change) -> Result<(), Problem> {
+    fn changed(&mut self, mut file: FileEdit) -> Result<(), FakeAgentError> {
         if let Ok(path) = Path::new(&file.path).canonicalize() {
             file.path = path.to_string_lossy().into_owned();
         }
-        self.tell(|dialect| dialect.file(&file))
+        self.emit(|dialect| dialect.file(&file))
     }
 
-    fn raw_bytes(&self, value: &Value) -> Result<(), Problem> {
+    fn raw_bytes(&self, value: &Value) -> Result<(), FakeAgentError> {
         let count: usize = number(&value["count"])?;
         let piece = vec![number(&value["byte"])?; count.min(64 * 1024)];
         let mut left = count;
@@ -267,7 +269,7 @@ impl Player {
         Ok(())
     }
 
-    fn flood(&mut self, value: &Value) -> Result<(), Problem> {
+    fn flood(&mut self, value: &Value) -> Result<(), FakeAgentError> {
         let mut line = match value.get("event") {
             Some(Value::Array(events)) => events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
             Some(event) => event.to_string(),
@@ -275,14 +277,14 @@ impl Player {
         };
         if value["json"] == true {
             let lines = self.dialect.say(&line).into_iter().map(|line| match line {
-                Line::Out(text) | Line::Err(text) => text,
+                OutputLine::Out(text) | OutputLine::Err(text) => text,
             });
             line = lines.collect::<Vec<_>>().join("\n");
         }
         let stream: Box<dyn Write> = match value["stream"].as_str() {
             Some("stderr") => Box::new(io::stderr().lock()),
             Some("stdout") | None => Box::new(io::stdout().lock()),
-            Some(other) => return Err(Problem::Script(format!("no stream is called {other:?}"))),
+            Some(other) => return Err(FakeAgentError::Script(format!("no stream is called {other:?}"))),
         };
         let mut stream = BufWriter::with_capacity(64 * 1024, stream);
         for _ in 0..number::<u64>(&value["lines"])? {
@@ -292,13 +294,13 @@ impl Player {
     }
 }
 
-fn text(value: &Value) -> Result<&str, Problem> {
-    value.as_str().ok_or_else(|| Problem::Script(format!("{value} is not a text")))
+fn text(value: &Value) -> Result<&str, FakeAgentError> {
+    value.as_str().ok_or_else(|| FakeAgentError::Script(format!("{value} is not a text")))
 }
 
-fn number<N: TryFrom<i64>>(value: &Value) -> Result<N, Problem> {
+fn number<N: TryFrom<i64>>(value: &Value) -> Result<N, FakeAgentError> {
     let number = value.as_i64().and_then(|number| N::try_from(number).ok());
-    number.ok_or_else(|| Problem::Script(format!("{value} is not a number that fits here")))
+    number.ok_or_else(|| FakeAgentError::Script(format!("{value} is not a number that fits here")))
 }
 
 #[cfg(test)]
@@ -308,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_out_of_range_is_a_problem() {
+    fn a_number_out_of_range_is_an_error() {
         assert!(number::<u8>(&json!(256)).is_err());
         assert_eq!(number::<u8>(&json!(255)).expect("it fits"), 255);
     }

@@ -13,22 +13,22 @@
 
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::FakeAgentError;
 
 /// How much of a prompt is said back, in characters.
-const BEGINNING: usize = 80;
+const ERROR_EXCERPT_CHARS: usize = 80;
 
 /// The list after `FAKE` in `prompt`, or what its sentence asks for, or one message. What follows the list is not looked
 /// at.
-pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, Problem> {
+pub(crate) fn steps(prompt: &str) -> Result<Vec<Value>, FakeAgentError> {
     let Some(mark) = prompt.find("FAKE[") else {
         return Ok(obedience(prompt).unwrap_or_else(|| {
-            let beginning: String = prompt.chars().take(BEGINNING).collect();
+            let beginning: String = prompt.chars().take(ERROR_EXCERPT_CHARS).collect();
             vec![json!({"say": format!("ok: {beginning}")})]
         }));
     };
     let mut values = serde_json::Deserializer::from_str(&prompt[mark + 4..]).into_iter::<Vec<Value>>();
-    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| Problem::Script(problem.to_string()))
+    values.next().unwrap_or_else(|| Ok(Vec::new())).map_err(|problem| FakeAgentError::Script(problem.to_string()))
 }
 
 /// What the sentence in `prompt` asks for, if there is one.
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prompt_without_a_script_is_answered_with_its_beginning() {
+    fn a_prompt_without_a_script_is_echoed_in_part() {
         let prompt = "é".repeat(100);
         assert_eq!(
             steps(&prompt).expect("no script is no bad script"),
@@ -76,12 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_does_not_parse_is_a_problem() {
+    fn a_malformed_list_is_an_error() {
         assert!(steps("FAKE[broken").is_err());
     }
 
     #[test]
-    fn each_sentence_is_obeyed_wherever_it_stands() {
+    fn each_sentence_is_obeyed_anywhere_in_the_prompt() {
         let done = json!({"say": "done"});
         for (prompt, expected) in [
             ("--help! Reply with exactly this word: `pear` Thank you.", vec![json!({"reply": "pear"})]),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_sentence_is_only_said_back() {
+    fn an_incomplete_sentence_is_only_echoed() {
         for prompt in ["Run the shell command: ls", "Create the file `a`"] {
             assert_eq!(steps(prompt).expect("a good prompt"), [json!({"say": format!("ok: {prompt}")})]);
         }

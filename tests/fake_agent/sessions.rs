@@ -9,38 +9,38 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::Problem;
+use super::FakeAgentError;
 
 /// The memory of one session.
 #[derive(Debug, Clone)]
-pub(crate) struct Memory {
+pub(crate) struct SessionMemory {
     file: Option<PathBuf>,
     word: Option<String>,
 }
 
 /// Whether an earlier session can be gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum SessionLookup {
     Yes,
     No,
     /// Nothing is kept.
-    Untold,
+    NotKept,
 }
 
 /// Whether there was a session of this id.
-pub(crate) fn is_known(id: &str) -> Known {
+pub(crate) fn is_known(id: &str) -> SessionLookup {
     match directory() {
-        None => Known::Untold,
-        Some(directory) if is_plain(id) && directory.join(id).is_file() => Known::Yes,
-        Some(_) => Known::No,
+        None => SessionLookup::NotKept,
+        Some(directory) if is_plain(id) && directory.join(id).is_file() => SessionLookup::Yes,
+        Some(_) => SessionLookup::No,
     }
 }
 
-impl Memory {
+impl SessionMemory {
     /// The memory of the session `id`, which is known from now on.
-    pub(crate) fn of(id: &str) -> Result<Memory, Problem> {
+    pub(crate) fn of(id: &str) -> Result<SessionMemory, FakeAgentError> {
         let Some(directory) = directory().filter(|_| is_plain(id)) else {
-            return Ok(Memory { file: None, word: None });
+            return Ok(SessionMemory { file: None, word: None });
         };
         fs::create_dir_all(&directory)?;
         let file = directory.join(id);
@@ -48,7 +48,7 @@ impl Memory {
         if word.is_none() {
             fs::write(&file, "")?;
         }
-        Ok(Memory { file: Some(file), word })
+        Ok(SessionMemory { file: Some(file), word })
     }
 
     /// The word that the session replied with before.
@@ -56,7 +56,7 @@ impl Memory {
         self.word.as_deref()
     }
 
-    pub(crate) fn keep(&mut self, word: &str) -> Result<(), Problem> {
+    pub(crate) fn keep(&mut self, word: &str) -> Result<(), FakeAgentError> {
         self.word = Some(word.to_owned());
         match &self.file {
             Some(file) => Ok(fs::write(file, word)?),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_session_is_a_path() {
+    fn session_ids_cannot_be_paths() {
         assert!(is_plain("ses_0199a213-81c0"));
         for id in ["", ".", "..", "a/b", "/etc/passwd"] {
             assert!(!is_plain(id), "{id:?}");
@@ -101,9 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_kept_for_whoever_reads_the_file_next() {
+    fn a_word_is_kept_for_the_next_reader() {
         let file = env::temp_dir().join(new_uuid());
-        let mut memory = Memory { file: Some(file.clone()), word: None };
+        let mut memory = SessionMemory { file: Some(file.clone()), word: None };
         assert_eq!(memory.word(), None);
         memory.keep("pear").expect("the directory is writable");
         assert_eq!((memory.word(), fs::read_to_string(&file).ok().as_deref()), (Some("pear"), Some("pear")));

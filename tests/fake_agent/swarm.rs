@@ -17,7 +17,7 @@ use std::{
 use rustix::process::setsid;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{Problem, interrupt};
+use super::{FakeAgentError, interrupt};
 
 /// The first argument of the role. The others are kind, ways, mark, end (in milliseconds since 1970), and how many more
 /// there may be.
@@ -25,19 +25,19 @@ pub(crate) const ROLE: &str = "__swarm";
 
 /// No swarm lives longer, or becomes larger, than this.
 const MAX_LIFETIME: Duration = Duration::from_secs(60);
-const LONGEST_CHAIN: u64 = 100_000;
-const LARGEST_STORM: u64 = 200;
+const MAX_CHAIN_LENGTH: u64 = 100_000;
+const MAX_STORM_MEMBERS: u64 = 200;
 
 /// What the members do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SwarmShape {
     Chain,
     Storm,
 }
 
 /// How each member hides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ways {
+pub(crate) struct Hiding {
     /// In a session of its own.
     pub(crate) setsid: bool,
     /// SIGTERM does nothing.
@@ -49,8 +49,8 @@ pub(crate) struct Ways {
 /// What is left of a swarm for one member and those after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
-    kind: Kind,
-    ways: Ways,
+    shape: SwarmShape,
+    hiding: Hiding,
     mark: String,
     end: u128,
     left: u64,
@@ -58,22 +58,22 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     /// A swarm of `count` members, or as many as there may be.
-    pub(crate) fn new(kind: Kind, ways: Ways, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
-        let most = match kind {
-            Kind::Chain => LONGEST_CHAIN,
-            Kind::Storm => LARGEST_STORM,
+    pub(crate) fn new(shape: SwarmShape, hiding: Hiding, mark: &str, lifetime: Duration, count: Option<u64>) -> Swarm {
+        let max = match shape {
+            SwarmShape::Chain => MAX_CHAIN_LENGTH,
+            SwarmShape::Storm => MAX_STORM_MEMBERS,
         };
         let end = now() + lifetime.min(MAX_LIFETIME).as_millis();
-        Swarm { kind, ways, mark: mark.to_owned(), end, left: count.unwrap_or(most).min(most) }
+        Swarm { shape, hiding, mark: mark.to_owned(), end, left: count.unwrap_or(max).min(max) }
     }
 
     /// Starts the members that come directly after this process.
     pub(crate) fn begin(mut self) -> io::Result<Vec<Child>> {
         let mut children = Vec::new();
         while self.left > 0 {
-            let share = match self.kind {
-                Kind::Chain => self.left,
-                Kind::Storm => self.left.div_ceil(2),
+            let share = match self.shape {
+                SwarmShape::Chain => self.left,
+                SwarmShape::Storm => self.left.div_ceil(2),
             };
             self.left -= share;
             children.push(self.member(share - 1).spawn()?);
@@ -83,52 +83,57 @@ impl Swarm {
 
     /// The command line of a member that may start `left` more.
     fn member(&self, left: u64) -> Command {
-        let kind = match self.kind {
-            Kind::Chain => "chain",
-            Kind::Storm => "storm",
+        let shape = match self.shape {
+            SwarmShape::Chain => "chain",
+            SwarmShape::Storm => "storm",
         };
-        let ways = [(self.ways.setsid, 's'), (self.ways.ignore_term, 't'), (self.ways.ignore_int, 'i')];
-        let ways: String = ways.into_iter().filter_map(|(is_used, letter)| is_used.then_some(letter)).collect();
+        let hiding = [(self.hiding.setsid, 's'), (self.hiding.ignore_term, 't'), (self.hiding.ignore_int, 'i')];
+        let hiding: String = hiding.into_iter().filter_map(|(is_used, letter)| is_used.then_some(letter)).collect();
         let mut command = Command::new(program());
-        command.args([ROLE, kind, &ways, &self.mark, &self.end.to_string(), &left.to_string()]).stdin(Stdio::null());
+        command.args([ROLE, shape, &hiding, &self.mark, &self.end.to_string(), &left.to_string()]).stdin(Stdio::null());
         command
     }
 
     /// What a member was told; `None` if that makes no sense.
     fn from_args(args: &[&str]) -> Option<Swarm> {
-        let [kind, ways, mark, end, left] = args else { return None };
-        let kind = match *kind {
-            "chain" => Kind::Chain,
-            "storm" => Kind::Storm,
+        let [shape, hiding, mark, end, left] = args else { return None };
+        let shape = match *shape {
+            "chain" => SwarmShape::Chain,
+            "storm" => SwarmShape::Storm,
             _ => return None,
         };
-        let ways = Ways { setsid: ways.contains('s'), ignore_term: ways.contains('t'), ignore_int: ways.contains('i') };
-        Some(Swarm { kind, ways, mark: (*mark).to_owned(), end: end.parse().ok()?, left: left.parse().ok()? })
+        let hiding = Hiding {
+            setsid: hiding.contains('s'),
+            ignore_term: hiding.contains('t'),
+            ignore_int: hiding.contains('i'),
+        };
+        Some(Swarm { shape, hiding, mark: (*mark).to_owned(), end: end.parse().ok()?, left: left.parse().ok()? })
     }
 }
 
 /// What this program does in the role.
-pub(crate) fn play_role(args: &[&str]) -> Result<ExitCode, Problem> {
-    let swarm = Swarm::from_args(args).ok_or_else(|| Problem::Script(format!("{args:?} is no member of a swarm")))?;
-    if swarm.ways.setsid {
+pub(crate) fn run_role(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
+    let swarm =
+        Swarm::from_args(args).ok_or_else(|| FakeAgentError::Script(format!("{args:?} is no member of a swarm")))?;
+    if swarm.hiding.setsid {
         setsid()?;
     }
-    if swarm.ways.ignore_term {
+    if swarm.hiding.ignore_term {
         interrupt::ignore(SIGTERM)?;
     }
-    if swarm.ways.ignore_int {
+    if swarm.hiding.ignore_int {
         interrupt::ignore(SIGINT)?;
     }
     let left = swarm.end.saturating_sub(now());
     if left == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let kind = swarm.kind;
-    if kind == Kind::Chain {
+    let shape = swarm.shape;
+    if shape == SwarmShape::Chain {
         fs::write(&swarm.mark, std::process::id().to_string())?;
     }
     let _members = swarm.begin()?;
-    if kind == Kind::Storm {
+    if shape == SwarmShape::Storm {
         thread::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(MAX_LIFETIME));
     }
     Ok(ExitCode::SUCCESS)
@@ -147,22 +152,22 @@ fn now() -> u128 {
 mod tests {
     use super::*;
 
-    const WAYS: Ways = Ways { setsid: true, ignore_term: false, ignore_int: true };
+    const WAYS: Hiding = Hiding { setsid: true, ignore_term: false, ignore_int: true };
 
     #[test]
-    fn a_member_knows_what_it_was_told() {
-        let swarm = Swarm::new(Kind::Storm, WAYS, "/marks/a", Duration::from_secs(5), Some(7));
+    fn a_member_parses_its_arguments() {
+        let swarm = Swarm::new(SwarmShape::Storm, WAYS, "/marks/a", Duration::from_secs(5), Some(7));
         let command = swarm.member(3);
         let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
         let member = Swarm::from_args(&args[1..]).expect("a member's own arguments make sense");
-        assert_eq!((args[0], member.kind, member.ways, member.left), (ROLE, Kind::Storm, WAYS, 3));
+        assert_eq!((args[0], member.shape, member.hiding, member.left), (ROLE, SwarmShape::Storm, WAYS, 3));
         assert_eq!((member.mark, member.end), (swarm.mark, swarm.end));
     }
 
     #[test]
-    fn no_swarm_is_larger_or_older_than_it_may_be() {
-        let swarm = Swarm::new(Kind::Storm, WAYS, "x", Duration::from_secs(1_000_000), Some(1_000_000));
-        assert_eq!(swarm.left, LARGEST_STORM);
+    fn swarms_are_limited_in_size_and_lifetime() {
+        let swarm = Swarm::new(SwarmShape::Storm, WAYS, "x", Duration::from_secs(1_000_000), Some(1_000_000));
+        assert_eq!(swarm.left, MAX_STORM_MEMBERS);
         assert!(swarm.end <= now() + MAX_LIFETIME.as_millis());
     }
 }

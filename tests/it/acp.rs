@@ -21,13 +21,13 @@ fn run(script: &str) -> String {
     answer.text
 }
 
-const GREETED: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}'; "#;
-const OPENED: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s"}}'; "#;
+const GREETING_REPLY: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}'; "#;
+const SESSION_REPLY: &str = r#"read -r x; echo '{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s"}}'; "#;
 
 #[test]
-fn an_agent_of_a_few_lines_works() {
+fn a_minimal_acp_agent_works() {
     let text = run(&format!(
-        "{GREETED}{OPENED}{}",
+        "{GREETING_REPLY}{SESSION_REPLY}{}",
         r#"read -r x; echo '{"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"agent_message_chunk","content":{"text":"from a shell"}}}}'; echo '{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn"}}'; sleep 300"#
     ));
     assert_eq!(field(&text, "Status"), Some("completed successfully"), "{text}");
@@ -35,7 +35,7 @@ fn an_agent_of_a_few_lines_works() {
 }
 
 #[test]
-fn every_breach_of_the_protocol_ends_with_a_true_status_and_a_reason() {
+fn every_protocol_violation_ends_with_a_true_status_and_a_reason() {
     for (script, words) in [
         ("sleep 300", "did not answer `initialize` within 2 s"),
         ("echo 'this is no JSON'; sleep 300", "did not answer `initialize` within 2 s"),
@@ -44,9 +44,11 @@ fn every_breach_of_the_protocol_ends_with_a_true_status_and_a_reason() {
         ("exec 1>&-; sleep 300", "did not answer `initialize` within 2 s"),
         ("echo oops >&2; exit 3", "oops"),
         ("read -r x; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":9}}'; sleep 300", "version 9"),
-        (&format!("{GREETED}{OPENED}read -r x; exit 0"), "in the middle of its work"),
+        (&format!("{GREETING_REPLY}{SESSION_REPLY}read -r x; exit 0"), "in the middle of its work"),
         (
-            &format!("{GREETED}{OPENED}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"),
+            &format!(
+                "{GREETING_REPLY}{SESSION_REPLY}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"
+            ),
             "9000000 bytes",
         ),
     ] {
@@ -57,7 +59,7 @@ fn every_breach_of_the_protocol_ends_with_a_true_status_and_a_reason() {
 }
 
 #[test]
-fn a_wrong_setting_is_told_with_what_was_meant() {
+fn an_unknown_setting_is_reported_with_a_suggestion() {
     let world = World::with_fake_agent().configure("[backends.g]\nkind = \"acp\"\npreset = \"gemeni\"\n");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();

@@ -18,9 +18,9 @@ fn answers_are_small() {
         // What a status has beside its log lines, which are as long as they are.
         let log =
             text.split_once("### Recent log").and_then(|(_, rest)| rest.split_once("```\n")?.1.split_once("\n```"));
-        let beside = length - log.map_or(0, |(lines, _)| lines.chars().count());
-        println!("{what:60} {length:6} {beside:6}");
-        assert!(beside <= most, "{what}: {beside} characters beside log lines, {most} are the most:\n{text}");
+        let other_chars = length - log.map_or(0, |(lines, _)| lines.chars().count());
+        println!("{what:60} {length:6} {other_chars:6}");
+        assert!(other_chars <= most, "{what}: {other_chars} characters beside log lines, {most} are the most:\n{text}");
         text
     };
     let message = "Mended the parser and added a test. ".repeat(10);

@@ -167,8 +167,8 @@ fn the_store_touches_files_in_one_place() {
         "fs::remove_file",
     ];
     for file in rust_files(&root().join("src/store")) {
-        let is_the_place = ["files.rs", "fault.rs", "token.rs"].iter().any(|name| file.ends_with(name));
-        if is_the_place || is_test(&file) {
+        let is_file_module = ["files.rs", "fault.rs", "token.rs"].iter().any(|name| file.ends_with(name));
+        if is_file_module || is_test(&file) {
             continue;
         }
         let source = fs::read_to_string(&file).expect("a source file is readable");
@@ -288,7 +288,7 @@ fn the_test_of_imports_climbs_to_the_root_and_no_further() {
 }
 
 #[test]
-fn what_comes_after_an_early_item_for_tests_is_looked_at() {
+fn code_after_an_early_test_item_is_checked() {
     let source =
         "#[cfg(test)]\nmod tests;\nuse rmcp::a;\n#[cfg(test)]\nmod more {\n    use figment::b;\n}\nuse clap::c;\n";
     let product = without_tests(source);
@@ -303,7 +303,7 @@ const NO_FILE: [&str; 2] = ["notices(", "clone("];
 
 /// The calls of the store in async functions: they would hold up a thread that serves others. Work that is handed to
 /// `on_disk` has a `broker` of its own, and no `self`.
-fn held_up(source: &str) -> Vec<&str> {
+fn blocking_store_calls(source: &str) -> Vec<&str> {
     let mut is_async = false;
     let mut found = Vec::new();
     for line in source.lines().map(str::trim) {
@@ -322,13 +322,13 @@ fn held_up(source: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_broker_waits_for_no_file_on_a_thread_that_serves_others() {
+fn the_broker_never_waits_for_a_file_on_an_async_thread() {
     for file in rust_files(&root().join("src/broker")) {
         let source = fs::read_to_string(&file).expect("a source file is text");
-        assert_eq!(held_up(&source), Vec::<&str>::new(), "{}", file.display());
+        assert_eq!(blocking_store_calls(&source), Vec::<&str>::new(), "{}", file.display());
     }
     let wrong = "async fn look(&self) {\n    self.reader.list();\n}\nfn other(&self) {\n    self.reader.list()\n}";
-    assert_eq!(held_up(wrong), ["self.reader.list();"]);
+    assert_eq!(blocking_store_calls(wrong), ["self.reader.list();"]);
     let broker = fs::read_to_string(root().join("src/broker/mod.rs")).expect("a source file is text");
     for field in ON_DISK.map(|field| field.replace('.', ":")) {
         assert!(broker.contains(&format!("    {field}")), "the broker has no field {field}");

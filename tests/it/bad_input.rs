@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{ToolAnswer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field};
+use crate::world::{ANSWER_TIMEOUT, World, and, field};
 
 /// Asserts that the call was refused, that the answer holds all of `words`, and that no task came of it.
 fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
@@ -19,7 +19,7 @@ fn assert_refused(world: &World, answer: &ToolAnswer, words: &[&str]) {
 }
 
 #[test]
-fn a_wrong_working_directory_is_named_and_told_what_to_do() {
+fn an_invalid_working_directory_is_named_with_advice() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let outside = tempfile::tempdir().expect("a temporary directory can be made");
@@ -44,7 +44,7 @@ fn a_wrong_working_directory_is_named_and_told_what_to_do() {
 }
 
 #[test]
-fn a_wrong_argument_is_named_with_what_is_allowed() {
+fn an_invalid_argument_is_named_with_the_allowed_values() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     for (wrong, words) in [
@@ -80,7 +80,7 @@ fn a_wrong_argument_is_named_with_what_is_allowed() {
 }
 
 #[test]
-fn huge_numbers_are_taken_and_said_so() {
+fn huge_numbers_are_accepted_with_a_note() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let forever = and(world.fake(json!([{"say": "x"}])), json!({"timeoutMs": 1e18}));
@@ -91,7 +91,7 @@ fn huge_numbers_are_taken_and_said_so() {
 }
 
 #[test]
-fn an_unknown_task_is_no_such_task_and_a_path_is_not_read() {
+fn an_unknown_task_is_not_found_and_a_path_is_not_read() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     for id in ["0123abcd", "../../../etc/passwd", "0123ABCD", "x".repeat(100_000).as_str()] {
@@ -104,7 +104,7 @@ fn an_unknown_task_is_no_such_task_and_a_path_is_not_read() {
 }
 
 #[test]
-fn an_agent_that_is_too_old_is_refused_with_what_to_install() {
+fn an_outdated_agent_is_refused_with_the_version_to_install() {
     let world = World::with_fake_agent().variable("FAKE_CODEX_VERSION", "0.42.0");
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert_refused(&world, &answer, &["0.42.0", "0.44", "npm install"]);
@@ -118,7 +118,7 @@ fn an_agent_that_lacks_the_flag_for_the_sandbox_is_refused() {
 }
 
 #[test]
-fn an_agent_that_changed_behind_the_same_file_is_asked_again_and_then_works() {
+fn an_agent_updated_in_place_is_probed_again_and_then_works() {
     let in_workspace = |world: &World| and(world.task("x"), json!({"sandbox": "workspace-write"}));
     let world = World::with_fake_agent().variable("FAKE_CODEX_FULL_AUTO", "1");
     let old = world.server().call("codex_agent", in_workspace(&world), |_| {});
@@ -133,7 +133,7 @@ fn an_agent_that_changed_behind_the_same_file_is_asked_again_and_then_works() {
 }
 
 #[test]
-fn an_agent_that_does_not_take_what_its_help_lists_is_asked_again_and_then_fails() {
+fn an_agent_that_rejects_its_listed_options_is_probed_again_and_then_fails() {
     let world = World::with_fake_agent().variable("FAKE_CODEX_REFUSES", "--sandbox");
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert!(!answer.is_error, "{}", answer.text);
@@ -152,7 +152,7 @@ fn a_prompt_that_is_too_long_is_refused_and_one_that_fits_is_not() {
 }
 
 #[test]
-fn a_huge_result_is_cut_in_the_answer_and_whole_in_its_file() {
+fn a_huge_result_is_cut_in_the_answer_but_complete_in_its_file() {
     let world = World::with_fake_agent();
     let text = format!("begin {} end", "0123456789".repeat(30_000));
     let answer = world.server().call("codex_agent", world.fake(json!([{"say": text}])), |_| {});
@@ -164,7 +164,7 @@ fn a_huge_result_is_cut_in_the_answer_and_whole_in_its_file() {
 }
 
 #[test]
-fn torn_strange_and_enormous_lines_break_nothing() {
+fn torn_malformed_and_enormous_lines_are_survived() {
     let world = World::with_fake_agent();
     let steps = json!([
         {"raw": "{\"type\":\"item.compl"},
@@ -195,7 +195,7 @@ fn every_request_with_an_id_is_answered_however_it_is_written() {
     }
     server.send_raw(b"{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":NaN}\n").expect("the server reads");
     server.request("ping", json!({}));
-    let answers = eventually("an answer to each", PATIENCE, || {
+    let answers = eventually("an answer to each", ANSWER_TIMEOUT, || {
         let answers: Vec<_> = server.other_messages().into_iter().filter(|message| message["id"].is_string()).collect();
         (answers.len() == values.len()).then_some(answers)
     });

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Arguments for `codex_agent` that are below every ceiling of these tests.
-fn modest(world: &World, steps: Value) -> Value {
+fn limited_ceiling(world: &World, steps: Value) -> Value {
     and(world.fake(steps), json!({"sandbox": "read-only", "timeoutMs": 60_000}))
 }
 
@@ -60,10 +60,10 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
             "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
         ),
     ] {
-        let told = refusal(&world, and(modest(&world, json!([])), more));
-        assert_eq!(told, format!("{problem}{})\nnext: {next}", file.display()));
+        let message = refusal(&world, and(limited_ceiling(&world, json!([])), more));
+        assert_eq!(message, format!("{problem}{})\nnext: {next}", file.display()));
     }
-    let below = and(modest(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
+    let below = and(limited_ceiling(&world, json!([{"say": "done"}])), json!({"model": "gpt-5.5"}));
     let answer = world.server().call("codex_agent", below, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
 }
@@ -71,23 +71,23 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
 #[test]
 fn a_default_above_the_ceiling_is_refused_and_not_lowered() {
     let world = World::with_fake_agent().configure("[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\n");
-    let told = refusal(&world, and(world.task("x"), json!({"timeoutMs": 1_000})));
+    let message = refusal(&world, and(world.task("x"), json!({"timeoutMs": 1_000})));
     assert!(
-        told.starts_with("No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is")
+        message.starts_with("No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is")
     );
-    let told = refusal(&world, and(world.task("x"), json!({"sandbox": "read-only"})));
+    let message = refusal(&world, and(world.task("x"), json!({"sandbox": "read-only"})));
     assert!(
-        told.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is"),
-        "{told}"
+        message.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is"),
+        "{message}"
     );
 }
 
 /// A directory beside the project, and in it symbolic links: `in` to the project, `out` to somewhere else.
-struct Links {
+struct SymlinkPair {
     dir: PathBuf,
 }
 
-impl Links {
+impl SymlinkPair {
     fn of(world: &World, outside: &Path) -> Self {
         let dir = world.home().join("links");
         fs::create_dir(&dir).expect("the home is writable");
@@ -98,24 +98,24 @@ impl Links {
 }
 
 #[test]
-fn a_directory_is_where_its_links_lead() {
+fn a_directory_is_resolved_through_its_links() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
-    let links = Links::of(&world, outside.path());
+    let links = SymlinkPair::of(&world, outside.path());
     let roots = [links.dir.join("in"), world.home().join("missing")];
     let world = world.configure(&format!("[ceiling]\nroots = {roots:?}\n"));
     symlink(outside.path(), world.project.path().join("out")).expect("the project is writable");
 
     let project = world.project.path();
-    let beside = format!("{}-beside", project.display());
-    fs::create_dir_all(format!("{beside}/.git")).expect("the directory for temporary files is writable");
-    fs::write(format!("{beside}/.git/HEAD"), "").expect("it is writable");
+    let sibling = format!("{}-beside", project.display());
+    fs::create_dir_all(format!("{sibling}/.git")).expect("the directory for temporary files is writable");
+    fs::write(format!("{sibling}/.git/HEAD"), "").expect("it is writable");
     let up = project.join("..").join(outside.path().file_name().expect("a project has a name"));
-    for directory in [outside.path(), &links.dir.join("out"), &project.join("out"), Path::new(&beside), &up] {
-        let told = refusal(&world, and(world.fake(json!([])), json!({"workingDirectory": directory})));
-        assert!(told.contains("`ceiling.roots`"), "{}: {told}", directory.display());
+    for directory in [outside.path(), &links.dir.join("out"), &project.join("out"), Path::new(&sibling), &up] {
+        let message = refusal(&world, and(world.fake(json!([])), json!({"workingDirectory": directory})));
+        assert!(message.contains("`ceiling.roots`"), "{}: {message}", directory.display());
     }
-    fs::remove_dir_all(beside).expect("it was made by this test");
+    fs::remove_dir_all(sibling).expect("it was made by this test");
 
     fs::create_dir(project.join("src")).expect("the project is writable");
     for (directory, written) in [(project.to_owned(), "one"), (links.dir.join("in/src"), "src/two")] {
@@ -129,10 +129,10 @@ fn a_directory_is_where_its_links_lead() {
 }
 
 #[test]
-fn a_link_that_was_turned_elsewhere_since_the_submit_starts_no_agent() {
+fn a_link_changed_after_submit_starts_no_agent() {
     let outside = connector_testing::GitProject::new();
     let world = World::with_fake_agent();
-    let links = Links::of(&world, outside.path());
+    let links = SymlinkPair::of(&world, outside.path());
     let steps = r#"FAKE[{"write": {"path": "was-here", "text": "x"}}]"#;
     let mut spec = spec(&world, "0123abcd", steps, "continue");
     spec["request"]["working_directory"] = json!(links.dir.join("in"));
@@ -153,7 +153,7 @@ fn a_link_that_was_turned_elsewhere_since_the_submit_starts_no_agent() {
 }
 
 #[test]
-fn each_rule_holds_again_when_the_agent_starts() {
+fn each_rule_is_checked_again_when_the_agent_starts() {
     let world = World::with_fake_agent();
     for (at, (id, rule)) in [
         ("0123abc0", json!({"sandbox": "read-only"})),
@@ -174,9 +174,9 @@ fn each_rule_holds_again_when_the_agent_starts() {
 }
 
 #[test]
-fn an_agent_is_told_the_directory_that_was_looked_at() {
+fn an_agent_gets_the_directory_that_was_checked() {
     let world = World::with_fake_agent();
-    let links = Links::of(&world, Path::new("/"));
+    let links = SymlinkPair::of(&world, Path::new("/"));
     let mut spec = spec(&world, "0123abcd", "x", "continue");
     spec["request"]["working_directory"] = json!(links.dir.join("in"));
     let settings = json!({"program": "echo", "args": ["{workdir}"], "sandboxes": {"read-only": []}});
@@ -187,7 +187,7 @@ fn an_agent_is_told_the_directory_that_was_looked_at() {
 }
 
 #[test]
-fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
+fn check_lists_limits_only_when_there_are_any() {
     let world = World::with_fake_agent();
     let said = |world: &World| {
         let check = world.command(&["check"]).output().expect("the program runs");
@@ -201,7 +201,7 @@ fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
         "[limits]\nmax_running = 3\n[retention]\nmax_tasks = 500\n\
          [ceiling]\nsandbox = 'workspace-write'\nroots = ['/no/such/root']\ntimeout = '1h'\n",
     );
-    let told = said(&world);
+    let message = said(&world);
     for words in [
         "3 tasks run at once",
         "removed are tasks beyond the newest 500 (`retention.max_tasks`)",
@@ -211,6 +211,6 @@ fn check_tells_what_is_forbidden_and_says_nothing_without_a_rule() {
         "`tasks.default_sandbox` is above it",
         "`tasks.default_timeout` is above it",
     ] {
-        assert!(told.contains(words), "{words:?} is not in:\n{told}");
+        assert!(message.contains(words), "{words:?} is not in:\n{message}");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::World;
 
 #[test]
-fn a_broken_configuration_is_told_to_every_caller_and_no_task_runs_under_it() {
+fn a_broken_configuration_is_reported_to_every_caller_and_runs_no_task() {
     let world = World::with_fake_agent().configure("[tasks]\nheartbeet_interval = \"30s\"\n");
     let mut server = world.server();
     let tools = server.request("tools/list", json!({}));
@@ -30,7 +30,7 @@ fn a_broken_configuration_is_told_to_every_caller_and_no_task_runs_under_it() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_made_is_told_to_every_caller() {
+fn a_data_directory_that_cannot_be_created_is_reported_to_every_caller() {
     let world = World::with_fake_agent();
     let file = world.home().join("a-file");
     fs::write(&file, "").expect("the home is writable");
@@ -57,7 +57,7 @@ fn environment_and_flags_override_the_file() {
 }
 
 #[test]
-fn check_tells_version_sandboxes_and_login() {
+fn check_reports_version_sandboxes_and_login() {
     let world = World::with_fake_agent().variable("FAKE_CODEX_LOGGED_OUT", "1");
     let check = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&check.stdout);
@@ -67,7 +67,7 @@ fn check_tells_version_sandboxes_and_login() {
 }
 
 #[test]
-fn check_in_a_home_directory_does_not_advise_to_move_the_data_directory_to_where_it_is() {
+fn check_in_a_home_directory_does_not_advise_moving_the_data_directory_there() {
     let world = World::with_fake_agent();
     // Not the home of that world, which is in the repository of this program.
     let home = tempfile::tempdir().expect("a temporary directory can be made");
@@ -115,7 +115,7 @@ const NEEDED: [&str; 8] = [
 ];
 
 #[test]
-fn what_is_claudes_does_not_reach_an_agent_and_what_agents_need_does() {
+fn variables_of_claude_code_do_not_reach_an_agent_and_needed_ones_do() {
     let mut world = World::with_fake_agent();
     for name in CLAUDES.into_iter().chain(NEEDED) {
         world = world.variable(name, format!("value-of-{name}"));
@@ -129,7 +129,7 @@ fn what_is_claudes_does_not_reach_an_agent_and_what_agents_need_does() {
 }
 
 #[test]
-fn version_and_help_are_told() {
+fn version_and_help_are_printed() {
     let world = World::with_fake_agent();
     let version = world.command(&["--version"]).output().expect("the program runs");
     assert_eq!(String::from_utf8_lossy(&version.stdout), format!("codex-connector {}\n", env!("CARGO_PKG_VERSION")));

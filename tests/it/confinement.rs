@@ -23,7 +23,7 @@ fn server(world: &World, data_dir: &Path) -> McpServer {
 }
 
 #[test]
-fn workspace_write_is_refused_where_it_would_open_the_data_directory() {
+fn workspace_write_is_refused_if_it_would_expose_the_data_directory() {
     let world = World::with_fake_agent();
     let data_dir: PathBuf = world.project.path().join(".cc");
     let mut server = server(&world, &data_dir);
@@ -40,7 +40,7 @@ fn workspace_write_is_refused_where_it_would_open_the_data_directory() {
 }
 
 #[test]
-fn workspace_write_is_refused_where_the_agent_could_replace_a_link_to_the_data_directory() {
+fn workspace_write_is_refused_if_the_agent_could_replace_a_link_to_the_data_directory() {
     let world = World::with_fake_agent();
     let data_dir = world.project.path().join("state");
     symlink(world.data_dir(), &data_dir).expect("it is writable");
@@ -51,7 +51,7 @@ fn workspace_write_is_refused_where_the_agent_could_replace_a_link_to_the_data_d
 }
 
 #[test]
-fn codex_is_told_to_close_a_temporary_directory_that_holds_the_data_directory() {
+fn codex_is_denied_a_temporary_directory_that_holds_the_data_directory() {
     let world = World::with_fake_agent();
     let temporary = tempfile::tempdir_in("/tmp").expect("a temporary directory can be made");
     let elsewhere = world.data_dir();
@@ -68,7 +68,7 @@ fn codex_is_told_to_close_a_temporary_directory_that_holds_the_data_directory() 
 }
 
 #[test]
-fn a_working_directory_that_leads_to_the_data_directory_by_now_starts_no_agent() {
+fn a_working_directory_that_now_leads_to_the_data_directory_starts_no_agent() {
     let world = World::with_fake_agent();
     let link = world.home().join("link");
     symlink(world.home(), &link).expect("the home is writable");
@@ -83,7 +83,7 @@ fn a_working_directory_that_leads_to_the_data_directory_by_now_starts_no_agent()
 }
 
 #[test]
-fn an_agent_works_in_the_real_directory_and_codex_is_told_of_that_one() {
+fn an_agent_works_in_the_real_directory_and_codex_gets_its_path() {
     let world = World::with_fake_agent();
     let link = world.home().join("link");
     symlink(world.project.path(), &link).expect("the home is writable");
@@ -96,19 +96,19 @@ fn an_agent_works_in_the_real_directory_and_codex_is_told_of_that_one() {
 }
 
 #[test]
-fn check_says_where_workspace_write_is_refused() {
+fn check_reports_where_workspace_write_is_refused() {
     let world = World::with_fake_agent();
     let said = |directory: &Path| {
         let check = world.command(&["check"]).current_dir(directory).output().expect("the program runs");
         String::from_utf8_lossy(&check.stdout).into_owned()
     };
-    let told = said(world.home());
-    assert!(told.contains("`workspace-write` is refused") && told.contains("the data directory"), "{told}");
+    let message = said(world.home());
+    assert!(message.contains("`workspace-write` is refused") && message.contains("the data directory"), "{message}");
     assert!(!said(world.project.path()).contains("is refused"));
 }
 
 #[test]
-fn workspace_write_is_refused_where_it_would_open_the_configuration_file() {
+fn workspace_write_is_refused_if_it_would_expose_the_configuration_file() {
     let world = World::with_fake_agent();
     let file = world.project.path().join("connector.toml");
     let program = env!("CARGO_BIN_EXE_fake-agent");
@@ -132,7 +132,7 @@ fn workspace_write_is_refused_where_it_would_open_the_configuration_file() {
 }
 
 #[test]
-fn a_spec_whose_configuration_file_is_open_by_now_starts_no_agent() {
+fn a_spec_whose_configuration_file_is_now_exposed_starts_no_agent() {
     let world = World::with_fake_agent();
     let mut spec = spec(&world, "0123abcd", r#"FAKE[{"write": {"path": "was-here", "text": "x"}}]"#, "continue");
     spec["request"]["sandbox"] = json!("workspace-write");
@@ -166,7 +166,7 @@ fn a_sandboxed_agent_gets_no_path_that_leads_into_the_project() {
 }
 
 #[test]
-fn a_sandboxed_agent_is_no_program_of_the_project() {
+fn a_sandboxed_agent_cannot_be_a_program_in_the_project() {
     use std::os::unix::fs::PermissionsExt;
 
     let world = World::with_codex(Path::new("codex"));

@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 use connector_testing::{ToolAnswer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, pid_in, start, task_id};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, pid_in, start, task_id};
 
 /// A program that is the fake agent in this dialect.
 fn program(world: &World, dialect: &str) -> PathBuf {
@@ -82,7 +82,7 @@ fn assert_status(answer: &ToolAnswer, status: &str) {
 }
 
 /// A success, a command that is seen in the log as `command`, a file, and failures in `words` and for an unknown model.
-fn assert_told(world: &World, command: &[&str], words: &str, unknown_model: &str) {
+fn assert_reported(world: &World, command: &[&str], words: &str, unknown_model: &str) {
     let answer =
         ask(world, r#"FAKE[{"command": {"cmd": "make", "output": "no rule", "exit": 2}}, {"say": "the end"}]"#);
     assert_status(&answer, "completed successfully");
@@ -103,41 +103,41 @@ fn assert_told(world: &World, command: &[&str], words: &str, unknown_model: &str
 #[test]
 fn codex_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&codex(), &command, "out of luck", "The model `no-such-model` does not exist");
+    assert_reported(&codex(), &command, "out of luck", "The model `no-such-model` does not exist");
 }
 
 #[test]
 fn claude_code_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&claude(), &command, "API Error: 400 out of luck", "issue with the selected model (no-such-model)");
+    assert_reported(&claude(), &command, "API Error: 400 out of luck", "issue with the selected model (no-such-model)");
 }
 
 #[test]
 fn gemini_cli_is_understood() {
     // It tells no exit code of a command that printed something.
     let command = ["COMMAND STARTED: ", "make", "no rule"];
-    assert_told(&gemini(), &command, "out of luck", "no-such-model");
+    assert_reported(&gemini(), &command, "out of luck", "no-such-model");
 }
 
 #[test]
 fn opencode_is_understood() {
     // It tells of a command once it has ended.
-    assert_told(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
+    assert_reported(&opencode(), &["make", "exit code 2", "no rule"], "out of luck", "no-such-model");
 }
 
 #[test]
 fn an_acp_agent_is_understood() {
     let command = ["COMMAND STARTED: ", "make", "exit code 2", "no rule"];
-    assert_told(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
+    assert_reported(&acp(), &command, "out of luck", "The model `no-such-model` does not exist");
 }
 
 #[test]
 fn a_text_program_is_understood() {
-    assert_told(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
+    assert_reported(&text(), &["$ make", "no rule", "(exit code 2)"], "error: out of luck", "no model no-such-model");
 }
 
 #[test]
-fn what_a_run_has_used_is_counted() {
+fn token_usage_is_counted() {
     let worlds =
         [("codex", codex()), ("claude", claude()), ("gemini", gemini()), ("opencode", opencode()), ("acp", acp())];
     for (name, world) in worlds {
@@ -149,7 +149,7 @@ fn what_a_run_has_used_is_counted() {
 }
 
 #[test]
-fn a_file_is_written_where_the_sandbox_lets_it() {
+fn a_file_is_written_only_if_the_sandbox_allows_it() {
     for (name, world) in [("codex", codex()), ("claude", claude()), ("acp", acp()), ("text", text())] {
         let (inside, outside) = (world.project.path().join("made"), world.home().join("made"));
         let task = |file: &PathBuf| format!("Create the file `{}` with the content: `some text`", file.display());
@@ -170,7 +170,7 @@ fn a_file_is_written_where_the_sandbox_lets_it() {
 }
 
 #[test]
-fn a_session_knows_its_word_and_a_stranger_is_nobodys() {
+fn a_session_remembers_its_word_and_an_unknown_session_fails() {
     for (name, world, stranger_words) in [
         ("codex", codex(), "no rollout found"),
         ("claude", claude(), "No conversation found with session ID: ffffffff-81c0-7800-8aa1-bbab2a035a53"),
@@ -201,7 +201,7 @@ fn a_session_knows_its_word_and_a_stranger_is_nobodys() {
 }
 
 #[test]
-fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
+fn commands_of_a_cancelled_task_are_stopped_even_if_the_agent_leaves_them() {
     for (name, world) in all() {
         let file = world.home().join("pid");
         let task = format!("Run the shell command: `echo $$ > {}; sleep 300`", file.display());
@@ -210,7 +210,7 @@ fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
         let pid = pid_in(&file);
         let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
         assert!(answer.text.contains("Cancelled by user"), "{name}: {}", answer.text);
-        eventually("the end of the command", PATIENCE, || {
+        eventually("the end of the command", ANSWER_TIMEOUT, || {
             (!processes_with_env("CONNECTOR_TASK_IDS", &id).contains(&pid)).then_some(())
         });
         assert_eq!(processes_with_env("CONNECTOR_TASK_IDS", &id), Vec::<u32>::new(), "{name}");
@@ -218,7 +218,7 @@ fn a_command_of_a_cancelled_task_is_gone_whether_its_agent_took_care_or_not() {
 }
 
 #[test]
-fn a_silent_agent_of_any_kind_is_ended_by_its_time_limit() {
+fn a_silent_agent_of_any_kind_is_stopped_at_its_time_limit() {
     for (name, world) in all() {
         let limited = json!({"timeoutMs": 1500, "sandbox": "danger-full-access"});
         let answer = ask_with(&world, "Write the numbers from 1 to 5000 in words, one a line.", limited);
@@ -243,7 +243,7 @@ fn an_announcement_before_the_last_command_gets_a_warning() {
 }
 
 #[test]
-fn what_no_kind_knows_is_kept_and_does_not_change_how_a_task_ended() {
+fn unknown_events_are_kept_and_do_not_change_the_outcome() {
     for (name, world) in all() {
         let strange = json!({"type": "hologram", "item": {"shape": [1, 2]}}).to_string();
         let steps = json!([{"raw": strange}, {"say": "the end"}]);
@@ -256,7 +256,7 @@ fn what_no_kind_knows_is_kept_and_does_not_change_how_a_task_ended() {
 }
 
 #[test]
-fn an_agent_that_tells_everything_in_another_shape_ends_truly_with_its_words_kept() {
+fn an_agent_with_unexpected_event_shapes_gets_a_true_status_and_keeps_its_text() {
     for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
         for (code, words) in [(0, "all is well"), (3, "no luck")] {
             let strange = json!({"kind": "reply", "v": 9, "words": words}).to_string();
@@ -270,7 +270,7 @@ fn an_agent_that_tells_everything_in_another_shape_ends_truly_with_its_words_kep
 }
 
 #[test]
-fn megabytes_without_an_end_of_line_end_with_their_agent() {
+fn megabytes_without_a_newline_do_not_outlive_their_agent() {
     for (name, world) in all() {
         let endless = json!([{"raw_bytes": {"byte": 120, "count": 20_000_000, "newline": false}}, {"exit": 3}]);
         let answer = ask(&world, &format!("FAKE{endless}"));
@@ -279,7 +279,7 @@ fn megabytes_without_an_end_of_line_end_with_their_agent() {
 }
 
 #[test]
-fn an_agent_that_closes_stdout_and_goes_on_is_ended_by_its_time_limit() {
+fn an_agent_that_closes_stdout_and_keeps_running_is_stopped_at_its_time_limit() {
     for (name, world) in all() {
         let steps = json!([{"close_stdout": true}, {"hang": true}]);
         let limited = json!({"timeoutMs": 1500, "sandbox": "danger-full-access"});

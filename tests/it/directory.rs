@@ -20,7 +20,7 @@ fn world_of_scripts(more: &str) -> World {
 }
 
 /// A directory of this world without symbolic links in its path.
-fn beside(world: &World, name: &str) -> PathBuf {
+fn next_to(world: &World, name: &str) -> PathBuf {
     let dir = world.home().canonicalize().expect("it is there").join(name);
     fs::create_dir_all(&dir).expect("the home is writable");
     dir
@@ -41,7 +41,7 @@ fn in_directory(world: &World, script: &str, directory: impl Into<PathBuf>) -> V
 
 #[cfg(target_os = "linux")]
 #[test]
-fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
+fn no_agent_leaves_the_roots_when_its_directory_is_swapped() {
     use std::{
         sync::atomic::{AtomicBool, Ordering},
         thread,
@@ -52,18 +52,18 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 
     const TASKS: usize = 60;
     let world = world_of_scripts("");
-    let (root, outside) = (beside(&world, "root"), beside(&world, "outside"));
+    let (root, outside) = (next_to(&world, "root"), next_to(&world, "outside"));
     for repository in [&root, &outside] {
         git(repository, &["init", "-q"]);
     }
-    let (sub, link) = (beside(&world, "root/sub"), root.join("link"));
+    let (sub, link) = (next_to(&world, "root/sub"), root.join("link"));
     symlink(&outside, &link).expect("the home is writable");
     let world = world.configure(&format!("[ceiling]\nroots = [{root:?}]\n"));
     let mut server = world.server();
     /// Ends the exchanging, also when the test fails.
-    struct Ending<'a>(&'a AtomicBool);
+    struct StopOnDrop<'a>(&'a AtomicBool);
 
-    impl Drop for Ending<'_> {
+    impl Drop for StopOnDrop<'_> {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Relaxed);
         }
@@ -71,7 +71,7 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 
     let ended = AtomicBool::new(false);
     let started = thread::scope(|scope| {
-        let _ending = Ending(&ended);
+        let _ending = StopOnDrop(&ended);
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 renameat_with(CWD, &sub, CWD, &link, RenameFlags::EXCHANGE).expect("both are there");
@@ -83,8 +83,8 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
             let answer = server.call("codex_agent", in_directory(&world, "touch by-agent; echo done", &sub), |_| {});
             if field(&answer.text, "Status") == Some("completed successfully") {
                 started += 1;
-                let told = field(&answer.text, "Working directory").expect("it is told");
-                assert!([&sub, &link].contains(&&PathBuf::from(told)), "{told}");
+                let directory_field = field(&answer.text, "Working directory").expect("it is told");
+                assert!([&sub, &link].contains(&&PathBuf::from(directory_field)), "{directory_field}");
             } else {
                 started += usize::from(answer.text.contains("was moved or replaced while the agent worked"));
                 // In a warning, backticks are escaped.
@@ -98,9 +98,9 @@ fn no_agent_leaves_the_roots_however_its_directory_is_exchanged() {
 }
 
 #[test]
-fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_server() {
+fn an_agents_commits_land_in_its_own_repository_despite_inherited_git_variables() {
     let world = world_of_scripts("");
-    let other = beside(&world, "other");
+    let other = next_to(&world, "other");
     git(&other, &["init", "-q"]);
     git(&other, &["commit", "-q", "--allow-empty", "-m", "base"]);
     let git_dir = other.join(".git");
@@ -118,7 +118,7 @@ fn what_an_agent_commits_lands_in_its_own_repository_whatever_git_told_the_serve
 }
 
 #[test]
-fn an_agents_variables_are_about_its_own_directory() {
+fn an_agents_variables_describe_its_own_directory() {
     let world = World::with_fake_agent()
         .configure(
             "[tasks]\ndefault_backend = 'env'\n\
@@ -146,9 +146,9 @@ fn an_agents_variables_are_about_its_own_directory() {
 }
 
 #[test]
-fn a_directory_can_be_written_as_people_and_editors_write_it() {
+fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
     let world = world_of_scripts("");
-    let project = beside(&world, "my project");
+    let project = next_to(&world, "my project");
     git(&project, &["init", "-q"]);
     symlink(&project, world.home().join("link")).expect("the home is writable");
     let url = format!("file://{}", project.display()).replace(' ', "%20");
@@ -172,7 +172,7 @@ fn a_directory_can_be_written_as_people_and_editors_write_it() {
 }
 
 #[test]
-fn a_service_of_kubernetes_refuses_no_call_and_check_names_its_variables() {
+fn kubernetes_service_variables_break_no_call_and_check_names_them() {
     let world = world_of_scripts("").variable("CODEX_CONNECTOR_PORT", "tcp://10.96.0.12:8080");
     let answer = world.server().call("codex_agent", world.task("echo done"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);

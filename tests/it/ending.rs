@@ -8,7 +8,7 @@ use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, TIME_SLACK, World, and, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 /// Runs the fake agent with these steps and returns the task's documented reason.
 fn reason(world: &World, steps: serde_json::Value) -> String {
@@ -22,7 +22,7 @@ fn reason(world: &World, steps: serde_json::Value) -> String {
 }
 
 #[test]
-fn a_task_that_completes_says_so() {
+fn a_completed_task_is_reported_as_completed() {
     let world = World::with_fake_agent();
     let answer = world.server().call("codex_agent", world.fake(json!([{"say": "all done"}])), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
@@ -31,12 +31,12 @@ fn a_task_that_completes_says_so() {
 }
 
 #[test]
-fn an_exit_code_is_named() {
+fn an_exit_code_is_reported() {
     assert_eq!(reason(&World::with_fake_agent(), json!([{"exit": 3}])), "Exited with code 3");
 }
 
 #[test]
-fn a_model_failure_is_told_in_the_agents_own_words() {
+fn a_model_failure_quotes_the_agent() {
     let world = World::with_fake_agent();
     let answer =
         world.server().call("codex_agent", world.fake(json!([{"fail": "the model `nope` does not exist"}])), |_| {});
@@ -45,13 +45,13 @@ fn a_model_failure_is_told_in_the_agents_own_words() {
 }
 
 #[test]
-fn a_signal_is_named() {
+fn a_signal_is_reported() {
     assert_eq!(reason(&World::with_fake_agent(), json!([{"kill_self": 15}])), "Killed by SIGTERM");
     assert_eq!(reason(&World::with_fake_agent(), json!([{"kill_self": 9}])), "Killed by SIGKILL");
 }
 
 #[test]
-fn a_supervisor_that_is_stopped_keeps_neither_the_time_limit_nor_a_cancel_from_taking_effect() {
+fn a_stopped_supervisor_prevents_neither_the_time_limit_nor_a_cancel() {
     let world =
         World::with_fake_agent().configure("[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n");
     let mut server = world.server();
@@ -74,7 +74,7 @@ fn a_supervisor_that_is_stopped_keeps_neither_the_time_limit_nor_a_cancel_from_t
 }
 
 #[test]
-fn another_server_keeps_the_time_limit_when_supervisor_and_server_cannot() {
+fn another_server_enforces_the_time_limit_when_supervisor_and_server_cannot() {
     let world = World::with_fake_agent().configure(
         "[tasks]\non_server_exit = \"continue\"\n[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n",
     );
@@ -84,7 +84,7 @@ fn another_server_keeps_the_time_limit_when_supervisor_and_server_cannot() {
     wait_for_log(&world, &id, "MESSAGE: here");
     kill_process(world.supervisor_of(&id), Signal::STOP).expect("it is ours");
     first.signal(Signal::KILL);
-    first.wait(PATIENCE);
+    first.wait(ANSWER_TIMEOUT);
     let status = wait_for_end(&mut second, &id);
     assert!(status.contains("Timeout after"), "{status}");
     assert!(processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty(), "the agent is left");
@@ -102,7 +102,7 @@ fn an_agent_that_is_killed_from_outside_ends_its_task() {
 }
 
 #[test]
-fn a_time_limit_is_kept_and_named() {
+fn a_time_limit_is_enforced_and_reported() {
     let world = World::with_fake_agent();
     let arguments = and(world.fake(json!([{"sleep": 100}])), json!({"timeoutMs": 700}));
     let answer = world.server().call("codex_agent", arguments, |_| {});
@@ -112,10 +112,10 @@ fn a_time_limit_is_kept_and_named() {
 }
 
 #[test]
-fn a_task_that_ran_out_of_time_tells_what_its_agent_was_trying_to_get_over() {
+fn a_timed_out_task_reports_the_error_its_agent_was_retrying() {
     let world = World::with_fake_agent();
     let steps = json!([{"error": "Reconnecting... waiting for network"}, {"sleep": 100}]);
-    let limited = and(world.fake(steps), json!({"timeoutMs": SLACK.as_millis()}));
+    let limited = and(world.fake(steps), json!({"timeoutMs": TIME_SLACK.as_millis()}));
     let answer = world.server().call("codex_agent", limited, |_| {});
     assert_eq!(world.record(&task_id(&answer))["agentSaid"], "Reconnecting... waiting for network");
 }
@@ -137,7 +137,7 @@ fn an_agent_that_is_silent_too_long_can_be_stopped() {
 }
 
 #[test]
-fn a_missing_program_makes_a_task_that_fails_and_says_what_to_install() {
+fn a_missing_program_fails_the_task_with_installation_advice() {
     let world = World::with_codex("/no/such/codex".as_ref());
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert!(!answer.is_error, "{}", answer.text);
@@ -146,14 +146,14 @@ fn a_missing_program_makes_a_task_that_fails_and_says_what_to_install() {
 }
 
 #[test]
-fn a_program_that_cannot_be_executed_makes_a_task_that_fails() {
+fn an_unexecutable_program_fails_the_task() {
     let world = World::with_codex("/etc/passwd".as_ref());
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert_eq!(field(&answer.text, "Failure reason"), Some("Process error: EACCES (spawn failed)"), "{}", answer.text);
 }
 
 #[test]
-fn a_program_that_exits_at_once_makes_a_task_that_fails_with_its_own_words() {
+fn a_program_that_exits_at_once_fails_the_task_with_its_own_message() {
     let world = World::with_codex("/bin/false".as_ref());
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert!(!answer.is_error, "{}", answer.text);
@@ -161,7 +161,7 @@ fn a_program_that_exits_at_once_makes_a_task_that_fails_with_its_own_words() {
 }
 
 #[test]
-fn a_cancelled_task_is_gone_with_everything_it_started() {
+fn a_cancelled_task_stops_everything_it_started() {
     let world = World::with_fake_agent();
     let pids = tempfile::tempdir().expect("a temporary directory can be made");
     let file = |name: &str| pids.path().join(name);
@@ -187,7 +187,7 @@ fn a_cancelled_task_is_gone_with_everything_it_started() {
 }
 
 #[test]
-fn what_an_agent_leaves_behind_is_stopped_and_named() {
+fn processes_an_agent_leaves_behind_are_stopped_and_named() {
     let world = World::with_fake_agent();
     let pids = tempfile::tempdir().expect("a temporary directory can be made");
     let file = pids.path().join("child");
@@ -200,7 +200,7 @@ fn what_an_agent_leaves_behind_is_stopped_and_named() {
 }
 
 #[test]
-fn what_an_agent_leaves_behind_can_be_left_alone() {
+fn processes_an_agent_leaves_behind_can_be_left_alone() {
     let world = World::with_fake_agent().configure("[tasks]\non_agent_exit = \"leave\"\n");
     let pids = tempfile::tempdir().expect("a temporary directory can be made");
     let file = pids.path().join("child");
@@ -214,9 +214,9 @@ fn what_an_agent_leaves_behind_can_be_left_alone() {
 }
 
 #[test]
-fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
+fn a_silent_agent_gets_heartbeats_and_warnings_in_the_documented_format() {
     // The agent's first line comes before the fifth heartbeat, and the warning at it.
-    let [heartbeat, stall] = [SLACK / 5, SLACK - SLACK / 4].map(|time| time.as_millis());
+    let [heartbeat, stall] = [TIME_SLACK / 5, TIME_SLACK - TIME_SLACK / 4].map(|time| time.as_millis());
     let intervals = format!("[tasks]\nheartbeat_interval = \"{heartbeat}ms\"\nstall_warning_after = \"{stall}ms\"\n");
     let world = World::with_fake_agent().configure(&intervals);
     let mut server = world.server();
@@ -239,7 +239,7 @@ fn a_silent_agent_has_heartbeats_and_warnings_in_the_documented_form() {
 }
 
 #[test]
-fn an_agent_whose_name_is_cut_in_the_middle_of_a_character_is_ended_like_any_other() {
+fn an_agent_whose_process_name_is_cut_inside_a_character_is_stopped_like_any_other() {
     let world = World::with_fake_agent();
     let program = world.home().join("aaaaaaaaaaaaaa\u{fc}");
     std::fs::copy(env!("CARGO_BIN_EXE_fake-agent"), &program).expect("the home is writable");
@@ -256,19 +256,19 @@ fn an_agent_whose_name_is_cut_in_the_middle_of_a_character_is_ended_like_any_oth
 }
 
 #[test]
-fn the_supervisor_is_gone_when_its_task_has_ended() {
+fn the_supervisor_exits_when_its_task_has_ended() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "x"}])));
     wait_for_end(&mut server, &id);
     let supervisor = world.record(&id)["supervisor"]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
     let supervisor: u32 = supervisor.expect("a record names its supervisor");
-    eventually("the end of the supervisor", PATIENCE, || (!is_alive(supervisor)).then_some(()));
+    eventually("the end of the supervisor", ANSWER_TIMEOUT, || (!is_alive(supervisor)).then_some(()));
     assert!(!world.data_dir().join("run").join(&id).exists(), "the run directory stays");
 }
 
 #[test]
-fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
+fn an_agent_does_not_inherit_ignored_signals() {
     // A program that inherits what is ignored, and sets no handlers of its own.
     let world = World::with_fake_agent().configure(
         "[tasks]\ndefault_backend = \"plain\"\n\
@@ -282,7 +282,7 @@ fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
     let mut server = McpServer::spawn(command);
     server.initialize();
     let id = start(&mut server, world.task("x"));
-    let agent = eventually("an agent", PATIENCE, || world.record(&id)["pid"].as_u64());
+    let agent = eventually("an agent", ANSWER_TIMEOUT, || world.record(&id)["pid"].as_u64());
 
     let status = std::fs::read_to_string(format!("/proc/{agent}/status")).expect("it runs");
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("the kernel tells");
@@ -292,5 +292,5 @@ fn an_agent_ignores_no_signal_that_its_server_was_told_to_ignore() {
     }
     server.call("codex_cancel", json!({"taskId": id}), |_| {});
     server.signal(Signal::INT);
-    assert_eq!(server.wait(PATIENCE).code(), Some(0), "the server itself heeds the signal");
+    assert_eq!(server.wait(ANSWER_TIMEOUT).code(), Some(0), "the server itself heeds the signal");
 }

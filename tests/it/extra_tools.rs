@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 fn world() -> World {
     World::with_fake_agent().configure("[tools]\nextra = [\"wait\", \"result\", \"sessions\", \"resume\"]\n")
@@ -24,7 +24,7 @@ fn names(server: &mut McpServer) -> Vec<String> {
 }
 
 #[test]
-fn they_are_there_when_they_are_switched_on_and_only_then() {
+fn extra_tools_are_listed_only_when_enabled() {
     let four = ["codex_agent", "codex_status", "codex_tasks", "codex_cancel"];
     let mut server = World::with_fake_agent().server();
     assert_eq!(names(&mut server), four);
@@ -35,7 +35,7 @@ fn they_are_there_when_they_are_switched_on_and_only_then() {
 }
 
 #[test]
-fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
+fn codex_wait_answers_when_all_or_any_tasks_end_or_at_the_time_limit() {
     let world = world();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -46,9 +46,9 @@ fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
     let up = server.call("codex_wait", json!({"taskIds": [slow], "timeoutMs": 100}), |_| {});
     assert_eq!(up.text, format!("Not ended yet: {slow}."));
     let all = server.start_call("codex_wait", json!({"taskIds": [quick, slow]}));
-    eventually("progress", PATIENCE, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
+    eventually("progress", ANSWER_TIMEOUT, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
     fs::write(&release, "").expect("the home is writable");
-    let all = all.wait(PATIENCE, |_| {});
+    let all = all.wait(ANSWER_TIMEOUT, |_| {});
     assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Not ended"), "{}", all.text);
     for (arguments, words) in [
         (json!({"taskIds": []}), "a list of 1 to 50 strings"),
@@ -67,19 +67,19 @@ fn codex_wait_answers_when_all_or_any_have_ended_or_the_time_is_up() {
 }
 
 #[test]
-fn a_wait_that_is_withdrawn_leaves_its_task_alone() {
+fn cancelling_a_wait_does_not_affect_its_task() {
     let world = world();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
     let waiting = server.start_call("codex_wait", json!({"taskIds": [id]}));
-    eventually("progress", PATIENCE, || (!waiting.progress().is_empty()).then_some(()));
+    eventually("progress", ANSWER_TIMEOUT, || (!waiting.progress().is_empty()).then_some(()));
     server.cancel(&waiting);
     let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
     assert_eq!(field(&status, "Status"), Some("running"), "{status}");
 }
 
 #[test]
-fn a_long_result_is_read_piece_by_piece() {
+fn a_long_result_is_read_in_chunks() {
     let world = world();
     let mut server = world.server();
     let long: String = (0..30_000).map(|number| format!("{number} ä\n")).collect();
@@ -99,7 +99,7 @@ fn a_long_result_is_read_piece_by_piece() {
 }
 
 #[test]
-fn a_session_is_listed_and_gone_on_with() {
+fn a_session_is_listed_and_can_be_resumed() {
     let world = world();
     let mut server = world.server();
     assert_eq!(server.call("codex_sessions", json!({}), |_| {}).text, "No sessions found.");
@@ -143,7 +143,7 @@ fn sessions_that_no_configured_backend_can_resume_are_not_listed() {
 }
 
 #[test]
-fn what_cannot_be_gone_on_with_is_refused_or_fails_and_is_never_begun_anew() {
+fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let world =
         world().configure("[ceiling]\nsandbox = \"workspace-write\"\n[tasks]\ndefault_sandbox = \"read-only\"\n");
     let mut server = world.server();

@@ -10,7 +10,7 @@ use std::{
 use connector_testing::{eventually, signals::restore_for_children};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-use crate::world::{PATIENCE, pid_in};
+use crate::world::{ANSWER_TIMEOUT, pid_in};
 
 const CLAUDE: &[&str] = &["-p", "--output-format", "stream-json", "--verbose", "--permission-mode=bypassPermissions"];
 const GEMINI: &[&str] = &["--output-format=stream-json", "--approval-mode=yolo"];
@@ -47,7 +47,7 @@ fn directory() -> tempfile::TempDir {
 }
 
 #[test]
-fn each_agent_fails_with_its_own_exit_code_and_words() {
+fn each_agent_fails_with_its_own_exit_code_and_message() {
     let here = directory();
     let with = |args: &[&'static str], more: &'static str| args.iter().copied().chain([more]).collect::<Vec<_>>();
     let fail = "Fail with this message: `out of luck`";
@@ -72,7 +72,7 @@ fn each_agent_fails_with_its_own_exit_code_and_words() {
 }
 
 #[test]
-fn what_is_known_of_a_session_is_known_in_its_next_run() {
+fn the_memory_of_a_session_survives_into_its_next_run() {
     for (dialect, args, flag) in [("gemini", GEMINI, "--resume="), ("opencode", OPENCODE, "--session=")] {
         let here = directory();
         let (code, ..) = run(dialect, args, "Reply with exactly this word: `pear`", here.path());
@@ -87,7 +87,7 @@ fn what_is_known_of_a_session_is_known_in_its_next_run() {
 }
 
 #[test]
-fn each_agent_takes_signals_in_its_own_manner() {
+fn each_agent_reacts_to_signals_in_its_own_way() {
     // What becomes of the agent while a command runs (nothing, an exit code, or a signal), and whether the command is left.
     for (dialect, args, signal, expected, is_left) in [
         ("codex", &["exec", "--json", "-"] as &[&str], Signal::INT, Some(1), false),
@@ -113,7 +113,8 @@ fn each_agent_takes_signals_in_its_own_manner() {
                 agent.wait().expect("it is ours");
             }
             Some(expected) => {
-                let status = eventually("the end of the agent", PATIENCE, || agent.try_wait().expect("it is ours"));
+                let status =
+                    eventually("the end of the agent", ANSWER_TIMEOUT, || agent.try_wait().expect("it is ours"));
                 let ended = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| -signal);
                 assert_eq!(status.code().or(ended), Some(expected), "{dialect} {signal:?}");
             }
@@ -122,13 +123,13 @@ fn each_agent_takes_signals_in_its_own_manner() {
             test_kill_process(command).unwrap_or_else(|problem| panic!("{dialect} {signal:?}: {problem}"));
             kill_process_group(command, Signal::KILL).expect("it leads its session");
         } else {
-            eventually("the end of the command", PATIENCE, || test_kill_process(command).is_err().then_some(()));
+            eventually("the end of the command", ANSWER_TIMEOUT, || test_kill_process(command).is_err().then_some(()));
         }
     }
 }
 
 #[test]
-fn a_cancelled_turn_of_acp_is_answered_and_its_command_left_behind() {
+fn a_cancelled_acp_turn_is_answered_and_leaves_its_command_running() {
     let here = directory();
     let file = here.path().join("pid");
     let task = format!("Run the shell command: `echo $$ > {}; sleep 60; true`", file.display());
@@ -140,7 +141,7 @@ fn a_cancelled_turn_of_acp_is_answered_and_its_command_left_behind() {
         .expect("the fake agent starts");
     let mut stdin = agent.stdin.take().expect("stdin is piped");
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(agent.stdout.take().expect("stdout is piped")));
-    let mut hear = |id: u64| loop {
+    let mut receive = |id: u64| loop {
         let line = lines.next().expect("it answers").expect("its answer is text");
         let message: serde_json::Value = serde_json::from_str(&line).expect("its answer is JSON");
         if message["id"] == id {
@@ -149,18 +150,18 @@ fn a_cancelled_turn_of_acp_is_answered_and_its_command_left_behind() {
     };
     let mut send = |message: serde_json::Value| writeln!(stdin, "{message}").expect("it reads");
     send(serde_json::json!({"id": 1, "method": "session/new", "params": {"cwd": here.path(), "mcpServers": []}}));
-    let session = hear(1)["sessionId"].clone();
+    let session = receive(1)["sessionId"].clone();
     send(serde_json::json!({"id": 9, "method": "session/set_mode",
         "params": {"sessionId": session, "modeId": "full-access"}}));
-    hear(9);
+    receive(9);
     let prompt = |text: &str| serde_json::json!({"sessionId": session, "prompt": [{"type": "text", "text": text}]});
     send(serde_json::json!({"id": 2, "method": "session/prompt", "params": prompt(&task)}));
     let command = i32::try_from(pid_in(&file)).ok().and_then(Pid::from_raw).expect("a pid");
     send(serde_json::json!({"method": "session/cancel", "params": {"sessionId": session}}));
-    assert_eq!(hear(2)["stopReason"], "cancelled");
+    assert_eq!(receive(2)["stopReason"], "cancelled");
     test_kill_process(command).expect("it is left behind");
     send(serde_json::json!({"id": 3, "method": "session/prompt", "params": prompt("hello")}));
-    assert_eq!(hear(3)["stopReason"], "end_turn");
+    assert_eq!(receive(3)["stopReason"], "end_turn");
     kill_process_group(command, Signal::KILL).expect("it leads its session");
     drop(stdin);
     assert!(agent.wait().expect("it is ours").success());

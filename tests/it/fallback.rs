@@ -25,7 +25,7 @@ fn with_fallback(world: World) -> World {
 }
 
 #[test]
-fn one_that_cannot_start_is_stood_in_for_and_that_is_said() {
+fn a_backend_that_cannot_start_is_replaced_and_that_is_reported() {
     let world = with_fallback(world("nor-this-one"));
     let mut server = world.server();
     let task = and(world.fake(json!([{"say": "from the third"}])), json!({"model": "of-the-first"}));
@@ -45,7 +45,7 @@ fn one_that_cannot_start_is_stood_in_for_and_that_is_said() {
 }
 
 #[test]
-fn an_agent_with_a_documented_cause_is_stood_in_for_unless_it_has_worked() {
+fn a_failure_with_a_documented_cause_falls_back_unless_work_was_done() {
     for (steps, falls_back) in [
         (json!([{"fail": "401 Unauthorized: bad key"}]), true),
         (json!([{"fail": "You've hit your usage limit."}]), true),
@@ -77,7 +77,7 @@ fn wrapper(directory: &Path, has_sandbox: bool) {
 }
 
 #[test]
-fn a_sandbox_that_turns_out_not_to_be_enforced_is_no_reason_and_needs_no_installation() {
+fn an_unenforceable_sandbox_neither_falls_back_nor_advises_installation() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     wrapper(directory.path(), true);
     let world = with_fallback(world(&directory.path().join("codex").to_string_lossy()));
@@ -121,7 +121,7 @@ fn answer_of_chain(fallback: &str) -> String {
 }
 
 #[test]
-fn a_stand_in_that_cannot_enforce_the_sandbox_is_passed_over() {
+fn a_fallback_that_cannot_enforce_the_sandbox_is_skipped() {
     let answer = answer_of_chain("[\"weak\", \"last\"]");
     assert_eq!(field(&answer, "Status"), Some("completed successfully"), "{answer}");
     assert!(answer.contains("answered by last") && !answer.contains("answered by weak"), "{answer}");
@@ -130,7 +130,7 @@ fn a_stand_in_that_cannot_enforce_the_sandbox_is_passed_over() {
 }
 
 #[test]
-fn when_no_stand_in_can_enforce_the_sandbox_the_task_fails_for_the_reason_of_the_first_backend() {
+fn without_a_fallback_that_enforces_the_sandbox_the_first_failure_is_reported() {
     let answer = answer_of_chain("[\"weak\"]");
     assert_eq!(field(&answer, "Status"), Some("failed"), "{answer}");
     assert_eq!(field(&answer, "Failure reason"), Some("Process error: ENOENT (spawn failed)"), "{answer}");
@@ -142,7 +142,7 @@ fn when_no_stand_in_can_enforce_the_sandbox_the_task_fails_for_the_reason_of_the
 }
 
 #[test]
-fn a_task_that_is_cancelled_while_its_first_agent_runs_is_given_to_nobody_else() {
+fn a_task_cancelled_during_its_first_agent_does_not_fall_back() {
     let world = with_fallback(world(AGENT));
     let mut server = world.server();
     let task = world.fake(json!([{"error": "401 Unauthorized"}, {"sleep": 300}]));
@@ -155,7 +155,7 @@ fn a_task_that_is_cancelled_while_its_first_agent_runs_is_given_to_nobody_else()
 }
 
 #[test]
-fn a_directory_that_vanished_while_its_task_was_queued_is_reported_as_that() {
+fn a_directory_that_vanished_while_its_task_was_queued_is_reported_as_missing() {
     let world = with_fallback(world(AGENT)).configure("[limits]\nmax_running = 1\n");
     let mut server = world.server();
     let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
@@ -174,7 +174,7 @@ fn a_directory_that_vanished_while_its_task_was_queued_is_reported_as_that() {
 }
 
 #[test]
-fn a_program_that_an_update_replaces_is_waited_for_unless_the_task_is_stopped() {
+fn a_program_being_replaced_by_an_update_is_awaited_unless_the_task_is_stopped() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let link = directory.path().join("codex");
     std::os::unix::fs::symlink("updated", &link).expect("the directory is writable");
@@ -197,7 +197,7 @@ fn a_program_that_an_update_replaces_is_waited_for_unless_the_task_is_stopped() 
 }
 
 #[test]
-fn a_fallback_that_is_not_there_is_told() {
+fn an_unknown_fallback_is_reported() {
     let world = world(AGENT);
     let file = world.data_dir().join("config.toml");
     let config = fs::read_to_string(&file).expect("there is a configuration");
@@ -212,7 +212,7 @@ fn a_fallback_that_is_not_there_is_told() {
 }
 
 #[test]
-fn a_fallback_without_another_backend_is_told_so() {
+fn a_fallback_without_another_backend_is_reported() {
     let world = World::with_fake_agent().variable("CODEX_CONNECTOR_BACKENDS__CODEX__FALLBACK", "[\"codex\"]");
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
@@ -221,7 +221,7 @@ fn a_fallback_without_another_backend_is_told_so() {
 }
 
 #[test]
-fn a_program_that_may_not_be_executed_is_stood_in_for_and_one_above_the_ceiling_is_not() {
+fn an_unexecutable_program_falls_back_and_a_request_above_the_ceiling_does_not() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     let directory = file.path().parent().expect("a file is in a directory");
     for program in [file.path(), directory] {

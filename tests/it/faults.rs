@@ -12,7 +12,7 @@ use codex_connector::store::Reader;
 use connector_testing::{McpServer, eventually, processes::processes_with_env};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, task_id};
+use crate::world::{ANSWER_TIMEOUT, World, and, task_id};
 
 const FAULT: &str = "CONNECTOR_FAULT";
 const POINTS: &str = "CONNECTOR_FAULT_POINTS";
@@ -30,18 +30,18 @@ fn world() -> (World, String) {
 /// How many points a process in this role passes while a task runs.
 fn points_of(role: &str) -> usize {
     let (world, _) = world();
-    let told = world.home().join("points");
-    let world = world.variable(POINTS, told.to_string_lossy());
-    leave_a_dead_task(&world);
-    leave_an_old_task(&world);
+    let recorded = world.home().join("points");
+    let world = world.variable(POINTS, recorded.to_string_lossy());
+    create_dead_task(&world);
+    create_old_task(&world);
     let mut server = world.server();
     server.call("codex_agent", work(&world), |_| {});
     settle(&world);
-    wait_for_the_removal(&world);
+    wait_for_removal(&world);
     drop(server);
-    let told = fs::read_to_string(told).expect("points are told");
-    let count = told.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
-    assert!(count >= 10, "{role} passes only {count} points:\n{told}");
+    let recorded = fs::read_to_string(recorded).expect("points are told");
+    let count = recorded.lines().filter(|line| line.starts_with(&format!("{role}:"))).count();
+    assert!(count >= 10, "{role} passes only {count} points:\n{recorded}");
     count
 }
 
@@ -51,7 +51,7 @@ fn work(world: &World) -> Value {
 }
 
 /// A task that ran when the machine went down: there is its record, and nobody holds its lease.
-fn leave_a_dead_task(world: &World) {
+fn create_dead_task(world: &World) {
     let (run, logs) = (world.data_dir().join("run/0dead000"), world.data_dir().join("logs"));
     fs::create_dir_all(&run).expect("the home is writable");
     fs::create_dir_all(&logs).expect("the home is writable");
@@ -64,7 +64,7 @@ fn leave_a_dead_task(world: &World) {
 }
 
 /// A task that ended so long ago that it is to be removed.
-fn leave_an_old_task(world: &World) {
+fn create_old_task(world: &World) {
     let logs = world.data_dir().join("logs");
     fs::create_dir_all(&logs).expect("the home is writable");
     let record = json!({
@@ -83,8 +83,8 @@ fn leave_an_old_task(world: &World) {
 }
 
 /// Waits until nothing is left of it.
-fn wait_for_the_removal(world: &World) {
-    eventually("the removal of an old task", PATIENCE, || {
+fn wait_for_removal(world: &World) {
+    eventually("the removal of an old task", ANSWER_TIMEOUT, || {
         let mut names =
             ["logs", "run"].into_iter().flat_map(|dir| fs::read_dir(world.data_dir().join(dir)).into_iter());
         let is_there = names.any(|mut dir| {
@@ -95,13 +95,13 @@ fn wait_for_the_removal(world: &World) {
 }
 
 /// The time that a server gets for what it finds at its start, before another one is started in its place.
-const SETTLING: Duration = Duration::from_secs(2);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Waits until servers without faults have closed everything that is left.
 fn settle(world: &World) {
     let runs = || fs::read_dir(world.data_dir().join("run")).into_iter().flatten().flatten();
     let mut server = None;
-    eventually("closed books", PATIENCE, || {
+    eventually("closed books", ANSWER_TIMEOUT, || {
         // A claim without a record is left alone while it is young.
         for run in runs() {
             let _ = fs::File::open(run.path()).and_then(|dir| dir.set_modified(SystemTime::UNIX_EPOCH));
@@ -110,7 +110,7 @@ fn settle(world: &World) {
             return Some(());
         }
         // On a busy machine a server needs longer than one look.
-        if server.as_ref().is_none_or(|(_, since): &(_, Instant)| since.elapsed() > SETTLING) {
+        if server.as_ref().is_none_or(|(_, since): &(_, Instant)| since.elapsed() > SETTLE_TIMEOUT) {
             server = Some((world.server(), Instant::now()));
         }
         None
@@ -139,7 +139,7 @@ fn statuses(world: &World) -> Vec<(String, String)> {
     found
 }
 
-fn call_and_let_go(world: &World, server: &mut McpServer, mark: &str) {
+fn start_without_waiting(world: &World, server: &mut McpServer, mark: &str) {
     let call = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call",
         "params": {"name": "codex_agent", "arguments": work(world)}});
     let hello = json!({"jsonrpc": "2.0", "id": 8, "method": "initialize", "params": {
@@ -148,14 +148,14 @@ fn call_and_let_go(world: &World, server: &mut McpServer, mark: &str) {
         // The server may be gone by now.
         let _ = server.send_raw(format!("{line}\n").as_bytes());
     }
-    eventually("the end of the server or of the work", PATIENCE, || {
+    eventually("the end of the server or of the work", ANSWER_TIMEOUT, || {
         let ended = server.try_wait().is_some();
         let idle = processes_with_env(MARK, mark).iter().all(|pid| *pid == server.pid());
         let done = statuses_anywhere(world) && idle;
         (ended || done).then_some(())
     });
     server.kill();
-    eventually("the end of everything", PATIENCE, || processes_with_env(MARK, mark).is_empty().then_some(()));
+    eventually("the end of everything", ANSWER_TIMEOUT, || processes_with_env(MARK, mark).is_empty().then_some(()));
 }
 
 /// Whether a task other than the dead one has ended by its record.
@@ -168,7 +168,7 @@ fn statuses_anywhere(world: &World) -> bool {
 }
 
 #[test]
-fn a_supervisor_that_is_killed_at_any_point_leaves_nothing_open() {
+fn a_supervisor_killed_at_any_point_leaves_no_task_unfinished() {
     for point in 1..=points_of("supervise") {
         let (world, mark) = world();
         let world = world.variable(FAULT, format!("supervise:kill@{point}"));
@@ -186,24 +186,24 @@ fn a_supervisor_that_is_killed_at_any_point_leaves_nothing_open() {
             more => panic!("point {point}: {more:?}"),
         }
         drop(server);
-        eventually("nothing left", PATIENCE, || processes_with_env(MARK, &mark).is_empty().then_some(()));
+        eventually("nothing left", ANSWER_TIMEOUT, || processes_with_env(MARK, &mark).is_empty().then_some(()));
         world = world.without(MARK);
         drop(world);
     }
 }
 
 #[test]
-fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
+fn a_server_killed_at_any_point_leaves_no_task_unfinished() {
     for point in 1..=points_of("serve") {
         let (world, mark) = world();
-        leave_a_dead_task(&world);
-        leave_an_old_task(&world);
+        create_dead_task(&world);
+        create_old_task(&world);
         let world = world.variable(FAULT, format!("serve:kill@{point}"));
-        call_and_let_go(&world, &mut world.silent_server(), &mark);
+        start_without_waiting(&world, &mut world.silent_server(), &mark);
         let world = world.without(FAULT);
         settle(&world);
         let _server = world.server();
-        wait_for_the_removal(&world);
+        wait_for_removal(&world);
         settle(&world);
         let found = statuses(&world);
         assert!(found.contains(&("0dead000".into(), "interrupted".into())), "point {point}: {found:?}");
@@ -214,7 +214,7 @@ fn a_server_that_is_killed_at_any_point_leaves_nothing_open() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_any_point_costs_no_record_and_is_told() {
+fn a_full_disk_at_any_point_loses_no_record_and_is_reported() {
     for point in 1..=points_of("supervise") {
         let (world, _) = world();
         let world = world.variable(FAULT, format!("supervise:ENOSPC@{point}"));
@@ -235,7 +235,7 @@ fn a_disk_that_is_full_at_any_point_costs_no_record_and_is_told() {
 }
 
 #[test]
-fn a_disk_that_stays_full_refuses_tasks_by_the_path_and_the_server_lives() {
+fn a_permanently_full_disk_refuses_tasks_with_its_path_and_the_server_survives() {
     for error in ["ENOSPC", "EDQUOT", "EROFS", "EMFILE", "EIO"] {
         let (world, _) = world();
         let world = world.variable(FAULT, format!("supervise:{error}@1-"));
@@ -256,16 +256,16 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let done = world.server().call("codex_agent", work(&world), |_| {});
         let done = task_id(&done);
         settle(&world);
-        leave_a_dead_task(&world);
+        create_dead_task(&world);
         let world = world.variable(FAULT, format!("serve:{fault}"));
         let mut server = world.server();
 
         // The server finalizes dead tasks when it starts as well, and is not waited for then.
-        let told = "task 0dead000 has lost its supervisor and cannot be finalized now";
-        let listed = eventually("a notice", PATIENCE, || {
+        let recorded = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        let listed = eventually("a notice", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({}), |_| {});
             assert!(!listed.is_error, "{fault}: {}", listed.text);
-            listed.text.contains(told).then_some(listed)
+            listed.text.contains(recorded).then_some(listed)
         });
         assert!(listed.text.contains(&done) && listed.text.contains("0dead000"), "{fault}: {}", listed.text);
         let filtered = server.call("codex_tasks", json!({"status": "completed"}), |_| {});
@@ -281,7 +281,7 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         // With room again it is finalized.
         let world = world.without(FAULT);
         let mut server = world.server();
-        eventually("the end of the dead task", PATIENCE, || {
+        eventually("the end of the dead task", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({"status": "interrupted"}), |_| {});
             listed.text.contains("0dead000").then_some(())
         });
@@ -291,7 +291,7 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
 }
 
 #[test]
-fn a_home_that_cannot_be_written_to_is_named_in_each_answer() {
+fn an_unwritable_home_is_named_in_each_answer() {
     let (world, _) = world();
     let world = world.variable(FAULT, "serve:EROFS@1-");
     let mut command = world.command(&[]);
@@ -303,7 +303,7 @@ fn a_home_that_cannot_be_written_to_is_named_in_each_answer() {
 }
 
 #[test]
-fn a_log_that_may_not_grow_any_more_costs_nothing_but_its_rest() {
+fn a_log_that_cannot_grow_loses_only_its_remainder() {
     let (world, _) = world();
     // In blocks of 512 bytes.
     let limited = format!("ulimit -f 64; exec {}", env!("CARGO_BIN_EXE_codex-connector"));

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use connector_testing::{McpServer, eventually};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, start, task_id};
+use crate::world::{ANSWER_TIMEOUT, World, start, task_id};
 
 #[test]
 fn the_four_files_of_a_task_are_written_as_documented() {
@@ -85,7 +85,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_raw_events_are_kept_where_that_is_asked_for() {
+fn raw_events_are_kept_on_request() {
     let world = World::with_fake_agent().configure("[tasks]\nkeep_events = true\n");
     let answer = world.server().call("codex_agent", world.fake(json!([{"raw": "torn {"}, {"say": "x"}])), |_| {});
     let events = fs::read_to_string(world.log_file(&task_id(&answer), "events.jsonl")).expect("they were asked for");
@@ -129,7 +129,7 @@ fn an_original_data_directory_opens_as_it_is() {
 }
 
 #[test]
-fn what_is_made_is_its_owners_alone_whatever_the_umask_says() {
+fn created_files_are_private_whatever_the_umask() {
     for umask in ["0", "027", "777"] {
         let world = World::with_fake_agent();
         let data = world.home().join("a/data");
@@ -144,7 +144,7 @@ fn what_is_made_is_its_owners_alone_whatever_the_umask_says() {
         let running = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 300}])));
         let answer = server.call("codex_agent", world.fake(json!([{"say": "done"}])), |_| {});
         assert!(answer.text.contains("completed successfully"), "umask {umask}: {}", answer.text);
-        eventually("the live view", PATIENCE, || {
+        eventually("the live view", ANSWER_TIMEOUT, || {
             data.join("run").join(&running).join("live.json").exists().then_some(())
         });
         let mut next = vec![world.home().join("a")];

@@ -17,7 +17,7 @@ use connector_testing::{
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, and, field, wait_for_end};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, wait_for_end};
 
 /// A server over HTTP, killed when dropped.
 struct HttpServer {
@@ -95,7 +95,7 @@ impl Drop for HttpServer {
 
 /// The id of the one task that runs.
 fn running(world: &World) -> String {
-    eventually("a running task", PATIENCE, || {
+    eventually("a running task", ANSWER_TIMEOUT, || {
         let running = fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
         running.file_name().into_string().ok()
     })
@@ -136,7 +136,7 @@ fn both_eras_run_tasks_with_progress_and_share_them() {
 }
 
 #[test]
-fn nobody_else_is_let_in() {
+fn unauthenticated_requests_are_rejected() {
     let world = World::with_fake_agent();
     let server = HttpServer::start(&world);
     let list = || server.stateless(1, "tools/list", json!({}));
@@ -167,7 +167,7 @@ fn hosts_and_origins_can_be_allowed() {
 }
 
 #[test]
-fn the_token_is_kept_private_and_must_not_be_anyone_elses() {
+fn the_token_file_is_private_and_must_belong_to_the_user() {
     let world = World::with_fake_agent();
     let first = HttpServer::start(&world);
     let file = world.data_dir().join("http-token");
@@ -180,7 +180,7 @@ fn the_token_is_kept_private_and_must_not_be_anyone_elses() {
 }
 
 #[test]
-fn an_address_that_others_reach_has_to_be_meant() {
+fn a_public_address_must_be_allowed_explicitly() {
     let world = World::with_fake_agent();
     let refused = world.command(&["serve", "--http", "0.0.0.0:0"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -192,14 +192,14 @@ fn an_address_that_others_reach_has_to_be_meant() {
 }
 
 /// Opens connections that never show the token: half of them begin a request.
-fn strangers(server: &HttpServer, count: usize) -> Vec<TcpStream> {
+fn unauthenticated(server: &HttpServer, count: usize) -> Vec<TcpStream> {
     let open = |_| TcpStream::connect(server.address).unwrap_or_else(|error| panic!("no further connection: {error}"));
-    let mut strangers: Vec<_> = (0..count).map(open).collect();
-    for stranger in strangers.iter_mut().step_by(2) {
+    let mut unauthenticated: Vec<_> = (0..count).map(open).collect();
+    for stranger in unauthenticated.iter_mut().step_by(2) {
         // One that had to go does not hear it.
         let _ = stranger.write_all(b"POST /mcp HTTP/1.1\r\nHost:");
     }
-    strangers
+    unauthenticated
 }
 
 /// A server with these limits of open files, soft and hard, which are not those of this process.
@@ -212,7 +212,7 @@ fn with_open_files(world: &World, limits: &str) -> HttpServer {
 }
 
 #[test]
-fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
+fn idle_connections_keep_no_client_out_even_with_few_file_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
     setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");
@@ -220,7 +220,7 @@ fn idle_connections_keep_nobody_out_however_few_files_may_be_open() {
     for (limits, count) in [("1024:4096", most), ("128:128", 300)] {
         let world = World::with_fake_agent();
         let server = with_open_files(&world, limits);
-        let _strangers = strangers(&server, count);
+        let _strangers = unauthenticated(&server, count);
         let begun = Instant::now();
         let text = server.call("codex_agent", world.fake(json!([{"say": "room for one more"}])));
         assert!(text.contains("room for one more"), "{limits}: {text}");
@@ -258,7 +258,7 @@ fn a_web_page_of_an_allowed_origin_can_call_and_read_the_answer() {
 }
 
 #[test]
-fn there_are_only_so_many_sessions() {
+fn the_number_of_sessions_is_limited() {
     let server = HttpServer::start(&World::with_fake_agent());
     for _ in 0..200 {
         assert_eq!(server.session().status, 200);
@@ -269,7 +269,7 @@ fn there_are_only_so_many_sessions() {
 }
 
 #[test]
-fn a_client_of_today_that_hangs_up_withdraws_its_call() {
+fn a_disconnecting_client_of_the_current_protocol_cancels_its_call() {
     for (setting, reason) in [("", Some("Cancelled by user")), ("[server]\non_call_cancelled = \"detach\"\n", None)] {
         let world = World::with_fake_agent().configure(setting);
         let server = HttpServer::start(&world);
@@ -290,7 +290,7 @@ fn a_client_of_today_that_hangs_up_withdraws_its_call() {
                 fs::write(&release, "").expect("the home is writable");
             }
         }
-        let status = eventually("the end of the task", PATIENCE, || {
+        let status = eventually("the end of the task", ANSWER_TIMEOUT, || {
             let status = server.call("codex_status", json!({"taskId": id}));
             (field(&status, "Status") != Some("running")).then_some(status)
         });
@@ -299,7 +299,7 @@ fn a_client_of_today_that_hangs_up_withdraws_its_call() {
 }
 
 #[test]
-fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
+fn a_disconnecting_client_leaves_no_error_in_the_log() {
     let world = World::with_fake_agent();
     let log = world.home().join("stderr");
     let stderr = fs::File::create(&log).expect("the home is writable");
@@ -310,7 +310,7 @@ fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
         let id = running(&world);
         crate::world::wait_for_log(&world, &id, "MESSAGE: busy");
         drop(open);
-        eventually("the end of the task", PATIENCE, || {
+        eventually("the end of the task", ANSWER_TIMEOUT, || {
             fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
         });
     }
@@ -319,7 +319,7 @@ fn a_client_that_hangs_up_leaves_no_error_in_the_log() {
 }
 
 #[test]
-fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
+fn sigterm_ends_the_server_and_its_tasks_as_over_stdio() {
     let world = World::with_fake_agent();
     let mut server = HttpServer::start(&world);
     let arguments = and(world.fake(json!([{"hang": true}])), json!({"async": true}));
@@ -331,7 +331,7 @@ fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
     let ended =
         eventually("the end of the server", Duration::from_secs(10), || server.process.try_wait().ok().flatten());
     assert_eq!(ended.code(), Some(0));
-    eventually("the end of the agent", PATIENCE, || {
+    eventually("the end of the agent", ANSWER_TIMEOUT, || {
         processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
     });
     // If the signal came before the agent was started, the supervisor may still be at work.
@@ -340,7 +340,7 @@ fn sigterm_ends_the_server_at_once_and_its_tasks_as_over_stdio() {
 }
 
 #[test]
-fn a_wrong_configuration_is_told() {
+fn an_invalid_configuration_is_reported() {
     let world = World::with_fake_agent().configure("no_such_key = 1\n");
     let refused = world.command(&["serve", "--http", "127.0.0.1:0"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -348,7 +348,7 @@ fn a_wrong_configuration_is_told() {
 }
 
 #[test]
-fn a_message_that_is_almost_json_is_read_or_answered_with_a_parse_error() {
+fn a_malformed_message_is_repaired_or_answered_with_a_parse_error() {
     let world = World::with_fake_agent();
     let server = HttpServer::start(&world);
     let send = |text: &[u8]| server.send(&server.stateless(7, "ping", json!({"x": "@"})).replace("\"@\"", text));

@@ -4,9 +4,9 @@ use connector_testing::{eventually, processes::processes_with_env};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
-fn one_at_a_time() -> World {
+fn with_one_slot() -> World {
     World::with_fake_agent().configure("[limits]\nmax_running = 1\n")
 }
 
@@ -15,8 +15,8 @@ fn has_an_agent(id: &str) -> bool {
 }
 
 #[test]
-fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
-    let world = one_at_a_time();
+fn a_task_above_the_limit_is_queued_across_windows_and_says_so() {
+    let world = with_one_slot();
     let (mut first, mut second) = (world.server(), world.server());
     let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");
@@ -25,7 +25,7 @@ fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
     let last = start(&mut first, world.fake(json!([{"say": "third"}])));
     wait_for_log(&world, &last, "QUEUED: 1 ahead");
 
-    let status = eventually("a status that says so", PATIENCE, || {
+    let status = eventually("a status that says so", ANSWER_TIMEOUT, || {
         let status = first.call("codex_status", json!({"taskId": last}), |_| {}).text;
         status.contains("queued").then_some(status)
     });
@@ -42,8 +42,8 @@ fn a_task_above_the_limit_waits_for_its_turn_in_any_window_and_says_so() {
 }
 
 #[test]
-fn a_task_that_waits_can_be_cancelled_and_goes_with_its_server() {
-    let world = one_at_a_time();
+fn a_queued_task_can_be_cancelled_and_ends_with_its_server() {
+    let world = with_one_slot();
     let (mut first, mut second) = (world.server(), world.server());
     let running = start(&mut first, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");
@@ -62,8 +62,8 @@ fn a_task_that_waits_can_be_cancelled_and_goes_with_its_server() {
 }
 
 #[test]
-fn nobody_waits_for_ever_behind_one_that_does_not_take_its_turn() {
-    let world = one_at_a_time();
+fn a_task_that_does_not_take_its_turn_does_not_block_the_queue() {
+    let world = with_one_slot();
     let mut server = world.server();
     let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &running, "MESSAGE: busy");
@@ -82,7 +82,7 @@ fn nobody_waits_for_ever_behind_one_that_does_not_take_its_turn() {
 }
 
 #[test]
-fn a_log_keeps_its_beginning_and_its_end_within_its_limit() {
+fn a_log_keeps_its_beginning_and_end_within_its_limit() {
     let world = World::with_fake_agent().configure("[logs]\nmax_bytes = \"64KB\"\n[tasks]\nkeep_events = true\n");
     let flood = json!({"lines": 5_000, "length": 200, "stream": "stdout"});
     let answer = world.server().call("codex_agent", world.fake(json!([{"flood": flood}, {"say": "done"}])), |_| {});

@@ -6,7 +6,7 @@ use connector_testing::{McpServer, PendingCall, eventually, processes::processes
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
 const TOOLS: [&str; 4] = ["codex_agent", "codex_cancel", "codex_status", "codex_tasks"];
 
@@ -19,7 +19,7 @@ fn tools(server: &mut McpServer) -> Vec<String> {
 }
 
 #[test]
-fn both_eras_of_the_protocol_offer_the_four_tools_and_run_a_task() {
+fn both_protocol_eras_offer_the_four_tools_and_run_a_task() {
     let world = World::with_fake_agent();
     for greet in [McpServer::initialize, McpServer::discover] {
         let mut server = world.silent_server();
@@ -37,8 +37,8 @@ fn the_first_progress_message_comes_at_once_and_names_the_task() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "one"}, {"sleep": 2}, {"say": "two"}])));
-    let first = eventually("progress", PATIENCE, || call.progress().into_iter().next());
-    let answer = call.wait(PATIENCE, |_| {});
+    let first = eventually("progress", ANSWER_TIMEOUT, || call.progress().into_iter().next());
+    let answer = call.wait(ANSWER_TIMEOUT, |_| {});
     assert!(first.contains(&task_id(&answer)), "{first}");
     assert!(answer.progress.iter().any(|message| message.contains("one")), "{:?}", answer.progress);
     assert!(answer.progress.iter().all(|message| message.chars().count() < 200), "{:?}", answer.progress);
@@ -49,7 +49,7 @@ fn other_calls_are_answered_while_one_waits() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let waiting = server.start_call("codex_agent", world.fake(json!([{"sleep": 100}])));
-    let listed = eventually("a running task", PATIENCE, || {
+    let listed = eventually("a running task", ANSWER_TIMEOUT, || {
         let listed = server.call("codex_tasks", json!({"status": "running"}), |_| {});
         listed.text.contains("running").then_some(listed.text)
     });
@@ -61,7 +61,7 @@ fn other_calls_are_answered_while_one_waits() {
 /// A call that waits for a busy task, and the task's id.
 fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) {
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"hang": true}])));
-    let id = eventually("a running task", PATIENCE, || {
+    let id = eventually("a running task", ANSWER_TIMEOUT, || {
         let running = std::fs::read_dir(world.data_dir().join("run")).ok()?.flatten().next()?;
         running.file_name().into_string().ok()
     });
@@ -70,9 +70,9 @@ fn waiting_call(world: &World, server: &mut McpServer) -> (PendingCall, String) 
 }
 
 #[test]
-fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
+fn the_fate_of_a_task_whose_call_is_cancelled_is_configurable() {
     let (user, timeout) = ("AbortError: user-cancel", "McpError: MCP error -32001: Request timed out");
-    for (setting, reason, goes_on) in [
+    for (setting, reason, continues) in [
         ("", user, false),
         ("", timeout, true),
         ("[server]\non_call_cancelled = \"detach\"\n", user, true),
@@ -82,7 +82,7 @@ fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
         let mut server = world.server();
         let (call, id) = waiting_call(&world, &mut server);
         server.cancel_because(&call, reason);
-        if goes_on {
+        if continues {
             // Calls are taken in order, and whatever the withdrawal does to the task has begun before this is answered.
             for _ in 0..20 {
                 let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
@@ -97,7 +97,7 @@ fn what_becomes_of_a_task_whose_call_is_withdrawn_is_configured() {
 }
 
 #[test]
-fn a_status_after_another_tells_what_is_new() {
+fn a_second_status_reports_what_is_new() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -108,7 +108,7 @@ fn a_status_after_another_tells_what_is_new() {
     assert_eq!(field(&look(), "New"), None);
     std::fs::write(&release, "").expect("the home is writable");
     wait_for_log(&world, &id, "MESSAGE: two");
-    let ended = eventually("the end of the task", PATIENCE, || {
+    let ended = eventually("the end of the task", ANSWER_TIMEOUT, || {
         let status = look();
         field(&status, "New").is_some_and(|new| new.starts_with("the status, which was running")).then_some(status)
     });
@@ -126,8 +126,8 @@ fn sigint_and_sigterm_end_the_server_at_once_with_status_0() {
         let mut server = world.server();
         let id = start(&mut server, world.fake(json!([{"sleep": 100}])));
         server.signal(signal);
-        assert_eq!(server.wait(PATIENCE).code(), Some(0));
-        eventually("the end of the task", PATIENCE, || {
+        assert_eq!(server.wait(ANSWER_TIMEOUT).code(), Some(0));
+        eventually("the end of the task", ANSWER_TIMEOUT, || {
             processes_with_env("CONNECTOR_TASK_IDS", &id).is_empty().then_some(())
         });
     }
@@ -138,17 +138,17 @@ fn the_end_of_stdin_ends_the_server_with_status_0() {
     let world = World::with_fake_agent();
     let mut idle = world.server();
     idle.close_stdin();
-    assert_eq!(idle.wait(PATIENCE).code(), Some(0));
+    assert_eq!(idle.wait(ANSWER_TIMEOUT).code(), Some(0));
 
     let mut busy = world.server();
     let _call = busy.start_call("codex_agent", world.fake(json!([{"sleep": 100}])));
-    eventually("a running task", PATIENCE, || world.data_dir().join("tasks.json").exists().then_some(()));
+    eventually("a running task", ANSWER_TIMEOUT, || world.data_dir().join("tasks.json").exists().then_some(()));
     busy.close_stdin();
-    assert_eq!(busy.wait(PATIENCE).code(), Some(0));
+    assert_eq!(busy.wait(ANSWER_TIMEOUT).code(), Some(0));
 }
 
 #[test]
-fn what_was_asked_before_the_end_of_stdin_is_answered() {
+fn requests_before_the_end_of_stdin_are_answered() {
     let world = World::with_fake_agent();
     let mut command = world.command(&[]);
     let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
@@ -171,7 +171,7 @@ fn what_was_asked_before_the_end_of_stdin_is_answered() {
 }
 
 #[test]
-fn a_call_without_arguments_is_taken_as_one_with_none() {
+fn a_call_without_arguments_is_accepted() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let listed = server.request("tools/call", json!({"name": "codex_tasks"}));
@@ -194,7 +194,7 @@ fn unknown_tools_and_methods_are_the_protocols_own_errors() {
 }
 
 #[test]
-fn a_client_that_begins_without_initialize_is_told_of_it() {
+fn a_client_that_skips_initialize_is_told_so() {
     let world = World::with_fake_agent();
     for (method, params) in [("tools/list", json!({})), ("initialize", json!({}))] {
         let told = world.silent_server().try_request(method, params).expect_err("it is not greeted");
@@ -203,7 +203,7 @@ fn a_client_that_begins_without_initialize_is_told_of_it() {
 }
 
 #[test]
-fn lines_that_are_no_requests_are_passed_over() {
+fn lines_that_are_not_requests_are_ignored() {
     let mut server = World::with_fake_agent().server();
     server.send_raw(b"this is not JSON\n").expect("the server reads");
     server.send_raw(&[b"{\"x\":\"", vec![b'y'; 17 << 20].as_slice(), b"\"}\n"].concat()).expect("the server reads");
@@ -232,7 +232,7 @@ fn a_client_that_does_not_read_delays_only_itself() {
     let call = json!({"jsonrpc": "2.0", "id": 99, "method": "tools/call",
         "params": {"name": "codex_agent", "arguments": arguments, "_meta": {"progressToken": 99}}});
     stdin.write_all(format!("{call}\n").as_bytes()).expect("the server reads");
-    eventually("the task's work", PATIENCE, || file.exists().then_some(()));
+    eventually("the task's work", ANSWER_TIMEOUT, || file.exists().then_some(()));
     drop(stdin);
-    eventually("the end of the server", PATIENCE, || deaf.try_wait().expect("it is our child"));
+    eventually("the end of the server", ANSWER_TIMEOUT, || deaf.try_wait().expect("it is our child"));
 }

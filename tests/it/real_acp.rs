@@ -6,7 +6,7 @@ use std::{
 };
 
 use connector_testing::{
-    ScriptedModel, Step,
+    ScriptStep, ScriptedModel,
     codex::{CodexHome, install_other},
     processes::processes_with_env,
 };
@@ -31,8 +31,8 @@ fn world(model: &ScriptedModel) -> (World, CodexHome) {
 }
 
 #[test]
-fn it_edits_a_file_and_answers() {
-    let script = vec![Step::Shell("echo edited >> README.md".into()), Step::Say("the end".into())];
+fn codex_acp_edits_a_file_and_answers() {
+    let script = vec![ScriptStep::Shell("echo edited >> README.md".into()), ScriptStep::Say("the end".into())];
     let model = ScriptedModel::with_script(script);
     let (world, _home) = world(&model);
     let answer = world.server().call("codex_agent", world.task("edit it"), |_| {});
@@ -47,8 +47,8 @@ fn it_edits_a_file_and_answers() {
 }
 
 #[test]
-fn a_command_of_a_cancelled_task_is_gone() {
-    let script = vec![Step::Shell("echo started; sleep 300".into()), Step::Say("never".into())];
+fn a_command_of_a_cancelled_task_is_stopped() {
+    let script = vec![ScriptStep::Shell("echo started; sleep 300".into()), ScriptStep::Say("never".into())];
     let model = ScriptedModel::with_script(script);
     let (world, _home) = world(&model);
     let mut server = world.server();
@@ -60,8 +60,8 @@ fn a_command_of_a_cancelled_task_is_gone() {
 }
 
 #[test]
-fn a_time_limit_ends_it() {
-    let model = ScriptedModel::with_script(vec![Step::Hang]);
+fn a_time_limit_stops_codex_acp() {
+    let model = ScriptedModel::with_script(vec![ScriptStep::Hang]);
     let (world, _home) = world(&model);
     let answer = world.server().call("codex_agent", and(world.task("x"), json!({"timeoutMs": 4000})), |_| {});
     assert!(
@@ -73,8 +73,8 @@ fn a_time_limit_ends_it() {
 }
 
 #[test]
-fn a_sandbox_that_it_cannot_enforce_is_refused() {
-    let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+fn a_sandbox_that_codex_acp_cannot_enforce_is_refused() {
+    let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
     let (world, _home) = world(&model);
     for sandbox in ["read-only", "workspace-write"] {
         let answer = world.server().call("codex_agent", and(world.task("x"), json!({"sandbox": sandbox})), |_| {});
@@ -84,7 +84,7 @@ fn a_sandbox_that_it_cannot_enforce_is_refused() {
 }
 
 #[test]
-fn a_session_is_gone_on_with() {
+fn a_session_is_resumed() {
     let model = ScriptedModel::start();
     let (world, _home) = world(&model);
     let mut server = world.server();

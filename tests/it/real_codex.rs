@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use connector_testing::{
-    ScriptedModel, Step,
+    ScriptStep, ScriptedModel,
     codex::{self, CodexHome},
     eventually,
     processes::processes_with_env,
@@ -11,7 +11,7 @@ use connector_testing::{
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, and, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, and, field, start, task_id, wait_for_end, wait_for_log};
 
 /// The oldest with the flags that all need, the last that lists `--full-auto`, and the newest.
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
@@ -30,8 +30,8 @@ fn each_version(test: impl Fn(&str)) {
     }
 }
 
-fn shell(command: &str) -> Vec<Step> {
-    vec![Step::Shell(command.to_owned()), Step::Say("the end".to_owned())]
+fn shell(command: &str) -> Vec<ScriptStep> {
+    vec![ScriptStep::Shell(command.to_owned()), ScriptStep::Say("the end".to_owned())]
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn danger_full_access_writes_outside_the_workspace() {
 #[test]
 fn the_model_asked_for_is_the_one_that_the_provider_sees() {
     each_version(|version| {
-        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
         let (world, _home) = world(version, &model);
         let mut server = world.server();
         server.call("codex_agent", world.task("x"), |_| {});
@@ -102,7 +102,7 @@ fn the_model_asked_for_is_the_one_that_the_provider_sees() {
 #[test]
 fn every_prompt_arrives_byte_for_byte() {
     each_version(|version| {
-        let model = ScriptedModel::with_script(vec![Step::Say("x".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Say("x".into())]);
         let (world, _home) = world(version, &model);
         let mut server = world.server();
         let long: String = (0..30_000).map(|n| format!("{n:>9}\u{e4}")).collect();
@@ -119,7 +119,7 @@ fn every_prompt_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_command_of_a_cancelled_task_is_gone() {
+fn a_command_of_a_cancelled_task_is_stopped() {
     each_version(|version| {
         let model = ScriptedModel::with_script(shell("echo started; sleep 300; echo never"));
         let (world, _home) = world(version, &model);
@@ -133,10 +133,10 @@ fn a_command_of_a_cancelled_task_is_gone() {
 }
 
 #[test]
-fn a_model_failure_carries_codexs_own_words() {
+fn a_model_failure_quotes_codex() {
     each_version(|version| {
         let failure = Fail { status: 400, message: Some("the script says no".into()), ..Default::default() };
-        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Fail(failure)]);
         let (world, _home) = world(version, &model);
         let answer = world.server().call("codex_agent", world.task("x"), |_| {});
         assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{version}: {}", answer.text);
@@ -145,7 +145,7 @@ fn a_model_failure_carries_codexs_own_words() {
 }
 
 #[test]
-fn what_a_user_can_do_about_a_failure_stands_beside_it() {
+fn a_failure_is_shown_with_advice() {
     let fail = |status, message: &str, kind: &str| Fail {
         status,
         message: Some(message.into()),
@@ -157,7 +157,7 @@ fn what_a_user_can_do_about_a_failure_stands_beside_it() {
         (fail(429, "You are out", "usage_limit_reached"), "usage limit", "limit is reset"),
         (fail(401, "bad key", "invalid_request_error"), "401 Unauthorized", "codex login"),
     ] {
-        let model = ScriptedModel::with_script(vec![Step::Fail(failure)]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Fail(failure)]);
         let (world, _home) = world(codex::NEWEST, &model);
         let answer = world.server().call("codex_agent", world.task("x"), |_| {});
         assert_eq!(field(&answer.text, "Failure reason"), Some("Exited with code 1"), "{}", answer.text);
@@ -166,7 +166,7 @@ fn what_a_user_can_do_about_a_failure_stands_beside_it() {
 }
 
 #[test]
-fn codex_that_waits_for_the_network_says_so_in_its_status() {
+fn the_status_says_that_codex_waits_for_the_network() {
     let model = ScriptedModel::start();
     let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let nobody = "http://127.0.0.1:1/v1";
@@ -174,7 +174,7 @@ fn codex_that_waits_for_the_network_says_so_in_its_status() {
     let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
     let mut server = world.server();
     let id = start(&mut server, world.task("x"));
-    let status = eventually("the trouble in the status", PATIENCE, || {
+    let status = eventually("the trouble in the status", ANSWER_TIMEOUT, || {
         let status = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
         status.contains("waiting for network").then_some(status)
     });
@@ -186,7 +186,7 @@ fn codex_that_waits_for_the_network_says_so_in_its_status() {
 
 #[test]
 fn a_directory_that_codex_would_not_trust_can_be_allowed() {
-    let model = ScriptedModel::with_script(vec![Step::Say("worked without git".into())]);
+    let model = ScriptedModel::with_script(vec![ScriptStep::Say("worked without git".into())]);
     let (world, _home) = world(codex::NEWEST, &model);
     let world = world.variable("CODEX_CONNECTOR_BACKENDS__CODEX__REQUIRE_GIT", "false");
     let elsewhere = tempfile::tempdir().expect("a temporary directory can be made");
@@ -204,8 +204,8 @@ fn call_in(world: &World, directory: &Path) -> String {
 fn codex_calls_our_tools_as_an_mcp_client() {
     let world = World::with_fake_agent();
     let task = world.fake(json!([{"say": "hello from the other side"}]));
-    let call = |name: &str, args| Step::Tool(ToolCall { name: name.into(), args });
-    let script = vec![call("codex_agent", task), call("codex_tasks", json!({})), Step::Say("the end".into())];
+    let call = |name: &str, args| ScriptStep::Tool(ToolCall { name: name.into(), args });
+    let script = vec![call("codex_agent", task), call("codex_tasks", json!({})), ScriptStep::Say("the end".into())];
     let model = ScriptedModel::with_script(script);
     let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let home = CodexHome::new(&model.base_url(), "mock-model");
@@ -229,7 +229,7 @@ fn codex_calls_our_tools_as_an_mcp_client() {
 /// A new Codex may word its failures differently, and is then no longer understood. These are its own texts of a spent or
 /// logged-out account; other than the provider's, they are in its binary.
 #[test]
-fn the_texts_of_a_spent_account_are_those_of_the_newest_codex() {
+fn the_quota_messages_match_the_newest_codex() {
     const TEXTS: [&str; 7] = [
         "Selected model is at capacity.",
         "To use Codex with your ChatGPT plan, upgrade to Plus",

@@ -6,7 +6,7 @@ use std::{
 };
 
 use connector_testing::{
-    GitProject, ScriptedModel, Step,
+    GitProject, ScriptStep, ScriptedModel,
     codex::{self, CodexHome},
 };
 use serde_json::json;
@@ -17,13 +17,13 @@ use crate::world::{World, field};
 const VERSIONS: [&str; 3] = ["0.47.0", "0.125.0", codex::NEWEST];
 
 /// A project whose settings do all that is known to widen a sandbox, and what they leave where they succeed.
-struct Hostile {
+struct HostileProject {
     project: GitProject,
     /// Not in the temporary directory, where `workspace-write` lets Codex write.
     outside: tempfile::TempDir,
 }
 
-impl Hostile {
+impl HostileProject {
     fn new() -> Self {
         let outside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo's directory is writable");
         let hostile = Self { project: GitProject::new(), outside };
@@ -71,14 +71,18 @@ impl Hostile {
     }
 
     /// The commands of the model. `address` is where somebody listens.
-    fn script(&self, address: &str) -> Vec<Step> {
+    fn script(&self, address: &str) -> Vec<ScriptStep> {
         let [by_rule, written, network] =
             ["by-rule", "written", "network"].map(|name| self.trace(name).display().to_string());
         let port = address.rsplit(':').next().unwrap_or_default();
         let tries = format!(
             "echo x > '{written}'; echo x > inside; (exec 3<>/dev/tcp/127.0.0.1/{port}) && echo x > '{network}' || true"
         );
-        vec![Step::Shell(format!("touch '{by_rule}'")), Step::Shell(tries), Step::Say("the end".into())]
+        vec![
+            ScriptStep::Shell(format!("touch '{by_rule}'")),
+            ScriptStep::Shell(tries),
+            ScriptStep::Say("the end".into()),
+        ]
     }
 }
 
@@ -87,9 +91,9 @@ fn attack(
     version: &str,
     setting: &str,
     sandbox: &str,
-    arrange: impl Fn(&Hostile) -> (PathBuf, PathBuf),
+    arrange: impl Fn(&HostileProject) -> (PathBuf, PathBuf),
 ) -> (Vec<&'static str>, bool) {
-    let hostile = Hostile::new();
+    let hostile = HostileProject::new();
     let (working, trusted) = arrange(&hostile);
     // It is bound before the script is known, and the script needs its port.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
@@ -111,26 +115,26 @@ fn attack(
     (hostile.traces(), working.join("inside").exists())
 }
 
-fn at_the_root(hostile: &Hostile) -> (PathBuf, PathBuf) {
+fn at_the_root(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let root = hostile.project.path().to_owned();
     hostile.plant(&root);
     (root.clone(), root)
 }
 
-fn in_a_subdirectory(hostile: &Hostile) -> (PathBuf, PathBuf) {
+fn in_a_subdirectory(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let root = hostile.project.path().to_owned();
     hostile.plant(&root);
     (root.join("pack/sub"), root)
 }
 
 /// The trusted directory is neither the working directory nor the root of the repository.
-fn in_between(hostile: &Hostile) -> (PathBuf, PathBuf) {
+fn in_between(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let between = hostile.project.path().join("pack");
     hostile.plant(&between);
     (between.join("sub"), between)
 }
 
-fn through_a_link(hostile: &Hostile) -> (PathBuf, PathBuf) {
+fn through_a_link(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let root = hostile.project.path().to_owned();
     hostile.plant(&root);
     let link = hostile.trace("link");
@@ -139,7 +143,7 @@ fn through_a_link(hostile: &Hostile) -> (PathBuf, PathBuf) {
 }
 
 /// The trusted directory is the repository's main one, which is not above the working directory.
-fn in_a_worktree(hostile: &Hostile) -> (PathBuf, PathBuf) {
+fn in_a_worktree(hostile: &HostileProject) -> (PathBuf, PathBuf) {
     let tree = hostile.trace("tree");
     hostile.project.git(&["worktree", "add", "--quiet", "--detach", &tree.to_string_lossy()]);
     hostile.plant(&tree);
@@ -161,7 +165,7 @@ fn a_trusted_project_does_not_widen_a_sandbox() {
 
 /// Without this the other test could pass because nothing was tried.
 #[test]
-fn a_project_that_is_to_be_trusted_widens_it() {
+fn a_project_configured_as_trusted_widens_the_sandbox() {
     let (traces, _) = attack(codex::NEWEST, "trust", "workspace-write", at_the_root);
     for expected in ["mcp", "by-rule", "written", "network"] {
         assert!(traces.contains(&expected), "{expected} is not in {traces:?}");
@@ -177,7 +181,7 @@ fn in_workspace_write_only_old_versions_can_change_the_configuration_of_git() {
     for (version, writes) in [("0.47.0", true), ("0.125.0", false), (codex::NEWEST, false)] {
         let project = GitProject::new();
         let script = "echo '[core]' >> .git/config; touch .git/hooks/post-checkout || true".to_owned();
-        let model = ScriptedModel::with_script(vec![Step::Shell(script), Step::Say("the end".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Shell(script), ScriptStep::Say("the end".into())]);
         let program = codex::install(version).unwrap_or_else(|problem| panic!("{problem}"));
         let home = CodexHome::new(&model.base_url(), "mock-model");
         let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());
@@ -192,7 +196,7 @@ fn in_workspace_write_only_old_versions_can_change_the_configuration_of_git() {
 
 #[test]
 fn a_directory_that_is_not_trusted_still_works_without_git() {
-    let model = ScriptedModel::with_script(vec![Step::Say("the end".into())]);
+    let model = ScriptedModel::with_script(vec![ScriptStep::Say("the end".into())]);
     let home = CodexHome::new(&model.base_url(), "mock-model");
     let program = codex::install(codex::NEWEST).unwrap_or_else(|problem| panic!("{problem}"));
     let world = World::with_codex(&program).variable("CODEX_HOME", home.codex_home().to_string_lossy());

@@ -3,7 +3,7 @@
 use std::fs;
 
 use connector_testing::{
-    ScriptedModel, Step,
+    ScriptStep, ScriptedModel,
     codex::{self, CodexHome},
 };
 use serde_json::json;
@@ -22,7 +22,7 @@ fn world(version: &str, model: &ScriptedModel) -> (World, CodexHome) {
 }
 
 #[test]
-fn the_agent_knows_what_was_said_and_the_sandbox_is_set_anew() {
+fn the_agent_remembers_the_session_and_the_sandbox_is_set_again() {
     for version in VERSIONS {
         let model = ScriptedModel::start();
         let (world, _home) = world(version, &model);
@@ -61,9 +61,9 @@ fn the_agent_knows_what_was_said_and_the_sandbox_is_set_anew() {
 }
 
 #[test]
-fn a_session_that_codex_does_not_know_is_an_error() {
+fn a_session_unknown_to_codex_is_an_error() {
     for version in VERSIONS {
-        let model = ScriptedModel::with_script(vec![Step::Say("a new session".into())]);
+        let model = ScriptedModel::with_script(vec![ScriptStep::Say("a new session".into())]);
         let (world, _home) = world(version, &model);
         let stranger = json!({"sessionId": "0199a213-81c0-7800-8aa1-bbab2a035a53"});
         let answer = world.server().call("codex_resume", and(world.task("x"), stranger), |_| {});

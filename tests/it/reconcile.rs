@@ -5,7 +5,7 @@ use std::fs;
 use connector_testing::{eventually, processes::is_alive};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World};
+use crate::world::{ANSWER_TIMEOUT, World};
 
 /// A running task without a supervisor, whose record has these fields besides.
 fn leave(world: &World, id: &str, more: Value) {
@@ -18,13 +18,13 @@ fn leave(world: &World, id: &str, more: Value) {
 }
 
 fn closed(world: &World) {
-    eventually("closed books", PATIENCE, || {
+    eventually("closed books", ANSWER_TIMEOUT, || {
         fs::read_dir(world.data_dir().join("run")).ok()?.next().is_none().then_some(())
     });
 }
 
 #[test]
-fn five_servers_that_start_at_once_close_each_task_once() {
+fn five_servers_that_start_at_once_finalize_each_task_once() {
     let world = World::with_fake_agent();
     let ids: Vec<String> = (0..40).map(|number| format!("{number:08x}")).collect();
     for id in &ids {
@@ -49,7 +49,7 @@ fn start_time(pid: u32) -> u64 {
 }
 
 #[test]
-fn a_process_is_not_ended_because_a_record_names_it() {
+fn a_process_is_not_killed_just_because_a_record_names_it() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux tells").trim().to_owned();
     let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
     let marked = "00000004";
@@ -82,7 +82,7 @@ fn a_process_is_not_ended_because_a_record_names_it() {
 }
 
 #[test]
-fn a_directory_that_leads_to_another_tasks_processes_is_no_cgroup() {
+fn a_directory_that_leads_to_another_tasks_processes_is_not_used_as_a_cgroup() {
     let world = World::with_fake_agent();
     let mut bystander = std::process::Command::new("sleep").arg("300").spawn().expect("sleep is installed");
     let group = world.home().join("codex-connector-00000001");

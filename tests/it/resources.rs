@@ -5,7 +5,7 @@ use std::{fs, io::Write};
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, start, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, start, wait_for_end, wait_for_log};
 
 /// The text of a resource.
 fn read(server: &mut McpServer, uri: &str) -> String {
@@ -26,7 +26,7 @@ fn uris(page: &Value) -> Vec<String> {
 }
 
 #[test]
-fn everything_of_a_task_can_be_listed_and_read_in_both_eras() {
+fn all_resources_of_a_task_can_be_listed_and_read_in_both_eras() {
     let world = World::with_fake_agent().configure("[tasks]\nkeep_events = true\n");
     for greet in [McpServer::initialize, McpServer::discover] {
         let mut server = world.silent_server();
@@ -52,7 +52,7 @@ fn everything_of_a_task_can_be_listed_and_read_in_both_eras() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn missing_resources_are_not_found() {
     let world = World::with_fake_agent();
     for (greet, code) in [(McpServer::initialize as fn(&mut McpServer) -> Value, -32002), (McpServer::discover, -32602)]
     {
@@ -77,7 +77,7 @@ fn what_is_not_there_is_not_found() {
 }
 
 #[test]
-fn pages_do_not_move_when_tasks_are_added() {
+fn pages_are_stable_when_tasks_are_added() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let before: Vec<_> = (0..23).map(|_| ended(&world, &mut server, json!([{"say": "x"}]))).collect();
@@ -93,7 +93,7 @@ fn pages_do_not_move_when_tasks_are_added() {
 }
 
 #[test]
-fn a_long_record_is_read_in_pieces() {
+fn a_long_record_is_read_in_chunks() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let mut arguments = world.fake(json!([{"say": "x"}]));
@@ -101,22 +101,22 @@ fn a_long_record_is_read_in_pieces() {
     arguments["task"] = json!(task);
     let id = start(&mut server, arguments);
     wait_for_end(&mut server, &id);
-    let (mut joined, mut pieces, mut next) = (String::new(), 0, Some(format!("task://{id}")));
+    let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(format!("task://{id}")));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
         let piece = result["contents"][0]["text"].as_str().expect("it is text");
         assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
         joined.push_str(piece);
-        pieces += 1;
+        chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
     let record: Value = serde_json::from_str(&joined).expect("the pieces are a record");
-    assert!(record["task"] == json!(task) && pieces > 3, "{pieces} pieces");
+    assert!(record["task"] == json!(task) && chunks > 3, "{chunks} pieces");
     assert_eq!(read(&mut server, &format!("task://{id}?offset=0&length=1")), "{");
 }
 
 #[test]
-fn a_long_log_is_read_in_pieces() {
+fn a_long_log_is_read_in_chunks() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = ended(&world, &mut server, json!([{"say": "x"}]));
@@ -126,16 +126,16 @@ fn a_long_log_is_read_in_pieces() {
         writeln!(file, "line {number} with some words in it to make it long").expect("it is writable");
     }
     let uri = format!("task://{id}/log");
-    let (mut joined, mut pieces, mut next) = (String::new(), 0, Some(uri.clone()));
+    let (mut joined, mut chunks, mut next) = (String::new(), 0, Some(uri.clone()));
     while let Some(uri) = next {
         let result = server.request("resources/read", json!({"uri": uri}));
         let piece = result["contents"][0]["text"].as_str().expect("it is text");
         assert!(piece.len() <= 256 << 10, "{} bytes", piece.len());
         joined.push_str(piece);
-        pieces += 1;
+        chunks += 1;
         next = result["contents"][0]["_meta"]["codex-connector/next"].as_str().map(str::to_owned);
     }
-    assert!(joined == world.log(&id) && pieces > 3, "{pieces} pieces");
+    assert!(joined == world.log(&id) && chunks > 3, "{chunks} pieces");
     assert_eq!(read(&mut server, &format!("{uri}?tail=1")), "line 19999 with some words in it to make it long\n");
     let size = joined.len();
     let end = read(&mut server, &format!("{uri}?offset={}", size - 49));
@@ -155,7 +155,7 @@ fn told(server: &McpServer) -> Vec<String> {
 }
 
 #[test]
-fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
+fn a_subscriber_is_notified_of_changes_in_both_eras() {
     for stateless in [false, true] {
         let world = World::with_fake_agent();
         let mut server = world.silent_server();
@@ -172,7 +172,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             let wanted =
                 json!({"resourceSubscriptions": [log, record, "task://00000000"], "resourcesListChanged": true});
             server.begin_request("subscriptions/listen", json!({"notifications": wanted}));
-            let accepted = eventually("the acknowledgement", PATIENCE, || {
+            let accepted = eventually("the acknowledgement", ANSWER_TIMEOUT, || {
                 let mut others = server.other_messages().into_iter();
                 others.find(|message| message["method"] == "notifications/subscriptions/acknowledged")
             });
@@ -189,7 +189,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             assert_eq!(unknown.expect_err("there is no such task").code, -32002);
         }
         fs::write(&release, "").expect("the home is writable");
-        eventually("news of log, record and list", PATIENCE, || {
+        eventually("news of log, record and list", ANSWER_TIMEOUT, || {
             let told = told(&server);
             [&log, &record, "list"].iter().all(|name| told.iter().any(|told| told == name)).then_some(())
         });
@@ -200,7 +200,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
             file.write_all(b"more\n").expect("it is writable");
             // The list changes once more: when that was told, the log would have been.
             ended(&world, &mut server, json!([{"say": "x"}]));
-            eventually("news of the list", PATIENCE, || {
+            eventually("news of the list", ANSWER_TIMEOUT, || {
                 told(&server)[before..].contains(&"list".to_owned()).then_some(())
             });
             assert!(!told(&server)[before..].contains(&log), "it was unsubscribed");
@@ -209,7 +209,7 @@ fn a_client_that_subscribes_is_told_of_changes_in_both_eras() {
 }
 
 #[test]
-fn prompts_say_which_tool_to_call() {
+fn prompts_name_the_tool_to_call() {
     let world = World::with_fake_agent();
     for greet in [McpServer::initialize, McpServer::discover] {
         let mut server = world.silent_server();

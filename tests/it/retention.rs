@@ -5,14 +5,14 @@ use std::fs;
 use connector_testing::eventually;
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, start, task_id, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, start, task_id, wait_for_log};
 
 fn files(world: &World) -> usize {
     fs::read_dir(world.data_dir().join("logs")).expect("there are logs").count()
 }
 
 #[test]
-fn old_tasks_are_removed_when_a_server_starts_and_the_next_answer_tells() {
+fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
     let world = World::with_fake_agent();
     let mut first = world.server();
     let running = start(&mut first, world.fake(json!([{"say": "working on it"}, {"hang": true}])));
@@ -22,20 +22,20 @@ fn old_tasks_are_removed_when_a_server_starts_and_the_next_answer_tells() {
         .map(|say| task_id(&first.call("codex_agent", world.fake(json!([{"say": say}])), |_| {})))
         .collect();
     // The run directory of a task goes a moment after its end.
-    eventually("only one run directory", PATIENCE, || {
+    eventually("only one run directory", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
     assert_eq!(files(&world), 3 * 4 + 3, "nothing is removed by default");
 
     let world = world.configure("[retention]\nmax_tasks = 1\n");
     let mut second = world.server();
-    eventually("two tasks fewer", PATIENCE, || (files(&world) == 4 + 3).then_some(()));
-    eventually("their run directories gone", PATIENCE, || {
+    eventually("two tasks fewer", ANSWER_TIMEOUT, || (files(&world) == 4 + 3).then_some(()));
+    eventually("their run directories gone", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
     // The notice comes with the end of the removal, a moment later.
     let mut listed = String::new();
-    eventually("the notice", PATIENCE, || {
+    eventually("the notice", ANSWER_TIMEOUT, || {
         listed = second.call("codex_tasks", json!({}), |_| {}).text;
         listed.contains("2 old tasks were removed with all files: 2 by `retention.max_tasks`").then_some(())
     });

@@ -76,7 +76,7 @@ fn told(server: &mut McpServer, id: &str) -> String {
 }
 
 #[test]
-fn no_value_of_the_environment_is_written_that_no_agent_printed() {
+fn environment_values_are_not_written_unless_an_agent_prints_them() {
     let world = world();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"say": "nothing"}, {"stderr": "nothing"}])));
@@ -90,7 +90,7 @@ fn no_value_of_the_environment_is_written_that_no_agent_printed() {
 }
 
 #[test]
-fn secrets_that_an_agent_prints_are_nowhere() {
+fn secrets_that_an_agent_prints_are_redacted_everywhere() {
     let world = world();
     let mut server = world.server();
     let secrets = [TOKEN, KEY, KEY_LINE, GIVEN];
@@ -116,7 +116,7 @@ fn secrets_that_an_agent_prints_are_nowhere() {
 }
 
 #[test]
-fn our_own_words_and_paths_stay_whole_whatever_is_secret() {
+fn redaction_never_changes_our_own_words_and_paths() {
     let world = World::with_fake_agent();
     let name = |path: &Path| path.file_name().expect("it has a name").to_string_lossy().into_owned();
     let (project, home) = (name(world.project.path()), name(world.home()));
@@ -155,7 +155,7 @@ fn our_own_words_and_paths_stay_whole_whatever_is_secret() {
 }
 
 #[test]
-fn an_everyday_password_ruins_no_answer_and_no_result() {
+fn a_password_that_is_a_common_word_ruins_no_answer_or_result() {
     let world = World::with_fake_agent().variable("POSTGRES_PASSWORD", "postgres");
     let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
     let printed = "POSTGRES_PASSWORD=postgres";
@@ -172,7 +172,7 @@ fn an_everyday_password_ruins_no_answer_and_no_result() {
 }
 
 #[test]
-fn what_an_agent_says_about_its_failure_is_redacted() {
+fn an_agents_failure_message_is_redacted() {
     let world = world();
     let mut server = world.server();
     let answer = server.call("codex_agent", world.fake(json!([{"fail": format!("401 for {TOKEN}")}])), |_| {});
@@ -191,7 +191,7 @@ fn a_refusal_does_not_repeat_a_secret() {
 }
 
 #[test]
-fn without_redaction_everything_stands_as_it_was_printed() {
+fn without_redaction_everything_is_kept_as_printed() {
     let world = world();
     let mut spec = supervise::spec(&world, "0123abcd", &format!("FAKE{}", json!([{"say": TOKEN}])), "continue");
     spec["policy"]["redact"] = json!(false);
@@ -206,7 +206,7 @@ fn without_redaction_everything_stands_as_it_was_printed() {
 }
 
 #[test]
-fn what_was_written_without_redaction_is_told_with_it() {
+fn text_written_without_redaction_is_redacted_when_shown() {
     let world = world();
     assert_eq!(world.command(&["notify", "--since-last", "--key", "k"]).output().expect("it runs").stdout, b"");
     let id = "0123abcf";
@@ -236,7 +236,7 @@ fn what_was_written_without_redaction_is_told_with_it() {
 }
 
 #[test]
-fn the_command_line_repeats_no_secret() {
+fn the_command_line_never_repeats_a_secret() {
     const KEY: &str = "sk-Frame-0123456789";
     let plain = World::with_fake_agent();
     let script = plain.home().join("talkative");
@@ -264,7 +264,7 @@ fn the_command_line_repeats_no_secret() {
 }
 
 #[test]
-fn words_of_ours_in_a_refusal_stay_whole_whatever_is_secret() {
+fn redaction_never_changes_our_words_in_a_refusal() {
     let world = World::with_fake_agent().variable("TASK_TOKEN", "No such task").variable("NEXT_TOKEN", "codex_tasks");
     let refused = world.server().call("codex_status", json!({"taskId": "00000000"}), |_| {});
     assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list the tasks there are");

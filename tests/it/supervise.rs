@@ -50,7 +50,7 @@ fn a_task_can_be_run_from_a_shell() {
 }
 
 #[test]
-fn the_end_of_stdin_is_the_end_of_the_server() {
+fn the_end_of_stdin_means_that_the_server_has_ended() {
     let world = World::with_fake_agent();
     let spec = spec(&world, "0123abcd", "FAKE[{\"sleep\": 100}]", "interrupt");
     assert_eq!(supervise(&world, "0123abcd", &format!("{spec}\n")).0, Some(0));
@@ -58,7 +58,7 @@ fn the_end_of_stdin_is_the_end_of_the_server() {
 }
 
 #[test]
-fn an_id_is_used_once() {
+fn an_id_is_used_only_once() {
     let world = World::with_fake_agent();
     let spec = format!("{}\n", spec(&world, "0123abcd", "one", "continue"));
     supervise(&world, "0123abcd", &spec);
@@ -68,7 +68,7 @@ fn an_id_is_used_once() {
 }
 
 #[test]
-fn what_is_no_spec_is_refused_and_makes_no_task() {
+fn an_invalid_spec_is_refused_and_creates_no_task() {
     let world = World::with_fake_agent();
     let other = format!("{}\n", spec(&world, "ffffffff", "one", "continue"));
     for stdin in ["", "\n", "{}\n", "not JSON\n", &other] {

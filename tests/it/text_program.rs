@@ -24,7 +24,7 @@ version_args = []
 }
 
 #[test]
-fn it_gets_the_task_and_its_text_is_the_answer() {
+fn a_text_program_gets_the_task_and_its_output_is_the_answer() {
     let world = script("printf 'sandbox %s: ' \"$1\"; cat", "");
     let mut server = world.server();
     let answer = server.call("codex_agent", world.task("say this back"), |_| {});
@@ -37,14 +37,14 @@ fn it_gets_the_task_and_its_text_is_the_answer() {
 }
 
 #[test]
-fn one_that_never_reads_its_prompt_is_no_trouble() {
+fn a_program_that_never_reads_its_prompt_causes_no_problem() {
     let world = script("sleep 0.5; echo I did not read it", "");
     let answer = world.server().call("codex_agent", world.task(&"x".repeat(1_000_000)), |_| {});
     assert!(answer.text.contains("I did not read it"), "{}", answer.text);
 }
 
 #[test]
-fn a_last_line_without_an_end_is_not_lost_when_something_holds_the_pipe() {
+fn an_unterminated_last_line_is_kept_while_something_holds_the_pipe() {
     let world = script("sleep 30 & printf 'the answer'", "on_agent_exit = \"leave\"");
     let answer = world.server().call("codex_agent", world.task("x"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
@@ -53,7 +53,7 @@ fn a_last_line_without_an_end_is_not_lost_when_something_holds_the_pipe() {
 }
 
 #[test]
-fn its_end_is_none_of_its_activities() {
+fn the_end_of_a_program_is_not_an_activity() {
     let world = script("echo x; sleep 2", "");
     let record = world.record(&task_id(&world.server().call("codex_agent", world.task("x"), |_| {})));
     let moment = |key: &str| record[key].as_str().and_then(|at| at.parse::<DateTime<Utc>>().ok()).expect("a moment");
@@ -62,7 +62,7 @@ fn its_end_is_none_of_its_activities() {
 }
 
 #[test]
-fn what_it_is_given_in_its_environment_is_nowhere_on_disk() {
+fn environment_values_are_never_written_to_disk() {
     let toml = "[agent_env]\nset = { GIVEN = \"s3cret-of-the-agent\" }\n";
     let world = script("test -n \"$GIVEN\" && echo it has it; sleep 1", "").configure(toml);
     let mut server = world.server();
@@ -83,7 +83,7 @@ fn what_it_is_given_in_its_environment_is_nowhere_on_disk() {
 }
 
 #[test]
-fn one_that_prints_json_is_read_by_rules_and_its_session_gone_on_with() {
+fn json_output_is_read_by_rules_and_its_session_can_be_resumed() {
     let script = concat!(
         r#"case "$2" in resume=*) id="${2#resume=}";; *) id=s-1;; esac; read -r task; "#,
         r#"echo "{\"type\":\"start\",\"sid\":\"$id\"}"; echo not JSON; "#,

@@ -6,7 +6,7 @@ use connector_testing::eventually;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
 fn entries(world: &World, id: &str) -> Vec<Value> {
     let content = fs::read_to_string(world.log_file(id, "timeline.jsonl")).expect("there is a timeline");
@@ -18,7 +18,7 @@ fn kinds(entries: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_timeline_tells_what_happened_from_start_to_end() {
+fn a_timeline_reports_what_happened_from_start_to_end() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let steps = json!([{"run": "echo hello"}, {"sleep": 1.5}, {"say": format!("long {}", "x".repeat(10_000))}]);
@@ -41,7 +41,7 @@ fn a_timeline_tells_what_happened_from_start_to_end() {
 }
 
 #[test]
-fn a_queued_task_and_a_cancelled_one_say_so() {
+fn queued_and_cancelled_tasks_are_recorded_in_the_timeline() {
     let world = World::with_fake_agent().configure("[limits]\nmax_running = 1\n");
     let mut server = world.server();
     let first = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
@@ -66,10 +66,10 @@ fn the_timeline_of_a_task_whose_supervisor_was_killed_gets_its_end_once() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"hang": true}])));
-    let id = eventually("a task", PATIENCE, || {
+    let id = eventually("a task", ANSWER_TIMEOUT, || {
         call.progress().iter().find_map(|line| line.strip_prefix("Task ")?.split(' ').next().map(str::to_owned))
     });
-    eventually("an entry", PATIENCE, || {
+    eventually("an entry", ANSWER_TIMEOUT, || {
         fs::read_to_string(world.log_file(&id, "timeline.jsonl")).ok()?.contains("busy").then_some(())
     });
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
@@ -77,7 +77,7 @@ fn the_timeline_of_a_task_whose_supervisor_was_killed_gets_its_end_once() {
     let path = world.log_file(&id, "timeline.jsonl");
     let torn = [&fs::read(&path).expect("it is there")[..], b"{\"v\":1,\"se"].concat();
     fs::write(&path, torn).expect("it is writable");
-    call.wait(PATIENCE, |_| {});
+    call.wait(ANSWER_TIMEOUT, |_| {});
     drop(server);
     let _another = world.server();
     let content = fs::read_to_string(&path).expect("it is there");
@@ -87,7 +87,7 @@ fn the_timeline_of_a_task_whose_supervisor_was_killed_gets_its_end_once() {
 }
 
 #[test]
-fn a_flood_of_events_is_cut_and_the_log_has_it_all() {
+fn a_flood_of_events_is_cut_but_the_log_keeps_everything() {
     let world = World::with_fake_agent();
     let flood = json!({"lines": 5_000, "length": 100, "json": true});
     let answer = world.server().call("codex_agent", world.fake(json!([{"flood": flood}, {"say": "done"}])), |_| {});
@@ -113,7 +113,7 @@ fn a_status_counts_the_steps_since_the_last_one() {
     assert_eq!(field(&first.text, "New"), None, "{}", first.text);
     fs::write(&gate, "").expect("it is writable");
     wait_for_log(&world, &id, "MESSAGE: two");
-    let new = eventually("both steps", PATIENCE, || {
+    let new = eventually("both steps", ANSWER_TIMEOUT, || {
         let new = server.call("codex_status", json!({"taskId": id}), |_| {}).text;
         let new = field(&new, "New")?.to_owned();
         new.contains("message").then_some(new)
@@ -122,7 +122,7 @@ fn a_status_counts_the_steps_since_the_last_one() {
 }
 
 #[test]
-fn the_end_of_another_windows_task_is_seen_soon_whoever_ends_it() {
+fn the_end_of_a_task_in_another_window_is_noticed_soon() {
     let world = World::with_fake_agent();
     let mut first = world.server();
     for kill in [false, true] {
@@ -132,7 +132,7 @@ fn the_end_of_another_windows_task_is_seen_soon_whoever_ends_it() {
         let mut waiting = waiting.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
         // It is following by the time it has the task's timeline open.
         let path = world.log_file(&id, "timeline.jsonl");
-        eventually("a follower", PATIENCE, || {
+        eventually("a follower", ANSWER_TIMEOUT, || {
             let open = fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?.flatten();
             open.filter_map(|fd| fs::read_link(fd.path()).ok()).any(|name| name == path).then_some(())
         });
@@ -142,7 +142,7 @@ fn the_end_of_another_windows_task_is_seen_soon_whoever_ends_it() {
         } else {
             first.call("codex_cancel", json!({"taskId": id}), |_| {});
         }
-        eventually("the end of `wait`", PATIENCE, || waiting.try_wait().ok()?.map(drop));
+        eventually("the end of `wait`", ANSWER_TIMEOUT, || waiting.try_wait().ok()?.map(drop));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     }
 }

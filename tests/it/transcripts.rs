@@ -18,12 +18,12 @@ use connector_testing::eventually;
 use regex::{NoExpand, Regex};
 use serde_json::Value;
 
-use crate::world::{PATIENCE, World};
+use crate::world::{ANSWER_TIMEOUT, World};
 
 fn replay(name: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(format!("{name}.txt"));
     let before = fs::read_to_string(&file).expect("the transcript is in the repository");
-    let mut conversation = Conversation::begin();
+    let mut conversation = TranscriptReplay::begin();
     let mut now = String::new();
     for line in before.lines().filter(|line| !line.starts_with("< ")) {
         now.push_str(&format!("{line}\n"));
@@ -70,18 +70,18 @@ fn a_client_of_2026_07_28_that_declares_nothing() {
 }
 
 #[test]
-fn clients_that_declare_all_there_is() {
+fn clients_that_declare_every_capability() {
     replay("initialize-full");
     replay("stateless-full");
 }
 
 #[test]
-fn claude_code_that_asks_first_which_era_it_is() {
+fn claude_code_that_first_asks_for_the_protocol_version() {
     replay("claude-code-2.1.330");
 }
 
 /// One server, and what is said to it.
-struct Conversation {
+struct TranscriptReplay {
     world: World,
     server: Child,
     stdin: ChildStdin,
@@ -89,7 +89,7 @@ struct Conversation {
     task: Option<String>,
 }
 
-impl Conversation {
+impl TranscriptReplay {
     fn begin() -> Self {
         let world = World::with_fake_agent();
         let mut command = world.command(&[]);
@@ -121,7 +121,7 @@ impl Conversation {
 
     fn wait_for_the_task(&self) {
         let id = self.task.as_deref().expect("a task was begun");
-        eventually("the end of the task", PATIENCE, || {
+        eventually("the end of the task", ANSWER_TIMEOUT, || {
             (self.world.record(id)["status"] == "completed" && !self.world.data_dir().join("run").join(id).exists())
                 .then_some(())
         });
@@ -131,7 +131,7 @@ impl Conversation {
         let mut read = vec![];
         let mut progress = 0;
         loop {
-            let message = self.said.recv_timeout(PATIENCE).expect("the server answers");
+            let message = self.said.recv_timeout(ANSWER_TIMEOUT).expect("the server answers");
             let is_last = last(&message);
             // How many there are depends on how busy the machine is.
             progress += usize::from(message["method"] == "notifications/progress");
@@ -177,7 +177,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for TranscriptReplay {
     fn drop(&mut self) {
         // Both fail only for a child that is gone already.
         let _ = self.server.kill();

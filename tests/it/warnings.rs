@@ -86,7 +86,7 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
 #[test]
 fn check_reports_a_sandbox_that_cannot_start() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    for (exit, is_told) in
+    for (exit, is_reported) in
         [("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", true), ("exit 101", false)]
     {
         let program = directory.path().join("codex");
@@ -99,7 +99,7 @@ fn check_reports_a_sandbox_that_cannot_start() {
         let output = World::with_codex(&program).command(&["check"]).output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout);
         let words = "the agent's sandbox could not start: bwrap: setting up uid map";
-        let is_told = is_told && cfg!(target_os = "linux");
-        assert_eq!(text.contains(words) && text.contains("next: install bubblewrap"), is_told, "{text}");
+        let is_reported = is_reported && cfg!(target_os = "linux");
+        assert_eq!(text.contains(words) && text.contains("next: install bubblewrap"), is_reported, "{text}");
     }
 }

@@ -4,12 +4,12 @@ use connector_testing::{eventually, processes::is_alive, processes::processes_wi
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, field, pid_in, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, pid_in, start, task_id, wait_for_end, wait_for_log};
 
 const MARKER: &str = "CONNECTOR_TASK_IDS";
 
 #[test]
-fn an_async_task_is_answered_at_once_and_runs_on() {
+fn an_async_task_is_answered_at_once_and_keeps_running() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"sleep": 1}, {"say": "later"}])));
@@ -37,7 +37,7 @@ fn a_second_window_lists_follows_and_cancels_the_task_of_the_first() {
 }
 
 #[test]
-fn two_windows_lose_no_record() {
+fn two_windows_lose_no_records() {
     let world = World::with_fake_agent();
     let (mut first, mut second) = (world.server(), world.server());
     let mut ids = Vec::new();
@@ -56,7 +56,7 @@ fn two_windows_lose_no_record() {
 }
 
 #[test]
-fn a_server_that_is_killed_takes_its_tasks_with_it_and_the_next_one_says_so() {
+fn a_killed_server_takes_its_tasks_down_and_the_next_one_says_so() {
     let world = World::with_fake_agent();
     let pids = tempfile::tempdir().expect("a temporary directory can be made");
     let file = pids.path().join("child");
@@ -68,7 +68,7 @@ fn a_server_that_is_killed_takes_its_tasks_with_it_and_the_next_one_says_so() {
 
     server.kill();
 
-    eventually("the end of the whole tree", PATIENCE, || {
+    eventually("the end of the whole tree", ANSWER_TIMEOUT, || {
         (!is_alive(child) && processes_with_env(MARKER, &id).is_empty()).then_some(())
     });
     let status = wait_for_end(&mut world.server(), &id);
@@ -93,7 +93,7 @@ fn a_task_can_outlive_its_server_and_the_next_one_delivers_its_result() {
 }
 
 #[test]
-fn when_server_and_supervisor_are_killed_the_next_server_clears_up() {
+fn the_next_server_cleans_up_after_a_killed_server_and_supervisor() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
@@ -138,7 +138,7 @@ fn hidden_from_a_killed_supervisor(world: &World) -> u32 {
 }
 
 #[test]
-fn what_hides_from_a_killed_supervisor_is_found_through_its_control_group() {
+fn processes_hidden_from_a_killed_supervisor_are_found_through_the_cgroup() {
     if can_make_cgroups() {
         let child = hidden_from_a_killed_supervisor(&World::with_fake_agent());
         assert!(!is_alive(child), "it was not found");
@@ -146,18 +146,18 @@ fn what_hides_from_a_killed_supervisor_is_found_through_its_control_group() {
 }
 
 #[test]
-fn without_a_control_group_it_is_the_one_process_that_is_promised_to_nobody() {
+fn without_a_cgroup_a_process_hidden_from_a_killed_supervisor_may_survive() {
     let child = hidden_from_a_killed_supervisor(&World::with_fake_agent().configure("[stopping]\ncgroup = \"off\"\n"));
     assert!(is_alive(child), "it is found: docs/reliability.md can promise more");
     kill_process(Pid::from_raw(child.cast_signed()).expect("a pid"), Signal::KILL).expect("the child is ours");
 }
 
 #[test]
-fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
+fn when_only_the_supervisor_is_killed_its_server_finalizes_the_task() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let call = server.start_call("codex_agent", world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
-    let id = eventually("a progress message that names the task", PATIENCE, || {
+    let id = eventually("a progress message that names the task", ANSWER_TIMEOUT, || {
         let message = call.progress().into_iter().next()?;
         message
             .split_whitespace()
@@ -166,26 +166,26 @@ fn when_only_the_supervisor_is_killed_its_server_closes_the_books() {
     });
     wait_for_log(&world, &id, "MESSAGE: busy");
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    let answer = call.wait(PATIENCE, |_| {});
+    let answer = call.wait(ANSWER_TIMEOUT, |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("interrupted"), "{}", answer.text);
     assert!(processes_with_env(MARKER, &id).is_empty(), "the agent is left");
 }
 
 #[test]
-fn when_a_supervisor_dies_unseen_its_agent_does_not_outlive_it() {
+fn when_a_supervisor_dies_unnoticed_its_agent_does_not_outlive_it() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"ignore": ["INT", "TERM"]}, {"say": "busy"}, {"sleep": 300}])));
     wait_for_log(&world, &id, "MESSAGE: busy");
     kill_process(world.supervisor_of(&id), Signal::KILL).expect("it is ours");
-    eventually("the end of the agent, though nobody asks", PATIENCE, || {
+    eventually("the end of the agent, though nobody asks", ANSWER_TIMEOUT, || {
         processes_with_env(MARKER, &id).is_empty().then_some(())
     });
-    eventually("the final record", PATIENCE, || (world.record(&id)["status"] == "interrupted").then_some(()));
+    eventually("the final record", ANSWER_TIMEOUT, || (world.record(&id)["status"] == "interrupted").then_some(()));
 }
 
 #[test]
-fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up() {
+fn a_server_running_inside_a_task_does_not_stop_itself_while_cleaning_up() {
     let world = World::with_fake_agent();
     let mut outer = world.server();
     let id = start(&mut outer, world.fake(json!([{"say": "busy"}, {"sleep": 300}])));
@@ -200,7 +200,7 @@ fn a_server_that_works_for_a_task_itself_does_not_stop_itself_when_it_clears_up(
 }
 
 #[test]
-fn a_program_that_is_being_asked_goes_with_the_server() {
+fn a_program_being_probed_ends_with_the_server() {
     let world = World::with_fake_agent();
     let mark = world.home().to_string_lossy().into_owned();
     let world = world.variable("TEST_MARK", mark.clone());
@@ -217,14 +217,14 @@ fn a_program_that_is_being_asked_goes_with_the_server() {
         marked.retain(|pid| *pid != server_itself);
         marked
     };
-    eventually("the question", PATIENCE, || (!asked().is_empty()).then_some(()));
+    eventually("the question", ANSWER_TIMEOUT, || (!asked().is_empty()).then_some(()));
     server.signal(Signal::TERM);
-    server.wait(PATIENCE);
-    eventually("the end of the program", PATIENCE, || asked().is_empty().then_some(()));
+    server.wait(ANSWER_TIMEOUT);
+    eventually("the end of the program", ANSWER_TIMEOUT, || asked().is_empty().then_some(()));
 }
 
 #[test]
-fn a_supervisor_that_does_not_react_to_a_cancel_is_killed_and_its_books_are_closed() {
+fn a_supervisor_that_ignores_a_cancel_is_killed_and_its_task_finalized() {
     let grace = "[stopping]\ninterrupt_grace = \"100ms\"\nterminate_grace = \"100ms\"\n";
     let world = World::with_fake_agent().configure(grace);
     let (mut first, mut second) = (world.server(), world.server());
@@ -238,7 +238,7 @@ fn a_supervisor_that_does_not_react_to_a_cancel_is_killed_and_its_books_are_clos
 }
 
 #[test]
-fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() {
+fn a_window_stopped_while_it_locks_the_task_lists_blocks_no_other() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let before = server.call("codex_agent", world.fake(json!([{"say": "before"}])), |_| {});
@@ -252,7 +252,7 @@ fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() 
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);
     let (before, after) = (task_id(&before), task_id(&answer));
     let run = world.data_dir().join("run").join(&after);
-    eventually("marks instead of entries", PATIENCE, || (!run.exists()).then_some(()));
+    eventually("marks instead of entries", ANSWER_TIMEOUT, || (!run.exists()).then_some(()));
     let listed = server.call("codex_tasks", json!({"status": "completed"}), |_| {}).text;
     assert!(listed.contains(&before) && listed.contains(&after), "{listed}");
 
@@ -260,5 +260,5 @@ fn a_window_that_is_stopped_while_it_holds_the_lists_of_tasks_holds_nobody_up() 
     server.call("codex_agent", world.fake(json!([{"say": "more"}])), |_| {});
     assert_eq!(world.index()[&after]["status"], "completed");
     let pending = world.data_dir().join("index.pending");
-    eventually("a catalog that lacks nothing", PATIENCE, || (!pending.exists()).then_some(()));
+    eventually("a catalog that lacks nothing", ANSWER_TIMEOUT, || (!pending.exists()).then_some(()));
 }

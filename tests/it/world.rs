@@ -12,11 +12,11 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 
 /// Long enough for anything that is going to happen on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A limit that is meant to be reached while the agent is at work, and not while it is being started: on a busy machine
 /// that alone takes a second or two.
-pub(crate) const SLACK: Duration = Duration::from_secs(4);
+pub(crate) const TIME_SLACK: Duration = Duration::from_secs(4);
 
 /// Everything that one test has to itself.
 pub(crate) struct World {
@@ -92,7 +92,7 @@ impl World {
 
     /// The index, once nothing runs any more: it is written a moment after a task has ended.
     pub(crate) fn index(&self) -> Value {
-        eventually("empty run directories", PATIENCE, || {
+        eventually("empty run directories", ANSWER_TIMEOUT, || {
             fs::read_dir(self.data_dir().join("run")).ok()?.next().is_none().then_some(())
         });
         let content = fs::read(self.data_dir().join("tasks.json")).expect("there is an index");
@@ -160,7 +160,7 @@ pub(crate) fn start(server: &mut McpServer, arguments: Value) -> String {
 
 /// Waits until a task has ended, as `codex_status` tells it, and returns that answer.
 pub(crate) fn wait_for_end(server: &mut McpServer, id: &str) -> String {
-    eventually("the end of the task", PATIENCE, || {
+    eventually("the end of the task", ANSWER_TIMEOUT, || {
         let answer = server.call("codex_status", json!({"taskId": id}), |_| {});
         assert!(!answer.is_error, "{}", answer.text);
         (field(&answer.text, "Status") != Some("running")).then_some(answer.text)
@@ -169,10 +169,10 @@ pub(crate) fn wait_for_end(server: &mut McpServer, id: &str) -> String {
 
 /// Waits until the task's log holds `words`.
 pub(crate) fn wait_for_log(world: &World, id: &str, words: &str) {
-    eventually(&format!("`{words}` in the log"), PATIENCE, || world.log(id).contains(words).then_some(()));
+    eventually(&format!("`{words}` in the log"), ANSWER_TIMEOUT, || world.log(id).contains(words).then_some(()));
 }
 
 /// The number that a child of the fake agent wrote into its pid file.
 pub(crate) fn pid_in(file: &Path) -> u32 {
-    eventually("a pid file", PATIENCE, || fs::read_to_string(file).ok()?.trim().parse().ok())
+    eventually("a pid file", ANSWER_TIMEOUT, || fs::read_to_string(file).ok()?.trim().parse().ok())
 }

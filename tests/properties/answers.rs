@@ -3,9 +3,9 @@
 use codex_connector::fuzzing::markdown;
 use proptest::prelude::*;
 
-use crate::{Input, cases};
+use crate::{PropertyInput, cases};
 
-const PIECES: [&str; 48] = [
+const TEXT_FRAGMENTS: [&str; 48] = [
     "\n",
     "\n",
     " ",
@@ -57,19 +57,20 @@ const PIECES: [&str; 48] = [
 ];
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![9 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => any::<String>()];
+    let piece =
+        prop_oneof![9 => prop::sample::select(&TEXT_FRAGMENTS[..]).prop_map(str::to_owned), 1 => any::<String>()];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
 }
 
-fn input() -> impl Strategy<Value = Input> {
-    (text(), text(), text()).prop_map(|(text, log, result)| Input::of(&[&text, &log, &result]))
+fn input() -> impl Strategy<Value = PropertyInput> {
+    (text(), text(), text()).prop_map(|(text, log, result)| PropertyInput::of(&[&text, &log, &result]))
 }
 
 proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn no_text_passes_for_ours_in_an_answer(input in input()) {
+    fn untrusted_text_cannot_imitate_our_own_in_an_answer(input in input()) {
         markdown(&input.0);
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    Input, cases,
-    json::{any_value, nearly},
+    PropertyInput, cases,
+    json::{any_value, damaged_value},
 };
 
 fn calls() -> Vec<Value> {
@@ -20,16 +20,16 @@ fn calls() -> Vec<Value> {
     ]
 }
 
-fn input() -> impl Strategy<Value = Input> {
-    let value = prop_oneof![3 => nearly(calls()), 1 => any_value()];
-    value.prop_map(|value| Input(value.to_string().into_bytes()))
+fn input() -> impl Strategy<Value = PropertyInput> {
+    let value = prop_oneof![3 => damaged_value(calls()), 1 => any_value()];
+    value.prop_map(|value| PropertyInput(value.to_string().into_bytes()))
 }
 
 proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn arguments_are_taken_within_bounds_or_refused_in_two_lines(input in input()) {
+    fn arguments_are_accepted_within_bounds_or_refused_in_two_lines(input in input()) {
         tool_arguments(&input.0);
     }
 }

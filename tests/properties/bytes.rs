@@ -28,7 +28,7 @@ const WORDS: [&[u8]; 20] = [
 
 /// One change of some content.
 #[derive(Debug, Clone)]
-enum Edit {
+enum ByteEdit {
     /// All after this is gone.
     Cut(Index),
     /// So many bytes from here on are gone.
@@ -43,11 +43,11 @@ enum Edit {
 pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let at = any::<Index>;
     let edit = prop_oneof![
-        1 => at().prop_map(Edit::Cut),
-        3 => (at(), 1..40_usize).prop_map(|(at, length)| Edit::Remove(at, length)),
-        2 => (at(), 1..200_usize).prop_map(|(at, length)| Edit::Repeat(at, length)),
-        5 => (at(), prop::sample::select(&WORDS[..])).prop_map(|(at, word)| Edit::Insert(at, word.to_vec())),
-        1 => (at(), prop::collection::vec(any::<u8>(), 1..9)).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+        1 => at().prop_map(ByteEdit::Cut),
+        3 => (at(), 1..40_usize).prop_map(|(at, length)| ByteEdit::Remove(at, length)),
+        2 => (at(), 1..200_usize).prop_map(|(at, length)| ByteEdit::Repeat(at, length)),
+        5 => (at(), prop::sample::select(&WORDS[..])).prop_map(|(at, word)| ByteEdit::Insert(at, word.to_vec())),
+        1 => (at(), prop::collection::vec(any::<u8>(), 1..9)).prop_map(|(at, bytes)| ByteEdit::Insert(at, bytes)),
     ];
     (prop::sample::select(originals), prop::collection::vec(edit, 0..5)).prop_map(|(mut content, edits)| {
         edits.iter().for_each(|edit| change(&mut content, edit));
@@ -55,17 +55,17 @@ pub(crate) fn damaged(originals: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>>
     })
 }
 
-fn change(content: &mut Vec<u8>, edit: &Edit) {
+fn change(content: &mut Vec<u8>, edit: &ByteEdit) {
     let length = content.len();
     let place = |at: &Index| at.index(length + 1);
     let range = |at: &Index, most: usize| place(at)..(place(at) + most).min(length);
     match edit {
-        Edit::Cut(at) => content.truncate(place(at)),
-        Edit::Remove(at, most) => drop(content.drain(range(at, *most))),
-        Edit::Repeat(at, most) => {
+        ByteEdit::Cut(at) => content.truncate(place(at)),
+        ByteEdit::Remove(at, most) => drop(content.drain(range(at, *most))),
+        ByteEdit::Repeat(at, most) => {
             let again = content[range(at, *most)].to_vec();
             content.splice(place(at)..place(at), again);
         }
-        Edit::Insert(at, word) => drop(content.splice(place(at)..place(at), word.iter().copied())),
+        ByteEdit::Insert(at, word) => drop(content.splice(place(at)..place(at), word.iter().copied())),
     }
 }

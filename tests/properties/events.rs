@@ -6,7 +6,7 @@ use codex_connector::fuzzing::event_lines;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::{Input, bytes::damaged, cases, json::nearly};
+use crate::{PropertyInput, bytes::damaged, cases, json::damaged_value};
 
 /// All recorded outputs with this extension.
 fn recorded(extension: &str) -> Vec<Vec<u8>> {
@@ -26,7 +26,7 @@ fn transcript() -> impl Strategy<Value = Vec<u8>> {
         .flat_map(|run| run.split(|byte| *byte == b'\n'))
         .filter_map(|line| serde_json::from_slice(line).ok())
         .collect();
-    prop::collection::vec(nearly(events), 0..8).prop_map(|events| {
+    prop::collection::vec(damaged_value(events), 0..8).prop_map(|events| {
         let lines: Vec<_> = events.iter().map(Value::to_string).collect();
         lines.join("\n").into_bytes()
     })
@@ -104,21 +104,22 @@ fn how() -> impl Strategy<Value = Vec<u8>> {
     (0..4_u8, prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(exit, sizes)| [&[exit][..], &sizes].concat())
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PropertyInput> {
     let stdout = prop_oneof![transcript(), damaged(recorded("jsonl")), frequent()];
-    (stdout, damaged(recorded("stderr")), how()).prop_map(|(stdout, stderr, how)| Input::of(&[&stdout, &stderr, &how]))
+    (stdout, damaged(recorded("stderr")), how())
+        .prop_map(|(stdout, stderr, how)| PropertyInput::of(&[&stdout, &stderr, &how]))
 }
 
 proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_session_survives_every_line_and_tells_what_it_heard(input in input()) {
+    fn a_session_survives_every_line_and_reports_its_events(input in input()) {
         event_lines(&input.0);
     }
 
     #[test]
     fn frequent_events_are_read_in_the_same_way_with_and_without_a_value(stdout in frequent()) {
-        event_lines(&Input::of(&[&stdout, b"", b"\0"]).0);
+        event_lines(&PropertyInput::of(&[&stdout, b"", b"\0"]).0);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What becomes of a value somewhere inside.
 #[derive(Debug, Clone)]
-enum Edit {
+enum JsonEdit {
     /// It is this.
     Replace(Value),
     /// It is not there.
@@ -48,18 +48,18 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
 }
 
 /// Some of `originals`, most of them changed in some places.
-pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
+pub(crate) fn damaged_value(originals: Vec<Value>) -> impl Strategy<Value = Value> {
     let names = ["id", "type", "format", "status", "error", "message", "item", "text", "0123abcd", "89abcdef", ""];
     let edit = prop_oneof![
-        5 => any_value().prop_map(Edit::Replace),
-        2 => Just(Edit::Remove),
-        1 => prop::sample::select(names.to_vec()).prop_map(|name| Edit::Rename(name.to_owned())),
+        5 => any_value().prop_map(JsonEdit::Replace),
+        2 => Just(JsonEdit::Remove),
+        1 => prop::sample::select(names.to_vec()).prop_map(|name| JsonEdit::Rename(name.to_owned())),
     ];
     let edits = prop::collection::vec((any::<Index>(), edit), 0..4);
     (prop::sample::select(originals), edits).prop_map(|(mut value, edits)| {
         for (at, edit) in edits {
-            let places = places(&value);
-            if let Some(place) = (!places.is_empty()).then(|| at.get(&places)) {
+            let value_paths = value_paths(&value);
+            if let Some(place) = (!value_paths.is_empty()).then(|| at.get(&value_paths)) {
                 change(&mut value, place, edit);
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn nearly(originals: Vec<Value>) -> impl Strategy<Value = Value> {
 }
 
 /// The places of all values inside of `value`, as JSON pointers.
-fn places(value: &Value) -> Vec<(String, String)> {
+fn value_paths(value: &Value) -> Vec<(String, String)> {
     let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
     let inside: Vec<(String, &Value)> = match value {
         Value::Object(table) => table.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -78,28 +78,28 @@ fn places(value: &Value) -> Vec<(String, String)> {
     let mut all = vec![];
     for (name, value) in inside {
         let here = format!("/{}", escape(&name));
-        all.extend(places(value).into_iter().map(|(parent, name)| (format!("{here}{parent}"), name)));
+        all.extend(value_paths(value).into_iter().map(|(parent, name)| (format!("{here}{parent}"), name)));
         all.push((String::new(), name));
     }
     all
 }
 
-fn change(value: &mut Value, (parent, name): &(String, String), edit: Edit) {
+fn change(value: &mut Value, (parent, name): &(String, String), edit: JsonEdit) {
     let at = name.parse::<usize>();
     match (value.pointer_mut(parent), edit) {
-        (Some(Value::Object(table)), Edit::Replace(new)) => drop(table.insert(name.clone(), new)),
-        (Some(Value::Object(table)), Edit::Remove) => drop(table.shift_remove(name)),
-        (Some(Value::Object(table)), Edit::Rename(new)) => {
+        (Some(Value::Object(table)), JsonEdit::Replace(new)) => drop(table.insert(name.clone(), new)),
+        (Some(Value::Object(table)), JsonEdit::Remove) => drop(table.shift_remove(name)),
+        (Some(Value::Object(table)), JsonEdit::Rename(new)) => {
             if let Some(old) = table.shift_remove(name) {
                 table.insert(new, old);
             }
         }
-        (Some(Value::Array(list)), Edit::Replace(new)) => {
+        (Some(Value::Array(list)), JsonEdit::Replace(new)) => {
             if let Some(old) = at.ok().and_then(|at| list.get_mut(at)) {
                 *old = new;
             }
         }
-        (Some(Value::Array(list)), Edit::Remove | Edit::Rename(_)) => drop(list.pop()),
+        (Some(Value::Array(list)), JsonEdit::Remove | JsonEdit::Rename(_)) => drop(list.pop()),
         (_, _) => {}
     }
 }

@@ -3,7 +3,7 @@
 use codex_connector::fuzzing::line_reader;
 use proptest::prelude::*;
 
-use crate::{Input, cases};
+use crate::{PropertyInput, cases};
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let ends = [&b"\n"[..], b"\r\n", b"\n\n", b"\r", b""];
@@ -14,12 +14,12 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PropertyInput> {
     let all = 255_u8;
     let most = prop_oneof![3 => Just(all), 1 => 0..20_u8];
     let sizes = prop::collection::vec(prop_oneof![Just(0), 0..40_u8, Just(all)], 0..6);
     (stream(), 0..40_u8, 0..40_u8, 0..40_u8, most, sizes).prop_map(|(stream, held, head, read, most, sizes)| {
-        Input::of(&[&stream, &[&[held, head, read, most][..], &sizes].concat()])
+        PropertyInput::of(&[&stream, &[&[held, head, read, most][..], &sizes].concat()])
     })
 }
 
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn lines_are_the_same_however_they_come(input in input()) {
+    fn lines_do_not_depend_on_how_bytes_arrive(input in input()) {
         line_reader(&input.0);
     }
 }

@@ -26,15 +26,15 @@ fn cases(cases: u32) -> Config {
 }
 
 /// One input, as a property takes it.
-struct Input(Vec<u8>);
+struct PropertyInput(Vec<u8>);
 
-impl Input {
+impl PropertyInput {
     fn of(parts: &[&[u8]]) -> Self {
         Self(parts.join(SEPARATOR))
     }
 }
 
-impl fmt::Debug for Input {
+impl fmt::Debug for PropertyInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "b\"{}\"", self.0.escape_ascii())
     }

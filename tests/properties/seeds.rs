@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use codex_connector::fuzzing::TARGETS;
 
 #[test]
-fn every_seed_of_every_fuzz_target_keeps_its_promises() {
+fn every_fuzz_seed_satisfies_its_property() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     for (name, property) in TARGETS {
         let seeds: Vec<_> = fs::read_dir(root.join(name)).expect("each target has seeds").flatten().collect();

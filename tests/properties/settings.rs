@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use codex_connector::fuzzing::config;
 use proptest::prelude::*;
 
-use crate::{Input, bytes::damaged, cases};
+use crate::{PropertyInput, bytes::damaged, cases};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -16,7 +16,7 @@ const EXAMPLES: [&str; 3] = [
 ];
 
 /// Values of one sort each: whoever takes one of them takes most of them.
-const SORTS: [&[&str]; 7] = [
+const VALUE_KINDS: [&[&str]; 7] = [
     &["true", "false"],
     &["1", "0", "30", "64000", "9223372036854775807", "-1", "1.5", "nan"],
     &["[]", "[\"A\", \"B_*\"]", "[\"/x\"]", "[1]", "[[[]]]"],
@@ -39,7 +39,7 @@ const FAST: [(&str, &str); 8] = [
 ];
 
 /// Keys that are none, or that are sections.
-const STRANGE: [&str; 7] =
+const UNUSUAL_VALUES: [&str; 7] =
     ["tasks", "backends", "backends.fast", "agent_env.set.A.B", "taks.keep_events", "heartbeat_interval", "x"];
 
 /// Every key of `default.toml` with its section and its value, those without a default among them.
@@ -74,12 +74,13 @@ fn is_like(value: &str, other: &str) -> bool {
 /// A key, and what it is set to: what it is by default, another value of that sort, or any.
 fn setting() -> impl Strategy<Value = (String, String)> {
     let known = [defaults(), FAST.map(|(key, value)| (key.to_owned(), value)).to_vec()].concat();
-    let any = || prop::sample::select(SORTS.concat());
+    let any = || prop::sample::select(VALUE_KINDS.concat());
     let right = prop::sample::select(known.clone()).prop_flat_map(|(key, value)| {
-        let alike: Vec<_> = SORTS.concat().into_iter().filter(|other| is_like(value, other)).chain([value]).collect();
+        let alike: Vec<_> =
+            VALUE_KINDS.concat().into_iter().filter(|other| is_like(value, other)).chain([value]).collect();
         (Just(key), prop_oneof![Just(value), prop::sample::select(alike)])
     });
-    let keys = known.into_iter().map(|(key, _)| key).chain(STRANGE.map(str::to_owned)).collect::<Vec<_>>();
+    let keys = known.into_iter().map(|(key, _)| key).chain(UNUSUAL_VALUES.map(str::to_owned)).collect::<Vec<_>>();
     let wrong = (prop::sample::select(keys), any());
     prop_oneof![20 => right, 1 => wrong].prop_map(|(key, value)| (key, value.to_owned()))
 }
@@ -100,7 +101,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => (any::<bool>(), settings()).prop_map(lines), 1 => damaged(whole)]
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PropertyInput> {
     (file(), settings(), settings()).prop_map(|(file, environment, flags)| {
         // Outside of a file a text has no quotes.
         let variable = |(key, value): &(String, String)| {
@@ -110,7 +111,7 @@ fn input() -> impl Strategy<Value = Input> {
         let flag = |(key, value): &(String, String)| format!("{key}={}", value.trim_matches('"'));
         let environment: Vec<_> = environment.iter().map(variable).collect();
         let flags: Vec<_> = flags.iter().map(flag).collect();
-        Input::of(&[&file, environment.join("\n").as_bytes(), flags.join("\n").as_bytes()])
+        PropertyInput::of(&[&file, environment.join("\n").as_bytes(), flags.join("\n").as_bytes()])
     })
 }
 
@@ -118,13 +119,13 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn settings_are_usable_or_their_problems_are_told(input in input()) {
+    fn settings_are_usable_or_their_problems_are_reported(input in input()) {
         config(&input.0);
     }
 }
 
 #[test]
-fn the_keys_that_are_tried_are_those_of_the_defaults() {
+fn the_tested_keys_are_those_of_the_defaults() {
     let keys = defaults();
     for key in ["data_dir", "log_dir", "tasks.keep_events", "backends.codex.model", "agent_env.set"] {
         assert!(keys.iter().any(|(found, _)| found == key), "{key} is not among {keys:?}");

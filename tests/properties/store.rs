@@ -6,7 +6,7 @@ use codex_connector::fuzzing::{index, records};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::{Input, bytes::damaged, cases, json::nearly};
+use crate::{PropertyInput, bytes::damaged, cases, json::damaged_value};
 
 /// The task that the properties look for.
 const TASK: &str = "0123abcd";
@@ -57,7 +57,7 @@ fn written(values: Vec<Value>) -> impl Strategy<Value = Vec<u8>> {
     let texts = values.iter().flat_map(|value| [format!("{value:#}"), value.to_string()].map(String::into_bytes));
     let damaged = damaged(texts.collect());
     prop_oneof![
-        3 => nearly(values).prop_map(|value| value.to_string().into_bytes()),
+        3 => damaged_value(values).prop_map(|value| value.to_string().into_bytes()),
         2 => damaged,
         1 => Just(vec![]),
         1 => prop::collection::vec(any::<u8>(), 0..30),
@@ -65,8 +65,8 @@ fn written(values: Vec<Value>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The content of two files.
-fn two_files(first: Vec<Value>, second: Vec<Value>) -> impl Strategy<Value = Input> {
-    (written(first), written(second)).prop_map(|(first, second)| Input::of(&[&first, &second]))
+fn two_files(first: Vec<Value>, second: Vec<Value>) -> impl Strategy<Value = PropertyInput> {
+    (written(first), written(second)).prop_map(|(first, second)| PropertyInput::of(&[&first, &second]))
 }
 
 proptest! {
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_in_an_index_is_lost(input in two_files(indexes_of_all_ages(), records_of_all_ages())) {
+    fn index_entries_are_never_lost(input in two_files(indexes_of_all_ages(), records_of_all_ages())) {
         index(&input.0);
     }
 }

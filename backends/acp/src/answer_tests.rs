@@ -1,21 +1,21 @@
 //! What comes of an agent's words: its answer, or why there is none.
 
-use connector_api::{AgentEvent, AgentSession, Complaint, Exit, Line, Outcome, Sandbox, Step};
+use connector_api::{AgentEvent, AgentFailure, AgentSession, Exit, Line, Outcome, Sandbox, Step};
 use serde_json::{Value, json};
 
-use crate::session_tests::{answer, events, hear, prompted, prompted_in, update};
+use crate::session_tests::{answer, events, prompted, prompted_in, receive, update};
 
 #[test]
-fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
+fn chunks_are_joined_and_the_last_message_is_the_answer() {
     let mut session = prompted();
-    let piece = |text: &str| json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}});
-    assert_eq!(events(update(&mut session, piece("one "))), []);
-    assert_eq!(events(update(&mut session, piece("two"))), []);
+    let chunk = |text: &str| json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}});
+    assert_eq!(events(update(&mut session, chunk("one "))), []);
+    assert_eq!(events(update(&mut session, chunk("two"))), []);
     let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "execute", "title": "make", "status": "pending"});
     let message = AgentEvent::Message { text: "one two".into() };
     let started = AgentEvent::CommandStarted { id: "c".into(), command: "make".into() };
     assert_eq!(events(update(&mut session, call)), [message, started]);
-    update(&mut session, piece("three"));
+    update(&mut session, chunk("three"));
     let steps =
         answer(&mut session, 3, json!({"stopReason": "end_turn", "usage": {"inputTokens": 5, "outputTokens": 2}}));
     assert!(steps.contains(&Step::Finished), "{steps:?}");
@@ -25,7 +25,7 @@ fn pieces_of_text_are_joined_and_the_last_message_is_the_answer() {
     assert_eq!(verdict.session_id.as_deref(), Some("s"));
 }
 
-fn piece_of(id: Option<&str>, text: &str) -> Value {
+fn message_chunk(id: Option<&str>, text: &str) -> Value {
     let mut update =
         json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}, "messageId": id});
     if id.is_none() {
@@ -36,8 +36,8 @@ fn piece_of(id: Option<&str>, text: &str) -> Value {
 
 fn answer_after(updates: Vec<Value>) -> Option<String> {
     let mut session = prompted();
-    for told in updates {
-        update(&mut session, told);
+    for incoming in updates {
+        update(&mut session, incoming);
     }
     answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(session).finish(Exit::Signal(15));
@@ -46,67 +46,71 @@ fn answer_after(updates: Vec<Value>) -> Option<String> {
 }
 
 #[test]
-fn a_message_ends_where_another_id_begins() {
+fn a_message_ends_when_another_id_starts() {
     let mut session = prompted();
     let message = |text: &str| AgentEvent::Message { text: text.into() };
-    assert_eq!(events(update(&mut session, piece_of(None, "an old model"))), []);
-    assert_eq!(events(update(&mut session, piece_of(Some("1"), "one "))), [message("an old model")]);
+    assert_eq!(events(update(&mut session, message_chunk(None, "an old model"))), []);
+    assert_eq!(events(update(&mut session, message_chunk(Some("1"), "one "))), [message("an old model")]);
     let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
     assert!(matches!(&events(update(&mut session, title))[..], [AgentEvent::Other { .. }]), "it goes on");
-    assert_eq!(events(update(&mut session, piece_of(Some("1"), "two"))), []);
-    assert_eq!(events(update(&mut session, piece_of(Some("2"), "three"))), [message("one two")]);
+    assert_eq!(events(update(&mut session, message_chunk(Some("1"), "two"))), []);
+    assert_eq!(events(update(&mut session, message_chunk(Some("2"), "three"))), [message("one two")]);
     answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     assert_eq!(Box::new(session).finish(Exit::Signal(15)).answer.as_deref(), Some("three"));
 }
 
 #[test]
-fn no_part_of_an_answer_is_lost_whatever_comes_between() {
+fn updates_in_between_do_not_split_an_answer() {
     let title = json!({"sessionUpdate": "session_info_update", "title": "A title"});
     let thought = json!({"sessionUpdate": "agent_thought_chunk", "content": {"text": "hm"}});
     let call = json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"});
-    let mut notice = piece_of(None, "it costs more");
+    let mut notice = message_chunk(None, "it costs more");
     notice["_meta"] = json!({"claudeCode": {"kind": "informational", "level": "warning"}});
     for between in [&title, &thought, &call, &notice] {
-        let updates = vec![piece_of(Some("1"), "The answer is "), between.clone(), piece_of(Some("1"), "42.")];
+        let updates =
+            vec![message_chunk(Some("1"), "The answer is "), between.clone(), message_chunk(Some("1"), "42.")];
         assert_eq!(answer_after(updates).as_deref(), Some("The answer is 42."), "{between}");
     }
     for (updates, expected) in [
-        (vec![piece_of(Some("1"), "I look."), call.clone(), piece_of(None, "The review.")], "I look.\n\nThe review."),
-        (vec![piece_of(Some("1"), "Done."), notice], "Done."),
-        (vec![piece_of(None, "old"), call, piece_of(None, "new")], "new"),
-        (vec![piece_of(None, "a warning"), title, piece_of(None, "new")], "new"),
+        (
+            vec![message_chunk(Some("1"), "I look."), call.clone(), message_chunk(None, "The review.")],
+            "I look.\n\nThe review.",
+        ),
+        (vec![message_chunk(Some("1"), "Done."), notice], "Done."),
+        (vec![message_chunk(None, "old"), call, message_chunk(None, "new")], "new"),
+        (vec![message_chunk(None, "a warning"), title, message_chunk(None, "new")], "new"),
     ] {
         assert_eq!(answer_after(updates).as_deref(), Some(expected));
     }
 }
 
 #[test]
-fn a_thread_that_broke_is_a_failure_in_the_agents_last_words_though_its_turn_ended_well() {
+fn a_broken_thread_is_a_failure_even_if_its_turn_ended_normally() {
     let status = |word: &str| json!({"sessionUpdate": "session_info_update", "_meta": {"codex": {"threadStatus": {"type": word}}}});
     let run = |first: &str, last: &str| {
         let mut session = prompted();
-        update(&mut session, piece_of(Some("1"), first));
+        update(&mut session, message_chunk(Some("1"), first));
         update(&mut session, status("active"));
         update(&mut session, status(last));
-        update(&mut session, piece_of(None, "no such model\n\n"));
+        update(&mut session, message_chunk(None, "no such model\n\n"));
         answer(&mut session, 3, json!({"stopReason": "end_turn"}));
         Box::new(session).finish(Exit::Signal(15))
     };
     let verdict = run("I begin", "systemError");
-    assert_eq!(verdict.outcome, Outcome::Failed(Complaint::new("no such model")));
+    assert_eq!(verdict.outcome, Outcome::Failed(AgentFailure::new("no such model")));
     assert_eq!(verdict.answer.as_deref(), Some("I begin"));
     assert_eq!(run("", "systemError").answer, None, "why it failed is no answer");
     let mut wordless = prompted();
-    update(&mut wordless, piece_of(Some("1"), "I found three bugs: a, b"));
+    update(&mut wordless, message_chunk(Some("1"), "I found three bugs: a, b"));
     update(&mut wordless, status("systemError"));
     answer(&mut wordless, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(wordless).finish(Exit::Signal(15));
     assert_eq!(verdict.answer.as_deref(), Some("I found three bugs: a, b"));
-    assert!(matches!(verdict.outcome, Outcome::Failed(complaint) if complaint.said.contains("thread broke")));
+    assert!(matches!(verdict.outcome, Outcome::Failed(failure) if failure.message.contains("thread broke")));
 
     let mut of_a_helper = prompted();
     let update = json!({"sessionId": "another", "update": status("systemError")});
-    hear(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
+    receive(&mut of_a_helper, json!({"jsonrpc": "2.0", "method": "session/update", "params": update}));
     answer(&mut of_a_helper, 3, json!({"stopReason": "end_turn"}));
     assert_eq!(Box::new(of_a_helper).finish(Exit::Code(0)).outcome, Outcome::Completed);
     assert_eq!(run("I begin", "idle").outcome, Outcome::Completed);
@@ -121,8 +125,8 @@ fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
             [("done", "done", false), ("", "I will look", true), (" ", "I will look", true)]
         {
             let mut session = prompted();
-            for told in [piece_of(ids[0], "I will look"), call.clone(), piece_of(ids[1], last)] {
-                update(&mut session, told);
+            for incoming in [message_chunk(ids[0], "I will look"), call.clone(), message_chunk(ids[1], last)] {
+                update(&mut session, incoming);
             }
             answer(&mut session, 3, json!({"stopReason": "end_turn"}));
             assert!(session.has_completed());
@@ -135,18 +139,18 @@ fn a_message_followed_by_work_gets_a_warning_and_a_blank_one_is_ignored() {
 }
 
 #[test]
-fn a_call_that_ends_after_the_answer_began_before_it() {
+fn a_call_that_finishes_after_the_answer_is_not_later_work() {
     let mut session = prompted();
     let call = |kind: &str, status: &str| json!({"sessionUpdate": kind, "toolCallId": "c", "kind": "execute", "title": "make", "status": status});
-    for told in [call("tool_call", "pending"), piece_of(None, "done"), call("tool_call_update", "completed")] {
-        update(&mut session, told);
+    for incoming in [call("tool_call", "pending"), message_chunk(None, "done"), call("tool_call_update", "completed")] {
+        update(&mut session, incoming);
     }
     answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     assert_eq!((session.has_completed(), session.warnings()), (true, vec![]));
 }
 
 /// A line with a piece of a message, whose text is written as it stands here.
-fn raw_piece(text: &str) -> String {
+fn raw_chunk(text: &str) -> String {
     let update = format!(
         r#"{{"sessionUpdate":"agent_message_chunk","messageId":"m","content":{{"type":"text","text":"{text}"}}}}"#
     );
@@ -154,10 +158,10 @@ fn raw_piece(text: &str) -> String {
 }
 
 #[test]
-fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
+fn a_split_character_is_restored_in_the_answer() {
     let mut session = prompted();
     for text in ["fixed \\ud83d", "\\ude00, and \\ud83d"] {
-        session.stdout(Line::Whole(raw_piece(text).as_bytes()));
+        session.stdout(Line::Whole(raw_chunk(text).as_bytes()));
     }
     answer(&mut session, 3, json!({"stopReason": "end_turn"}));
     let verdict = Box::new(session).finish(Exit::Signal(15));
@@ -165,9 +169,9 @@ fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
 }
 
 #[test]
-fn a_message_without_end_takes_no_memory_without_end() {
+fn an_endless_message_uses_bounded_memory() {
     let mut session = prompted();
-    let line = raw_piece(&"x".repeat(100_000));
+    let line = raw_chunk(&"x".repeat(100_000));
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
     assert!(!steps[0].is_empty() && steps[99].is_empty(), "what is not kept is logged as it came");
     let last = answer(&mut session, 3, json!({"stopReason": "end_turn"}));
@@ -178,7 +182,7 @@ fn a_message_without_end_takes_no_memory_without_end() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_read_is_not_waited_for() {
+fn an_unreadable_answer_ends_the_wait() {
     for (line, is_answer) in [
         (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn",}}"#, true),
         (r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_t"#, true),
@@ -193,33 +197,33 @@ fn an_answer_that_cannot_be_read_is_not_waited_for() {
 }
 
 #[test]
-fn a_tool_call_that_has_not_ended_with_its_turn_gets_a_warning() {
+fn a_tool_call_unfinished_at_the_end_of_the_turn_gets_a_warning() {
     let call = |kind: &str| json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": kind, "title": "make"});
     let later = |status: &str| json!({"sessionUpdate": "tool_call_update", "toolCallId": "c", "status": status});
     let asks = json!({"jsonrpc": "2.0", "id": 9, "method": "session/request_permission", "params": {
         "sessionId": "s", "options": [], "toolCall": {"toolCallId": "c", "kind": "execute"}}});
-    let unfinished = |sandbox: Sandbox, told: &[Value], asks: Option<&Value>| {
+    let unfinished = |sandbox: Sandbox, incoming: &[Value], asks: Option<&Value>| {
         let mut session = prompted_in(sandbox);
-        for told in told {
-            update(&mut session, told.clone());
+        for incoming in incoming {
+            update(&mut session, incoming.clone());
         }
-        asks.into_iter().for_each(|asks| drop(hear(&mut session, asks.clone())));
-        update(&mut session, piece_of(None, "I started it"));
+        asks.into_iter().for_each(|asks| drop(receive(&mut session, asks.clone())));
+        update(&mut session, message_chunk(None, "I started it"));
         answer(&mut session, 3, json!({"stopReason": "end_turn"}));
         assert!(session.has_completed());
         session.warnings().into_iter().any(|warning| warning.message.starts_with("`make` had not ended"))
     };
     let full = Sandbox::DangerFullAccess;
-    for told in [&[call("execute")][..], &[call("execute"), later("in_progress")], &[call("other")], &[call("")]] {
-        assert!(unfinished(full, told, None), "{told:?}");
+    for incoming in [&[call("execute")][..], &[call("execute"), later("in_progress")], &[call("other")], &[call("")]] {
+        assert!(unfinished(full, incoming, None), "{incoming:?}");
     }
-    for told in [
+    for incoming in [
         &[call("execute"), later("completed")][..],
         &[call("execute"), later("failed"), later("in_progress")],
         &[call("think")],
         &[later("in_progress")],
     ] {
-        assert!(!unfinished(full, told, None), "{told:?}");
+        assert!(!unfinished(full, incoming, None), "{incoming:?}");
     }
     assert!(!unfinished(Sandbox::ReadOnly, &[call("execute")], Some(&asks)), "it was not allowed");
 }

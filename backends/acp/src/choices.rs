@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum SessionSetting {
     Mode,
     Model,
 }
@@ -16,7 +16,7 @@ pub(crate) enum What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// Nothing is to be done.
-    Made {
+    AlreadySet {
         /// The mode or model that it has already; an empty text is any.
         value: String,
     },
@@ -43,7 +43,7 @@ impl Choice {
     /// The mode or model that the session then has, if it has to be a certain one.
     pub(crate) fn value(&self) -> Option<&str> {
         match self {
-            Self::Made { value } | Self::Method { value } | Self::Option { value, .. } => {
+            Self::AlreadySet { value } | Self::Method { value } | Self::Option { value, .. } => {
                 Some(value.as_str()).filter(|value| !value.is_empty())
             }
             Self::None { .. } => None,
@@ -53,13 +53,13 @@ impl Choice {
 
 /// How the first of `wanted` that there is, is chosen in the session that `opened` tells of. An empty text is what the
 /// session begins with.
-pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> Choice {
+pub(crate) fn choice<'a>(what: SessionSetting, wanted: &[&'a str], opened: &'a Value) -> Choice {
     let offers = [what.listed(opened), what.option(opened)];
     for value in wanted {
-        let mut told = offers.iter().filter_map(|offer| offer.current).peekable();
+        let mut reported = offers.iter().filter_map(|offer| offer.current).peekable();
         // Where the two do not agree, it is set.
-        if value.is_empty() || (told.peek().is_some() && told.all(|current| current == *value)) {
-            return Choice::Made { value: (*value).to_owned() };
+        if value.is_empty() || (reported.peek().is_some() && reported.all(|current| current == *value)) {
+            return Choice::AlreadySet { value: (*value).to_owned() };
         }
         if let Some(offer) = offers.iter().find(|offer| offer.values.contains(value)) {
             let value = (*value).to_owned();
@@ -70,12 +70,12 @@ pub(crate) fn choice<'a>(what: What, wanted: &[&'a str], opened: &'a Value) -> C
         }
     }
     let known = offers.into_iter().map(|offer| offer.values).find(|values| !values.is_empty()).unwrap_or_default();
-    Choice::None { said: what.is_not_there(wanted, &known) }
+    Choice::None { said: what.unavailable(wanted, &known) }
 }
 
 /// The mode that a session is in, by a list of `configOptions`.
 pub(crate) fn mode_in(options: &Value) -> Option<&str> {
-    What::Mode.option_in(options)?["currentValue"].as_str()
+    SessionSetting::Mode.option_in(options)?["currentValue"].as_str()
 }
 
 /// What can be chosen in one of the two ways.
@@ -88,9 +88,9 @@ struct Offer<'a> {
 }
 
 /// As many names as help.
-const NAMED: usize = 12;
+const MAX_NAMED_VALUES: usize = 12;
 
-impl What {
+impl SessionSetting {
     fn word(self) -> &'static str {
         match self {
             Self::Mode => "mode",
@@ -130,15 +130,19 @@ impl What {
         options().find(|option| option["category"] == self.word()).or_else(|| options().find(has_no_category))
     }
 
-    fn is_not_there(self, wanted: &[&str], known: &[&str]) -> String {
+    fn unavailable(self, wanted: &[&str], known: &[&str]) -> String {
         let (word, wanted_words) = (self.word(), wanted.join("` or `"));
         if known.is_empty() {
             return format!("it does not let its {word} be chosen, so `{wanted_words}` cannot be");
         }
         let near = wanted.iter().find_map(|value| connector_api::nearest(value, known));
         let near = near.map(|near| format!(" (`{near}`?)")).unwrap_or_default();
-        let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
-        let named = known.iter().take(NAMED).copied().collect::<Vec<_>>().join("`, `");
+        let more = if known.len() > MAX_NAMED_VALUES {
+            format!(" and {} more", known.len() - MAX_NAMED_VALUES)
+        } else {
+            String::new()
+        };
+        let named = known.iter().take(MAX_NAMED_VALUES).copied().collect::<Vec<_>>().join("`, `");
         format!("it has no {word} `{wanted_words}`{near}; its {word}s are `{named}`{more}")
     }
 }
@@ -154,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_found_wherever_the_agent_tells_of_it() {
+    fn modes_and_models_are_found_in_both_formats() {
         let models =
             json!({"models": {"currentModelId": "a", "availableModels": [{"modelId": "a"}, {"modelId": "b"}]}});
         let modes = json!({"modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]}});
@@ -167,25 +171,25 @@ mod tests {
         let (method, option) =
             (Choice::Method { value: "b".into() }, |id: &str| Choice::Option { id: id.into(), value: "b".into() });
         for (what, opened, to_b) in [
-            (What::Model, &models, method.clone()),
-            (What::Mode, &modes, method),
-            (What::Model, &options, option("m")),
-            (What::Mode, &options, option("mode")),
+            (SessionSetting::Model, &models, method.clone()),
+            (SessionSetting::Mode, &modes, method),
+            (SessionSetting::Model, &options, option("m")),
+            (SessionSetting::Mode, &options, option("mode")),
         ] {
-            assert_eq!(choice(what, &["a"], opened), Choice::Made { value: "a".into() }, "{opened}");
+            assert_eq!(choice(what, &["a"], opened), Choice::AlreadySet { value: "a".into() }, "{opened}");
             assert_eq!(choice(what, &["b"], opened), to_b, "{opened}");
             assert_eq!(choice(what, &["newer", "b", "a"], opened), to_b, "the first that there is");
-            let begins = Choice::Made { value: String::new() };
+            let begins = Choice::AlreadySet { value: String::new() };
             assert_eq!(choice(what, &["newer", ""], opened), begins, "as it begins");
             let Choice::None { said } = choice(what, &["c", "d"], opened) else { panic!("{opened}") };
             assert!(said.contains("`c` or `d`") && said.contains("s are `a`, `b`"), "{said}");
         }
-        let Choice::None { said } = choice(What::Mode, &["c"], &json!({})) else { panic!("there is none") };
+        let Choice::None { said } = choice(SessionSetting::Mode, &["c"], &json!({})) else { panic!("there is none") };
         assert!(said.contains("does not let its mode be chosen"), "{said}");
     }
 
     #[test]
-    fn it_is_set_where_the_two_ways_do_not_agree_and_an_option_is_known_by_its_category() {
+    fn conflicting_reports_cause_a_request_and_options_are_found_by_category() {
         let opened = json!({
             "modes": {"currentModeId": "plan", "availableModes": [{"id": "plan"}, {"id": "build"}]},
             "configOptions": [
@@ -194,7 +198,7 @@ mod tests {
             ],
         });
         for mode in ["plan", "build"] {
-            assert_eq!(choice(What::Mode, &[mode], &opened), Choice::Method { value: mode.into() });
+            assert_eq!(choice(SessionSetting::Mode, &[mode], &opened), Choice::Method { value: mode.into() });
         }
         assert_eq!(mode_in(&opened["configOptions"]), Some("build"));
         assert_eq!(mode_in(&json!([opened["configOptions"][0]])), None, "that is how hard it thinks");

@@ -20,15 +20,15 @@ mod settings;
 mod updates;
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, PoliteSignal,
-    ProbeAnswer, ProbeCommand, ProbeProblem, ProgramSettings, PromptDelivery, SettingsProblem, Unsupported,
+    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Installed, Launch, ProbeAnswer,
+    ProbeCommand, ProbeProblem, ProgramSettings, PromptDelivery, SettingsProblem, StopSignal, Unsupported,
     slash_command,
 };
 use serde_json::Value;
 
 use crate::{
     session::AcpSession,
-    settings::{MODEL, Modes, OwnSettings},
+    settings::{AcpSettings, MODEL, Modes},
 };
 
 /// An agent that speaks ACP, under one configured name.
@@ -36,7 +36,7 @@ use crate::{
 pub struct Acp {
     name: BackendName,
     settings: ProgramSettings,
-    own: OwnSettings,
+    own: AcpSettings,
 }
 
 impl AgentBackend for Acp {
@@ -89,7 +89,7 @@ impl AgentBackend for Acp {
         let filled =
             model.into_iter().flat_map(|model| self.own.model_args.iter().map(move |arg| arg.replace(MODEL, model)));
         let args = self.own.args.iter().cloned().chain(filled).collect();
-        Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Terminate })
+        Ok(Launch { args, prompt: PromptDelivery::Session, stop_signal: StopSignal::Terminate })
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
@@ -97,7 +97,7 @@ impl AgentBackend for Acp {
         // Where no argument names it, the session does.
         let model = request.model.clone().or_else(|| self.settings.model.clone());
         let model = model.filter(|_| self.own.model_args.is_empty());
-        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.patience()))
+        Box::new(AcpSession::new(request.clone(), modes.to_vec(), model, self.own.answer_timeout()))
     }
 }
 
@@ -105,7 +105,7 @@ impl BackendKind for Acp {
     const KIND: &'static str = "acp";
 
     /// Of the agents that are known by name, those around Claude Code get them.
-    const NEEDS: &'static [&'static str] = settings::CLAUDES;
+    const NEEDS: &'static [&'static str] = settings::CLAUDE_PROGRAMS;
 
     fn schema() -> Value {
         settings::schema()

@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 /// The answer to `session/request_permission` that allows it, once if it can be.
 pub(crate) fn allow(params: &Value) -> Value {
-    pick(params, ["allow_once", "allow_always"])
+    select_option(params, ["allow_once", "allow_always"])
 }
 
 /// The answer that does not.
 pub(crate) fn deny(params: &Value) -> Value {
-    pick(params, ["reject_once", "reject_always"])
+    select_option(params, ["reject_once", "reject_always"])
 }
 
 /// One of the options that the agent offers, or that the request is off.
-fn pick(params: &Value, kinds: [&str; 2]) -> Value {
+fn select_option(params: &Value, kinds: [&str; 2]) -> Value {
     let options = params["options"].as_array().map_or(&[][..], Vec::as_slice);
     let option = kinds.iter().find_map(|kind| options.iter().find(|option| option["kind"] == *kind));
     match option.and_then(|option| option["optionId"].as_str()) {
@@ -29,11 +29,11 @@ fn pick(params: &Value, kinds: [&str; 2]) -> Value {
 }
 
 /// What a call would do, in the agent's own words and with the files that it names.
-pub(crate) fn wish(call: &Value) -> String {
+pub(crate) fn describe(call: &Value) -> String {
     let title = call["title"].as_str().or(call["kind"].as_str()).unwrap_or("something that it does not name");
-    let places = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter();
-    let places = places.filter_map(|place| place["path"].as_str()).filter(|path| !title.contains(path));
-    std::iter::once(title).chain(places).collect::<Vec<_>>().join(" ")
+    let paths = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let paths = paths.filter_map(|location| location["path"].as_str()).filter(|path| !title.contains(path));
+    std::iter::once(title).chain(paths).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the sandbox of the task allows a call.
@@ -51,28 +51,30 @@ pub(crate) fn is_allowed(request: &AgentRequest, call: &Value) -> bool {
 
 /// Whether all files that the call names are in the working directory; a call that names none could be about any.
 fn is_inside(request: &AgentRequest, call: &Value) -> bool {
-    let locations = call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|place| &place["path"]);
+    let locations =
+        call["locations"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|location| &location["path"]);
     let diffs = call["content"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let diffs = diffs.filter(|content| content["type"] == "diff").map(|content| &content["path"]);
     let mut named = locations.chain(diffs).peekable();
     named.peek().is_some()
         && named.all(|path| {
-            path.as_str()
-                .is_some_and(|path| plain(&request.working_directory, path).starts_with(&request.working_directory))
+            path.as_str().is_some_and(|path| {
+                normalized(&request.working_directory, path).starts_with(&request.working_directory)
+            })
         })
 }
 
 /// The path without `.` and `..`, by its words alone: symbolic links are the sandbox's business.
-fn plain(directory: &Path, path: &str) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in directory.join(path).components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
+fn normalized(directory: &Path, path: &str) -> PathBuf {
+    let mut normalized = PathBuf::new();
+    for component in directory.join(path).components() {
+        match component {
+            Component::ParentDir => drop(normalized.pop()),
             Component::CurDir => {}
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => normalized.push(component),
         }
     }
-    plain
+    normalized
 }
 
 #[cfg(test)]
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sandbox_allows_what_it_says() {
+    fn each_sandbox_allows_what_it_promises() {
         let edit = |path: &str| json!({"kind": "edit", "locations": [{"path": path}]});
         let (command, read) = (json!({"kind": "execute", "title": "rm -rf /"}), json!({"kind": "read"}));
         for (sandbox, call, expected) in [
@@ -115,17 +117,17 @@ mod tests {
     }
 
     #[test]
-    fn without_an_option_that_fits_nothing_is_done() {
+    fn without_a_matching_option_the_request_is_cancelled() {
         let only_yes = json!({"options": [{"optionId": "yes", "kind": "allow_once"}]});
         assert_eq!(deny(&only_yes), json!({"outcome": {"outcome": "cancelled"}}));
         assert_eq!(deny(&json!(null)), json!({"outcome": {"outcome": "cancelled"}}));
     }
 
     #[test]
-    fn what_it_wanted_is_told_with_the_files() {
+    fn a_denied_action_is_described_with_its_files() {
         let edit = json!({"title": "Edit files", "kind": "edit", "locations": [{"path": "/etc/x"}]});
-        assert_eq!(wish(&edit), "Edit files /etc/x");
-        assert_eq!(wish(&json!({"title": "Write /etc/x", "locations": [{"path": "/etc/x"}]})), "Write /etc/x");
-        assert_eq!(wish(&json!({"kind": "execute"})), "execute");
+        assert_eq!(describe(&edit), "Edit files /etc/x");
+        assert_eq!(describe(&json!({"title": "Write /etc/x", "locations": [{"path": "/etc/x"}]})), "Write /etc/x");
+        assert_eq!(describe(&json!({"kind": "execute"})), "execute");
     }
 }

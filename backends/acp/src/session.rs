@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentRequest, AgentSession, Complaint, Exit, Halves, Interrupt, JsonObject, JsonReader, JsonRpc, Line,
-    Outcome, RpcError, RpcMessage, Sandbox, Step, Tail, Usage, Verdict, Warning, json_rpc,
+    AgentEvent, AgentFailure, AgentRequest, AgentSession, Exit, Interrupt, JsonObject, JsonReader, JsonRpc, Line,
+    Outcome, RpcError, RpcMessage, Sandbox, SplitSurrogates, Step, Tail, Usage, Verdict, Warning, json_rpc,
 };
 use serde_json::{Value, json};
 
 use crate::{
     advice::{FAILURES, LOGIN},
-    choices::{Choice, What, choice, mode_in},
+    choices::{Choice, SessionSetting, choice, mode_in},
     permission,
     requests::{Request, VERSION},
     updates::Updates,
@@ -33,8 +33,8 @@ pub(crate) struct AcpSession {
     /// The mode that the session has to be in.
     mode: Option<String>,
     /// The mode that the agent last said to be in, since it was asked for one.
-    told_mode: Option<String>,
-    patience: Duration,
+    reported_mode: Option<String>,
+    answer_timeout: Duration,
     /// One request at a time; none when the turn is over.
     rpc: JsonRpc<Request>,
     session_id: Option<String>,
@@ -48,8 +48,13 @@ pub(crate) struct AcpSession {
 
 impl AcpSession {
     /// A run of `request`, in the first of `modes` that there is and with `model` if there are such, with an agent that may
-    /// take `patience` for what it owes at once.
-    pub(crate) fn new(request: AgentRequest, modes: Vec<String>, model: Option<String>, patience: Duration) -> Self {
+    /// take `answer_timeout` for what it owes at once.
+    pub(crate) fn new(
+        request: AgentRequest,
+        modes: Vec<String>,
+        model: Option<String>,
+        answer_timeout: Duration,
+    ) -> Self {
         Self {
             reader: JsonReader::default(),
             request,
@@ -57,92 +62,94 @@ impl AcpSession {
             model,
             mode_choice: None,
             mode: None,
-            told_mode: None,
-            patience,
+            reported_mode: None,
+            answer_timeout,
             rpc: JsonRpc::default(),
             session_id: None,
             updates: Updates::default(),
             denied: None,
             outcome: None,
             usage: None,
-            stderr: Tail::of_complaints(),
+            stderr: Tail::for_failures(),
         }
     }
 
     /// Makes a request, and waits for its answer: for as long as it takes where the agent works.
-    fn ask(&mut self, request: Request, params: Value) -> Vec<Step> {
-        let deadline = if request == Request::Prompt { None } else { Some(self.patience) };
+    fn send_request(&mut self, request: Request, params: Value) -> Vec<Step> {
+        let deadline = if request == Request::Prompt { None } else { Some(self.answer_timeout) };
         let method = request.method(self.resumes());
         vec![Step::Send(self.rpc.request(request, method, params)), Step::Deadline(deadline)]
     }
 
     /// The request that is being waited for.
-    fn waiting(&self) -> Option<Request> {
-        self.rpc.waiting_for().copied()
+    fn pending_request(&self) -> Option<Request> {
+        self.rpc.pending_request().copied()
     }
 
     fn resumes(&self) -> bool {
         self.request.resume.is_some()
     }
 
-    fn answered(&mut self, to: Request, outcome: Result<Value, RpcError>) -> Vec<Step> {
+    fn on_response(&mut self, to: Request, outcome: Result<Value, RpcError>) -> Vec<Step> {
         let result = match outcome {
             Ok(result) => result,
-            Err(error) => return self.refused(to, &error),
+            Err(error) => return self.on_error_response(to, &error),
         };
         match to {
-            Request::Initialize => self.greeted(&result),
-            Request::Session => self.opened(&result),
+            Request::Initialize => self.on_initialized(&result),
+            Request::Session => self.on_session_opened(&result),
             Request::SetModel | Request::SetModelOption => {
-                self.hear_mode(&result);
+                self.update_mode(&result);
                 self.choose_mode()
             }
             Request::SetMode | Request::SetModeOption => {
-                self.hear_mode(&result);
+                self.update_mode(&result);
                 self.prompt()
             }
-            Request::Prompt => self.turn_ended(&result),
+            Request::Prompt => self.on_turn_ended(&result),
         }
     }
 
-    fn greeted(&mut self, result: &Value) -> Vec<Step> {
+    fn on_initialized(&mut self, result: &Value) -> Vec<Step> {
         let version = result["protocolVersion"].as_u64();
         if version != Some(VERSION) {
             let spoken = version.map_or("none".to_owned(), |version| version.to_string());
             return self
-                .fail(Complaint::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
+                .fail(AgentFailure::new(format!("it speaks version {spoken} of ACP, and this is version {VERSION}")));
         }
         let directory = self.request.working_directory.display().to_string();
         let mut params = json!({"cwd": directory, "mcpServers": []});
         if let Some(session) = self.request.resume.clone() {
             if result["agentCapabilities"]["loadSession"] != true {
-                return self.fail(Complaint::new("it cannot go on with an earlier session (no `loadSession`)"));
+                return self.fail(AgentFailure::new("it cannot go on with an earlier session (no `loadSession`)"));
             }
             params["sessionId"] = session.into();
         }
-        self.ask(Request::Session, params)
+        self.send_request(Request::Session, params)
     }
 
-    fn opened(&mut self, result: &Value) -> Vec<Step> {
+    fn on_session_opened(&mut self, result: &Value) -> Vec<Step> {
         let id = self.request.resume.clone().or_else(|| result["sessionId"].as_str().map(str::to_owned));
-        let Some(id) = id else { return self.fail(Complaint::new("it opened a session without an id")) };
+        let Some(id) = id else { return self.fail(AgentFailure::new("it opened a session without an id")) };
         self.session_id = Some(id.clone());
         // What came before were words of the earlier session.
         self.updates = Updates::default();
         let mut steps = vec![Step::Event(AgentEvent::SessionStarted { id: id.clone() })];
         let modes: Vec<&str> = self.modes.iter().map(String::as_str).collect();
-        self.mode_choice = (!modes.is_empty()).then(|| choice(What::Mode, &modes, result));
+        self.mode_choice = (!modes.is_empty()).then(|| choice(SessionSetting::Mode, &modes, result));
         self.mode = self.mode_choice.as_ref().and_then(Choice::value).map(str::to_owned);
-        let model = self.model.as_deref().map(|model| choice(What::Model, &[model], result));
+        let model = self.model.as_deref().map(|model| choice(SessionSetting::Model, &[model], result));
         steps.extend(match model {
-            None | Some(Choice::Made { .. }) => self.choose_mode(),
-            Some(Choice::Method { value }) => self.ask(Request::SetModel, json!({"sessionId": id, "modelId": value})),
+            None | Some(Choice::AlreadySet { .. }) => self.choose_mode(),
+            Some(Choice::Method { value }) => {
+                self.send_request(Request::SetModel, json!({"sessionId": id, "modelId": value}))
+            }
             Some(Choice::Option { id: option, value }) => {
-                self.ask(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
+                self.send_request(Request::SetModelOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
                 let advice = Some("leave `model` out, or name one of its models".to_owned());
-                self.fail(Complaint { advice, ..Complaint::new(said) })
+                self.fail(AgentFailure { advice, ..AgentFailure::new(said) })
             }
         });
         steps
@@ -152,106 +159,106 @@ impl AcpSession {
     fn choose_mode(&mut self) -> Vec<Step> {
         let id = self.session_id.clone();
         match self.mode_choice.take() {
-            None | Some(Choice::Made { .. }) => self.prompt(),
+            None | Some(Choice::AlreadySet { .. }) => self.prompt(),
             Some(Choice::Method { value }) => {
-                self.told_mode = None;
-                self.ask(Request::SetMode, json!({"sessionId": id, "modeId": value}))
+                self.reported_mode = None;
+                self.send_request(Request::SetMode, json!({"sessionId": id, "modeId": value}))
             }
             Some(Choice::Option { id: option, value }) => {
-                self.told_mode = None;
-                self.ask(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
+                self.reported_mode = None;
+                self.send_request(Request::SetModeOption, json!({"sessionId": id, "configId": option, "value": value}))
             }
             Some(Choice::None { said }) => {
                 let said = format!("{said}; sandbox `{}` asks for it", self.request.sandbox);
                 let advice = Some("set `modes` of this backend to what the agent has".to_owned());
-                self.fail(Complaint { advice, ..Complaint::new(said) })
+                self.fail(AgentFailure { advice, ..AgentFailure::new(said) })
             }
         }
     }
 
     /// Remembers the mode that the agent says to be in, if it says so here.
-    fn hear_mode(&mut self, told: &Value) {
-        if let Some(mode) = told["currentModeId"].as_str().or_else(|| mode_in(&told["configOptions"])) {
-            self.told_mode = Some(mode.to_owned());
+    fn update_mode(&mut self, reported: &Value) {
+        if let Some(mode) = reported["currentModeId"].as_str().or_else(|| mode_in(&reported["configOptions"])) {
+            self.reported_mode = Some(mode.to_owned());
         }
     }
 
     /// The end of the run, if the agent says that it is in another mode than the one that has to enforce a sandbox.
-    fn strayed(&mut self) -> Option<Vec<Step>> {
-        let (mode, told) = (self.mode.as_ref()?, self.told_mode.as_ref()?);
-        if mode == told || self.request.sandbox == Sandbox::DangerFullAccess {
+    fn stop_if_mode_changed(&mut self) -> Option<Vec<Step>> {
+        let (mode, reported) = (self.mode.as_ref()?, self.reported_mode.as_ref()?);
+        if mode == reported || self.request.sandbox == Sandbox::DangerFullAccess {
             return None;
         }
         let sandbox = self.request.sandbox;
-        let said = format!("it is in mode `{told}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
-        Some(self.fail(Complaint::new(said)))
+        let said = format!("it is in mode `{reported}`, and sandbox `{sandbox}` needs mode `{mode}`; it was stopped");
+        Some(self.fail(AgentFailure::new(said)))
     }
 
     fn prompt(&mut self) -> Vec<Step> {
-        if let Some(end) = self.strayed() {
+        if let Some(end) = self.stop_if_mode_changed() {
             return end;
         }
         let prompt = json!([{"type": "text", "text": self.request.prompt}]);
-        self.ask(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
+        self.send_request(Request::Prompt, json!({"sessionId": self.session_id, "prompt": prompt}))
     }
 
-    fn turn_ended(&mut self, result: &Value) -> Vec<Step> {
+    fn on_turn_ended(&mut self, result: &Value) -> Vec<Step> {
         let mut steps: Vec<_> = self.updates.finish().map(Step::Event).into_iter().collect();
         self.usage = usage(&result["usage"]);
         steps.extend(self.usage.map(|usage| Step::Event(AgentEvent::Usage(usage))));
         self.outcome = Some(match result["stopReason"].as_str() {
             Some("end_turn") => {
-                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.complaint(said)))
+                self.updates.failure().map_or(Outcome::Completed, |said| Outcome::Failed(FAILURES.failure(said)))
             }
             Some("cancelled") if let Some(denied) = &self.denied => {
                 let said =
                     format!("it gave up, as sandbox `{}` does not allow it this: {denied}", self.request.sandbox);
                 let advice = Some("ask for a wider sandbox, or for less".to_owned());
-                Outcome::Failed(Complaint { advice, ..Complaint::new(said) })
+                Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) })
             }
-            Some(reason) => Outcome::Failed(Complaint::new(format!("the turn ended early: {reason}"))),
-            None => Outcome::Failed(Complaint::new("the turn ended without a reason")),
+            Some(reason) => Outcome::Failed(AgentFailure::new(format!("the turn ended early: {reason}"))),
+            None => Outcome::Failed(AgentFailure::new("the turn ended without a reason")),
         });
         steps.push(Step::Finished);
         steps
     }
 
-    fn refused(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
-        let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.said);
+    fn on_error_response(&mut self, to: Request, error: &RpcError) -> Vec<Step> {
+        let said = format!("`{}` was refused: {}", to.method(self.resumes()), error.message);
         // Some agents use the code for every error of theirs, so the words decide first.
         let by_code = (error.code == Some(AUTH_REQUIRED)).then_some(&LOGIN);
         let row = FAILURES.find(&said).or(by_code);
-        let complaint = row.map_or_else(|| Complaint::new(said.as_str()), |row| row.complaint(said.as_str()));
-        self.fail(complaint)
+        let failure = row.map_or_else(|| AgentFailure::new(said.as_str()), |row| row.failure(said.as_str()));
+        self.fail(failure)
     }
 
     /// The run is over, and came to nothing.
-    fn fail(&mut self, complaint: Complaint) -> Vec<Step> {
+    fn fail(&mut self, failure: AgentFailure) -> Vec<Step> {
         self.rpc.stop_waiting();
-        let event = Step::Event(AgentEvent::FatalError { message: complaint.said.clone() });
-        self.outcome.get_or_insert(Outcome::Failed(complaint));
+        let event = Step::Event(AgentEvent::FatalError { message: failure.message.clone() });
+        self.outcome.get_or_insert(Outcome::Failed(failure));
         vec![Step::Deadline(None), event, Step::Finished]
     }
 
-    fn told(&mut self, method: String, params: &Value, halves: Halves) -> Vec<Step> {
+    fn on_notification(&mut self, method: String, params: &Value, surrogates: SplitSurrogates) -> Vec<Step> {
         // An agent may have sessions of its own, for its helpers.
         let is_ours = method == "session/update"
             && params["sessionId"].as_str().is_none_or(|id| self.session_id.as_deref() == Some(id));
         let update = &params["update"];
         if is_ours {
-            self.hear_mode(update);
+            self.update_mode(update);
         }
-        if !is_ours || self.waiting() != Some(Request::Prompt) {
+        if !is_ours || self.pending_request() != Some(Request::Prompt) {
             return vec![Step::Event(AgentEvent::Other { kind: method, raw: params.to_string() })];
         }
-        if let Some(end) = self.strayed() {
+        if let Some(end) = self.stop_if_mode_changed() {
             return end;
         }
         if update["sessionUpdate"] == "tool_call" {
             // It goes on with something else.
             self.denied = None;
         }
-        let Some(events) = self.updates.read(update, halves) else { return vec![] };
+        let Some(events) = self.updates.read(update, surrogates) else { return vec![] };
         if events.is_empty() {
             // A piece of a text, which is told whole when it has ended.
             return vec![Step::Deadline(None)];
@@ -261,12 +268,12 @@ impl AcpSession {
 }
 
 impl AcpSession {
-    fn heard(&mut self, JsonObject { value, halves, .. }: JsonObject<'_>) -> Vec<Step> {
+    fn on_message(&mut self, JsonObject { value, surrogates, .. }: JsonObject<'_>) -> Vec<Step> {
         match self.rpc.read(value) {
-            Some(RpcMessage::Answer { to, outcome }) => self.answered(to, outcome),
+            Some(RpcMessage::Answer { to, outcome }) => self.on_response(to, outcome),
             Some(RpcMessage::Request { id, method, params }) if method == "session/request_permission" => {
                 let is_allowed = permission::is_allowed(&self.request, &params["toolCall"]);
-                self.denied = (!is_allowed).then(|| permission::wish(&params["toolCall"]));
+                self.denied = (!is_allowed).then(|| permission::describe(&params["toolCall"]));
                 if !is_allowed {
                     self.updates.deny(params["toolCall"]["toolCallId"].as_str().unwrap_or_default());
                 }
@@ -279,7 +286,7 @@ impl AcpSession {
                 let event = AgentEvent::Other { kind: method.clone(), raw: params.to_string() };
                 vec![Step::Send(json_rpc::refuse(&id, &method)), Step::Event(event)]
             }
-            Some(RpcMessage::Notification { method, params }) => self.told(method, &params, halves),
+            Some(RpcMessage::Notification { method, params }) => self.on_notification(method, &params, surrogates),
             None => vec![],
         }
     }
@@ -292,7 +299,7 @@ impl AgentSession for AcpSession {
             "clientCapabilities": {"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false},
             "clientInfo": {"name": "codex-connector", "title": "codex-connector", "version": env!("CARGO_PKG_VERSION")},
         });
-        self.ask(Request::Initialize, ours)
+        self.send_request(Request::Initialize, ours)
     }
 
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
@@ -301,18 +308,21 @@ impl AgentSession for AcpSession {
             Line::TooLong { head, length } => {
                 let is_update = String::from_utf8_lossy(head).contains("session/update");
                 // What was owed may have been in it, and will not come again.
-                return match self.waiting() {
-                    Some(_) if !is_update => self.fail(Complaint::new(format!("it sent a message of {length} bytes"))),
+                return match self.pending_request() {
+                    Some(_) if !is_update => {
+                        self.fail(AgentFailure::new(format!("it sent a message of {length} bytes")))
+                    }
                     Some(_) | None => vec![],
                 };
             }
         };
         let line = self.reader.read(bytes);
-        let remarks = line.remarks().into_iter().map(Step::Event);
+        let problem_events = line.problem_events().into_iter().map(Step::Event);
         let is_broken = line.problem.is_some();
-        let mut steps: Vec<_> = line.objects.into_iter().flat_map(|object| self.heard(object)).chain(remarks).collect();
+        let mut steps: Vec<_> =
+            line.objects.into_iter().flat_map(|object| self.on_message(object)).chain(problem_events).collect();
         if is_broken && self.rpc.is_lost_answer(bytes) {
-            steps.extend(self.fail(Complaint::new("it sent an answer that could not be read")));
+            steps.extend(self.fail(AgentFailure::new("it sent an answer that could not be read")));
         }
         steps
     }
@@ -323,14 +333,14 @@ impl AgentSession for AcpSession {
     }
 
     fn overdue(&mut self) -> Vec<Step> {
-        let Some(request) = self.waiting() else { return vec![] };
-        let (method, patience) = (request.method(self.resumes()), self.patience.as_secs());
+        let Some(request) = self.pending_request() else { return vec![] };
+        let (method, answer_timeout) = (request.method(self.resumes()), self.answer_timeout.as_secs());
         let words = self.stderr.text().map(|words| format!("; it had said: {words}")).unwrap_or_default();
-        self.fail(Complaint::new(format!("it did not answer `{method}` within {patience} s{words}")))
+        self.fail(AgentFailure::new(format!("it did not answer `{method}` within {answer_timeout} s{words}")))
     }
 
     fn interrupt(&mut self) -> Interrupt {
-        match (self.waiting(), &self.session_id) {
+        match (self.pending_request(), &self.session_id) {
             (Some(Request::Prompt), Some(id)) => {
                 Interrupt::Steps(vec![Step::Send(json_rpc::notify("session/cancel", json!({"sessionId": id})))])
             }
@@ -352,7 +362,7 @@ impl AgentSession for AcpSession {
         let _ = self.updates.finish();
         let outcome = self.outcome.unwrap_or_else(|| {
             let said = self.stderr.text();
-            Outcome::Failed(Complaint::new(
+            Outcome::Failed(AgentFailure::new(
                 said.unwrap_or_else(|| format!("it ended with {exit} in the middle of its work")),
             ))
         });

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::session::AcpSession;
 
-const PATIENCE: Duration = Duration::from_secs(7);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(7);
 
 fn session(mode: Option<&str>, resume: Option<&str>) -> AcpSession {
-    AcpSession::new(asked(resume), mode.map(str::to_owned).into_iter().collect(), None, PATIENCE)
+    AcpSession::new(asked(resume), mode.map(str::to_owned).into_iter().collect(), None, ANSWER_TIMEOUT)
 }
 
 fn asked(resume: Option<&str>) -> AgentRequest {
@@ -23,16 +23,19 @@ fn asked(resume: Option<&str>) -> AgentRequest {
     }
 }
 
-pub(crate) fn hear(session: &mut AcpSession, message: Value) -> Vec<Step> {
+pub(crate) fn receive(session: &mut AcpSession, message: Value) -> Vec<Step> {
     session.stdout(Line::Whole(message.to_string().as_bytes()))
 }
 
 pub(crate) fn answer(session: &mut AcpSession, id: u64, result: Value) -> Vec<Step> {
-    hear(session, json!({"jsonrpc": "2.0", "id": id, "result": result}))
+    receive(session, json!({"jsonrpc": "2.0", "id": id, "result": result}))
 }
 
 pub(crate) fn update(session: &mut AcpSession, update: Value) -> Vec<Step> {
-    hear(session, json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}))
+    receive(
+        session,
+        json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": update}}),
+    )
 }
 
 /// What is sent among the steps.
@@ -58,7 +61,7 @@ pub(crate) fn prompted() -> AcpSession {
 }
 
 pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
-    let mut session = AcpSession::new(AgentRequest { sandbox, ..asked(None) }, vec![], None, PATIENCE);
+    let mut session = AcpSession::new(AgentRequest { sandbox, ..asked(None) }, vec![], None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s"}));
@@ -69,20 +72,20 @@ pub(crate) fn prompted_in(sandbox: Sandbox) -> AcpSession {
 
 fn said(session: AcpSession) -> String {
     match Box::new(session).finish(Exit::Signal(15)).outcome {
-        Outcome::Failed(complaint) => complaint.said,
+        Outcome::Failed(failure) => failure.message,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn it_greets_opens_sets_the_mode_and_prompts() {
+fn a_run_initializes_opens_a_session_sets_the_mode_and_prompts() {
     let mut session = session(Some("full-access"), None);
     let steps = session.start();
     assert_eq!(
         (&sent(&steps)[0]["method"], &sent(&steps)[0]["params"]["protocolVersion"]),
         (&json!("initialize"), &json!(1))
     );
-    assert!(steps.contains(&Step::Deadline(Some(PATIENCE))));
+    assert!(steps.contains(&Step::Deadline(Some(ANSWER_TIMEOUT))));
     let steps = answer(&mut session, 1, json!({"protocolVersion": 1}));
     assert_eq!(sent(&steps)[0]["params"], json!({"cwd": "/project", "mcpServers": []}));
     let modes = json!({"currentModeId": "read-only", "availableModes": [{"id": "read-only"}, {"id": "full-access"}]});
@@ -93,7 +96,7 @@ fn it_greets_opens_sets_the_mode_and_prompts() {
 }
 
 #[test]
-fn a_mode_that_is_not_offered_is_never_done_without() {
+fn a_missing_mode_fails_the_run() {
     for (modes, words) in [
         (json!(null), "does not let its mode be chosen, so `plan`"),
         (json!({"currentModeId": "a", "availableModes": [{"id": "a"}]}), "no mode `plan`"),
@@ -108,14 +111,14 @@ fn a_mode_that_is_not_offered_is_never_done_without() {
 }
 
 #[test]
-fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
+fn the_model_is_set_before_mode_and_prompt_or_the_task_fails() {
     let opened = json!({
         "sessionId": "s",
         "modes": {"currentModeId": "a", "availableModes": [{"id": "a"}, {"id": "b"}]},
         "configOptions": [{"id": "m", "category": "model", "currentValue": "x", "options": [{"value": "x"}, {"value": "y"}]}],
     });
     let begun = |model: &str| {
-        let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), PATIENCE);
+        let mut session = AcpSession::new(asked(None), vec!["b".into()], Some(model.into()), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         let steps = answer(&mut session, 2, opened.clone());
@@ -134,7 +137,7 @@ fn a_model_is_chosen_before_the_mode_and_the_prompt_or_the_task_fails() {
 /// A read-only session that has asked for the mode `plan` by an option.
 fn planned() -> AcpSession {
     let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-    let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, PATIENCE);
+    let mut session = AcpSession::new(request, vec!["newer".into(), "plan".into()], None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let steps = answer(&mut session, 2, json!({"sessionId": "s", "configOptions": options("build")}));
@@ -148,7 +151,7 @@ fn options(mode: &str) -> Value {
 }
 
 #[test]
-fn a_mode_that_an_option_sets_has_to_be_the_one_that_the_agent_is_in() {
+fn a_mode_set_by_an_option_must_be_confirmed() {
     let mut session = planned();
     let steps = answer(&mut session, 3, json!({"configOptions": options("plan")}));
     assert_eq!(sent(&steps)[0]["method"], "session/prompt");
@@ -161,12 +164,12 @@ fn a_mode_that_an_option_sets_has_to_be_the_one_that_the_agent_is_in() {
 fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
     let left = json!({"sessionUpdate": "current_mode_update", "currentModeId": "build"});
     let option = json!({"sessionUpdate": "config_option_update", "configOptions": options("build")});
-    for told in [left.clone(), option] {
+    for incoming in [left.clone(), option] {
         let mut session = planned();
         answer(&mut session, 3, json!({}));
         let stays = json!({"sessionUpdate": "current_mode_update", "currentModeId": "plan"});
         assert!(!update(&mut session, stays).contains(&Step::Finished));
-        assert!(update(&mut session, told).contains(&Step::Finished));
+        assert!(update(&mut session, incoming).contains(&Step::Finished));
         assert!(said(session).contains("it is in mode `build`"));
     }
     let mut session = planned();
@@ -178,10 +181,10 @@ fn an_agent_that_leaves_the_mode_of_its_sandbox_is_stopped() {
 }
 
 #[test]
-fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
+fn the_initial_mode_is_enforced_too() {
     let begun = |model: Option<&str>| {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec!["plan".into()], model.map(str::to_owned), PATIENCE);
+        let mut session = AcpSession::new(request, vec!["plan".into()], model.map(str::to_owned), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
@@ -202,7 +205,7 @@ fn a_mode_that_the_agent_begins_in_is_held_to_as_well() {
 }
 
 #[test]
-fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
+fn modes_reported_before_the_request_do_not_count() {
     let modes = json!({"currentModeId": "build", "availableModes": [{"id": "build"}, {"id": "plan"}]});
     let models = json!({"currentModelId": "x", "availableModels": [{"modelId": "y"}]});
     for opened in [
@@ -210,7 +213,7 @@ fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
         json!({"sessionId": "s", "models": models, "configOptions": options("build")}),
     ] {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), PATIENCE);
+        let mut session = AcpSession::new(request, vec!["plan".into()], Some("y".into()), ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, opened);
@@ -223,7 +226,7 @@ fn what_was_told_before_a_mode_was_asked_for_does_not_count() {
 /// A session without a sandbox that has the first of these modes, and its prompt.
 fn session_in(modes: &[&str]) -> AcpSession {
     let mut session =
-        AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, PATIENCE);
+        AcpSession::new(asked(None), modes.iter().map(|mode| (*mode).to_owned()).collect(), None, ANSWER_TIMEOUT);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
     let offered = json!({"currentModeId": "none", "availableModes": [{"id": modes[0]}]});
@@ -233,17 +236,17 @@ fn session_in(modes: &[&str]) -> AcpSession {
 }
 
 #[test]
-fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
+fn an_agent_that_gives_up_after_a_denial_names_the_denied_action() {
     let asks = json!({"jsonrpc": "2.0", "id": 0, "method": "session/request_permission", "params": {
         "toolCall": {"kind": "edit", "title": "Edit files", "locations": [{"path": "/project/x"}]},
         "options": [{"optionId": "yes", "kind": "allow_once"}, {"optionId": "no", "kind": "reject_once"}]}});
     let denied = || {
         let request = AgentRequest { sandbox: Sandbox::ReadOnly, ..asked(None) };
-        let mut session = AcpSession::new(request, vec![], None, PATIENCE);
+        let mut session = AcpSession::new(request, vec![], None, ANSWER_TIMEOUT);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
         answer(&mut session, 2, json!({"sessionId": "s"}));
-        assert_eq!(sent(&hear(&mut session, asks.clone()))[0]["result"]["outcome"]["optionId"], "no");
+        assert_eq!(sent(&receive(&mut session, asks.clone()))[0]["result"]["outcome"]["optionId"], "no");
         session
     };
     let mut gives_up = denied();
@@ -251,24 +254,24 @@ fn an_agent_that_gives_up_because_it_was_not_allowed_says_what() {
     let words = said(gives_up);
     assert!(words.contains("`read-only`") && words.contains("Edit files /project/x"), "{words}");
 
-    let mut goes_on = denied();
-    update(&mut goes_on, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
-    answer(&mut goes_on, 3, json!({"stopReason": "cancelled"}));
-    assert_eq!(said(goes_on), "the turn ended early: cancelled");
+    let mut continuing = denied();
+    update(&mut continuing, json!({"sessionUpdate": "tool_call", "toolCallId": "c", "kind": "read", "title": "look"}));
+    answer(&mut continuing, 3, json!({"stopReason": "cancelled"}));
+    assert_eq!(said(continuing), "the turn ended early: cancelled");
 }
 
 #[test]
-fn commands_and_changed_files_are_told() {
+fn commands_and_file_changes_are_reported() {
     let mut session = prompted();
     let begin =
         |id: &str, kind: &str| json!({"sessionUpdate": "tool_call", "toolCallId": id, "kind": kind, "title": "t"});
     update(&mut session, begin("a", "execute"));
     let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "failed",
         "rawOutput": {"exit_code": 3}, "content": [{"type": "content", "content": {"type": "text", "text": "out"}}]});
-    let told = events(update(&mut session, end));
+    let incoming = events(update(&mut session, end));
     assert!(
-        matches!(&told[..], [AgentEvent::CommandFinished { exit_code: Some(3), output, .. }] if output == "out"),
-        "{told:?}"
+        matches!(&incoming[..], [AgentEvent::CommandFinished { exit_code: Some(3), output, .. }] if output == "out"),
+        "{incoming:?}"
     );
     update(&mut session, begin("b", "edit"));
     let end = json!({"sessionUpdate": "tool_call_update", "toolCallId": "b", "status": "completed",
@@ -278,7 +281,7 @@ fn commands_and_changed_files_are_told() {
 }
 
 #[test]
-fn it_is_asked_to_stop_in_its_own_protocol_once_it_works() {
+fn a_working_agent_is_cancelled_through_the_protocol() {
     let mut idle = session(None, None);
     idle.start();
     assert_eq!(idle.interrupt(), Interrupt::Signal);
@@ -290,7 +293,7 @@ fn it_is_asked_to_stop_in_its_own_protocol_once_it_works() {
 }
 
 #[test]
-fn a_session_is_loaded_where_that_is_offered_and_its_old_words_are_not_told_again() {
+fn a_loaded_session_does_not_repeat_its_history() {
     let mut session = session(None, Some("old"));
     session.start();
     let steps = answer(&mut session, 1, json!({"protocolVersion": 1, "agentCapabilities": {"loadSession": true}}));
@@ -311,16 +314,16 @@ fn a_session_is_loaded_where_that_is_offered_and_its_old_words_are_not_told_agai
 }
 
 #[test]
-fn what_is_asked_of_us_is_always_answered() {
+fn every_request_of_the_agent_is_answered() {
     let mut session = prompted();
     let ask = |method: &str| {
         json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": {
         "toolCall": {"kind": "execute"}, "options": [{"optionId": "yes", "kind": "allow_once"}]}})
     };
-    let allowed = &sent(&hear(&mut session, ask("session/request_permission")))[0];
+    let allowed = &sent(&receive(&mut session, ask("session/request_permission")))[0];
     assert_eq!(allowed["result"]["outcome"]["optionId"], "yes");
     for method in ["fs/read_text_file", "terminal/create", "no/such/method"] {
-        let refused = &sent(&hear(&mut session, ask(method)))[0];
+        let refused = &sent(&receive(&mut session, ask(method)))[0];
         assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("q"), &json!(-32601)));
     }
 }
@@ -337,7 +340,7 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
     ] {
         let mut session = session(None, None);
         session.start();
-        assert!(hear(&mut session, message).contains(&Step::Finished));
+        assert!(receive(&mut session, message).contains(&Step::Finished));
         assert!(said(session).contains(words), "{words}");
     }
     let mut silent = session(None, None);
@@ -354,7 +357,7 @@ fn an_agent_that_breaks_the_protocol_fails_and_is_not_waited_for() {
 }
 
 #[test]
-fn a_refusal_is_explained_by_its_words_and_else_by_its_code() {
+fn an_error_is_explained_by_its_message_or_else_by_its_code() {
     for (code, message, cause) in [
         (-32000, "Authentication required", Some(Cause::NotLoggedIn)),
         (-32000, "no", Some(Cause::NotLoggedIn)),
@@ -365,9 +368,9 @@ fn a_refusal_is_explained_by_its_words_and_else_by_its_code() {
         let mut session = session(None, None);
         session.start();
         answer(&mut session, 1, json!({"protocolVersion": 1}));
-        hear(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
-        let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
-        assert_eq!((complaint.cause, complaint.advice.is_some()), (cause, cause.is_some()), "{message}");
+        receive(&mut session, json!({"jsonrpc": "2.0", "id": 2, "error": {"code": code, "message": message}}));
+        let Outcome::Failed(failure) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+        assert_eq!((failure.cause, failure.advice.is_some()), (cause, cause.is_some()), "{message}");
     }
 }
 
@@ -376,11 +379,11 @@ fn an_agent_that_is_not_logged_in_says_why() {
     let mut session = session(None, None);
     session.start();
     answer(&mut session, 1, json!({"protocolVersion": 1}));
-    hear(
+    receive(
         &mut session,
         json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32000, "message": "Authentication required"}}),
     );
-    let Outcome::Failed(complaint) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
-    assert_eq!(complaint.cause, Some(Cause::NotLoggedIn));
-    assert!(complaint.advice.is_some() && complaint.said.contains("Authentication required"), "{complaint:?}");
+    let Outcome::Failed(failure) = Box::new(session).finish(Exit::Code(0)).outcome else { panic!("it failed") };
+    assert_eq!(failure.cause, Some(Cause::NotLoggedIn));
+    assert!(failure.advice.is_some() && failure.message.contains("Authentication required"), "{failure:?}");
 }

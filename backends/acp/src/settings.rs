@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(crate) const MODEL: &str = "{model}";
 
 /// How long an agent may take for an answer that it owes at once, unless the settings say otherwise.
-const PATIENCE: u64 = 60;
+const DEFAULT_ANSWER_SECONDS: u64 = 60;
 
 /// The keys of `[backends.NAME]` with `kind = "acp"`.
 const RULES: ProgramRules = ProgramRules {
@@ -36,7 +36,7 @@ const RULES: ProgramRules = ProgramRules {
 /// The keys that only this kind has.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct OwnSettings {
+pub(crate) struct AcpSettings {
     /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`, `codex-acp`,
     /// `claude-agent-acp` or `claude-code-acp`. By default the one that `program` is called like.
     pub(crate) preset: Option<String>,
@@ -59,7 +59,7 @@ pub(crate) struct OwnSettings {
     pub(crate) install_hint: Option<String>,
 }
 
-impl Default for OwnSettings {
+impl Default for AcpSettings {
     fn default() -> Self {
         Self {
             preset: None,
@@ -67,7 +67,7 @@ impl Default for OwnSettings {
             model_args: vec![],
             modes: BTreeMap::from([(Sandbox::DangerFullAccess, Modes::One(String::new()))]),
             version_args: vec!["--version".into()],
-            answer_seconds: PATIENCE,
+            answer_seconds: DEFAULT_ANSWER_SECONDS,
             install_hint: None,
         }
     }
@@ -93,7 +93,7 @@ impl Modes {
 
 /// What Claude Code needs of an environment, and what is of the session that started the server and not for it; see the kind
 /// `claude`.
-pub(crate) const CLAUDES: &[&str] = &[
+pub(crate) const CLAUDE_PROGRAMS: &[&str] = &[
     "ANTHROPIC_*",
     "CLAUDE_CONFIG_DIR",
     "CLAUDE_CODE_OAUTH_TOKEN",
@@ -106,16 +106,16 @@ pub(crate) const CLAUDES: &[&str] = &[
 const PRESETS: [&str; 5] = ["gemini", "opencode", "codex-acp", "claude-agent-acp", "claude-code-acp"];
 
 pub(crate) fn schema() -> Value {
-    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+    RULES.schema_with(schemars::schema_for!(AcpSettings).to_value())
 }
 
-pub(crate) fn read(written: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+pub(crate) fn read(written: Value) -> Result<(ProgramSettings, AcpSettings), SettingsProblem> {
     let preset = written["preset"].as_str().or_else(|| named_like(written["program"].as_str()?)).map(str::to_owned);
     let filled = match &preset {
         Some(preset) => with_preset(preset, written)?,
         None => written,
     };
-    let (mut settings, own): (ProgramSettings, OwnSettings) = RULES.read_with(filled)?;
+    let (mut settings, own): (ProgramSettings, AcpSettings) = RULES.read_with(filled)?;
     // Only the agents around Claude Code need this.
     if !preset.is_some_and(|preset| preset.starts_with("claude-")) {
         settings.env.admit.clear();
@@ -124,15 +124,14 @@ pub(crate) fn read(written: Value) -> Result<(ProgramSettings, OwnSettings), Set
     Ok((settings, own))
 }
 
-impl OwnSettings {
+impl AcpSettings {
     fn check(&self) -> Result<(), SettingsProblem> {
         if self.modes.is_empty() {
             return Err(SettingsProblem::of("modes", "is empty, so that every task would be refused"));
         }
         for (sandbox, modes) in &self.modes {
-            if let Some(why) = why_no_modes(*sandbox, modes.in_order()) {
-                return Err(SettingsProblem::of(&format!("modes.{sandbox}"), why));
-            }
+            check_modes(*sandbox, modes.in_order())
+                .map_err(|why| SettingsProblem::of(&format!("modes.{sandbox}"), why))?;
         }
         if !self.model_args.is_empty() && !self.model_args.iter().any(|arg| arg.contains(MODEL)) {
             return Err(SettingsProblem::of("model_args", &format!("has no `{MODEL}` in it")));
@@ -144,24 +143,24 @@ impl OwnSettings {
     }
 
     /// How long an answer may take that is owed at once.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn answer_timeout(&self) -> Duration {
         Duration::from_secs(self.answer_seconds)
     }
 }
 
-/// Why these modes cannot enforce a sandbox, as the end of a sentence. The mode that an agent begins in may be another one
+/// Checks that these modes can enforce a sandbox. Fails with the end of a sentence that says why not. The mode that an agent begins in may be another one
 /// after its next update, so it does not stand in for one that enforces something.
-fn why_no_modes(sandbox: Sandbox, modes: &[String]) -> Option<&'static str> {
+fn check_modes(sandbox: Sandbox, modes: &[String]) -> Result<(), &'static str> {
     let begins = modes.iter().position(String::is_empty);
     match begins {
-        _ if modes.is_empty() => Some("names no mode; leave it out, and the sandbox is refused"),
+        _ if modes.is_empty() => Err("names no mode; leave it out, and the sandbox is refused"),
         Some(at) if at + 1 < modes.len() => {
-            Some("has an empty text before its end, so that what follows is never taken")
+            Err("has an empty text before its end, so that what follows is never taken")
         }
         Some(1..) if sandbox != Sandbox::DangerFullAccess => {
-            Some("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
+            Err("has an empty text in the place of a mode that enforces it; name modes alone, or the empty text alone")
         }
-        _ => None,
+        _ => Ok(()),
     }
 }
 
@@ -236,14 +235,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_that_is_known_needs_nothing_but_its_name() {
+    fn a_known_agent_needs_only_its_name() {
         for preset in PRESETS {
             let (settings, own) = read(json!({"preset": preset})).expect("it is known");
             assert!(!settings.program.is_empty() && own.install_hint.is_some(), "{preset}");
             assert_eq!(own.modes.keys().copied().collect::<Vec<_>>(), [Sandbox::DangerFullAccess], "{preset}");
         }
         let keys = |preset: &str| {
-            let env = json!({"remove": ["ANTHROPIC_*"], "admit": CLAUDES});
+            let env = json!({"remove": ["ANTHROPIC_*"], "admit": CLAUDE_PROGRAMS});
             let rules = read(json!({"preset": preset, "env": env})).map(|(settings, _)| settings.env);
             let theirs = rules.expect("it is known").apply([("ANTHROPIC_API_KEY".into(), "x".into())]);
             theirs.contains_key(std::ffi::OsStr::new("ANTHROPIC_API_KEY"))
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_is_known_is_known_by_its_program() {
+    fn a_known_agent_is_recognized_by_its_program() {
         for (program, is_known) in [("gemini", true), ("/opt/bin/gemini", true), ("~/gemini", true), ("gemini2", false)]
         {
             let (settings, own) = read(json!({"program": program})).expect("good settings");
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_by_its_key() {
+    fn each_problem_names_its_key() {
         for (settings, key, words) in [
             (json!({}), "program", "is missing"),
             (json!({"preset": "gemni"}), "preset", "(`gemini`?)"),

@@ -1,19 +1,20 @@
 //! What an agent does, from `session/update`.
 
 use connector_api::{
-    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, Halves, TodoItem, UnderWay, Warning,
+    AgentEvent, Chunks, CommandStatus, FileChange, FileChangeKind, FinalMessage, SplitSurrogates, TodoItem,
+    UnfinishedItems, Warning,
 };
 use serde_json::Value;
 
 /// Joins pieces of text, and remembers what each tool call is about.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
-    speaking: Option<Speech>,
+    current_speech: Option<Speech>,
     text: Chunks,
-    calls: UnderWay<Call>,
-    answer: Answer,
+    calls: UnfinishedItems<AcpToolCall>,
+    answer: AnswerMessage,
     /// The last message that had no id, which may be the agent's own.
-    nameless: Option<String>,
+    message_without_id: Option<String>,
     /// Whether the agent says that its thread broke, which codex-acp (2.6.0) does where its model fails, and then ends the
     /// turn as if all were well.
     is_broken: bool,
@@ -33,35 +34,35 @@ enum Speech {
 
 /// The last message so far.
 #[derive(Debug, Default)]
-struct Answer {
+struct AnswerMessage {
     id: Option<String>,
     text: Chunks,
     /// Messages without an id that came after one with an id. They may be the model's as well.
     after: Chunks,
     /// Whether work followed it.
-    place: FinalMessage,
+    final_message: FinalMessage,
 }
 
-impl Answer {
-    fn hear(&mut self, id: Option<String>, text: &str) {
-        self.place.say(text);
+impl AnswerMessage {
+    fn push(&mut self, id: Option<String>, text: &str) {
+        self.final_message.record_message(text);
         match id {
             None if self.id.is_some() => {
-                self.after.push("\n\n", Halves::default());
-                self.after.push(text, Halves::default());
+                self.after.push("\n\n", SplitSurrogates::default());
+                self.after.push(text, SplitSurrogates::default());
             }
-            Some(_) if self.id == id => self.text.push(text, Halves::default()),
+            Some(_) if self.id == id => self.text.push(text, SplitSurrogates::default()),
             id => {
-                let place = std::mem::take(&mut self.place);
-                *self = Self { id, place, ..Self::default() };
-                self.text.push(text, Halves::default());
+                let final_message = std::mem::take(&mut self.final_message);
+                *self = Self { id, final_message, ..Self::default() };
+                self.text.push(text, SplitSurrogates::default());
             }
         }
     }
 }
 
 #[derive(Debug, Clone, Default)]
-struct Call {
+struct AcpToolCall {
     kind: String,
     title: String,
     /// Whether its end matters: it was announced, was not denied, and does more than look and think.
@@ -74,7 +75,7 @@ const HARMLESS: [&str; 5] = ["read", "search", "think", "fetch", "switch_mode"];
 impl Updates {
     /// The events of one update, whose texts may have been cut within a character. `None` for a piece of a text that is
     /// too long to keep whole: it is for the log as it came.
-    pub(crate) fn read(&mut self, update: &Value, halves: Halves) -> Option<Vec<AgentEvent>> {
+    pub(crate) fn read(&mut self, update: &Value, surrogates: SplitSurrogates) -> Option<Vec<AgentEvent>> {
         let kind = update["sessionUpdate"].as_str().unwrap_or_default();
         let speech = match kind {
             "agent_message_chunk" if update["_meta"]["claudeCode"]["kind"].is_string() => Some(Speech::Notice),
@@ -87,8 +88,8 @@ impl Updates {
             events.extend(self.finish());
         }
         if speech.is_some() {
-            self.speaking = speech;
-            self.text.push(update["content"]["text"].as_str().unwrap_or_default(), halves);
+            self.current_speech = speech;
+            self.text.push(update["content"]["text"].as_str().unwrap_or_default(), surrogates);
             return (!self.text.is_cut()).then_some(events);
         }
         if let Some(status) = update["_meta"]["codex"]["threadStatus"]["type"].as_str() {
@@ -96,11 +97,11 @@ impl Updates {
         }
         // Not its updates: a call that the agent does not wait for may end after the answer.
         if kind == "tool_call" {
-            self.answer.place.work();
+            self.answer.final_message.record_work();
         }
         events.push(match kind {
-            "tool_call" => self.began(update),
-            "tool_call_update" => self.went_on(update),
+            "tool_call" => self.on_tool_call(update),
+            "tool_call_update" => self.on_tool_call_update(update),
             "plan" => plan(update),
             _ => AgentEvent::Other { kind: kind.to_owned(), raw: update.to_string() },
         });
@@ -109,7 +110,7 @@ impl Updates {
 
     /// Whether what is being spoken is whole, now that an update of this kind comes.
     fn is_ended_by(&self, kind: &str, speech: Option<&Speech>) -> bool {
-        match (&self.speaking, speech) {
+        match (&self.current_speech, speech) {
             (None, _) => false,
             (Some(now), Some(next)) => now != next,
             // Titles, token counts and the like come in the middle of a message.
@@ -125,13 +126,13 @@ impl Updates {
     pub(crate) fn finish(&mut self) -> Option<AgentEvent> {
         let chunks = std::mem::take(&mut self.text);
         let text = chunks.text();
-        match self.speaking.take()? {
+        match self.current_speech.take()? {
             _ if chunks.is_blank() => None,
             Speech::Message { id } => {
                 if id.is_none() {
-                    self.nameless = Some(text.clone());
+                    self.message_without_id = Some(text.clone());
                 }
-                self.answer.hear(id, &text);
+                self.answer.push(id, &text);
                 Some(AgentEvent::Message { text })
             }
             Speech::Notice => Some(AgentEvent::Warning { message: text }),
@@ -147,7 +148,7 @@ impl Updates {
 
     /// A warning for the reader of the answer.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        self.answer.place.warning()
+        self.answer.final_message.warning()
     }
 
     /// A warning about tool calls that have not ended.
@@ -159,7 +160,7 @@ impl Updates {
     /// A tool call was not allowed: the agent may report no end of it.
     pub(crate) fn deny(&mut self, id: &str) {
         if let Some(call) = self.calls.end(id) {
-            self.remember(id, Call { is_awaited: false, ..call });
+            self.remember(id, AcpToolCall { is_awaited: false, ..call });
         }
     }
 
@@ -170,32 +171,32 @@ impl Updates {
         }
         self.answer.after = Chunks::default();
         if self.answer.id.is_none() {
-            self.answer = Answer::default();
+            self.answer = AnswerMessage::default();
         }
-        let said = self.nameless.as_deref().map(str::trim);
+        let said = self.message_without_id.as_deref().map(str::trim);
         Some(said.unwrap_or("its thread broke, and it does not tell why").to_owned())
     }
 
-    fn remember(&mut self, id: &str, call: Call) {
+    fn remember(&mut self, id: &str, call: AcpToolCall) {
         let length = call.kind.len() + call.title.len();
         self.calls.begin(id, call, length);
     }
 
-    fn began(&mut self, update: &Value) -> AgentEvent {
+    fn on_tool_call(&mut self, update: &Value) -> AgentEvent {
         let word = |key: &str| update[key].as_str().unwrap_or_default().to_owned();
         let (id, kind) = (word("toolCallId"), word("kind"));
         let is_awaited = !HARMLESS.contains(&kind.as_str());
-        let call = Call { kind, title: word("title"), is_awaited };
+        let call = AcpToolCall { kind, title: word("title"), is_awaited };
         self.remember(&id, call.clone());
         let is_over = matches!(update["status"].as_str(), Some("completed" | "failed"));
         match call.kind.as_str() {
-            _ if is_over => self.ended(&id, update),
+            _ if is_over => self.on_tool_call_end(&id, update),
             "execute" => AgentEvent::CommandStarted { id, command: call.title },
             _ => AgentEvent::Other { kind: format!("tool_call {}", call.kind), raw: update.to_string() },
         }
     }
 
-    fn went_on(&mut self, update: &Value) -> AgentEvent {
+    fn on_tool_call_update(&mut self, update: &Value) -> AgentEvent {
         let id = update["toolCallId"].as_str().unwrap_or_default().to_owned();
         let mut call = self.calls.end(&id).unwrap_or_default();
         for (key, known) in [("kind", &mut call.kind), ("title", &mut call.title)] {
@@ -205,12 +206,12 @@ impl Updates {
         }
         self.remember(&id, call);
         match update["status"].as_str() {
-            Some("completed" | "failed") => self.ended(&id, update),
+            Some("completed" | "failed") => self.on_tool_call_end(&id, update),
             _ => AgentEvent::Other { kind: "tool_call_update".into(), raw: update.to_string() },
         }
     }
 
-    fn ended(&mut self, id: &str, update: &Value) -> AgentEvent {
+    fn on_tool_call_end(&mut self, id: &str, update: &Value) -> AgentEvent {
         let call = self.calls.end(id).unwrap_or_default();
         let worked = update["status"] == "completed";
         match call.kind.as_str() {
@@ -240,8 +241,9 @@ fn changes(update: &Value) -> Vec<FileChange> {
     if !diffs.is_empty() {
         return diffs;
     }
-    let places = list("locations").into_iter().filter_map(|place| place["path"].as_str().map(str::to_owned));
-    places.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
+    let paths =
+        list("locations").into_iter().filter_map(|final_message| final_message["path"].as_str().map(str::to_owned));
+    paths.map(|path| FileChange { path, kind: FileChangeKind::Updated }).collect()
 }
 
 fn text_of(content: &Value) -> String {
@@ -271,7 +273,7 @@ mod tests {
         for number in 0..3_000 {
             let kind = if number % 2 == 0 { "tool_call" } else { "tool_call_update" };
             let update = json!({"sessionUpdate": kind, "toolCallId": format!("id-{number}"), "kind": "execute"});
-            updates.read(&update, Halves::default());
+            updates.read(&update, SplitSurrogates::default());
         }
         let remembered = format!("{updates:?}").matches("id-").count();
         assert!((1..=1_000).contains(&remembered), "{remembered}");

@@ -1,9 +1,9 @@
 //! Text that comes in chunks.
 
-use crate::Halves;
+use crate::SplitSurrogates;
 
 /// Upper bound on the text that is kept, in bytes: half of it from the beginning, half from the end.
-const LONGEST: usize = 1 << 20;
+const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Joins the chunks of a text, within a bound.
 ///
@@ -11,7 +11,7 @@ const LONGEST: usize = 1 << 20;
 /// two halves of its surrogate pair are then in two chunks, neither of which is a valid text.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
-    /// The beginning, up to half of [`LONGEST`].
+    /// The beginning, up to half of [`MAX_TEXT_BYTES`].
     head: String,
     /// The rest of the text; if that is long, only its end.
     tail: String,
@@ -22,13 +22,13 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// Adds a chunk. `halves` are those of the object that the chunk was in.
-    pub fn push(&mut self, chunk: &str, halves: Halves) {
+    /// Adds a chunk. `surrogates` are those of the object that the chunk was in.
+    pub fn push(&mut self, chunk: &str, surrogates: SplitSurrogates) {
         if chunk.is_empty() {
             return;
         }
         let mut rest = chunk;
-        if let (Some(high), Some(low), Some(after)) = (self.half, halves.low, chunk.strip_prefix('\u{fffd}'))
+        if let (Some(high), Some(low), Some(after)) = (self.half, surrogates.low, chunk.strip_prefix('\u{fffd}'))
             && let Some(Ok(joined)) = char::decode_utf16([high, low]).next()
         {
             self.last().pop();
@@ -36,7 +36,7 @@ impl Chunks {
             rest = after;
         }
         self.add(rest);
-        self.half = halves.high.filter(|_| rest.ends_with('\u{fffd}'));
+        self.half = surrogates.high.filter(|_| rest.ends_with('\u{fffd}'));
     }
 
     /// Whether the text is longer than what is kept of it.
@@ -63,13 +63,13 @@ impl Chunks {
     }
 
     fn add(&mut self, text: &str) {
-        let room = if self.tail.is_empty() { LONGEST / 2 - self.head.len() } else { 0 };
+        let room = if self.tail.is_empty() { MAX_TEXT_BYTES / 2 - self.head.len() } else { 0 };
         let (head, tail) = text.split_at(boundary(text, room));
         self.head.push_str(head);
         self.tail.push_str(tail);
         // Not at each chunk: what is moved then is as long as what came since.
-        if self.tail.len() > LONGEST {
-            let from = boundary(&self.tail, self.tail.len() - LONGEST / 2);
+        if self.tail.len() > MAX_TEXT_BYTES {
+            let from = boundary(&self.tail, self.tail.len() - MAX_TEXT_BYTES / 2);
             self.left_out += from;
             self.tail.drain(..from);
         }
@@ -91,20 +91,20 @@ mod tests {
         for chunk in chunks {
             let line = format!(r#"{{"text":"{chunk}"}}"#);
             let object = &JsonLine::read(line.as_bytes()).objects[0];
-            text.push(object.value["text"].as_str().expect("it is a text"), object.halves);
+            text.push(object.value["text"].as_str().expect("it is a text"), object.surrogates);
         }
         text.text()
     }
 
     #[test]
-    fn a_pair_that_was_cut_in_two_is_one_character_again() {
+    fn a_split_surrogate_pair_is_rejoined() {
         assert_eq!(joined(&["a\\ud83d", "\\ude00b"]), "a\u{1f600}b");
         assert_eq!(joined(&["\\ud83d", "\\ude00\\ud83d", "\\ude01"]), "\u{1f600}\u{1f601}");
         assert_eq!(joined(&["a\\ud83d", "", "\\ude00"]), "a\u{1f600}", "an empty chunk ends nothing");
     }
 
     #[test]
-    fn halves_that_do_not_belong_together_stay_apart() {
+    fn surrogates_that_do_not_match_stay_apart() {
         assert_eq!(joined(&["a\\ud83d", "b", "\\ude00"]), "a\u{fffd}b\u{fffd}");
         assert_eq!(joined(&["a\\ud83d", "\u{fffd}b"]), "a\u{fffd}\u{fffd}b");
         assert_eq!(joined(&["a\u{fffd}", "\\ude00b"]), "a\u{fffd}\u{fffd}b");
@@ -115,10 +115,10 @@ mod tests {
     fn a_long_text_keeps_its_beginning_and_its_end() {
         let mut text = Chunks::default();
         for number in 0..500_000 {
-            text.push(&format!("{number} \u{e9}"), Halves::default());
+            text.push(&format!("{number} \u{e9}"), SplitSurrogates::default());
         }
         let kept = text.text();
-        assert!(text.is_cut() && kept.len() < 2 * LONGEST + 100, "{} bytes", kept.len());
+        assert!(text.is_cut() && kept.len() < 2 * MAX_TEXT_BYTES + 100, "{} bytes", kept.len());
         assert!(kept.starts_with("0 \u{e9}1 \u{e9}") && kept.ends_with("499999 \u{e9}"));
         let left_out = format!("({} bytes left out", text.left_out);
         assert!(kept.contains(&left_out), "{left_out}");
@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn one_chunk_longer_than_the_bound_is_cut_between_characters() {
         let mut text = Chunks::default();
-        text.push(&format!("a{}", "\u{e9}".repeat(2 * LONGEST)), Halves::default());
-        text.push("z", Halves::default());
-        assert!(text.text().ends_with("\u{e9}z") && text.text().len() < 2 * LONGEST + 100);
+        text.push(&format!("a{}", "\u{e9}".repeat(2 * MAX_TEXT_BYTES)), SplitSurrogates::default());
+        text.push("z", SplitSurrogates::default());
+        assert!(text.text().ends_with("\u{e9}z") && text.text().len() < 2 * MAX_TEXT_BYTES + 100);
     }
 }

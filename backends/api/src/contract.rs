@@ -65,7 +65,7 @@ pub fn a_prompt_is_never_read_as_an_option<K: BackendKind>(subject: &Subject) {
 }
 
 /// Each sandbox that the installed program enforces launches, each in its own way; every other is refused.
-pub fn every_sandbox_is_launched_as_asked_or_refused<K: BackendKind>(subject: &Subject) {
+pub fn every_sandbox_is_enforced_or_refused<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let installed = subject.installed(&backend);
     let mut seen = BTreeSet::new();
@@ -78,8 +78,8 @@ pub fn every_sandbox_is_launched_as_asked_or_refused<K: BackendKind>(subject: &S
         );
         if let Ok(launch) = launch {
             // In a conversation the session asks for it.
-            let is_told_later = launch.prompt == PromptDelivery::Session;
-            assert!(is_told_later || seen.insert(launch.args), "{sandbox} is launched like another sandbox");
+            let is_sent_by_session = launch.prompt == PromptDelivery::Session;
+            assert!(is_sent_by_session || seen.insert(launch.args), "{sandbox} is launched like another sandbox");
         }
     }
     for sandbox in &installed.sandboxes {
@@ -88,7 +88,7 @@ pub fn every_sandbox_is_launched_as_asked_or_refused<K: BackendKind>(subject: &S
 }
 
 /// A model reaches the command line unchanged, or is refused; none is made up.
-pub fn a_model_is_passed_on_or_refused_and_never_made_up<K: BackendKind>(subject: &Subject) {
+pub fn a_model_is_passed_or_refused_but_never_invented<K: BackendKind>(subject: &Subject) {
     let backend = subject.backend::<K>();
     let installed = subject.installed(&backend);
     let sandbox = *installed.sandboxes.last().unwrap_or_else(|| panic!("no sandbox is advertised"));
@@ -119,9 +119,9 @@ pub fn a_session_is_resumed_or_refused<K: BackendKind>(subject: &Subject) {
     let resumed = backend.launch(&asked(Some("0199a213-81c0-7800-8aa1-bbab2a035a53")), &installed);
     assert_eq!(resumed.is_ok(), backend.capabilities().resume, "`resume` does not do what the capabilities say");
     if let Ok(resumed) = resumed {
-        let anew = backend.launch(&asked(None), &installed);
+        let fresh = backend.launch(&asked(None), &installed);
         let is_in_session = resumed.prompt == PromptDelivery::Session;
-        assert!(is_in_session || anew.is_ok_and(|anew| anew != resumed), "it is launched like a new session");
+        assert!(is_in_session || fresh.is_ok_and(|fresh| fresh != resumed), "it is launched like a new session");
     }
     for session in ["--help", "-", ""] {
         assert!(backend.launch(&asked(Some(session)), &installed).is_err(), "{session:?} was taken for a session");
@@ -194,14 +194,14 @@ pub fn silence_is_a_failure_with_a_message<K: BackendKind>(subject: &Subject) {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::ReadOnly));
         session.start();
         match session.finish(exit).outcome {
-            Outcome::Failed(complaint) => assert!(!complaint.said.trim().is_empty(), "{exit}: an empty complaint"),
+            Outcome::Failed(failure) => assert!(!failure.message.trim().is_empty(), "{exit}: an empty complaint"),
             other => panic!("{exit} after silence is {other:?}"),
         }
     }
 }
 
 /// The recorded success is a success with an answer and without warnings; the same words followed by a crash are not.
-pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind>(subject: &Subject) {
+pub fn success_needs_more_than_exit_code_0<K: BackendKind>(subject: &Subject) {
     let verdict = |exit| {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
         let mut is_over = session.start().contains(&Step::Finished);
@@ -220,7 +220,7 @@ pub fn success_is_what_the_agent_said_and_not_the_exit_code_alone<K: BackendKind
 
 /// An agent that has said its last word and does not exit is stopped, where a line says that a turn is over, and how it ends
 /// then makes no difference. New words of it make none either.
-pub fn an_agent_that_does_not_exit_has_ended_all_the_same<K: BackendKind>(subject: &Subject) {
+pub fn an_agent_that_does_not_exit_is_still_finished<K: BackendKind>(subject: &Subject) {
     let run = || {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
         let mut steps = session.start();
@@ -249,7 +249,7 @@ pub fn an_agent_that_does_not_exit_has_ended_all_the_same<K: BackendKind>(subjec
 
 /// A line of JSON that is read by few parsers says the same as a valid one: programs cut texts in the middle of a character,
 /// print `NaN`, and run behind wrappers that talk to a terminal.
-pub fn a_line_that_is_almost_json_still_counts<K: BackendKind>(subject: &Subject) {
+pub fn malformed_json_lines_are_still_read<K: BackendKind>(subject: &Subject) {
     let spoiled = |spoil: &dyn Fn(&[u8]) -> Vec<u8>| {
         let mut session = subject.backend::<K>().session(&request("a task", Sandbox::DangerFullAccess));
         session.start();
@@ -280,16 +280,16 @@ macro_rules! contract_tests {
     ($kind:ty, $subject:expr) => {
         $crate::contract_tests!(@each $kind, $subject,
             a_prompt_is_never_read_as_an_option
-            every_sandbox_is_launched_as_asked_or_refused
-            a_model_is_passed_on_or_refused_and_never_made_up
+            every_sandbox_is_enforced_or_refused
+            a_model_is_passed_or_refused_but_never_invented
             a_session_is_resumed_or_refused
             settings_survive_freeze_and_thaw
             an_unknown_setting_is_refused_by_name
             no_line_makes_the_session_panic
-            an_agent_that_does_not_exit_has_ended_all_the_same
-            a_line_that_is_almost_json_still_counts
+            an_agent_that_does_not_exit_is_still_finished
+            malformed_json_lines_are_still_read
             silence_is_a_failure_with_a_message
-            success_is_what_the_agent_said_and_not_the_exit_code_alone
+            success_needs_more_than_exit_code_0
         );
     };
     (@each $kind:ty, $subject:expr, $($promise:ident)*) => {

@@ -27,7 +27,7 @@ pub struct EnvRules {
 /// Variables that are true only of the process that set them, or of what it was started for. An agent that inherits them
 /// works in another repository, under another date, or in a sandbox that is not its own. Everything that `git rev-parse
 /// --local-env-vars` lists is here: the call names the repository by its working directory.
-const ABOUT_ANOTHER_PROCESS: [&str; 57] = [
+const PROCESS_SPECIFIC: [&str; 57] = [
     // Git, for hooks, aliases and `git rebase --exec`.
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ATTR_SOURCE",
@@ -92,14 +92,14 @@ const ABOUT_ANOTHER_PROCESS: [&str; 57] = [
 ];
 
 /// Nobody answers a question or closes an editor for an agent. Not added to a list of variables that `pass` makes.
-const WITHOUT_A_PERSON: [(&str, &str); 2] = [("GIT_EDITOR", "true"), ("GIT_TERMINAL_PROMPT", "0")];
+const NON_INTERACTIVE: [(&str, &str); 2] = [("GIT_EDITOR", "true"), ("GIT_TERMINAL_PROMPT", "0")];
 
 impl EnvRules {
     /// The agent's environment, made from `ours`. A name that is not UTF-8 is matched by its lossy form.
     pub fn apply(&self, ours: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
         let mut theirs: BTreeMap<OsString, OsString> = ours.into_iter().filter(|(name, _)| self.passes(name)).collect();
         if self.pass.is_empty() {
-            theirs.extend(WITHOUT_A_PERSON.map(|(name, value)| (name.into(), value.into())));
+            theirs.extend(NON_INTERACTIVE.map(|(name, value)| (name.into(), value.into())));
         }
         theirs.extend(self.set.iter().map(|(name, value)| (name.into(), value.into())));
         theirs
@@ -123,7 +123,7 @@ impl EnvRules {
     fn passes(&self, name: &OsString) -> bool {
         let name = name.to_string_lossy();
         let named_in = |patterns: &[NamePattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        let is_ours_alone = || ABOUT_ANOTHER_PROCESS.iter().any(|pattern| matches(pattern, &name));
+        let is_ours_alone = || PROCESS_SPECIFIC.iter().any(|pattern| matches(pattern, &name));
         let passes = if self.pass.is_empty() { !is_ours_alone() } else { named_in(&self.pass) };
         passes && (!named_in(&self.remove) || named_in(&self.admit))
     }
@@ -184,11 +184,11 @@ mod tests {
     /// The names, without those that are always there.
     fn names(environment: BTreeMap<OsString, OsString>) -> Vec<String> {
         let names = environment.into_keys().map(|name| name.to_string_lossy().into_owned());
-        names.filter(|name| WITHOUT_A_PERSON.iter().all(|(always, _)| name != always)).collect()
+        names.filter(|name| NON_INTERACTIVE.iter().all(|(always, _)| name != always)).collect()
     }
 
     #[test]
-    fn nothing_that_git_calls_local_to_a_repository_is_inherited() {
+    fn git_variables_local_to_a_repository_are_not_inherited() {
         let listed = std::process::Command::new("git").args(["rev-parse", "--local-env-vars"]).output();
         let listed = String::from_utf8(listed.expect("git is installed").stdout).expect("they are names");
         let listed: Vec<&str> = listed.lines().collect();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_describes_another_process_is_not_inherited_and_settings_are() {
+    fn process_specific_variables_are_not_inherited_and_settings_are() {
         let others =
             ["PWD", "OLDPWD", "INIT_CWD", "GIT_AUTHOR_DATE", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID"];
         let settings = [
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn pass_and_set_bring_back_what_they_name() {
+    fn pass_and_set_restore_the_variables_they_name() {
         let passed = rules(serde_json::json!({"pass": ["GIT_*", "HOME"]}));
         assert_eq!(names(passed.apply(environment(&["GIT_DIR", "HOME", "PWD"]))), ["GIT_DIR", "HOME"]);
         let set = rules(serde_json::json!({"set": {"GIT_DIR": "theirs", "GIT_EDITOR": "ed"}}));
@@ -252,19 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn remove_takes_names_and_beginnings() {
+    fn remove_accepts_names_and_prefixes() {
         let rules = rules(serde_json::json!({"remove": ["SECRET_*", "TOKEN"]}));
         assert_eq!(names(rules.apply(environment(&["SECRET_A", "TOKEN", "TOKENS", "PATH"]))), ["PATH", "TOKENS"]);
     }
 
     #[test]
-    fn what_is_admitted_is_not_removed_and_no_more_passes_because_of_it() {
+    fn admitted_variables_are_kept_and_admit_passes_nothing_else() {
         let rules = rules(serde_json::json!({"pass": ["A*", "B*"], "remove": ["A*", "B*"], "admit": ["A_*", "C"]}));
         assert_eq!(names(rules.apply(environment(&["A_KEY", "AB", "B", "C"]))), ["A_KEY"]);
     }
 
     #[test]
-    fn a_star_stands_for_any_characters_wherever_it_is() {
+    fn a_star_matches_any_characters_at_any_position() {
         for (pattern, matching, others) in [
             ("A", &["A"][..], &["", "AA", "a"][..]),
             ("A*", &["A", "AB"], &["", "BA"]),

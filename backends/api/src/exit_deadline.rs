@@ -12,52 +12,52 @@ use crate::{AgentEvent, Exit, Step};
 #[derive(Debug, Clone)]
 pub struct ExitDeadline {
     agent: &'static str,
-    patience: Duration,
-    state: State,
+    timeout: Duration,
+    state: DeadlineState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum DeadlineState {
     Idle,
     Waiting,
     Passed,
 }
 
 impl ExitDeadline {
-    /// A deadline for `agent`, which may take `patience` to exit.
-    pub fn new(agent: &'static str, patience: Duration) -> Self {
-        Self { agent, patience, state: State::Idle }
+    /// A deadline for `agent`, which may take `timeout` to exit.
+    pub fn new(agent: &'static str, timeout: Duration) -> Self {
+        Self { agent, timeout, state: DeadlineState::Idle }
     }
 
     /// The turn is over: begins the wait, unless it has begun already. What an agent only says meanwhile gives it no more time.
     pub fn begin(&mut self) -> Option<Step> {
-        (self.state == State::Idle).then(|| {
-            self.state = State::Waiting;
-            Step::Deadline(Some(self.patience))
+        (self.state == DeadlineState::Idle).then(|| {
+            self.state = DeadlineState::Waiting;
+            Step::Deadline(Some(self.timeout))
         })
     }
 
     /// The agent works again: nothing is waited for.
     pub fn cancel(&mut self) -> Option<Step> {
-        (self.state == State::Waiting).then(|| {
-            self.state = State::Idle;
+        (self.state == DeadlineState::Waiting).then(|| {
+            self.state = DeadlineState::Idle;
             Step::Deadline(None)
         })
     }
 
     /// The steps to take when the wait is over, for [`AgentSession::overdue`](crate::AgentSession::overdue).
     pub fn overdue(&mut self) -> Vec<Step> {
-        if self.state != State::Waiting {
+        if self.state != DeadlineState::Waiting {
             return vec![];
         }
-        self.state = State::Passed;
+        self.state = DeadlineState::Passed;
         let message = format!("{} ended its turn and did not exit; it is being stopped", self.agent);
         vec![Step::Event(AgentEvent::Warning { message }), Step::Finished]
     }
 
     /// Whether the agent was stopped because it did not exit.
     pub fn has_passed(&self) -> bool {
-        self.state == State::Passed
+        self.state == DeadlineState::Passed
     }
 
     /// How the agent would have ended by itself: where it was stopped, how it ended says nothing.
@@ -70,12 +70,12 @@ impl ExitDeadline {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
     #[test]
     fn an_agent_that_does_not_exit_is_stopped_and_its_exit_does_not_count() {
-        let mut deadline = ExitDeadline::new("Agent", PATIENCE);
-        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(PATIENCE))));
+        let mut deadline = ExitDeadline::new("Agent", EXIT_TIMEOUT);
+        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(EXIT_TIMEOUT))));
         assert_eq!(deadline.begin(), None, "it has begun");
         assert_eq!(deadline.exit(Exit::Signal(2)), Exit::Signal(2));
         let steps = deadline.overdue();
@@ -87,12 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_works_again_is_left_alone() {
-        let mut deadline = ExitDeadline::new("Agent", PATIENCE);
+    fn an_agent_that_resumes_work_is_left_alone() {
+        let mut deadline = ExitDeadline::new("Agent", EXIT_TIMEOUT);
         assert_eq!((deadline.cancel(), deadline.overdue()), (None, vec![]));
         deadline.begin();
         assert_eq!(deadline.cancel(), Some(Step::Deadline(None)));
         assert_eq!((deadline.overdue(), deadline.has_passed()), (vec![], false));
-        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(PATIENCE))), "after its next turn");
+        assert_eq!(deadline.begin(), Some(Step::Deadline(Some(EXIT_TIMEOUT))), "after its next turn");
     }
 }

@@ -14,7 +14,7 @@ pub struct FinalMessage {
 
 impl FinalMessage {
     /// Records a message. A blank one is ignored.
-    pub fn say(&mut self, text: impl AsRef<str>) {
+    pub fn record_message(&mut self, text: impl AsRef<str>) {
         let text = text.as_ref();
         if !text.trim().is_empty() {
             // An agent may say a thousand things in a second, and each replaces the one before.
@@ -24,7 +24,7 @@ impl FinalMessage {
     }
 
     /// Records that the agent ran a command, changed a file, or called another tool.
-    pub fn work(&mut self) {
+    pub fn record_work(&mut self) {
         self.is_followed_by_work = true;
     }
 
@@ -57,11 +57,11 @@ mod tests {
     #[test]
     fn a_blank_message_is_ignored() {
         let mut message = FinalMessage::default();
-        message.say(" \n");
+        message.record_message(" \n");
         assert_eq!(message.text(), None);
-        message.say("three bugs");
+        message.record_message("three bugs");
         for blank in ["", " ", "\n\t"] {
-            message.say(blank);
+            message.record_message(blank);
         }
         assert_eq!((message.text(), message.warning()), (Some("three bugs"), None));
     }
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn a_message_followed_by_work_gets_a_warning_until_the_next_message() {
         let mut message = FinalMessage::default();
-        message.work();
+        message.record_work();
         assert_eq!(message.warning(), None, "the supervisor warns about a missing message");
-        message.say("I will look");
-        message.work();
-        message.say("  ");
+        message.record_message("I will look");
+        message.record_work();
+        message.record_message("  ");
         assert!(message.warning().is_some_and(|warning| warning.message.contains("before its last command")));
-        message.say("done");
+        message.record_message("done");
         assert_eq!((message.warning(), message.into_text().as_deref()), (None, Some("done")));
     }
 }

@@ -210,7 +210,7 @@ mod tests {
     /// The same, of a `Value`.
     fn slowly(line: &str) -> Option<Value> {
         let read = JsonLine::read(line.as_bytes());
-        assert_eq!((read.objects.len(), read.remarks()), (1, vec![]), "{line}");
+        assert_eq!((read.objects.len(), read.problem_events()), (1, vec![]), "{line}");
         let value = &read.objects[0].value;
         Some(json!({"kind": value["kind"], "count": value["count"], "text": value["inner"]["text"]}))
     }

@@ -13,19 +13,20 @@
 //!
 //! A line of plain JSON costs one call of serde_json. Only a line that serde_json rejects is scanned, once, from left to
 //! right. An object that cannot be read is reported if it begins the line or follows one that was read: see
-//! [`JsonLine::remarks`] and [`JsonReader::warning`].
+//! [`JsonLine::problem_events`] and [`JsonReader::warning`].
 
-mod halves;
 mod scan;
+mod split_surrogates;
 
+use memchr::memchr;
 use serde_json::Value;
 
-pub use halves::Halves;
+pub use split_surrogates::SplitSurrogates;
 
 use crate::{AgentEvent, Warning};
 
 /// Upper bound on the objects of one line. Two are an accident; this many are an attack on our memory.
-const MOST: usize = 1_000;
+const MAX_OBJECTS: usize = 1_000;
 
 /// The objects on one line.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,15 +50,20 @@ pub struct JsonObject<'a> {
     /// Whether a value that has no JSON form (`NaN`, an infinite number, nesting deeper than 127 levels) is null here.
     pub is_incomplete: bool,
     /// The halves of surrogate pairs that are U+FFFD here, and may have their other half in another object.
-    pub halves: Halves,
+    pub surrogates: SplitSurrogates,
 }
 
 impl<'a> JsonLine<'a> {
     /// Reads a line. It takes time in proportion to its length, whatever is on it.
     pub fn read(line: &'a [u8]) -> Self {
+        // Most lines of a program that prints plain text.
+        if memchr(b'{', line).is_none() {
+            return Self { objects: vec![], problem: None, unread: line, line };
+        }
         match serde_json::from_slice(line) {
             Ok(value @ Value::Object(_)) => {
-                let object = JsonObject { value, text: line, is_incomplete: false, halves: Halves::default() };
+                let object =
+                    JsonObject { value, text: line, is_incomplete: false, surrogates: SplitSurrogates::default() };
                 Self { objects: vec![object], problem: None, unread: &[], line }
             }
             Ok(_) => Self { objects: vec![], problem: None, unread: line, line },
@@ -71,8 +77,8 @@ impl<'a> JsonLine<'a> {
         while let Some(found) = scan::find_object(line, from) {
             // Behind words of another kind it may be anything, such as a snippet of code in a message.
             let is_expected = found.is_first && from == 0 || !read.objects.is_empty();
-            if read.objects.len() == MOST {
-                read.problem = Some(format!("it has more than {MOST} objects"));
+            if read.objects.len() == MAX_OBJECTS {
+                read.problem = Some(format!("it has more than {MAX_OBJECTS} objects"));
                 break;
             }
             let Some(copy) = scan::copy_object(line, found.start) else {
@@ -87,7 +93,7 @@ impl<'a> JsonLine<'a> {
                         value,
                         text: &line[found.start..copy.end],
                         is_incomplete: copy.is_incomplete,
-                        halves: copy.halves,
+                        surrogates: copy.surrogates,
                     });
                 }
                 Err(error) if is_expected => read.problem = Some(error.to_string()),
@@ -99,14 +105,14 @@ impl<'a> JsonLine<'a> {
     }
 
     /// Events that say what was lost of the line, with the line as it came: it would not be in the log otherwise.
-    pub fn remarks(&self) -> Vec<AgentEvent> {
+    pub fn problem_events(&self) -> Vec<AgentEvent> {
         let length = self.line.len();
         let message = match &self.problem {
             Some(problem) => format!("a line of {length} bytes could not be read as JSON: {problem}"),
             None if self.objects.iter().any(|object| object.is_incomplete) => format!(
                 "a line of {length} bytes has values that JSON cannot hold (NaN, an infinite number, or more than {} \
                  levels of nesting); they were read as null",
-                scan::DEEPEST
+                scan::MAX_DEPTH
             ),
             None => return vec![],
         };

@@ -59,7 +59,7 @@ pub struct RpcError {
     /// The error code, if it is an integer.
     pub code: Option<i64>,
     /// The message, followed by the details in `data` that it does not already contain.
-    pub said: String,
+    pub message: String,
 }
 
 impl<R> Default for JsonRpc<R> {
@@ -77,7 +77,7 @@ impl<R> JsonRpc<R> {
     }
 
     /// The oldest request that has no answer.
-    pub fn waiting_for(&self) -> Option<&R> {
+    pub fn pending_request(&self) -> Option<&R> {
         self.unanswered.first().map(|(_, request)| request)
     }
 
@@ -129,7 +129,7 @@ impl RpcError {
             Some(details) => format!("{message}: {details}"),
             None => message.to_owned(),
         };
-        Self { code: error["code"].as_i64(), said }
+        Self { code: error["code"].as_i64(), message: said }
     }
 }
 
@@ -174,15 +174,15 @@ mod tests {
         let second = rpc.read(json!({"jsonrpc": "2.0", "id": 2, "result": 7}));
         assert_eq!(second, Some(RpcMessage::Answer { to: "second", outcome: Ok(json!(7)) }));
         assert_eq!(rpc.read(json!({"id": 2, "result": 7})), None, "it was answered");
-        assert_eq!(rpc.waiting_for(), Some(&"first"));
+        assert_eq!(rpc.pending_request(), Some(&"first"));
         let first = rpc.read(json!({"id": 1, "error": {"code": -32603, "message": "no", "data": {"details": "disk"}}}));
-        let error = RpcError { code: Some(-32603), said: "no: disk".into() };
+        let error = RpcError { code: Some(-32603), message: "no: disk".into() };
         assert_eq!(first, Some(RpcMessage::Answer { to: "first", outcome: Err(error) }));
-        assert_eq!(rpc.waiting_for(), None);
+        assert_eq!(rpc.pending_request(), None);
     }
 
     #[test]
-    fn an_answer_that_nobody_waits_for_is_ignored() {
+    fn an_unexpected_answer_is_ignored() {
         let mut rpc = asked();
         for stranger in
             [json!({"id": 3, "result": 1}), json!({"id": "1", "result": 1}), json!({"id": null, "result": 1})]
@@ -201,20 +201,20 @@ mod tests {
         let request = rpc.read(json!({"id": 1, "method": "may/i", "params": {"y": 2}}));
         let expected = RpcMessage::Request { id: json!(1), method: "may/i".into(), params: json!({"y": 2}) };
         assert_eq!(request, Some(expected), "the agent's ids are its own");
-        let told = rpc.read(json!({"method": "progress"}));
-        assert_eq!(told, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
-        assert_eq!(rpc.waiting_for(), Some(&"first"));
+        let notification = rpc.read(json!({"method": "progress"}));
+        assert_eq!(notification, Some(RpcMessage::Notification { method: "progress".into(), params: Value::Null }));
+        assert_eq!(rpc.pending_request(), Some(&"first"));
     }
 
     #[test]
-    fn other_objects_are_no_messages() {
+    fn other_objects_are_not_messages() {
         for other in [json!({}), json!([]), json!({"id": 1}), json!({"method": 1}), json!({"result": 1})] {
             assert_eq!(asked().read(other.clone()), None, "{other}");
         }
     }
 
     #[test]
-    fn a_broken_line_is_a_lost_answer_if_it_looks_like_one_and_somebody_waits() {
+    fn an_unreadable_line_counts_as_the_lost_answer_to_a_pending_request() {
         for (line, is_lost) in [
             (&br#"{"jsonrpc":"2.0","result":{"x":"#[..], true),
             (br#"{"id":4,"error":{"code":-1,"#, true),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_agent_asks_is_answered_under_its_own_id() {
+    fn requests_of_the_agent_are_answered_under_their_ids() {
         assert_eq!(answer(&json!("a"), json!({})), b"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{}}\n");
         let refusal = String::from_utf8(refuse(&json!(0), "fs/read")).expect("it is JSON");
         assert!(refusal.contains("\"id\":0") && refusal.contains("-32601") && refusal.contains("no fs/read"));

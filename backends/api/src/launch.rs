@@ -11,7 +11,7 @@ pub struct Launch {
     /// How the prompt gets to the agent.
     pub prompt: PromptDelivery,
     /// The signal at which the agent stops its own work in order.
-    pub polite_signal: PoliteSignal,
+    pub stop_signal: StopSignal,
 }
 
 /// How the prompt gets to the agent.
@@ -28,7 +28,7 @@ pub enum PromptDelivery {
 
 /// The signal at which an agent stops its own work in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PoliteSignal {
+pub enum StopSignal {
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
     /// SIGTERM.

@@ -16,9 +16,9 @@ impl BackendName {
     pub fn new(name: impl Into<String>) -> Result<Self, BadName> {
         let name = name.into();
         let mut letters = name.chars();
-        let starts_well = letters.next().is_some_and(|c| c.is_ascii_lowercase());
-        let goes_on_well = letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
-        if starts_well && goes_on_well && name.len() <= 32 { Ok(Self(name)) } else { Err(BadName(name)) }
+        let has_valid_start = letters.next().is_some_and(|c| c.is_ascii_lowercase());
+        let has_valid_letters = letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+        if has_valid_start && has_valid_letters && name.len() <= 32 { Ok(Self(name)) } else { Err(BadName(name)) }
     }
 
     /// The name as written in the configuration.

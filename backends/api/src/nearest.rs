@@ -3,14 +3,14 @@
 use strsim::osa_distance;
 
 /// Longer words are not compared, in bytes: nobody mistypes that much, and it would take long.
-const LONGEST: usize = 200;
+const MAX_WORD_CHARS: usize = 200;
 
 /// The word of `known` that `word` was probably meant to be.
 ///
 /// Letters may be added, left out, replaced, or exchanged with their neighbour: one, and one more for every four bytes of
 /// the known word.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD_CHARS {
         return None;
     }
     let candidates = known.iter().map(|known| (osa_distance(word, known), *known));
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_understood_and_another_word_is_not() {
+    fn a_typo_is_recognized_and_a_different_word_is_not() {
         const KNOWN: [&str; 3] = ["model", "workdir", "extra_args"];
         for (word, meant) in [
             ("modle", Some("model")),

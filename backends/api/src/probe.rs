@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_is_where_options_begin_and_not_where_a_description_goes_on() {
+    fn options_are_found_only_where_a_definition_starts() {
         for (line, options) in [
             ("  -m, --model <MODEL>    the model, as --model=x", &["--model", "-m"][..]),
             ("      --auto         allow, see --agent", &["--auto"]),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     EnvRules, SettingsProblem,
-    settings::{check_keys, read_settings, why_no_model},
+    settings::{check_keys, check_model, read_settings},
 };
 
 /// The settings that every backend has.
@@ -53,7 +53,7 @@ pub struct ProgramRules {
 /// The shared settings as they are written. `program` is filled in before they are read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct RawSettings {
     program: String,
     model: Option<String>,
     extra_args: Vec<String>,
@@ -61,7 +61,7 @@ struct Written {
     require_git: bool,
 }
 
-impl Default for Written {
+impl Default for RawSettings {
     fn default() -> Self {
         Self { program: String::new(), model: None, extra_args: vec![], env: EnvRules::default(), require_git: true }
     }
@@ -70,7 +70,7 @@ impl Default for Written {
 /// The settings of a kind without keys of its own.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Nothing {}
+struct NoKindKeys {}
 
 impl ProgramRules {
     /// Rules for `agent`, whose program is called `program`: with the shared keys alone, and with any extra arguments.
@@ -89,7 +89,7 @@ impl ProgramRules {
     ///
     /// Fails with the first key that is unknown or has a wrong value, and with the allowed values.
     pub fn read(&self, settings: Value) -> Result<ProgramSettings, SettingsProblem> {
-        self.read_with::<Nothing>(settings).map(|(shared, Nothing {})| shared)
+        self.read_with::<NoKindKeys>(settings).map(|(shared, NoKindKeys {})| shared)
     }
 
     /// Reads the shared settings, and the kind's own as a `T`, of which every field needs a default.
@@ -122,8 +122,8 @@ impl ProgramRules {
         own
     }
 
-    fn check(&self, written: Written) -> Result<ProgramSettings, SettingsProblem> {
-        let Written { program, model, extra_args, env, require_git } = written;
+    fn check(&self, written: RawSettings) -> Result<ProgramSettings, SettingsProblem> {
+        let RawSettings { program, model, extra_args, env, require_git } = written;
         if program.trim().is_empty() {
             let usual = || match self.program {
                 "" => "is needed: a name on PATH, an absolute path, or one that starts with `~/`".to_owned(),
@@ -131,7 +131,7 @@ impl ProgramRules {
             };
             return Err(SettingsProblem::of("program", &self.without_program.map_or_else(usual, str::to_owned)));
         }
-        if let Some(why) = model.as_deref().and_then(why_no_model) {
+        if let Err(why) = model.as_deref().map_or(Ok(()), check_model) {
             return Err(SettingsProblem::of("model", &format!("{why}; leave it out to let {} decide", self.agent)));
         }
         if extra_args.iter().any(|arg| arg.contains('\0')) {
@@ -198,13 +198,13 @@ mod tests {
 
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    struct Own {
+    struct KindKeys {
         color: bool,
     }
 
     #[test]
-    fn shared_keys_and_own_ones_are_read_together_and_none_is_required() {
-        let (shared, own) = RULES.read_with::<Own>(json!({})).expect("no key is required");
+    fn shared_and_kind_specific_keys_are_read_together_and_all_are_optional() {
+        let (shared, own) = RULES.read_with::<KindKeys>(json!({})).expect("no key is required");
         let expected = ProgramSettings {
             program: "agent".into(),
             model: None,
@@ -212,9 +212,9 @@ mod tests {
             env: EnvRules::default(),
             require_git: true,
         };
-        assert_eq!((shared, own), (expected, Own { color: false }));
+        assert_eq!((shared, own), (expected, KindKeys { color: false }));
         let settings = json!({"program": "~/agent", "color": true, "extra_args": ["-v"], "require_git": false});
-        let (shared, own) = RULES.read_with::<Own>(settings).expect("these keys exist");
+        let (shared, own) = RULES.read_with::<KindKeys>(settings).expect("these keys exist");
         assert_eq!(
             (shared.program.as_str(), &shared.extra_args[..], own.color),
             ("~/agent", &["-v".to_owned()][..], true)
@@ -236,13 +236,13 @@ mod tests {
             (json!({"extra_args": ["--yolo"]}), "extra_args", "may not have `--yolo`"),
             (json!([]), "", "a table"),
         ] {
-            let problem = RULES.read_with::<Own>(settings.clone()).expect_err("they are wrong");
+            let problem = RULES.read_with::<KindKeys>(settings.clone()).expect_err("they are wrong");
             assert!(problem.key == key && problem.problem.contains(words), "{settings}: {problem:?}");
         }
     }
 
     #[test]
-    fn a_kind_without_a_usual_program_needs_one_and_may_say_how() {
+    fn a_kind_without_a_default_program_requires_one() {
         let nameless = ProgramRules::new("the agent", "");
         assert!(nameless.read(json!({})).is_err_and(|problem| problem.problem.contains("is needed")));
         let helpful = ProgramRules { without_program: Some("is missing; set `preset`"), ..nameless };

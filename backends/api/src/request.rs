@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Sandbox, Unsupported, why_no_model};
+use crate::{Sandbox, Unsupported, check_model};
 
 /// One piece of work for an agent, already validated: every backend gets the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +33,12 @@ impl AgentRequest {
 
     /// The model to pass: the one asked for, or else `configured`, the backend's own.
     ///
-    /// Fails when an agent would read it as something else than a model, as [`why_no_model`] says.
+    /// Fails when an agent would read it as something else than a model, as [`check_model`] says.
     pub fn model_to_pass<'a>(&'a self, configured: Option<&'a str>) -> Result<Option<&'a str>, Unsupported> {
         let model = self.model.as_deref().or(configured);
-        match model.and_then(why_no_model) {
-            Some(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
-            None => Ok(model),
+        match model.map_or(Ok(()), check_model) {
+            Err(why) => Err(Unsupported::Value { parameter: "model", why: format!("it {why}") }),
+            Ok(()) => Ok(model),
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_call_s_model_comes_before_the_configured_one_and_neither_is_an_option() {
+    fn the_calls_model_overrides_the_configured_one_and_neither_can_be_an_option() {
         let model = |asked: Option<&str>, configured| {
             let mut request = AgentRequest::new("", "/", Sandbox::ReadOnly);
             request.model = asked.map(str::to_owned);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_known_by_its_form() {
+    fn a_uuid_is_recognized_by_its_format() {
         assert!(is_uuid("0199a213-81c0-7800-8aa1-bbab2a035a53") && is_uuid("0199A213-81C0-7800-8AA1-BBAB2A035A53"));
         for other in ["", "latest", "1", "0199a213-81c0-7800-8aa1-bbab2a035a5", "0199a213-81c0-7800-8aa1-bbab2a035a5g"]
         {

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sandbox_reads_back_from_its_word() {
+    fn every_sandbox_parses_from_its_name() {
         for sandbox in Sandbox::ALL {
             assert_eq!(sandbox.as_str().parse(), Ok(sandbox));
             assert_eq!(serde_json::json!(sandbox), sandbox.as_str());

@@ -15,14 +15,14 @@ const CANNOT_START: [&str; 8] = [
 ];
 
 /// Upper bound on its length, in bytes: a sandbox that cannot start prints a line or two.
-const LONGEST: usize = 2_000;
+const MAX_SEARCHED_BYTES: usize = 2_000;
 
 /// A warning if `text` is the output of a sandbox that could not start. It quotes the line that says so.
 ///
 /// Agents sandbox their commands with the same few programs. In a container without user namespaces, every command of
 /// Codex fails in this way before it begins.
 pub fn sandbox_failure(text: &str) -> Option<Warning> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_SEARCHED_BYTES {
         return None;
     }
     let line = text.lines().find(|line| {
@@ -63,7 +63,7 @@ mod tests {
             "touch: cannot touch 'x': Read-only file system",
             "make: *** [all] Error 2",
             "WARNING: proceeding, even though we could not update PATH",
-            &format!("{}bwrap: no", "x\n".repeat(LONGEST)),
+            &format!("{}bwrap: no", "x\n".repeat(MAX_SEARCHED_BYTES)),
         ] {
             assert_eq!(sandbox_failure(said), None, "{said}");
         }

@@ -96,7 +96,7 @@ pub enum Step {
 /// How to stop a run in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interrupt {
-    /// Send the program its [`PoliteSignal`](crate::PoliteSignal).
+    /// Send the program its [`StopSignal`](crate::PoliteSignal).
     Signal,
     /// Carry out these steps instead.
     Steps(Vec<Step>),
@@ -121,27 +121,27 @@ pub enum Outcome {
     /// It did, and said so.
     Completed,
     /// It did not.
-    Failed(Complaint),
+    Failed(AgentFailure),
     /// The program did not take our command line, and did nothing: it is not what the probe said. The supervisor
     /// probes again and launches once more.
-    CommandLineRefused(Complaint),
+    CommandLineRefused(AgentFailure),
 }
 
 /// Why an agent failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub struct AgentFailure {
     /// In the agent's own words.
-    pub said: String,
+    pub message: String,
     /// What the user can do about it, where that is known.
     pub advice: Option<String>,
     /// Why another agent might do better, where that is known.
     pub cause: Option<Cause>,
 }
 
-impl Complaint {
+impl AgentFailure {
     /// One without advice.
-    pub fn new(said: impl Into<String>) -> Self {
-        Self { said: said.into(), advice: None, cause: None }
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), advice: None, cause: None }
     }
 }
 

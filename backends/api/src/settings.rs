@@ -32,7 +32,7 @@ impl SettingsProblem {
 /// Fails with the name of the first key that is unknown or has a wrong value, and with what is allowed.
 pub fn read_settings<T: DeserializeOwned>(settings: Value, known: &[&str]) -> Result<T, SettingsProblem> {
     let keys = check_keys(settings, known)?;
-    serde_json::from_value(Value::Object(keys.clone())).map_err(|whole| blame::<T>(&keys, &whole))
+    serde_json::from_value(Value::Object(keys.clone())).map_err(|error| locate_problem::<T>(&keys, &error))
 }
 
 /// The settings as a table, whose keys are all `known`.
@@ -48,21 +48,22 @@ pub(crate) fn check_keys(settings: Value, known: &[&str]) -> Result<Map<String, 
     Ok(keys)
 }
 
-/// Why `model` cannot be the name of a model, as the end of a sentence: an agent would read it as something else.
-pub fn why_no_model(model: &str) -> Option<&'static str> {
+/// Checks that an agent cannot mistake `model` for something other than the name of a model. Fails with the end of a
+/// sentence that says why it could.
+pub fn check_model(model: &str) -> Result<(), &'static str> {
     if model.trim().is_empty() {
-        Some("is empty")
+        Err("is empty")
     } else if model.starts_with('-') {
-        Some("starts with `-`, so that it would be read as an option")
+        Err("starts with `-`, so that it would be read as an option")
     } else if model.contains(char::is_control) {
-        Some("has a control character in it")
+        Err("has a control character in it")
     } else {
-        None
+        Ok(())
     }
 }
 
 /// Finds the key that a failed read failed at, by reading each alone.
-fn blame<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Error) -> SettingsProblem {
+fn locate_problem<T: DeserializeOwned>(keys: &Map<String, Value>, error: &serde_json::Error) -> SettingsProblem {
     for (key, value) in keys {
         let Err(error) = serde_json::from_value::<T>(json!({ key: value })) else { continue };
         for (inner, value) in value.as_object().into_iter().flatten() {
@@ -72,7 +73,7 @@ fn blame<T: DeserializeOwned>(keys: &Map<String, Value>, whole: &serde_json::Err
         }
         return SettingsProblem::new(key, format!("`{key}`: {error}"));
     }
-    SettingsProblem::new("", whole.to_string())
+    SettingsProblem::new("", error.to_string())
 }
 
 fn list(words: &[&str]) -> String {
@@ -89,19 +90,19 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    struct Settings {
+    struct TestSettings {
         program: String,
         #[serde(rename = "env")]
         _env: EnvRules,
     }
 
     fn problem(settings: Value) -> SettingsProblem {
-        read_settings::<Settings>(settings, &["program", "env"]).expect_err("these settings are wrong")
+        read_settings::<TestSettings>(settings, &["program", "env"]).expect_err("these settings are wrong")
     }
 
     #[test]
-    fn good_settings_are_read() {
-        let settings: Settings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
+    fn valid_settings_are_read() {
+        let settings: TestSettings = read_settings(json!({"program": "x"}), &["program", "env"]).expect("a known key");
         assert_eq!(settings.program, "x");
     }
 

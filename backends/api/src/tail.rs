@@ -21,7 +21,7 @@ impl Tail {
     }
 
     /// A tail that is enough to tell people why a program failed: 20 lines, 4 KiB.
-    pub fn of_complaints() -> Self {
+    pub fn for_failures() -> Self {
         Self::new(20, 4096)
     }
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_left_out_and_nothing_else() {
+    fn only_colours_are_removed() {
         let tail = tail(9, 999, &["\u{1b}[93m\u{1b}[1m! \u{1b}[0mno [1m] here", "\u{1b}[", "\u{1b}[1;2é"]);
         assert_eq!(tail.text().as_deref(), Some("! no [1m] here\n\né"));
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_lines_go_first() {
+    fn the_oldest_lines_are_dropped_first() {
         assert_eq!(tail(2, 100, &["a", "b", "c"]).text().as_deref(), Some("b\nc"));
         let by_bytes = tail(9, 4, &["aa", "bb", "c"]);
         assert_eq!(by_bytes.text().as_deref(), Some("c"));
@@ -96,22 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_the_tail_keeps_its_end() {
+    fn a_line_longer_than_the_tail_is_cut_at_its_start() {
         let tail = tail(2, 4, &["ä-äää"]);
         assert_eq!(tail.text().as_deref(), Some("ää"));
         assert!(tail.is_cut());
     }
 
     #[test]
-    fn a_line_too_long_to_hold_says_so() {
-        let mut tail = Tail::of_complaints();
+    fn an_overlong_line_is_marked() {
+        let mut tail = Tail::for_failures();
         tail.push(Line::TooLong { head: &[b'x'; 1 << 20], length: 9 << 20 });
         let text = tail.text().expect("the beginning is kept");
         assert!(text.len() < 4096 && text.starts_with("xxx") && text.contains("9437184 bytes"), "{}", text.len());
     }
 
     #[test]
-    fn blank_lines_are_no_text() {
+    fn blank_lines_yield_no_text() {
         assert_eq!(tail(9, 100, &["", " "]).text(), None);
     }
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_cut_off_takes_nothing_else_with_it() {
+    fn a_truncated_sequence_removes_nothing_else() {
         for (text, plain) in [
             ("\u{1b}", ""),
             ("\u{1b}[", ""),

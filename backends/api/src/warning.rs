@@ -27,7 +27,7 @@ impl Warning {
     /// background. `None` if there is none. `work` is commands, or names of tools.
     pub fn unfinished<'a>(work: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut work = work.into_iter();
-        let shown: Vec<_> = work.by_ref().take(MOST_SHOWN).map(|name| format!("`{}`", one_line(name))).collect();
+        let shown: Vec<_> = work.by_ref().take(MAX_NAMED_ITEMS).map(|name| format!("`{}`", one_line(name))).collect();
         let subject = match (shown.len(), work.count()) {
             (0, _) => return None,
             (_, 0) => shown.join(" and "),
@@ -41,13 +41,13 @@ impl Warning {
 }
 
 /// Maximum number of commands that a warning names, and of characters of each.
-const MOST_SHOWN: usize = 2;
-const MOST_CHARACTERS: usize = 100;
+const MAX_NAMED_ITEMS: usize = 2;
+const MAX_NAME_CHARS: usize = 100;
 
 fn one_line(name: &str) -> String {
     let words: Vec<_> = name.split_whitespace().collect();
     let line = words.join(" ").replace('`', "'");
-    match line.char_indices().nth(MOST_CHARACTERS) {
+    match line.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unfinished_work_is_named_as_far_as_there_is_room() {
+    fn unfinished_work_is_listed_up_to_a_limit() {
         let message = |work: &[&str]| Warning::unfinished(work.iter().copied()).map(|warning| warning.message);
         let end = "had not ended, as far as reported, when the turn ended, and may be unfinished";
         assert_eq!(message(&[]), None);

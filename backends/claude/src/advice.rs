@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn root_learns_of_the_variable_that_claude_code_asks_for() {
+    fn root_is_told_which_variable_claude_code_requires() {
         let said = "--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons";
         assert!(FAILURES.find(said).is_some_and(|row| row.advice.contains("IS_SANDBOX = \"1\"")));
     }
 
     #[test]
-    fn a_server_error_is_neither_a_login_nor_a_limit() {
+    fn a_server_error_is_neither_a_login_nor_a_quota_failure() {
         let said = "API Error: 500 {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Internal server \
                     error\"},\"request_id\":\"req_011CX401bYq4290\"}";
         assert!(FAILURES.find(said).is_none());

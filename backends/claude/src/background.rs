@@ -1,6 +1,6 @@
 //! Tasks that Claude Code runs in the background.
 
-use connector_api::{UnderWay, Warning};
+use connector_api::{UnfinishedItems, Warning};
 use serde_json::Value;
 
 /// The tasks that have started and not ended. With `-p`, Claude Code waits for them after its `result`, for at most
@@ -8,19 +8,19 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct BackgroundTasks {
     /// Their descriptions.
-    running: UnderWay<String>,
+    running: UnfinishedItems<String>,
 }
 
 impl BackgroundTasks {
     /// Takes note of an event of any type.
-    pub(crate) fn hear(&mut self, event: &Value) {
+    pub(crate) fn update(&mut self, event: &Value) {
         let Some(id) = event["task_id"].as_str().filter(|_| event["type"] == "system") else { return };
         let status = event["patch"]["status"].as_str().or(event["status"].as_str());
         let has_ended = matches!(status, Some("completed" | "failed" | "killed" | "stopped"));
         match event["subtype"].as_str() {
             Some("task_started") => {
-                let told = event["description"].as_str().filter(|told| !told.trim().is_empty());
-                let description = told.unwrap_or("a background task").to_owned();
+                let reported = event["description"].as_str().filter(|reported| !reported.trim().is_empty());
+                let description = reported.unwrap_or("a background task").to_owned();
                 let length = description.len();
                 self.running.begin(id, description, length);
             }
@@ -50,7 +50,7 @@ mod tests {
     fn tasks_that_never_end_are_bounded() {
         let mut tasks = BackgroundTasks::default();
         for number in 0..3_000 {
-            tasks.hear(&json!({"type": "system", "subtype": "task_started", "task_id": format!("id-{number}")}));
+            tasks.update(&json!({"type": "system", "subtype": "task_started", "task_id": format!("id-{number}")}));
         }
         let remembered = format!("{tasks:?}").matches("id-").count();
         assert!((1..=1_000).contains(&remembered), "{remembered}");

@@ -1,7 +1,7 @@
 //! From a request to the command line of `claude -p`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported, slash_command,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported, slash_command,
 };
 
 /// The tools that only look.
@@ -32,7 +32,7 @@ pub(crate) fn launch(
         args.push(format!("--resume={session}"));
     }
     let prompt = if as_text(&request.prompt).is_some() { PromptDelivery::Session } else { PromptDelivery::Stdin };
-    Ok(Launch { args, prompt, polite_signal: PoliteSignal::Interrupt })
+    Ok(Launch { args, prompt, stop_signal: StopSignal::Interrupt })
 }
 
 /// The text to send instead of `prompt` if Claude Code would take it for a slash command: a built-in one such as `/clear`,

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
-    Tail, Usage, Verdict, Warning,
+    AgentEvent, AgentFailure, AgentSession, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome,
+    Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::{advice::FAILURES, background::BackgroundTasks, tools::Calls};
+use crate::{advice::FAILURES, background::BackgroundTasks, tools::ClaudeToolCalls};
 
 /// The `model` of messages that no model wrote, such as the output of Claude Code's own commands (2.1.332).
 const SYNTHETIC: &str = "<synthetic>";
 
 /// How long Claude Code may take to exit after its `result`. It runs hooks then, and closes its MCP servers.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -24,18 +24,18 @@ pub(crate) struct ClaudeSession {
     prompt: Option<String>,
     /// The session that this run has to go on with.
     resumed: Option<String>,
-    strayed: Option<String>,
+    unexpected_session: Option<String>,
     session_id: Option<String>,
-    calls: Calls,
+    calls: ClaudeToolCalls,
     answer: FinalMessage,
     /// Whether a message from the model has come.
-    asked_model: bool,
+    has_model_message: bool,
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
     /// Whether that line was the last one that was about work.
     is_turn_over: bool,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     stderr: Tail,
     background: BackgroundTasks,
     exit_deadline: ExitDeadline,
@@ -48,30 +48,30 @@ impl ClaudeSession {
             reader: JsonReader::default(),
             prompt,
             resumed,
-            strayed: None,
+            unexpected_session: None,
             session_id: None,
-            calls: Calls::default(),
+            calls: ClaudeToolCalls::default(),
             answer: FinalMessage::default(),
-            asked_model: false,
+            has_model_message: false,
             result: None,
             is_turn_over: false,
             usage: None,
-            has_spoken: false,
-            stderr: Tail::of_complaints(),
+            has_seen_event: false,
+            stderr: Tail::for_failures(),
             background: BackgroundTasks::default(),
-            exit_deadline: ExitDeadline::new("Claude Code", EXIT_PATIENCE),
+            exit_deadline: ExitDeadline::new("Claude Code", EXIT_TIMEOUT),
         }
     }
 
     /// The events of one object; `None` for one that is not an event.
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?.to_owned();
-        self.has_spoken = true;
-        self.background.hear(&event);
+        self.has_seen_event = true;
+        self.background.update(&event);
         self.is_turn_over = kind == "result" || (self.is_turn_over && !matches!(kind.as_str(), "assistant" | "user"));
         let other = |kind: String| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         Some(match (kind.as_str(), event["subtype"].as_str()) {
-            ("system", Some("init")) => vec![self.began(&event)],
+            ("system", Some("init")) => vec![self.session_started(&event)],
             ("system", Some("api_retry")) => {
                 let count = |key: &str| event[key].as_u64().map_or("?".to_owned(), |number| number.to_string());
                 let why = event["error"].as_str().or(event["message"].as_str()).unwrap_or("the request failed");
@@ -84,16 +84,16 @@ impl ClaudeSession {
                     let texts = blocks(&event).iter().filter_map(|block| block["text"].as_str());
                     return Some(texts.map(|text| AgentEvent::Warning { message: text.to_owned() }).collect());
                 }
-                self.asked_model = true;
-                let speaker = Speaker::of(&event);
-                blocks(&event).iter().map(|block| self.said(block, speaker)).collect()
+                self.has_model_message = true;
+                let speaker = MessageAuthor::of(&event);
+                blocks(&event).iter().map(|block| self.message_event(block, speaker)).collect()
             }
             ("user", _) => {
                 let results = blocks(&event).iter().filter(|block| block["type"] == "tool_result");
                 let events: Vec<_> = results.map(|block| self.calls.end(block)).collect();
                 if events.is_empty() { vec![other(kind)] } else { events }
             }
-            ("result", _) => self.ended(event),
+            ("result", _) => self.on_result(event),
             (_, subtype) => vec![other(format!("{kind} {}", subtype.unwrap_or_default()).trim().to_owned())],
         })
     }
@@ -108,28 +108,29 @@ impl ClaudeSession {
         }
     }
 
-    fn began(&mut self, event: &Value) -> AgentEvent {
+    fn session_started(&mut self, event: &Value) -> AgentEvent {
         let id = event["session_id"].as_str().unwrap_or_default().to_owned();
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&id)) {
-            self.strayed = Some(format!("Claude Code began session {id} instead of going on with {resumed}"));
+            self.unexpected_session =
+                Some(format!("Claude Code began session {id} instead of going on with {resumed}"));
         }
         self.session_id = Some(id.clone());
         AgentEvent::SessionStarted { id }
     }
 
-    fn said(&mut self, block: &Value, speaker: Speaker) -> AgentEvent {
+    fn message_event(&mut self, block: &Value, speaker: MessageAuthor) -> AgentEvent {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
         match block["type"].as_str() {
             Some("text") => {
-                if speaker == Speaker::Agent {
-                    self.answer.say(text("text"));
+                if speaker == MessageAuthor::Agent {
+                    self.answer.record_message(text("text"));
                 }
                 AgentEvent::Message { text: text("text") }
             }
             Some("thinking") => AgentEvent::Reasoning { text: text("thinking") },
             Some("tool_use") => {
-                if speaker == Speaker::Agent && block["name"] != "TodoWrite" {
-                    self.answer.work();
+                if speaker == MessageAuthor::Agent && block["name"] != "TodoWrite" {
+                    self.answer.record_work();
                 }
                 self.calls.begin(block)
             }
@@ -137,7 +138,7 @@ impl ClaudeSession {
         }
     }
 
-    fn ended(&mut self, event: Value) -> Vec<AgentEvent> {
+    fn on_result(&mut self, event: Value) -> Vec<AgentEvent> {
         self.usage = usage(&event["usage"]);
         let mut events: Vec<_> = self.usage.map(AgentEvent::Usage).into_iter().collect();
         let denied = event["permission_denials"].as_array().map_or(&[][..], Vec::as_slice).iter();
@@ -149,7 +150,7 @@ impl ClaudeSession {
         if is_success(&event) {
             // Usually it repeats the last message, which may have come before the last tool call.
             let last = event["result"].as_str().filter(|text| self.answer.text() != Some(text));
-            self.answer.say(last.unwrap_or_default());
+            self.answer.record_message(last.unwrap_or_default());
         } else {
             let message = failure(&event).unwrap_or_default();
             events.push(AgentEvent::FatalError { message });
@@ -163,41 +164,41 @@ impl ClaudeSession {
 
     /// Claude Code's own commands take no turns of the model.
     fn has_asked_model(&self) -> bool {
-        self.asked_model || self.result.as_ref().is_none_or(|result| result["num_turns"] != 0)
+        self.has_model_message || self.result.as_ref().is_none_or(|result| result["num_turns"] != 0)
     }
 
     fn outcome(&self, exit: Exit) -> Outcome {
-        if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(Complaint::new(strayed.as_str()));
+        if let Some(unexpected_session) = &self.unexpected_session {
+            return Outcome::Failed(AgentFailure::new(unexpected_session.as_str()));
         }
         let stderr = self.stderr.text();
         let said = match &self.result {
             Some(result) if !is_success(result) => {
                 let said = failure(result).unwrap_or_else(|| "it ended without success".to_owned());
-                let (advice, of) = (advice(result), FAILURES.complaint(said));
-                return Outcome::Failed(Complaint { advice: advice.map(str::to_owned).or(of.advice), ..of });
+                let (advice, of) = (advice(result), FAILURES.failure(said));
+                return Outcome::Failed(AgentFailure { advice: advice.map(str::to_owned).or(of.advice), ..of });
             }
             Some(_) if !self.has_asked_model() => {
                 let said = "Claude Code ran one of its own commands instead of the task and never called the model";
                 let advice = Some("start `task` with another word".to_owned());
-                return Outcome::Failed(Complaint { advice, ..Complaint::new(said) });
+                return Outcome::Failed(AgentFailure { advice, ..AgentFailure::new(said) });
             }
             Some(_) if exit == Exit::Code(0) => return Outcome::Completed,
             // Whatever is on stderr is about the exit, not about the work.
             Some(_) => {
-                return Outcome::Failed(Complaint::new(format!(
+                return Outcome::Failed(AgentFailure::new(format!(
                     "Claude Code completed its turn, then ended with {exit}"
                 )));
             }
             None => stderr.clone(),
         };
-        if let (false, Some(stderr)) = (self.has_spoken, &stderr)
+        if let (false, Some(stderr)) = (self.has_seen_event, &stderr)
             && stderr.contains("unknown option")
         {
-            return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
+            return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));
         }
         let silent = || format!("Claude Code ended with {exit} and did not say why");
-        Outcome::Failed(FAILURES.complaint(said.unwrap_or_else(silent)))
+        Outcome::Failed(FAILURES.failure(said.unwrap_or_else(silent)))
     }
 }
 
@@ -212,13 +213,13 @@ impl AgentSession for ClaudeSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.strayed.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let line = self.reader.read(bytes);
-        let remarks = line.remarks();
+        let problem_events = line.problem_events();
         let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
-        let events: Vec<_> = events.chain(remarks).collect();
+        let events: Vec<_> = events.chain(problem_events).collect();
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }
@@ -233,7 +234,7 @@ impl AgentSession for ClaudeSession {
     }
 
     fn has_completed(&self) -> bool {
-        self.result.as_ref().is_some_and(is_success) && self.has_asked_model() && self.strayed.is_none()
+        self.result.as_ref().is_some_and(is_success) && self.has_asked_model() && self.unexpected_session.is_none()
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -243,21 +244,21 @@ impl AgentSession for ClaudeSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(self.exit_deadline.exit(exit));
-        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.unexpected_session.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }
 
 /// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
+enum MessageAuthor {
     /// The agent that works on the task.
     Agent,
     /// An agent that it started. Its messages are for that agent, not for the user.
     SubAgent,
 }
 
-impl Speaker {
+impl MessageAuthor {
     fn of(event: &Value) -> Self {
         if event["parent_tool_use_id"].is_null() { Self::Agent } else { Self::SubAgent }
     }

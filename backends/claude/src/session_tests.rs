@@ -28,7 +28,7 @@ fn result(more: Value) -> Value {
 }
 
 #[test]
-fn a_run_is_told_in_the_words_of_the_contract() {
+fn a_run_becomes_contract_events() {
     let block = |block: Value| json!({"type": "assistant", "message": {"content": [block]}});
     let end = |id: &str, text: &str, failed: bool| {
         json!({"type": "user", "message": {"content": [
@@ -68,7 +68,7 @@ fn a_run_is_told_in_the_words_of_the_contract() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+fn a_failure_quotes_the_agent_and_adds_advice() {
     let failed = |said: &str| result(json!({"is_error": true, "result": said}));
     for (said, cause, advice) in [
         ("Invalid API key · Please run /login", Some(Cause::NotLoggedIn), Some("ANTHROPIC_API_KEY")),
@@ -76,14 +76,14 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("API Error: 400 the script says no", None, None),
     ] {
         let (_, verdict) = run(None, &[init(), failed(said)], "", Exit::Code(1));
-        let Outcome::Failed(complaint) = verdict.outcome else { panic!("it failed") };
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert_eq!(complaint.advice.is_some(), advice.is_some());
-        assert!(advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))));
+        let Outcome::Failed(failure) = verdict.outcome else { panic!("it failed") };
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert_eq!(failure.advice.is_some(), advice.is_some());
+        assert!(advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))));
     }
     let (_, verdict) = run(Some(ID), &[], "No conversation found with session ID: x", Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("it failed") };
-    assert!(complaint.said.contains("No conversation found") && complaint.advice.is_some());
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("it failed") };
+    assert!(failure.message.contains("No conversation found") && failure.advice.is_some());
     let (_, verdict) = run(None, &[], "error: unknown option '--tools=Read'", Exit::Code(1));
     assert!(matches!(verdict.outcome, Outcome::CommandLineRefused(_)));
     let (_, verdict) = run(None, &[init(), result(json!({}))], "", Exit::Code(1));
@@ -91,7 +91,7 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
 }
 
 #[test]
-fn another_session_than_it_was_told_is_a_failure() {
+fn an_unexpected_session_is_a_failure() {
     let (steps, verdict) =
         run(Some("ffffffff-81c0-4800-8aa1-bbab2a035a53"), &[init(), result(json!({}))], "", Exit::Code(0));
     assert!(
@@ -124,7 +124,7 @@ fn answered(lines: &[Value], last: &str) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
+fn the_last_nonblank_message_is_the_answer_and_gets_a_warning_if_work_follows() {
     for blank in ["", " \n"] {
         assert_eq!(
             answered(&[says("three bugs"), says(blank)], blank),
@@ -166,10 +166,10 @@ fn only_the_subtype_success_is_a_success() {
         let end = result(json!({"subtype": subtype, "is_error": is_error, "errors": errors, "result": null}));
         for exit in [Exit::Code(0), Exit::Code(1)] {
             let (steps, verdict) = run(None, &[init(), says("Now I will change the files."), end.clone()], "x", exit);
-            let Outcome::Failed(complaint) = verdict.outcome else { panic!("{subtype} is no success") };
-            assert!(complaint.said.contains(said), "{complaint:?}");
+            let Outcome::Failed(failure) = verdict.outcome else { panic!("{subtype} is no success") };
+            assert!(failure.message.contains(said), "{failure:?}");
             assert!(
-                advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))),
+                advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))),
                 "{subtype}"
             );
             let is_fatal = |step: &Step| matches!(step, Step::Event(AgentEvent::FatalError { .. }));
@@ -181,20 +181,20 @@ fn only_the_subtype_success_is_a_success() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), says("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
-    assert_eq!(complaint.said, "Claude Code completed its turn, then ended with exit code 1");
-    assert_eq!((complaint.cause, verdict.answer.as_deref()), (None, Some("done")));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(failure.message, "Claude Code completed its turn, then ended with exit code 1");
+    assert_eq!((failure.cause, verdict.answer.as_deref()), (None, Some("done")));
 }
 
 #[test]
-fn a_built_in_command_is_a_failure_because_it_calls_no_model() {
+fn a_built_in_command_fails_because_no_model_was_called() {
     let mut help = says("/help isn't available in this environment");
     help["message"]["model"] = "<synthetic>".into();
     for lines in [vec![init(), help], vec![init()]] {
         let lines = [lines, vec![result(json!({"num_turns": 0, "result": ""}))]].concat();
         let (_, verdict) = run(None, &lines, "", Exit::Code(0));
-        let Outcome::Failed(complaint) = verdict.outcome else { panic!("no model was asked") };
-        assert!(complaint.said.contains("never called the model") && complaint.advice.is_some(), "{complaint:?}");
+        let Outcome::Failed(failure) = verdict.outcome else { panic!("no model was asked") };
+        assert!(failure.message.contains("never called the model") && failure.advice.is_some(), "{failure:?}");
     }
 }
 
@@ -206,27 +206,27 @@ fn the_session_writes_the_prompt_it_is_given_and_closes_stdin() {
 }
 
 #[test]
-fn claude_code_has_a_moment_to_exit_once_nothing_runs_in_the_background() {
+fn claude_code_gets_time_to_exit_once_background_tasks_end() {
     let mut session = Box::new(ClaudeSession::new(None, None));
-    let mut hear = |line: Value| {
+    let mut receive = |line: Value| {
         session.stdout(Line::Whole(line.to_string().as_bytes())).into_iter().rev().find_map(|step| match step {
             Step::Deadline(deadline) => Some(deadline.is_some()),
             Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
         })
     };
     let task = |subtype: &str| json!({"type": "system", "subtype": subtype, "task_id": "b1", "status": "completed"});
-    assert_eq!(hear(init()), None);
-    assert_eq!(hear(task("task_started")), None);
-    assert_eq!(hear(result(json!({}))), None, "a task runs in the background");
-    assert_eq!(hear(task("task_notification")), Some(true));
-    assert_eq!(hear(says("the task has ended")), Some(false), "a new turn");
-    assert_eq!(hear(result(json!({}))), Some(true));
+    assert_eq!(receive(init()), None);
+    assert_eq!(receive(task("task_started")), None);
+    assert_eq!(receive(result(json!({}))), None, "a task runs in the background");
+    assert_eq!(receive(task("task_notification")), Some(true));
+    assert_eq!(receive(says("the task has ended")), Some(false), "a new turn");
+    assert_eq!(receive(result(json!({}))), Some(true));
     assert!(session.overdue().contains(&Step::Finished));
     assert_eq!(session.finish(Exit::Signal(15)).outcome, Outcome::Completed);
 }
 
 #[test]
-fn a_background_task_that_has_not_ended_gets_a_warning() {
+fn an_unfinished_background_task_gets_a_warning() {
     let unfinished = |lines: &[Value]| {
         let mut session = ClaudeSession::new(None, None);
         for line in lines {
@@ -243,7 +243,7 @@ fn a_background_task_that_has_not_ended_gets_a_warning() {
 }
 
 #[test]
-fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
+fn claude_codes_own_messages_are_neither_work_nor_an_answer() {
     let words = "Not logged in · Please run /login";
     let mut notice = says(words);
     notice["message"]["model"] = "<synthetic>".into();
@@ -251,6 +251,6 @@ fn what_claude_code_says_itself_is_neither_work_nor_an_answer() {
         run(None, &[init(), notice, result(json!({"is_error": true, "result": words}))], "", Exit::Code(1));
     assert!(!events.iter().any(|event| matches!(event, Step::Event(AgentEvent::Message { .. }))), "{events:?}");
     assert_eq!(verdict.answer, None);
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("it is not logged in") };
-    assert_eq!((complaint.said.as_str(), complaint.cause), (words, Some(Cause::NotLoggedIn)));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("it is not logged in") };
+    assert_eq!((failure.message.as_str(), failure.cause), (words, Some(Cause::NotLoggedIn)));
 }

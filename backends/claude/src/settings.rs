@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_undo_a_sandbox_is_refused() {
+    fn arguments_that_weaken_a_sandbox_are_refused() {
         for arg in [
             "--dangerously-skip-permissions",
             "--tools=Bash",

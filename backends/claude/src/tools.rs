@@ -1,21 +1,21 @@
 //! What Claude Code's own tools do, in the words of the contract.
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnfinishedItems};
 use serde_json::Value;
 
 /// The calls that have no result yet, by id.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(UnderWay<Call>);
+pub(crate) struct ClaudeToolCalls(UnfinishedItems<ClaudeToolCall>);
 
 #[derive(Debug, Clone)]
-enum Call {
+enum ClaudeToolCall {
     Command(String),
     File(String, FileChangeKind),
     Mcp { server: String, tool: String },
     Other(String),
 }
 
-impl Call {
+impl ClaudeToolCall {
     /// The length of its texts, in bytes.
     fn length(&self) -> usize {
         match self {
@@ -25,7 +25,7 @@ impl Call {
     }
 }
 
-impl Calls {
+impl ClaudeToolCalls {
     /// A call begins.
     pub(crate) fn begin(&mut self, block: &Value) -> AgentEvent {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -33,20 +33,20 @@ impl Calls {
         let (call, event) = match name.as_str() {
             "Bash" => {
                 let command = word(&input["command"]);
-                (Call::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
+                (ClaudeToolCall::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
             }
             "Write" | "Edit" | "MultiEdit" | "NotebookEdit" => {
                 let path = input["file_path"].as_str().or(input["notebook_path"].as_str()).unwrap_or_default();
                 let kind =
                     if name == "Write" { FileChangeKind::Other("written".into()) } else { FileChangeKind::Updated };
-                (Call::File(path.to_owned(), kind), other(&name, block))
+                (ClaudeToolCall::File(path.to_owned(), kind), other(&name, block))
             }
-            "TodoWrite" => (Call::Other(name), todo_list(input)),
+            "TodoWrite" => (ClaudeToolCall::Other(name), todo_list(input)),
             _ => match name.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
                 Some((server, tool)) => {
-                    (Call::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, block))
+                    (ClaudeToolCall::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, block))
                 }
-                None => (Call::Other(name.clone()), other(&name, block)),
+                None => (ClaudeToolCall::Other(name.clone()), other(&name, block)),
             },
         };
         let length = call.length();
@@ -60,18 +60,20 @@ impl Calls {
         let failed = block["is_error"] == true;
         let text = text_of(&block["content"]);
         match self.0.end(&id) {
-            Some(Call::Command(command)) => {
+            Some(ClaudeToolCall::Command(command)) => {
                 // "Exit code 3" begins the text of a command that failed.
                 let code = text.strip_prefix("Exit code ").and_then(|rest| rest.lines().next()?.trim().parse().ok());
                 let status = if failed { CommandStatus::Failed } else { CommandStatus::Completed };
                 let exit_code = if failed { code } else { Some(0) };
                 AgentEvent::CommandFinished { id, command, status, exit_code, output: text }
             }
-            Some(Call::File(path, kind)) => {
+            Some(ClaudeToolCall::File(path, kind)) => {
                 AgentEvent::FilesChanged { changes: vec![FileChange { path, kind }], applied: !failed }
             }
-            Some(Call::Mcp { server, tool }) => AgentEvent::McpToolCall { server, tool, error: failed.then_some(text) },
-            Some(Call::Other(name)) => other(&format!("{name} result"), block),
+            Some(ClaudeToolCall::Mcp { server, tool }) => {
+                AgentEvent::McpToolCall { server, tool, error: failed.then_some(text) }
+            }
+            Some(ClaudeToolCall::Other(name)) => other(&format!("{name} result"), block),
             None => other("tool_result", block),
         }
     }
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn calls_without_a_result_are_bounded() {
-        let mut calls = Calls::default();
+        let mut calls = ClaudeToolCalls::default();
         for number in 0..3_000 {
             calls.begin(
                 &json!({"type": "tool_use", "id": format!("id-{number}"), "name": "Bash", "input": {"command": "ls"}}),

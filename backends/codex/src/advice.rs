@@ -300,15 +300,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reconnect_is_explained_by_what_stands_behind_it() {
+    fn a_reconnect_is_explained_by_its_cause() {
         let said = "Reconnecting... 3/5 (unexpected status 401 Unauthorized: bad key, url: http://127.0.0.1/v1)";
-        assert_eq!(FAILURES.complaint(said).cause, Some(Cause::NotLoggedIn));
+        assert_eq!(FAILURES.failure(said).cause, Some(Cause::NotLoggedIn));
         let said = "Reconnecting... 5/5 (We're currently experiencing high demand, which may cause temporary errors.)";
-        assert_eq!(FAILURES.complaint(said).cause, Some(Cause::Capacity));
+        assert_eq!(FAILURES.failure(said).cause, Some(Cause::Capacity));
     }
 
     #[test]
     fn an_unknown_failure_has_neither_advice_nor_cause() {
-        assert_eq!(FAILURES.complaint("mock says no"), connector_api::Complaint::new("mock says no"));
+        assert_eq!(FAILURES.failure("mock says no"), connector_api::AgentFailure::new("mock says no"));
     }
 }

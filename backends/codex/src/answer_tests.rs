@@ -11,14 +11,14 @@ use crate::{
 /// The verdict on a turn with these items, and its warnings.
 fn turn(items: &[Value], exit: Exit) -> (Verdict, Vec<String>) {
     let mut session = Box::new(CodexSession::default());
-    let mut hear = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
-    hear(json!({"type": "thread.started", "thread_id": "0199a213-81c0-7800-8aa1-bbab2a035a53"}));
-    hear(json!({"type": "turn.started"}));
+    let mut receive = |line: Value| session.stdout(Line::Whole(line.to_string().as_bytes()));
+    receive(json!({"type": "thread.started", "thread_id": "0199a213-81c0-7800-8aa1-bbab2a035a53"}));
+    receive(json!({"type": "turn.started"}));
     for item in items {
         let stage = item["stage"].as_str().unwrap_or("completed");
-        hear(json!({"type": format!("item.{stage}"), "item": item}));
+        receive(json!({"type": format!("item.{stage}"), "item": item}));
     }
-    hear(json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}));
+    receive(json!({"type": "turn.completed", "usage": {"input_tokens": 1, "output_tokens": 1}}));
     session.stderr(Line::Whole(b"ERROR failed to flush metrics: 401"));
     let warnings = session.warnings().into_iter().map(|warning| warning.message).collect();
     (session.finish(exit), warnings)
@@ -39,7 +39,7 @@ fn answer(items: &[Value]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer() {
+fn the_last_nonblank_message_is_the_answer() {
     for blank in ["", " ", "\n\t"] {
         assert_eq!(answer(&[says("three bugs"), says(blank)]), (Some("three bugs".into()), false), "{blank:?}");
         assert_eq!(answer(&[says(blank)]), (None, false), "{blank:?}");
@@ -62,7 +62,7 @@ fn an_answer_followed_by_work_gets_a_warning() {
 }
 
 #[test]
-fn a_command_that_ends_after_the_answer_started_before_it() {
+fn a_command_that_finishes_after_the_answer_is_not_later_work() {
     let items = [runs("started"), says("done"), runs("completed")];
     assert_eq!(answer(&items), (Some("done".into()), false));
     let again = [&items[..], &[runs("completed")]].concat();
@@ -70,7 +70,7 @@ fn a_command_that_ends_after_the_answer_started_before_it() {
 }
 
 #[test]
-fn a_message_that_is_only_in_an_update_counts() {
+fn a_message_seen_only_in_an_update_counts() {
     let update = |text: &str, stage: &str| json!({"id": "m", "type": "agent_message", "text": text, "stage": stage});
     assert_eq!(answer(&[runs("completed"), update("half", "updated")]), (Some("half".into()), false));
     assert_eq!(
@@ -81,7 +81,7 @@ fn a_message_that_is_only_in_an_update_counts() {
 }
 
 #[test]
-fn recorded_successes_have_no_warnings_but_for_a_command_without_an_end() {
+fn recorded_successes_warn_only_about_unfinished_commands() {
     for version in VERSIONS {
         let mut session = CodexSession::default();
         for line in Recording::of(version).text("success.jsonl").lines() {
@@ -98,9 +98,9 @@ fn recorded_successes_have_no_warnings_but_for_a_command_without_an_end() {
 #[test]
 fn stderr_does_not_explain_a_completed_turn() {
     let (verdict, _) = turn(&[says("All tests pass.")], Exit::Code(1));
-    let Outcome::Failed(complaint) = verdict.outcome else { panic!("exit code 1 is no success") };
-    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
-    assert_eq!((complaint.advice, complaint.cause), (None, None));
+    let Outcome::Failed(failure) = verdict.outcome else { panic!("exit code 1 is no success") };
+    assert_eq!(failure.message, "Codex completed its turn, then ended with exit code 1");
+    assert_eq!((failure.advice, failure.cause), (None, None));
     assert_eq!(verdict.answer.as_deref(), Some("All tests pass."));
 }
 
@@ -114,7 +114,7 @@ fn an_incomplete_turn_has_no_warning_about_its_answer() {
 }
 
 #[test]
-fn codex_has_a_moment_to_exit_after_each_end_of_a_turn() {
+fn codex_gets_time_to_exit_after_each_turn() {
     let deadline = |steps: &[Step]| {
         steps.iter().rev().find_map(|step| match step {
             Step::Deadline(deadline) => Some(*deadline),
@@ -125,12 +125,12 @@ fn codex_has_a_moment_to_exit_after_each_end_of_a_turn() {
         [json!({"type": "turn.completed", "usage": {}}), json!({"type": "turn.failed", "error": {"message": "no"}})]
     {
         let mut session = Box::new(CodexSession::default());
-        let mut hear = |line: Value| deadline(&session.stdout(Line::Whole(line.to_string().as_bytes())));
-        assert_eq!(hear(json!({"type": "turn.started"})), None);
-        assert!(hear(end.clone()).flatten().is_some(), "{end}");
-        assert_eq!(hear(json!({"type": "turn.started"})), Some(None), "a new turn");
-        assert_eq!(hear(json!({"type": "error", "message": "x"})), None, "an error and silence");
-        assert!(hear(end.clone()).flatten().is_some(), "{end}");
+        let mut receive = |line: Value| deadline(&session.stdout(Line::Whole(line.to_string().as_bytes())));
+        assert_eq!(receive(json!({"type": "turn.started"})), None);
+        assert!(receive(end.clone()).flatten().is_some(), "{end}");
+        assert_eq!(receive(json!({"type": "turn.started"})), Some(None), "a new turn");
+        assert_eq!(receive(json!({"type": "error", "message": "x"})), None, "an error and silence");
+        assert!(receive(end.clone()).flatten().is_some(), "{end}");
         session.overdue();
         let is_complete = session.finish(Exit::Signal(2)).outcome == Outcome::Completed;
         assert_eq!(is_complete, end["type"] == "turn.completed");
@@ -152,7 +152,7 @@ fn items_that_never_end_are_bounded() {
 }
 
 #[test]
-fn work_that_has_not_ended_with_its_turn_gets_a_warning() {
+fn work_unfinished_at_the_end_of_the_turn_gets_a_warning() {
     let unfinished = |items: &[Value]| {
         let (verdict, warnings) = turn(items, Exit::Code(0));
         assert_eq!(verdict.outcome, Outcome::Completed);

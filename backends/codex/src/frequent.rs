@@ -8,14 +8,14 @@ use std::borrow::Cow;
 use connector_api::{JsonFields, JsonFieldsOf, JsonText, read_fields};
 use serde::de::{Error, MapAccess};
 
-use crate::wire::{Item, Stage};
+use crate::wire::{ItemPhase, ThreadItem};
 
 /// An event about one item.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Frequent<'a> {
-    pub(crate) stage: Stage,
+    pub(crate) phase: ItemPhase,
     pub(crate) item_type: &'static str,
-    pub(crate) item: Item<'a>,
+    pub(crate) item: ThreadItem<'a>,
 }
 
 /// The kinds of items that are frequent.
@@ -44,13 +44,13 @@ impl FrequentKind {
 
 /// Reads a frequent event; `None` if the line is anything else.
 pub(crate) fn frequent(line: &str) -> Option<Frequent<'_>> {
-    let EventFields { stage, item } = read_fields(line)?;
-    let (stage, ItemFields { kind, id, text, command, aggregated_output, exit_code, status }) = (stage?, item?);
+    let EventFields { phase, item } = read_fields(line)?;
+    let (phase, ItemFields { kind, id, text, command, aggregated_output, exit_code, status }) = (phase?, item?);
     let kind = kind?;
     let item = match kind {
-        FrequentKind::AgentMessage => Item::AgentMessage { text: text? },
-        FrequentKind::Reasoning => Item::Reasoning { text: text? },
-        FrequentKind::CommandExecution => Item::CommandExecution {
+        FrequentKind::AgentMessage => ThreadItem::AgentMessage { text: text? },
+        FrequentKind::Reasoning => ThreadItem::Reasoning { text: text? },
+        FrequentKind::CommandExecution => ThreadItem::CommandExecution {
             id: id?,
             command: command?,
             aggregated_output: aggregated_output.unwrap_or_default(),
@@ -58,19 +58,21 @@ pub(crate) fn frequent(line: &str) -> Option<Frequent<'_>> {
             status: status.unwrap_or_default(),
         },
     };
-    Some(Frequent { stage, item_type: kind.item_type(), item })
+    Some(Frequent { phase, item_type: kind.item_type(), item })
 }
 
 #[derive(Default)]
 struct EventFields<'a> {
-    stage: Option<Stage>,
+    phase: Option<ItemPhase>,
     item: Option<ItemFields<'a>>,
 }
 
 impl<'a> JsonFields<'a> for EventFields<'a> {
     fn read<A: MapAccess<'a>>(&mut self, key: &str, object: &mut A) -> Result<bool, A::Error> {
         match key {
-            "type" => self.stage = Some(Stage::of(&object.next_value::<JsonText<'_>>()?.0).ok_or_else(not_frequent)?),
+            "type" => {
+                self.phase = Some(ItemPhase::of(&object.next_value::<JsonText<'_>>()?.0).ok_or_else(not_frequent)?)
+            }
             "item" => self.item = Some(object.next_value::<JsonFieldsOf<_>>()?.0),
             _ => return Ok(false),
         }
@@ -131,7 +133,9 @@ mod tests {
     fn a_message_is_borrowed_from_its_line() {
         let line = r#"{"type":"item.completed","item":{"id":"item_1","type":"agent_message","text":"done"}}"#;
         let Some(Frequent {
-            stage: Stage::Completed, item: Item::AgentMessage { text: Cow::Borrowed("done") }, ..
+            phase: ItemPhase::Completed,
+            item: ThreadItem::AgentMessage { text: Cow::Borrowed("done") },
+            ..
         }) = frequent(line)
         else {
             panic!("it is frequent: {:?}", frequent(line));
@@ -144,7 +148,7 @@ mod tests {
             let mut item = json!({"id": "i", "type": "command_execution", "command": "ls"});
             item.as_object_mut().expect("it is an object").extend(more.as_object().expect("it is an object").clone());
             let line = json!({"type": "item.started", "item": item}).to_string();
-            let empty = Item::CommandExecution {
+            let empty = ThreadItem::CommandExecution {
                 id: "i".into(),
                 command: "ls".into(),
                 aggregated_output: "".into(),

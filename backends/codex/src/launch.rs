@@ -1,13 +1,13 @@
 //! From a request to the command line of `codex exec`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
 };
 
 use crate::{settings::ProjectSettings, trust};
 
 /// The longest prompt that Codex takes, in characters (0.169.0: "Input exceeds the maximum length").
-const LONGEST_PROMPT: usize = 1_048_576;
+const MAX_PROMPT_CHARS: usize = 1_048_576;
 
 /// The command line for `request`, of flags that `installed` lists.
 ///
@@ -45,7 +45,7 @@ pub(crate) fn launch(
         args.extend(["resume".to_owned(), session.to_owned()]);
     }
     args.push("-".to_owned());
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
 /// The same launch, in which `workspace-write` does not include `/tmp` and `TMPDIR` (seen to hold in 0.47.0, 0.125.0 and
@@ -87,8 +87,8 @@ fn check_prompt(prompt: &str) -> Result<(), Unsupported> {
         return Err(Unsupported::value("task", "it is blank, which Codex does not take"));
     }
     let length = prompt.chars().count();
-    if length > LONGEST_PROMPT {
-        return Err(Unsupported::PromptTooLong { agent: "Codex".into(), length, limit: LONGEST_PROMPT });
+    if length > MAX_PROMPT_CHARS {
+        return Err(Unsupported::PromptTooLong { agent: "Codex".into(), length, limit: MAX_PROMPT_CHARS });
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
     use crate::{
         probe::understand,
         recordings::{Recording, VERSIONS},
-        settings::{OwnSettings, read},
+        settings::{CodexSettings, read},
     };
 
     fn installed(version: &str) -> Installed {
@@ -121,7 +121,7 @@ mod tests {
 
     fn args(version: &str, settings: Value, sandbox: Sandbox, model: Option<&str>) -> String {
         let read = read(settings).expect("the settings of this test are well formed");
-        let (settings, OwnSettings { project_settings }) = read;
+        let (settings, CodexSettings { project_settings }) = read;
         let launch = launch(&settings, project_settings, &request("a task", sandbox, model), &installed(version));
         let args = launch.expect("an ordinary request").args.join(" ");
         let is_sandboxed = sandbox != Sandbox::DangerFullAccess;
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sandbox_is_asked_for_in_the_words_of_each_version() {
+    fn each_sandbox_uses_the_flags_of_the_installed_version() {
         for version in VERSIONS {
             // This version reads a project's settings whether it is trusted or not.
             let settings = if version == "0.80.0" { json!({"project_settings": "trust"}) } else { json!({}) };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_of_the_call_wins_and_none_is_made_up() {
+    fn the_model_of_the_call_wins_and_none_is_invented() {
         let of = |settings, model| args("0.169.0", settings, Sandbox::ReadOnly, model);
         assert_eq!(of(json!({}), None), "exec --json --sandbox read-only -");
         assert_eq!(of(json!({"model": "a"}), None), "exec --json --sandbox read-only --model a -");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_session_is_named_behind_all_options() {
+    fn a_resumed_session_is_named_after_all_options() {
         let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
         let ask = |version: &str, session: &str| {
             let project_settings = if version == "0.80.0" { ProjectSettings::Trust } else { ProjectSettings::Ignore };
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_codex_would_not_take_is_refused() {
+    fn prompts_that_codex_would_reject_are_refused() {
         let refuse = |prompt: &str, model: Option<&str>| {
             launch(
                 &settings(),
@@ -194,12 +194,12 @@ mod tests {
         for model in ["", " ", "-m", "--model"] {
             assert!(matches!(refuse("x", Some(model)), Err(Unsupported::Value { parameter: "model", .. })), "{model}");
         }
-        assert!(refuse(&"ä".repeat(LONGEST_PROMPT), None).is_ok(), "characters are counted, not bytes");
-        assert!(matches!(refuse(&"a".repeat(LONGEST_PROMPT + 1), None), Err(Unsupported::PromptTooLong { .. })));
+        assert!(refuse(&"ä".repeat(MAX_PROMPT_CHARS), None).is_ok(), "characters are counted, not bytes");
+        assert!(matches!(refuse(&"a".repeat(MAX_PROMPT_CHARS + 1), None), Err(Unsupported::PromptTooLong { .. })));
     }
 
     #[test]
-    fn a_flag_that_is_not_listed_is_never_passed() {
+    fn a_flag_missing_from_the_help_is_never_passed() {
         let without = |flags: &[&str]| {
             let mut installed = installed("0.169.0");
             flags.iter().for_each(|flag| assert!(installed.features.remove(*flag), "{flag} was listed"));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_sandbox_flag_only_full_auto_is_left() {
+    fn without_the_sandbox_flag_only_full_auto_remains() {
         let help = "  --full-auto\n  --json\n  --help\n".to_owned();
         let mut answers = Recording::of("0.47.0").answers();
         answers[1].stdout = help;

@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use crate::{
     session::CodexSession,
-    settings::{OwnSettings, ProjectSettings},
+    settings::{CodexSettings, ProjectSettings},
 };
 
 /// How to get the newest Codex, for advice.
@@ -90,7 +90,7 @@ impl AgentBackend for Codex {
     }
 
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(CodexSession::going_on_with(request.resume.clone()))
+        Box::new(CodexSession::resuming(request.resume.clone()))
     }
 
     fn usage_scope(&self, installed: &Installed) -> UsageScope {
@@ -120,7 +120,7 @@ impl BackendKind for Codex {
     }
 
     fn build(name: BackendName, settings: Value) -> Result<Self, SettingsProblem> {
-        let (settings, OwnSettings { project_settings }) = settings::read(settings)?;
+        let (settings, CodexSettings { project_settings }) = settings::read(settings)?;
         Ok(Self { name, settings, project_settings })
     }
 }

@@ -7,10 +7,10 @@ use connector_api::{Exit, Installed, Login, ProbeAnswer, ProbeProblem, Sandbox, 
 use crate::stderr;
 
 /// The first version with the event stream that [`wire`](crate::wire) reads behind `--json`.
-const OLDEST: (u64, u64) = (0, 44);
+const OLDEST_VERSION: (u64, u64) = (0, 44);
 
 /// The first version whose token counts cover the whole thread when it is resumed; those of 0.77.0 cover the run.
-const FIRST_TO_COUNT_THE_THREAD: (u64, u64) = (0, 79);
+const FIRST_WITH_THREAD_TOTALS: (u64, u64) = (0, 79);
 
 /// Reads the answers to `--version` and `exec --help`.
 pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
@@ -18,7 +18,10 @@ pub(crate) fn understand(answers: &[ProbeAnswer]) -> Result<Installed, ProbeProb
     let help = answers.get(1).ok_or_else(|| ProbeProblem::NotAsked { command: "exec --help".into() })?;
     let number = version_in(version).ok_or_else(|| version.not_understood())?;
     if is_too_old(number) {
-        return Err(ProbeProblem::TooOld { found: number.into(), oldest: format!("{}.{}", OLDEST.0, OLDEST.1) });
+        return Err(ProbeProblem::TooOld {
+            found: number.into(),
+            oldest: format!("{}.{}", OLDEST_VERSION.0, OLDEST_VERSION.1),
+        });
     }
     let mut features = options_in_help(&help.stdout);
     features.extend(subcommands_in(&help.stdout).map(str::to_owned));
@@ -67,13 +70,13 @@ fn version(word: &str) -> Option<&str> {
 
 /// A Codex that was built from source calls itself 0.0.0: its help alone decides.
 fn is_too_old(number: &str) -> bool {
-    major_and_minor(number).is_some_and(|version| version < OLDEST) && number != "0.0.0"
+    major_and_minor(number).is_some_and(|version| version < OLDEST_VERSION) && number != "0.0.0"
 }
 
 /// The scope of this version's token counts.
 pub(crate) fn usage_scope(number: &str) -> UsageScope {
     match major_and_minor(number) {
-        Some(version) if version < FIRST_TO_COUNT_THE_THREAD && number != "0.0.0" => UsageScope::Run,
+        Some(version) if version < FIRST_WITH_THREAD_TOTALS && number != "0.0.0" => UsageScope::Run,
         Some(_) | None => UsageScope::Session,
     }
 }
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn full_auto_is_found_until_0_125_and_no_longer() {
+    fn full_auto_is_found_up_to_0_125() {
         let has = |version| {
             let installed = understand(&Recording::of(version).answers()).expect("a recorded version works");
             installed.features.contains("--full-auto")
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_is_not_understood() {
+    fn another_program_is_rejected() {
         for version in ["", "Python 3.12.1", "codex-cli", "codex-cli next", "codex devshell: loaded", "0.171.0 codex"] {
             assert!(matches!(understood(version, HELP), Err(ProbeProblem::NotUnderstood { .. })), "{version:?}");
         }
@@ -204,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_only_mentioned_is_not_there() {
+    fn a_flag_mentioned_only_in_prose_does_not_count() {
         let features = understood("codex-cli 0.169.0", HELP).expect("a usable help").features;
         assert_eq!(features.into_iter().collect::<Vec<_>>(), ["--help", "--json", "--sandbox", "-h", "-s"]);
     }
 
     #[test]
-    fn a_sandbox_that_the_help_does_not_list_is_not_enforced() {
+    fn a_sandbox_missing_from_the_help_is_not_enforced() {
         let help = HELP.replace("As -a", "[possible values: read-only,\n          workspace-write] As -a");
         let installed = understood("codex-cli 0.169.0", &help).expect("a usable help");
         assert_eq!(installed.sandboxes, [Sandbox::ReadOnly, Sandbox::WorkspaceWrite]);
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_told_in_codex_words() {
+    fn the_login_status_quotes_codex() {
         let recording = Recording::of("0.169.0");
         let Login::No { said, .. } = understand_login(&recording.login("login-status", 1)) else {
             panic!("not logged in")

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, ExitDeadline, FileChange, FileChangeKind, FinalMessage,
-    JsonObject, JsonReader, Line, Outcome, Step, Tail, TodoItem, UnderWay, Usage, Verdict, Warning,
+    AgentEvent, AgentFailure, AgentSession, CommandStatus, Exit, ExitDeadline, FileChange, FileChangeKind,
+    FinalMessage, JsonObject, JsonReader, Line, Outcome, Step, Tail, TodoItem, UnfinishedItems, Usage, Verdict,
+    Warning,
 };
 use serde_json::Value;
 
@@ -12,12 +13,12 @@ use crate::{
     advice::FAILURES,
     frequent::{Frequent, frequent},
     stderr,
-    truncated::{self, Kinds},
-    wire::{self, Event, Item, Stage},
+    truncated::{self, TruncatedKinds},
+    wire::{self, Event, ItemPhase, ThreadItem},
 };
 
 /// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -27,11 +28,11 @@ pub(crate) struct CodexSession {
     /// The thread that this run has to go on with.
     resumed: Option<String>,
     /// It is another one.
-    strayed: Option<String>,
-    turn: Turn,
+    unexpected_thread: Option<String>,
+    turn: TurnState,
     answer: FinalMessage,
     /// The items that have started and not ended, by name.
-    under_way: UnderWay<String>,
+    unfinished_items: UnfinishedItems<String>,
     usage: Option<Usage>,
     /// The last top-level error: a notice, unless nothing better follows.
     notice: Option<String>,
@@ -41,9 +42,9 @@ pub(crate) struct CodexSession {
 
 /// How far the last turn got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Turn {
+enum TurnState {
     /// No event has come at all.
-    Unheard,
+    NotStarted,
     Running,
     Completed,
     Failed(Option<String>),
@@ -51,19 +52,19 @@ enum Turn {
 
 impl Default for CodexSession {
     fn default() -> Self {
-        let stderr = Tail::of_complaints();
+        let stderr = Tail::for_failures();
         Self {
             reader: JsonReader::default(),
             thread_id: None,
             resumed: None,
-            strayed: None,
-            turn: Turn::Unheard,
+            unexpected_thread: None,
+            turn: TurnState::NotStarted,
             answer: FinalMessage::default(),
-            under_way: UnderWay::default(),
+            unfinished_items: UnfinishedItems::default(),
             usage: None,
             notice: None,
             stderr,
-            exit_deadline: ExitDeadline::new("Codex", EXIT_PATIENCE),
+            exit_deadline: ExitDeadline::new("Codex", EXIT_TIMEOUT),
         }
     }
 }
@@ -81,19 +82,19 @@ impl AgentSession for CodexSession {
             steps.extend(self.exit_wait());
             return steps;
         }
-        let had_strayed = self.strayed.is_some();
+        let had_unexpected_thread = self.unexpected_thread.is_some();
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
-                let remarks = line.remarks();
-                line.objects.into_iter().filter_map(|object| self.whole(object)).chain(remarks).collect()
+                let problem_events = line.problem_events();
+                line.objects.into_iter().filter_map(|object| self.read_event(object)).chain(problem_events).collect()
             }
             Line::TooLong { head, length } => {
                 truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
             }
         };
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_thread.is_some() && !had_unexpected_thread).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }
@@ -110,14 +111,14 @@ impl AgentSession for CodexSession {
     }
 
     fn has_completed(&self) -> bool {
-        self.turn == Turn::Completed && self.strayed.is_none()
+        self.turn == TurnState::Completed && self.unexpected_thread.is_none()
     }
 
     fn warnings(&self) -> Vec<Warning> {
         let of_answer = self.answer.warning();
         // Codex ends its turn although a command still runs in the background, kills that as it exits, and reports no end
         // of it (0.125.0 to 0.171.0).
-        let unfinished = Warning::unfinished(self.under_way.items().map(String::as_str));
+        let unfinished = Warning::unfinished(self.unfinished_items.items().map(String::as_str));
         let of_turn = of_answer.into_iter().chain(unfinished).filter(|_| self.has_completed());
         of_turn.chain(self.reader.warning()).collect()
     }
@@ -125,42 +126,43 @@ impl AgentSession for CodexSession {
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(self.exit_deadline.exit(exit));
         // What it said in another conversation is no answer.
-        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.unexpected_thread.is_none());
         Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
     }
 }
 
 impl CodexSession {
     /// A run that goes on with this thread, if there is one.
-    pub(crate) fn going_on_with(resumed: Option<String>) -> Self {
+    pub(crate) fn resuming(resumed: Option<String>) -> Self {
         Self { resumed, ..Self::default() }
     }
 
     /// Whether to wait for the exit, now that an event came.
     fn exit_wait(&mut self) -> Option<Step> {
         match self.turn {
-            Turn::Completed | Turn::Failed(_) => self.exit_deadline.begin(),
-            Turn::Unheard | Turn::Running => self.exit_deadline.cancel(),
+            TurnState::Completed | TurnState::Failed(_) => self.exit_deadline.begin(),
+            TurnState::NotStarted | TurnState::Running => self.exit_deadline.cancel(),
         }
     }
 
     /// An event that is whole. `None` is for what is no event at all.
-    fn whole(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
+    fn read_event(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
         let kind = value["type"].as_str()?.to_owned();
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
-        self.hear();
+        self.mark_running();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
         Some(match event {
             Event::ThreadStarted { thread_id } => {
                 if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
                 {
-                    self.strayed = Some(format!("Codex began session {thread_id} instead of going on with {resumed}"));
+                    self.unexpected_thread =
+                        Some(format!("Codex began session {thread_id} instead of going on with {resumed}"));
                 }
                 self.thread_id = Some(thread_id.clone());
                 AgentEvent::SessionStarted { id: thread_id }
             }
             Event::TurnStarted {} => {
-                self.turn = Turn::Running;
+                self.turn = TurnState::Running;
                 other(kind)
             }
             Event::TurnCompleted { usage } => {
@@ -170,93 +172,93 @@ impl CodexSession {
             }
             Event::TurnFailed { error } => {
                 let message = wire::message_in(&error);
-                self.turn = Turn::Failed(message.clone());
+                self.turn = TurnState::Failed(message.clone());
                 AgentEvent::FatalError { message: message.unwrap_or_else(|| "the turn failed".into()) }
             }
             Event::Error { message } => {
                 self.notice = Some(message.clone());
                 AgentEvent::TransientError { message }
             }
-            Event::ItemStarted { item } => self.item(Stage::Started, item).unwrap_or_else(other),
-            Event::ItemUpdated { item } => self.item(Stage::Updated, item).unwrap_or_else(other),
-            Event::ItemCompleted { item } => self.item(Stage::Completed, item).unwrap_or_else(other),
+            Event::ItemStarted { item } => self.item(ItemPhase::Started, item).unwrap_or_else(other),
+            Event::ItemUpdated { item } => self.item(ItemPhase::Updated, item).unwrap_or_else(other),
+            Event::ItemCompleted { item } => self.item(ItemPhase::Completed, item).unwrap_or_else(other),
         })
     }
 
     /// An event about an item of any kind. The error is the kind of an event that only the log is to have.
-    fn item(&mut self, stage: Stage, item: Value) -> Result<AgentEvent, String> {
+    fn item(&mut self, phase: ItemPhase, item: Value) -> Result<AgentEvent, String> {
         let item_type = item["type"].as_str();
-        self.notice_work(stage, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
-        let kind = other_kind(stage, item_type.unwrap_or("item"));
-        wire::tagged(item).and_then(|item| self.known_item(stage, item)).ok_or(kind)
+        self.notice_work(phase, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
+        let kind = other_kind(phase, item_type.unwrap_or("item"));
+        wire::tagged(item).and_then(|item| self.known_item(phase, item)).ok_or(kind)
     }
 
     /// The same for an event that was read without a `Value`.
-    fn frequent(&mut self, Frequent { stage, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
-        self.hear();
-        if let Item::CommandExecution { id, command, .. } = &item {
-            self.notice_work(stage, Some(item_type), id, || command.clone().into_owned());
+    fn frequent(&mut self, Frequent { phase, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
+        self.mark_running();
+        if let ThreadItem::CommandExecution { id, command, .. } = &item {
+            self.notice_work(phase, Some(item_type), id, || command.clone().into_owned());
         }
-        let other = || AgentEvent::Other { kind: other_kind(stage, item_type), raw: line.to_owned() };
-        self.known_item(stage, item).unwrap_or_else(other)
+        let other = || AgentEvent::Other { kind: other_kind(phase, item_type), raw: line.to_owned() };
+        self.known_item(phase, item).unwrap_or_else(other)
     }
 
     /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
     /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
-    fn notice_work(&mut self, stage: Stage, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
+    fn notice_work(&mut self, phase: ItemPhase, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
         if matches!(item_type, None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
         }
-        let is_new = match stage {
-            Stage::Started => {
+        let is_new = match phase {
+            ItemPhase::Started => {
                 let name = name();
                 let length = name.len();
-                self.under_way.begin(id, name, length)
+                self.unfinished_items.begin(id, name, length)
             }
-            Stage::Updated => false,
+            ItemPhase::Updated => false,
             // Some kinds of items, and all of some versions, are only reported when they end.
-            Stage::Completed => self.under_way.end(id).is_none(),
+            ItemPhase::Completed => self.unfinished_items.end(id).is_none(),
         };
         if is_new {
-            self.answer.work();
+            self.answer.record_work();
         }
     }
 
     /// The event for an item of a known kind. `None` for one that only the log is to have.
-    fn known_item(&mut self, stage: Stage, item: Item<'_>) -> Option<AgentEvent> {
+    fn known_item(&mut self, phase: ItemPhase, item: ThreadItem<'_>) -> Option<AgentEvent> {
         // The agent may send the text of a message in no other event than the first.
-        if let Item::AgentMessage { text } = &item {
-            self.answer.say(text);
+        if let ThreadItem::AgentMessage { text } = &item {
+            self.answer.record_message(text);
         }
-        match (stage, item) {
-            (Stage::Completed, item) => Some(completed(item)),
-            (Stage::Started, Item::CommandExecution { id, command, .. }) => {
+        match (phase, item) {
+            (ItemPhase::Completed, item) => Some(completed(item)),
+            (ItemPhase::Started, ThreadItem::CommandExecution { id, command, .. }) => {
                 Some(AgentEvent::CommandStarted { id: id.into_owned(), command: command.into_owned() })
             }
-            (Stage::Started | Stage::Updated, Item::TodoList { items }) => Some(todo_list(items)),
+            (ItemPhase::Started | ItemPhase::Updated, ThreadItem::TodoList { items }) => Some(todo_list(items)),
             (
-                Stage::Started | Stage::Updated,
-                Item::AgentMessage { .. }
-                | Item::Reasoning { .. }
-                | Item::CommandExecution { .. }
-                | Item::FileChange { .. }
-                | Item::McpToolCall { .. }
-                | Item::Error { .. },
+                ItemPhase::Started | ItemPhase::Updated,
+                ThreadItem::AgentMessage { .. }
+                | ThreadItem::Reasoning { .. }
+                | ThreadItem::CommandExecution { .. }
+                | ThreadItem::FileChange { .. }
+                | ThreadItem::McpToolCall { .. }
+                | ThreadItem::Error { .. },
             ) => None,
         }
     }
 
     /// An event of which only its beginning is known: what it was still counts.
-    fn too_long(&mut self, kinds: Kinds<'_>, length: u64) -> AgentEvent {
-        self.hear();
+    fn too_long(&mut self, kinds: TruncatedKinds<'_>, length: u64) -> AgentEvent {
+        self.mark_running();
         let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
         match (kinds.event, kinds.item) {
             ("item.completed", "agent_message") => {
-                self.answer.say(notice.as_str());
+                self.answer.record_message(notice.as_str());
                 AgentEvent::Message { text: notice }
             }
             ("turn.failed", _) => {
-                self.turn = Turn::Failed(Some(notice.clone()));
+                self.turn = TurnState::Failed(Some(notice.clone()));
                 AgentEvent::FatalError { message: notice }
             }
             ("error", _) => {
@@ -271,77 +273,79 @@ impl CodexSession {
         }
     }
 
-    fn hear(&mut self) {
-        if self.turn == Turn::Unheard {
-            self.turn = Turn::Running;
+    fn mark_running(&mut self) {
+        if self.turn == TurnState::NotStarted {
+            self.turn = TurnState::Running;
         }
     }
 
     /// The turn got over whatever was noticed on its way.
     fn complete_turn(&mut self) {
-        self.turn = Turn::Completed;
+        self.turn = TurnState::Completed;
         self.notice = None;
     }
 
     fn outcome(&self, exit: Exit) -> Outcome {
-        if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(Complaint::new(strayed.as_str()));
+        if let Some(unexpected_thread) = &self.unexpected_thread {
+            return Outcome::Failed(AgentFailure::new(unexpected_thread.as_str()));
         }
         let stderr = self.stderr.text();
         let said = match (&self.turn, exit) {
-            (Turn::Completed, Exit::Code(0)) => return Outcome::Completed,
-            (Turn::Unheard, Exit::Code(2)) if stderr.as_deref().is_some_and(stderr::is_usage_error) => {
-                return Outcome::CommandLineRefused(complaint(&stderr.unwrap_or_default()));
+            (TurnState::Completed, Exit::Code(0)) => return Outcome::Completed,
+            (TurnState::NotStarted, Exit::Code(2)) if stderr.as_deref().is_some_and(stderr::is_usage_error) => {
+                return Outcome::CommandLineRefused(failure(&stderr.unwrap_or_default()));
             }
-            (Turn::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
+            (TurnState::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
             // Whatever is on stderr is about the exit, not about the work.
-            (Turn::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
+            (TurnState::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
         Outcome::Failed(match said {
-            Some(said) => complaint(&said),
-            None => Complaint::new(self.silent_end(exit)),
+            Some(said) => failure(&said),
+            None => AgentFailure::new(self.silent_end(exit)),
         })
     }
 
     /// For a run that ended without a word about why.
     fn silent_end(&self, exit: Exit) -> String {
         match self.turn {
-            Turn::Unheard => format!("Codex ended with {exit} and did not say a word"),
-            Turn::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
-            Turn::Completed => format!("Codex completed its turn, then ended with {exit}"),
-            Turn::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
+            TurnState::NotStarted => format!("Codex ended with {exit} and did not say a word"),
+            TurnState::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
+            TurnState::Completed => format!("Codex completed its turn, then ended with {exit}"),
+            TurnState::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
     }
 }
 
 /// The kind of an event about an item that only the log is to have.
-fn other_kind(stage: Stage, item_type: &str) -> String {
+fn other_kind(phase: ItemPhase, item_type: &str) -> String {
     // Not by `format!`: half of all events may be such.
-    [stage.event_type(), " ", item_type].concat()
+    [phase.event_type(), " ", item_type].concat()
 }
 
-fn completed(item: Item<'_>) -> AgentEvent {
+fn completed(item: ThreadItem<'_>) -> AgentEvent {
     match item {
-        Item::AgentMessage { text } => AgentEvent::Message { text: text.into_owned() },
-        Item::Reasoning { text } => AgentEvent::Reasoning { text: text.into_owned() },
-        Item::CommandExecution { id, command, aggregated_output, exit_code, status } => AgentEvent::CommandFinished {
-            id: id.into_owned(),
-            command: command.into_owned(),
-            status: command_status(&status, exit_code),
-            exit_code,
-            output: aggregated_output.into_owned(),
-        },
-        Item::FileChange { changes, status } => {
+        ThreadItem::AgentMessage { text } => AgentEvent::Message { text: text.into_owned() },
+        ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text: text.into_owned() },
+        ThreadItem::CommandExecution { id, command, aggregated_output, exit_code, status } => {
+            AgentEvent::CommandFinished {
+                id: id.into_owned(),
+                command: command.into_owned(),
+                status: command_status(&status, exit_code),
+                exit_code,
+                output: aggregated_output.into_owned(),
+            }
+        }
+        ThreadItem::FileChange { changes, status } => {
             let changes = changes.into_iter().map(file_change).collect();
             AgentEvent::FilesChanged { changes, applied: status == "completed" }
         }
-        Item::McpToolCall { server, tool, error, status } => {
+        ThreadItem::McpToolCall { server, tool, error, status } => {
             let silent = || (status == "failed").then_some(status.clone());
             AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
         }
-        Item::TodoList { items } => todo_list(items),
-        Item::Error { message } => AgentEvent::Warning { message },
+        ThreadItem::TodoList { items } => todo_list(items),
+        ThreadItem::Error { message } => AgentEvent::Warning { message },
     }
 }
 
@@ -351,8 +355,8 @@ fn name_of(item: &Value) -> String {
     text("command").or_else(|| text("tool")).or_else(|| text("type")).unwrap_or_default()
 }
 
-fn complaint(said: &str) -> Complaint {
-    FAILURES.complaint(wire::without_json(said.trim()))
+fn failure(said: &str) -> AgentFailure {
+    FAILURES.failure(wire::without_json(said.trim()))
 }
 
 fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {
@@ -365,7 +369,7 @@ fn command_status(status: &str, exit_code: Option<i64>) -> CommandStatus {
     }
 }
 
-fn file_change(change: wire::Change) -> FileChange {
+fn file_change(change: wire::ItemFileChange) -> FileChange {
     let kind = match change.kind.as_str() {
         "add" => FileChangeKind::Added,
         "update" => FileChangeKind::Updated,

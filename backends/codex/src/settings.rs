@@ -20,7 +20,7 @@ const RULES: ProgramRules = ProgramRules {
 /// The keys that only Codex has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct OwnSettings {
+pub(crate) struct CodexSettings {
     /// Whether a project's own Codex settings count in `read-only` and `workspace-write`: `ignore` never reads them, and
     /// `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
@@ -37,17 +37,17 @@ pub(crate) enum ProjectSettings {
     Trust,
 }
 
-impl Default for OwnSettings {
+impl Default for CodexSettings {
     fn default() -> Self {
         Self { project_settings: ProjectSettings::Ignore }
     }
 }
 
 pub(crate) fn schema() -> Value {
-    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+    RULES.schema_with(schemars::schema_for!(CodexSettings).to_value())
 }
 
-pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
+pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, CodexSettings), SettingsProblem> {
     RULES.read_with(settings)
 }
 
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_key_is_optional_and_described() {
         let settings = read(json!({})).expect("no key is required");
-        assert_eq!(settings, (RULES.read(json!({})).expect("no key is required"), OwnSettings::default()));
+        assert_eq!(settings, (RULES.read(json!({})).expect("no key is required"), CodexSettings::default()));
         let schema = schema();
         let described: Vec<_> = schema["properties"].as_object().expect("an object schema").keys().collect();
         assert_eq!(described.len(), RULES.keys.len());
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_carry_safety_or_the_protocol_are_refused_in_every_spelling() {
+    fn reserved_arguments_are_refused_in_every_spelling() {
         for forbidden in [
             "--json",
             "--experimental-json",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn configuration_that_undoes_the_sandbox_is_refused_in_every_spelling() {
+    fn configuration_that_weakens_the_sandbox_is_refused_in_every_spelling() {
         for args in [
             &["-c", "sandbox_mode=\"danger-full-access\""][..],
             &["-csandbox_mode=x"],
@@ -199,22 +199,22 @@ mod tests {
     }
 
     #[test]
-    fn other_arguments_are_taken() {
+    fn other_arguments_are_accepted() {
         let args = ["-c", "model_reasoning_effort=high", "--profile", "work", "-c", "model_providers.mcp_servers.x=1"];
         assert_eq!(refusal(&args), None);
     }
 
     #[test]
-    fn a_project_is_ignored_unless_it_is_to_be_trusted() {
+    fn project_settings_are_ignored_unless_trusted() {
         let read = |word: &str| read(json!({ "project_settings": word })).map(|(_, own)| own.project_settings);
-        assert_eq!(OwnSettings::default().project_settings, ProjectSettings::Ignore);
+        assert_eq!(CodexSettings::default().project_settings, ProjectSettings::Ignore);
         assert_eq!(read("ignore"), Ok(ProjectSettings::Ignore));
         assert_eq!(read("trust"), Ok(ProjectSettings::Trust));
         assert_eq!(read("always").expect_err("not one of the values").key, "project_settings");
     }
 
     #[test]
-    fn a_model_that_is_none_is_refused() {
+    fn an_invalid_model_name_is_refused() {
         for model in ["", " ", "-m", "a\nb"] {
             assert_eq!(read(json!({ "model": model })).expect_err("no name of a model").key, "model");
         }

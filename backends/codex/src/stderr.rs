@@ -25,7 +25,7 @@ mod tests {
     use crate::recordings::Recording;
 
     #[test]
-    fn a_good_run_leaves_nothing_but_noise() {
+    fn a_successful_run_prints_only_noise_to_stderr() {
         for version in crate::recordings::VERSIONS {
             let stderr = Recording::of(version).text("success.stderr");
             let telling: Vec<_> = stderr.lines().filter(|line| !is_noise(line)).collect();
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_failure_are_no_noise() {
+    fn failure_messages_are_not_noise() {
         assert!(!is_noise("Not inside a trusted directory and --skip-git-repo-check was not specified."));
         assert!(!is_noise("Error: Model provider `nope` not found"));
         assert!(is_noise("   0: <unknown>"));

@@ -1,7 +1,7 @@
 //! What the session makes of whole recorded runs.
 
 use connector_api::{
-    AgentEvent, AgentSession, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     session::CodexSession,
 };
 
-fn failure(version: &str, name: &str, exit: Exit) -> Complaint {
+fn failure(version: &str, name: &str, exit: Exit) -> AgentFailure {
     match Recording::of(version).run(name, exit).1.outcome {
-        Outcome::Failed(complaint) => complaint,
+        Outcome::Failed(failure) => failure,
         other => panic!("{version} {name}: {other:?}"),
     }
 }
@@ -61,7 +61,7 @@ fn commands_begin_and_end_under_one_id_with_their_exit_code() {
 }
 
 #[test]
-fn a_failure_is_told_in_codex_own_words_with_advice() {
+fn a_failure_quotes_codex_and_adds_advice() {
     for (name, said, advice) in [
         ("model-failure", "mock says no", None),
         ("unknown-model", "The model `nope` does not exist", Some("leave `model` out")),
@@ -75,20 +75,20 @@ fn a_failure_is_told_in_codex_own_words_with_advice() {
         ("prompt-too-long", "Error: turn/start: turn/start failed: Input exceeds the maximum length", Some("split")),
         ("bad-config", "Error: Model provider `nope` not found", Some("define that provider")),
     ] {
-        let complaint = failure("0.169.0", name, Exit::Code(1));
-        assert!(complaint.said.starts_with(said), "{name}: {complaint:?}");
+        let failure = failure("0.169.0", name, Exit::Code(1));
+        assert!(failure.message.starts_with(said), "{name}: {failure:?}");
         match advice {
-            Some(words) => assert!(complaint.advice.is_some_and(|advice| advice.contains(words)), "{name}"),
-            None => assert_eq!(complaint.advice, None, "{name}"),
+            Some(words) => assert!(failure.advice.is_some_and(|advice| advice.contains(words)), "{name}"),
+            None => assert_eq!(failure.advice, None, "{name}"),
         }
     }
     let old = failure("0.47.0", "model-failure", Exit::Code(1));
-    assert_eq!(old.said, "unexpected status 400 Bad Request: mock says no");
+    assert_eq!(old.message, "unexpected status 400 Bad Request: mock says no");
     assert!(failure("0.125.0", "unauthorized", Exit::Code(1)).advice.is_some_and(|advice| advice.contains("login")));
 }
 
 #[test]
-fn notices_on_the_way_are_transient_and_only_the_failed_turn_is_fatal() {
+fn errors_before_a_failed_turn_are_transient() {
     let (events, verdict) = Recording::of("0.169.0").run("stream-cut", Exit::Code(1));
     let transient = events.iter().filter(|event| matches!(event, AgentEvent::TransientError { .. })).count();
     let fatal = events.iter().filter(|event| matches!(event, AgentEvent::FatalError { .. })).count();
@@ -97,42 +97,42 @@ fn notices_on_the_way_are_transient_and_only_the_failed_turn_is_fatal() {
 }
 
 #[test]
-fn waiting_for_the_network_is_what_a_stopped_run_says() {
+fn a_stopped_run_reports_that_it_waited_for_the_network() {
     for (version, said) in [("0.169.0", "Reconnecting... waiting for network"), ("0.47.0", "Re-connecting... 3/5")] {
-        let complaint = failure(version, "no-network", Exit::Signal(9));
-        assert!(complaint.said.starts_with(said), "{complaint:?}");
-        assert!(complaint.advice.is_some_and(|advice| advice.contains("network")), "{version}");
+        let failure = failure(version, "no-network", Exit::Signal(9));
+        assert!(failure.message.starts_with(said), "{failure:?}");
+        assert!(failure.advice.is_some_and(|advice| advice.contains("network")), "{version}");
     }
 }
 
 #[test]
-fn a_turn_that_got_over_its_notices_is_complete() {
+fn a_turn_that_recovered_from_errors_is_completed() {
     let lines = [
         r#"{"type":"turn.started"}"#,
         r#"{"type":"error","message":"Reconnecting... 1/5 (x)"}"#,
         r#"{"type":"turn.completed","usage":{}}"#,
     ];
     assert_eq!(follow(&lines, Exit::Code(0)).1.outcome, Outcome::Completed);
-    let Outcome::Failed(complaint) = follow(&lines, Exit::Code(1)).1.outcome else { panic!("exit code 1") };
-    assert_eq!(complaint.said, "Codex completed its turn, then ended with exit code 1");
+    let Outcome::Failed(failure) = follow(&lines, Exit::Code(1)).1.outcome else { panic!("exit code 1") };
+    assert_eq!(failure.message, "Codex completed its turn, then ended with exit code 1");
     let Outcome::Failed(_) = follow(&[lines[2], lines[0]], Exit::Code(0)).1.outcome else { panic!("a second turn") };
 }
 
 #[test]
-fn an_interrupted_run_is_no_success_even_with_exit_code_0() {
+fn an_interrupted_run_fails_even_with_exit_code_0() {
     for (version, exit) in [("0.47.0", 0), ("0.105.0", 0), ("0.125.0", 1), ("0.169.0", 1)] {
-        let complaint = failure(version, "interrupted", Exit::Code(exit));
+        let failure = failure(version, "interrupted", Exit::Code(exit));
         let said = format!("Codex ended with exit code {exit} before its turn was complete, and did not say why");
-        assert_eq!(complaint.said, said, "{version}");
+        assert_eq!(failure.message, said, "{version}");
     }
 }
 
 #[test]
-fn a_command_line_that_is_not_taken_asks_for_another_probe() {
+fn a_rejected_command_line_requests_another_probe() {
     for version in ["0.47.0", "0.125.0", "0.169.0"] {
         match Recording::of(version).run("usage-error", Exit::Code(2)).1.outcome {
-            Outcome::CommandLineRefused(complaint) => {
-                assert!(complaint.said.starts_with("error: unexpected argument '--no-such-flag' found"), "{version}");
+            Outcome::CommandLineRefused(failure) => {
+                assert!(failure.message.starts_with("error: unexpected argument '--no-such-flag' found"), "{version}");
             }
             other => panic!("{version}: {other:?}"),
         }
@@ -141,7 +141,7 @@ fn a_command_line_that_is_not_taken_asks_for_another_probe() {
 }
 
 #[test]
-fn a_todo_list_is_told_each_time_it_changes() {
+fn a_todo_list_is_reported_each_time_it_changes() {
     let (events, _) = Recording::of("0.105.0").run("todo-list", Exit::Code(0));
     let done = events.iter().filter_map(|event| match event {
         AgentEvent::TodoList { items } => Some(items.iter().filter(|item| item.completed).count()),
@@ -151,7 +151,7 @@ fn a_todo_list_is_told_each_time_it_changes() {
 }
 
 #[test]
-fn a_tool_call_tells_its_error_in_every_version() {
+fn the_error_of_a_tool_call_is_reported_in_every_version() {
     let errors = |version| {
         let (events, _) = Recording::of(version).run("mcp-tool", Exit::Code(0));
         let errors = events.into_iter().filter_map(|event| match event {
@@ -167,7 +167,7 @@ fn a_tool_call_tells_its_error_in_every_version() {
 }
 
 #[test]
-fn what_is_not_known_is_kept_as_it_came() {
+fn unknown_events_are_kept_verbatim() {
     let (events, verdict) = Recording::of("0.169.0").run("web-search", Exit::Code(0));
     let search = |event: &&AgentEvent| {
         let AgentEvent::Other { kind, raw } = event else { return false };
@@ -182,14 +182,14 @@ fn what_is_not_known_is_kept_as_it_came() {
 }
 
 #[test]
-fn warnings_are_no_failures() {
+fn warnings_do_not_fail_a_run() {
     let (events, _) = Recording::of("0.169.0").run("unknown-model", Exit::Code(1));
     let warning = |event: &AgentEvent| matches!(event, AgentEvent::Warning { message } if message.contains("metadata"));
     assert_eq!(events.iter().filter(|event| warning(event)).count(), 1);
 }
 
 #[test]
-fn lines_too_long_to_hold_still_count() {
+fn overlong_lines_still_count() {
     let mut session = Box::new(CodexSession::default());
     let mut head = |head: &[u8]| session.stdout(Line::TooLong { head, length: 9_000_000 });
     let steps = head(br#"{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"0123"#);
@@ -205,20 +205,20 @@ fn lines_too_long_to_hold_still_count() {
 }
 
 #[test]
-fn a_failed_turn_too_long_to_hold_is_a_failure() {
+fn a_failed_turn_in_an_overlong_line_is_a_failure() {
     let mut session = Box::new(CodexSession::default());
     session.stdout(Line::TooLong { head: br#"{"type":"turn.failed","error":{"message":"xx"#, length: 9_000_000 });
     assert!(matches!(session.finish(Exit::Code(0)).outcome, Outcome::Failed(_)));
 }
 
 #[test]
-fn a_run_that_begins_another_thread_than_it_was_told_is_stopped_and_has_failed() {
+fn a_run_in_an_unexpected_thread_is_stopped_and_fails() {
     let started = br#"{"type":"thread.started","thread_id":"0199a213-81c0-7800-8aa1-bbab2a035a53"}"#;
     let completed = br#"{"type":"turn.completed","usage":{}}"#;
     for (resumed, is_it) in
         [("0199A213-81c0-7800-8aa1-bbab2a035a53", true), ("0199a213-81c0-7800-8aa1-000000000000", false)]
     {
-        let mut session = Box::new(CodexSession::going_on_with(Some(resumed.into())));
+        let mut session = Box::new(CodexSession::resuming(Some(resumed.into())));
         let steps = session.stdout(Line::Whole(started));
         assert_eq!(steps.contains(&connector_api::Step::Finished), !is_it, "{steps:?}");
         assert!(!session.stdout(Line::Whole(completed)).contains(&connector_api::Step::Finished), "once is enough");

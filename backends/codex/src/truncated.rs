@@ -2,7 +2,7 @@
 
 /// The words that Codex puts before everything long in an event: what it is, and what its item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kinds<'a> {
+pub(crate) struct TruncatedKinds<'a> {
     /// Such as `item.completed`.
     pub(crate) event: &'a str,
     /// Such as `agent_message`; empty where there is none.
@@ -12,7 +12,7 @@ pub(crate) struct Kinds<'a> {
 /// Reads the kinds at the beginning of a line that is not whole.
 ///
 /// Inside a JSON string every quote has a backslash before it, so `"type":"` is a key wherever it stands.
-pub(crate) fn kinds(head: &[u8]) -> Option<Kinds<'_>> {
+pub(crate) fn kinds(head: &[u8]) -> Option<TruncatedKinds<'_>> {
     const KEY: &[u8] = b"\"type\":\"";
     let word_after_key = |from: &[u8]| Some(from.windows(KEY.len()).position(|window| window == KEY)? + KEY.len());
     let word = |start: usize| {
@@ -21,7 +21,7 @@ pub(crate) fn kinds(head: &[u8]) -> Option<Kinds<'_>> {
     };
     let event_at = word_after_key(head).filter(|_| head.starts_with(b"{"))?;
     let item_at = word_after_key(&head[event_at..]).map(|at| at + event_at);
-    Some(Kinds { event: word(event_at)?, item: item_at.and_then(word).unwrap_or_default() })
+    Some(TruncatedKinds { event: word(event_at)?, item: item_at.and_then(word).unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -29,16 +29,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_are_found_in_the_beginning() {
+    fn both_kinds_are_found_in_a_truncated_line() {
         let head =
             br#"{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"a \"type\":\"b\" "#;
-        assert_eq!(kinds(head), Some(Kinds { event: "item.completed", item: "agent_message" }));
+        assert_eq!(kinds(head), Some(TruncatedKinds { event: "item.completed", item: "agent_message" }));
     }
 
     #[test]
-    fn a_word_of_a_text_is_no_kind() {
+    fn a_type_inside_a_string_is_ignored() {
         let head = br#"{"type":"turn.failed","error":{"message":"\"type\":\"x\" "#;
-        assert_eq!(kinds(head), Some(Kinds { event: "turn.failed", item: "" }));
+        assert_eq!(kinds(head), Some(TruncatedKinds { event: "turn.failed", item: "" }));
         assert_eq!(kinds(br#"xxx "type":"error""#), None);
         assert_eq!(kinds(br#"{"type":"torn"#), None);
         assert_eq!(kinds(b""), None);

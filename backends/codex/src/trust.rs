@@ -17,16 +17,18 @@ use crate::{probe::major_and_minor, settings::ProjectSettings};
 
 /// Versions that do not ask whether a project is trusted: 0.79.0 to 0.87.0 read all of its settings, and 0.90.0 to 0.94.0
 /// its rules. 0.77.0 reads none, and 0.95.0 asks. (0.78 and 0.88 were not published.)
-const HEEDLESS: RangeInclusive<(u64, u64)> = (0, 78)..=(0, 94);
+const VERSIONS_WITHOUT_TRUST: RangeInclusive<(u64, u64)> = (0, 78)..=(0, 94);
 
 /// Upper bound on the argument's length, in bytes. Linux accepts 131,072.
-const LONGEST: usize = 120_000;
+const MAX_ARGUMENT_BYTES: usize = 120_000;
 
 /// Whether this version can be kept from reading a project's settings, or does not have to be.
 pub(crate) fn is_enforced(settings: ProjectSettings, version: &str) -> bool {
     match settings {
         ProjectSettings::Trust => true,
-        ProjectSettings::Ignore => major_and_minor(version).is_none_or(|version| !HEEDLESS.contains(&version)),
+        ProjectSettings::Ignore => {
+            major_and_minor(version).is_none_or(|version| !VERSIONS_WITHOUT_TRUST.contains(&version))
+        }
     }
 }
 
@@ -66,7 +68,7 @@ fn untrusted(directory: &Path) -> Result<String, Unsupported> {
         entries.push(format!("{}={{trust_level=\"untrusted\"}}", quoted(path)));
     }
     let table = format!("projects={{{}}}", entries.join(","));
-    if table.len() > LONGEST { Err(refuse("its path has too many levels")) } else { Ok(table) }
+    if table.len() > MAX_ARGUMENT_BYTES { Err(refuse("its path has too many levels")) } else { Ok(table) }
 }
 
 /// A TOML basic string.
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn any_path_reads_back_from_the_table() {
+    fn any_path_survives_a_round_trip_through_the_table() {
         for name in [
             "a b",
             "it's",

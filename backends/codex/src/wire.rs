@@ -13,19 +13,19 @@ use serde_json::{Map, Value};
 
 /// The part of an item's life that an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum ItemPhase {
     Started,
     Updated,
     Completed,
 }
 
-impl Stage {
-    /// The stage that an event of this type reports.
+impl ItemPhase {
+    /// The phase that an event of this type reports.
     pub(crate) fn of(event_type: &str) -> Option<Self> {
-        [Self::Started, Self::Updated, Self::Completed].into_iter().find(|stage| stage.event_type() == event_type)
+        [Self::Started, Self::Updated, Self::Completed].into_iter().find(|phase| phase.event_type() == event_type)
     }
 
-    /// The type of an event that reports this stage.
+    /// The type of an event that reports this phase.
     pub(crate) fn event_type(self) -> &'static str {
         match self {
             Self::Started => "item.started",
@@ -73,7 +73,7 @@ pub(crate) enum Event {
 /// What an item event is about.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Item<'a> {
+pub(crate) enum ThreadItem<'a> {
     AgentMessage {
         text: Cow<'a, str>,
     },
@@ -90,7 +90,7 @@ pub(crate) enum Item<'a> {
         status: Cow<'a, str>,
     },
     FileChange {
-        changes: Vec<Change>,
+        changes: Vec<ItemFileChange>,
         #[serde(default, deserialize_with = "or_default")]
         status: String,
     },
@@ -114,7 +114,7 @@ pub(crate) enum Item<'a> {
 
 /// One file of a file change.
 #[derive(Debug, PartialEq, Deserialize)]
-pub(crate) struct Change {
+pub(crate) struct ItemFileChange {
     pub(crate) path: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) kind: String,
@@ -138,7 +138,7 @@ struct Tokens {
     reasoning_output_tokens: u64,
 }
 
-/// An [`Event`] or an [`Item`], which says in its `type` what it is; `None` for one that is not known.
+/// An [`Event`] or an [`ThreadItem`], which says in its `type` what it is; `None` for one that is not known.
 ///
 /// Not by serde's `tag`, which copies everything it reads twice, and so makes a large event slow.
 pub(crate) fn tagged<T: DeserializeOwned>(value: Value) -> Option<T> {
@@ -172,8 +172,8 @@ pub(crate) fn message_in(error: &Value) -> Option<String> {
 pub(crate) fn without_json(message: &str) -> String {
     let inner = |start: usize| {
         let body: Value = serde_json::from_str(&message[start..]).ok()?;
-        let places = [&body["error"]["message"], &body["detail"], &body["message"], &body["error"]];
-        let said = places.into_iter().filter_map(Value::as_str).find(|said| !said.trim().is_empty());
+        let candidates = [&body["error"]["message"], &body["detail"], &body["message"], &body["error"]];
+        let said = candidates.into_iter().filter_map(Value::as_str).find(|said| !said.trim().is_empty());
         said.map(|said| format!("{}{said}", &message[..start]))
     };
     message.find('{').and_then(inner).unwrap_or_else(|| message.to_owned())
@@ -193,14 +193,14 @@ mod tests {
     #[test]
     fn null_and_missing_fields_are_neutral() {
         let item = json!({"type": "command_execution", "id": "i", "command": "c", "aggregated_output": null});
-        let read: Item<'_> = tagged(item).expect("what matters is there");
-        let Item::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
+        let read: ThreadItem<'_> = tagged(item).expect("what matters is there");
+        let ThreadItem::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
         assert_eq!((&*aggregated_output, exit_code), ("", None));
         assert_eq!(tagged(json!({"type": "error"})), Some(Event::Error { message: "".into() }));
     }
 
     #[test]
-    fn the_message_of_a_provider_is_taken_out_of_its_json() {
+    fn a_providers_message_is_extracted_from_its_json() {
         let body = r#"{"error": {"message": "no", "type": "t", "code": null}}"#;
         assert_eq!(without_json(body), "no");
         assert_eq!(without_json(&format!("status 400: {body}")), "status 400: no");

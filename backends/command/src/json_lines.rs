@@ -5,8 +5,8 @@
 //! list.
 
 use connector_api::{
-    AgentEvent, AgentSession, Chunks, Complaint, Exit, Halves, JsonReader, Line, Outcome, Step, Tail, Usage, Verdict,
-    Warning,
+    AgentEvent, AgentFailure, AgentSession, Chunks, Exit, JsonReader, Line, Outcome, SplitSurrogates, Step, Tail,
+    Usage, Verdict, Warning,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub(crate) struct JsonLines {
     /// Where the agent's messages are: rules such as `type=text part.text`, tried in this order.
     pub(crate) message: Vec<String>,
     /// Which of them are the answer.
-    pub(crate) answer: Answer,
+    pub(crate) answer: AnswerSelection,
     /// Where the id of the session is.
     pub(crate) session: Vec<String>,
     /// Where an error is. A run with one has failed, whatever its exit code.
@@ -33,7 +33,7 @@ pub(crate) struct JsonLines {
 /// Which messages are the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub(crate) enum AnswerSelection {
     /// The last one.
     #[default]
     Last,
@@ -55,15 +55,15 @@ impl JsonLines {
     }
 }
 
-/// Why a rule is none, as the end of a sentence.
-pub(crate) fn why_no_rule(rule: &str) -> Option<String> {
-    let Some(path) = rule.split_whitespace().next_back() else { return Some("is empty".into()) };
+/// Checks that a rule has conditions and a path. Fails with the end of a sentence that says what is wrong.
+pub(crate) fn check_rule(rule: &str) -> Result<(), String> {
+    let Some(path) = rule.split_whitespace().next_back() else { return Err("is empty".into()) };
     if path.contains('=') {
-        return Some(format!("ends with the condition `{path}`; the path that is meant comes last"));
+        return Err(format!("ends with the condition `{path}`; the path that is meant comes last"));
     }
     let conditions = rule.split_whitespace().rev().skip(1);
     let no_condition = conditions.into_iter().find(|word| word.split_once('=').is_none_or(|(path, _)| path.is_empty()));
-    no_condition.map(|word| format!("has `{word}`, which is no condition like `type=text`"))
+    no_condition.map_or(Ok(()), |word| Err(format!("has `{word}`, which is no condition like `type=text`")))
 }
 
 /// The value that the first fitting rule means.
@@ -120,12 +120,12 @@ impl JsonSession {
             answer: None,
             error: None,
             usage: None,
-            stdout: Tail::of_complaints(),
-            stderr: Tail::of_complaints(),
+            stdout: Tail::for_failures(),
+            stderr: Tail::for_failures(),
         }
     }
 
-    fn read(&mut self, object: &Value, halves: Halves) -> Vec<AgentEvent> {
+    fn read(&mut self, object: &Value, surrogates: SplitSurrogates) -> Vec<AgentEvent> {
         let mut events = vec![];
         if let Some(id) = find(&self.rules.session, object).map(text)
             && self.session_id.as_ref() != Some(&id)
@@ -136,9 +136,9 @@ impl JsonSession {
         if let Some(text) = find(&self.rules.message, object).map(text) {
             match self.rules.answer {
                 // A blank message replaces nothing.
-                Answer::Last if self.answer.is_some() && text.trim().is_empty() => {}
-                Answer::Last => self.answer.insert(Chunks::default()).push(&text, halves),
-                Answer::Joined => self.answer.get_or_insert_default().push(&text, halves),
+                AnswerSelection::Last if self.answer.is_some() && text.trim().is_empty() => {}
+                AnswerSelection::Last => self.answer.insert(Chunks::default()).push(&text, surrogates),
+                AnswerSelection::Joined => self.answer.get_or_insert_default().push(&text, surrogates),
             }
             events.push(AgentEvent::Message { text });
         }
@@ -171,8 +171,12 @@ impl AgentSession for JsonSession {
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
-                let remarks = line.remarks();
-                line.objects.iter().flat_map(|object| self.read(&object.value, object.halves)).chain(remarks).collect()
+                let problem_events = line.problem_events();
+                line.objects
+                    .iter()
+                    .flat_map(|object| self.read(&object.value, object.surrogates))
+                    .chain(problem_events)
+                    .collect()
             }
             Line::TooLong { .. } => vec![],
         };
@@ -199,7 +203,7 @@ impl AgentSession for JsonSession {
                 let silence =
                     || format!("`{}` ended with {exit} and printed no message that a rule fits", self.program);
                 let said = error.clone().or_else(|| self.stderr.text()).or_else(|| self.stdout.text());
-                Outcome::Failed(Complaint::new(said.unwrap_or_else(silence)))
+                Outcome::Failed(AgentFailure::new(said.unwrap_or_else(silence)))
             }
         };
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
@@ -248,10 +252,8 @@ mod tests {
         assert_eq!(verdict.usage.map(|usage| (usage.input_tokens, usage.output_tokens)), Some((7, 3)));
         for (error, said) in [(json!({"data": {"message": "no key"}}), "no key"), (json!("plain"), "plain")] {
             let lines = [json!({"type": "text", "part": {"text": "half"}}), json!({"type": "error", "error": error})];
-            let Outcome::Failed(complaint) = run(rules.clone(), &lines, Exit::Code(0)).outcome else {
-                panic!("{said}")
-            };
-            assert_eq!(complaint.said, said);
+            let Outcome::Failed(failure) = run(rules.clone(), &lines, Exit::Code(0)).outcome else { panic!("{said}") };
+            assert_eq!(failure.message, said);
         }
         let end = |said: &str| {
             run(
@@ -261,13 +263,13 @@ mod tests {
             )
         };
         assert!(
-            matches!(end("[Error: 400] no").outcome, Outcome::Failed(complaint) if complaint.said == "[Error: 400] no")
+            matches!(end("[Error: 400] no").outcome, Outcome::Failed(failure) if failure.message == "[Error: 400] no")
         );
         assert_eq!(end("an [Error").outcome, Outcome::Completed);
     }
 
     #[test]
-    fn pieces_are_joined_where_that_is_said() {
+    fn chunks_are_joined_when_configured() {
         let lines = [json!({"delta": "a"}), json!({"delta": "b"})];
         let joined = run(rules(json!({"message": ["delta"], "answer": "joined"})), &lines, Exit::Code(0));
         assert_eq!(joined.answer.as_deref(), Some("ab"));
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_pieces_are_kept_within_a_bound_and_without_halves() {
+    fn joined_chunks_are_bounded_and_surrogates_are_rejoined() {
         let mut session = Box::new(JsonSession::new("agent", rules(json!({"message": ["delta"], "answer": "joined"}))));
         for text in [r"a\ud83d", r"\ude00"] {
             session.stdout(Line::Whole(format!(r#"{{"delta":"{text}"}}"#).as_bytes()));
@@ -304,12 +306,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_told() {
+    fn an_invalid_rule_is_reported() {
         for (rule, words) in
             [("", "empty"), ("type=text", "comes last"), ("text part.text", "no condition"), ("=x y", "no condition")]
         {
-            assert!(why_no_rule(rule).is_some_and(|why| why.contains(words)), "{rule:?}");
+            assert!(check_rule(rule).is_err_and(|why| why.contains(words)), "{rule:?}");
         }
-        assert_eq!(why_no_rule("type=text a=b part.0.text"), None);
+        assert_eq!(check_rule("type=text a=b part.0.text"), Ok(()));
     }
 }

@@ -1,16 +1,16 @@
 //! From a request to the command line that the settings describe.
 
-use connector_api::{AgentRequest, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Unsupported};
+use connector_api::{AgentRequest, Launch, ProgramSettings, PromptDelivery, StopSignal, Unsupported};
 
-use crate::settings::{OwnSettings, Prompt, SESSION, StopSignal};
+use crate::settings::{CommandSettings, Prompt, SESSION, StopSignalSetting};
 
 /// The longest argument that Linux takes, in bytes: 32 pages, with the NUL at its end (`MAX_ARG_STRLEN`).
-const LONGEST_ARGUMENT: usize = 131_071;
+const MAX_ARGUMENT_BYTES: usize = 131_071;
 
 /// The command line for `request`.
 pub(crate) fn launch(
     settings: &ProgramSettings,
-    own: &OwnSettings,
+    own: &CommandSettings,
     request: &AgentRequest,
 ) -> Result<Launch, Unsupported> {
     let agent = format!("`{}`", settings.program);
@@ -48,19 +48,19 @@ pub(crate) fn launch(
             PromptDelivery::Argument
         }
     };
-    let polite_signal = match own.stop_signal {
-        StopSignal::Interrupt => PoliteSignal::Interrupt,
-        StopSignal::Terminate => PoliteSignal::Terminate,
+    let stop_signal = match own.stop_signal {
+        StopSignalSetting::Interrupt => StopSignal::Interrupt,
+        StopSignalSetting::Terminate => StopSignal::Terminate,
     };
-    Ok(Launch { args, prompt, polite_signal })
+    Ok(Launch { args, prompt, stop_signal })
 }
 
 fn check_argument(prompt: &str) -> Result<(), Unsupported> {
     let why = if prompt.contains('\0') {
         "it has a NUL byte in it, which no argument can have".to_owned()
-    } else if prompt.len() > LONGEST_ARGUMENT {
+    } else if prompt.len() > MAX_ARGUMENT_BYTES {
         format!(
-            "it has {} bytes, and an argument at most {LONGEST_ARGUMENT}; `prompt = \"stdin\"` has no limit",
+            "it has {} bytes, and an argument at most {MAX_ARGUMENT_BYTES}; `prompt = \"stdin\"` has no limit",
             prompt.len()
         )
     } else {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_follow_at_the_end_unless_they_have_a_place() {
+    fn argument_lists_are_appended_unless_placed() {
         assert_eq!(args(json!({}), None), ["run", "--dir=/a {b}", "--no-write"]);
         assert_eq!(args(json!({}), Some("m")), ["run", "--dir=/a {b}", "--no-write", "--model", "m"]);
         let placed = json!({"args": ["{model_args}", "{sandbox_args}", "run"]});
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_refused_where_it_cannot_be_passed_on() {
+    fn a_model_is_refused_when_it_cannot_be_passed() {
         for model in ["", " ", "-x", "a\nb"] {
             assert!(matches!(launched(json!({}), "x", Some(model)), Err(Unsupported::Value { .. })), "{model:?}");
         }
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_is_an_argument_stands_alone_at_the_end() {
+    fn a_prompt_argument_comes_last_and_alone() {
         let launch = launched(json!({"prompt": "argument"}), "--help", Some("m")).expect("an ordinary request");
         assert_eq!(launch.args, ["run", "--dir=/a {b}", "--no-write", "--model", "m", "--", "--help"]);
         assert_eq!(launch.prompt, PromptDelivery::Argument);
-        for bad in ["a\0b", &"x".repeat(LONGEST_ARGUMENT + 1)] {
+        for bad in ["a\0b", &"x".repeat(MAX_ARGUMENT_BYTES + 1)] {
             assert!(launched(json!({"prompt": "argument"}), bad, None).is_err());
             assert!(launched(json!({}), bad, None).is_ok(), "stdin takes anything");
         }
@@ -136,6 +136,6 @@ mod tests {
     fn the_stop_signal_and_the_environment_are_passed_on() {
         let settings = json!({"stop_signal": "terminate", "env": {"set": {"A": "b"}}});
         let launch = launched(settings, "x", None).expect("an ordinary request");
-        assert_eq!(launch.polite_signal, PoliteSignal::Terminate);
+        assert_eq!(launch.stop_signal, StopSignal::Terminate);
     }
 }

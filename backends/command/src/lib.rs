@@ -30,14 +30,14 @@ use connector_api::{
 };
 use serde_json::Value;
 
-use crate::{json_lines::JsonSession, session::CommandSession, settings::OwnSettings};
+use crate::{json_lines::JsonSession, session::CommandSession, settings::CommandSettings};
 
 /// A command-line agent under one configured name.
 #[derive(Debug)]
 pub struct Command {
     name: BackendName,
     settings: ProgramSettings,
-    own: OwnSettings,
+    own: CommandSettings,
 }
 
 impl AgentBackend for Command {

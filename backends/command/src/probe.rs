@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use connector_api::{Exit, Installed, ProbeAnswer, ProbeProblem};
 
-use crate::settings::OwnSettings;
+use crate::settings::CommandSettings;
 
 /// Reads the answer to `version_args`, if the program was asked.
-pub(crate) fn understand(settings: &OwnSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
+pub(crate) fn understand(settings: &CommandSettings, answers: &[ProbeAnswer]) -> Result<Installed, ProbeProblem> {
     let said = answers.first().map(first_line).transpose()?.flatten();
     Ok(Installed {
         version: said.unwrap_or("version unknown").to_owned(),
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_first_line_that_says_something() {
+    fn the_version_is_the_first_nonblank_line() {
         assert_eq!(
             understood(0, "\n agent 1.2 \nmore", "x").map(|installed| installed.version).as_deref(),
             Ok("agent 1.2")
@@ -61,13 +61,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_does_not_know_the_question_is_not_understood() {
+    fn a_program_that_rejects_the_version_arguments_is_not_usable() {
         let problem = understood(2, "", "unknown option").expect_err("exit code 2");
         assert!(problem.to_string().contains("unknown option; `version_args`"), "{problem}");
     }
 
     #[test]
-    fn a_program_that_is_not_asked_has_an_unknown_version() {
+    fn a_program_without_version_arguments_has_an_unknown_version() {
         let settings = read(json!({"program": "a", "sandboxes": {"read-only": []}, "version_args": []}));
         let installed = understand(&settings.expect("the least settings").1, &[]).expect("nothing to understand");
         assert_eq!(installed.version, "version unknown");

@@ -1,9 +1,9 @@
 //! Following a program whose answer is what it writes to stdout.
 
-use connector_api::{AgentSession, Complaint, Exit, Line, Outcome, Step, Tail, Verdict};
+use connector_api::{AgentFailure, AgentSession, Exit, Line, Outcome, Step, Tail, Verdict};
 
 /// The longest answer that is kept, in bytes; of a longer one its end.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// What one run has written so far.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ impl CommandSession {
     pub(crate) fn new(program: &str) -> Self {
         Self {
             program: program.to_owned(),
-            answer: Tail::new(usize::MAX, LONGEST_ANSWER),
-            stdout: Tail::of_complaints(),
-            stderr: Tail::of_complaints(),
+            answer: Tail::new(usize::MAX, MAX_ANSWER_BYTES),
+            stdout: Tail::for_failures(),
+            stderr: Tail::for_failures(),
         }
     }
 }
@@ -40,22 +40,22 @@ impl AgentSession for CommandSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let answer = self.answer.text().map(|text| match self.answer.is_cut() {
-            true => format!("(cut to its last {LONGEST_ANSWER} bytes: the task's log has it whole)\n{text}"),
+            true => format!("(cut to its last {MAX_ANSWER_BYTES} bytes: the task's log has it whole)\n{text}"),
             false => text,
         });
         let outcome = match (&answer, exit) {
             (Some(_), Exit::Code(0)) => Outcome::Completed,
-            _ => Outcome::Failed(self.complaint(exit)),
+            _ => Outcome::Failed(self.failure(exit)),
         };
         Verdict { outcome, answer, session_id: None, usage: None }
     }
 }
 
 impl CommandSession {
-    fn complaint(&self, exit: Exit) -> Complaint {
+    fn failure(&self, exit: Exit) -> AgentFailure {
         let silence = || format!("`{}` ended with {exit} and wrote no answer to stdout", self.program);
         let said = self.stderr.text().or_else(|| self.stdout.text()).unwrap_or_else(silence);
-        Complaint::new(said)
+        AgentFailure::new(said)
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     fn said(verdict: Verdict) -> String {
         match verdict.outcome {
-            Outcome::Failed(complaint) => complaint.said,
+            Outcome::Failed(failure) => failure.message,
             other => panic!("{other:?}"),
         }
     }
@@ -85,16 +85,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_long_keeps_its_end_and_says_so() {
-        let verdict = run(&["first", &"x".repeat(LONGEST_ANSWER), "last"], &[], Exit::Code(0));
+    fn an_overlong_answer_keeps_its_end_and_is_marked() {
+        let verdict = run(&["first", &"x".repeat(MAX_ANSWER_BYTES), "last"], &[], Exit::Code(0));
         let answer = verdict.answer.expect("the end is kept");
         assert!(answer.starts_with("(cut to its last 1048576 bytes") && answer.ends_with("last"));
-        assert!(!answer.contains("first") && answer.len() < LONGEST_ANSWER + 200);
+        assert!(!answer.contains("first") && answer.len() < MAX_ANSWER_BYTES + 200);
         assert_eq!(verdict.outcome, Outcome::Completed);
     }
 
     #[test]
-    fn a_failure_is_told_by_stderr_or_else_by_stdout() {
+    fn a_failure_quotes_stderr_or_else_stdout() {
         assert_eq!(said(run(&["out"], &["err"], Exit::Code(1))), "err");
         assert_eq!(said(run(&["out"], &[" "], Exit::Code(1))), "out");
         assert_eq!(said(run(&["out"], &[], Exit::Signal(15))), "out");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_run_had_written_is_kept() {
+    fn the_output_of_a_failed_run_is_kept() {
         assert_eq!(run(&["half"], &["err"], Exit::Code(1)).answer.as_deref(), Some("half"));
     }
 }

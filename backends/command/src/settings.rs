@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    json_lines::{JsonLines, why_no_rule},
+    json_lines::{JsonLines, check_rule},
     template::{Placeholder, Template, Values},
 };
 
@@ -54,7 +54,7 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
-pub(crate) struct OwnSettings {
+pub(crate) struct CommandSettings {
     /// Its arguments. `{workdir}` and `{sandbox}` are replaced wherever they stand; an argument that is
     /// `{sandbox_args}` or `{model_args}` is replaced by those lists, which otherwise follow at the end.
     pub(crate) args: Vec<String>,
@@ -76,7 +76,7 @@ pub(crate) struct OwnSettings {
     /// One sentence that tells a user how to get the program.
     pub(crate) install_hint: Option<String>,
     /// The signal at which the agent stops in order.
-    pub(crate) stop_signal: StopSignal,
+    pub(crate) stop_signal: StopSignalSetting,
 }
 
 /// How the agent gets the prompt.
@@ -93,7 +93,7 @@ pub(crate) enum Prompt {
 /// The signal at which the agent stops in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum StopSignal {
+pub(crate) enum StopSignalSetting {
     /// SIGINT, as Ctrl-C sends it.
     #[default]
     Interrupt,
@@ -101,7 +101,7 @@ pub(crate) enum StopSignal {
     Terminate,
 }
 
-impl Default for OwnSettings {
+impl Default for CommandSettings {
     fn default() -> Self {
         Self {
             args: vec![],
@@ -112,17 +112,17 @@ impl Default for OwnSettings {
             prompt: Prompt::default(),
             version_args: vec!["--version".into()],
             install_hint: None,
-            stop_signal: StopSignal::default(),
+            stop_signal: StopSignalSetting::default(),
         }
     }
 }
 
 pub(crate) fn schema() -> Value {
-    RULES.schema_with(schemars::schema_for!(OwnSettings).to_value())
+    RULES.schema_with(schemars::schema_for!(CommandSettings).to_value())
 }
 
-pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), SettingsProblem> {
-    let (settings, own): (ProgramSettings, OwnSettings) = RULES.read_with(settings)?;
+pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, CommandSettings), SettingsProblem> {
+    let (settings, own): (ProgramSettings, CommandSettings) = RULES.read_with(settings)?;
     own.check_templates()?;
     own.check_model(settings.model.as_deref())?;
     own.check_sandboxes()?;
@@ -130,7 +130,7 @@ pub(crate) fn read(settings: Value) -> Result<(ProgramSettings, OwnSettings), Se
     Ok((settings, own))
 }
 
-impl OwnSettings {
+impl CommandSettings {
     /// The arguments without the prompt. The settings have been checked: every template in them can be read.
     pub(crate) fn args(&self, sandbox: Sandbox, workdir: &str, model: Option<&str>) -> Vec<String> {
         let values = Values { model: model.unwrap_or_default(), workdir, sandbox: sandbox.as_str() };
@@ -189,8 +189,10 @@ impl OwnSettings {
             return problem("resume_args", "has no `{session}` in it, so a new session would be begun");
         }
         let Some(rules) = &self.json_lines else { return Ok(()) };
-        if let Some((key, why)) = rules.rules().find_map(|(key, rule)| Some((key, why_no_rule(rule)?))) {
-            return problem(&format!("json_lines.{key}"), &format!("has a rule that {why}"));
+        for (key, rule) in rules.rules() {
+            if let Err(why) = check_rule(rule) {
+                return problem(&format!("json_lines.{key}"), &format!("has a rule that {why}"));
+            }
         }
         if rules.message.is_empty() {
             return problem(
@@ -275,7 +277,10 @@ mod tests {
     #[test]
     fn a_program_and_one_sandbox_are_enough() {
         let (shared, own) = read(settings("args", json!([]))).expect("nothing else is needed");
-        assert_eq!((own.prompt, own.stop_signal, shared.require_git), (Prompt::Stdin, StopSignal::Interrupt, true));
+        assert_eq!(
+            (own.prompt, own.stop_signal, shared.require_git),
+            (Prompt::Stdin, StopSignalSetting::Interrupt, true)
+        );
         assert_eq!(own.version_args, ["--version"]);
     }
 
@@ -312,13 +317,13 @@ mod tests {
         ] {
             let problem = refusal(key, value);
             assert_eq!(problem.key, at, "{problem}");
-            let told = problem.to_string();
-            assert!(told.contains(words) && told.contains(at), "{told}");
+            let message = problem.to_string();
+            assert!(message.contains(words) && message.contains(at), "{message}");
         }
     }
 
     #[test]
-    fn a_double_dash_is_ours_when_the_prompt_is_an_argument() {
+    fn a_double_dash_is_reserved_when_the_prompt_is_an_argument() {
         let mut both = settings("prompt", json!("argument"));
         both["args"] = json!(["--"]);
         assert_eq!(read(both.clone()).expect_err("two double dashes").key, "args");
@@ -329,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn sandboxes_may_differ_by_their_name_alone() {
+    fn sandboxes_may_differ_only_by_name() {
         let mut named = settings("args", json!(["--sandbox", "{sandbox}"]));
         named["sandboxes"] = json!({"read-only": [], "workspace-write": []});
         assert!(read(named).is_ok());

@@ -44,11 +44,11 @@ impl<'a> Values<'a> {
 /// One argument, read into its parts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template<'a> {
-    parts: Vec<Part<'a>>,
+    parts: Vec<TemplatePart<'a>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
+enum TemplatePart<'a> {
     Text(&'a str),
     Placeholder(Placeholder),
 }
@@ -60,10 +60,10 @@ impl<'a> Template<'a> {
         let mut rest = arg;
         while let Some(at) = rest.find(['{', '}']) {
             let (before, from) = rest.split_at(at);
-            parts.push(Part::Text(before));
+            parts.push(TemplatePart::Text(before));
             let doubled = ["{{", "}}"].into_iter().find(|braces| from.starts_with(braces));
             if let Some(braces) = doubled {
-                parts.push(Part::Text(&braces[..1]));
+                parts.push(TemplatePart::Text(&braces[..1]));
                 rest = &from[2..];
                 continue;
             }
@@ -71,18 +71,18 @@ impl<'a> Template<'a> {
                 return Err(format!("has a lone brace in `{arg}`; a brace itself is written twice"));
             };
             let known = allowed.iter().find(|placeholder| placeholder.word() == word);
-            parts.push(Part::Placeholder(*known.ok_or_else(|| unknown(word, allowed))?));
+            parts.push(TemplatePart::Placeholder(*known.ok_or_else(|| unknown(word, allowed))?));
             rest = after;
         }
-        parts.push(Part::Text(rest));
+        parts.push(TemplatePart::Text(rest));
         Ok(Self { parts })
     }
 
     /// The argument with each placeholder replaced; what a value brings along is not looked at again.
     pub(crate) fn fill(&self, values: Values<'_>) -> String {
-        let text = |part: &Part<'_>| match part {
-            Part::Text(text) => (*text).to_owned(),
-            Part::Placeholder(placeholder) => values.of(*placeholder).to_owned(),
+        let text = |part: &TemplatePart<'_>| match part {
+            TemplatePart::Text(text) => (*text).to_owned(),
+            TemplatePart::Placeholder(placeholder) => values.of(*placeholder).to_owned(),
         };
         self.parts.iter().map(text).collect()
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_are_written_twice() {
+    fn doubled_braces_are_literal() {
         assert_eq!(filled("{{\"a\": {{}}}}").as_deref(), Ok("{\"a\": {}}"));
         assert_eq!(filled("{{model}}").as_deref(), Ok("{model}"));
         for lone in ["{", "}", "a{b", "a}b", "{model"] {

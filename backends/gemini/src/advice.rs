@@ -1,7 +1,7 @@
 //! What a user can do about a failure, known by the words that Gemini CLI has for it (0.61.0).
 
 use connector_api::{
-    Cause, Complaint, Exit, FailureRow, FailureTable,
+    AgentFailure, Cause, Exit, FailureRow, FailureTable,
     Pattern::{Status, Words},
     advice,
 };
@@ -104,8 +104,8 @@ static FAILURES: FailureTable = FailureTable::new(&[
 ]);
 
 /// A complaint in the agent's own words, with what is known to help.
-pub(crate) fn complaint(said: String, exit: Exit) -> Complaint {
-    if exit == NOT_LOGGED_IN { LOGIN.complaint(said) } else { FAILURES.complaint(said) }
+pub(crate) fn failure(said: String, exit: Exit) -> AgentFailure {
+    if exit == NOT_LOGGED_IN { LOGIN.failure(said) } else { FAILURES.failure(said) }
 }
 
 #[cfg(test)]

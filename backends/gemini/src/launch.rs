@@ -1,11 +1,11 @@
 //! From a request to the command line of `gemini`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported, slash_command,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported, slash_command,
 };
 
 /// Gemini CLI reads so many bytes from stdin, and leaves out the rest with no more than a warning (0.61.0).
-const MOST_BYTES: usize = 8 << 20;
+const MAX_PROMPT_BYTES: usize = 8 << 20;
 
 /// The command line for `request`, of options that `installed` lists.
 pub(crate) fn launch(
@@ -46,13 +46,13 @@ pub(crate) fn launch(
         args.push(format!("--resume={session}"));
     }
     // SIGINT ends it as fast, and neither ends its commands, which are left to whoever clears up (0.61.0).
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Terminate })
 }
 
 /// Refuses a prompt that would not reach the model as it is.
 fn check_prompt(request: &AgentRequest) -> Result<(), Unsupported> {
     request.check_not_blank("Gemini CLI")?;
-    if request.prompt.len() > MOST_BYTES {
+    if request.prompt.len() > MAX_PROMPT_BYTES {
         return Err(Unsupported::value("task", "it is longer than 8 MiB, and Gemini CLI would leave out the rest"));
     }
     // `/fix it` runs a command of Gemini CLI, of the user or of the project.
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_asked_for_stands_in_the_command_line() {
+    fn the_whole_request_appears_in_the_command_line() {
         let launch = launched(|_, _| ()).expect("an ordinary request");
         let wanted = [
             "--output-format=stream-json",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_option_is_passed_that_the_help_does_not_list() {
+    fn options_missing_from_the_help_are_not_passed() {
         let without = |flag: &str| launched(|_, installed| assert!(installed.features.remove(flag)));
         assert!(without("--skip-trust").is_ok_and(|launch| !launch.args.contains(&"--skip-trust".to_owned())));
         assert!(matches!(without("--model"), Err(Unsupported::MissingFlag { .. })));
@@ -111,16 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_named_by_its_id_and_not_by_its_place() {
+    fn a_session_is_named_by_its_id_not_its_position() {
         for session in ["latest", "1", "--help", ""] {
             assert!(launched(|request, _| request.resume = Some(session.into())).is_err(), "{session:?}");
         }
     }
 
     #[test]
-    fn a_task_that_would_not_reach_the_model_as_it_is_is_refused() {
+    fn a_task_that_would_be_altered_before_the_model_is_refused() {
         let taken = |prompt: &str| launched(|request, _| request.prompt = prompt.into()).is_ok();
-        for prompt in [" \n", "/fix it", "/help", "/git:commit", "/\n", &"x".repeat(MOST_BYTES + 1)] {
+        for prompt in [" \n", "/fix it", "/help", "/git:commit", "/\n", &"x".repeat(MAX_PROMPT_BYTES + 1)] {
             assert!(!taken(prompt), "{:?}", &prompt[..prompt.len().min(20)]);
         }
         for prompt in ["/etc/hosts is broken", "// TODO", "/* why? */", " /fix it", "fix /help"] {

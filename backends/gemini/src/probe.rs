@@ -27,7 +27,7 @@ mod tests {
     use crate::contract::answers;
 
     #[test]
-    fn a_program_that_is_not_gemini_is_not_understood() {
+    fn a_program_other_than_gemini_is_rejected() {
         let mut old = answers();
         old[1].stdout = old[1].stdout.replace("stream-json", "json");
         let mut other = answers();
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_mode_that_allows_everything_no_sandbox_is_left() {
+    fn without_the_yolo_mode_no_sandbox_is_available() {
         let mut answers = answers();
         answers[1].stdout = answers[1].stdout.replace("\"yolo\"", "\"all\"");
         assert_eq!(understand(&answers).map(|installed| installed.sandboxes), Ok(vec![]));

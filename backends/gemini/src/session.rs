@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Chunks, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
+    AgentEvent, AgentFailure, AgentSession, Chunks, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line,
     Outcome, Step, Tail, Usage, Verdict, Warning,
 };
 use serde_json::Value;
 
-use crate::{advice, tools::Calls};
+use crate::{advice, tools::GeminiToolCalls};
 
 /// Beginnings of lines on stderr that complain of nothing (0.61.0): they would hide why it failed.
 const NOISE: [&str; 5] = ["YOLO mode is enabled", "Ripgrep is not available", "Warning: ", "[STARTUP]", "    at "];
 
 /// How long Gemini CLI may take to exit after its `result`. It closes its MCP servers then, and sends its metrics.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one run has said so far.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub(crate) struct GeminiSession {
     reader: JsonReader,
     /// The session that this run has to go on with.
     resumed: Option<String>,
-    strayed: Option<String>,
+    unexpected_session: Option<String>,
     session_id: Option<String>,
-    calls: Calls,
+    calls: GeminiToolCalls,
     /// The message that is being spoken, as far as it got.
     speech: Chunks,
     answer: FinalMessage,
@@ -35,7 +35,7 @@ pub(crate) struct GeminiSession {
     /// The line of type `result`, which ends a run.
     result: Option<Value>,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     stderr: Tail,
     exit_deadline: ExitDeadline,
 }
@@ -46,84 +46,84 @@ impl GeminiSession {
         Self {
             reader: JsonReader::default(),
             resumed,
-            strayed: None,
+            unexpected_session: None,
             session_id: None,
-            calls: Calls::default(),
+            calls: GeminiToolCalls::default(),
             speech: Chunks::default(),
             answer: FinalMessage::default(),
             has_worked: false,
             error: None,
             result: None,
             usage: None,
-            has_spoken: false,
-            stderr: Tail::of_complaints(),
-            exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_PATIENCE),
+            has_seen_event: false,
+            stderr: Tail::for_failures(),
+            exit_deadline: ExitDeadline::new("Gemini CLI", EXIT_TIMEOUT),
         }
     }
 
     /// The events of one object; `None` for one that is not an event, or for a chunk that is too much to keep.
     fn read(&mut self, object: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
-        let JsonObject { value: event, text, halves, .. } = object;
+        let JsonObject { value: event, text, surrogates, .. } = object;
         let kind = event["type"].as_str()?.to_owned();
-        self.has_spoken = true;
+        self.has_seen_event = true;
         let is_speech = kind == "message" && event["role"] == "assistant";
         if is_speech && event["delta"] == true {
-            self.went_on();
-            self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
+            self.record_progress();
+            self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
             return (!self.speech.is_cut()).then(Vec::new);
         }
         // Whatever else comes, what was being said is whole.
-        let mut events: Vec<_> = self.said().into_iter().collect();
+        let mut events: Vec<_> = self.finish_message().into_iter().collect();
         match kind.as_str() {
-            "init" => events.push(self.began(&event)),
+            "init" => events.push(self.session_started(&event)),
             "message" if is_speech => {
-                self.went_on();
-                self.speech.push(event["content"].as_str().unwrap_or_default(), halves);
-                events.extend(self.said());
+                self.record_progress();
+                self.speech.push(event["content"].as_str().unwrap_or_default(), surrogates);
+                events.extend(self.finish_message());
             }
             "tool_use" => {
-                self.went_on();
+                self.record_progress();
                 if event["tool_name"] != "write_todos" {
-                    self.answer.work();
+                    self.answer.record_work();
                 }
                 events.push(self.calls.begin(&event));
             }
             "tool_result" => events.push(self.calls.end(&event)),
-            "error" => events.push(self.complained(&event)),
-            "result" => events.extend(self.ended(event)),
+            "error" => events.push(self.on_error(&event)),
+            "result" => events.extend(self.on_result(event)),
             _ => events.push(AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() }),
         }
         Some(events)
     }
 
-    fn began(&mut self, event: &Value) -> AgentEvent {
+    fn session_started(&mut self, event: &Value) -> AgentEvent {
         let id = event["session_id"].as_str().unwrap_or_default().to_owned();
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&id)) {
-            self.strayed = Some(format!("Gemini CLI began session {id} instead of going on with {resumed}"));
+            self.unexpected_session = Some(format!("Gemini CLI began session {id} instead of going on with {resumed}"));
         }
         self.session_id = Some(id.clone());
         AgentEvent::SessionStarted { id }
     }
 
-    fn went_on(&mut self) {
+    fn record_progress(&mut self) {
         self.has_worked = true;
         self.error = None;
     }
 
     /// What was being said, now that it is whole.
-    fn said(&mut self) -> Option<AgentEvent> {
+    fn finish_message(&mut self) -> Option<AgentEvent> {
         let speech = std::mem::take(&mut self.speech);
         if speech.is_blank() {
             return None;
         }
         let text = speech.text();
-        self.answer.say(text.as_str());
+        self.answer.record_message(text.as_str());
         Some(AgentEvent::Message { text })
     }
 
     /// An event of type `error`. After some of them Gemini CLI ends its work, and yet calls it a success: a loop, which it
     /// only warns about, and too many turns (0.61.0).
-    fn complained(&mut self, event: &Value) -> AgentEvent {
+    fn on_error(&mut self, event: &Value) -> AgentEvent {
         let message = event["message"].as_str().unwrap_or_default().to_owned();
         if event["severity"] == "warning" && !message.starts_with("Loop detected") {
             return AgentEvent::Warning { message };
@@ -132,7 +132,7 @@ impl GeminiSession {
         AgentEvent::FatalError { message }
     }
 
-    fn ended(&mut self, event: Value) -> Vec<AgentEvent> {
+    fn on_result(&mut self, event: Value) -> Vec<AgentEvent> {
         self.usage = usage(&event["stats"]);
         let mut events: Vec<_> = self.usage.map(AgentEvent::Usage).into_iter().collect();
         if let Some(message) = event["error"]["message"].as_str().map(str::to_owned) {
@@ -146,34 +146,34 @@ impl GeminiSession {
         events
     }
 
-    fn ended_well(&self) -> bool {
+    fn is_success(&self) -> bool {
         self.result.as_ref().is_some_and(|result| result["status"] == "success")
     }
 
     fn outcome(&self, exit: Exit) -> Outcome {
-        if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(Complaint::new(strayed.as_str()));
+        if let Some(unexpected_session) = &self.unexpected_session {
+            return Outcome::Failed(AgentFailure::new(unexpected_session.as_str()));
         }
         let stderr = self.stderr.text();
-        if let (false, Some(stderr)) = (self.has_spoken, &stderr)
+        if let (false, Some(stderr)) = (self.has_seen_event, &stderr)
             && ["Unknown argument", "Invalid values:"].iter().any(|refusal| stderr.contains(refusal))
         {
-            return Outcome::CommandLineRefused(Complaint::new(stderr.as_str()));
+            return Outcome::CommandLineRefused(AgentFailure::new(stderr.as_str()));
         }
-        let ended_well = self.ended_well();
+        let is_success = self.is_success();
         let said = match &self.error {
             Some(error) => Some(error.clone()),
-            None if ended_well && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
+            None if is_success && exit == Exit::Code(0) && self.has_worked => return Outcome::Completed,
             // Whatever is on stderr is about the exit, not about the work.
-            None if ended_well && self.has_worked => {
+            None if is_success && self.has_worked => {
                 Some(format!("Gemini CLI completed its turn, then ended with {exit}"))
             }
-            None if ended_well && exit == Exit::Code(0) => Some("it ended without a word of its model".to_owned()),
+            None if is_success && exit == Exit::Code(0) => Some("it ended without a word of its model".to_owned()),
             None => None,
         };
         let said = said.filter(|said| !said.trim().is_empty()).or(stderr);
         let silent = || format!("Gemini CLI ended with {exit} and did not say why");
-        Outcome::Failed(advice::complaint(said.unwrap_or_else(silent), exit))
+        Outcome::Failed(advice::failure(said.unwrap_or_else(silent), exit))
     }
 }
 
@@ -183,12 +183,12 @@ impl AgentSession for GeminiSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.strayed.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let line = self.reader.read(bytes);
-        let remarks = line.remarks();
+        let problem_events = line.problem_events();
         let read: Vec<_> = line.objects.into_iter().filter_map(|object| self.read(object)).collect();
         let is_understood = !read.is_empty();
-        let events: Vec<_> = read.into_iter().flatten().chain(remarks).collect();
+        let events: Vec<_> = read.into_iter().flatten().chain(problem_events).collect();
         let wait = match &self.result {
             Some(_) => self.exit_deadline.begin(),
             // A piece of a message, which is told whole when it has ended, is understood as well.
@@ -196,7 +196,7 @@ impl AgentSession for GeminiSession {
         };
         let wait = wait.filter(|_| is_understood);
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
     }
 
@@ -218,7 +218,7 @@ impl AgentSession for GeminiSession {
     }
 
     fn has_completed(&self) -> bool {
-        self.ended_well() && self.has_worked && self.error.is_none() && self.strayed.is_none()
+        self.is_success() && self.has_worked && self.error.is_none() && self.unexpected_session.is_none()
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -228,9 +228,9 @@ impl AgentSession for GeminiSession {
 
     fn finish(mut self: Box<Self>, exit: Exit) -> Verdict {
         // What it was saying when it ended.
-        let _ = self.said();
+        let _ = self.finish_message();
         let outcome = self.outcome(self.exit_deadline.exit(exit));
-        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.unexpected_session.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }

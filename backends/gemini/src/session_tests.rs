@@ -1,7 +1,7 @@
 //! What a run comes to, line by line. Lines and words are those of Gemini CLI 0.61.0, shortened.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -25,9 +25,9 @@ fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
     steps.into_iter().filter_map(event).collect()
 }
 
-fn complaint(verdict: Verdict) -> Complaint {
+fn failure(verdict: Verdict) -> AgentFailure {
     match verdict.outcome {
-        Outcome::Failed(complaint) => complaint,
+        Outcome::Failed(failure) => failure,
         other => panic!("{other:?} is no failure"),
     }
 }
@@ -62,7 +62,7 @@ fn failed(message: &str) -> Value {
 }
 
 #[test]
-fn pieces_of_a_message_are_one_message_and_the_last_one_is_the_answer() {
+fn chunks_form_one_message_and_the_last_message_is_the_answer() {
     let lines = [
         init(),
         delta("I will "),
@@ -75,8 +75,8 @@ fn pieces_of_a_message_are_one_message_and_the_last_one_is_the_answer() {
     ];
     let mut session = GeminiSession::new(None);
     let _ = session.stdout(Line::Whole(lines[0].to_string().as_bytes()));
-    let piece = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
-    assert_eq!(piece, [Step::Deadline(None)], "a piece is understood, and no event");
+    let chunk = session.stdout(Line::Whole(lines[1].to_string().as_bytes()));
+    assert_eq!(chunk, [Step::Deadline(None)], "a piece is understood, and no event");
     let (steps, verdict) = run(None, &lines, "", Exit::Code(0));
     let messages: Vec<_> = events(steps)
         .into_iter()
@@ -90,7 +90,7 @@ fn pieces_of_a_message_are_one_message_and_the_last_one_is_the_answer() {
 }
 
 #[test]
-fn a_tool_is_told_in_the_words_of_the_contract() {
+fn tool_calls_become_contract_events() {
     let lines = [
         begin("a", "run_shell_command", json!({"command": "make"})),
         end("a", "Command exited with code: 2", None),
@@ -124,7 +124,7 @@ fn a_tool_is_told_in_the_words_of_the_contract() {
 }
 
 #[test]
-fn what_is_not_known_of_a_command_is_not_made_up() {
+fn unknown_details_of_a_command_are_left_out() {
     for (output, error, wanted) in [
         ("", None, (CommandStatus::Completed, Some(0))),
         ("printed, and then exit 3", None, (CommandStatus::Completed, None)),
@@ -143,7 +143,7 @@ fn what_is_not_known_of_a_command_is_not_made_up() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words_with_what_to_do() {
+fn a_failure_quotes_the_agent_and_adds_advice() {
     for (said, cause, advice) in [
         ("[API Error: {\"error\":{\"code\":401}}]", Some(Cause::NotLoggedIn), Some("GEMINI_API_KEY")),
         ("[API Error: API key not valid.]", Some(Cause::NotLoggedIn), Some("GEMINI_API_KEY")),
@@ -151,10 +151,10 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("[API Error: models/x is not found for API version v1beta]", None, Some("`model`")),
         ("[API Error: the script says no]", None, None),
     ] {
-        let complaint = complaint(run(None, &[init(), failed(said)], "", Exit::Code(144)).1);
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert_eq!(complaint.advice.is_some(), advice.is_some(), "{said}");
-        assert!(advice.is_none_or(|words| complaint.advice.is_some_and(|advice| advice.contains(words))), "{said}");
+        let failure = failure(run(None, &[init(), failed(said)], "", Exit::Code(144)).1);
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert_eq!(failure.advice.is_some(), advice.is_some(), "{said}");
+        assert!(advice.is_none_or(|words| failure.advice.is_some_and(|advice| advice.contains(words))), "{said}");
     }
     for (said, exit, cause, advice) in [
         ("you must specify the GEMINI_API_KEY environment variable.", 41, Some(Cause::NotLoggedIn), "sign in"),
@@ -164,14 +164,14 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         ("Gemini CLI is not running in a trusted directory.", 55, None, "trust it"),
     ] {
         let noise = format!("YOLO mode is enabled. All tool calls will be automatically approved.\n{said}");
-        let complaint = complaint(run(None, &[], &noise, Exit::Code(exit)).1);
-        assert_eq!((complaint.said.as_str(), complaint.cause), (said, cause));
-        assert!(complaint.advice.is_some_and(|words| words.contains(advice)), "{said}");
+        let failure = failure(run(None, &[], &noise, Exit::Code(exit)).1);
+        assert_eq!((failure.message.as_str(), failure.cause), (said, cause));
+        assert!(failure.advice.is_some_and(|words| words.contains(advice)), "{said}");
     }
 }
 
 #[test]
-fn a_command_line_that_is_not_taken_is_told_apart() {
+fn a_rejected_command_line_is_recognized() {
     let (_, verdict) = run(None, &[], "Unknown argument: skip-trust\nUsage: gemini", Exit::Code(1));
     assert!(matches!(verdict.outcome, Outcome::CommandLineRefused(_)));
     let (_, verdict) = run(None, &[init()], "Unknown argument: said by a command", Exit::Code(1));
@@ -179,15 +179,15 @@ fn a_command_line_that_is_not_taken_is_told_apart() {
 }
 
 #[test]
-fn a_result_that_says_success_is_none_after_an_error_that_ended_the_work() {
+fn a_success_result_after_a_fatal_error_is_a_failure() {
     let error = |severity: &str, message: &str| json!({"type": "error", "severity": severity, "message": message});
     let says = |events: &[Value]| {
         let lines: Vec<_> = [init(), delta("half")].iter().chain(events).cloned().collect();
         run(None, &lines, "", Exit::Code(0)).1
     };
     for ending in [error("error", "Maximum session turns exceeded"), error("warning", "Loop detected, stopping")] {
-        let complaint = complaint(says(&[ending.clone(), result(json!({}))]));
-        assert_eq!(ending["message"], complaint.said);
+        let failure = failure(says(&[ending.clone(), result(json!({}))]));
+        assert_eq!(ending["message"], failure.message);
         let got_over = says(&[ending, delta("done"), result(json!({}))]);
         assert_eq!(got_over.outcome, Outcome::Completed, "the model went on");
     }
@@ -196,7 +196,7 @@ fn a_result_that_says_success_is_none_after_an_error_that_ended_the_work() {
 }
 
 #[test]
-fn an_end_that_is_no_success_is_a_failure_with_the_answer_so_far() {
+fn an_unsuccessful_end_is_a_failure_with_the_partial_answer() {
     let failures: [(&[Value], Exit); 5] = [
         (&[init(), delta("half")], Exit::Code(0)),
         (&[init(), delta("half"), result(json!({}))], Exit::Code(1)),
@@ -207,13 +207,13 @@ fn an_end_that_is_no_success_is_a_failure_with_the_answer_so_far() {
     for (lines, exit) in failures {
         let verdict = run(None, lines, "", exit).1;
         assert_eq!(verdict.answer.as_deref(), Some("half"));
-        assert!(!complaint(verdict).said.is_empty());
+        assert!(!failure(verdict).message.is_empty());
     }
-    assert!(complaint(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).said.contains("without a word"));
+    assert!(failure(run(None, &[init(), result(json!({}))], "", Exit::Code(0)).1).message.contains("without a word"));
 }
 
 #[test]
-fn a_request_that_is_tried_again_is_no_end() {
+fn a_retried_request_does_not_end_the_run() {
     let retry = "Attempt 1 failed with status 429. Retrying with backoff... _ApiError: {}";
     let (steps, verdict) = run(None, &[init(), delta("done"), result(json!({}))], retry, Exit::Code(0));
     assert_eq!(events(steps).last(), Some(&AgentEvent::TransientError { message: retry.into() }));
@@ -221,7 +221,7 @@ fn a_request_that_is_tried_again_is_no_end() {
 }
 
 #[test]
-fn an_event_of_a_kind_that_is_not_known_is_kept_whole() {
+fn an_unknown_event_is_kept_verbatim() {
     let unknown = json!({"type": "thought", "content": "hm"});
     let (steps, _) = run(None, std::slice::from_ref(&unknown), "", Exit::Code(0));
     assert_eq!(events(steps), [AgentEvent::Other { kind: "thought".into(), raw: unknown.to_string() }]);
@@ -230,7 +230,7 @@ fn an_event_of_a_kind_that_is_not_known_is_kept_whole() {
 }
 
 #[test]
-fn another_session_than_it_was_told_is_a_failure() {
+fn an_unexpected_session_is_a_failure() {
     let lines = [init(), delta("done"), result(json!({}))];
     let (steps, verdict) = run(Some("ffffffff-81c0-4800-8aa1-bbab2a035a53"), &lines, "", Exit::Code(0));
     assert!(
@@ -254,7 +254,7 @@ fn answered(lines: &[Value]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
+fn the_last_nonblank_message_is_the_answer_and_gets_a_warning_if_work_follows() {
     let work = [begin("a", "read_file", json!({"file_path": "/x"})), end("a", "x", None)];
     let after = |text: &str| answered(&[&[delta("I will look")], &work[..], &[delta(text)]].concat());
     assert_eq!(after("done"), (Some("done".into()), false));
@@ -268,13 +268,13 @@ fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_f
 fn stderr_does_not_explain_a_completed_turn() {
     let (_, verdict) = run(None, &[init(), delta("done"), result(json!({}))], "metrics: 401", Exit::Code(1));
     assert_eq!(verdict.answer.as_deref(), Some("done"));
-    let complaint = complaint(verdict);
-    assert_eq!(complaint.said, "Gemini CLI completed its turn, then ended with exit code 1");
-    assert_eq!(complaint.cause, None);
+    let failure = failure(verdict);
+    assert_eq!(failure.message, "Gemini CLI completed its turn, then ended with exit code 1");
+    assert_eq!(failure.cause, None);
 }
 
 #[test]
-fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
+fn a_split_character_is_restored_in_the_answer() {
     let mut session = Box::new(GeminiSession::new(None));
     for text in ["fixed \\ud83d", "\\ude00!"] {
         let line = format!(r#"{{"type":"message","role":"assistant","content":"{text}","delta":true}}"#);
@@ -286,7 +286,7 @@ fn a_character_that_was_cut_in_two_is_whole_in_the_answer() {
 }
 
 #[test]
-fn a_message_without_end_takes_no_memory_without_end() {
+fn an_endless_message_uses_bounded_memory() {
     let mut session = Box::new(GeminiSession::new(None));
     let line = delta(&"x".repeat(100_000)).to_string();
     let steps: Vec<_> = (0..100).map(|_| session.stdout(Line::Whole(line.as_bytes()))).collect();
@@ -296,7 +296,7 @@ fn a_message_without_end_takes_no_memory_without_end() {
 }
 
 #[test]
-fn gemini_cli_has_a_moment_to_exit_after_its_result() {
+fn gemini_cli_gets_time_to_exit_after_its_result() {
     for (status, is_complete) in [("success", true), ("error", false)] {
         let mut session = Box::new(GeminiSession::new(None));
         session.stdout(Line::Whole(delta("done").to_string().as_bytes()));

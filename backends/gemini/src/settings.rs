@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_something_else_decides_is_refused_in_every_spelling() {
+    fn reserved_options_are_refused_in_every_spelling() {
         for arg in [
             "--approval-mode=plan",
             "--approvalMode=plan",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn it_runs_as_one_process_unless_the_settings_say_otherwise() {
+    fn gemini_runs_as_one_process_by_default() {
         let relaunch = |settings| read(settings).expect("good settings").env.set.remove(NO_RELAUNCH);
         assert_eq!(relaunch(json!({})).as_deref(), Some("true"));
         assert_eq!(relaunch(json!({"env": {"set": {NO_RELAUNCH: ""}}})).as_deref(), Some(""));

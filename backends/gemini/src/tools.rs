@@ -1,21 +1,21 @@
 //! What Gemini CLI's own tools do, in the words of the contract.
 
-use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnderWay, Warning};
+use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem, UnfinishedItems, Warning};
 use serde_json::Value;
 
 /// The calls that have no result yet, by id.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(UnderWay<Call>);
+pub(crate) struct GeminiToolCalls(UnfinishedItems<GeminiToolCall>);
 
 #[derive(Debug, Clone)]
-enum Call {
+enum GeminiToolCall {
     Command(String),
     File(String, FileChangeKind),
     Mcp { server: String, tool: String },
     Other(String),
 }
 
-impl Call {
+impl GeminiToolCall {
     /// The length of its texts, in bytes.
     fn length(&self) -> usize {
         match self {
@@ -31,35 +31,35 @@ impl Call {
     }
 }
 
-impl Calls {
+impl GeminiToolCalls {
     /// A call begins: an event of type `tool_use`.
     pub(crate) fn begin(&mut self, event: &Value) -> AgentEvent {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (id, name, input) = (word(&event["tool_id"]), word(&event["tool_name"]), &event["parameters"]);
-        let file = |kind| Call::File(word(&input["file_path"]), kind);
-        let (call, told) = match name.as_str() {
+        let file = |kind| GeminiToolCall::File(word(&input["file_path"]), kind);
+        let (call, event) = match name.as_str() {
             "run_shell_command" => {
                 let command = word(&input["command"]);
-                (Call::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
+                (GeminiToolCall::Command(command.clone()), AgentEvent::CommandStarted { id: id.clone(), command })
             }
             "write_file" => (file(FileChangeKind::Other("written".into())), other(&name, event)),
             "replace" => (file(FileChangeKind::Updated), other(&name, event)),
-            "write_todos" => (Call::Other(name), todo_list(input)),
+            "write_todos" => (GeminiToolCall::Other(name), todo_list(input)),
             _ => match name.strip_prefix("mcp_").and_then(|rest| rest.split_once('_')) {
                 Some((server, tool)) => {
-                    (Call::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, event))
+                    (GeminiToolCall::Mcp { server: server.to_owned(), tool: tool.to_owned() }, other(&name, event))
                 }
-                None => (Call::Other(name.clone()), other(&name, event)),
+                None => (GeminiToolCall::Other(name.clone()), other(&name, event)),
             },
         };
         let length = call.length();
         self.0.begin(&id, call, length);
-        told
+        event
     }
 
     /// A warning about calls that have no result.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        Warning::unfinished(self.0.items().map(Call::name))
+        Warning::unfinished(self.0.items().map(GeminiToolCall::name))
     }
 
     /// A call has a result: an event of type `tool_result`.
@@ -68,18 +68,18 @@ impl Calls {
         let failed = event["status"] == "error";
         let text = event["output"].as_str().unwrap_or_default().to_owned();
         match self.0.end(&id) {
-            Some(Call::Command(command)) => {
+            Some(GeminiToolCall::Command(command)) => {
                 let (status, exit_code) = ended(event, &text);
                 AgentEvent::CommandFinished { id, command, status, exit_code, output: text }
             }
-            Some(Call::File(path, kind)) => {
+            Some(GeminiToolCall::File(path, kind)) => {
                 AgentEvent::FilesChanged { changes: vec![FileChange { path, kind }], applied: !failed }
             }
-            Some(Call::Mcp { server, tool }) => {
+            Some(GeminiToolCall::Mcp { server, tool }) => {
                 let error = event["error"]["message"].as_str().map_or(text, str::to_owned);
                 AgentEvent::McpToolCall { server, tool, error: failed.then_some(error) }
             }
-            Some(Call::Other(name)) => other(&format!("{name} result"), event),
+            Some(GeminiToolCall::Other(name)) => other(&format!("{name} result"), event),
             None => other("tool_result", event),
         }
     }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn calls_without_a_result_are_bounded() {
-        let mut calls = Calls::default();
+        let mut calls = GeminiToolCalls::default();
         for number in 0..3_000 {
             calls.begin(&json!({"type": "tool_use", "tool_id": format!("id-{number}"), "tool_name": "run_shell_command", "parameters": {"command": "ls"}}));
         }

@@ -1,7 +1,7 @@
 //! What a user can do about a failure, and whether another agent might do better.
 
 use connector_api::{
-    Cause, Complaint, FailureRow, FailureTable,
+    AgentFailure, Cause, FailureRow, FailureTable,
     Pattern::{Status, Words},
     advice,
 };
@@ -145,9 +145,9 @@ static FAILURES: FailureTable = FailureTable::new(&[
 
 /// A failure in OpenCode's words, with what can be done. `status` is that of the provider's answer, where there was one:
 /// it decides only where the words do not.
-pub(crate) fn complaint(said: &str, status: Option<u64>) -> Complaint {
+pub(crate) fn failure(said: &str, status: Option<u64>) -> AgentFailure {
     let by_status = || FAILURES.find_status(status?);
-    FAILURES.find(said).or_else(by_status).map_or_else(|| Complaint::new(said), |row| row.complaint(said))
+    FAILURES.find(said).or_else(by_status).map_or_else(|| AgentFailure::new(said), |row| row.failure(said))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From a request to the command line of `opencode run`.
 
 use connector_api::{
-    AgentRequest, Installed, Launch, PoliteSignal, ProgramSettings, PromptDelivery, Sandbox, Unsupported,
+    AgentRequest, Installed, Launch, ProgramSettings, PromptDelivery, Sandbox, StopSignal, Unsupported,
 };
 
 /// The command line for `request`, of options that `installed` lists. Never the prompt: in an argument OpenCode puts quotes
@@ -46,7 +46,7 @@ pub(crate) fn launch(
         let level = if request.resume.is_some() { "INFO" } else { "ERROR" };
         args.extend(["--print-logs".to_owned(), format!("--log-level={level}")]);
     }
-    Ok(Launch { args, prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Interrupt })
+    Ok(Launch { args, prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Interrupt })
 }
 
 /// Fails unless the sandbox is none at all, and OpenCode can be told so.
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_asked_for_stands_in_the_command_line() {
+    fn the_whole_request_appears_in_the_command_line() {
         let args = launched(&request(Some(ID), Sandbox::DangerFullAccess), "").expect("it can");
         let expected = [
             "run",
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn no_option_is_passed_that_the_help_does_not_list() {
+    fn options_missing_from_the_help_are_not_passed() {
         let fresh = request(None, Sandbox::DangerFullAccess);
         for flag in ["--thinking", "--print-logs"] {
             let args = launched(&fresh, flag).expect("it can do without");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_that_nothing_enforces_is_refused_with_the_reason() {
+    fn an_unenforceable_sandbox_is_refused_with_the_reason() {
         for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
             let refused = launched(&request(None, sandbox), "").expect_err("nothing enforces it");
             assert!(refused.to_string().contains("opencode.json"), "{refused}");

@@ -5,9 +5,9 @@ use serde_json::Deserializer;
 
 /// What one line of the log says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Entry(Vec<(String, String)>);
+pub(crate) struct LogEntry(Vec<(String, String)>);
 
-impl Entry {
+impl LogEntry {
     /// Reads a line. `None` is for what is no line of the log.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let mut rest = line.strip_prefix("timestamp=").map(|_| line)?;
@@ -53,20 +53,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_is_read_whatever_stands_in_it() {
+    fn every_field_is_read_whatever_its_value() {
         let line =
             r#"timestamp=2026-11-26T13:20:49.857Z level=INFO message="creating instance" directory="/a b \"q" n=1"#;
-        let entry = Entry::read(line).expect("a line of the log");
+        let entry = LogEntry::read(line).expect("a line of the log");
         assert_eq!((entry.message(), entry.field("directory")), ("creating instance", Some(r#"/a b "q"#)));
         assert_eq!((entry.field("n"), entry.field("b")), (Some("1"), None));
     }
 
     #[test]
-    fn what_a_field_holds_is_no_field() {
-        let entry = Entry::read(r#"timestamp=1 message=failed error="x: message=other directory=/x" cause="cut"#);
+    fn text_inside_a_value_is_not_a_field() {
+        let entry = LogEntry::read(r#"timestamp=1 message=failed error="x: message=other directory=/x" cause="cut"#);
         let entry = entry.expect("a line of the log");
         assert_eq!((entry.field("directory"), entry.error()), (None, Some("x: message=other directory=/x")));
         assert_eq!(entry.field("cause"), Some("cut"));
-        assert_eq!(Entry::read("Error: timestamp=1"), None);
+        assert_eq!(LogEntry::read("Error: timestamp=1"), None);
     }
 }

@@ -31,7 +31,7 @@ mod tests {
     const HELP: &str = include_str!("../tests/recordings/help-1.18.33.txt");
 
     #[test]
-    fn every_option_that_the_help_lists_is_found_and_no_word_of_a_description() {
+    fn options_in_the_help_are_found_and_words_of_descriptions_are_not() {
         let installed = understand(&[answer("--version", 0, "1.18.33\n", ""), answer("run", 0, "", HELP)]);
         let installed = installed.expect("the real program");
         for flag in ["--format", "--session", "--model", "--dir", "--auto", "--thinking", "--print-logs", "--log-level"]
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_is_not_taken_for_it() {
+    fn another_program_is_rejected() {
         let version = || answer("--version", 0, "1.18.33\n", "");
         assert!(understand(&[version(), answer("run", 0, "other run [message]\n      --format  x\n", "")]).is_err());
         assert!(understand(&[version(), answer("run", 1, "", HELP)]).is_err());
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_way_to_allow_everything_no_sandbox_can_be_had() {
+    fn without_an_allow_all_option_no_sandbox_is_available() {
         let help = HELP.lines().filter(|line| !line.contains("--auto")).collect::<Vec<_>>().join("\n");
         let installed = understand(&[answer("--version", 0, "1.18.33\n", ""), answer("run", 0, &help, "")]);
         assert_eq!(installed.expect("it is OpenCode").sandboxes, []);

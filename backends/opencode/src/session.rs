@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use connector_api::{
-    AgentEvent, AgentSession, Complaint, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome, Step,
-    Tail, Usage, Verdict, Warning, without_colours,
+    AgentEvent, AgentFailure, AgentSession, Exit, ExitDeadline, FinalMessage, JsonObject, JsonReader, Line, Outcome,
+    Step, Tail, Usage, Verdict, Warning, without_colours,
 };
 use serde_json::Value;
 
-use crate::{advice, log::Entry, tools};
+use crate::{advice, log::LogEntry, tools};
 
 /// The reason for which the last step of a completed task ends.
 const LAST_STEP: &str = "stop";
 
 /// How long OpenCode may take to exit after its last step, or to begin another one: none of its lines says that it will
 /// not.
-const EXIT_PATIENCE: Duration = Duration::from_secs(30);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What one run has said so far. No line of it says that the work is done: what has to be there is a text or a step that
 /// ended as the last one of a task does, no step that ended otherwise, and an exit code of 0.
@@ -25,7 +25,7 @@ pub(crate) struct OpenCodeSession {
     /// The session that this run has to go on with.
     resumed: Option<String>,
     /// It goes on with another one, or in another directory.
-    strayed: Option<Complaint>,
+    unexpected_session: Option<AgentFailure>,
     session_id: Option<String>,
     /// Where it first said that it works.
     directory: Option<String>,
@@ -33,20 +33,20 @@ pub(crate) struct OpenCodeSession {
     /// Why the last step ended; none while one runs.
     step_ended: Option<String>,
     /// The last line of type `error`.
-    error: Option<Failure>,
+    error: Option<RunFailure>,
     /// Why a request to the server inside OpenCode failed, which the events keep to themselves.
     cause: Option<String>,
     /// The last request to the model that failed, and was made again.
-    trouble: Option<String>,
+    retried_error: Option<String>,
     usage: Option<Usage>,
-    has_spoken: bool,
+    has_seen_event: bool,
     has_shown_help: bool,
     stderr: Tail,
     exit_deadline: ExitDeadline,
 }
 
 #[derive(Debug)]
-struct Failure {
+struct RunFailure {
     said: String,
     status: Option<u64>,
 }
@@ -57,19 +57,19 @@ impl OpenCodeSession {
         Self {
             reader: JsonReader::default(),
             resumed,
-            strayed: None,
+            unexpected_session: None,
             session_id: None,
             directory: None,
             answer: FinalMessage::default(),
             step_ended: None,
             error: None,
             cause: None,
-            trouble: None,
+            retried_error: None,
             usage: None,
-            has_spoken: false,
+            has_seen_event: false,
             has_shown_help: false,
-            stderr: Tail::of_complaints(),
-            exit_deadline: ExitDeadline::new("OpenCode", EXIT_PATIENCE),
+            stderr: Tail::for_failures(),
+            exit_deadline: ExitDeadline::new("OpenCode", EXIT_TIMEOUT),
         }
     }
 
@@ -77,17 +77,17 @@ impl OpenCodeSession {
     fn read(&mut self, JsonObject { value: event, text, .. }: JsonObject<'_>) -> Option<Vec<AgentEvent>> {
         let kind = event["type"].as_str()?;
         let raw = String::from_utf8_lossy(text);
-        self.has_spoken = true;
-        let mut events: Vec<_> = self.belongs_to(&event).into_iter().collect();
+        self.has_seen_event = true;
+        let mut events: Vec<_> = self.check_session(&event).into_iter().collect();
         let part = &event["part"];
         let text = || part["text"].as_str().map(str::to_owned);
         let other = || AgentEvent::Other { kind: kind.to_owned(), raw: raw.clone().into_owned() };
         events.push(match kind {
-            "text" => text().map_or_else(other, |text| self.says(text)),
+            "text" => text().map_or_else(other, |text| self.on_text(text)),
             "reasoning" => text().map_or_else(other, |text| AgentEvent::Reasoning { text }),
             "tool_use" => {
                 if part["tool"] != "todowrite" {
-                    self.answer.work();
+                    self.answer.record_work();
                 }
                 tools::used(part, &raw)
             }
@@ -97,20 +97,20 @@ impl OpenCodeSession {
             }
             "step_finish" => {
                 self.step_ended = part["reason"].as_str().map(str::to_owned);
-                self.adds(&part["tokens"]).map_or_else(other, AgentEvent::Usage)
+                self.add_usage(&part["tokens"]).map_or_else(other, AgentEvent::Usage)
             }
-            "error" => self.fails(&event["error"]),
+            "error" => self.on_error(&event["error"]),
             _ => other(),
         });
         Some(events)
     }
 
     /// Every line names its session.
-    fn belongs_to(&mut self, event: &Value) -> Option<AgentEvent> {
+    fn check_session(&mut self, event: &Value) -> Option<AgentEvent> {
         let id = event["sessionID"].as_str().filter(|id| !id.is_empty())?;
         if let Some(resumed) = self.resumed.as_ref().filter(|resumed| *resumed != id) {
             let said = format!("OpenCode began session {id} instead of going on with {resumed}");
-            self.strayed.get_or_insert_with(|| Complaint::new(said));
+            self.unexpected_session.get_or_insert_with(|| AgentFailure::new(said));
         }
         if self.session_id.is_some() {
             return None;
@@ -119,13 +119,13 @@ impl OpenCodeSession {
         Some(AgentEvent::SessionStarted { id: id.to_owned() })
     }
 
-    fn says(&mut self, text: String) -> AgentEvent {
-        self.answer.say(text.as_str());
+    fn on_text(&mut self, text: String) -> AgentEvent {
+        self.answer.record_message(text.as_str());
         AgentEvent::Message { text }
     }
 
     /// The tokens of one more step; what comes of it is the sum.
-    fn adds(&mut self, tokens: &Value) -> Option<Usage> {
+    fn add_usage(&mut self, tokens: &Value) -> Option<Usage> {
         tokens.as_object()?;
         let count = |value: &Value| value.as_u64().unwrap_or(0);
         let (read, written) = (count(&tokens["cache"]["read"]), count(&tokens["cache"]["write"]));
@@ -143,11 +143,11 @@ impl OpenCodeSession {
         self.usage
     }
 
-    fn fails(&mut self, error: &Value) -> AgentEvent {
+    fn on_error(&mut self, error: &Value) -> AgentEvent {
         let data = &error["data"];
         let words = [&data["message"], &error["message"], &error["name"]].into_iter().filter_map(Value::as_str);
         let said = words.map(str::trim).find(|said| !said.is_empty()).map_or_else(|| error.to_string(), str::to_owned);
-        self.error = Some(Failure { said: said.clone(), status: data["statusCode"].as_u64() });
+        self.error = Some(RunFailure { said: said.clone(), status: data["statusCode"].as_u64() });
         AgentEvent::FatalError { message: said }
     }
 
@@ -157,17 +157,17 @@ impl OpenCodeSession {
         let Some(kind) = head.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()) else {
             return vec![];
         };
-        self.has_spoken = true;
+        self.has_seen_event = true;
         let message = format!("a line of type {kind} with {length} bytes is too long to be read; it stands in the log");
         if kind == "text" {
-            self.answer.say(format!("({message})"));
+            self.answer.record_message(format!("({message})"));
         }
         vec![AgentEvent::Warning { message }]
     }
 
     /// A session is bound to the directory that it began in, and OpenCode goes there without a word. It then prints nothing
     /// and does not end, but it works. Its log names both directories before it asks the model for anything.
-    fn enters(&mut self, directory: &str) {
+    fn check_directory(&mut self, directory: &str) {
         let Some(resumed) = &self.resumed else { return };
         let first = self.directory.get_or_insert_with(|| directory.to_owned());
         if first != directory {
@@ -177,31 +177,31 @@ impl OpenCodeSession {
             let advice = format!(
                 "set `workingDirectory` to {directory}, or start a new task, with all it has to know in `task`"
             );
-            self.strayed.get_or_insert(Complaint { said, advice: Some(advice), cause: None });
+            self.unexpected_session.get_or_insert(AgentFailure { message: said, advice: Some(advice), cause: None });
         }
     }
 
     fn outcome(&self, exit: Exit) -> Outcome {
-        if let Some(strayed) = &self.strayed {
-            return Outcome::Failed(strayed.clone());
+        if let Some(unexpected_session) = &self.unexpected_session {
+            return Outcome::Failed(unexpected_session.clone());
         }
-        if let Some(Failure { said, status }) = &self.error {
+        if let Some(RunFailure { said, status }) = &self.error {
             let cause = self.cause.as_ref().filter(|_| said.contains("Check server logs"));
-            return Outcome::Failed(advice::complaint(cause.unwrap_or(said), *status));
+            return Outcome::Failed(advice::failure(cause.unwrap_or(said), *status));
         }
-        if self.has_shown_help && !self.has_spoken && exit != Exit::Code(0) {
+        if self.has_shown_help && !self.has_seen_event && exit != Exit::Code(0) {
             let said = "it printed its help, as it does when it does not know an option of its command line";
-            return Outcome::CommandLineRefused(Complaint::new(said));
+            return Outcome::CommandLineRefused(AgentFailure::new(said));
         }
         let stderr = self.stderr.text();
-        let unfinished = self.step_ended.as_deref().and_then(why_unfinished);
+        let unfinished = self.step_ended.as_deref().and_then(unfinished_explanation);
         let said = match (exit, self.answer.text(), unfinished) {
             (Exit::Code(0), Some(_), None) => return Outcome::Completed,
             (Exit::Code(0), None, None) if self.step_ended.as_deref() == Some(LAST_STEP) => return Outcome::Completed,
             // Whatever is on stderr is about the exit, not about the work.
             (Exit::Code(_), _, _) if self.has_completed() => {
                 let said = format!("OpenCode completed its turn, then ended with {exit}");
-                return Outcome::Failed(Complaint::new(said));
+                return Outcome::Failed(AgentFailure::new(said));
             }
             (Exit::Code(0), _, Some(why)) => Some(match &stderr {
                 Some(stderr) => format!("{why}\n{stderr}"),
@@ -210,13 +210,13 @@ impl OpenCodeSession {
             (Exit::Code(0), None, None) | (Exit::Code(_) | Exit::Signal(_), _, _) => None,
         };
         let silent = || format!("OpenCode ended with {exit} and did not say why");
-        let said = said.or(stderr).or_else(|| self.cause.clone()).or_else(|| self.trouble.clone());
-        Outcome::Failed(advice::complaint(&said.unwrap_or_else(silent), None))
+        let said = said.or(stderr).or_else(|| self.cause.clone()).or_else(|| self.retried_error.clone());
+        Outcome::Failed(advice::failure(&said.unwrap_or_else(silent), None))
     }
 }
 
 /// Why a task whose last step ended for this reason is not done. OpenCode ends with exit code 0 all the same.
-fn why_unfinished(reason: &str) -> Option<&'static str> {
+fn unfinished_explanation(reason: &str) -> Option<&'static str> {
     match reason {
         "tool-calls" => Some("OpenCode stopped at a tool call, as it does when one is not allowed"),
         "length" => Some("the model's answer was cut off: it had reached the most tokens that it may write"),
@@ -230,18 +230,18 @@ impl AgentSession for OpenCodeSession {
         if self.exit_deadline.has_passed() {
             return vec![];
         }
-        let had_strayed = self.strayed.is_some();
+        let had_unexpected_session = self.unexpected_session.is_some();
         let events: Vec<_> = match line {
             Line::Whole(bytes) => {
                 let line = self.reader.read(bytes);
-                let remarks = line.remarks();
+                let problem_events = line.problem_events();
                 let events = line.objects.into_iter().filter_map(|object| self.read(object)).flatten();
-                events.chain(remarks).collect()
+                events.chain(problem_events).collect()
             }
             Line::TooLong { head, length } => self.too_long(head, length),
         };
         // Before it does anything in a conversation that knows of nothing.
-        let stop = (self.strayed.is_some() && !had_strayed).then_some(Step::Finished);
+        let stop = (self.unexpected_session.is_some() && !had_unexpected_session).then_some(Step::Finished);
         let wait = match self.step_ended.as_deref() {
             _ if events.is_empty() => None,
             Some(LAST_STEP) => self.exit_deadline.begin(),
@@ -256,7 +256,7 @@ impl AgentSession for OpenCodeSession {
 
     fn stderr(&mut self, line: Line<'_>) -> Vec<Step> {
         let text = without_colours(&line.text());
-        let Some(entry) = Entry::read(&text) else {
+        let Some(entry) = LogEntry::read(&text) else {
             self.has_shown_help |= text.starts_with("opencode run ");
             self.stderr.push(match line {
                 Line::Whole(_) => Line::Whole(text.as_bytes()),
@@ -266,13 +266,16 @@ impl AgentSession for OpenCodeSession {
         };
         match (entry.message(), entry.error()) {
             ("creating instance", _) => {
-                let had_strayed = self.strayed.is_some();
-                self.enters(entry.field("directory").unwrap_or_default());
-                (self.strayed.is_some() && !had_strayed).then_some(Step::Finished).into_iter().collect()
+                let had_unexpected_session = self.unexpected_session.is_some();
+                self.check_directory(entry.field("directory").unwrap_or_default());
+                (self.unexpected_session.is_some() && !had_unexpected_session)
+                    .then_some(Step::Finished)
+                    .into_iter()
+                    .collect()
             }
             // The small model only finds a title.
             ("stream error", Some(error)) if entry.field("small") != Some("true") => {
-                self.trouble = Some(error.to_owned());
+                self.retried_error = Some(error.to_owned());
                 vec![Step::Event(AgentEvent::TransientError { message: error.to_owned() })]
             }
             ("failed", Some(error)) => {
@@ -285,17 +288,17 @@ impl AgentSession for OpenCodeSession {
 
     /// OpenCode does not say so itself: its last step ended as that of a completed task does.
     fn has_completed(&self) -> bool {
-        self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.strayed.is_none()
+        self.step_ended.as_deref() == Some(LAST_STEP) && self.error.is_none() && self.unexpected_session.is_none()
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let is_over = self.step_ended.as_deref().is_some_and(|reason| why_unfinished(reason).is_none());
+        let is_over = self.step_ended.as_deref().is_some_and(|reason| unfinished_explanation(reason).is_none());
         self.answer.warning().filter(|_| is_over && self.error.is_none()).into_iter().collect()
     }
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(self.exit_deadline.exit(exit));
-        let answer = self.answer.into_text().filter(|_| self.strayed.is_none());
+        let answer = self.answer.into_text().filter(|_| self.unexpected_session.is_none());
         Verdict { outcome, answer, session_id: self.session_id, usage: self.usage }
     }
 }

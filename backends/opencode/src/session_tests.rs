@@ -1,7 +1,7 @@
 //! What a run comes to, line by line, most of them lines of the real program.
 
 use connector_api::{
-    AgentEvent, AgentSession, Cause, CommandStatus, Complaint, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
+    AgentEvent, AgentFailure, AgentSession, Cause, CommandStatus, Exit, FileChangeKind, Line, Outcome, Step, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -27,22 +27,22 @@ fn line(kind: &str, part: Value) -> String {
 }
 
 fn events(steps: &[Step]) -> Vec<&AgentEvent> {
-    let told = steps.iter().map(|step| match step {
+    let reported = steps.iter().map(|step| match step {
         Step::Event(event) => Some(event),
         Step::Send(_) | Step::CloseStdin | Step::Deadline(_) | Step::Finished => None,
     });
-    told.flatten().collect()
+    reported.flatten().collect()
 }
 
-fn complaint(verdict: &Verdict) -> &Complaint {
+fn failure(verdict: &Verdict) -> &AgentFailure {
     match &verdict.outcome {
-        Outcome::Failed(complaint) => complaint,
+        Outcome::Failed(failure) => failure,
         Outcome::Completed | Outcome::CommandLineRefused(_) => panic!("it is no failure: {verdict:?}"),
     }
 }
 
 #[test]
-fn a_run_is_told_in_the_words_of_the_contract() {
+fn a_run_becomes_contract_events() {
     let (steps, verdict) = run(None, recording!("success-1.18.33.jsonl"), "", Exit::Code(0));
     let events = events(&steps);
     let count = |wanted: fn(&AgentEvent) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -68,7 +68,7 @@ fn a_run_is_told_in_the_words_of_the_contract() {
 }
 
 #[test]
-fn tokens_are_those_of_all_steps_each_counted_as_the_contract_does() {
+fn tokens_of_all_steps_are_added_as_the_contract_counts_them() {
     let step = |input: u64| {
         let tokens = json!({"input": input, "output": 10, "reasoning": 3, "cache": {"read": 50, "write": 7}});
         line("step_finish", json!({"reason": "stop", "tokens": tokens}))
@@ -80,17 +80,17 @@ fn tokens_are_those_of_all_steps_each_counted_as_the_contract_does() {
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words_with_what_to_do() {
-    let said = |stdout: &str, stderr: &str| complaint(&run(None, stdout, stderr, Exit::Code(1)).1).clone();
+fn a_failure_quotes_the_agent_and_adds_advice() {
+    let said = |stdout: &str, stderr: &str| failure(&run(None, stdout, stderr, Exit::Code(1)).1).clone();
     let refused = said(recording!("unauthorized-1.18.33.jsonl"), recording!("unauthorized-1.18.33.stderr"));
-    assert_eq!((refused.said.as_str(), refused.cause), ("Incorrect API key provided", Some(Cause::NotLoggedIn)));
+    assert_eq!((refused.message.as_str(), refused.cause), ("Incorrect API key provided", Some(Cause::NotLoggedIn)));
     assert!(refused.advice.is_some_and(|advice| advice.contains("opencode auth login")));
 
     let unknown = said(recording!("unknown-model-1.18.33.jsonl"), recording!("unknown-model-1.18.33.stderr"));
-    assert_eq!(unknown.said, "ProviderModelNotFoundError: Model not found: mock/nope.");
+    assert_eq!(unknown.message, "ProviderModelNotFoundError: Model not found: mock/nope.");
     assert!(unknown.cause.is_none() && unknown.advice.is_some_and(|advice| advice.contains("opencode models")));
     let without_log = said(recording!("unknown-model-1.18.33.jsonl"), "");
-    assert!(without_log.said.contains("server logs") && without_log.advice.is_some());
+    assert!(without_log.message.contains("server logs") && without_log.advice.is_some());
 
     let error = |status: u64, message: &str| {
         json!({"type": "error", "sessionID": ID,
@@ -103,44 +103,44 @@ fn a_failure_is_told_in_its_own_words_with_what_to_do() {
         (400, "the script says no", None),
         (404, "page 401 of the api", None),
     ] {
-        let complaint = said(&error(status, message), "");
-        assert_eq!((complaint.said.as_str(), complaint.cause), (message, cause));
+        let failure = said(&error(status, message), "");
+        assert_eq!((failure.message.as_str(), failure.cause), (message, cause));
     }
     let none = said("", "timestamp=1 level=ERROR message=failed error=\"No providers are available\"");
     assert_eq!(none.cause, Some(Cause::NotLoggedIn));
 }
 
 #[test]
-fn an_error_is_a_failure_whatever_was_said_and_whatever_the_exit_code() {
+fn an_error_is_a_failure_despite_messages_and_exit_code_0() {
     let text = line("text", json!({"text": "done"}));
     let (steps, verdict) = run(None, &(text + recording!("unauthorized-1.18.33.jsonl")), "", Exit::Code(0));
-    assert_eq!(complaint(&verdict).said, "Incorrect API key provided");
+    assert_eq!(failure(&verdict).message, "Incorrect API key provided");
     assert!(events(&steps).iter().any(|event| matches!(event, AgentEvent::FatalError { .. })));
 }
 
 #[test]
-fn a_task_that_stopped_in_the_middle_is_no_success_although_the_exit_code_is_0() {
+fn an_unfinished_task_fails_even_with_exit_code_0() {
     let (_, verdict) =
         run(None, recording!("rejected-1.18.33.jsonl"), recording!("rejected-1.18.33.stderr"), Exit::Code(0));
-    let complaint_of_it = complaint(&verdict);
-    assert!(complaint_of_it.said.contains("! permission requested: bash (touch x)"), "{complaint_of_it:?}");
-    assert!(complaint_of_it.advice.as_ref().is_some_and(|advice| advice.contains("opencode.json")));
+    let failure_of_it = failure(&verdict);
+    assert!(failure_of_it.message.contains("! permission requested: bash (touch x)"), "{failure_of_it:?}");
+    assert!(failure_of_it.advice.as_ref().is_some_and(|advice| advice.contains("opencode.json")));
     assert_eq!(verdict.answer.as_deref(), Some("I try."));
 
     let ending = |reason: &str| {
         let lines = line("text", json!({"text": "so far"})) + &line("step_finish", json!({"reason": reason}));
         run(None, &lines, "", Exit::Code(0)).1
     };
-    assert!(complaint(&ending("length")).said.contains("cut off"));
+    assert!(failure(&ending("length")).message.contains("cut off"));
     for reason in ["stop", "other", "a word of tomorrow"] {
         assert_eq!(ending(reason).outcome, Outcome::Completed, "{reason}");
     }
     let (_, verdict) = run(None, &line("text", json!({"text": " "})), "", Exit::Code(0));
-    assert!(complaint(&verdict).said.contains("did not say why"));
+    assert!(failure(&verdict).message.contains("did not say why"));
 }
 
 #[test]
-fn requests_that_are_made_again_are_told_and_not_those_for_a_title() {
+fn retried_requests_are_reported_except_for_titles() {
     let log = recording!("unauthorized-1.18.33.stderr");
     let (steps, _) = run(None, "", log, Exit::Code(1));
     let troubles = events(&steps).len();
@@ -149,7 +149,7 @@ fn requests_that_are_made_again_are_told_and_not_those_for_a_title() {
     let trouble = r#"timestamp=1 message="stream error" small=false error.error="quota exceeded""#;
     let (_, verdict) = run(None, "", trouble, Exit::Signal(2));
     assert_eq!(
-        (complaint(&verdict).said.as_str(), complaint(&verdict).cause),
+        (failure(&verdict).message.as_str(), failure(&verdict).cause),
         ("quota exceeded", Some(Cause::OutOfQuota))
     );
 }
@@ -160,15 +160,15 @@ fn a_session_that_belongs_to_another_directory_is_stopped_before_it_works_there(
     let both_named = log.lines().take_while(|line| !line.contains("message=loop")).collect::<Vec<_>>().join("\n");
     let (steps, verdict) = run(Some(ID), "", &both_named, Exit::Signal(2));
     assert_eq!(steps, [Step::Finished]);
-    let complaint_of_it = complaint(&verdict);
-    assert!(complaint_of_it.said.contains("belongs to /home/user/project"), "{complaint_of_it:?}");
-    assert!(complaint_of_it.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
+    let failure_of_it = failure(&verdict);
+    assert!(failure_of_it.message.contains("belongs to /home/user/project"), "{failure_of_it:?}");
+    assert!(failure_of_it.advice.as_ref().is_some_and(|advice| advice.contains("`workingDirectory`")));
     let (steps, _) = run(None, "", log, Exit::Signal(2));
     assert!(!steps.contains(&Step::Finished), "a new session belongs to no directory yet");
 }
 
 #[test]
-fn a_session_is_gone_on_with_where_it_belongs_and_another_one_is_a_failure() {
+fn a_session_is_resumed_in_its_directory_and_an_unexpected_one_is_a_failure() {
     let (out, log) = (recording!("resumed-1.18.33.jsonl"), recording!("resumed-1.18.33.stderr"));
     let first: Value = serde_json::from_str(out.lines().next().expect("it has lines")).expect("a line is JSON");
     let own = first["sessionID"].as_str().expect("every line names its session");
@@ -178,15 +178,15 @@ fn a_session_is_gone_on_with_where_it_belongs_and_another_one_is_a_failure() {
 
     let (steps, verdict) = run(Some(ID), out, log, Exit::Code(0));
     assert!(steps.contains(&Step::Finished) && verdict.answer.is_none());
-    assert!(complaint(&verdict).said.contains(ID));
+    assert!(failure(&verdict).message.contains(ID));
 
     let (_, verdict) = run(Some(ID), "", recording!("no-session-1.18.33.stderr"), Exit::Code(1));
-    assert_eq!(complaint(&verdict).said, "Error: Session not found");
-    assert!(complaint(&verdict).advice.is_some());
+    assert_eq!(failure(&verdict).message, "Error: Session not found");
+    assert!(failure(&verdict).advice.is_some());
 }
 
 #[test]
-fn a_command_line_that_is_not_taken_is_told_from_a_task_that_failed() {
+fn a_rejected_command_line_differs_from_a_failed_task() {
     let help = recording!("usage-error-1.18.33.stderr");
     assert!(matches!(run(None, "", help, Exit::Code(1)).1.outcome, Outcome::CommandLineRefused(_)));
     let spoken = line("text", json!({"text": "x"}));
@@ -194,7 +194,7 @@ fn a_command_line_that_is_not_taken_is_told_from_a_task_that_failed() {
 }
 
 #[test]
-fn what_is_new_is_kept_and_what_is_too_long_is_told_of() {
+fn unknown_events_are_kept_and_overlong_lines_are_reported() {
     let (steps, _) = run(None, &line("no_such_event", json!({"x": 1})), "", Exit::Code(0));
     assert!(
         matches!(events(&steps)[1], AgentEvent::Other { kind, raw } if kind == "no_such_event" && raw.contains("\"x\":1"))
@@ -220,7 +220,7 @@ fn completed(lines: &[String]) -> (Option<String>, bool) {
 }
 
 #[test]
-fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_follows() {
+fn the_last_nonblank_message_is_the_answer_and_gets_a_warning_if_work_follows() {
     let text = |text: &str| line("text", json!({"text": text}));
     let work = line("tool_use", json!({"tool": "read", "state": {"status": "completed"}}));
     let stop = line("step_finish", json!({"reason": "stop"}));
@@ -236,24 +236,24 @@ fn the_last_message_that_is_not_blank_is_the_answer_and_gets_a_warning_if_work_f
 fn stderr_does_not_explain_a_completed_turn() {
     let stdout = [line("text", json!({"text": "done"})), line("step_finish", json!({"reason": "stop"}))].concat();
     let (_, verdict) = run(None, &stdout, "metrics: 401", Exit::Code(1));
-    assert_eq!(complaint(&verdict).said, "OpenCode completed its turn, then ended with exit code 1");
-    assert_eq!((complaint(&verdict).cause, verdict.answer.as_deref()), (None, Some("done")));
+    assert_eq!(failure(&verdict).message, "OpenCode completed its turn, then ended with exit code 1");
+    assert_eq!((failure(&verdict).cause, verdict.answer.as_deref()), (None, Some("done")));
 }
 
 #[test]
-fn opencode_has_a_moment_to_exit_after_its_last_step() {
+fn opencode_gets_time_to_exit_after_its_last_step() {
     let mut session = Box::new(OpenCodeSession::new(None));
-    let mut hear = |line: String| {
+    let mut receive = |line: String| {
         session.stdout(Line::Whole(line.trim().as_bytes())).into_iter().rev().find_map(|step| match step {
             Step::Deadline(deadline) => Some(deadline.is_some()),
             Step::Event(_) | Step::Send(_) | Step::CloseStdin | Step::Finished => None,
         })
     };
-    assert_eq!(hear(line("text", json!({"text": "done"}))), None);
-    assert_eq!(hear(line("step_finish", json!({"reason": "tool-calls"}))), None);
-    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
-    assert_eq!(hear(line("step_start", json!({}))), Some(false), "another step");
-    assert_eq!(hear(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert_eq!(receive(line("text", json!({"text": "done"}))), None);
+    assert_eq!(receive(line("step_finish", json!({"reason": "tool-calls"}))), None);
+    assert_eq!(receive(line("step_finish", json!({"reason": "stop"}))), Some(true));
+    assert_eq!(receive(line("step_start", json!({}))), Some(false), "another step");
+    assert_eq!(receive(line("step_finish", json!({"reason": "stop"}))), Some(true));
     assert!(session.overdue().contains(&Step::Finished));
     assert_eq!(session.finish(Exit::Signal(2)).outcome, Outcome::Completed);
 }

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_decided_elsewhere_is_refused_in_every_spelling() {
+    fn reserved_options_are_refused_in_every_spelling() {
         for arg in [
             "--auto",
             "--no-auto",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_update_itself_unless_its_user_says_so() {
+    fn opencode_does_not_update_itself_by_default() {
         let set = |settings| read(settings).expect("good settings").env.set;
         assert_eq!(set(json!({}))[NO_UPDATE], "1");
         let asked = set(json!({"env": {"set": {NO_UPDATE: "0", "A": "b"}}}));

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_was_not_allowed_is_told_from_one_that_failed() {
+    fn a_denied_command_differs_from_a_failed_one() {
         let denied = "The user rejected permission to use this specific tool call.";
         for (state, expected) in [
             (json!({"status": "completed", "output": "x", "metadata": {"exit": 0}}), CommandStatus::Completed),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_new_or_has_other_content_or_was_not_changed() {
+    fn a_file_change_is_added_updated_or_failed() {
         let change = |tool, exists: Value, status| {
             let state = json!({"status": status, "input": {"filePath": "/p/x"}, "metadata": {"exists": exists}});
             match event(tool, state) {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_of_a_server_is_told_from_our_own_and_from_the_unknown() {
+    fn tools_of_mcp_servers_are_distinguished_from_built_in_and_unknown_ones() {
         let failed = event("demo_add_it", json!({"status": "error", "error": "no"}));
         let AgentEvent::McpToolCall { server, tool, error } = failed else { panic!("{failed:?}") };
         assert_eq!((server.as_str(), tool.as_str(), error.as_deref()), ("demo", "add_it", Some("no")));

@@ -1,9 +1,9 @@
 //! An agent in under a hundred lines: it is told its task on stdin, and what it prints is the answer.
 
 use connector_api::{
-    AgentBackend, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Complaint, Exit, Installed,
-    Launch, Line, Outcome, PoliteSignal, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings,
-    PromptDelivery, Sandbox, SettingsProblem, Step, Unsupported, Verdict,
+    AgentBackend, AgentFailure, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Exit, Installed,
+    Launch, Line, Outcome, ProbeAnswer, ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery,
+    Sandbox, SettingsProblem, Step, StopSignal, Unsupported, Verdict,
 };
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ impl AgentBackend for Parrot {
         let refuse = |parameter, why: &str| Err(Unsupported::value(parameter, why));
         match request {
             AgentRequest { sandbox: Sandbox::ReadOnly, model: None, resume: None, .. } => {
-                Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, polite_signal: PoliteSignal::Terminate })
+                Ok(Launch { args: vec![], prompt: PromptDelivery::Stdin, stop_signal: StopSignal::Terminate })
             }
             AgentRequest { sandbox: Sandbox::ReadOnly, .. } => {
                 refuse("model", "a parrot has no models and no sessions")
@@ -71,7 +71,7 @@ impl AgentSession for Said {
         let answer = Some(self.0.join("\n")).filter(|text| !text.trim().is_empty());
         let outcome = match (exit, &answer) {
             (Exit::Code(0), Some(_)) => Outcome::Completed,
-            _ => Outcome::Failed(Complaint::new(format!("it ended with {exit} and without a word"))),
+            _ => Outcome::Failed(AgentFailure::new(format!("it ended with {exit} and without a word"))),
         };
         Verdict { outcome, answer, session_id: None, usage: None }
     }

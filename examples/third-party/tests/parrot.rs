@@ -47,7 +47,7 @@ fn a_task_goes_from_configuration_to_answer() {
 }
 
 #[test]
-fn it_passes_the_kit() {
+fn the_parrot_passes_the_kit() {
     let home = tempfile::tempdir().expect("a temporary directory can be made");
     let config = home.path().join("config.toml");
     fs::write(&config, "[backends.polly]\nkind = \"parrot\"\n").expect("the home is writable");

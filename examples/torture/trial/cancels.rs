@@ -11,22 +11,22 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::{
-    look::{Process, Tree},
-    plan::{ClearEnv, Manner, Plan},
-    report::{Limit, Timing},
-    round::{Round, Stage},
-    verify::{Expected, Outcome, Writers, verify},
-    world::{PATIENCE, World, within},
+    plan::{EnvClearing, Plan, StopBehaviour},
+    process_scan::{Process, TaskTree},
+    report::{TimeBound, Timing},
+    round::{Round, TortureContext},
+    verify::{Expected, TaskOutcome, Writers, verify},
+    world::{ANSWER_TIMEOUT, World, within},
 };
 
 /// A task, and how it is to end.
-struct Doomed {
+struct PlannedTask {
     plan: Plan,
-    end: End,
+    end: PlannedEnd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum PlannedEnd {
     /// So long after it was begun, wherever it stands by then.
     CancelledEarly(Duration),
     /// So long after the agent and its children were there. This is measured.
@@ -38,7 +38,7 @@ enum End {
 /// Begins `count` tasks and ends them.
 pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
     let mut rng = round.rng(0);
-    let tasks: Vec<Doomed> = (0..count).map(|number| doom(&mut rng, world, number)).collect();
+    let tasks: Vec<PlannedTask> = (0..count).map(|number| plan_tasks(&mut rng, world, number)).collect();
     let mut server = world.server();
     let calls: Vec<_> =
         tasks.iter().map(|task| server.start_call("codex_agent", world.arguments(&task.plan))).collect();
@@ -50,7 +50,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
                 let what = format!("t{} ({:?})", task.plan.number, task.end);
                 round.guarded(&what, || {
                     let begun = Instant::now();
-                    let id = begun_id(&call.wait(PATIENCE, |_| {}));
+                    let id = started_id(&call.wait(ANSWER_TIMEOUT, |_| {}));
                     end(round, world, server, task, &id, begun);
                     id
                 })
@@ -65,25 +65,29 @@ pub(crate) fn play(round: &Round<'_>, world: &World, count: usize) {
         .map(|(task, id)| Expected {
             plan: &task.plan,
             id,
-            outcomes: vec![if task.end == End::TimesOut { Outcome::TimedOut } else { Outcome::Cancelled }],
-            story: format!("{:?}, {:?}, {:?}", task.plan.manner, task.plan.ways, task.end),
+            outcomes: vec![if task.end == PlannedEnd::TimesOut {
+                TaskOutcome::TimedOut
+            } else {
+                TaskOutcome::Cancelled
+            }],
+            story: format!("{:?}, {:?}, {:?}", task.plan.behaviour, task.plan.hiding_methods, task.end),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());
 }
 
-fn doom(rng: &mut Rng, world: &World, number: usize) -> Doomed {
-    let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-    let mut plan = Plan::endless(rng, world, number, manner, ClearEnv::May);
+fn plan_tasks(rng: &mut Rng, world: &World, number: usize) -> PlannedTask {
+    let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+    let mut plan = Plan::endless(rng, world, number, behaviour, EnvClearing::Allowed);
     let end = match rng.u8(0..10) {
-        0 => End::CancelledEarly(Duration::from_millis(rng.u64(0..400))),
-        1 | 2 => End::TimesOut,
-        _ => End::CancelledReady(Duration::from_millis(rng.u64(0..300))),
+        0 => PlannedEnd::CancelledEarly(Duration::from_millis(rng.u64(0..400))),
+        1 | 2 => PlannedEnd::TimesOut,
+        _ => PlannedEnd::CancelledReady(Duration::from_millis(rng.u64(0..300))),
     };
-    if end == End::TimesOut {
+    if end == PlannedEnd::TimesOut {
         plan.timeout = Some(Duration::from_millis(rng.u64(1..1500)));
     }
-    Doomed { plan, end }
+    PlannedTask { plan, end }
 }
 
 /// The id that a server gave a task.
@@ -91,47 +95,47 @@ fn doom(rng: &mut Rng, world: &World, number: usize) -> Doomed {
 /// # Panics
 ///
 /// When the task was refused.
-pub(crate) fn begun_id(answer: &ToolAnswer) -> String {
-    told_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
+pub(crate) fn started_id(answer: &ToolAnswer) -> String {
+    announced_id(answer).unwrap_or_else(|| panic!("the task was refused: {answer:?}"))
 }
 
 /// The id in an answer, if a task was begun.
-pub(crate) fn told_id(answer: &ToolAnswer) -> Option<String> {
+pub(crate) fn announced_id(answer: &ToolAnswer) -> Option<String> {
     let id = answer.text.split_once("**Task ID:**")?.1.split_whitespace().next()?;
     (!answer.is_error).then(|| id.trim_matches('`').to_owned())
 }
 
-fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &Doomed, id: &str, begun: Instant) {
-    for way in &task.plan.ways {
-        round.stage.report.note(format!("children with {way}"), 1);
+fn end(round: &Round<'_>, world: &World, server: &Mutex<McpServer>, task: &PlannedTask, id: &str, begun: Instant) {
+    for way in &task.plan.hiding_methods {
+        round.context.report.note(format!("children with {way}"), 1);
     }
     match task.end {
-        End::TimesOut => round.stage.report.note("timeouts", 1),
-        End::CancelledEarly(after) => {
+        PlannedEnd::TimesOut => round.context.report.note("timeouts", 1),
+        PlannedEnd::CancelledEarly(after) => {
             thread::sleep(after.saturating_sub(begun.elapsed()));
             cancel(round, server, id, || {});
         }
-        End::CancelledReady(after) => {
-            if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+        PlannedEnd::CancelledReady(after) => {
+            if within(ANSWER_TIMEOUT, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
                 return round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
             }
             thread::sleep(after);
-            let tree = Tree { id: id.to_owned(), mark: world.mark(task.plan.number) };
-            measured_cancel(round, server, &tree, timing(round.stage, task.plan.manner));
+            let tree = TaskTree { id: id.to_owned(), mark: world.mark(task.plan.number) };
+            measured_cancel(round, server, &tree, timing(round.context, task.plan.behaviour));
         }
     }
 }
 
 /// Cancels a task, and takes the time until nobody is left of its tree.
-pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree: &Tree, timing: Timing) {
+pub(crate) fn measured_cancel(round: &Round<'_>, server: &Mutex<McpServer>, tree: &TaskTree, timing: Timing) {
     let known: Vec<Process> = tree.members().into_iter().map(|seen| seen.process).collect();
     let asked = Instant::now();
     cancel(round, server, &tree.id, || {
         let Timing { name, .. } = timing;
-        match tree.wait_until_empty(known, round.stage.longest_stop() + PATIENCE) {
+        match tree.wait_until_empty(known, round.context.longest_stop() + ANSWER_TIMEOUT) {
             Some(empty) => {
                 let time = empty - asked;
-                round.stage.report.time(timing, time);
+                round.context.report.time(timing, time);
             }
             None => round.violation(format!("{}: the tree ({name}) does not end after its cancellation", tree.id)),
         }
@@ -145,24 +149,24 @@ fn cancel(round: &Round<'_>, server: &Mutex<McpServer>, id: &str, meanwhile: imp
         server.start_call("codex_cancel", json!({"taskId": id}))
     };
     meanwhile();
-    let answer = call.wait(round.stage.longest_stop() + PATIENCE, |_| {});
+    let answer = call.wait(round.context.longest_stop() + ANSWER_TIMEOUT, |_| {});
     if answer.is_error || !answer.text.contains("Cancelled by user") {
         round.violation(format!("codex_cancel of {id} was answered with {answer:?}"));
     }
-    round.stage.report.note("cancels", 1);
+    round.context.report.note("cancels", 1);
 }
 
-fn timing(stage: &Stage, manner: Manner) -> Timing {
-    let stubborn = Limit::Most((stage.longest_stop() + Duration::from_secs(1)).mul_f64(stage.factor));
-    let (name, limit) = match manner {
-        Manner::Obeys | Manner::Ends(_) => ("the agent obeys", obedient(stage)),
-        Manner::Hides => ("the agent obeys, children hide", stubborn),
-        Manner::Stubborn => ("nothing obeys", stubborn),
+fn timing(context: &TortureContext, behaviour: StopBehaviour) -> Timing {
+    let stubborn = TimeBound::Most((context.longest_stop() + Duration::from_secs(1)).mul_f64(context.factor));
+    let (name, limit) = match behaviour {
+        StopBehaviour::Obeys | StopBehaviour::Ends(_) => ("the agent obeys", obeying_plan(context)),
+        StopBehaviour::Hides => ("the agent obeys, children hide", stubborn),
+        StopBehaviour::Stubborn => ("nothing obeys", stubborn),
     };
     Timing { name, limit }
 }
 
 /// The limit for an agent that goes when it is asked to.
-pub(crate) fn obedient(stage: &Stage) -> Limit {
-    Limit::Median(Duration::from_millis(150).mul_f64(stage.factor))
+pub(crate) fn obeying_plan(context: &TortureContext) -> TimeBound {
+    TimeBound::Median(Duration::from_millis(150).mul_f64(context.factor))
 }

@@ -6,11 +6,11 @@ use connector_testing::PendingCall;
 use rustix::process::Signal;
 
 use super::{
-    cancels::begun_id,
-    plan::{ClearEnv, Manner, Plan},
+    cancels::started_id,
+    plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
-    world::{PATIENCE, World, within},
+    verify::{Expected, TaskOutcome, Writers, verify},
+    world::{ANSWER_TIMEOUT, World, within},
 };
 
 /// How many tasks run when Claude Code goes.
@@ -21,17 +21,17 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     let plans: Vec<Plan> = (0..TASKS)
         .map(|number| {
-            let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-            Plan::endless(&mut rng, world, number, manner, ClearEnv::May)
+            let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+            Plan::endless(&mut rng, world, number, behaviour, EnvClearing::Allowed)
         })
         .collect();
     let mut server = world.server();
     let calls: Vec<PendingCall> =
         plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
-    let ids: Vec<String> = calls.iter().map(|call| begun_id(&call.wait(PATIENCE, |_| {}))).collect();
+    let ids: Vec<String> = calls.iter().map(|call| started_id(&call.wait(ANSWER_TIMEOUT, |_| {}))).collect();
     round.begun(TASKS);
     for id in &ids {
-        if within(PATIENCE, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
+        if within(ANSWER_TIMEOUT, || world.log(id).contains("MESSAGE: ready").then_some(())).is_none() {
             round.violation(format!("the agent of {id} is not ready:\n{}", world.log(id)));
         }
     }
@@ -41,7 +41,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     server.signal(Signal::TERM);
     thread::sleep(Duration::from_millis(400));
     if server.try_wait().is_none() {
-        round.stage.report.note("servers that SIGKILL had to end", 1);
+        round.context.report.note("servers that SIGKILL had to end", 1);
     }
     server.kill();
 
@@ -51,8 +51,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
         .map(|(plan, id)| Expected {
             plan,
             id: Some(id),
-            outcomes: vec![Outcome::Interrupted],
-            story: format!("{:?}, {:?}", plan.manner, plan.ways),
+            outcomes: vec![TaskOutcome::Interrupted],
+            story: format!("{:?}, {:?}", plan.behaviour, plan.hiding_methods),
         })
         .collect();
     verify(round, world, &expected, &Writers::default());

@@ -12,24 +12,24 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::{
-    cancels::told_id,
-    look::Process,
-    plan::{ClearEnv, Manner, Plan},
+    cancels::announced_id,
+    plan::{EnvClearing, Plan, StopBehaviour},
+    process_scan::Process,
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
-    world::{PATIENCE, World, within},
+    verify::{Expected, TaskOutcome, Writers, verify},
+    world::{ANSWER_TIMEOUT, World, within},
 };
 
 /// The moments of the blow: from the first call to some time after the short tasks have ended.
 const LATEST_BLOW_MS: u64 = 900;
 /// The longest that a short task takes by itself.
-const SHORT: Duration = Duration::from_millis(600);
+const SHORT_GRACE: Duration = Duration::from_millis(600);
 /// Run directories without a record are this old, at least, when the next server takes them for what they are.
-const FORGOTTEN: Duration = Duration::from_secs(120);
+const ABANDONED_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Blow {
+struct KillTargets {
     server: bool,
     supervisors: bool,
     agents: bool,
@@ -37,7 +37,7 @@ struct Blow {
 
 /// What was done to one task, as far as we know.
 #[derive(Debug, Clone, Copy, Default)]
-struct Fate {
+struct ActionsTaken {
     supervisor_killed: bool,
     agent_killed: bool,
     cancelled: bool,
@@ -46,53 +46,54 @@ struct Fate {
 /// Begins a few tasks, kills, and looks how it ends.
 pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
-    let blow = blow(&mut rng);
-    let goes_on = rng.u8(0..5) == 0;
+    let kill_targets = choose_targets(&mut rng);
+    let continues = rng.u8(0..5) == 0;
     let count = rng.usize(1..=4);
-    let plans: Vec<Plan> = (0..count).map(|number| plan(round, world, &mut rng, number, blow)).collect();
+    let plans: Vec<Plan> = (0..count).map(|number| plan(round, world, &mut rng, number, kill_targets)).collect();
     let moment = Duration::from_millis(rng.u64(0..LATEST_BLOW_MS));
 
-    let policy = format!("tasks.on_server_exit={}", if goes_on { "continue" } else { "interrupt" });
+    let policy = format!("tasks.on_server_exit={}", if continues { "continue" } else { "interrupt" });
     let mut server = world.server_with(&["--set", &policy]);
     let calls: Vec<_> = plans.iter().map(|plan| server.start_call("codex_agent", world.arguments(plan))).collect();
     round.begun(count);
     thread::sleep(moment);
-    let mut fates = strike(world, &mut rng, &mut server, blow);
+    let mut actions = kill(world, &mut rng, &mut server, kill_targets);
     let before: Vec<String> = world.recorded();
 
     let mut next = world.server();
     let killed: BTreeSet<String> =
-        fates.iter().filter(|(_, fate)| fate.supervisor_killed).map(|(id, _)| id.clone()).collect();
-    let writers = Writers { were_killed: blow.supervisors, killed };
-    if !blow.server || goes_on {
+        actions.iter().filter(|(_, taken)| taken.supervisor_killed).map(|(id, _)| id.clone()).collect();
+    let writers = Writers { were_killed: kill_targets.supervisors, killed };
+    if !kill_targets.server || continues {
         // A server that lives can begin a task after the blow, and a supervisor that lives has no run directory at first.
         let has_begun_all = || {
-            let is_answered = blow.server || calls.iter().all(|call| call.answer().is_some());
+            let is_answered = kill_targets.server || calls.iter().all(|call| call.answer().is_some());
             is_answered && world.supervisors().is_empty()
         };
-        cancel_the_endless(world, &plans, &mut next, &mut fates, &writers, has_begun_all);
+        cancel_endless_tasks(world, &plans, &mut next, &mut actions, &writers, has_begun_all);
     }
     // A server that was not killed answers; one that lost a supervisor on the way may refuse.
-    let told: Vec<Option<String>> = calls
+    let announced_ids: Vec<Option<String>> = calls
         .iter()
-        .map(|call| if blow.server { call.answer() } else { Some(call.wait(PATIENCE, |_| {})) })
+        .map(|call| if kill_targets.server { call.answer() } else { Some(call.wait(ANSWER_TIMEOUT, |_| {})) })
         .map(|answer| {
-            let id = answer.as_ref().and_then(told_id);
-            if answer.is_some() && id.is_none() && !blow.supervisors {
+            let id = answer.as_ref().and_then(announced_id);
+            if answer.is_some() && id.is_none() && !kill_targets.supervisors {
                 round.violation(format!("a task was refused: {answer:?}"));
             }
             id
         })
         .collect();
-    let story = format!("{blow:?} at {moment:?}, on_server_exit {}", if goes_on { "continue" } else { "interrupt" });
-    let fate_of = by_plan(world, &plans, &fates);
+    let story =
+        format!("{kill_targets:?} at {moment:?}, on_server_exit {}", if continues { "continue" } else { "interrupt" });
+    let fate_of = by_plan(world, &plans, &actions);
     let expected: Vec<Expected<'_>> = plans
         .iter()
-        .zip(told)
+        .zip(announced_ids)
         .map(|(plan, id)| {
-            let fate = fate_of.get(&plan.number).copied().unwrap_or_default();
-            let outcomes = outcomes(plan, fate, blow.server && !goes_on);
-            let story = format!("{:?}, {:?}, {story}; {fate:?}", plan.manner, plan.ways);
+            let taken = fate_of.get(&plan.number).copied().unwrap_or_default();
+            let outcomes = outcomes(plan, taken, kill_targets.server && !continues);
+            let story = format!("{:?}, {:?}, {story}; {taken:?}", plan.behaviour, plan.hiding_methods);
             Expected { plan, id, outcomes, story }
         })
         .collect();
@@ -100,46 +101,56 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     for id in before.iter().filter(|id| world.record(id).is_none()) {
         round.violation(format!("the record of {id} is lost"));
     }
-    clear_the_forgotten(round, world);
+    stop_abandoned(round, world);
 }
 
-fn blow(rng: &mut Rng) -> Blow {
+fn choose_targets(rng: &mut Rng) -> KillTargets {
     let (server, supervisors, agents) =
         [(true, false, false), (false, true, false), (true, true, false), (false, false, true), (true, true, true)]
             [rng.usize(0..5)];
-    Blow { server, supervisors, agents }
+    KillTargets { server, supervisors, agents }
 }
 
-fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, blow: Blow) -> Plan {
+fn plan(round: &Round<'_>, world: &World, rng: &mut Rng, number: usize, kill_targets: KillTargets) -> Plan {
     if rng.u8(0..3) == 0 {
-        return Plan::short(rng, number, SHORT, 0);
+        return Plan::short(rng, number, SHORT_GRACE, 0);
     }
-    let manner = [Manner::Obeys, Manner::Hides, Manner::Stubborn][rng.usize(0..3)];
-    let clear = if round.stage.has_cgroup || !blow.supervisors { ClearEnv::May } else { ClearEnv::MayNot };
-    let plan = Plan::endless(rng, world, number, manner, clear);
-    if round.stage.has_cgroup { plan.settled() } else { plan }
+    let behaviour = [StopBehaviour::Obeys, StopBehaviour::Hides, StopBehaviour::Stubborn][rng.usize(0..3)];
+    let clear = if round.context.has_cgroup || !kill_targets.supervisors {
+        EnvClearing::Allowed
+    } else {
+        EnvClearing::Forbidden
+    };
+    let plan = Plan::endless(rng, world, number, behaviour, clear);
+    if round.context.has_cgroup { plan.settled() } else { plan }
 }
 
 /// Kills, in an order of its own, and waits until the killed are gone.
-fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: Blow) -> BTreeMap<String, Fate> {
-    let mut fates: BTreeMap<String, Fate> = BTreeMap::new();
-    let mut targets: Vec<Option<Process>> = if blow.server { vec![None] } else { vec![] };
+fn kill(
+    world: &World,
+    rng: &mut Rng,
+    server: &mut McpServer,
+    kill_targets: KillTargets,
+) -> BTreeMap<String, ActionsTaken> {
+    let mut actions: BTreeMap<String, ActionsTaken> = BTreeMap::new();
+    let mut targets: Vec<Option<Process>> = if kill_targets.server { vec![None] } else { vec![] };
     let supervisors = world.supervisors();
     let sure = rng.usize(0..supervisors.len().max(1));
-    let everyone = world.everyone();
+    let processes = world.processes();
     for (at, (id, supervisor)) in supervisors.iter().enumerate() {
         if at != sure && rng.u8(0..3) == 0 {
             continue;
         }
-        let fate = fates.entry(id.clone()).or_default();
-        if blow.supervisors {
-            fate.supervisor_killed = true;
+        let taken = actions.entry(id.clone()).or_default();
+        if kill_targets.supervisors {
+            taken.supervisor_killed = true;
             targets.push(Some(supervisor.process));
         }
-        let agents =
-            everyone.iter().filter(|seen| seen.parent == supervisor.process.pid && seen.args.contains(" exec --json "));
-        for agent in agents.filter(|_| blow.agents) {
-            fate.agent_killed = true;
+        let agents = processes
+            .iter()
+            .filter(|seen| seen.parent == supervisor.process.pid && seen.args.contains(" exec --json "));
+        for agent in agents.filter(|_| kill_targets.agents) {
+            taken.agent_killed = true;
             targets.push(Some(agent.process));
         }
     }
@@ -150,32 +161,33 @@ fn strike(world: &World, rng: &mut Rng, server: &mut McpServer, blow: Blow) -> B
             None => server.signal(Signal::KILL),
         }
     }
-    if blow.server {
+    if kill_targets.server {
         server.kill();
     }
-    within(PATIENCE, || targets.iter().flatten().all(|process| !process.is_alive()).then_some(()));
-    fates
+    within(ANSWER_TIMEOUT, || targets.iter().flatten().all(|process| !process.is_alive()).then_some(()));
+    actions
 }
 
 /// Cancels each task that nobody killed and nothing ends, as soon as it has a record, until no task is left.
-fn cancel_the_endless(
+fn cancel_endless_tasks(
     world: &World,
     plans: &[Plan],
     server: &mut McpServer,
-    fates: &mut BTreeMap<String, Fate>,
+    actions: &mut BTreeMap<String, ActionsTaken>,
     writers: &Writers,
     has_begun_all: impl Fn() -> bool,
 ) {
-    within(PATIENCE, || {
+    within(ANSWER_TIMEOUT, || {
         let mut running = world.running();
         running.retain(|id| !writers.killed.contains(id));
         for id in &running {
             let Some(Ok(record)) = world.record(id) else { continue };
             let prompt = record["task"].as_str().unwrap_or_default();
-            let is_endless = plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.manner, Manner::Ends(_)));
-            let fate = fates.entry(id.clone()).or_default();
-            if is_endless && !fate.cancelled && !fate.agent_killed {
-                fate.cancelled = true;
+            let is_endless =
+                plans.iter().any(|plan| plan.wrote(prompt) && !matches!(plan.behaviour, StopBehaviour::Ends(_)));
+            let taken = actions.entry(id.clone()).or_default();
+            if is_endless && !taken.cancelled && !taken.agent_killed {
+                taken.cancelled = true;
                 // What comes of it is in the files.
                 server.start_call("codex_cancel", json!({"taskId": id}));
             }
@@ -185,50 +197,50 @@ fn cancel_the_endless(
 }
 
 /// The fates by the number of their plan.
-fn by_plan(world: &World, plans: &[Plan], fates: &BTreeMap<String, Fate>) -> BTreeMap<usize, Fate> {
-    let of = |(id, fate): (&String, &Fate)| {
+fn by_plan(world: &World, plans: &[Plan], actions: &BTreeMap<String, ActionsTaken>) -> BTreeMap<usize, ActionsTaken> {
+    let of = |(id, taken): (&String, &ActionsTaken)| {
         let record = world.record(id)?.ok()?;
         let prompt = record["task"].as_str()?;
-        Some((plans.iter().find(|plan| plan.wrote(prompt))?.number, *fate))
+        Some((plans.iter().find(|plan| plan.wrote(prompt))?.number, *taken))
     };
-    fates.iter().filter_map(of).collect()
+    actions.iter().filter_map(of).collect()
 }
 
 /// How a task may have ended that this was done to. Where several things were, they raced.
-fn outcomes(plan: &Plan, fate: Fate, server_is_gone: bool) -> Vec<Outcome> {
+fn outcomes(plan: &Plan, taken: ActionsTaken, server_is_gone: bool) -> Vec<TaskOutcome> {
     let mut outcomes = Vec::new();
-    if matches!(plan.manner, Manner::Ends(_)) {
-        outcomes.push(Outcome::Completed);
+    if matches!(plan.behaviour, StopBehaviour::Ends(_)) {
+        outcomes.push(TaskOutcome::Completed);
     }
-    if fate.supervisor_killed || server_is_gone {
-        outcomes.push(Outcome::Interrupted);
+    if taken.supervisor_killed || server_is_gone {
+        outcomes.push(TaskOutcome::Interrupted);
     }
-    if fate.agent_killed {
-        outcomes.push(Outcome::Killed);
+    if taken.agent_killed {
+        outcomes.push(TaskOutcome::Killed);
     }
-    if fate.cancelled {
-        outcomes.push(Outcome::Cancelled);
+    if taken.cancelled {
+        outcomes.push(TaskOutcome::Cancelled);
     }
     outcomes
 }
 
 /// A supervisor that was killed before its task existed leaves an empty run directory, which a server removes when it
 /// is old enough.
-fn clear_the_forgotten(round: &Round<'_>, world: &World) {
+fn stop_abandoned(round: &Round<'_>, world: &World) {
     let forgotten = world.running();
     if forgotten.is_empty() {
         return;
     }
-    let long_ago = SystemTime::now() - FORGOTTEN;
+    let long_ago = SystemTime::now() - ABANDONED_TIMEOUT;
     for id in &forgotten {
         let directory = fs::File::open(world.data().join("run").join(id));
         if let Err(problem) = directory.and_then(|directory| directory.set_modified(long_ago)) {
             round.violation(format!("run/{id} cannot be aged: {problem}"));
         }
     }
-    round.stage.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
+    round.context.report.note("killed before there was a task", u64::try_from(forgotten.len()).unwrap_or_default());
     let _server = world.server();
-    if within(PATIENCE, || world.running().is_empty().then_some(())).is_none() {
+    if within(ANSWER_TIMEOUT, || world.running().is_empty().then_some(())).is_none() {
         round.violation(format!("run directories without a task stay: {:?}", world.running()));
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! - `round` is one round, its seed and its violations; `world` its home; `plan` what its agents do;
 //! - `cancels`, `kills`, `windows`, `claude_exit` and `real_codex` are the scenarios;
-//! - `look` reads the process table, `verify` the files, `report` tells.
+//! - `process_scan` reads the process table, `verify` the files, `report` tells.
 
 mod cancels;
 mod claude_exit;
 mod kills;
-mod look;
 mod options;
 mod plan;
+mod process_scan;
 mod real_codex;
 mod report;
 mod round;
@@ -34,19 +34,19 @@ use signal_hook::{
 
 use options::{Job, Scenario};
 use real_codex::RealCodex;
-use report::Report;
-use round::{Round, Stage};
+use report::TrialReport;
+use round::{Round, TortureContext};
 use world::{Setup, World, this_program};
 
-pub(crate) use options::Options;
+pub(crate) use options::TortureOptions;
 
 /// Runs all rounds. Whatever happens, nothing that was started is left at the end.
-pub(crate) fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: &TortureOptions) -> ExitCode {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let jobs = options.jobs(seed);
     let directory = tempfile::Builder::new().prefix("torture-").tempdir().expect("a temporary directory can be made");
     let project = GitProject::new();
-    let _guard = Guard(directory.path().to_owned());
+    let _guard = ClearOnDrop(directory.path().to_owned());
     clear_on_signals(directory.path().to_owned());
 
     let grace = Duration::from_millis(options.grace);
@@ -60,8 +60,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         variables: vec![],
         project: project.path().to_owned(),
     };
-    let stage = Stage {
-        report: Report::new(u64::try_from(jobs.len()).unwrap_or_default()),
+    let context = TortureContext {
+        report: TrialReport::new(u64::try_from(jobs.len()).unwrap_or_default()),
         seed,
         directory: directory.path().to_owned(),
         has_cgroup: cgroup_in_force(directory.path(), &setup),
@@ -70,14 +70,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         factor: options.time_factor,
         windows: options.windows,
     };
-    let report = &stage.report;
+    let report = &context.report;
     report.say(format_args!("seed {seed}; to see one round again, add --seed {seed} --round N to the same arguments"));
     report.say(format_args!(
         "grace {grace:?} until SIGTERM and again until SIGKILL; cgroup in force: {}",
-        if stage.has_cgroup { "yes" } else { "no" }
+        if context.has_cgroup { "yes" } else { "no" }
     ));
 
-    let codex = match options.wants_codex().then(|| RealCodex::new(&stage.setup)).transpose() {
+    let codex = match options.wants_codex().then(|| RealCodex::new(&context.setup)).transpose() {
         Ok(codex) => codex,
         Err(problem) => {
             report.say(problem);
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         for _ in 0..options.rounds_at_once.max(1) {
             scope.spawn(|| {
                 while let Some(job) = next() {
-                    play(&stage, &job, codex.as_ref());
+                    play(&context, &job, codex.as_ref());
                 }
             });
         }
@@ -111,31 +111,31 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 /// Plays one round, and clears up after it. The world of a good round is removed.
-fn play(stage: &Stage, job: &Job, codex: Option<&RealCodex>) {
-    let round = Round::new(stage, job.scenario.name(), job.number);
-    stage.report.begin(&format!("{} {}", round.scenario, round.number));
+fn play(context: &TortureContext, job: &Job, codex: Option<&RealCodex>) {
+    let round = Round::new(context, job.scenario.name(), job.number);
+    context.report.begin(&format!("{} {}", round.scenario, round.number));
     let begun = Instant::now();
     let setup = match (job.scenario, codex) {
         (Scenario::RealCodex, Some(codex)) => codex.setup.clone(),
-        _ => stage.setup.clone(),
+        _ => context.setup.clone(),
     };
     let world = World::new(round.directory.clone(), setup);
     round.guarded("the round", || match job.scenario {
         Scenario::Cancels => cancels::play(&round, &world, job.count),
         Scenario::Kills => kills::play(&round, &world),
-        Scenario::Windows => windows::play(&round, &world, stage.windows, job.count),
+        Scenario::Windows => windows::play(&round, &world, context.windows, job.count),
         Scenario::ClaudeExit => claude_exit::play(&round, &world),
         Scenario::RealCodex => real_codex::play(&round, &world),
     });
     // The servers are gone by now; whatever else there is, should not be there.
-    if !look::clear(world.dir(), &[world.marks()]) {
+    if !process_scan::clear(world.dir(), &[world.marks()]) {
         round.violation("not even the trial itself can end what is left");
     }
     if round.is_good() {
         // What is left of it goes with the whole directory.
         let _ = fs::remove_dir_all(world.dir());
     }
-    stage.report.round(round.scenario, round.tasks(), begun.elapsed());
+    context.report.round(round.scenario, round.tasks(), begun.elapsed());
 }
 
 /// Whether trees are held by a cgroup, by the word of the program itself.
@@ -148,9 +148,9 @@ fn cgroup_in_force(directory: &Path, setup: &Setup) -> bool {
 
 /// Ends everything that was started, however this program ends. Only SIGKILL it cannot see; then the servers lose their
 /// stdin, and with them everything else ends as it should.
-struct Guard(PathBuf);
+struct ClearOnDrop(PathBuf);
 
-impl Drop for Guard {
+impl Drop for ClearOnDrop {
     fn drop(&mut self) {
         clear_all(&self.0);
     }
@@ -159,7 +159,7 @@ impl Drop for Guard {
 fn clear_all(directory: &Path) {
     let worlds = fs::read_dir(directory).into_iter().flatten().flatten();
     let marks: Vec<PathBuf> = worlds.map(|world| world.path().join("marks")).collect();
-    look::clear(directory, &marks);
+    process_scan::clear(directory, &marks);
 }
 
 fn clear_on_signals(directory: PathBuf) {
@@ -167,7 +167,7 @@ fn clear_on_signals(directory: PathBuf) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            world::begin_no_more();
+            world::stop_starting_tasks();
             clear_all(&directory);
             let _ = fs::remove_dir_all(&directory);
             std::process::exit(128 + signal);

@@ -6,7 +6,7 @@ use fastrand::Rng;
 /// Cancels, kills and races without end, and looks afterwards whether anything was left, lost or untrue.
 #[derive(Debug, Parser)]
 #[command(name = "torture")]
-pub(crate) struct Options {
+pub(crate) struct TortureOptions {
     /// Rounds of a mixture of all scenarios
     #[arg(long, default_value_t = 60, value_name = "N")]
     rounds: usize,
@@ -103,7 +103,7 @@ impl Scenario {
     }
 }
 
-impl Options {
+impl TortureOptions {
     /// All rounds, in order.
     pub(crate) fn jobs(&self, seed: u64) -> Vec<Job> {
         let wants = |scenario, count: Option<usize>| count.is_some() || self.scenario.contains(&scenario);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use connector_testing::Step;
+use connector_testing::ScriptStep;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const SWARM_LIFETIME: f64 = 60.0;
 
 /// How an agent and its children take it that they are to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Manner {
+pub(crate) enum StopBehaviour {
     /// The agent goes when it is asked to, and takes its children with it.
     Obeys,
     /// The agent goes, and its children hide.
@@ -33,9 +33,9 @@ pub(crate) enum Manner {
 /// found through a cgroup. It need not have forked twice for that: an agent that was just asked to go, or whose pipe to
 /// its supervisor breaks, leaves its children behind too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClearEnv {
-    May,
-    MayNot,
+pub(crate) enum EnvClearing {
+    Allowed,
+    Forbidden,
 }
 
 /// One task.
@@ -43,16 +43,16 @@ pub(crate) enum ClearEnv {
 pub(crate) struct Plan {
     /// Its number in the round.
     pub(crate) number: usize,
-    pub(crate) manner: Manner,
+    pub(crate) behaviour: StopBehaviour,
     /// The ways of hiding that its children use.
-    pub(crate) ways: BTreeSet<&'static str>,
+    pub(crate) hiding_methods: BTreeSet<&'static str>,
     pub(crate) timeout: Option<Duration>,
-    script: Script,
+    script: AgentScript,
 }
 
 /// Whose script it is.
 #[derive(Debug, Clone)]
-enum Script {
+enum AgentScript {
     /// The fake agent's.
     Fake(Vec<Value>),
     /// The scripted model's.
@@ -61,35 +61,41 @@ enum Script {
 
 impl Plan {
     /// An agent that does not end by itself.
-    pub(crate) fn endless(rng: &mut Rng, world: &World, number: usize, manner: Manner, clear: ClearEnv) -> Plan {
-        let (mut ways, mut steps) = (BTreeSet::new(), Vec::new());
-        let children = match manner {
-            Manner::Obeys | Manner::Ends(_) => rng.usize(0..=2),
-            Manner::Hides | Manner::Stubborn => rng.usize(1..=3),
+    pub(crate) fn endless(
+        rng: &mut Rng,
+        world: &World,
+        number: usize,
+        behaviour: StopBehaviour,
+        clear: EnvClearing,
+    ) -> Plan {
+        let (mut hiding_methods, mut steps) = (BTreeSet::new(), Vec::new());
+        let children = match behaviour {
+            StopBehaviour::Obeys | StopBehaviour::Ends(_) => rng.usize(0..=2),
+            StopBehaviour::Hides | StopBehaviour::Stubborn => rng.usize(1..=3),
         };
         for nth in 0..children {
-            let child = match manner {
-                Manner::Obeys | Manner::Ends(_) => plain_child(world, number, nth),
-                Manner::Hides | Manner::Stubborn => {
+            let child = match behaviour {
+                StopBehaviour::Obeys | StopBehaviour::Ends(_) => plain_child(world, number, nth),
+                StopBehaviour::Hides | StopBehaviour::Stubborn => {
                     let (child, its_ways) = hiding_child(rng, plain_child(world, number, nth), clear);
-                    ways.extend(its_ways);
+                    hiding_methods.extend(its_ways);
                     child
                 }
             };
             steps.push(json!({"child": child}));
         }
-        if manner == Manner::Stubborn {
+        if behaviour == StopBehaviour::Stubborn {
             let ignored = if rng.bool() { json!(["INT", "TERM", "HUP"]) } else { json!(["INT"]) };
             steps.push(json!({"ignore": ignored}));
         }
         steps.extend([json!({"say": "ready"}), json!({"sleep": LIFETIME})]);
-        Plan { number, manner, ways, timeout: None, script: Script::Fake(steps) }
+        Plan { number, behaviour, hiding_methods, timeout: None, script: AgentScript::Fake(steps) }
     }
 
     /// The same, from when the agent is in its control group: whoever hides before that, and whose supervisor is killed, is
     /// promised to nobody.
     pub(crate) fn settled(mut self) -> Plan {
-        if let Script::Fake(steps) = &mut self.script {
+        if let AgentScript::Fake(steps) = &mut self.script {
             steps.insert(0, json!({"await_cgroup": 5}));
         }
         self
@@ -98,24 +104,36 @@ impl Plan {
     /// An agent that says its piece after a moment, and ends with `code`.
     pub(crate) fn short(rng: &mut Rng, number: usize, most: Duration, code: u8) -> Plan {
         let pause = most.as_secs_f64() * rng.f64();
-        let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": last_words(number)})];
+        let mut steps = vec![json!({"say": "ready"}), json!({"sleep": pause}), json!({"say": final_answer(number)})];
         if code != 0 {
             steps.push(json!({"exit": code}));
         }
-        Plan { number, manner: Manner::Ends(code), ways: BTreeSet::new(), timeout: None, script: Script::Fake(steps) }
+        Plan {
+            number,
+            behaviour: StopBehaviour::Ends(code),
+            hiding_methods: BTreeSet::new(),
+            timeout: None,
+            script: AgentScript::Fake(steps),
+        }
     }
 
     /// A real agent, whose model plays these steps and then hangs.
-    pub(crate) fn scripted(number: usize, steps: &[Step]) -> Plan {
+    pub(crate) fn scripted(number: usize, steps: &[ScriptStep]) -> Plan {
         let steps = serde_json::to_string(steps).expect("steps have only string keys");
-        Plan { number, manner: Manner::Obeys, ways: BTreeSet::new(), timeout: None, script: Script::Model(steps) }
+        Plan {
+            number,
+            behaviour: StopBehaviour::Obeys,
+            hiding_methods: BTreeSet::new(),
+            timeout: None,
+            script: AgentScript::Model(steps),
+        }
     }
 
     /// What stands in the record as its task.
     pub(crate) fn prompt(&self) -> String {
         match &self.script {
-            Script::Fake(steps) => format!("t{}. FAKE{}", self.number, Value::from(steps.clone())),
-            Script::Model(steps) => format!("t{}. SCRIPT{steps}", self.number),
+            AgentScript::Fake(steps) => format!("t{}. FAKE{}", self.number, Value::from(steps.clone())),
+            AgentScript::Model(steps) => format!("t{}. SCRIPT{steps}", self.number),
         }
     }
 
@@ -126,7 +144,7 @@ impl Plan {
 }
 
 /// What a short agent answers.
-pub(crate) fn last_words(number: usize) -> String {
+pub(crate) fn final_answer(number: usize) -> String {
     format!("these are the last words of t{number}.")
 }
 
@@ -136,31 +154,31 @@ fn plain_child(world: &World, number: usize, nth: usize) -> Value {
 }
 
 /// Makes a child hide, and says in which ways it does.
-fn hiding_child(rng: &mut Rng, mut child: Value, clear: ClearEnv) -> (Value, BTreeSet<&'static str>) {
-    let mut ways: BTreeSet<&'static str> = BTreeSet::new();
+fn hiding_child(rng: &mut Rng, mut child: Value, clear: EnvClearing) -> (Value, BTreeSet<&'static str>) {
+    let mut hiding_methods: BTreeSet<&'static str> = BTreeSet::new();
     let kind = rng.u8(0..20);
-    if kind < 3 && clear == ClearEnv::May {
-        ways.insert("fork_chain");
+    if kind < 3 && clear == EnvClearing::Allowed {
+        hiding_methods.insert("fork_chain");
     } else if kind < 5 {
-        ways.insert("fork_storm");
+        hiding_methods.insert("fork_storm");
         child["count"] = json!(rng.u64(20..=200));
     } else if rng.u8(0..4) == 0 {
-        ways.insert("stopped");
+        hiding_methods.insert("stopped");
     }
     let chances: [(&'static str, f64); 5] =
         [("setsid", 0.5), ("double_fork", 0.4), ("ignore_int", 0.5), ("ignore_term", 0.5), ("hold_pipe", 0.3)];
-    ways.extend(chances.into_iter().filter(|(_, chance)| rng.f64() < *chance).map(|(way, _)| way));
-    if !ways.contains("setsid") && rng.bool() {
-        ways.insert("own_group");
+    hiding_methods.extend(chances.into_iter().filter(|(_, chance)| rng.f64() < *chance).map(|(way, _)| way));
+    if !hiding_methods.contains("setsid") && rng.bool() {
+        hiding_methods.insert("own_group");
     }
-    if rng.u8(0..3) == 0 && clear == ClearEnv::May {
-        ways.insert("clear_env");
+    if rng.u8(0..3) == 0 && clear == EnvClearing::Allowed {
+        hiding_methods.insert("clear_env");
     }
-    for way in &ways {
+    for way in &hiding_methods {
         child[*way] = json!(true);
     }
-    if ways.contains("fork_chain") || ways.contains("fork_storm") {
+    if hiding_methods.contains("fork_chain") || hiding_methods.contains("fork_storm") {
         child["seconds"] = json!(SWARM_LIFETIME);
     }
-    (child, ways)
+    (child, hiding_methods)
 }

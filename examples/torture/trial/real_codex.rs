@@ -3,18 +3,18 @@
 use std::{sync::Mutex, thread, time::Duration};
 
 use connector_testing::{
-    ScriptedModel, Step,
+    ScriptStep, ScriptedModel,
     codex::{self, CodexHome, InstallProblem},
 };
 
 use super::{
-    cancels::{begun_id, measured_cancel, obedient},
-    look::Tree,
+    cancels::{measured_cancel, obeying_plan, started_id},
     plan::Plan,
+    process_scan::TaskTree,
     report::Timing,
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
-    world::{PATIENCE, Setup, World, within},
+    verify::{Expected, TaskOutcome, Writers, verify},
+    world::{ANSWER_TIMEOUT, Setup, World, within},
 };
 
 /// What Codex runs: one child in its session, one in a session of its own, and one that ignores SIGHUP.
@@ -43,22 +43,26 @@ pub(crate) fn play(round: &Round<'_>, world: &World) {
     let mut rng = round.rng(0);
     // A command that returns, as in the wild, or one that still runs.
     let command = if rng.bool() { COMMAND.to_owned() } else { format!("{COMMAND} wait") };
-    let plan = Plan::scripted(0, &[Step::Shell(command), Step::Hang]);
+    let plan = Plan::scripted(0, &[ScriptStep::Shell(command), ScriptStep::Hang]);
     let after = Duration::from_millis(rng.u64(0..1000));
 
     let mut server = world.server();
-    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    let id = started_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
     round.begun(1);
-    let tree = Tree { id: id.clone(), mark: world.mark(0) };
+    let tree = TaskTree { id: id.clone(), mark: world.mark(0) };
     let sleepers = || tree.members().iter().filter(|seen| seen.args.ends_with("sleep 300")).count();
-    if within(PATIENCE, || (sleepers() >= 3).then_some(())).is_none() {
+    if within(ANSWER_TIMEOUT, || (sleepers() >= 3).then_some(())).is_none() {
         round.violation(format!("Codex does not run its command:\n{}", world.log(&id)));
     }
     thread::sleep(after);
-    let timing = Timing { name: "real Codex", limit: obedient(round.stage) };
+    let timing = Timing { name: "real Codex", limit: obeying_plan(round.context) };
     measured_cancel(round, &Mutex::new(server), &tree, timing);
 
-    let expected =
-        Expected { plan: &plan, id: Some(id), outcomes: vec![Outcome::Cancelled], story: format!("after {after:?}") };
+    let expected = Expected {
+        plan: &plan,
+        id: Some(id),
+        outcomes: vec![TaskOutcome::Cancelled],
+        story: format!("after {after:?}"),
+    };
     verify(round, world, &[expected], &Writers::default());
 }

@@ -11,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Without a terminal there is a line this often.
-const LINE_EVERY: Duration = Duration::from_secs(15);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A kind of measured time, and the limits that it is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +19,12 @@ pub(crate) struct Timing {
     /// Its line in the table.
     pub(crate) name: &'static str,
     /// What is limited.
-    pub(crate) limit: Limit,
+    pub(crate) limit: TimeBound,
 }
 
 /// What a series of times is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Limit {
+pub(crate) enum TimeBound {
     /// Half of them are shorter.
     Median(Duration),
     /// All of them are.
@@ -33,14 +33,14 @@ pub(crate) enum Limit {
 
 /// Collects what happens in all threads.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct TrialReport {
     bar: ProgressBar,
     begun: Instant,
-    state: Mutex<State>,
+    state: Mutex<ReportState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ReportState {
     violations: Vec<String>,
     scenarios: BTreeMap<&'static str, Tally>,
     notes: BTreeMap<String, u64>,
@@ -57,15 +57,15 @@ struct Tally {
     time: Duration,
 }
 
-impl Report {
+impl TrialReport {
     /// A report of so many rounds.
-    pub(crate) fn new(rounds: u64) -> Report {
+    pub(crate) fn new(rounds: u64) -> TrialReport {
         let bar = if io::stderr().is_terminal() { ProgressBar::new(rounds) } else { ProgressBar::hidden() };
         bar.set_length(rounds);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} rounds, {elapsed} ({eta} left)  {msg}") {
             bar.set_style(style);
         }
-        Report { bar, begun: Instant::now(), state: Mutex::default() }
+        TrialReport { bar, begun: Instant::now(), state: Mutex::default() }
     }
 
     /// Prints a line that is not part of the table.
@@ -97,7 +97,7 @@ impl Report {
         tally.tasks += tasks;
         tally.time += time;
         state.done += 1;
-        let is_due = state.last_line.is_none_or(|last| last.elapsed() > LINE_EVERY);
+        let is_due = state.last_line.is_none_or(|last| last.elapsed() > PROGRESS_INTERVAL);
         if self.bar.is_hidden() && is_due {
             state.last_line = Some(Instant::now());
             let (done, all, bad) = (state.done, self.bar.length().unwrap_or_default(), state.violations.len());
@@ -122,8 +122,8 @@ impl Report {
         let slow = state.times.iter_mut().filter_map(|(timing, times)| {
             times.sort_unstable();
             let (what, time, limit) = match timing.limit {
-                Limit::Median(limit) => ("median", part(times, 0.5), limit),
-                Limit::Most(limit) => ("longest", part(times, 1.0), limit),
+                TimeBound::Median(limit) => ("median", part(times, 0.5), limit),
+                TimeBound::Most(limit) => ("longest", part(times, 1.0), limit),
             };
             (time > limit).then(|| {
                 format!("{}: the {what} is {} ms, the limit {} ms", timing.name, time.as_millis(), limit.as_millis())
@@ -164,7 +164,7 @@ impl Report {
         table
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReportState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,12 +10,12 @@ use std::{
 
 use fastrand::Rng;
 
-use super::{report::Report, world::Setup};
+use super::{report::TrialReport, world::Setup};
 
 /// What all rounds share.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) report: Report,
+pub(crate) struct TortureContext {
+    pub(crate) report: TrialReport,
     pub(crate) seed: u64,
     /// Where each round has its world.
     pub(crate) directory: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct Stage {
     pub(crate) windows: usize,
 }
 
-impl Stage {
+impl TortureContext {
     /// How long a tree may live once SIGINT was sent, when nothing in it obeys.
     pub(crate) fn longest_stop(&self) -> Duration {
         2 * self.grace
@@ -40,7 +40,7 @@ impl Stage {
 /// One round.
 #[derive(Debug)]
 pub(crate) struct Round<'a> {
-    pub(crate) stage: &'a Stage,
+    pub(crate) context: &'a TortureContext,
     pub(crate) scenario: &'static str,
     pub(crate) number: usize,
     /// Where its world is.
@@ -50,14 +50,14 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
-    pub(crate) fn new<'a>(stage: &'a Stage, scenario: &'static str, number: usize) -> Round<'a> {
-        let directory = stage.directory.join(format!("{scenario}-{number}"));
-        Round { stage, scenario, number, directory, violations: AtomicU64::new(0), tasks: AtomicU64::new(0) }
+    pub(crate) fn new<'a>(context: &'a TortureContext, scenario: &'static str, number: usize) -> Round<'a> {
+        let directory = context.directory.join(format!("{scenario}-{number}"));
+        Round { context, scenario, number, directory, violations: AtomicU64::new(0), tasks: AtomicU64::new(0) }
     }
 
     /// A generator that only seed, scenario and number decide, and `part`, so that threads have one each.
     pub(crate) fn rng(&self, part: u64) -> Rng {
-        let text = format!("{} {} {} {part}", self.stage.seed, self.scenario, self.number);
+        let text = format!("{} {} {} {part}", self.context.seed, self.scenario, self.number);
         // FNV-1a: the same everywhere and always, which std's hashers do not promise.
         let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211);
         Rng::with_seed(text.bytes().fold(14_695_981_039_346_656_037, fold))
@@ -69,12 +69,12 @@ impl Round<'_> {
         let text = format!(
             "{} (seed {}, round {}, {}):\n    {}",
             self.scenario,
-            self.stage.seed,
+            self.context.seed,
             self.number,
             self.directory.display(),
             text.as_ref().replace('\n', "\n    ")
         );
-        self.stage.report.violation(self.scenario, text);
+        self.context.report.violation(self.scenario, text);
     }
 
     /// So many tasks were begun.

@@ -9,18 +9,18 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    look::{QUIET, Quiet},
-    plan::{Plan, last_words},
+    plan::{Plan, final_answer},
+    process_scan::{QUIET_PERIOD, QuietCheck},
     round::{Round, tail},
-    world::{PATIENCE, POLL, World, names_in, within},
+    world::{ANSWER_TIMEOUT, POLL_INTERVAL, World, names_in, within},
 };
 
 /// How long a process may take to be gone that was killed a moment ago.
-const DYING: Duration = Duration::from_millis(500);
+const DYING_TIME: Duration = Duration::from_millis(500);
 
 /// How a task can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
+pub(crate) enum TaskOutcome {
     Completed,
     Cancelled,
     TimedOut,
@@ -29,17 +29,17 @@ pub(crate) enum Outcome {
     Exited(u8),
 }
 
-impl Outcome {
+impl TaskOutcome {
     /// What a record says; `None` when that is none of the documented ends.
-    pub(crate) fn of(record: &Value) -> Option<Outcome> {
+    pub(crate) fn of(record: &Value) -> Option<TaskOutcome> {
         let reason = record["failureReason"].as_str();
         match (record["status"].as_str()?, reason) {
-            ("completed", None) => Some(Outcome::Completed),
-            ("failed", Some("Cancelled by user")) => Some(Outcome::Cancelled),
-            ("failed", Some(reason)) if reason.starts_with("Timeout after ") => Some(Outcome::TimedOut),
-            ("failed", Some("Killed by SIGKILL")) => Some(Outcome::Killed),
-            ("failed", Some(reason)) => reason.strip_prefix("Exited with code ")?.parse().ok().map(Outcome::Exited),
-            ("interrupted", Some("Server restarted while task was running")) => Some(Outcome::Interrupted),
+            ("completed", None) => Some(TaskOutcome::Completed),
+            ("failed", Some("Cancelled by user")) => Some(TaskOutcome::Cancelled),
+            ("failed", Some(reason)) if reason.starts_with("Timeout after ") => Some(TaskOutcome::TimedOut),
+            ("failed", Some("Killed by SIGKILL")) => Some(TaskOutcome::Killed),
+            ("failed", Some(reason)) => reason.strip_prefix("Exited with code ")?.parse().ok().map(TaskOutcome::Exited),
+            ("interrupted", Some("Server restarted while task was running")) => Some(TaskOutcome::Interrupted),
             _ => None,
         }
     }
@@ -52,7 +52,7 @@ pub(crate) struct Expected<'a> {
     /// Its id, where the server told us one: then there is such a task.
     pub(crate) id: Option<String>,
     /// Where two things raced, there are several.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<TaskOutcome>,
     /// What was done to it, for a violation.
     pub(crate) story: String,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Writers {
 /// Waits until every task in this world has ended, and says what is wrong then.
 pub(crate) fn verify(round: &Round<'_>, world: &World, expected: &[Expected<'_>], writers: &Writers) {
     wait_for_the_end(round, world, writers);
-    nobody_is_left(round, world);
+    check_no_process_is_left(round, world);
     let records = records(round, world);
     for task in expected {
         check(round, world, &records, task);
@@ -81,7 +81,7 @@ pub(crate) fn verify(round: &Round<'_>, world: &World, expected: &[Expected<'_>]
         }
     }
     index(round, world, &records);
-    litter(round, world, writers);
+    leftovers(round, world, writers);
 }
 
 /// Waits until no task has a run directory any more: then each of them has ended and is in the index.
@@ -92,7 +92,7 @@ fn wait_for_the_end(round: &Round<'_>, world: &World, writers: &Writers) {
         open.retain(|id| recorded.contains(id) || !writers.killed.contains(id));
         open
     };
-    if within(PATIENCE, || open().is_empty().then_some(())).is_none() {
+    if within(ANSWER_TIMEOUT, || open().is_empty().then_some(())).is_none() {
         for id in open() {
             let status = match world.record(&id) {
                 Some(Ok(record)) => record["status"].to_string(),
@@ -105,25 +105,27 @@ fn wait_for_the_end(round: &Round<'_>, world: &World, writers: &Writers) {
 }
 
 /// Every process of a task has to be gone when the task has ended. Servers may be there.
-fn nobody_is_left(round: &Round<'_>, world: &World) {
-    let look = || {
-        let mut left = world.everyone();
+fn check_no_process_is_left(round: &Round<'_>, world: &World) {
+    let scan = || {
+        let mut left = world.processes();
         // A server has neither a role nor a task.
         left.retain(|seen| seen.args.contains(" supervise ") || !seen.args.contains("--data-dir"));
         left
     };
-    let quiet = Quiet::begin(&format!("{}/", world.marks().display()));
+    let quiet = QuietCheck::begin(&format!("{}/", world.marks().display()));
     // What was killed a moment ago may still be dying; what goes on shows itself within that time too.
-    let mut left = look();
-    let deadline = Instant::now() + DYING;
+    let mut left = scan();
+    let deadline = Instant::now() + DYING_TIME;
     while !left.is_empty() && Instant::now() < deadline {
-        thread::sleep(POLL);
-        left = look();
+        thread::sleep(POLL_INTERVAL);
+        left = scan();
     }
     for survivor in &left {
         round.violation(format!("a process is left: {survivor}"));
     }
-    if left.is_empty() && (quiet.is_broken() || within(QUIET, || quiet.is_broken().then_some(())).is_some()) {
+    if left.is_empty()
+        && (quiet.has_new_marks() || within(QUIET_PERIOD, || quiet.has_new_marks().then_some(())).is_some())
+    {
         round.violation("a chain of processes goes on, too fast to be seen");
     }
 }
@@ -156,10 +158,10 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
         }
         return;
     };
-    if task.id.as_ref().is_some_and(|told| told != id) {
+    if task.id.as_ref().is_some_and(|announced| announced != id) {
         round.violation(format!("{name} is {id} by its record, and {:?} by the server's answer", task.id));
     }
-    let outcome = Outcome::of(record);
+    let outcome = TaskOutcome::of(record);
     if !outcome.is_some_and(|outcome| task.outcomes.contains(&outcome)) {
         round.violation(format!(
             "{name} ended as {outcome:?}, and may have ended as {:?}\nstatus {}, reason {}, the agent said {}\n{}",
@@ -174,9 +176,9 @@ fn check(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>, ta
     if !log.contains("END: ") {
         round.violation(format!("the log of {name}, {id}, has no end:\n{log}"));
     }
-    if outcome == Some(Outcome::Completed) {
+    if outcome == Some(TaskOutcome::Completed) {
         let result = fs::read_to_string(world.data().join("logs").join(format!("{id}.result"))).unwrap_or_default();
-        if result.trim_end() != last_words(task.plan.number) {
+        if result.trim_end() != final_answer(task.plan.number) {
             round.violation(format!("the result of {name}, {id}, is {result:?}"));
         }
     }
@@ -208,7 +210,7 @@ fn index(round: &Round<'_>, world: &World, records: &BTreeMap<String, Value>) {
 }
 
 /// Files that should not be there.
-fn litter(round: &Round<'_>, world: &World, writers: &Writers) {
+fn leftovers(round: &Round<'_>, world: &World, writers: &Writers) {
     let data = world.data();
     for directory in [data.clone(), data.join("logs"), data.join("run")] {
         for name in names_in(&directory) {

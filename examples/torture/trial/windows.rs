@@ -17,10 +17,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    cancels::begun_id,
-    plan::{ClearEnv, Manner, Plan},
+    cancels::started_id,
+    plan::{EnvClearing, Plan, StopBehaviour},
     round::Round,
-    verify::{Expected, Outcome, Writers, verify},
+    verify::{Expected, TaskOutcome, Writers, verify},
     world::World,
 };
 
@@ -29,13 +29,13 @@ const SHORT: Duration = Duration::from_secs(1);
 
 /// What all windows know.
 #[derive(Default)]
-struct Shared {
-    tasks: Mutex<Vec<Begun>>,
+struct WindowsState {
+    tasks: Mutex<Vec<StartedTask>>,
     next_number: AtomicU64,
     is_over: AtomicBool,
 }
 
-struct Begun {
+struct StartedTask {
     plan: Plan,
     id: String,
     cancelled: bool,
@@ -43,7 +43,7 @@ struct Begun {
 
 /// Lets the windows loose.
 pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations: usize) {
-    let shared = Shared::default();
+    let shared = WindowsState::default();
     thread::scope(|scope| {
         let reader = scope.spawn(|| round.guarded("the reader of tasks.json", || read(round, world, &shared.is_over)));
         let windows: Vec<_> = (0..windows)
@@ -65,7 +65,7 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
         let mut servers: Vec<McpServer> =
             windows.into_iter().filter_map(|window| window.join().ok().flatten()).collect();
         if let Some(server) = servers.first_mut() {
-            end_the_endless(round, server, &shared);
+            cancel_endless_tasks(round, server, &shared);
         }
         let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         round.begun(tasks.len());
@@ -78,8 +78,8 @@ pub(crate) fn play(round: &Round<'_>, world: &World, windows: usize, operations:
 }
 
 /// Does one thing that a user might.
-fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut Rng, shared: &Shared) {
-    round.stage.report.note("operations", 1);
+fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsState) {
+    round.context.report.note("operations", 1);
     match rng.u8(0..10) {
         0..4 => begin(world, server, rng, shared),
         4..7 => {
@@ -105,28 +105,28 @@ fn operate(round: &Round<'_>, world: &World, server: &mut McpServer, rng: &mut R
     }
 }
 
-fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &Shared) {
+fn begin(world: &World, server: &mut McpServer, rng: &mut Rng, shared: &WindowsState) {
     let number = usize::try_from(shared.next_number.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
     let plan = match rng.u8(0..6) {
-        0 => Plan::endless(rng, world, number, Manner::Obeys, ClearEnv::May),
+        0 => Plan::endless(rng, world, number, StopBehaviour::Obeys, EnvClearing::Allowed),
         1 => Plan::short(rng, number, SHORT, rng.clone().u8(1..9)),
         _ => Plan::short(rng, number, SHORT, 0),
     };
-    let id = begun_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
-    shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(Begun { plan, id, cancelled: false });
+    let id = started_id(&server.call("codex_agent", world.arguments(&plan), |_| {}));
+    shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(StartedTask { plan, id, cancelled: false });
 }
 
 /// A task that is known to any window.
-fn any(rng: &mut Rng, shared: &Shared, wanted: impl Fn(&Begun) -> bool) -> Option<(String, usize)> {
+fn any(rng: &mut Rng, shared: &WindowsState, wanted: impl Fn(&StartedTask) -> bool) -> Option<(String, usize)> {
     let tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-    let tasks: Vec<&Begun> = tasks.iter().filter(|task| wanted(task)).collect();
+    let tasks: Vec<&StartedTask> = tasks.iter().filter(|task| wanted(task)).collect();
     // The newest are the likeliest to be running.
     let newest = tasks.len().min(if rng.bool() { 8 } else { usize::MAX });
     let task = tasks.get(tasks.len().checked_sub(1 + rng.usize(0..newest.max(1)))?)?;
     Some((task.id.clone(), task.plan.number))
 }
 
-fn mark_cancelled(shared: &Shared, id: &str) {
+fn mark_cancelled(shared: &WindowsState, id: &str) {
     let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
     tasks.iter_mut().filter(|task| task.id == id).for_each(|task| task.cancelled = true);
 }
@@ -155,42 +155,44 @@ fn compare(round: &Round<'_>, id: &str, around: [Option<Result<Value, String>>; 
 }
 
 /// What does not end by itself is cancelled by one window, whichever began it.
-fn end_the_endless(round: &Round<'_>, server: &mut McpServer, shared: &Shared) {
+fn cancel_endless_tasks(round: &Round<'_>, server: &mut McpServer, shared: &WindowsState) {
     let mut tasks = shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-    for task in tasks.iter_mut().filter(|task| !matches!(task.plan.manner, Manner::Ends(_)) && !task.cancelled) {
+    for task in
+        tasks.iter_mut().filter(|task| !matches!(task.plan.behaviour, StopBehaviour::Ends(_)) && !task.cancelled)
+    {
         task.cancelled = true;
         round.guarded("the last cancels", || cancel(round, server, &task.id));
     }
 }
 
-fn expected(task: &Begun) -> Expected<'_> {
-    let by_itself = match task.plan.manner {
-        Manner::Ends(0) => Some(Outcome::Completed),
-        Manner::Ends(code) => Some(Outcome::Exited(code)),
-        Manner::Obeys | Manner::Hides | Manner::Stubborn => None,
+fn expected(task: &StartedTask) -> Expected<'_> {
+    let by_itself = match task.plan.behaviour {
+        StopBehaviour::Ends(0) => Some(TaskOutcome::Completed),
+        StopBehaviour::Ends(code) => Some(TaskOutcome::Exited(code)),
+        StopBehaviour::Obeys | StopBehaviour::Hides | StopBehaviour::Stubborn => None,
     };
-    let outcomes = by_itself.into_iter().chain(task.cancelled.then_some(Outcome::Cancelled)).collect();
-    let story = format!("{:?}, cancelled: {}", task.plan.manner, task.cancelled);
+    let outcomes = by_itself.into_iter().chain(task.cancelled.then_some(TaskOutcome::Cancelled)).collect();
+    let story = format!("{:?}, cancelled: {}", task.plan.behaviour, task.cancelled);
     Expected { plan: &task.plan, id: Some(task.id.clone()), outcomes, story }
 }
 
 /// As much of an entry of the index as the reader looks at.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-struct Entry {
+struct IndexEntry {
     status: String,
 }
 
 /// Reads the index as fast as it can. It is whole each time, loses nothing, and what has ended stays as it is.
 fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
     let path = world.data().join("tasks.json");
-    let mut last: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut told: BTreeSet<String> = BTreeSet::new();
+    let mut last: BTreeMap<String, IndexEntry> = BTreeMap::new();
+    let mut ended_ids: BTreeSet<String> = BTreeSet::new();
     let mut reads = 0;
     while !is_over.load(Ordering::Relaxed) {
         // Not there yet.
         let Ok(content) = fs::read(&path) else { continue };
         reads += 1;
-        let index: BTreeMap<String, Entry> = match serde_json::from_slice(&content) {
+        let index: BTreeMap<String, IndexEntry> = match serde_json::from_slice(&content) {
             Ok(index) => index,
             Err(problem) => {
                 return round.violation(format!("tasks.json ({} bytes) was torn: {problem}", content.len()));
@@ -199,11 +201,11 @@ fn read(round: &Round<'_>, world: &World, is_over: &AtomicBool) {
         for (id, before) in &last {
             let now = index.get(id);
             let has_changed = before.status != "running" && now != Some(before);
-            if (now.is_none() || has_changed) && told.insert(id.clone()) {
+            if (now.is_none() || has_changed) && ended_ids.insert(id.clone()) {
                 round.violation(format!("tasks.json said of {id}: {before:?}, and then: {now:?}"));
             }
         }
         last = index;
     }
-    round.stage.report.note("reads of tasks.json", reads);
+    round.context.report.note("reads of tasks.json", reads);
 }

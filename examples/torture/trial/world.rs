@@ -13,14 +13,14 @@ use connector_testing::McpServer;
 use serde_json::{Value, json};
 
 use super::{
-    look::{self, Seen},
     plan::Plan,
+    process_scan::{self, ProcessSnapshot},
 };
 
 /// Long enough for anything that is going to happen on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often files are looked at.
-pub(crate) const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What the servers of a world are started with.
 #[derive(Debug, Clone)]
@@ -137,14 +137,14 @@ impl World {
     }
 
     /// Everything that runs in this world, servers included.
-    pub(crate) fn everyone(&self) -> Vec<Seen> {
+    pub(crate) fn processes(&self) -> Vec<ProcessSnapshot> {
         let path = format!("{}/", self.dir.display());
-        look::everyone().into_iter().filter(|seen| seen.mentions(&path)).collect()
+        process_scan::live_processes().into_iter().filter(|seen| seen.mentions(&path)).collect()
     }
 
     /// The supervisors that run in this world, with the ids of their tasks.
-    pub(crate) fn supervisors(&self) -> Vec<(String, Seen)> {
-        let supervisors = self.everyone().into_iter().filter_map(|seen| {
+    pub(crate) fn supervisors(&self) -> Vec<(String, ProcessSnapshot)> {
+        let supervisors = self.processes().into_iter().filter_map(|seen| {
             let id = seen.args.split(' ').skip_while(|word| *word != "supervise").nth(1)?.to_owned();
             Some((id, seen))
         });
@@ -156,7 +156,7 @@ impl World {
 static IS_OVER: Mutex<bool> = Mutex::new(false);
 
 /// From now on whoever would start a server waits for ever: this program is about to end.
-pub(crate) fn begin_no_more() {
+pub(crate) fn stop_starting_tasks() {
     *IS_OVER.lock().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
@@ -171,15 +171,15 @@ pub(crate) fn this_program() -> PathBuf {
     std::env::current_exe().expect("a running program has a path")
 }
 
-/// Looks again and again until `look` finds something; `None` when it found nothing within `patience`.
-pub(crate) fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + patience;
+/// Looks again and again until `find` finds something; `None` when it found nothing within `timeout`.
+pub(crate) fn within<T>(timeout: Duration, mut find: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + timeout;
     loop {
         let is_over = Instant::now() >= deadline;
-        let found = look();
+        let found = find();
         if found.is_some() || is_over {
             return found;
         }
-        thread::sleep(POLL);
+        thread::sleep(POLL_INTERVAL);
     }
 }

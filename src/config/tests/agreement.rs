@@ -17,7 +17,7 @@ fn kinds_of_the_binary() -> Registry {
 }
 
 #[test]
-fn schema_json_is_what_the_code_says() {
+fn schema_json_matches_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/schema.json");
     let mut schema = serde_json::to_string_pretty(&schema(&kinds_of_the_binary())).expect("a JSON value is written");
     schema.push('\n');
@@ -62,12 +62,12 @@ fn the_schema_has_the_comment_and_the_default_of_each_key() {
 
 /// What is commented out in default.toml is right, too.
 #[test]
-fn what_default_toml_proposes_can_be_written() {
+fn the_commented_out_examples_in_default_toml_are_valid() {
     let proposed = defaults::TEXT.lines().map(|line| match line.strip_prefix('#') {
         Some(code) if !code.is_empty() && !code.starts_with(' ') => code,
         _ => line,
     });
-    let config = Case::new().file(proposed.collect::<Vec<_>>().join("\n")).good();
+    let config = Case::new().file(proposed.collect::<Vec<_>>().join("\n")).config();
     assert_eq!(settings(&config, "codex")["model"], "gpt-5.5");
 }
 
@@ -78,7 +78,7 @@ fn the_ceiling_in_the_readme_admits_its_own_defaults() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
     let mut blocks = readme.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
     let example = blocks.find(|block| block.contains("[ceiling]")).expect("the README has an example");
-    let config = Case::new().file(example).good();
+    let config = Case::new().file(example).config();
     let (sandbox, timeout) = (config.default_sandbox, config.policy.timeout);
     for (name, ceiling) in &config.ceilings {
         assert!(sandbox <= ceiling.sandbox, "{name}: {sandbox}");
@@ -87,7 +87,7 @@ fn the_ceiling_in_the_readme_admits_its_own_defaults() {
 }
 
 #[test]
-fn every_example_loads_and_agrees_with_the_schema() {
+fn every_example_loads_and_matches_the_schema() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
     let schema = schema(&kinds_of_the_binary());
     let mut loaded = 0;

@@ -7,14 +7,14 @@ fn ceiling<'a>(config: &'a Config, backend: &str) -> &'a Ceiling {
 }
 
 #[test]
-fn without_a_word_from_the_user_there_is_no_ceiling() {
-    let config = Case::new().good();
+fn there_is_no_ceiling_by_default() {
+    let config = Case::new().config();
     let found = ceiling(&config, "codex").clone();
     assert_eq!(Ceiling { origins: BTreeMap::new(), ..found }, Ceiling::default());
 }
 
 #[test]
-fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in() {
+fn a_backends_own_rule_replaces_the_common_one_in_any_layer() {
     let case = Case::new()
         .file(
             "[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\nroots = ['/srv', '~/work']\n\
@@ -23,7 +23,7 @@ fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in
         )
         .variable("CODEX_CONNECTOR_CEILING__SANDBOX", "danger-full-access")
         .variable("CODEX_CONNECTOR_BACKENDS__FAST__CEILING__MODELS", "['m']");
-    let config = case.good();
+    let config = case.config();
     let codex = ceiling(&config, "codex");
     assert_eq!(codex.sandbox, Sandbox::WorkspaceWrite);
     assert_eq!(codex.timeout, Some(Duration::from_secs(3600)));
@@ -38,11 +38,11 @@ fn a_backends_own_rule_takes_the_place_of_the_common_one_whatever_layer_it_is_in
 }
 
 #[test]
-fn each_rule_knows_where_it_was_written() {
+fn each_rule_records_its_origin() {
     let case = Case::new()
         .file("[ceiling]\nsandbox = 'read-only'\n[backends.codex.ceiling]\ntimeout = '1h'\n")
         .variable("CODEX_CONNECTOR_CEILING__MODELS", "['m']");
-    let config = case.good();
+    let config = case.config();
     let origins = &ceiling(&config, "codex").origins;
     let origin = |key: &str| (origins[key].key.as_str(), origins[key].place.clone());
     assert_eq!(origin("sandbox"), ("ceiling.sandbox", case.path().display().to_string()));
@@ -52,10 +52,10 @@ fn each_rule_knows_where_it_was_written() {
 }
 
 #[test]
-fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
+fn an_invalid_ceiling_is_reported_in_any_layer() {
     let plain = "[backends.p]\nkind = 'plain'\nprogram = 'p'\nceiling";
     for (section, key) in [("ceiling", "ceiling"), (plain, "backends.p.ceiling")] {
-        for (rule, told) in [
+        for (rule, expected) in [
             (
                 "sandbox = 'full'",
                 r#".sandbox` is `"full"`; allowed: `read-only`, `workspace-write`, `danger-full-access`"#,
@@ -71,17 +71,20 @@ fn a_ceiling_that_cannot_be_is_a_problem_wherever_it_is_written() {
         ] {
             let another = "[backends.fast]\nkind = 'codex'\n";
             let case = Case::new().file(format!("{section} = {{{rule}}}\n{another}"));
-            let said = case.bad();
-            assert!(said.starts_with(&format!("~/.codex-connector/config.toml: `{key}{told}\nnext: ")), "{said}");
-            assert_eq!(said.lines().count(), 2, "it is told once:\n{said}");
+            let message = case.problems();
+            assert!(
+                message.starts_with(&format!("~/.codex-connector/config.toml: `{key}{expected}\nnext: ")),
+                "{message}"
+            );
+            assert_eq!(message.lines().count(), 2, "it is told once:\n{message}");
         }
     }
 }
 
 #[test]
-fn a_root_below_home_needs_one() {
+fn a_root_below_home_requires_a_home_directory() {
     let mut case = Case::new().file("").set("ceiling.roots=['~/work']").set("data_dir=/data");
     case.overrides.config_file = Some(case.path());
     case.environment.clear();
-    assert!(case.bad().starts_with("no home directory for `ceiling.roots`"), "{}", case.bad());
+    assert!(case.problems().starts_with("no home directory for `ceiling.roots`"), "{}", case.problems());
 }

@@ -75,7 +75,7 @@ macro_rules! kind {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only read")]
-struct CodexSettings {
+struct TestCodexSettings {
     program: Option<String>,
     model: Option<String>,
     #[serde(default)]
@@ -89,7 +89,7 @@ struct CodexSettings {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only read")]
-struct PlainSettings {
+struct TestPlainSettings {
     program: String,
 }
 
@@ -97,7 +97,7 @@ kind!(
     Codex,
     "codex",
     needs [],
-    CodexSettings,
+    TestCodexSettings,
     json!({
         "properties": {
             "program": {"type": "string"},
@@ -114,8 +114,8 @@ kind!(
         }}},
     })
 );
-kind!(Plain, "plain", needs [], PlainSettings, json!({"properties": {"program": {"type": "string"}}}));
-kind!(Needy, "needy", needs["ANTHROPIC_*"], CodexSettings, json!({"properties": {"env": EnvRules::schema()}}));
+kind!(Plain, "plain", needs [], TestPlainSettings, json!({"properties": {"program": {"type": "string"}}}));
+kind!(Needy, "needy", needs["ANTHROPIC_*"], TestCodexSettings, json!({"properties": {"env": EnvRules::schema()}}));
 
 fn registry() -> Registry {
     let mut registry = Registry::default();
@@ -162,12 +162,12 @@ impl Case {
         Config::load(&self.overrides, &registry(), self.environment.iter().cloned())
     }
 
-    fn good(&self) -> Config {
+    fn config(&self) -> Config {
         self.load().expect("these settings are right")
     }
 
     /// What is said about settings that are wrong, the home directory written as `~`.
-    fn bad(&self) -> String {
+    fn problems(&self) -> String {
         let problems = self.load().expect_err("these settings are wrong");
         problems.to_string().replace(&self.home.path().display().to_string(), "~")
     }
@@ -179,9 +179,9 @@ fn settings<'a>(config: &'a Config, backend: &str) -> &'a Value {
 }
 
 #[test]
-fn without_a_word_from_the_user_the_defaults_are_as_documented() {
+fn the_defaults_are_as_documented() {
     let case = Case::new();
-    let config = case.good();
+    let config = case.config();
     let home = case.home.path().join(".codex-connector");
     assert_eq!((config.data_dir, config.log_dir, config.file), (home.clone(), home.join("logs"), case.path()));
     assert_eq!(config.log_level, "warn");
@@ -220,7 +220,7 @@ fn a_stronger_layer_wins_key_by_key() {
         .variable("CODEX_CONNECTOR_INDEX__ENTRIES", "7")
         .variable("CODEX_CONNECTOR_TASKS__KEEP_EVENTS", "true")
         .set("tasks.default_timeout=300s");
-    let config = case.good();
+    let config = case.config();
     let seconds = |length: Duration| length.as_secs();
     assert_eq!(seconds(config.policy.heartbeat), 1);
     assert_eq!(seconds(config.policy.stall_warning), 20);
@@ -230,13 +230,13 @@ fn a_stronger_layer_wins_key_by_key() {
 }
 
 #[test]
-fn a_text_in_the_environment_stays_a_text_even_if_it_looks_like_a_number() {
+fn a_string_in_the_environment_stays_a_string_even_if_it_looks_like_a_number() {
     let case = Case::new()
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__MODEL", "5")
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__PROGRAM", "true")
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__EXTRA_ARGS", r#"["--search"]"#)
         .variable("CODEX_CONNECTOR_BACKENDS__CODEX__ENV__SET__No__Case", "1");
-    let config = case.good();
+    let config = case.config();
     let codex = settings(&config, "codex");
     assert_eq!((&codex["model"], &codex["program"]), (&json!("5"), &json!("true")));
     assert_eq!(codex["extra_args"], json!(["--search"]));
@@ -244,14 +244,14 @@ fn a_text_in_the_environment_stays_a_text_even_if_it_looks_like_a_number() {
 }
 
 #[test]
-fn what_a_user_adds_to_a_default_backend_leaves_its_other_keys() {
-    let config = Case::new().file("[backends.codex]\nmodel = 'm'\n").good();
+fn adding_keys_to_a_default_backend_keeps_its_other_keys() {
+    let config = Case::new().file("[backends.codex]\nmodel = 'm'\n").config();
     let codex = settings(&config, "codex");
     assert_eq!((&codex["model"], &codex["program"]), (&json!("m"), &json!("codex")));
 }
 
 #[test]
-fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
+fn claudes_secrets_are_removed_for_every_backend_unless_configured_otherwise() {
     let config = Case::new()
         .file(
             "[agent_env]\nset = {A = 'common', B = 'common'}\n\
@@ -259,7 +259,7 @@ fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
              [backends.open]\nkind = 'codex'\nenv = {remove = []}\n\
              [backends.plain]\nkind = 'plain'\nprogram = 'p'\n",
         )
-        .good();
+        .config();
     let removed = settings(&config, "codex")["env"]["remove"].clone();
     assert_eq!(removed, json!(["ANTHROPIC_*", "CLAUDE*"]));
     let fast = &settings(&config, "fast")["env"];
@@ -269,12 +269,13 @@ fn claudes_secrets_are_taken_out_for_every_backend_until_it_says_otherwise() {
 }
 
 #[test]
-fn what_a_kind_needs_is_taken_away_by_the_backends_own_rules_alone() {
+fn variables_that_a_kind_needs_are_removed_only_by_the_backends_own_rules() {
     let case = Case::new().file(
         "[backends.common]\nkind = 'needy'\n\
          [backends.own]\nkind = 'needy'\nenv = {remove = ['ANTHROPIC_API_KEY'], pass = []}\n",
     );
-    let config = Config::load(&case.overrides, &needy(), case.environment.iter().cloned()).expect("all is right");
+    let config = Config::load(&case.overrides, &registry_with_needy_kind(), case.environment.iter().cloned())
+        .expect("all is right");
     let passed = |backend: &str| {
         let rules: EnvRules =
             serde_json::from_value(settings(&config, backend)["env"].clone()).expect("they are rules");
@@ -289,13 +290,14 @@ fn what_a_kind_needs_is_taken_away_by_the_backends_own_rules_alone() {
 }
 
 #[test]
-fn what_a_kind_needs_is_no_setting() {
+fn the_variables_that_a_kind_needs_are_not_a_setting() {
     let case = Case::new().file("[backends.common]\nkind = 'needy'\nenv = {admit = ['SECRET']}\n");
-    let problems = Config::load(&case.overrides, &needy(), case.environment.iter().cloned()).expect_err("it is no key");
+    let problems = Config::load(&case.overrides, &registry_with_needy_kind(), case.environment.iter().cloned())
+        .expect_err("it is no key");
     assert!(problems.to_string().contains("`backends.common.env.admit` is no key"), "{problems}");
 }
 
-fn needy() -> Registry {
+fn registry_with_needy_kind() -> Registry {
     let mut registry = registry();
     registry.add::<Needy>();
     registry
@@ -307,7 +309,7 @@ fn limits_and_retention_are_read() {
         "[limits]\nmax_running = 3\n[logs]\nmax_bytes = '64KiB'\nredact = false\n\
          [retention]\nmax_age = '30d'\nmax_tasks = 500\nmax_bytes = '2GB'\n",
     );
-    let config = case.good();
+    let config = case.config();
     assert_eq!((config.max_running, config.policy.log_bytes, config.policy.redact), (3, Some(65_536), false));
     assert_eq!(
         config.retention,
@@ -321,7 +323,7 @@ fn limits_and_retention_are_read() {
 
 #[test]
 fn a_default_backend_can_be_given_another_kind() {
-    let config = Case::new().file("[backends.codex]\nkind = 'plain'\nprogram = 'p'\n").good();
+    let config = Case::new().file("[backends.codex]\nkind = 'plain'\nprogram = 'p'\n").config();
     assert_eq!(settings(&config, "codex"), &json!({"program": "p"}));
 }
 
@@ -341,28 +343,28 @@ fn a_binary_without_the_default_kind_needs_only_a_default_backend() {
 }
 
 #[test]
-fn directories_begin_at_the_home_directory_or_are_absolute() {
+fn directories_are_absolute_or_below_the_home_directory() {
     let case = Case::new().file("data_dir = '~/tasks'\nlog_dir = '/var/log/agents'\n");
-    let config = case.good();
+    let config = case.config();
     assert_eq!((config.data_dir, config.log_dir), (case.home.path().join("tasks"), "/var/log/agents".into()));
 
     let mut case = Case::new().variable("CODEX_CONNECTOR_DATA_DIR", "/from/the/environment");
-    assert_eq!(case.good().data_dir, Path::new("/from/the/environment"));
+    assert_eq!(case.config().data_dir, Path::new("/from/the/environment"));
     case.overrides.data_dir = Some("/from/the/flag".into());
-    assert_eq!(case.good().data_dir, Path::new("/from/the/flag"));
-    assert_eq!(case.good().log_dir, Path::new("/from/the/flag/logs"));
+    assert_eq!(case.config().data_dir, Path::new("/from/the/flag"));
+    assert_eq!(case.config().log_dir, Path::new("/from/the/flag/logs"));
 }
 
 #[test]
-fn the_users_file_is_the_one_that_is_named() {
+fn the_named_config_file_is_used() {
     let mut case = Case::new().file("log_level = 'info'\n");
     for (name, level) in [("variable.toml", "debug"), ("flag.toml", "trace")] {
         fs::write(case.home.path().join(name), format!("log_level = '{level}'\n")).expect("writable");
     }
-    assert_eq!(case.good().log_level, "info");
+    assert_eq!(case.config().log_level, "info");
     case = case.variable("CODEX_CONNECTOR_CONFIG", "~/variable.toml");
-    assert_eq!(case.good().log_level, "debug");
+    assert_eq!(case.config().log_level, "debug");
     case.overrides.config_file = Some(case.home.path().join("flag.toml"));
-    let config = case.good();
+    let config = case.config();
     assert_eq!((config.log_level.as_str(), config.file), ("trace", case.home.path().join("flag.toml")));
 }

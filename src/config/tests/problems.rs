@@ -3,10 +3,10 @@
 use super::*;
 
 /// What is said about a file, without the lines that say what to do.
-fn said(file: &str) -> Vec<String> {
-    let said = Case::new().file(file).bad();
-    let said = said.replace("~/.codex-connector/config.toml", "FILE");
-    said.lines().filter(|line| !line.starts_with("next: ")).map(str::to_owned).collect()
+fn problems_in(file: &str) -> Vec<String> {
+    let message = Case::new().file(file).problems();
+    let message = message.replace("~/.codex-connector/config.toml", "FILE");
+    message.lines().filter(|line| !line.starts_with("next: ")).map(str::to_owned).collect()
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn a_problem_says_where_what_why_and_what_next() {
         .variable("CODEX_CONNECTOR_TASKS__ON_SERVER_EXIT", "stop")
         .set("task.keep_events=true");
     assert_eq!(
-        case.bad(),
+        case.problems(),
         r#"~/.codex-connector/config.toml: `tasks.heartbeet_interval` is no key; did you mean `tasks.heartbeat_interval`?
 next: write `tasks.heartbeat_interval` instead, or take it out
 ~/.codex-connector/config.toml: `tasks.heartbeat_interval` is `30`, which has no unit; write it with one, such as `"30s"` or `"2m"`
@@ -29,24 +29,28 @@ next: write --set tasks.keep_events=… instead, or take it out"#
 }
 
 #[test]
-fn a_key_that_is_like_nothing_gets_the_list_of_its_section() {
-    let said = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").bad();
-    assert!(said.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{said}");
-    assert!(said.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{said}");
+fn an_unknown_key_without_a_similar_one_lists_the_section() {
+    let message = Case::new().file("colour = 'red'\n[index]\nxyzzy_xyzzy = 1\n").problems();
+    assert!(message.contains("`colour` is no key\nnext: take it out; there are `data_dir`, `log_dir`, "), "{message}");
+    assert!(message.contains("is no key\nnext: take it out; there are `index.entries`, `index.text`"), "{message}");
 }
 
 #[test]
-fn a_key_with_more_parts_than_any_has_is_no_key_even_below_a_kind_that_is_not_known() {
+fn a_key_with_too_many_parts_is_unknown_even_below_an_unknown_kind() {
     let deep = vec!["a"; 2_000].join("__");
     let case = Case::new()
         .file("[backends.x]\nkind = 'nope'\n")
         .variable(&format!("CODEX_CONNECTOR_BACKENDS__X__{deep}"), "1");
-    assert!(case.bad().contains(".a.a.a` is no key\nnext: take it out; there are `backends.x.kind`"), "{}", case.bad());
+    assert!(
+        case.problems().contains(".a.a.a` is no key\nnext: take it out; there are `backends.x.kind`"),
+        "{}",
+        case.problems()
+    );
 }
 
 #[test]
-fn each_wrong_value_is_told_what_is_allowed() {
-    for (file, told) in [
+fn each_invalid_value_is_answered_with_the_allowed_ones() {
+    for (file, expected) in [
         ("log_level = 'loud'", r#"`log_level` is `"loud"`; allowed: `off`, `error`, `warn`, `info`, `debug`, `trace`"#),
         ("tasks = 5", "`tasks` is `5`; allowed: a table"),
         ("[[backends]]", "`backends` is `[{}]`; allowed: a table"),
@@ -101,13 +105,13 @@ fn each_wrong_value_is_told_what_is_allowed() {
             r#"`log_dir` is `"~someone/logs"`, which is a relative path; allowed: an absolute path, or one that begins with `~/`"#,
         ),
     ] {
-        assert_eq!(said(file), [format!("FILE: {told}")]);
+        assert_eq!(problems_in(file), [format!("FILE: {expected}")]);
     }
 }
 
 #[test]
-fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
-    for (file, told) in [
+fn an_invalid_backend_setting_is_found_before_any_task() {
+    for (file, expected) in [
         ("[backends.codex]\nmodle = 'x'", "`backends.codex.modle` is no key; did you mean `backends.codex.model`?"),
         (
             "[backends.codex.env]\npas = ['A']",
@@ -133,14 +137,14 @@ fn a_wrong_setting_of_a_backend_is_found_before_any_task() {
             "`Bad` is no backend name: it takes a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`",
         ),
     ] {
-        assert_eq!(said(file), [format!("FILE: {told}")]);
+        assert_eq!(problems_in(file), [format!("FILE: {expected}")]);
     }
 }
 
 #[test]
-fn a_fallback_without_a_section_is_told_how_to_get_one() {
-    let told = said("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
-    let [kind, itself, other] = told.as_slice() else { panic!("{told:?}") };
+fn a_fallback_without_a_section_is_reported_with_how_to_add_one() {
+    let problems = problems_in("[backends.codex]\nfallback = ['plain', 'codex', 'Plain']");
+    let [kind, itself, other] = problems.as_slice() else { panic!("{problems:?}") };
     let how = "; to add it, write a section [backends.plain] with `kind = \"plain\"`";
     assert!(kind.ends_with(&format!("`plain` is not another backend; `codex` is the only one{how}")), "{kind}");
     assert!(itself.ends_with("`codex` is not another backend; `codex` is the only one"), "{itself}");
@@ -148,11 +152,11 @@ fn a_fallback_without_a_section_is_told_how_to_get_one() {
 }
 
 #[test]
-fn a_problem_with_a_flag_of_its_own_names_that_flag() {
+fn a_problem_with_a_dedicated_flag_names_that_flag() {
     let mut case = Case::new();
     case.overrides.data_dir = Some("relative/x".into());
-    let said = case.bad();
-    assert!(said.contains("\nnext: correct --data-dir, or take it out"), "{said}");
+    let message = case.problems();
+    assert!(message.contains("\nnext: correct --data-dir, or take it out"), "{message}");
 }
 
 #[test]
@@ -160,10 +164,10 @@ fn a_problem_names_the_layer_that_a_backends_setting_comes_from() {
     let case = Case::new()
         .file("[backends.p]\nkind = 'plain'\nprogram = 'good'\n")
         .variable("CODEX_CONNECTOR_BACKENDS__P__PROGRAM", "refused");
-    let said = case.bad();
+    let message = case.problems();
     assert!(
-        said.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
-        "{said}"
+        message.starts_with("environment variable CODEX_CONNECTOR_BACKENDS__P__PROGRAM: `backends.p.program`"),
+        "{message}"
     );
 }
 
@@ -182,49 +186,49 @@ fn no_secret_is_repeated() {
         "[agent_env]\nset = { A = 'sk-secret }",
         "agent_env = 'sk-secret'",
     ] {
-        let said = said(file).join("\n");
-        assert!(said.contains("FILE") && !said.contains("sk-"), "{said}");
+        let message = problems_in(file).join("\n");
+        assert!(message.contains("FILE") && !message.contains("sk-"), "{message}");
     }
     let case = Case::new().variable("CODEX_CONNECTOR_BACKENDS__CODEX__ENV__SETT__A", "sk-secret");
-    assert!(!case.bad().contains("sk-"));
+    assert!(!case.problems().contains("sk-"));
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_said_with_line_and_column() {
-    assert_eq!(said("[tasks\n"), ["FILE, line 1, column 7: invalid table header, expected `.`, `]`"]);
-    assert_eq!(said("\na = 'ä' b\n"), ["FILE, line 2, column 9: expected newline, `#`"]);
-    assert_eq!(said("a = 1\na = 2\n"), ["FILE, line 2, column 1: duplicate key `a` in document root"]);
+fn invalid_toml_is_reported_with_line_and_column() {
+    assert_eq!(problems_in("[tasks\n"), ["FILE, line 1, column 7: invalid table header, expected `.`, `]`"]);
+    assert_eq!(problems_in("\na = 'ä' b\n"), ["FILE, line 2, column 9: expected newline, `#`"]);
+    assert_eq!(problems_in("a = 1\na = 2\n"), ["FILE, line 2, column 1: duplicate key `a` in document root"]);
     let case = Case::new().file([b'a', 0xff]);
-    assert_eq!(case.bad(), "~/.codex-connector/config.toml, byte 2: this is not UTF-8\nnext: write it in UTF-8");
+    assert_eq!(case.problems(), "~/.codex-connector/config.toml, byte 2: this is not UTF-8\nnext: write it in UTF-8");
 }
 
 #[test]
-fn a_character_that_toml_does_not_allow_is_said_in_words() {
-    let said = said("# a\u{1} comment");
-    assert_eq!(said, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
+fn a_character_that_toml_forbids_is_named() {
+    let message = problems_in("# a\u{1} comment");
+    assert_eq!(message, ["FILE, line 1, column 4: not TOML, perhaps an invisible character"]);
 }
 
 #[test]
-fn only_a_file_that_was_named_must_exist() {
+fn only_a_named_file_must_exist() {
     let mut case = Case::new();
     assert!(case.load().is_ok());
     case = case.variable("CODEX_CONNECTOR_CONFIG", "/nowhere");
-    let said = case.bad();
-    assert!(said.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
+    let message = case.problems();
+    assert!(message.starts_with("cannot read /nowhere, named by environment variable CODEX_CONNECTOR_CONFIG: No such"));
     case.overrides.config_file = Some("/".into());
-    let said = case.bad();
-    assert!(said.starts_with("cannot read /, named by flag --config: not a regular file"), "{said}");
+    let message = case.problems();
+    assert!(message.starts_with("cannot read /, named by flag --config: not a regular file"), "{message}");
 
     let case = Case::new();
     fs::create_dir_all(case.path()).expect("the test's directory is writable");
-    assert!(case.bad().starts_with("cannot read ~/.codex-connector/config.toml: not a regular file"));
+    assert!(case.problems().starts_with("cannot read ~/.codex-connector/config.toml: not a regular file"));
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_a_problem_and_a_strangers_is_not() {
+fn an_unknown_variable_is_a_problem_but_a_foreign_one_is_not() {
     let case = Case::new().variable("CODEX_CONNECTOR_TASKS_KEEP_EVENTS", "true").variable("CODEX_HOME", "/x");
     assert_eq!(
-        case.bad(),
+        case.problems(),
         "environment variable CODEX_CONNECTOR_TASKS_KEEP_EVENTS: `tasks_keep_events` is no key; \
          did you mean `tasks.keep_events`?\nnext: write CODEX_CONNECTOR_TASKS__KEEP_EVENTS instead, or take it out"
     );
@@ -256,45 +260,47 @@ fn a_misspelt_variable_is_still_a_problem() {
         "CODEX_CONNECTOR_TASKS",
         "CODEX_CONNECTOR_LOG_LEVEL",
     ] {
-        assert!(Case::new().variable(name, "7").bad().contains(name), "{name}");
+        assert!(Case::new().variable(name, "7").problems().contains(name), "{name}");
     }
 }
 
 #[test]
-fn what_is_no_text_or_no_assignment_is_refused() {
+fn values_that_are_not_text_and_invalid_assignments_are_refused() {
     use std::os::unix::ffi::OsStringExt;
 
     let mut case = Case::new().set("tasks.keep_events");
     case.environment.push(("CODEX_CONNECTOR_LOG_LEVEL".into(), OsString::from_vec(vec![0xff])));
     case.overrides.data_dir = Some(OsString::from_vec(vec![b'/', 0xff]).into());
-    let said = case.bad();
-    for told in [
+    let message = case.problems();
+    for expected in [
         "environment variable CODEX_CONNECTOR_LOG_LEVEL: this is not UTF-8",
         "flag --data-dir: this is not UTF-8",
         "flag --set: `tasks.keep_events` is no assignment",
     ] {
-        assert!(said.contains(told), "{said}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 
 #[test]
-fn without_a_home_directory_only_absolute_paths_will_do() {
+fn without_a_home_directory_only_absolute_paths_are_accepted() {
     let mut case = Case::new().file("");
     case.environment = vec![("HOME".into(), "relative".into())];
-    assert!(case.bad().starts_with("no home directory for the configuration file, `~/.codex-connector/config.toml`"));
+    assert!(
+        case.problems().starts_with("no home directory for the configuration file, `~/.codex-connector/config.toml`")
+    );
     case.overrides.config_file = Some(case.path());
-    assert!(case.bad().starts_with("no home directory for `data_dir`"));
+    assert!(case.problems().starts_with("no home directory for `data_dir`"));
     case.overrides.data_dir = Some("/data".into());
-    assert_eq!(case.good().log_dir, Path::new("/data/logs"));
+    assert_eq!(case.config().log_dir, Path::new("/data/logs"));
 }
 
 #[test]
-fn a_home_directory_whose_name_is_not_text_is_refused_where_it_is_needed() {
+fn a_home_directory_that_is_not_utf8_is_refused_where_it_is_needed() {
     use std::os::unix::ffi::OsStringExt;
     let mut case = Case::new().file("");
     case.environment = vec![("HOME".into(), std::ffi::OsString::from_vec(b"/home/m\xfcller".to_vec()))];
     case.overrides.config_file = Some(case.path());
-    assert!(case.bad().contains("cannot be used for `data_dir`: its name is not UTF-8"), "{}", case.bad());
+    assert!(case.problems().contains("cannot be used for `data_dir`: its name is not UTF-8"), "{}", case.problems());
     case.overrides.data_dir = Some("/data".into());
-    case.good();
+    case.config();
 }

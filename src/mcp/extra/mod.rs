@@ -14,12 +14,12 @@ use chrono::Utc;
 use rmcp::model::Tool;
 use tokio::{task::JoinSet, time::sleep};
 
-use super::{answer::Answer, caller::Caller, progress::Progress, run::run};
+use super::{answer::CallAnswer, caller::Caller, progress::Progress, run::run};
 use crate::{
     broker::{Broker, NewTask, News, Refusal},
     config::ExtraTool,
     present::{self, Refused, tools::Defaults},
-    request::{Given, ResultCall, ResumeCall, SessionsCall, Until, WaitCall, Which},
+    request::{RawArguments, ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil},
     store::{Extent, TaskFile},
     task::TaskRecord,
 };
@@ -45,23 +45,23 @@ pub(super) fn not_found(name: &str) -> String {
 }
 
 /// Does what is asked.
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     tool: ExtraTool,
     broker: &Broker,
-    given: Given,
+    raw: RawArguments,
     caller: Caller,
-) -> Result<Answer, Refused> {
+) -> Result<CallAnswer, Refused> {
     match tool {
-        ExtraTool::Wait => wait(broker, given, caller).await,
-        ExtraTool::Result => result(broker, given).await,
-        ExtraTool::Sessions => sessions(broker, given).await,
-        ExtraTool::Resume => resume(broker, given, caller).await,
+        ExtraTool::Wait => wait(broker, raw, caller).await,
+        ExtraTool::Result => result(broker, raw).await,
+        ExtraTool::Sessions => sessions(broker, raw).await,
+        ExtraTool::Resume => resume(broker, raw, caller).await,
     }
 }
 
 /// `codex_wait`: answers when the tasks have ended, or the time is up. The tasks go on whatever becomes of the call.
-async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answer, Refused> {
-    let WaitCall { ids, until, patience, remarks } = WaitCall::read(given)?;
+async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<CallAnswer, Refused> {
+    let WaitCall { ids, until, time_limit, remarks } = WaitCall::read(raw)?;
     for id in &ids {
         broker.check_exists(id).await?;
     }
@@ -80,16 +80,16 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         });
     }
     let mut ended = Vec::new();
-    let up = sleep(patience.unwrap_or(Duration::MAX));
-    tokio::pin!(up);
-    let enough = match until {
-        Until::All => ids.len(),
-        Until::Any => 1,
+    let deadline = sleep(time_limit.unwrap_or(Duration::MAX));
+    tokio::pin!(deadline);
+    let required_ends = match until {
+        WaitUntil::All => ids.len(),
+        WaitUntil::Any => 1,
     };
-    while ended.len() < enough {
-        let telling = async {
+    while ended.len() < required_ends {
+        let updates = async {
             match &mut progress {
-                Some(progress) => progress.keep_telling().await,
+                Some(progress) => progress.send_updates().await,
                 None => std::future::pending().await,
             }
         };
@@ -98,15 +98,15 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
                 Some(record) => {
                     let record = record.expect("following a task does not panic")?;
                     if let Some(progress) = &mut progress {
-                        progress.event(&present::ended_in_few_words(&record));
+                        progress.event(&present::ended_briefly(&record));
                     }
                     ended.push(record);
                 }
                 None => break,
             },
-            () = &mut up => break,
-            _ = caller.listening.withdrawn() => break,
-            () = telling => {}
+            () = &mut deadline => break,
+            _ = caller.cancellation.cancelled() => break,
+            () = updates => {}
         }
     }
     if let Some(progress) = progress {
@@ -118,26 +118,26 @@ async fn wait(broker: &Broker, given: Given, mut caller: Caller) -> Result<Answe
         results.insert(record.id.clone(), broker.result(record).await.ok().flatten());
     }
     let text = present::all_ended(&ended, &pending, |record| results.get(&record.id).cloned().flatten());
-    Ok(Answer::served(text).with_notices(remarks))
+    Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
 /// `codex_result`: a piece of a result, byte for byte, and where the next one begins.
-async fn result(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let ResultCall { id, offset, length, remarks } = ResultCall::read(given)?;
+async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let ResultCall { id, offset, length, remarks } = ResultCall::read(raw)?;
     let record = broker.view(&id, 1).await?.record;
     let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
-        return Ok(Answer::served(present::without_result(&record)));
+        return Ok(CallAnswer::served(present::without_result(&record)));
     };
-    let text = present::result_piece(&id, offset, piece.size, piece.next, &piece.text);
-    Ok(Answer::served(text).with_notices(remarks))
+    let text = present::result_chunk(&id, offset, piece.size, piece.next, &piece.text);
+    Ok(CallAnswer::served(text).with_notices(remarks))
 }
 
 /// `codex_sessions`: what can be gone on with.
-async fn sessions(broker: &Broker, given: Given) -> Result<Answer, Refused> {
-    let SessionsCall { limit, remarks } = SessionsCall::read(given)?;
+async fn sessions(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
+    let SessionsCall { limit, remarks } = SessionsCall::read(raw)?;
     let listing = broker.list(None, usize::MAX).await?;
     let resumable: Vec<_> = listing.records.iter().filter(|record| is_resumable(broker, record)).collect();
-    Ok(Answer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
+    Ok(CallAnswer::served(present::sessions(&resumable, limit, Utc::now())).with_notices(remarks))
 }
 
 /// Whether `codex_resume` can resume the session of this task. A record of the original program names no backend: its tasks
@@ -148,11 +148,11 @@ fn is_resumable(broker: &Broker, record: &TaskRecord) -> bool {
 }
 
 /// `codex_resume`: a new task in the session of an earlier one.
-async fn resume(broker: &Broker, given: Given, caller: Caller) -> Result<Answer, Refused> {
-    let ResumeCall { which, call, working_directory } = ResumeCall::read(given)?;
-    let resumable = match which {
-        Which::Task(id) => broker.session_of(&id).await?,
-        Which::Session(session) => broker.session_named(&session).await?,
+async fn resume(broker: &Broker, raw: RawArguments, caller: Caller) -> Result<CallAnswer, Refused> {
+    let ResumeCall { target, call, working_directory } = ResumeCall::read(raw)?;
+    let resumable = match target {
+        ResumeTarget::Task(id) => broker.session_of(&id).await?,
+        ResumeTarget::Session(session) => broker.session_named(&session).await?,
     };
     let Some(working_directory) = working_directory.or(resumable.working_directory) else {
         return Err(present::refusals::unknown_session(&resumable.resume.session.into()));

@@ -5,12 +5,12 @@ use serde_json::{Map, json};
 
 use crate::{
     config::ExtraTool,
-    mcp::tools::{Effect, tool_with},
-    present::tools::{self as words, Defaults},
+    mcp::tools::{ToolEffect, tool_with},
+    present::tools::{self as texts, Defaults},
 };
 
 /// The most characters of an answer that Claude Code is asked to show whole.
-const WHOLE: u32 = 500_000;
+const MAX_RESULT_CHARACTERS: u32 = 500_000;
 
 /// The name of a tool.
 pub(super) fn name(tool: ExtraTool) -> &'static str {
@@ -24,12 +24,12 @@ pub(super) fn name(tool: ExtraTool) -> &'static str {
 
 /// A tool whole.
 pub(super) fn tool(tool: ExtraTool, defaults: Defaults) -> Tool {
-    let whole = Map::from_iter([("anthropic/maxResultSizeChars".to_owned(), json!(WHOLE))]);
+    let result_size = Map::from_iter([("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARACTERS))]);
     match tool {
-        ExtraTool::Wait => tool_with(words::wait(), Effect::Reads, Map::new()),
-        ExtraTool::Result => tool_with(words::result(), Effect::Reads, whole),
-        ExtraTool::Sessions => tool_with(words::sessions(), Effect::Reads, Map::new()),
-        ExtraTool::Resume => tool_with(words::resume(defaults), Effect::Starts, Map::new()),
+        ExtraTool::Wait => tool_with(texts::wait(), ToolEffect::Reads, Map::new()),
+        ExtraTool::Result => tool_with(texts::result(), ToolEffect::Reads, result_size),
+        ExtraTool::Sessions => tool_with(texts::sessions(), ToolEffect::Reads, Map::new()),
+        ExtraTool::Resume => tool_with(texts::resume(defaults), ToolEffect::Starts, Map::new()),
     }
 }
 
@@ -40,7 +40,7 @@ mod tests {
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mcp/extra/extra.golden.json");
 
     #[test]
-    fn the_tools_are_what_clients_were_promised() {
+    fn the_tool_list_matches_the_golden_file() {
         let all = [ExtraTool::Wait, ExtraTool::Result, ExtraTool::Sessions, ExtraTool::Resume];
         let tools = all.map(|extra| tool(extra, Defaults::DOCUMENTED));
         let mut now = serde_json::to_string_pretty(&tools).expect("tools are JSON");

@@ -13,7 +13,7 @@ use rmcp::model::{
 };
 use serde_json::json;
 
-use self::uri::{Part, Range, TaskUri};
+use self::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::{self, protocol, resources},
@@ -22,17 +22,17 @@ use crate::{
 };
 
 /// The most bytes that one read returns.
-const MOST_BYTES: usize = 256 << 10;
-const MOST: u64 = MOST_BYTES as u64;
+const MAX_READ_BYTES: usize = 256 << 10;
+const MAX_READ_LENGTH: u64 = MAX_READ_BYTES as u64;
 
 /// The size of one read if the name has no range.
-const WHOLE: Extent = Extent { offset: 0, length: MOST };
+const DEFAULT_EXTENT: Extent = Extent { offset: 0, length: MAX_READ_LENGTH };
 
 /// The tasks on one page of the list.
-const PAGE: usize = 20;
+const TASKS_PER_PAGE: usize = 20;
 
 /// The most lines of a log that `tail` returns.
-const MOST_LINES: usize = 10_000;
+const MAX_LINES: usize = 10_000;
 
 /// `resources/list`: the resources of the tasks after `cursor`, newest first.
 pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
@@ -42,10 +42,10 @@ pub(super) async fn list(broker: &Broker, cursor: Option<&str>) -> Result<ListRe
     records.sort_by_cached_key(|record| std::cmp::Reverse(Cursor::of(record)));
     let mut records =
         records.into_iter().filter(|record| after.as_ref().is_none_or(|after| Cursor::of(record) < *after));
-    let page: Vec<_> = records.by_ref().take(PAGE).collect();
+    let page: Vec<_> = records.by_ref().take(TASKS_PER_PAGE).collect();
     let mut resources = Vec::new();
     for record in &page {
-        resources.extend(of_task(broker, record).await.map_err(|refusal| failed(broker, &refusal))?);
+        resources.extend(resources_of(broker, record).await.map_err(|refusal| failed(broker, &refusal))?);
     }
     let mut result = ListResourcesResult::with_all_items(resources);
     result.next_cursor = page.last().filter(|_| records.next().is_some()).map(|last| Cursor::of(last).to_string());
@@ -67,8 +67,8 @@ impl Cursor {
     fn parse(cursor: &str) -> Result<Self, ErrorData> {
         let parts =
             cursor.rsplit_once('-').and_then(|(micros, id)| Some((micros.parse().ok()?, TaskId::parse(id).ok()?)));
-        let no = || ErrorData::invalid_params(protocol::NO_CURSOR, None);
-        parts.map(|(micros, id)| Self { micros, id }).ok_or_else(no)
+        let invalid = || ErrorData::invalid_params(protocol::INVALID_CURSOR, None);
+        parts.map(|(micros, id)| Self { micros, id }).ok_or_else(invalid)
     }
 }
 
@@ -78,71 +78,75 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-async fn of_task(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, Refusal> {
-    let facts = broker.file_facts(Part::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
-    let resource = |(part, facts): (Part, Option<FileFacts>)| {
+async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, Refusal> {
+    let facts = broker.file_facts(TaskResource::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
+    let resource = |(part, facts): (TaskResource, Option<FileFacts>)| {
         let facts = facts?;
         let (title, description) = resources::listed(record, part.name());
-        let resource =
-            Resource::new(TaskUri::whole(&record.id, part).to_string(), format!("{}-{}", record.id, part.name()))
-                .with_title(title)
-                .with_description(description)
-                .with_mime_type(part.mime_type())
-                .with_annotations(changed(facts));
+        let resource = Resource::new(
+            TaskUri::without_range(&record.id, part).to_string(),
+            format!("{}-{}", record.id, part.name()),
+        )
+        .with_title(title)
+        .with_description(description)
+        .with_mime_type(part.mime_type())
+        .with_annotations(changed(facts));
         // What is made of a file has another size than the file.
-        Some(if part == Part::Diagnostics { resource } else { resource.with_size(facts.size) })
+        Some(if part == TaskResource::Diagnostics { resource } else { resource.with_size(facts.size) })
     };
-    Ok(Part::ALL.into_iter().zip(facts).filter_map(resource).collect())
+    Ok(TaskResource::ALL.into_iter().zip(facts).filter_map(resource).collect())
 }
 
 fn changed(facts: FileFacts) -> Annotations {
     let mut annotations = Annotations::default();
-    annotations.last_modified = Some(present::moment(DateTime::<Utc>::from(facts.modified)));
+    annotations.last_modified = Some(present::timestamp(DateTime::<Utc>::from(facts.modified)));
     annotations
 }
 
 /// `resources/templates/list`.
 pub(super) fn templates() -> ListResourceTemplatesResult {
-    let template = |part: Part| {
+    let template = |part: TaskResource| {
         let (ranges, about) = match part {
-            Part::Record => ("{?offset,length}", resources::RECORD),
-            Part::Log => ("{?offset,length,tail}", resources::LOG),
-            Part::Result => ("{?offset,length}", resources::RESULT),
-            Part::Events => ("{?offset,length}", resources::EVENTS),
-            Part::Diagnostics => ("", resources::DIAGNOSTICS),
+            TaskResource::Record => ("{?offset,length}", resources::RECORD),
+            TaskResource::Log => ("{?offset,length,tail}", resources::LOG),
+            TaskResource::Result => ("{?offset,length}", resources::RESULT),
+            TaskResource::Events => ("{?offset,length}", resources::EVENTS),
+            TaskResource::Diagnostics => ("", resources::DIAGNOSTICS),
         };
         ResourceTemplate::new(format!("task://{{id}}{}{ranges}", part.path()), format!("task-{}", part.name()))
             .with_title(resources::template_title(part.name()))
             .with_description(about)
             .with_mime_type(part.mime_type())
     };
-    ListResourceTemplatesResult::with_all_items(Part::ALL.map(template).to_vec())
+    ListResourceTemplatesResult::with_all_items(TaskResource::ALL.map(template).to_vec())
 }
 
 /// `resources/read`.
 pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let name = TaskUri::parse(uri).map_err(|bad| no_resource(uri, protocol::bad_uri(bad.0)))?;
+    let name = TaskUri::parse(uri).map_err(|bad| resource_not_found(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match name.range {
-        Range::From { offset, length } => (Extent { offset, length: length.unwrap_or(MOST).min(MOST) }, None),
-        Range::Whole => (WHOLE, None),
-        Range::Tail(lines) => (WHOLE, Some(lines.min(MOST_LINES))),
+        ResourceRange::From { offset, length } => {
+            (Extent { offset, length: length.unwrap_or(MAX_READ_LENGTH).min(MAX_READ_LENGTH) }, None)
+        }
+        ResourceRange::All => (DEFAULT_EXTENT, None),
+        ResourceRange::Tail(lines) => (DEFAULT_EXTENT, Some(lines.min(MAX_LINES))),
     };
     let view = broker.view(&name.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
     let piece = match (name.part, lines) {
-        (Part::Record, _) => {
+        (TaskResource::Record, _) => {
             Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (Part::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
-        (Part::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MOST_BYTES), extent),
+        (TaskResource::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
+        (TaskResource::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
         (part, _) => {
             let piece = broker.piece(&view.record, part.file(), extent).await;
-            let no = || no_resource(uri, protocol::no_such_part(&name.id, part.name()));
-            piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(no)?
+            let missing = || resource_not_found(uri, protocol::no_such_part(&name.id, part.name()));
+            piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(missing)?
         }
     };
     // The end of a log that grows has no next piece by bytes.
     let next = piece.next.filter(|_| lines.is_none());
-    let next = next.map(|offset| TaskUri { range: Range::From { offset, length: None }, ..name.clone() });
+    let next = next.map(|offset| TaskUri { range: ResourceRange::From { offset, length: None }, ..name.clone() });
     let mut contents = ResourceContents::text(present::verbatim(piece.text), uri).with_mime_type(name.part.mime_type());
     if let Some(next) = next {
         let meta = json!({"codex-connector/next": next.to_string(), "codex-connector/size": piece.size});
@@ -152,13 +156,13 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
 }
 
 /// There is no such resource; clients look for its name in the data.
-fn no_resource(uri: &str, why: String) -> ErrorData {
+fn resource_not_found(uri: &str, why: String) -> ErrorData {
     ErrorData::resource_not_found(why, Some(json!({"uri": uri})))
 }
 
 fn not_found(broker: &Broker, uri: &str, refusal: &Refusal) -> ErrorData {
     match refusal {
-        Refusal::NoSuchTask(_) => no_resource(uri, broker.explain(refusal).in_one_line()),
+        Refusal::NoSuchTask(_) => resource_not_found(uri, broker.explain(refusal).in_one_line()),
         other => failed(broker, other),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    present::refusals::no_task_id,
+    present::refusals::invalid_task_id,
     store::TaskFile,
     task::{Message, Part as Words, TaskId, message},
 };
@@ -12,13 +12,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TaskUri {
     pub(super) id: TaskId,
-    pub(super) part: Part,
-    pub(super) range: Range,
+    pub(super) part: TaskResource,
+    pub(super) range: ResourceRange,
 }
 
 /// What of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(super) enum TaskResource {
     Record,
     Log,
     Result,
@@ -28,9 +28,9 @@ pub(super) enum Part {
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Range {
+pub(super) enum ResourceRange {
     /// From its beginning, as much as one answer holds.
-    Whole,
+    All,
     /// From this byte on, so many bytes at most, if it is said.
     From { offset: u64, length: Option<u64> },
     /// So many of its last lines.
@@ -41,7 +41,7 @@ pub(super) enum Range {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BadUri(pub(super) Message);
 
-impl Part {
+impl TaskResource {
     pub(super) const ALL: [Self; 5] = [Self::Record, Self::Log, Self::Result, Self::Events, Self::Diagnostics];
 
     /// What stands after the id.
@@ -95,8 +95,8 @@ impl Part {
 
 impl TaskUri {
     /// The whole of a part.
-    pub(super) fn whole(id: &TaskId, part: Part) -> Self {
-        Self { id: id.clone(), part, range: Range::Whole }
+    pub(super) fn without_range(id: &TaskId, part: TaskResource) -> Self {
+        Self { id: id.clone(), part, range: ResourceRange::All }
     }
 
     /// Reads a name. Nothing but eight hex characters and these words is taken, so that no name leads anywhere else.
@@ -106,10 +106,10 @@ impl TaskUri {
             uri.strip_prefix("task://").ok_or_else(|| bad("the name of a resource begins with `task://`".into()))?;
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (id, part) = path.split_at(path.find('/').unwrap_or(path.len()));
-        let id = TaskId::parse(id).map_err(|problem| bad(no_task_id(&problem)))?;
-        let part = Part::ALL.into_iter().find(|known| known.path() == part);
+        let id = TaskId::parse(id).map_err(|problem| bad(invalid_task_id(&problem)))?;
+        let part = TaskResource::ALL.into_iter().find(|known| known.path() == part);
         let part = part.ok_or_else(|| bad("there is no such part of a task".into()))?;
-        let range = query.map_or(Ok(Range::Whole), |query| range(query, part)).map_err(bad)?;
+        let range = query.map_or(Ok(ResourceRange::All), |query| range(query, part)).map_err(bad)?;
         Ok(Self { id, part, range })
     }
 }
@@ -118,15 +118,15 @@ impl fmt::Display for TaskUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task://{}{}", self.id, self.part.path())?;
         match self.range {
-            Range::Whole => Ok(()),
-            Range::From { offset, length: None } => write!(f, "?offset={offset}"),
-            Range::From { offset, length: Some(length) } => write!(f, "?offset={offset}&length={length}"),
-            Range::Tail(lines) => write!(f, "?tail={lines}"),
+            ResourceRange::All => Ok(()),
+            ResourceRange::From { offset, length: None } => write!(f, "?offset={offset}"),
+            ResourceRange::From { offset, length: Some(length) } => write!(f, "?offset={offset}&length={length}"),
+            ResourceRange::Tail(lines) => write!(f, "?tail={lines}"),
         }
     }
 }
 
-fn range(query: &str, part: Part) -> Result<Range, Message> {
+fn range(query: &str, part: TaskResource) -> Result<ResourceRange, Message> {
     if !part.has_ranges() {
         return Err(message!["the ", part.name(), " has no ranges"]);
     }
@@ -137,16 +137,16 @@ fn range(query: &str, part: Part) -> Result<Range, Message> {
         match name {
             "offset" => offset = Some(number),
             "length" if number > 0 => length = Some(number),
-            "tail" if number > 0 && part == Part::Log => tail = Some(number),
+            "tail" if number > 0 && part == TaskResource::Log => tail = Some(number),
             "length" | "tail" if number == 0 => return Err(message![Words::quoted(name), " is 0"]),
             _ => return Err(message!["the ", part.name(), " has no range ", Words::quoted(name)]),
         }
     }
     match (tail, offset, length) {
-        (Some(lines), None, None) => Ok(Range::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
+        (Some(lines), None, None) => Ok(ResourceRange::Tail(usize::try_from(lines).unwrap_or(usize::MAX))),
         (Some(_), _, _) => Err("`tail` stands alone".into()),
-        (None, None, None) => Ok(Range::Whole),
-        (None, offset, length) => Ok(Range::From { offset: offset.unwrap_or(0), length }),
+        (None, None, None) => Ok(ResourceRange::All),
+        (None, offset, length) => Ok(ResourceRange::From { offset: offset.unwrap_or(0), length }),
     }
 }
 
@@ -155,10 +155,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_reads_back() {
+    fn every_uri_round_trips() {
         let id = TaskId::parse("1a2b3c4d").expect("it is an id");
-        for part in Part::ALL {
-            let uri = TaskUri::whole(&id, part);
+        for part in TaskResource::ALL {
+            let uri = TaskUri::without_range(&id, part);
             assert_eq!(TaskUri::parse(&uri.to_string()), Ok(uri));
         }
         for uri in [
@@ -169,11 +169,11 @@ mod tests {
         ] {
             assert_eq!(TaskUri::parse(uri).expect(uri).to_string(), uri);
         }
-        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, Range::Whole);
+        assert_eq!(TaskUri::parse("task://1a2b3c4d/log?").expect("an empty range").range, ResourceRange::All);
     }
 
     #[test]
-    fn nothing_else_is_a_name() {
+    fn other_uris_are_refused() {
         for uri in [
             "",
             "task://",

@@ -22,7 +22,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::uri::{Part, Range, TaskUri};
+use super::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::protocol,
@@ -30,20 +30,20 @@ use crate::{
 };
 
 /// How often the files are looked at: no resource is told of more often.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most resources that one client can watch.
-const MOST: usize = 200;
+const MAX_WATCHED_RESOURCES: usize = 200;
 
 /// The most requests to listen that were accepted and that nobody listens to yet.
-const MOST_ACCEPTED: usize = 16;
+const MAX_ACCEPTED_REQUESTS: usize = 16;
 
 /// How long the files may take to answer before a request to listen is accepted without them.
-const ACCEPTING: Duration = Duration::from_secs(5);
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the files were when they were last looked at.
 #[derive(Debug, Clone, Default)]
-struct Seen {
+struct WatchedFiles {
     resources: BTreeMap<String, Stamp>,
     list: Option<Option<FileFacts>>,
 }
@@ -54,10 +54,10 @@ type Stamp = [Option<FileFacts>; 2];
 /// What a client of the older versions watches.
 #[derive(Debug, Clone, Default)]
 pub(in crate::mcp) struct Watcher {
-    seen: Arc<Mutex<Seen>>,
-    watching: Arc<Mutex<JoinSet<()>>>,
+    watched: Arc<Mutex<WatchedFiles>>,
+    watchers: Arc<Mutex<JoinSet<()>>>,
     /// Requests that were accepted, and the state of their files at that time, until someone listens.
-    accepted: Arc<Mutex<VecDeque<(SubscriptionFilter, Seen)>>>,
+    accepted: Arc<Mutex<VecDeque<(SubscriptionFilter, WatchedFiles)>>>,
 }
 
 impl Watcher {
@@ -68,39 +68,40 @@ impl Watcher {
         broker: &Broker,
         peer: &Peer<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let stamp =
-            stamp(uri, broker).await.ok_or_else(|| super::no_resource(uri, protocol::NO_SUBSCRIPTION.to_owned()))?;
-        let mut seen = locked(&self.seen);
-        if seen.resources.len() >= MOST && !seen.resources.contains_key(uri) {
-            return Err(ErrorData::invalid_params(protocol::too_many_subscriptions(MOST), None));
+        let stamp = stamp(uri, broker)
+            .await
+            .ok_or_else(|| super::resource_not_found(uri, protocol::CANNOT_SUBSCRIBE.to_owned()))?;
+        let mut watched = locked(&self.watched);
+        if watched.resources.len() >= MAX_WATCHED_RESOURCES && !watched.resources.contains_key(uri) {
+            return Err(ErrorData::invalid_params(protocol::too_many_subscriptions(MAX_WATCHED_RESOURCES), None));
         }
-        seen.resources.insert(uri.to_owned(), stamp);
-        drop(seen);
-        self.begin(broker, peer);
+        watched.resources.insert(uri.to_owned(), stamp);
+        drop(watched);
+        self.ensure_running(broker, peer);
         Ok(())
     }
 
     pub(in crate::mcp) fn unsubscribe(&self, uri: &str) {
-        locked(&self.seen).resources.remove(uri);
+        locked(&self.watched).resources.remove(uri);
     }
 
     /// Watches the list from now on.
     pub(in crate::mcp) async fn watch_list(&self, broker: &Broker, peer: &Peer<RoleServer>) {
         let list = broker.index_facts().await.ok().flatten();
-        locked(&self.seen).list = Some(list);
-        self.begin(broker, peer);
+        locked(&self.watched).list = Some(list);
+        self.ensure_running(broker, peer);
     }
 
-    fn begin(&self, broker: &Broker, peer: &Peer<RoleServer>) {
-        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_running(&mut watching) {
+    fn ensure_running(&self, broker: &Broker, peer: &Peer<RoleServer>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_running(&mut watchers) {
             return;
         }
-        let (seen, broker, peer) = (Arc::clone(&self.seen), broker.clone(), peer.clone());
-        watching.spawn(async move {
+        let (watched, broker, peer) = (Arc::clone(&self.watched), broker.clone(), peer.clone());
+        watchers.spawn(async move {
             loop {
-                sleep(LOOK).await;
-                let News { list, resources } = look(&seen, &broker).await;
+                sleep(POLL_INTERVAL).await;
+                let ResourceChanges { list, resources } = poll_changes(&watched, &broker).await;
                 if list && peer.notify_resource_list_changed().await.is_err() {
                     return;
                 }
@@ -120,77 +121,79 @@ impl Watcher {
     /// this was accepted before anybody [listens](Self::listen).
     ///
     /// To be called on a runtime with several threads, in a callback that cannot wait in any other way. The files are looked at
-    /// on threads of their own, and this thread waits for them for at most [`ACCEPTING`].
+    /// on threads of their own, and this thread waits for them for at most [`ACCEPT_TIMEOUT`].
     pub(in crate::mcp) fn accept(&self, requested: &SubscriptionFilter, broker: &Broker) -> SubscriptionFilter {
         // Another thread takes over what this one has to do.
-        let seen = block_in_place(|| Handle::current().block_on(seen_within(ACCEPTING, look_first(requested, broker))));
-        let accepted = served(requested, &seen);
+        let watched = block_in_place(|| {
+            Handle::current().block_on(state_within(ACCEPT_TIMEOUT, initial_state(requested, broker)))
+        });
+        let accepted = servable(requested, &watched);
         let mut waiting = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() == MOST_ACCEPTED {
+        if waiting.len() == MAX_ACCEPTED_REQUESTS {
             waiting.pop_front();
         }
-        waiting.push_back((accepted.clone(), seen));
+        waiting.push_back((accepted.clone(), watched));
         accepted
     }
 
     /// Serves `subscriptions/listen` until it is cancelled.
     pub(in crate::mcp) async fn listen(&self, context: &SubscriptionContext, broker: &Broker) {
-        let seen = match self.take_accepted(context.accepted()) {
-            Some(seen) => seen,
-            None => look_first(context.accepted(), broker).await,
+        let watched = match self.take_accepted(context.accepted()) {
+            Some(watched) => watched,
+            None => initial_state(context.accepted(), broker).await,
         };
-        tell(seen, context, broker).await;
+        notify_changes(watched, context, broker).await;
     }
 
-    fn take_accepted(&self, accepted: &SubscriptionFilter) -> Option<Seen> {
+    fn take_accepted(&self, accepted: &SubscriptionFilter) -> Option<WatchedFiles> {
         let mut waiting = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         let at = waiting.iter().position(|(waiting, _)| waiting == accepted)?;
-        waiting.remove(at).map(|(_, seen)| seen)
+        waiting.remove(at).map(|(_, watched)| watched)
     }
 }
 
 /// The part of a request that can be served, by the files that were seen.
-fn served(requested: &SubscriptionFilter, seen: &Seen) -> SubscriptionFilter {
+fn servable(requested: &SubscriptionFilter, watched: &WatchedFiles) -> SubscriptionFilter {
     let mut served = SubscriptionFilter::new();
-    served.resources_list_changed = requested.resources_list_changed.map(|wanted| wanted && seen.list.is_some());
+    served.resources_list_changed = requested.resources_list_changed.map(|wanted| wanted && watched.list.is_some());
     served.resource_subscriptions = requested
         .resource_subscriptions
         .as_ref()
-        .map(|uris| uris.iter().filter(|uri| seen.resources.contains_key(*uri)).cloned().collect());
+        .map(|uris| uris.iter().filter(|uri| watched.resources.contains_key(*uri)).cloned().collect());
     served
 }
 
 /// The result of a look, or nothing if the files do not answer.
-async fn seen_within(patience: Duration, look: impl Future<Output = Seen>) -> Seen {
-    timeout(patience, look).await.unwrap_or_default()
+async fn state_within(time_limit: Duration, poll: impl Future<Output = WatchedFiles>) -> WatchedFiles {
+    timeout(time_limit, poll).await.unwrap_or_default()
 }
 
 /// The current state of the files of a request. A resource that cannot be watched is left out.
-async fn look_first(requested: &SubscriptionFilter, broker: &Broker) -> Seen {
-    let mut seen = Seen::default();
+async fn initial_state(requested: &SubscriptionFilter, broker: &Broker) -> WatchedFiles {
+    let mut watched = WatchedFiles::default();
     if requested.resources_list_changed == Some(true) {
-        seen.list = broker.index_facts().await.ok();
+        watched.list = broker.index_facts().await.ok();
     }
     for uri in requested.resource_subscriptions.iter().flatten() {
-        if seen.resources.len() == MOST {
+        if watched.resources.len() == MAX_WATCHED_RESOURCES {
             break;
         }
         if let Some(stamp) = stamp(uri, broker).await {
-            seen.resources.insert(uri.clone(), stamp);
+            watched.resources.insert(uri.clone(), stamp);
         }
     }
-    seen
+    watched
 }
 
-async fn tell(seen: Seen, context: &SubscriptionContext, broker: &Broker) {
-    if seen.list.is_none() && seen.resources.is_empty() {
+async fn notify_changes(watched: WatchedFiles, context: &SubscriptionContext, broker: &Broker) {
+    if watched.list.is_none() && watched.resources.is_empty() {
         return context.cancelled().await;
     }
-    let seen = Mutex::new(seen);
-    let telling = async {
+    let watched = Mutex::new(watched);
+    let notifications = async {
         loop {
-            sleep(LOOK).await;
-            let News { list, resources } = look(&seen, broker).await;
+            sleep(POLL_INTERVAL).await;
+            let ResourceChanges { list, resources } = poll_changes(&watched, broker).await;
             if list && context.sink().notify_resource_list_changed().await.is_err() {
                 return;
             }
@@ -202,60 +205,60 @@ async fn tell(seen: Seen, context: &SubscriptionContext, broker: &Broker) {
         }
     };
     tokio::select! {
-        () = telling => context.cancelled().await,
+        () = notifications => context.cancelled().await,
         () = context.cancelled() => {}
     }
 }
 
 /// What has changed.
-struct News {
+struct ResourceChanges {
     list: bool,
     resources: Vec<String>,
 }
 
 /// Looks again. A data directory that does not answer is no news.
-async fn look(seen: &Mutex<Seen>, broker: &Broker) -> News {
-    let Seen { resources: before, list: watches_list } = locked(seen).clone();
+async fn poll_changes(watched: &Mutex<WatchedFiles>, broker: &Broker) -> ResourceChanges {
+    let WatchedFiles { resources: before, list: watches_list } = locked(watched).clone();
     let mut resources = Vec::new();
     for (uri, was) in before {
-        let Ok(now) = now(&uri, broker).await else { continue };
+        let Ok(now) = current_stamp(&uri, broker).await else { continue };
         // It may have been unsubscribed meanwhile.
-        if now != was && locked(seen).resources.get_mut(&uri).map(|seen| *seen = now).is_some() {
+        if now != was && locked(watched).resources.get_mut(&uri).map(|watched| *watched = now).is_some() {
             resources.push(uri);
         }
     }
     let list = match watches_list {
         Some(was) => match broker.index_facts().await {
             Ok(now) => {
-                locked(seen).list = Some(now);
+                locked(watched).list = Some(now);
                 now != was
             }
             Err(_) => false,
         },
         None => false,
     };
-    News { list, resources }
+    ResourceChanges { list, resources }
 }
 
 /// A resource that can be watched: the whole of a part of a task.
 fn watchable(uri: &str) -> Option<TaskUri> {
-    TaskUri::parse(uri).ok().filter(|name| name.range == Range::Whole)
+    TaskUri::parse(uri).ok().filter(|name| name.range == ResourceRange::All)
 }
 
 /// The stamp of a resource that can be watched, of a task that exists.
 async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
     let name = watchable(uri)?;
     broker.file_facts(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
-    now(uri, broker).await.ok()
+    current_stamp(uri, broker).await.ok()
 }
 
 /// The stamp of a resource. A task that was removed has no files, and that is news once.
-async fn now(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
+async fn current_stamp(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
     let Some(TaskUri { id, part, .. }) = watchable(uri) else { return Ok([None, None]) };
     let files = match part {
         // Between two writes of the record the timeline grows; of a task without one, the live view changes.
-        Part::Record | Part::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
-        Part::Log | Part::Result | Part::Events => vec![part.file()],
+        TaskResource::Record | TaskResource::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
+        TaskResource::Log | TaskResource::Result | TaskResource::Events => vec![part.file()],
     };
     let facts = broker.file_facts(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
     let facts_of = |file: usize| facts.get(file).copied().flatten();
@@ -263,13 +266,13 @@ async fn now(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
 }
 
 /// Whether somebody is at work. One whose message was not taken has stopped, and stays in the set until it is joined.
-fn is_running(watching: &mut JoinSet<()>) -> bool {
-    while watching.try_join_next().is_some() {}
-    !watching.is_empty()
+fn is_running(watchers: &mut JoinSet<()>) -> bool {
+    while watchers.try_join_next().is_some() {}
+    !watchers.is_empty()
 }
 
-fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(watched: &Mutex<WatchedFiles>) -> MutexGuard<'_, WatchedFiles> {
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -277,30 +280,31 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_data_directory_that_does_not_answer_delays_a_request_to_listen_for_a_short_time_only() {
+    async fn an_unresponsive_data_directory_delays_a_listen_request_only_briefly() {
         const SHORT: Duration = Duration::from_millis(20);
         let uri = "task://1a2b3c4d".to_owned();
         let mut requested = SubscriptionFilter::new();
         requested.resources_list_changed = Some(true);
         requested.resource_subscriptions = Some(vec![uri.clone()]);
-        let seen = timeout(ACCEPTING, seen_within(SHORT, std::future::pending())).await.expect("it gives up before");
-        let refused = served(&requested, &seen);
+        let watched =
+            timeout(ACCEPT_TIMEOUT, state_within(SHORT, std::future::pending())).await.expect("it gives up before");
+        let refused = servable(&requested, &watched);
         assert_eq!((refused.resources_list_changed, refused.resource_subscriptions), (Some(false), Some(vec![])));
-        let seen = Seen { resources: BTreeMap::from([(uri, Stamp::default())]), list: Some(None) };
-        assert_eq!(served(&requested, &seen), requested, "all of it can be served");
+        let watched = WatchedFiles { resources: BTreeMap::from([(uri, Stamp::default())]), list: Some(None) };
+        assert_eq!(servable(&requested, &watched), requested, "all of it can be served");
     }
 
     #[tokio::test]
-    async fn one_that_has_stopped_can_be_followed_by_another() {
-        let mut watching = JoinSet::new();
-        assert!(!is_running(&mut watching));
+    async fn a_stopped_watcher_can_be_replaced() {
+        let mut watchers = JoinSet::new();
+        assert!(!is_running(&mut watchers));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let stopping = watching.spawn(async move { drop(stopped.await) });
-        assert!(is_running(&mut watching));
+        let stopping = watchers.spawn(async move { drop(stopped.await) });
+        assert!(is_running(&mut watchers));
         drop(stop);
         while !stopping.is_finished() {
             tokio::task::yield_now().await;
         }
-        assert!(!is_running(&mut watching));
+        assert!(!is_running(&mut watchers));
     }
 }

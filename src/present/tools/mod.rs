@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_shorter_than_clients_cut_them() {
+    fn tool_texts_stay_below_the_limits_of_clients() {
         let extra = [wait(), result(), sessions(), resume(Defaults::DOCUMENTED)];
         for tool in four(Defaults::DOCUMENTED).into_iter().chain(extra) {
             assert!(tool.description.len() < 1_000, "{}", tool.name);

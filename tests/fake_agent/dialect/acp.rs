@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Dialect, Failure, Line, Ran, Usage, WhatChanged, event};
+use super::{Dialect, EditKind, FailedRun, FileEdit, FinishedCommand, OutputLine, TokenCounts, event};
 
 /// The modes that it has, by what they allow. It begins in the first.
 pub(crate) const MODES: [(&str, &str); 3] =
@@ -18,25 +18,25 @@ const CONTEXT: u64 = 258_400;
 
 /// The updates of one turn, and the answer to the prompt that began it.
 #[derive(Debug)]
-pub(crate) struct Acp {
+pub(crate) struct AcpEvents {
     session: String,
     /// The id of the request for this turn.
     request: Value,
     calls: u32,
 }
 
-impl Acp {
-    pub(crate) fn new(session: &str, request: Value) -> Acp {
-        Acp { session: session.to_owned(), request, calls: 0 }
+impl AcpEvents {
+    pub(crate) fn new(session: &str, request: Value) -> AcpEvents {
+        AcpEvents { session: session.to_owned(), request, calls: 0 }
     }
 
     /// What was said in an earlier turn, when the session is loaded.
-    pub(crate) fn said_before(&self, text: &str) -> Line {
+    pub(crate) fn said_before(&self, text: &str) -> OutputLine {
         self.chunk(text)
     }
 
     /// The answer to the prompt.
-    pub(crate) fn stopped(&self, reason: &str, usage: Option<&Usage>) -> Line {
+    pub(crate) fn stopped(&self, reason: &str, usage: Option<&TokenCounts>) -> OutputLine {
         let mut result = json!({"stopReason": reason});
         if let Some(usage) = usage {
             result["usage"] = json!({
@@ -47,7 +47,7 @@ impl Acp {
         event(json!({"jsonrpc": "2.0", "id": self.request, "result": result}))
     }
 
-    fn update(&self, kind: &str, fields: Value) -> Line {
+    fn update(&self, kind: &str, fields: Value) -> OutputLine {
         let mut update = json!({"sessionUpdate": kind});
         if let (Some(update), Value::Object(fields)) = (update.as_object_mut(), fields) {
             update.extend(fields);
@@ -56,7 +56,7 @@ impl Acp {
         event(json!({"jsonrpc": "2.0", "method": "session/update", "params": params}))
     }
 
-    fn chunk(&self, text: &str) -> Line {
+    fn chunk(&self, text: &str) -> OutputLine {
         self.update("agent_message_chunk", json!({"content": {"type": "text", "text": text}}))
     }
 
@@ -65,17 +65,17 @@ impl Acp {
     }
 }
 
-impl Dialect for Acp {
-    fn begin(&mut self, _: &str) -> Vec<Line> {
+impl Dialect for AcpEvents {
+    fn begin(&mut self, _: &str) -> Vec<OutputLine> {
         vec![]
     }
 
     /// A message is a piece, which ends where another update comes.
-    fn say(&mut self, text: &str) -> Vec<Line> {
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
         vec![self.chunk(text), self.update("usage_update", json!({"used": 110, "size": CONTEXT}))]
     }
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine> {
         self.calls += 1;
         let input = json!({"call_id": self.call_id(), "command": ["/bin/bash", "-lc", command]});
         vec![self.update(
@@ -87,7 +87,7 @@ impl Dialect for Acp {
         )]
     }
 
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let status = if ran.exit == 0 { "completed" } else { "failed" };
         vec![self.update(
             "tool_call_update",
@@ -99,12 +99,12 @@ impl Dialect for Acp {
         )]
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         self.calls += 1;
         let (old, status) = match change.what {
-            WhatChanged::Added => (Value::Null, "completed"),
-            WhatChanged::Updated => (json!(""), "completed"),
-            WhatChanged::Denied => (Value::Null, "failed"),
+            EditKind::Added => (Value::Null, "completed"),
+            EditKind::Updated => (json!(""), "completed"),
+            EditKind::Denied => (Value::Null, "failed"),
         };
         let path = &change.path;
         let diff = json!([{"type": "diff", "path": path, "oldText": old, "newText": change.text}]);
@@ -117,21 +117,21 @@ impl Dialect for Acp {
     }
 
     /// It has no event for that: it says it.
-    fn error(&mut self, message: &str) -> Vec<Line> {
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
         self.say(message)
     }
 
     /// The turn fails, and the agent is there for the next.
-    fn fail(&mut self, message: &str) -> Failure {
+    fn fail(&mut self, message: &str) -> FailedRun {
         let error = json!({"code": REFUSED, "message": "Internal error", "data": message});
-        Failure { lines: vec![event(json!({"jsonrpc": "2.0", "id": self.request, "error": error}))], code: 0 }
+        FailedRun { lines: vec![event(json!({"jsonrpc": "2.0", "id": self.request, "error": error}))], code: 0 }
     }
 
-    fn unknown_model(&mut self, model: &str, _: &str) -> Failure {
+    fn unknown_model(&mut self, model: &str, _: &str) -> FailedRun {
         self.fail(&format!("The model `{model}` does not exist"))
     }
 
-    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {
         vec![self.stopped("end_turn", Some(usage))]
     }
 }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        call::{Sandbox, has, value_of, words_behind_dashes},
+        call::{SandboxLevel, has, value_of, words_behind_dashes},
         sessions::new_uuid,
     },
-    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event, print,
-    refused, table,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    SignalBehaviour, TokenCounts, UsageError, event, print, refused, table,
 };
 
 const VERSION: &str = "2.1.330";
@@ -41,10 +41,10 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// The agent from outside.
-pub(crate) struct Claude;
+pub(crate) struct ClaudeCommandLine;
 
-impl Agent for Claude {
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+impl AgentCommandLine for ClaudeCommandLine {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print(&format!("{VERSION} (Claude Code)"));
         }
@@ -54,53 +54,53 @@ impl Agent for Claude {
             return print(&format!("{usage}\n{}", table(OPTIONS, 52).trim_end()));
         }
         if let Some(flag) = refused(args) {
-            return Ok(Some(Refusal::new(format!("error: unknown option '{flag}'"), 1).tell()));
+            return Ok(Some(UsageError::new(format!("error: unknown option '{flag}'"), 1).exit_with_message()));
         }
         let streams = value_of(args, &["--output-format"]) == Some("stream-json");
         let is_refused = streams && !has(args, "--verbose");
         let why = "Error: When using --print, --output-format=stream-json requires --verbose";
-        Ok(is_refused.then(|| Refusal::new(why, 1).tell()))
+        Ok(is_refused.then(|| UsageError::new(why, 1).exit_with_message()))
     }
 
-    fn call(&self, args: &[&str]) -> Call {
-        let asks_nobody = has(args, "--dangerously-skip-permissions");
-        Call {
+    fn call(&self, args: &[&str]) -> Invocation {
+        let skips_permissions = has(args, "--dangerously-skip-permissions");
+        Invocation {
             resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
             model: value_of(args, &["--model"]).map(str::to_owned),
             // Where a permission would have to be asked for, it is denied: nobody is there.
             sandbox: match value_of(args, &["--permission-mode"]) {
-                Some("bypassPermissions") => Sandbox::Full,
-                Some(_) | None if asks_nobody => Sandbox::Full,
-                Some("acceptEdits") => Sandbox::WorkspaceWrite,
-                Some(_) | None => Sandbox::ReadOnly,
+                Some("bypassPermissions") => SandboxLevel::Full,
+                Some(_) | None if skips_permissions => SandboxLevel::Full,
+                Some("acceptEdits") => SandboxLevel::WorkspaceWrite,
+                Some(_) | None => SandboxLevel::ReadOnly,
             },
             directory: None,
             prompt: words_behind_dashes(args),
         }
     }
 
-    fn lost_session(&self, session: &str) -> Refusal {
-        Refusal::new(format!("No conversation found with session ID: {session}"), 1)
+    fn lost_session(&self, session: &str) -> UsageError {
+        UsageError::new(format!("No conversation found with session ID: {session}"), 1)
     }
 
-    fn no_prompt(&self) -> Refusal {
+    fn no_prompt(&self) -> UsageError {
         let said = "Error: Input must be provided either through stdin or as a prompt argument when using --print";
-        Refusal::new(said, 1)
+        UsageError::new(said, 1)
     }
 
-    fn manner(&self) -> Manner {
-        Manner::Claude
+    fn signal_behaviour(&self) -> SignalBehaviour {
+        SignalBehaviour::Claude
     }
 
-    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect> {
+    fn dialect(&self, call: &Invocation, session: &str) -> Box<dyn Dialect> {
         let model = call.model.clone().unwrap_or_else(|| "claude-fake-1".into());
-        Box::new(Events { session: session.to_owned(), model, calls: 0, said: String::new(), denied: vec![] })
+        Box::new(ClaudeEvents { session: session.to_owned(), model, calls: 0, said: String::new(), denied: vec![] })
     }
 }
 
 /// The lines of `--output-format stream-json`.
 #[derive(Debug)]
-struct Events {
+struct ClaudeEvents {
     session: String,
     model: String,
     /// How many tools were called.
@@ -109,8 +109,8 @@ struct Events {
     denied: Vec<Value>,
 }
 
-impl Events {
-    fn assistant(&self, model: &str, block: Value) -> Line {
+impl ClaudeEvents {
+    fn assistant(&self, model: &str, block: Value) -> OutputLine {
         let message = json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [block],
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 10, "output_tokens": 1},
@@ -121,12 +121,12 @@ impl Events {
         }))
     }
 
-    fn tool_begins(&mut self, name: &str, input: Value) -> Line {
+    fn tool_begins(&mut self, name: &str, input: Value) -> OutputLine {
         self.calls += 1;
         self.assistant(&self.model, json!({"type": "tool_use", "id": self.call_id(), "name": name, "input": input}))
     }
 
-    fn tool_ends(&self, content: &str, is_error: bool) -> Line {
+    fn tool_ends(&self, content: &str, is_error: bool) -> OutputLine {
         let result =
             json!({"tool_use_id": self.call_id(), "type": "tool_result", "content": content, "is_error": is_error});
         event(json!({
@@ -139,7 +139,7 @@ impl Events {
         format!("toolu_{}", self.calls)
     }
 
-    fn result(&self, said: &str, is_error: bool, usage: &Usage) -> Line {
+    fn result(&self, said: &str, is_error: bool, usage: &TokenCounts) -> OutputLine {
         event(json!({
             "type": "result", "subtype": "success", "is_error": is_error, "result": said,
             "session_id": self.session, "num_turns": self.calls + 1, "duration_ms": 10, "duration_api_ms": 5,
@@ -155,14 +155,14 @@ impl Events {
     }
 
     /// A failure stands in a message of its own and in the result.
-    fn failed(&self, said: &str) -> Failure {
+    fn failed(&self, said: &str) -> FailedRun {
         let message = self.assistant("<synthetic>", json!({"type": "text", "text": said}));
-        Failure { lines: vec![message, self.result(said, true, &Usage::default())], code: 1 }
+        FailedRun { lines: vec![message, self.result(said, true, &TokenCounts::default())], code: 1 }
     }
 }
 
-impl Dialect for Events {
-    fn begin(&mut self, _: &str) -> Vec<Line> {
+impl Dialect for ClaudeEvents {
+    fn begin(&mut self, _: &str) -> Vec<OutputLine> {
         vec![event(json!({
             "type": "system", "subtype": "init", "session_id": self.session, "model": self.model,
             "tools": ["Bash", "Edit", "Read", "Write"], "mcp_servers": [], "claude_code_version": VERSION,
@@ -170,16 +170,16 @@ impl Dialect for Events {
         }))]
     }
 
-    fn say(&mut self, text: &str) -> Vec<Line> {
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
         text.clone_into(&mut self.said);
         vec![self.assistant(&self.model, json!({"type": "text", "text": text}))]
     }
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine> {
         vec![self.tool_begins("Bash", json!({"command": command, "description": "a command"}))]
     }
 
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let output = ran.output.trim_end();
         vec![match ran.exit {
             0 if output.is_empty() => self.tool_ends("(Bash completed with no output)", false),
@@ -188,16 +188,16 @@ impl Dialect for Events {
         }]
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         let path = &change.path;
         let input = json!({"file_path": path, "content": change.text});
         let begun = self.tool_begins("Write", input.clone());
         vec![
             begun,
             match change.what {
-                WhatChanged::Added => self.tool_ends(&format!("File created successfully at: {path}"), false),
-                WhatChanged::Updated => self.tool_ends(&format!("The file {path} has been updated."), false),
-                WhatChanged::Denied => {
+                EditKind::Added => self.tool_ends(&format!("File created successfully at: {path}"), false),
+                EditKind::Updated => self.tool_ends(&format!("The file {path} has been updated."), false),
+                EditKind::Denied => {
                     let id = self.call_id();
                     self.denied.push(json!({"tool_name": "Write", "tool_use_id": id, "tool_input": input}));
                     let said =
@@ -208,18 +208,18 @@ impl Dialect for Events {
         ]
     }
 
-    fn error(&mut self, message: &str) -> Vec<Line> {
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
         vec![event(json!({
             "type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "retry_delay_ms": 500,
             "error": message, "session_id": self.session, "uuid": new_uuid(),
         }))]
     }
 
-    fn fail(&mut self, message: &str) -> Failure {
+    fn fail(&mut self, message: &str) -> FailedRun {
         self.failed(&format!("API Error: 400 {message}"))
     }
 
-    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure {
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> FailedRun {
         let said = format!(
             "There's an issue with the selected model ({model}). It may not exist or you may not have access to it. Run \
              --model to pick a different model."
@@ -229,7 +229,7 @@ impl Dialect for Events {
         failure
     }
 
-    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {
         vec![self.result(&self.said, false, usage)]
     }
 }

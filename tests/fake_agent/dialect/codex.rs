@@ -9,87 +9,87 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    super::call::{Sandbox, has, value_of, words_behind_dashes},
-    Agent, Call, Change, Dialect, Failure, Known, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event,
-    new_uuid, output,
+    super::call::{SandboxLevel, has, value_of, words_behind_dashes},
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    SessionLookup, SignalBehaviour, TokenCounts, UsageError, event, new_uuid, output,
 };
 
 /// The agent from outside.
-pub(crate) struct Codex;
+pub(crate) struct CodexCommandLine;
 
-impl Agent for Codex {
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+impl AgentCommandLine for CodexCommandLine {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         match args {
             ["exec", rest @ ..] if has(rest, "--help") => exec_help().map(Some),
-            ["exec", rest @ ..] => Ok(refusal(rest).map(|said| Refusal::new(said, 2).tell())),
+            ["exec", rest @ ..] => Ok(refusal(rest).map(|said| UsageError::new(said, 2).exit_with_message())),
             _ => answer(args).map(Some),
         }
     }
 
-    fn call(&self, args: &[&str]) -> Call {
-        Call {
+    fn call(&self, args: &[&str]) -> Invocation {
+        Invocation {
             resumed: value_of(args, &["resume"]).map(str::to_owned),
             model: value_of(args, &["-m", "--model"]).map(str::to_owned),
             sandbox: match value_of(args, &["-s", "--sandbox"]) {
-                Some("read-only") => Sandbox::ReadOnly,
-                Some("workspace-write") => Sandbox::WorkspaceWrite,
-                Some(_) | None => Sandbox::Full,
+                Some("read-only") => SandboxLevel::ReadOnly,
+                Some("workspace-write") => SandboxLevel::WorkspaceWrite,
+                Some(_) | None => SandboxLevel::Full,
             },
             directory: value_of(args, &["-C", "--cd"]).map(Into::into),
             prompt: words_behind_dashes(args).filter(|prompt| prompt != "-"),
         }
     }
 
-    fn session(&self, call: &Call) -> String {
+    fn session(&self, call: &Invocation) -> String {
         call.resumed.clone().filter(|_| !is_set("FAKE_CODEX_STRAYS")).unwrap_or_else(new_uuid)
     }
 
     /// Without a memory it goes on with any session, but for ids that begin like no real one.
-    fn has_lost(&self, session: &str, known: Known) -> bool {
-        known == Known::No || session.starts_with("00000000-")
+    fn has_lost(&self, session: &str, known: SessionLookup) -> bool {
+        known == SessionLookup::No || session.starts_with("00000000-")
     }
 
-    fn lost_session(&self, _: &str) -> Refusal {
-        Refusal::new("Error: thread/resume: no rollout found for thread id (code -32600)", 1)
+    fn lost_session(&self, _: &str) -> UsageError {
+        UsageError::new("Error: thread/resume: no rollout found for thread id (code -32600)", 1)
     }
 
-    fn no_prompt(&self) -> Refusal {
-        Refusal::new("No prompt provided via stdin.", 1)
+    fn no_prompt(&self) -> UsageError {
+        UsageError::new("No prompt provided via stdin.", 1)
     }
 
-    fn manner(&self) -> Manner {
-        Manner::Codex
+    fn signal_behaviour(&self) -> SignalBehaviour {
+        SignalBehaviour::Codex
     }
 
-    fn dialect(&self, _: &Call, session: &str) -> Box<dyn Dialect> {
-        Box::new(Events { thread_id: session.to_owned(), items: 0, open: Value::Null })
+    fn dialect(&self, _: &Invocation, session: &str) -> Box<dyn Dialect> {
+        Box::new(CodexEvents { thread_id: session.to_owned(), items: 0, open: Value::Null })
     }
 }
 
 /// The events of `codex exec --json`.
 #[derive(Debug)]
-struct Events {
+struct CodexEvents {
     thread_id: String,
     items: u32,
     /// The item that has begun and not ended.
     open: Value,
 }
 
-impl Events {
+impl CodexEvents {
     /// An item that is there at once, such as a message. `fields` has everything but the id.
-    fn item(&mut self, fields: Value) -> Line {
+    fn item(&mut self, fields: Value) -> OutputLine {
         let item = self.numbered(fields);
         event(json!({"type": "item.completed", "item": item}))
     }
 
     /// An item that takes time: its fields at first.
-    fn item_begins(&mut self, fields: Value) -> Line {
+    fn item_begins(&mut self, fields: Value) -> OutputLine {
         self.open = self.numbered(fields);
         event(json!({"type": "item.started", "item": self.open}))
     }
 
     /// What is different at its end.
-    fn item_ends(&mut self, end: Value) -> Line {
+    fn item_ends(&mut self, end: Value) -> OutputLine {
         let mut item = self.open.take();
         extend(&mut item, end);
         event(json!({"type": "item.completed", "item": item}))
@@ -103,19 +103,19 @@ impl Events {
     }
 }
 
-impl Dialect for Events {
-    fn begin(&mut self, _: &str) -> Vec<Line> {
+impl Dialect for CodexEvents {
+    fn begin(&mut self, _: &str) -> Vec<OutputLine> {
         vec![
             event(json!({"type": "thread.started", "thread_id": self.thread_id})),
             event(json!({"type": "turn.started"})),
         ]
     }
 
-    fn say(&mut self, text: &str) -> Vec<Line> {
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
         vec![self.item(json!({"type": "agent_message", "text": text}))]
     }
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine> {
         vec![self.item_begins(json!({
             "type": "command_execution",
             "command": format!("/bin/bash -lc '{command}'"),
@@ -125,35 +125,35 @@ impl Dialect for Events {
         }))]
     }
 
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let status = if ran.exit == 0 { "completed" } else { "failed" };
         vec![self.item_ends(json!({"aggregated_output": ran.output, "exit_code": ran.exit, "status": status}))]
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         let (kind, status) = match change.what {
-            WhatChanged::Added => ("add", "completed"),
-            WhatChanged::Updated => ("update", "completed"),
-            WhatChanged::Denied => ("add", "failed"),
+            EditKind::Added => ("add", "completed"),
+            EditKind::Updated => ("update", "completed"),
+            EditKind::Denied => ("add", "failed"),
         };
         let changes = json!([{"path": change.path, "kind": kind}]);
         let begun = self.item_begins(json!({"type": "file_change", "changes": changes, "status": "in_progress"}));
         vec![begun, self.item_ends(json!({"status": status}))]
     }
 
-    fn error(&mut self, message: &str) -> Vec<Line> {
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
         vec![event(json!({"type": "error", "message": message}))]
     }
 
-    fn fail(&mut self, message: &str) -> Failure {
+    fn fail(&mut self, message: &str) -> FailedRun {
         let lines = vec![
             event(json!({"type": "error", "message": message})),
             event(json!({"type": "turn.failed", "error": {"message": message}})),
         ];
-        Failure { lines, code: 1 }
+        FailedRun { lines, code: 1 }
     }
 
-    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure {
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> FailedRun {
         let mut lines = self.begin(prompt);
         let warning = format!(
             "Model metadata for `{model}` not found. Defaulting to fallback metadata; this can degrade performance and \
@@ -162,10 +162,10 @@ impl Dialect for Events {
         lines.insert(1, self.item(json!({"type": "error", "message": warning})));
         let failure = self.fail(&format!("The model `{model}` does not exist"));
         lines.extend(failure.lines);
-        Failure { lines, code: failure.code }
+        FailedRun { lines, code: failure.code }
     }
 
-    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {
         vec![event(json!({"type": "turn.completed", "usage": usage.all()}))]
     }
 }
@@ -206,7 +206,7 @@ const SANDBOX: &str = "-s, --sandbox <SANDBOX_MODE>";
 const FULL_AUTO: &str = "    --full-auto";
 
 /// Answers every command but `exec`.
-fn answer(args: &[&str]) -> Result<ExitCode, Problem> {
+fn answer(args: &[&str]) -> Result<ExitCode, FakeAgentError> {
     match args {
         ["--version" | "-V"] => {
             let version = env::var("FAKE_CODEX_VERSION").unwrap_or_else(|_| "0.169.0".into());
@@ -214,23 +214,25 @@ fn answer(args: &[&str]) -> Result<ExitCode, Problem> {
             Ok(ExitCode::SUCCESS)
         }
         ["login", "status"] if is_set("FAKE_CODEX_LOGGED_OUT") => {
-            output::complain("Not logged in");
+            output::print_error("Not logged in");
             Ok(ExitCode::from(1))
         }
         ["login", "status"] => {
-            output::complain("API key configured - ***\nAuthentication is checked when you send a request.");
+            output::print_error("API key configured - ***\nAuthentication is checked when you send a request.");
             Ok(ExitCode::SUCCESS)
         }
         _ => {
             let what = args.first().unwrap_or(&"nothing");
-            output::complain(&format!("error: unrecognized subcommand '{what}'\n\nUsage: codex [OPTIONS] <COMMAND>"));
+            output::print_error(&format!(
+                "error: unrecognized subcommand '{what}'\n\nUsage: codex [OPTIONS] <COMMAND>"
+            ));
             Ok(ExitCode::from(2))
         }
     }
 }
 
 /// Answers `exec --help`.
-fn exec_help() -> Result<ExitCode, Problem> {
+fn exec_help() -> Result<ExitCode, FakeAgentError> {
     let mut help = String::from(
         "Run Codex non-interactively\n\n\
          Usage: codex exec [OPTIONS] [PROMPT]\n       codex exec [OPTIONS] <COMMAND> [ARGS]\n\n\

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    super::call::{Sandbox, has, value_of},
-    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event, print,
-    refused, table,
+    super::call::{SandboxLevel, has, value_of},
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    SignalBehaviour, TokenCounts, UsageError, event, print, refused, table,
 };
 
 /// HTTP 400 and 404.
@@ -39,10 +39,10 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// The agent from outside.
-pub(crate) struct Gemini;
+pub(crate) struct GeminiCommandLine;
 
-impl Agent for Gemini {
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+impl AgentCommandLine for GeminiCommandLine {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print("0.61.0");
         }
@@ -53,53 +53,54 @@ impl Agent for Gemini {
             return print(&help);
         }
         let name = |flag: &str| flag.split('=').next().unwrap_or(flag).trim_start_matches('-').to_owned();
-        Ok(refused(args).map(|flag| Refusal::new(format!("Unknown argument: {}\n{help}", name(flag)), 1).tell()))
+        Ok(refused(args)
+            .map(|flag| UsageError::new(format!("Unknown argument: {}\n{help}", name(flag)), 1).exit_with_message()))
     }
 
-    fn call(&self, args: &[&str]) -> Call {
+    fn call(&self, args: &[&str]) -> Invocation {
         let mode = value_of(args, &["--approval-mode"]);
-        Call {
+        Invocation {
             resumed: value_of(args, &["-r", "--resume"]).map(str::to_owned),
             model: value_of(args, &["-m", "--model"]).map(str::to_owned),
             sandbox: match mode {
-                Some("yolo") => Sandbox::Full,
-                None if has(args, "-y") || has(args, "--yolo") => Sandbox::Full,
-                Some("auto_edit") => Sandbox::WorkspaceWrite,
-                Some(_) | None => Sandbox::ReadOnly,
+                Some("yolo") => SandboxLevel::Full,
+                None if has(args, "-y") || has(args, "--yolo") => SandboxLevel::Full,
+                Some("auto_edit") => SandboxLevel::WorkspaceWrite,
+                Some(_) | None => SandboxLevel::ReadOnly,
             },
             directory: None,
             prompt: value_of(args, &["-p", "--prompt"]).map(str::to_owned),
         }
     }
 
-    fn lost_session(&self, session: &str) -> Refusal {
+    fn lost_session(&self, session: &str) -> UsageError {
         let said = format!(
             "Error resuming session: Invalid session identifier \"{session}\".\n  \
              Use --list-sessions to see available sessions, then use --resume {{number}}, --resume {{uuid}}, or --resume \
              latest."
         );
-        Refusal::new(said, 1)
+        UsageError::new(said, 1)
     }
 
-    fn no_prompt(&self) -> Refusal {
+    fn no_prompt(&self) -> UsageError {
         let said = "No input provided via stdin. Input can be provided by piping data into gemini or using the --prompt \
                     option.";
-        Refusal::new(said, 42)
+        UsageError::new(said, 42)
     }
 
-    fn manner(&self) -> Manner {
-        Manner::Gemini
+    fn signal_behaviour(&self) -> SignalBehaviour {
+        SignalBehaviour::Gemini
     }
 
-    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect> {
+    fn dialect(&self, call: &Invocation, session: &str) -> Box<dyn Dialect> {
         let model = call.model.clone().unwrap_or_else(|| DEFAULT_MODEL.into());
-        Box::new(Events { session: session.to_owned(), model, calls: 0, tool: String::new() })
+        Box::new(GeminiEvents { session: session.to_owned(), model, calls: 0, tool: String::new() })
     }
 }
 
 /// The lines of `-o stream-json`.
 #[derive(Debug)]
-struct Events {
+struct GeminiEvents {
     session: String,
     model: String,
     /// How many tools were called, and the id of the last call.
@@ -107,8 +108,8 @@ struct Events {
     tool: String,
 }
 
-impl Events {
-    fn event(&self, kind: &str, fields: Value) -> Line {
+impl GeminiEvents {
+    fn event(&self, kind: &str, fields: Value) -> OutputLine {
         let mut whole = json!({"type": kind, "timestamp": "2026-11-26T12:00:00.000Z"});
         if let (Some(whole), Value::Object(fields)) = (whole.as_object_mut(), fields) {
             whole.extend(fields);
@@ -116,13 +117,13 @@ impl Events {
         event(whole)
     }
 
-    fn tool_begins(&mut self, name: &str, parameters: Value) -> Line {
+    fn tool_begins(&mut self, name: &str, parameters: Value) -> OutputLine {
         self.calls += 1;
         self.tool = format!("{name}__{name}_{}_0", self.calls);
         self.event("tool_use", json!({"tool_name": name, "tool_id": self.tool, "parameters": parameters}))
     }
 
-    fn result(&self, status: &str, error: Option<&str>, usage: &Usage) -> Line {
+    fn result(&self, status: &str, error: Option<&str>, usage: &TokenCounts) -> OutputLine {
         let (input, output) = (usage.input(), usage.output());
         let mut fields = json!({"status": status});
         if let Some(message) = error {
@@ -135,33 +136,33 @@ impl Events {
         self.event("result", fields)
     }
 
-    fn failed(&self, message: &str, code: u8) -> Failure {
-        let mut usage = Usage::default();
+    fn failed(&self, message: &str, code: u8) -> FailedRun {
+        let mut usage = TokenCounts::default();
         usage.add(&json!({"input_tokens": 0, "output_tokens": 0}));
-        let complaint = Line::Err(format!("Error when talking to Gemini API {message}"));
+        let failure = OutputLine::Err(format!("Error when talking to Gemini API {message}"));
         let result = self.result("error", Some(&format!("[API Error: {message}]")), &usage);
-        Failure { lines: vec![complaint, result], code }
+        FailedRun { lines: vec![failure, result], code }
     }
 }
 
-impl Dialect for Events {
-    fn begin(&mut self, prompt: &str) -> Vec<Line> {
+impl Dialect for GeminiEvents {
+    fn begin(&mut self, prompt: &str) -> Vec<OutputLine> {
         vec![
             self.event("init", json!({"session_id": self.session, "model": self.model})),
             self.event("message", json!({"role": "user", "content": prompt})),
         ]
     }
 
-    fn say(&mut self, text: &str) -> Vec<Line> {
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
         vec![self.event("message", json!({"role": "assistant", "content": text, "delta": true}))]
     }
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line> {
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine> {
         vec![self.tool_begins("run_shell_command", json!({"command": command, "description": "a command"}))]
     }
 
     /// The exit code is told in the place of an output, where there is none.
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let output = match ran.output.trim_end() {
             "" if ran.exit != 0 => format!("Command exited with code: {}", ran.exit),
             output => output.to_owned(),
@@ -169,10 +170,10 @@ impl Dialect for Events {
         vec![self.event("tool_result", json!({"tool_id": self.tool, "status": "success", "output": output}))]
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         let begun = self.tool_begins("write_file", json!({"file_path": change.path, "content": change.text}));
         let mut fields = json!({"tool_id": self.tool, "status": "success"});
-        if change.what == WhatChanged::Denied {
+        if change.what == EditKind::Denied {
             let said = "Tool \"write_file\" not found.";
             fields = json!({
                 "tool_id": self.tool, "status": "error", "output": said,
@@ -182,22 +183,22 @@ impl Dialect for Events {
         vec![begun, self.event("tool_result", fields)]
     }
 
-    fn error(&mut self, message: &str) -> Vec<Line> {
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
         vec![self.event("error", json!({"severity": "warning", "message": message}))]
     }
 
-    fn fail(&mut self, message: &str) -> Failure {
+    fn fail(&mut self, message: &str) -> FailedRun {
         let said = json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}});
         self.failed(&said.to_string(), BAD_REQUEST)
     }
 
-    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure {
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> FailedRun {
         let mut failure = self.failed(&format!("models/{model} is not found for API version v1beta"), NOT_FOUND);
         failure.lines.splice(0..0, self.begin(prompt));
         failure
     }
 
-    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {
         vec![self.result("success", None, usage)]
     }
 }

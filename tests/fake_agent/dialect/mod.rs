@@ -20,83 +20,83 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Problem,
-    call::Call,
-    interrupt::Manner,
-    output::{self, Line},
-    sessions::{Known, new_uuid},
+    FakeAgentError,
+    call::Invocation,
+    interrupt::SignalBehaviour,
+    output::{self, OutputLine},
+    sessions::{SessionLookup, new_uuid},
 };
 
-pub(crate) use acp::{Acp, MODES as ACP_MODES, REFUSED as ACP_REFUSED};
+pub(crate) use acp::{AcpEvents, MODES as ACP_MODES, REFUSED as ACP_REFUSED};
 
 /// How an agent is spoken to.
-pub(crate) enum Spoken {
+pub(crate) enum Protocol {
     /// A run for each prompt.
-    Run(Box<dyn Agent>),
+    Run(Box<dyn AgentCommandLine>),
     /// A conversation on stdin and stdout.
     Conversation,
 }
 
 /// The agent that `FAKE_AGENT` names.
-pub(crate) fn spoken() -> Result<Spoken, Problem> {
+pub(crate) fn protocol() -> Result<Protocol, FakeAgentError> {
     let name = env::var("FAKE_AGENT").unwrap_or_else(|_| "codex".into());
-    Ok(Spoken::Run(match name.as_str() {
-        "codex" => Box::new(codex::Codex),
-        "claude" => Box::new(claude::Claude),
-        "gemini" => Box::new(gemini::Gemini),
-        "opencode" => Box::new(opencode::OpenCode),
-        "text" => Box::new(text::Text),
-        "acp" => return Ok(Spoken::Conversation),
-        _ => return Err(Problem::Script(format!("no agent is called {name:?}"))),
+    Ok(Protocol::Run(match name.as_str() {
+        "codex" => Box::new(codex::CodexCommandLine),
+        "claude" => Box::new(claude::ClaudeCommandLine),
+        "gemini" => Box::new(gemini::GeminiCommandLine),
+        "opencode" => Box::new(opencode::OpenCodeCommandLine),
+        "text" => Box::new(text::TextCommandLine),
+        "acp" => return Ok(Protocol::Conversation),
+        _ => return Err(FakeAgentError::Script(format!("no agent is called {name:?}"))),
     }))
 }
 
 /// An agent from outside, when it is no conversation: its command line, and how it refuses one.
-pub(crate) trait Agent {
+pub(crate) trait AgentCommandLine {
     /// Answers everything that is no work: version, help, an option that it does not know.
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem>;
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError>;
 
     /// What the command line asks for.
-    fn call(&self, args: &[&str]) -> Call;
+    fn call(&self, args: &[&str]) -> Invocation;
 
     /// The id of the session that is begun or gone on with.
-    fn session(&self, call: &Call) -> String {
+    fn session(&self, call: &Invocation) -> String {
         call.resumed.clone().unwrap_or_else(new_uuid)
     }
 
     /// Whether it cannot go on with this session.
-    fn has_lost(&self, _session: &str, known: Known) -> bool {
-        known != Known::Yes
+    fn has_lost(&self, _session: &str, known: SessionLookup) -> bool {
+        known != SessionLookup::Yes
     }
 
     /// What it says of a session that it does not know.
-    fn lost_session(&self, session: &str) -> Refusal;
+    fn lost_session(&self, session: &str) -> UsageError;
 
     /// What it says when there is no prompt.
-    fn no_prompt(&self) -> Refusal;
+    fn no_prompt(&self) -> UsageError;
 
     /// How it takes signals.
-    fn manner(&self) -> Manner;
+    fn signal_behaviour(&self) -> SignalBehaviour;
 
     /// The events of one run.
-    fn dialect(&self, call: &Call, session: &str) -> Box<dyn Dialect>;
+    fn dialect(&self, call: &Invocation, session: &str) -> Box<dyn Dialect>;
 }
 
 /// A complaint before any event, and the exit code that goes with it.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct UsageError {
     pub(crate) said: String,
     pub(crate) code: u8,
 }
 
-impl Refusal {
-    pub(crate) fn new(said: impl Into<String>, code: u8) -> Refusal {
-        Refusal { said: said.into(), code }
+impl UsageError {
+    pub(crate) fn new(said: impl Into<String>, code: u8) -> UsageError {
+        UsageError { said: said.into(), code }
     }
 
     /// Complains, and ends so.
-    pub(crate) fn tell(&self) -> ExitCode {
-        output::complain(&self.said);
+    pub(crate) fn exit_with_message(&self) -> ExitCode {
+        output::print_error(&self.said);
         ExitCode::from(self.code)
     }
 }
@@ -104,34 +104,34 @@ impl Refusal {
 /// The events of one run: what each step comes out as.
 pub(crate) trait Dialect: Debug + Send {
     /// Before everything else.
-    fn begin(&mut self, prompt: &str) -> Vec<Line>;
+    fn begin(&mut self, prompt: &str) -> Vec<OutputLine>;
 
-    fn say(&mut self, text: &str) -> Vec<Line>;
+    fn say(&mut self, text: &str) -> Vec<OutputLine>;
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line>;
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine>;
 
     /// The command that began last has ended.
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line>;
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine>;
 
     /// A file was written, or was not.
-    fn file(&mut self, change: &Change) -> Vec<Line>;
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine>;
 
     /// Something went wrong, and the agent goes on.
-    fn error(&mut self, message: &str) -> Vec<Line>;
+    fn error(&mut self, message: &str) -> Vec<OutputLine>;
 
     /// The model failed, which ends the run.
-    fn fail(&mut self, message: &str) -> Failure;
+    fn fail(&mut self, message: &str) -> FailedRun;
 
     /// A run with a model that nobody has; nothing else comes before or after.
-    fn unknown_model(&mut self, model: &str, prompt: &str) -> Failure;
+    fn unknown_model(&mut self, model: &str, prompt: &str) -> FailedRun;
 
     /// The run ends well.
-    fn end(&mut self, usage: &Usage) -> Vec<Line>;
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine>;
 }
 
 /// A command that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ran {
+pub(crate) struct FinishedCommand {
     pub(crate) command: String,
     pub(crate) output: String,
     pub(crate) exit: i64,
@@ -139,15 +139,15 @@ pub(crate) struct Ran {
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct FileEdit {
     /// Absolute.
     pub(crate) path: String,
     pub(crate) text: String,
-    pub(crate) what: WhatChanged,
+    pub(crate) what: EditKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WhatChanged {
+pub(crate) enum EditKind {
     Added,
     Updated,
     /// Nothing: the sandbox did not let it.
@@ -156,16 +156,16 @@ pub(crate) enum WhatChanged {
 
 /// How a run ends that comes to nothing.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) lines: Vec<Line>,
+pub(crate) struct FailedRun {
+    pub(crate) lines: Vec<OutputLine>,
     pub(crate) code: u8,
 }
 
 /// Tokens, in the words of Codex, which a script may add to.
 #[derive(Debug, Clone)]
-pub(crate) struct Usage(Map<String, Value>);
+pub(crate) struct TokenCounts(Map<String, Value>);
 
-impl Usage {
+impl TokenCounts {
     pub(crate) fn add(&mut self, fields: &Value) {
         self.0.extend(fields.as_object().cloned().unwrap_or_default());
     }
@@ -191,17 +191,17 @@ impl Usage {
     }
 }
 
-impl Default for Usage {
-    fn default() -> Usage {
+impl Default for TokenCounts {
+    fn default() -> TokenCounts {
         let names = ["input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens"];
         let counts = names.into_iter().chain(["reasoning_output_tokens"]).zip([100, 0, 0, 10, 0]);
-        Usage(counts.map(|(name, count)| (name.to_owned(), json!(count))).collect())
+        TokenCounts(counts.map(|(name, count)| (name.to_owned(), json!(count))).collect())
     }
 }
 
 /// An event as a line.
-fn event(event: Value) -> Line {
-    Line::Out(event.to_string())
+fn event(event: Value) -> OutputLine {
+    OutputLine::Out(event.to_string())
 }
 
 /// The option among `args` that this agent is to refuse: the one that `FAKE_AGENT_REFUSES` names.
@@ -213,7 +213,7 @@ pub(crate) fn refused<'a>(args: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Prints a text that is no event, such as the help.
-fn print(text: &str) -> Result<Option<ExitCode>, Problem> {
+fn print(text: &str) -> Result<Option<ExitCode>, FakeAgentError> {
     writeln!(io::stdout(), "{text}")?;
     Ok(Some(ExitCode::SUCCESS))
 }
@@ -229,33 +229,32 @@ mod tests {
 
     /// Every dialect, in a run of a session called `s`.
     fn all() -> Vec<(&'static str, Box<dyn Dialect>)> {
-        let call = Call::default();
+        let call = Invocation::default();
         vec![
-            ("codex", codex::Codex.dialect(&call, "s")),
-            ("claude", claude::Claude.dialect(&call, "s")),
-            ("gemini", gemini::Gemini.dialect(&call, "s")),
-            ("opencode", opencode::OpenCode.dialect(&call, "s")),
-            ("text", text::Text.dialect(&call, "s")),
-            ("acp", Box::new(Acp::new("s", json!(4)))),
+            ("codex", codex::CodexCommandLine.dialect(&call, "s")),
+            ("claude", claude::ClaudeCommandLine.dialect(&call, "s")),
+            ("gemini", gemini::GeminiCommandLine.dialect(&call, "s")),
+            ("opencode", opencode::OpenCodeCommandLine.dialect(&call, "s")),
+            ("text", text::TextCommandLine.dialect(&call, "s")),
+            ("acp", Box::new(AcpEvents::new("s", json!(4)))),
         ]
     }
 
-    fn shown(lines: &[Line]) -> String {
+    fn shown(lines: &[OutputLine]) -> String {
         lines.iter().map(|line| format!("{}\n", line.text())).collect()
     }
 
     #[test]
-    fn every_dialect_tells_every_step() {
+    fn every_dialect_reports_every_step() {
         for (name, mut dialect) in all() {
-            let ran = Ran { command: "make it".into(), output: "no rule".into(), exit: 2 };
-            let file = |what| Change { path: "/p/new.txt".into(), text: "x".into(), what };
+            let ran = FinishedCommand { command: "make it".into(), output: "no rule".into(), exit: 2 };
+            let file = |what| FileEdit { path: "/p/new.txt".into(), text: "x".into(), what };
             dialect.begin("the prompt");
             assert!(shown(&dialect.say("some words")).contains("some words"), "{name}");
             let begun = dialect.command_begins("make it");
-            let told = shown(&begun) + &shown(&dialect.command_ends(&ran));
-            assert!(told.contains("make it") && told.contains("no rule") && told.contains('2'), "{name}: {told}");
-            let [added, denied] =
-                [WhatChanged::Added, WhatChanged::Denied].map(|what| shown(&dialect.file(&file(what))));
+            let lines = shown(&begun) + &shown(&dialect.command_ends(&ran));
+            assert!(lines.contains("make it") && lines.contains("no rule") && lines.contains('2'), "{name}: {lines}");
+            let [added, denied] = [EditKind::Added, EditKind::Denied].map(|what| shown(&dialect.file(&file(what))));
             assert!(added.contains("/p/new.txt") && denied.contains("/p/new.txt"), "{name}: {added}{denied}");
             assert_ne!(added, denied, "{name}");
             assert!(shown(&dialect.error("a hiccup")).contains("a hiccup"), "{name}");
@@ -266,11 +265,11 @@ mod tests {
     }
 
     #[test]
-    fn every_line_but_plain_text_is_one_json_object() {
+    fn every_line_except_plain_text_is_one_json_object() {
         for (name, mut dialect) in all().into_iter().filter(|(name, _)| *name != "text") {
             let mut lines = dialect.begin("two\nlines");
             lines.extend(dialect.say("two\nlines"));
-            lines.extend(dialect.end(&Usage::default()));
+            lines.extend(dialect.end(&TokenCounts::default()));
             for line in lines {
                 let is_object = serde_json::from_str::<Value>(line.text()).is_ok_and(|event| event.is_object());
                 assert!(is_object && !line.text().contains('\n'), "{name}: {}", line.text());
@@ -279,12 +278,12 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_nobody_has_is_named_by_whoever_names_models() {
+    fn dialects_that_name_models_name_the_unknown_one() {
         for (name, mut dialect) in all() {
-            let told = shown(&dialect.unknown_model("no-such-model", "x").lines);
+            let lines = shown(&dialect.unknown_model("no-such-model", "x").lines);
             // OpenCode only points to its logs.
-            assert_eq!(told.contains("no-such-model"), name != "opencode", "{name}: {told}");
-            assert!(!told.is_empty(), "{name}");
+            assert_eq!(lines.contains("no-such-model"), name != "opencode", "{name}: {lines}");
+            assert!(!lines.is_empty(), "{name}");
         }
     }
 }

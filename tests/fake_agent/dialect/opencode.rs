@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        call::{Sandbox, has, value_of, words_behind_dashes},
+        call::{SandboxLevel, has, value_of, words_behind_dashes},
         sessions::new_uuid,
     },
-    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, event, output,
-    print, refused, table,
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    SignalBehaviour, TokenCounts, UsageError, event, output, print, refused, table,
 };
 
 const OPTIONS: &[(&str, &str)] = &[
@@ -33,11 +33,11 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// The agent from outside.
-pub(crate) struct OpenCode;
+pub(crate) struct OpenCodeCommandLine;
 
-impl Agent for OpenCode {
+impl AgentCommandLine for OpenCodeCommandLine {
     /// The help is on stderr, also where it was asked for.
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") || has(args, "-v") {
             return print("1.18.33");
         }
@@ -46,56 +46,56 @@ impl Agent for OpenCode {
             table(OPTIONS, 20).trim_end()
         );
         if has(args, "--help") || has(args, "-h") {
-            output::complain(&help);
+            output::print_error(&help);
             return Ok(Some(ExitCode::SUCCESS));
         }
         let is_understood = args.first() == Some(&"run") && refused(args).is_none();
-        Ok((!is_understood).then(|| Refusal::new(help, 1).tell()))
+        Ok((!is_understood).then(|| UsageError::new(help, 1).exit_with_message()))
     }
 
-    fn call(&self, args: &[&str]) -> Call {
+    fn call(&self, args: &[&str]) -> Invocation {
         let agent = value_of(args, &["--agent"]);
-        Call {
+        Invocation {
             resumed: value_of(args, &["-s", "--session"]).map(str::to_owned),
             model: value_of(args, &["-m", "--model"]).map(str::to_owned),
-            sandbox: if agent == Some("plan") { Sandbox::ReadOnly } else { Sandbox::Full },
+            sandbox: if agent == Some("plan") { SandboxLevel::ReadOnly } else { SandboxLevel::Full },
             directory: value_of(args, &["--dir"]).map(Into::into),
             prompt: words_behind_dashes(args),
         }
     }
 
-    fn session(&self, call: &Call) -> String {
+    fn session(&self, call: &Invocation) -> String {
         call.resumed.clone().unwrap_or_else(|| format!("ses_{}", new_uuid().replace('-', "")))
     }
 
-    fn lost_session(&self, _: &str) -> Refusal {
-        Refusal::new("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found", 1)
+    fn lost_session(&self, _: &str) -> UsageError {
+        UsageError::new("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found", 1)
     }
 
-    fn no_prompt(&self) -> Refusal {
-        Refusal::new("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mYou must provide a message or a command", 1)
+    fn no_prompt(&self) -> UsageError {
+        UsageError::new("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mYou must provide a message or a command", 1)
     }
 
-    fn manner(&self) -> Manner {
-        Manner::Default
+    fn signal_behaviour(&self) -> SignalBehaviour {
+        SignalBehaviour::Default
     }
 
-    fn dialect(&self, _: &Call, session: &str) -> Box<dyn Dialect> {
-        Box::new(Events { session: session.to_owned(), parts: 0, is_in_step: false })
+    fn dialect(&self, _: &Invocation, session: &str) -> Box<dyn Dialect> {
+        Box::new(OpenCodeEvents { session: session.to_owned(), parts: 0, is_in_step: false })
     }
 }
 
 /// The lines of `--format json`.
 #[derive(Debug)]
-struct Events {
+struct OpenCodeEvents {
     session: String,
     parts: u32,
     /// Whether the model is in the middle of a response.
     is_in_step: bool,
 }
 
-impl Events {
-    fn event(&mut self, kind: &str, part: Value) -> Line {
+impl OpenCodeEvents {
+    fn event(&mut self, kind: &str, part: Value) -> OutputLine {
         self.parts += 1;
         let mut whole = json!({"id": format!("prt_{}", self.parts), "messageID": "msg_1", "sessionID": self.session});
         if let (Some(whole), Value::Object(part)) = (whole.as_object_mut(), part) {
@@ -104,7 +104,7 @@ impl Events {
         event(json!({"type": kind, "timestamp": 1_795_697_473_937_u64, "sessionID": self.session, "part": whole}))
     }
 
-    fn step_begins(&mut self) -> Vec<Line> {
+    fn step_begins(&mut self) -> Vec<OutputLine> {
         if self.is_in_step {
             return vec![];
         }
@@ -112,7 +112,7 @@ impl Events {
         vec![self.event("step_start", json!({"type": "step-start"}))]
     }
 
-    fn step_ends(&mut self, reason: &str, tokens: [u64; 3]) -> Line {
+    fn step_ends(&mut self, reason: &str, tokens: [u64; 3]) -> OutputLine {
         self.is_in_step = false;
         let [input, output, cached] = tokens;
         let tokens = json!({
@@ -123,7 +123,7 @@ impl Events {
     }
 
     /// A response that calls a tool, from its beginning to its end.
-    fn tool(&mut self, name: &str, state: Value) -> Vec<Line> {
+    fn tool(&mut self, name: &str, state: Value) -> Vec<OutputLine> {
         let mut lines = self.step_begins();
         let call = format!("call_{}", self.parts);
         lines.push(self.event("tool_use", json!({"type": "tool", "tool": name, "callID": call, "state": state})));
@@ -131,29 +131,29 @@ impl Events {
         lines
     }
 
-    fn wrong(&self, error: Value) -> Line {
+    fn wrong(&self, error: Value) -> OutputLine {
         event(json!({
             "type": "error", "timestamp": 1_795_697_473_937_u64, "sessionID": self.session, "error": error
         }))
     }
 }
 
-impl Dialect for Events {
-    fn begin(&mut self, _: &str) -> Vec<Line> {
+impl Dialect for OpenCodeEvents {
+    fn begin(&mut self, _: &str) -> Vec<OutputLine> {
         self.step_begins()
     }
 
-    fn say(&mut self, text: &str) -> Vec<Line> {
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
         let mut lines = self.step_begins();
         lines.push(self.event("text", json!({"type": "text", "text": text, "time": {"start": 1, "end": 2}})));
         lines
     }
 
-    fn command_begins(&mut self, _: &str) -> Vec<Line> {
+    fn command_begins(&mut self, _: &str) -> Vec<OutputLine> {
         self.step_begins()
     }
 
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let state = json!({
             "status": "completed",
             "input": {"command": ran.command, "description": "a command"},
@@ -165,7 +165,7 @@ impl Dialect for Events {
         self.tool("bash", state)
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         let path = &change.path;
         let title = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
         let input = json!({"filePath": path, "content": change.text});
@@ -180,9 +180,9 @@ impl Dialect for Events {
             })
         };
         let state = match change.what {
-            WhatChanged::Added => written(false),
-            WhatChanged::Updated => written(true),
-            WhatChanged::Denied => json!({
+            EditKind::Added => written(false),
+            EditKind::Updated => written(true),
+            EditKind::Denied => json!({
                 "status": "error",
                 "input": input,
                 "error": "The user has specified a rule which prevents you from using this specific tool call.",
@@ -192,21 +192,21 @@ impl Dialect for Events {
         self.tool("write", state)
     }
 
-    fn error(&mut self, message: &str) -> Vec<Line> {
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
         vec![self.wrong(json!({"name": "UnknownError", "data": {"message": message}}))]
     }
 
-    fn fail(&mut self, message: &str) -> Failure {
+    fn fail(&mut self, message: &str) -> FailedRun {
         let data = json!({"message": message, "statusCode": 400, "isRetryable": false});
-        Failure { lines: vec![self.wrong(json!({"name": "APIError", "data": data}))], code: 1 }
+        FailedRun { lines: vec![self.wrong(json!({"name": "APIError", "data": data}))], code: 1 }
     }
 
-    fn unknown_model(&mut self, _: &str, _: &str) -> Failure {
+    fn unknown_model(&mut self, _: &str, _: &str) -> FailedRun {
         let data = json!({"message": "Unexpected server error. Check server logs for details.", "ref": "err_248e708c"});
-        Failure { lines: vec![self.wrong(json!({"name": "UnknownError", "data": data}))], code: 1 }
+        FailedRun { lines: vec![self.wrong(json!({"name": "UnknownError", "data": data}))], code: 1 }
     }
 
-    fn end(&mut self, usage: &Usage) -> Vec<Line> {
+    fn end(&mut self, usage: &TokenCounts) -> Vec<OutputLine> {
         let mut lines = self.step_begins();
         let tokens = [usage.input().saturating_sub(usage.cached()), usage.output(), usage.cached()];
         lines.push(self.step_ends("stop", tokens));

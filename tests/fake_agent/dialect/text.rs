@@ -4,9 +4,9 @@
 use std::process::ExitCode;
 
 use super::{
-    super::call::{Sandbox, has, value_of, words_behind_dashes},
-    Agent, Call, Change, Dialect, Failure, Line, Manner, Problem, Ran, Refusal, Usage, WhatChanged, print, refused,
-    table,
+    super::call::{SandboxLevel, has, value_of, words_behind_dashes},
+    AgentCommandLine, Dialect, EditKind, FailedRun, FakeAgentError, FileEdit, FinishedCommand, Invocation, OutputLine,
+    SignalBehaviour, TokenCounts, UsageError, print, refused, table,
 };
 
 const OPTIONS: &[(&str, &str)] = &[
@@ -17,96 +17,96 @@ const OPTIONS: &[(&str, &str)] = &[
 ];
 
 /// The agent from outside.
-pub(crate) struct Text;
+pub(crate) struct TextCommandLine;
 
-impl Agent for Text {
-    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, Problem> {
+impl AgentCommandLine for TextCommandLine {
+    fn answer(&self, args: &[&str]) -> Result<Option<ExitCode>, FakeAgentError> {
         if has(args, "--version") {
             return print("text-agent 1.0.0");
         }
         if has(args, "--help") {
             return print(&format!("usage: text-agent [options] < prompt\n\n{}", table(OPTIONS, 22)));
         }
-        Ok(refused(args).map(|flag| Refusal::new(format!("unknown option: {flag}"), 2).tell()))
+        Ok(refused(args).map(|flag| UsageError::new(format!("unknown option: {flag}"), 2).exit_with_message()))
     }
 
-    fn call(&self, args: &[&str]) -> Call {
-        Call {
+    fn call(&self, args: &[&str]) -> Invocation {
+        Invocation {
             resumed: value_of(args, &["--resume"]).map(str::to_owned),
             model: value_of(args, &["--model"]).map(str::to_owned),
             sandbox: match value_of(args, &["--sandbox"]) {
-                Some("read-only") => Sandbox::ReadOnly,
-                Some("workspace-write") => Sandbox::WorkspaceWrite,
-                Some(_) | None => Sandbox::Full,
+                Some("read-only") => SandboxLevel::ReadOnly,
+                Some("workspace-write") => SandboxLevel::WorkspaceWrite,
+                Some(_) | None => SandboxLevel::Full,
             },
             directory: None,
             prompt: words_behind_dashes(args),
         }
     }
 
-    fn lost_session(&self, session: &str) -> Refusal {
-        Refusal::new(format!("there is no session {session}"), 1)
+    fn lost_session(&self, session: &str) -> UsageError {
+        UsageError::new(format!("there is no session {session}"), 1)
     }
 
-    fn no_prompt(&self) -> Refusal {
-        Refusal::new("there is no prompt", 1)
+    fn no_prompt(&self) -> UsageError {
+        UsageError::new("there is no prompt", 1)
     }
 
-    fn manner(&self) -> Manner {
-        Manner::Default
+    fn signal_behaviour(&self) -> SignalBehaviour {
+        SignalBehaviour::Default
     }
 
-    fn dialect(&self, _: &Call, _: &str) -> Box<dyn Dialect> {
-        Box::new(Plain)
+    fn dialect(&self, _: &Invocation, _: &str) -> Box<dyn Dialect> {
+        Box::new(TextEvents)
     }
 }
 
 /// Lines of text.
 #[derive(Debug)]
-struct Plain;
+struct TextEvents;
 
-impl Dialect for Plain {
-    fn begin(&mut self, _: &str) -> Vec<Line> {
+impl Dialect for TextEvents {
+    fn begin(&mut self, _: &str) -> Vec<OutputLine> {
         vec![]
     }
 
-    fn say(&mut self, text: &str) -> Vec<Line> {
-        vec![Line::Out(text.to_owned())]
+    fn say(&mut self, text: &str) -> Vec<OutputLine> {
+        vec![OutputLine::Out(text.to_owned())]
     }
 
-    fn command_begins(&mut self, command: &str) -> Vec<Line> {
-        vec![Line::Out(format!("$ {command}"))]
+    fn command_begins(&mut self, command: &str) -> Vec<OutputLine> {
+        vec![OutputLine::Out(format!("$ {command}"))]
     }
 
-    fn command_ends(&mut self, ran: &Ran) -> Vec<Line> {
+    fn command_ends(&mut self, ran: &FinishedCommand) -> Vec<OutputLine> {
         let output = ran.output.trim_end();
-        let output = (!output.is_empty()).then(|| Line::Out(output.to_owned()));
-        let exit = (ran.exit != 0).then(|| Line::Out(format!("(exit code {})", ran.exit)));
+        let output = (!output.is_empty()).then(|| OutputLine::Out(output.to_owned()));
+        let exit = (ran.exit != 0).then(|| OutputLine::Out(format!("(exit code {})", ran.exit)));
         output.into_iter().chain(exit).collect()
     }
 
-    fn file(&mut self, change: &Change) -> Vec<Line> {
+    fn file(&mut self, change: &FileEdit) -> Vec<OutputLine> {
         let what = match change.what {
-            WhatChanged::Added => "added",
-            WhatChanged::Updated => "updated",
-            WhatChanged::Denied => "may not write",
+            EditKind::Added => "added",
+            EditKind::Updated => "updated",
+            EditKind::Denied => "may not write",
         };
-        vec![Line::Out(format!("{what} {}", change.path))]
+        vec![OutputLine::Out(format!("{what} {}", change.path))]
     }
 
-    fn error(&mut self, message: &str) -> Vec<Line> {
-        vec![Line::Err(format!("warning: {message}"))]
+    fn error(&mut self, message: &str) -> Vec<OutputLine> {
+        vec![OutputLine::Err(format!("warning: {message}"))]
     }
 
-    fn fail(&mut self, message: &str) -> Failure {
-        Failure { lines: vec![Line::Err(format!("error: {message}"))], code: 1 }
+    fn fail(&mut self, message: &str) -> FailedRun {
+        FailedRun { lines: vec![OutputLine::Err(format!("error: {message}"))], code: 1 }
     }
 
-    fn unknown_model(&mut self, model: &str, _: &str) -> Failure {
+    fn unknown_model(&mut self, model: &str, _: &str) -> FailedRun {
         self.fail(&format!("there is no model {model}"))
     }
 
-    fn end(&mut self, _: &Usage) -> Vec<Line> {
+    fn end(&mut self, _: &TokenCounts) -> Vec<OutputLine> {
         vec![]
     }
 }

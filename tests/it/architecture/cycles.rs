@@ -9,7 +9,7 @@ use std::{
 use super::{
     names::{Edges, edges},
     root, rust_files,
-    tree::Sources,
+    tree::SourceFiles,
 };
 
 /// The shortest way from one file to another, both included.
@@ -75,12 +75,12 @@ fn name(file: &Path) -> String {
 }
 
 #[test]
-fn no_file_imports_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let mut found = Vec::new();
     let mut users = 0;
     for dir in crates() {
         let text = |file: &PathBuf| fs::read_to_string(file).expect("a source file is readable");
-        let sources: Sources = rust_files(&dir).iter().map(|file| (name(file), text(file))).collect();
+        let sources: SourceFiles = rust_files(&dir).iter().map(|file| (name(file), text(file))).collect();
         let (edges, lost) = edges(&name(&dir.join("lib.rs")), &sources);
         assert_eq!(lost, Vec::<String>::new(), "paths that this test cannot follow");
         users += edges.len();
@@ -92,7 +92,7 @@ fn no_file_imports_in_a_circle() {
 
 /// The cycles of a crate made of these files, each in one line.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
-    let sources: Sources = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    let sources: SourceFiles = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let (edges, lost) = edges("lib.rs", &sources);
     assert_eq!(lost, Vec::<String>::new());
     cycles(&edges).iter().map(|cycle| cycle.join(" ")).collect()
@@ -143,7 +143,7 @@ fn a_parent_and_its_child_that_use_each_other_are_a_cycle() {
 }
 
 #[test]
-fn a_path_that_climbs_twice_is_followed() {
+fn a_path_with_two_supers_is_followed() {
     let files = [
         ("lib.rs", "mod a; mod b;"),
         ("a/mod.rs", "pub mod deep;"),
@@ -154,7 +154,7 @@ fn a_path_that_climbs_twice_is_followed() {
 }
 
 #[test]
-fn a_longer_way_round_is_a_cycle() {
+fn a_longer_cycle_is_found() {
     let files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "pub struct A(crate::b::B);"),
@@ -165,7 +165,7 @@ fn a_longer_way_round_is_a_cycle() {
 }
 
 #[test]
-fn only_what_is_there_for_tests_is_left_out() {
+fn only_test_code_is_left_out() {
     let a = ("a.rs", "use super::b::B; pub struct A;");
     for early in [
         "#[cfg(test)] use super::a::A;",
@@ -189,6 +189,6 @@ fn only_what_is_there_for_tests_is_left_out() {
 
 #[test]
 fn a_path_that_cannot_be_followed_is_reported() {
-    let sources = Sources::from([("lib.rs".to_owned(), "use crate::nowhere::A; use other_crate::B;".to_owned())]);
+    let sources = SourceFiles::from([("lib.rs".to_owned(), "use crate::nowhere::A; use other_crate::B;".to_owned())]);
     assert_eq!(edges("lib.rs", &sources).1, ["lib.rs: crate::nowhere::A"]);
 }

@@ -10,15 +10,15 @@ use syn::{
     visit::{self, Visit},
 };
 
-use super::tree::{Place, Scope, Sources, Tree, attributes, imports, is_for_tests, is_reexport};
+use super::tree::{ModuleTree, NameScope, ResolvedPath, SourceFiles, attributes, imports, is_for_tests, is_reexport};
 
 /// Which names a file uses of another one: from, to, names.
 pub(super) type Edges = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 /// The edges between the files of a crate, and the paths inside the crate that lead to nothing we know.
-pub(super) fn edges(root: &str, sources: &Sources) -> (Edges, Vec<String>) {
-    let tree = Tree::read(root, sources);
-    let mut reader = Reader { tree: &tree, module: 0, blocks: Vec::new(), edges: Edges::new(), lost: Vec::new() };
+pub(super) fn edges(root: &str, sources: &SourceFiles) -> (Edges, Vec<String>) {
+    let tree = ModuleTree::read(root, sources);
+    let mut reader = NameVisitor { tree: &tree, module: 0, blocks: Vec::new(), edges: Edges::new(), lost: Vec::new() };
     for (module, file) in &tree.files {
         reader.module = *module;
         reader.visit_file(file);
@@ -26,28 +26,28 @@ pub(super) fn edges(root: &str, sources: &Sources) -> (Edges, Vec<String>) {
     (reader.edges, reader.lost)
 }
 
-struct Reader<'a> {
-    tree: &'a Tree,
+struct NameVisitor<'a> {
+    tree: &'a ModuleTree,
     module: usize,
     /// The blocks around, outermost first.
-    blocks: Vec<Scope>,
+    blocks: Vec<NameScope>,
     edges: Edges,
     lost: Vec<String>,
 }
 
-impl Reader<'_> {
+impl NameVisitor<'_> {
     fn name(&mut self, path: &[String]) {
         let from = &self.tree.modules[self.module].file;
-        let places = self.tree.resolve(self.module, &self.blocks, path);
-        if places.is_empty() && path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
+        let targets = self.tree.resolve(self.module, &self.blocks, path);
+        if targets.is_empty() && path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
             self.lost.push(format!("{from}: {}", path.join("::")));
         }
-        for place in places {
-            match place {
-                Place::Item { file, name } if file != *from => {
+        for target in targets {
+            match target {
+                ResolvedPath::Item { file, name } if file != *from => {
                     self.edges.entry(from.clone()).or_default().entry(file).or_default().insert(name);
                 }
-                Place::Item { .. } | Place::Module(_) => {}
+                ResolvedPath::Item { .. } | ResolvedPath::Module(_) => {}
             }
         }
     }
@@ -101,7 +101,7 @@ const PATHS_IN_ATTRIBUTES: [&str; 9] = [
     "into",
 ];
 
-impl<'ast> Visit<'ast> for Reader<'_> {
+impl<'ast> Visit<'ast> for NameVisitor<'_> {
     fn visit_item(&mut self, item: &'ast Item) {
         if !is_for_tests(attributes(item)) {
             visit::visit_item(self, item);
@@ -188,7 +188,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Stmt::Item(item) => Some(item),
             Stmt::Local(_) | Stmt::Expr(..) | Stmt::Macro(_) => None,
         });
-        self.blocks.push(Scope::of(items));
+        self.blocks.push(NameScope::of(items));
         visit::visit_block(self, block);
         self.blocks.pop();
     }

@@ -20,7 +20,7 @@ fn found(dir: &str, names: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn only_present_makes_text_of_what_comes_from_outside() {
+fn only_present_renders_untrusted_text() {
     // Ways to a foreign text as it is, and past the functions that write to stdout and stderr.
     let ways = [".raw()", ".raw_mut()", ".into_raw()", ".display()", "print!", "println!", "dbg!"];
     for dir in ["mcp", "cli", "request"] {
@@ -30,7 +30,7 @@ fn only_present_makes_text_of_what_comes_from_outside() {
 
 /// A sentence about what to do is one for a reader.
 #[test]
-fn the_protocol_and_the_command_line_have_no_advice_of_their_own() {
+fn mcp_and_cli_contain_no_advice_texts() {
     for dir in ["mcp", "cli", "request"] {
         assert_eq!(found(dir, &["; next: ", "\\nnext: "]), Vec::<String>::new());
     }

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::{Attribute, Item, Meta, Token, UseTree, Visibility, ext::IdentExt as _, punctuated::Punctuated};
 
 /// The text of each file of a crate by its path, such as `src/store/mod.rs`.
-pub(super) type Sources = BTreeMap<String, String>;
+pub(super) type SourceFiles = BTreeMap<String, String>;
 
 /// All modules of a crate; the first one is its root.
-pub(super) struct Tree {
+pub(super) struct ModuleTree {
     pub(super) modules: Vec<Module>,
     /// The parsed files, each with the module it holds.
     pub(super) files: Vec<(usize, syn::File)>,
@@ -23,12 +23,12 @@ pub(super) struct Module {
     pub(super) file: String,
     pub(super) children: BTreeMap<String, usize>,
     parent: Option<usize>,
-    scope: Scope,
+    scope: NameScope,
 }
 
 /// The names that a module, or the block of a function, brings into scope.
 #[derive(Default)]
-pub(super) struct Scope {
+pub(super) struct NameScope {
     items: BTreeSet<String>,
     imports: Vec<Import>,
 }
@@ -43,20 +43,20 @@ pub(super) struct Import {
 
 /// The target of a path.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum ResolvedPath {
     Module(usize),
     Item { file: String, name: String },
 }
 
-impl Tree {
+impl ModuleTree {
     /// Reads a crate from its root file.
-    pub(super) fn read(root: &str, sources: &Sources) -> Self {
+    pub(super) fn read(root: &str, sources: &SourceFiles) -> Self {
         let mut tree = Self { modules: Vec::new(), files: Vec::new(), exported: BTreeMap::new() };
         tree.add_file(root, None, sources);
         tree
     }
 
-    fn add_file(&mut self, path: &str, parent: Option<usize>, sources: &Sources) -> usize {
+    fn add_file(&mut self, path: &str, parent: Option<usize>, sources: &SourceFiles) -> usize {
         let file = syn::parse_file(&sources[path]).unwrap_or_else(|error| panic!("{path}: {error}"));
         let index = self.add_module(path, parent);
         let (dir, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
@@ -76,8 +76,8 @@ impl Tree {
         self.modules.len() - 1
     }
 
-    fn add_items(&mut self, index: usize, items: &[Item], dir: &str, sources: &Sources) {
-        self.modules[index].scope = Scope::of(items.iter());
+    fn add_items(&mut self, index: usize, items: &[Item], dir: &str, sources: &SourceFiles) {
+        self.modules[index].scope = NameScope::of(items.iter());
         for item in items.iter().filter(|item| !is_for_tests(attributes(item))) {
             if let (Item::Macro(definition), Some(name)) = (item, name_of(item))
                 && definition.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export"))
@@ -106,49 +106,55 @@ impl Tree {
     }
 
     /// Everything that a path means where it stands, in any namespace; nothing if it leads out of the crate.
-    pub(super) fn resolve(&self, module: usize, blocks: &[Scope], path: &[String]) -> BTreeSet<Place> {
+    pub(super) fn resolve(&self, module: usize, blocks: &[NameScope], path: &[String]) -> BTreeSet<ResolvedPath> {
         self.walk(module, blocks, path, &mut BTreeSet::new())
     }
 
-    fn walk(&self, module: usize, blocks: &[Scope], path: &[String], seen: &mut Seen) -> BTreeSet<Place> {
+    fn walk(&self, module: usize, blocks: &[NameScope], path: &[String], seen: &mut Visited) -> BTreeSet<ResolvedPath> {
         let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
-        let mut places = match first.as_str() {
-            "crate" => BTreeSet::from([Place::Module(0)]),
-            "self" => BTreeSet::from([Place::Module(module)]),
+        let mut targets = match first.as_str() {
+            "crate" => BTreeSet::from([ResolvedPath::Module(0)]),
+            "self" => BTreeSet::from([ResolvedPath::Module(module)]),
             "super" => self.parent(module),
             name => self.look_in_blocks(module, blocks, name, seen),
         };
         for name in rest {
-            let next: BTreeSet<Place> = places
+            let next: BTreeSet<ResolvedPath> = targets
                 .iter()
-                .flat_map(|place| match place {
-                    Place::Module(module) if name == "super" => self.parent(*module),
-                    Place::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
-                    Place::Item { .. } => BTreeSet::new(),
+                .flat_map(|target| match target {
+                    ResolvedPath::Module(module) if name == "super" => self.parent(*module),
+                    ResolvedPath::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
+                    ResolvedPath::Item { .. } => BTreeSet::new(),
                 })
                 .collect();
             if next.is_empty() {
                 // A variant, or an associated item: its type is the item that the path names.
-                places.retain(|place| matches!(place, Place::Item { .. }));
+                targets.retain(|target| matches!(target, ResolvedPath::Item { .. }));
                 break;
             }
-            places = next;
+            targets = next;
         }
-        places
+        targets
     }
 
-    fn parent(&self, module: usize) -> BTreeSet<Place> {
-        self.modules[module].parent.map(Place::Module).into_iter().collect()
+    fn parent(&self, module: usize) -> BTreeSet<ResolvedPath> {
+        self.modules[module].parent.map(ResolvedPath::Module).into_iter().collect()
     }
 
-    fn look_in_blocks(&self, module: usize, blocks: &[Scope], name: &str, seen: &mut Seen) -> BTreeSet<Place> {
+    fn look_in_blocks(
+        &self,
+        module: usize,
+        blocks: &[NameScope],
+        name: &str,
+        seen: &mut Visited,
+    ) -> BTreeSet<ResolvedPath> {
         for (depth, block) in blocks.iter().enumerate().rev() {
             if block.items.contains(name) {
                 return BTreeSet::from([self.item(module, name)]);
             }
             let imports = block.imports.iter().filter(|import| import.name.as_deref() == Some(name));
             // The block's own names do not help to resolve what it imports: that would go round in circles.
-            let found: BTreeSet<Place> =
+            let found: BTreeSet<ResolvedPath> =
                 imports.flat_map(|import| self.walk(module, &blocks[..depth], &import.path, seen)).collect();
             if !found.is_empty() {
                 return found;
@@ -157,27 +163,29 @@ impl Tree {
         self.look(module, &self.modules[module].scope, name, seen)
     }
 
-    fn look(&self, module: usize, scope: &Scope, name: &str, seen: &mut Seen) -> BTreeSet<Place> {
+    fn look(&self, module: usize, scope: &NameScope, name: &str, seen: &mut Visited) -> BTreeSet<ResolvedPath> {
         if !seen.insert((module, name.to_owned())) {
             return BTreeSet::new();
         }
         let mut found = BTreeSet::new();
-        found.extend(self.modules[module].children.get(name).copied().map(Place::Module));
+        found.extend(self.modules[module].children.get(name).copied().map(ResolvedPath::Module));
         if scope.items.contains(name) {
             found.insert(self.item(module, name));
         }
         if let Some(file) = self.exported.get(name).filter(|_| module == 0) {
-            found.insert(Place::Item { file: file.clone(), name: name.to_owned() });
+            found.insert(ResolvedPath::Item { file: file.clone(), name: name.to_owned() });
         }
         for import in scope.imports.iter().filter(|import| import.name.as_deref() == Some(name)) {
             found.extend(self.walk(module, &[], &import.path, seen));
         }
         if found.is_empty() {
             for glob in scope.imports.iter().filter(|import| import.name.is_none()) {
-                for place in self.walk(module, &[], &glob.path, seen) {
-                    match place {
-                        Place::Module(other) => found.extend(self.look(other, &self.modules[other].scope, name, seen)),
-                        Place::Item { .. } => {}
+                for target in self.walk(module, &[], &glob.path, seen) {
+                    match target {
+                        ResolvedPath::Module(other) => {
+                            found.extend(self.look(other, &self.modules[other].scope, name, seen))
+                        }
+                        ResolvedPath::Item { .. } => {}
                     }
                 }
             }
@@ -186,15 +194,15 @@ impl Tree {
         found
     }
 
-    fn item(&self, module: usize, name: &str) -> Place {
-        Place::Item { file: self.modules[module].file.clone(), name: name.to_owned() }
+    fn item(&self, module: usize, name: &str) -> ResolvedPath {
+        ResolvedPath::Item { file: self.modules[module].file.clone(), name: name.to_owned() }
     }
 }
 
 /// The names that are being looked up, each with the module: an import of its own name ends there.
-type Seen = BTreeSet<(usize, String)>;
+type Visited = BTreeSet<(usize, String)>;
 
-impl Scope {
+impl NameScope {
     /// The names that these items define and import.
     pub(super) fn of<'a>(items: impl Iterator<Item = &'a Item>) -> Self {
         let mut scope = Self::default();

@@ -16,7 +16,7 @@ use crate::{
 
 /// An agent that is ready to be used as a backend.
 #[derive(Debug)]
-pub struct Agent {
+pub struct TestAgent {
     /// What it is called in tables.
     pub title: String,
     /// What `[backends.NAME]` has to say, as TOML without the head of the section.
@@ -38,7 +38,7 @@ pub const QWEN: &str = "0.24.4";
 
 /// An ACP agent around another agent. They have moved from one name to another.
 #[derive(Debug, Clone, Copy)]
-pub struct Around {
+pub struct AcpAdapter {
     /// The npm package.
     pub package: &'static str,
     /// The program in it, which is its preset too.
@@ -48,27 +48,27 @@ pub struct Around {
 }
 
 /// The ACP agent around Codex.
-pub const CODEX_ACP: Around =
-    Around { package: "@agentclientprotocol/codex-acp", program: "codex-acp", version: "2.6.0" };
+pub const CODEX_ACP: AcpAdapter =
+    AcpAdapter { package: "@agentclientprotocol/codex-acp", program: "codex-acp", version: "2.6.0" };
 /// The last one under its earlier name.
-pub const EARLIER_CODEX_ACP: Around =
-    Around { package: "@zed-industries/codex-acp", program: "codex-acp", version: "0.16.0" };
+pub const EARLIER_CODEX_ACP: AcpAdapter =
+    AcpAdapter { package: "@zed-industries/codex-acp", program: "codex-acp", version: "0.16.0" };
 /// The ACP agent around Claude Code.
-pub const CLAUDE_AGENT_ACP: Around =
-    Around { package: "@agentclientprotocol/claude-agent-acp", program: "claude-agent-acp", version: "0.101.0" };
+pub const CLAUDE_AGENT_ACP: AcpAdapter =
+    AcpAdapter { package: "@agentclientprotocol/claude-agent-acp", program: "claude-agent-acp", version: "0.101.0" };
 /// The last one under its earlier name.
-pub const CLAUDE_CODE_ACP: Around =
-    Around { package: "@zed-industries/claude-code-acp", program: "claude-code-acp", version: "0.16.2" };
+pub const CLAUDE_CODE_ACP: AcpAdapter =
+    AcpAdapter { package: "@zed-industries/claude-code-acp", program: "claude-code-acp", version: "0.16.2" };
 
-impl Around {
+impl AcpAdapter {
     /// What it is called in tables.
     pub fn title(self) -> String {
         format!("{} {}", self.program, self.version)
     }
 
-    fn install(self) -> Result<Agent, InstallProblem> {
+    fn install(self) -> Result<TestAgent, InstallProblem> {
         let program = install_other(self.package, self.version, self.program)?;
-        Ok(Agent::new(&self.title(), "acp", &program).preset(self.program))
+        Ok(TestAgent::new(&self.title(), "acp", &program).preset(self.program))
     }
 }
 
@@ -86,7 +86,7 @@ fn rules_for(name: &str) -> String {
 
 const OTHER_AGENTS: &str = include_str!("../../../config/examples/other-agents.toml");
 
-impl Agent {
+impl TestAgent {
     /// The agent's home directory.
     pub fn home(&self) -> &Path {
         self.home.path()
@@ -97,9 +97,9 @@ impl Agent {
     /// # Errors
     ///
     /// When it cannot be installed, as with every agent below.
-    pub fn codex(version: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    pub fn codex(version: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install(version)?;
-        let agent = Agent::new(&format!("Codex CLI {version}"), "codex", &program);
+        let agent = TestAgent::new(&format!("Codex CLI {version}"), "codex", &program);
         Ok(agent.with_codex_home(model))
     }
 
@@ -107,20 +107,20 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn claude(version: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    /// See [`TestAgent::codex`].
+    pub fn claude(version: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install_other("@anthropic-ai/claude-code", version, "claude")?;
-        Ok(Agent::new(&format!("Claude Code {version}"), "claude", &program).with_anthropic(model))
+        Ok(TestAgent::new(&format!("Claude Code {version}"), "claude", &program).with_anthropic(model))
     }
 
     /// Gemini CLI, as a backend of this kind: `gemini`, or `acp`.
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn gemini(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    /// See [`TestAgent::codex`].
+    pub fn gemini(kind: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install_other("@google/gemini-cli", GEMINI, "gemini")?;
-        let mut agent = Agent::new(&format!("Gemini CLI {GEMINI}"), kind, &program).preset("gemini");
+        let mut agent = TestAgent::new(&format!("Gemini CLI {GEMINI}"), kind, &program).preset("gemini");
         agent.settings += "model = \"gemini-2.5-pro\"\n";
         agent.write(
             ".gemini/settings.json",
@@ -142,10 +142,10 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn opencode(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    /// See [`TestAgent::codex`].
+    pub fn opencode(kind: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install_other("opencode-ai", OPENCODE, "opencode")?;
-        let mut agent = Agent::new(&format!("OpenCode {OPENCODE}"), kind, &program).preset("opencode");
+        let mut agent = TestAgent::new(&format!("OpenCode {OPENCODE}"), kind, &program).preset("opencode");
         agent.write(
             ".config/opencode/opencode.json",
             &json!({
@@ -169,9 +169,9 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn opencode_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let mut agent = Agent::opencode("command", model)?;
+    /// See [`TestAgent::codex`].
+    pub fn opencode_by_rules(model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
+        let mut agent = TestAgent::opencode("command", model)?;
         agent.settings += &rules_for("opencode-json");
         Ok(agent)
     }
@@ -180,9 +180,9 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn qwen_by_rules(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let mut agent = Agent::qwen("command", model)?;
+    /// See [`TestAgent::codex`].
+    pub fn qwen_by_rules(model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
+        let mut agent = TestAgent::qwen("command", model)?;
         agent.settings += &rules_for("qwen");
         Ok(agent)
     }
@@ -191,16 +191,16 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn qwen_by_acp(model: &ScriptedModel) -> Result<Agent, InstallProblem> {
-        let mut agent = Agent::qwen("acp", model)?;
+    /// See [`TestAgent::codex`].
+    pub fn qwen_by_acp(model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
+        let mut agent = TestAgent::qwen("acp", model)?;
         agent.settings += "args = [\"--acp\"]\n";
         Ok(agent)
     }
 
-    fn qwen(kind: &str, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    fn qwen(kind: &str, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         let program = install_other("@qwen-code/qwen-code", QWEN, "qwen")?;
-        let mut agent = Agent::new(&format!("Qwen Code {QWEN}"), kind, &program);
+        let mut agent = TestAgent::new(&format!("Qwen Code {QWEN}"), kind, &program);
         agent.write(".qwen/settings.json", &json!({"security": {"auth": {"selectedType": "openai"}}}));
         agent.variables.extend([
             ("OPENAI_API_KEY", "dummy".into()),
@@ -214,8 +214,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn around_codex(around: Around, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    /// See [`TestAgent::codex`].
+    pub fn around_codex(around: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         Ok(around.install()?.with_codex_home(model))
     }
 
@@ -223,28 +223,28 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// See [`Agent::codex`].
-    pub fn around_claude(around: Around, model: &ScriptedModel) -> Result<Agent, InstallProblem> {
+    /// See [`TestAgent::codex`].
+    pub fn around_claude(around: AcpAdapter, model: &ScriptedModel) -> Result<TestAgent, InstallProblem> {
         Ok(around.install()?.with_anthropic(model))
     }
 
     /// The fake agent `program` in this dialect, as a backend of this kind, with `settings` besides. It needs no model.
-    pub fn fake(kind: &str, dialect: &str, program: &Path, settings: &str) -> Agent {
-        let mut agent = Agent::new(&format!("fake {dialect}"), kind, program);
+    pub fn fake(kind: &str, dialect: &str, program: &Path, settings: &str) -> TestAgent {
+        let mut agent = TestAgent::new(&format!("fake {dialect}"), kind, program);
         agent.settings += settings;
         let sessions = agent.home.path().join("sessions");
         agent.variables.extend([("FAKE_AGENT", dialect.into()), ("FAKE_AGENT_SESSIONS", sessions.into())]);
         agent
     }
 
-    fn new(title: &str, kind: &str, program: &Path) -> Agent {
+    fn new(title: &str, kind: &str, program: &Path) -> TestAgent {
         let home = tempfile::Builder::new().prefix("agent-home-").tempdir().expect("a temporary directory");
         let settings = format!("kind = {kind:?}\nprogram = {program:?}\n");
-        Agent { title: title.to_owned(), settings, variables: vec![], home }
+        TestAgent { title: title.to_owned(), settings, variables: vec![], home }
     }
 
     /// Where the kind is `acp`, which of the agents known to it.
-    fn preset(mut self, name: &str) -> Agent {
+    fn preset(mut self, name: &str) -> TestAgent {
         if self.settings.contains("kind = \"acp\"") {
             self.settings += &format!("preset = {name:?}\n");
             self.title += " by ACP";
@@ -252,14 +252,14 @@ impl Agent {
         self
     }
 
-    fn with_codex_home(mut self, model: &ScriptedModel) -> Agent {
+    fn with_codex_home(mut self, model: &ScriptedModel) -> TestAgent {
         let home = CodexHome::in_directory(self.home, &model.base_url(), "mock-model");
         self.variables.push(("CODEX_HOME", home.codex_home().into()));
         self.home = home.into_directory();
         self
     }
 
-    fn with_anthropic(mut self, model: &ScriptedModel) -> Agent {
+    fn with_anthropic(mut self, model: &ScriptedModel) -> TestAgent {
         let config: PathBuf = self.home.path().join("claude");
         self.variables.extend([
             ("ANTHROPIC_BASE_URL", model.origin().into()),

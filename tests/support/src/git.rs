@@ -84,8 +84,8 @@ impl GitProject {
 
 fn run(mut command: Command, args: &[&str]) -> String {
     let output = command.args(args).output().expect("git is installed");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {args:?} fails: {complaint}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {args:?} fails: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_project_is_gone() {
+    fn a_dropped_project_is_removed() {
         let path = GitProject::new().path().to_owned();
         assert!(!path.exists());
     }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request to be sent over a connection of its own.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl HttpRequest {
     /// When nobody listens, or the connection is closed early.
     pub fn begin(&self, server: SocketAddr) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect(server)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));

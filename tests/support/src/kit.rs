@@ -9,22 +9,22 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::agents::Agent;
+use crate::agents::TestAgent;
 
 /// What the kit found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Report {
+pub struct KitReport {
     /// The version that the agent gave.
     pub version: String,
     /// Where the logs of the tasks are, where a promise was broken or there was no answer.
     pub kept: Option<PathBuf>,
     /// Everything that was tried, in order.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<KitFinding>,
 }
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Finding {
+pub struct KitFinding {
     /// What, such as `cancel_command`.
     pub case: String,
     /// `yes`, `no`, `broken` or `unknown`.
@@ -39,7 +39,7 @@ pub struct Finding {
 /// # Panics
 ///
 /// When the kit gives no report, or ends with an exit code that does not fit it; the message has what it printed.
-pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
+pub fn run(program: &Path, agent: &TestAgent, scratch: &Path) -> KitReport {
     fs::create_dir_all(scratch).expect("cargo's directory is writable");
     let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(scratch).expect("cargo's directory is writable");
     let config = dir.path().join("config.toml");
@@ -52,7 +52,7 @@ pub fn run(program: &Path, agent: &Agent, scratch: &Path) -> Report {
     command.envs(agent.variables.iter().map(|(name, value)| (name, value)));
     crate::signals::restore_for_children();
     let output = command.output().expect("the program is built");
-    let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
+    let report: KitReport = serde_json::from_slice(&output.stdout).unwrap_or_else(|problem| {
         let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         panic!("{}: {problem}: {}", agent.title, told.concat())
     });

@@ -22,5 +22,5 @@ pub mod wait;
 
 pub use git::GitProject;
 pub use mcp::{McpServer, PendingCall, ToolAnswer};
-pub use scripted_model::{ScriptedModel, Step};
+pub use scripted_model::{ScriptStep, ScriptedModel};
 pub use wait::eventually;

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::eventually;
 
-    const SOON: Duration = Duration::from_secs(10);
+    const SHORT_DEADLINE: Duration = Duration::from_secs(10);
 
     /// Waits for its stdin to end, which happens when the test is over, however it ends.
     fn reader(configure: impl FnOnce(&mut Command) -> &mut Command) -> Child {
@@ -86,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_alive_until_it_ends_even_before_it_is_reaped() {
+    fn a_process_that_ended_is_not_alive_even_before_it_is_reaped() {
         let mut child = reader(|command| command);
         assert!(is_alive(child.id()));
         drop(child.stdin.take());
-        eventually("the end of cat", SOON, || (!is_alive(child.id())).then_some(()));
+        eventually("the end of cat", SHORT_DEADLINE, || (!is_alive(child.id())).then_some(()));
         child.wait().expect("cat is our child");
     }
 
@@ -98,7 +98,7 @@ mod tests {
     fn a_process_is_found_by_one_entry_of_a_list_in_its_environment() {
         let mark = format!("mark-{}", std::process::id());
         let mut child = reader(|command| command.env("CONNECTOR_TESTING_MARKS", format!("other:{mark}")));
-        eventually("finding cat", SOON, || {
+        eventually("finding cat", SHORT_DEADLINE, || {
             (processes_with_env("CONNECTOR_TESTING_MARKS", &mark) == [child.id()]).then_some(())
         });
         assert!(processes_with_env("CONNECTOR_TESTING_MARKS", "mark").is_empty());

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_found_is_returned() {
+    fn a_found_value_is_returned() {
         let mut looks = 0;
         let found = eventually("the third look", Duration::from_secs(5), || {
             looks += 1;

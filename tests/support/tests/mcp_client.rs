@@ -11,14 +11,14 @@ use connector_testing::{McpServer, eventually};
 use rustix::process::Signal;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(10);
+const SHORT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A server that runs `script` in a shell, in which `$line` is each line that it is sent.
 fn server(script: &str) -> McpServer {
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("while read -r line; do {script}\ndone"));
     let mut server = McpServer::spawn(command);
-    server.set_patience(SOON);
+    server.set_answer_timeout(SHORT_DEADLINE);
     server
 }
 
@@ -34,7 +34,7 @@ fn the_handshake_sends_initialize_and_then_the_notification() {
         case $line in *'"initialize"'*) echo '{"id":1,"result":{"protocolVersion":"2025-11-25"}}';; esac"#,
     );
     assert_eq!(server.initialize(), json!({"protocolVersion": "2025-11-25"}));
-    let seen = eventually("the notification", SOON, || {
+    let seen = eventually("the notification", SHORT_DEADLINE, || {
         Some(server.stderr()).filter(|text| text.contains("notifications/initialized"))
     });
     assert!(seen.contains(r#""clientInfo":{"name":"connector-testing""#), "{seen}");
@@ -42,7 +42,7 @@ fn the_handshake_sends_initialize_and_then_the_notification() {
 }
 
 #[test]
-fn after_discover_every_request_carries_the_three_keys() {
+fn after_discover_every_request_has_the_three_keys() {
     let mut server = server(
         r#"id=$((id + 1)); case $line in
             *'"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":'*'"io.modelcontextprotocol/clientCapabilities":{}'*)
@@ -54,14 +54,14 @@ fn after_discover_every_request_carries_the_three_keys() {
 }
 
 #[test]
-fn an_error_is_returned_where_it_is_asked_for() {
+fn an_error_is_returned_by_try_request() {
     let mut server = server(r#"echo '{"id":1,"error":{"code":-32601,"message":"no such method"}}'"#);
     let error = server.try_request("nonsense", json!({})).expect_err("it answers with an error");
     assert_eq!((error.code, error.message.as_str()), (-32601, "no such method"));
 }
 
 #[test]
-fn progress_is_handed_over_before_the_answer_and_kept_in_it() {
+fn progress_is_delivered_before_the_answer_and_kept_in_it() {
     let mut server = server(
         r#"case $line in *'"progressToken":1}},"'* | *'"progressToken":1}}}')
             for part in one two; do
@@ -84,7 +84,7 @@ fn a_pending_call_can_be_waited_for_in_another_thread() {
     assert!(call.answer().is_none());
     let answer = Arc::new(Mutex::new(None));
     std::thread::scope(|scope| {
-        scope.spawn(|| *answer.lock().expect("nobody panics") = Some(call.wait(SOON, |_| {})));
+        scope.spawn(|| *answer.lock().expect("nobody panics") = Some(call.wait(SHORT_DEADLINE, |_| {})));
         server.cancel(&call);
     });
     assert!(answer.lock().expect("nobody panics").take().is_some_and(|answer| answer.is_error));
@@ -108,7 +108,7 @@ fn a_line_that_is_not_json_is_found() {
 fn closing_stdin_ends_the_server_and_then_nothing_can_be_sent() {
     let mut server = answering("{}");
     server.close_stdin();
-    assert!(server.wait(SOON).success());
+    assert!(server.wait(SHORT_DEADLINE).success());
     assert_eq!(server.send_raw(b"x").expect_err("it is closed").kind(), io::ErrorKind::BrokenPipe);
     server.signal(Signal::TERM);
 }
@@ -119,7 +119,7 @@ fn a_signal_reaches_the_server() {
     let mut server = answering("{}");
     server.request("ping", json!({}));
     server.signal(Signal::TERM);
-    assert_eq!(server.wait(SOON).signal(), Some(Signal::TERM.as_raw()));
+    assert_eq!(server.wait(SHORT_DEADLINE).signal(), Some(Signal::TERM.as_raw()));
 }
 
 #[cfg(target_os = "linux")]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use connector_testing::{
-    GitProject, ScriptedModel, Step,
+    GitProject, ScriptStep, ScriptedModel,
     codex::{CodexHome, NEWEST, install},
     eventually,
     scripted_model::Fail,
@@ -17,17 +17,17 @@ use connector_testing::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-const OLDEST: &str = "0.47.0";
+const OLDEST_VERSION: &str = "0.47.0";
 /// Codex retries a cut stream for about 7 s, and the machine may be busy.
-const DEADLINE: Duration = Duration::from_secs(120);
+const TURN_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Codex at work. Stopped when dropped, so that a failing test leaves nothing.
-struct Run {
+struct CodexRun {
     child: Child,
     home: CodexHome,
 }
 
-impl Drop for Run {
+impl Drop for CodexRun {
     /// In order, because the child is npm's shim: it passes an interrupt on, but killed it leaves Codex itself running.
     fn drop(&mut self) {
         let end = Instant::now() + Duration::from_secs(10);
@@ -43,7 +43,7 @@ impl Drop for Run {
     }
 }
 
-fn start(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str) -> Run {
+fn start(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str) -> CodexRun {
     let program = install(version).unwrap_or_else(|problem| panic!("{problem}"));
     let home = CodexHome::new(&model.base_url(), "gpt-5.5");
     let mut command = home.command(&program);
@@ -52,7 +52,7 @@ fn start(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &st
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     stdin.write_all(prompt.as_bytes()).expect("Codex reads its prompt");
-    Run { child, home }
+    CodexRun { child, home }
 }
 
 /// What Codex printed, as JSON, and its exit code.
@@ -61,7 +61,7 @@ fn run(version: &str, model: &ScriptedModel, project: &GitProject, prompt: &str)
     let stdout = run.child.stdout.take().expect("stdout is a pipe");
     let reader =
         std::thread::spawn(move || serde_json::Deserializer::from_reader(stdout).into_iter().flatten().collect());
-    let status = eventually("the end of Codex", DEADLINE, || run.child.try_wait().expect("Codex is our child"));
+    let status = eventually("the end of Codex", TURN_DEADLINE, || run.child.try_wait().expect("Codex is our child"));
     (reader.join().expect("the reader does not panic"), status.code())
 }
 
@@ -116,7 +116,7 @@ fn the_newest_codex_thinks_runs_patches_and_answers() {
 
 #[test]
 fn the_oldest_codex_thinks_runs_patches_and_answers() {
-    does_everything(OLDEST);
+    does_everything(OLDEST_VERSION);
 }
 
 #[test]
@@ -126,12 +126,12 @@ fn a_refusal_reaches_the_newest_codex() {
 
 #[test]
 fn a_refusal_reaches_the_oldest_codex() {
-    fails(OLDEST);
+    fails(OLDEST_VERSION);
 }
 
 #[test]
 fn a_long_prompt_of_any_text_arrives_byte_for_byte() {
-    let (model, project) = (ScriptedModel::with_script(vec![Step::Say("got it".into())]), GitProject::new());
+    let (model, project) = (ScriptedModel::with_script(vec![ScriptStep::Say("got it".into())]), GitProject::new());
     let prompt = "--help \u{1F980} SCRIPT[ \"quoted\"\n".repeat(11_000);
     assert!(prompt.len() > 300_000);
     let (events, code) = run(NEWEST, &model, &project, &prompt);
@@ -140,9 +140,9 @@ fn a_long_prompt_of_any_text_arrives_byte_for_byte() {
 }
 
 #[test]
-fn a_failure_that_passes_is_retried_and_then_the_script_goes_on() {
+fn a_temporary_failure_is_retried_and_the_script_continues() {
     let fail = Fail { status: 500, times: Some(2), ..Fail::default() };
-    let model = ScriptedModel::with_script(vec![Step::Fail(fail), Step::Say("at last".into())]);
+    let model = ScriptedModel::with_script(vec![ScriptStep::Fail(fail), ScriptStep::Say("at last".into())]);
     let (events, code) = run(NEWEST, &model, &GitProject::new(), "anything");
     assert_eq!((code, last_message(&events)), (Some(0), "at last"));
     assert_eq!(model.requests().len(), 3);
@@ -169,11 +169,11 @@ fn a_cut_connection_is_noticed_and_retried() {
 }
 
 #[test]
-fn a_silent_model_keeps_codex_waiting_until_it_is_stopped() {
-    let model = ScriptedModel::with_script(vec![Step::Say("wait".into()), Step::Hang]);
+fn a_silent_model_keeps_codex_waiting_until_stopped() {
+    let model = ScriptedModel::with_script(vec![ScriptStep::Say("wait".into()), ScriptStep::Hang]);
     let project = GitProject::new();
     let mut run = start(NEWEST, &model, &project, "anything");
-    eventually("the request", DEADLINE, || model.requests().pop());
+    eventually("the request", TURN_DEADLINE, || model.requests().pop());
     assert_eq!(run.child.try_wait().expect("Codex is our child"), None);
     let codex_home = run.home.codex_home();
     assert!(codex_home.is_dir());

@@ -1,6 +1,6 @@
 //! The test that every failure table has to pass.
 
-use super::{FailureRow, FailureTable, Pattern, Text};
+use super::{FailureRow, FailureTable, MessageTokens, Pattern};
 
 /// Messages that name what a cause is often recognised by, and are not that. No table may see a cause in them.
 const UNRELATED: [&str; 14] = [
@@ -64,7 +64,8 @@ impl FailureTable {
                 None => flaws.push(format!("`{example}` is not explained at all")),
             }
         }
-        let matches = |pattern: Pattern| row.examples.iter().any(|example| Text::read(example).matches(pattern));
+        let matches =
+            |pattern: Pattern| row.examples.iter().any(|example| MessageTokens::read(example).matches(pattern));
         let unused = row.patterns.iter().filter(|pattern| !matches(**pattern));
         flaws.extend(unused.map(|pattern| format!("{pattern:?} matches none of its row's examples")));
         if row.examples.is_empty() || row.patterns.is_empty() {

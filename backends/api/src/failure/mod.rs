@@ -13,8 +13,8 @@ mod pattern;
 
 pub use pattern::Pattern;
 
-use crate::{Cause, Complaint};
-use pattern::Text;
+use crate::{AgentFailure, Cause};
+use pattern::MessageTokens;
 
 /// The rows that explain one agent's failures, in order of precedence.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ impl FailureTable {
 
     /// The row that explains this message. Only the first 64 KiB of the message are searched.
     pub fn find(&self, said: &str) -> Option<&'static FailureRow> {
-        let text = Text::read(said);
+        let text = MessageTokens::read(said);
         self.0.iter().find(|row| row.patterns.iter().any(|pattern| text.matches(*pattern)))
     }
 
@@ -53,11 +53,11 @@ impl FailureTable {
     }
 
     /// A complaint in the agent's own words, with the advice and the cause of the row that explains it, if any.
-    pub fn complaint(&self, said: impl Into<String>) -> Complaint {
+    pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
         let said = said.into();
         match self.find(&said) {
-            Some(row) => row.complaint(said),
-            None => Complaint::new(said),
+            Some(row) => row.failure(said),
+            None => AgentFailure::new(said),
         }
     }
 }
@@ -93,7 +93,7 @@ impl FailureRow {
     };
 
     /// A complaint that this row explains.
-    pub fn complaint(&self, said: impl Into<String>) -> Complaint {
-        Complaint { said: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
+    pub fn failure(&self, said: impl Into<String>) -> AgentFailure {
+        AgentFailure { message: said.into(), advice: Some(self.advice.to_owned()), cause: self.cause }
     }
 }

@@ -15,13 +15,13 @@ pub enum Pattern {
 }
 
 /// At most this many words are skipped by ` .. `.
-const LONGEST_GAP: usize = 8;
+const MAX_GAP_TOKENS: usize = 8;
 
 /// At most this much of a message is searched, in bytes.
-const LONGEST_TEXT: usize = 64 << 10;
+const MAX_SEARCHED_BYTES: usize = 64 << 10;
 
 /// A message, split into tokens.
-pub(super) struct Text<'a> {
+pub(super) struct MessageTokens<'a> {
     said: &'a str,
     tokens: Vec<Token<'a>>,
 }
@@ -49,9 +49,9 @@ impl Token<'_> {
     }
 }
 
-impl<'a> Text<'a> {
+impl<'a> MessageTokens<'a> {
     pub(super) fn read(said: &'a str) -> Self {
-        let end = (0..=said.len().min(LONGEST_TEXT)).rev().find(|end| said.is_char_boundary(*end));
+        let end = (0..=said.len().min(MAX_SEARCHED_BYTES)).rev().find(|end| said.is_char_boundary(*end));
         let said = &said[..end.unwrap_or_default()];
         let (mut tokens, mut sentence): (Vec<Token<'_>>, _) = (vec![], 0);
         let mut at = 0;
@@ -87,7 +87,7 @@ impl<'a> Text<'a> {
             let there = self.tokens.get(at..at + phrase.len()).unwrap_or_default();
             there.len() == phrase.len()
                 && there.iter().zip(phrase).all(|(token, word)| token.sentence == sentence && token.is(word))
-                && self.continues(at + phrase.len(), LONGEST_GAP, sentence, rest)
+                && self.continues(at + phrase.len(), MAX_GAP_TOKENS, sentence, rest)
         })
     }
 
@@ -183,15 +183,15 @@ mod tests {
     use super::*;
 
     fn words(said: &str) -> Vec<&str> {
-        Text::read(said).tokens.iter().map(|token| token.word).collect()
+        MessageTokens::read(said).tokens.iter().map(|token| token.word).collect()
     }
 
     fn matches(said: &str, pattern: &'static str) -> bool {
-        Text::read(said).matches(Pattern::Words(pattern))
+        MessageTokens::read(said).matches(Pattern::Words(pattern))
     }
 
     fn has_status(said: &str, code: u16) -> bool {
-        Text::read(said).matches(Pattern::Status(code))
+        MessageTokens::read(said).matches(Pattern::Status(code))
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn words_match_regardless_of_case_and_punctuation_and_only_whole() {
+    fn whole_words_match_regardless_of_case_and_punctuation() {
         for (said, pattern, wanted) in [
             ("You\u{2019}ve HIT your usage limit.", "you've hit your", true),
             ("Error: \"rate limit\": exceeded", "rate limit exceeded", true),
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn a_gap_is_bounded_and_ends_with_the_sentence() {
         let gap = |words: usize| format!("model {}not found", "x ".repeat(words));
-        assert!(matches(&gap(0), "model .. not found") && matches(&gap(LONGEST_GAP), "model .. not found"));
-        assert!(!matches(&gap(LONGEST_GAP + 1), "model .. not found"));
+        assert!(matches(&gap(0), "model .. not found") && matches(&gap(MAX_GAP_TOKENS), "model .. not found"));
+        assert!(!matches(&gap(MAX_GAP_TOKENS + 1), "model .. not found"));
         for said in ["the model began. File not found", "the model\nnot found", "not found: model"] {
             assert!(!matches(said, "model .. not found"), "{said}");
         }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_counts_where_one_is_written() {
+    fn a_status_code_matches_in_the_usual_forms() {
         for said in [
             "unexpected status 401 Unauthorized: bad key",
             "last status: 401",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_elsewhere_is_no_status() {
+    fn other_numbers_are_not_status_codes() {
         for said in [
             "Ray ID: 9c401d2e7f0ab1c2",
             "Ray ID: 401",
@@ -283,8 +283,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_searched_in_its_first_part_only() {
-        let long = format!("{}\u{e9}usage limit", "\u{e9} ".repeat(LONGEST_TEXT));
-        assert!(!matches(&long, "usage limit") && words(&long).len() < LONGEST_TEXT);
+    fn only_the_beginning_of_a_long_message_is_searched() {
+        let long = format!("{}\u{e9}usage limit", "\u{e9} ".repeat(MAX_SEARCHED_BYTES));
+        assert!(!matches(&long, "usage limit") && words(&long).len() < MAX_SEARCHED_BYTES);
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Nothing here decides whether an object is valid: it finds its end, and leaves the rest to serde_json.
 
-use super::halves::Halves;
+use memchr::memchr;
+
+use super::split_surrogates::SplitSurrogates;
 use crate::terminal::escape_length;
 
 /// The deepest nesting that serde_json reads.
-pub(super) const DEEPEST: usize = 127;
+pub(super) const MAX_DEPTH: usize = 127;
 
 /// The byte order mark, which some programs for Windows write before a text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -16,14 +18,15 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Where an object begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ObjectStart {
     pub(super) start: usize,
     /// Only blanks, control characters, escape sequences and a byte order mark come before it.
     pub(super) is_first: bool,
 }
 
 /// Finds the first `{` from `from` on that has a `"` after it, outside of escape sequences.
-pub(super) fn find_object(line: &[u8], from: usize) -> Option<Found> {
+pub(super) fn find_object(line: &[u8], from: usize) -> Option<ObjectStart> {
+    memchr(b'{', line.get(from..)?)?;
     let (mut at, mut is_first) = (from, true);
     while let Some(byte) = line.get(at) {
         let length = escape_length(&line[at..]);
@@ -36,7 +39,7 @@ pub(super) fn find_object(line: &[u8], from: usize) -> Option<Found> {
             continue;
         }
         if *byte == b'{' && line[at + 1..].trim_ascii_start().first() == Some(&b'"') {
-            return Some(Found { start: at, is_first });
+            return Some(ObjectStart { start: at, is_first });
         }
         is_first &= *byte <= b' ';
         at += 1;
@@ -46,17 +49,18 @@ pub(super) fn find_object(line: &[u8], from: usize) -> Option<Found> {
 
 /// An object that serde_json may be able to read.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct CopiedObject {
     pub(super) text: Vec<u8>,
     /// Where the original ends.
     pub(super) end: usize,
     pub(super) is_incomplete: bool,
-    pub(super) halves: Halves,
+    pub(super) surrogates: SplitSurrogates,
 }
 
 /// Copies the object at `start`; `None` where it has no end.
-pub(super) fn copy_object(line: &[u8], start: usize) -> Option<Copy> {
-    let mut copy = Copy { text: vec![], end: start, is_incomplete: false, halves: Halves::default() };
+pub(super) fn copy_object(line: &[u8], start: usize) -> Option<CopiedObject> {
+    let mut copy =
+        CopiedObject { text: vec![], end: start, is_incomplete: false, surrogates: SplitSurrogates::default() };
     let mut depth = 0_usize;
     // Where in the copy the value begins that is nested too deep.
     let mut too_deep = None;
@@ -66,7 +70,7 @@ pub(super) fn copy_object(line: &[u8], start: usize) -> Option<Copy> {
             b'"' => copy.string(line)?,
             b'{' | b'[' => {
                 depth += 1;
-                if depth > DEEPEST {
+                if depth > MAX_DEPTH {
                     too_deep.get_or_insert(copy.text.len());
                 }
                 copy.byte(byte);
@@ -74,7 +78,7 @@ pub(super) fn copy_object(line: &[u8], start: usize) -> Option<Copy> {
             b'}' | b']' => {
                 copy.byte(byte);
                 depth -= 1;
-                if let Some(begin) = too_deep.take_if(|_| depth == DEEPEST) {
+                if let Some(begin) = too_deep.take_if(|_| depth == MAX_DEPTH) {
                     copy.text.truncate(begin);
                     copy.null();
                 }
@@ -91,7 +95,7 @@ pub(super) fn copy_object(line: &[u8], start: usize) -> Option<Copy> {
     }
 }
 
-impl Copy {
+impl CopiedObject {
     fn byte(&mut self, byte: u8) {
         self.text.push(byte);
         self.end += 1;
@@ -152,8 +156,8 @@ impl Copy {
             Some(half) => {
                 let is_last = rest.get(6) == Some(&b'"');
                 match half {
-                    0xd800..=0xdbff if is_last => self.halves.high = Some(half),
-                    0xdc00.. if is_first => self.halves.low = Some(half),
+                    0xd800..=0xdbff if is_last => self.surrogates.high = Some(half),
+                    0xdc00.. if is_first => self.surrogates.low = Some(half),
                     _ => {}
                 }
                 self.text.extend_from_slice(REPLACEMENT);

@@ -9,7 +9,7 @@ fn values(line: &[u8]) -> Vec<Value> {
 /// The one object on the line, which has to be readable without a loss.
 fn object(line: &[u8]) -> Value {
     let read = JsonLine::read(line);
-    assert_eq!(read.remarks(), [], "{}", line.escape_ascii());
+    assert_eq!(read.problem_events(), [], "{}", line.escape_ascii());
     assert_eq!(read.objects.len(), 1, "{}", line.escape_ascii());
     read.objects[0].value.clone()
 }
@@ -46,7 +46,7 @@ fn bytes_that_are_not_utf8_and_control_characters_are_read() {
 }
 
 #[test]
-fn what_surrounds_an_object_is_skipped() {
+fn text_around_an_object_is_skipped() {
     let event = r#"{"type":"x","text":"{\"type\":\"y\"}"}"#;
     let expected = json!({"type": "x", "text": "{\"type\":\"y\"}"});
     for (before, after) in [
@@ -76,7 +76,7 @@ fn two_objects_on_a_line_are_two_objects() {
 }
 
 #[test]
-fn values_without_a_json_form_are_null_and_are_told() {
+fn values_json_cannot_represent_become_null_and_are_reported() {
     let nested = |levels: usize| format!("{{\"a\":{}{},\"b\":1}}", "[".repeat(levels), "]".repeat(levels));
     for (line, expected) in [
         (r#"{"a":NaN,"b":1}"#.to_owned(), json!({"a": null, "b": 1})),
@@ -85,22 +85,22 @@ fn values_without_a_json_form_are_null_and_are_told() {
     ] {
         let read = JsonLine::read(line.as_bytes());
         assert_eq!(read.objects.iter().map(|object| &object.value).collect::<Vec<_>>(), [&expected], "{line}");
-        let [AgentEvent::Other { raw, .. }, AgentEvent::Warning { message }] = &read.remarks()[..] else {
+        let [AgentEvent::Other { raw, .. }, AgentEvent::Warning { message }] = &read.problem_events()[..] else {
             panic!("no remarks: {line}")
         };
         assert!(*raw == line && message.contains("read as null"), "{message}");
     }
-    assert!(JsonLine::read(nested(126).as_bytes()).remarks().is_empty());
+    assert!(JsonLine::read(nested(126).as_bytes()).problem_events().is_empty());
     for levels in [127, 200, 100_000] {
         let line = nested(levels);
         let read = JsonLine::read(line.as_bytes());
-        assert_eq!((read.objects.len(), read.remarks().len()), (1, 2), "{levels} levels");
+        assert_eq!((read.objects.len(), read.problem_events().len()), (1, 2), "{levels} levels");
         assert_eq!(read.objects[0].value["b"], 1);
     }
 }
 
 #[test]
-fn what_looks_like_an_event_and_cannot_be_read_is_told() {
+fn an_unreadable_event_is_reported() {
     for line in [
         &br#"{"type":"turn.comp"#[..],
         br#"{"type":"x",}"#,
@@ -115,12 +115,12 @@ fn what_looks_like_an_event_and_cannot_be_read_is_told() {
     ] {
         let read = JsonLine::read(line);
         assert!(read.problem.is_some(), "{}", line.escape_ascii());
-        assert!(matches!(&read.remarks()[..], [AgentEvent::Other { .. }, AgentEvent::Warning { .. }]));
+        assert!(matches!(&read.problem_events()[..], [AgentEvent::Other { .. }, AgentEvent::Warning { .. }]));
     }
 }
 
 #[test]
-fn lines_that_are_not_json_are_no_problem() {
+fn lines_without_json_are_accepted() {
     for line in [&b""[..], b"plain", b"{", b"{}x", b"{ code }", b"[1]", b"null", b"\"{\\\"a\\\":1}\"", b"x {\"a\" b}"] {
         let read = JsonLine::read(line);
         assert_eq!((read.objects.len(), &read.problem), (0, &None), "{}", line.escape_ascii());
@@ -134,17 +134,17 @@ fn an_object_inside_one_that_cannot_be_read_is_not_an_event() {
 }
 
 #[test]
-fn halves_at_the_ends_of_a_string_are_kept() {
-    let halves = |line: &str| JsonLine::read(line.as_bytes()).objects[0].halves;
-    assert_eq!(halves(r#"{"a":"x\ud83d"}"#), Halves { low: None, high: Some(0xd83d) });
-    assert_eq!(halves(r#"{"a":"\ude00x\ud83d"}"#), Halves { low: Some(0xde00), high: Some(0xd83d) });
-    assert_eq!(halves(r#"{"a":"x\ude00\ud83dx"}"#), Halves::default());
+fn surrogates_at_the_ends_of_a_string_are_kept() {
+    let surrogates = |line: &str| JsonLine::read(line.as_bytes()).objects[0].surrogates;
+    assert_eq!(surrogates(r#"{"a":"x\ud83d"}"#), SplitSurrogates { low: None, high: Some(0xd83d) });
+    assert_eq!(surrogates(r#"{"a":"\ude00x\ud83d"}"#), SplitSurrogates { low: Some(0xde00), high: Some(0xd83d) });
+    assert_eq!(surrogates(r#"{"a":"x\ude00\ud83dx"}"#), SplitSurrogates::default());
 }
 
 #[test]
-fn hostile_lines_take_no_longer_than_others() {
+fn hostile_lines_are_read_in_linear_time() {
     const LENGTH: usize = 1 << 18;
-    for piece in [
+    for chunk in [
         "{\"",
         "{ ",
         "\u{1b}]",
@@ -159,10 +159,10 @@ fn hostile_lines_take_no_longer_than_others() {
         "\u{1b}P{\"a\":",
     ] {
         for start in ["", "x", "{\"a\":"] {
-            let line = format!("{start}{}", piece.repeat(LENGTH / piece.len()));
+            let line = format!("{start}{}", chunk.repeat(LENGTH / chunk.len()));
             let began = std::time::Instant::now();
             JsonLine::read(line.as_bytes());
-            assert!(began.elapsed().as_secs() < 20, "{start}{piece:?}");
+            assert!(began.elapsed().as_secs() < 20, "{start}{chunk:?}");
         }
     }
 }

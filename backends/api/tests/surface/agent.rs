@@ -3,16 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use connector_api::{
-    AgentBackend, AgentEvent, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Cause, Complaint,
-    EnvRules, Exit, Installed, Interrupt, Launch, Line, Login, OpenArea, Outcome, PoliteSignal, ProbeAnswer,
-    ProbeCommand, ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, ReservedOptions, Sandbox,
-    SettingsProblem, Step, Tail, Unsupported, Usage, UsageScope, Verdict, Warning, sandbox_failure, why_no_model,
-    without_colours,
+    AgentBackend, AgentEvent, AgentFailure, AgentRequest, AgentSession, BackendKind, BackendName, Capabilities, Cause,
+    EnvRules, Exit, Installed, Interrupt, Launch, Line, Login, OpenArea, Outcome, ProbeAnswer, ProbeCommand,
+    ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, ReservedOptions, Sandbox, SettingsProblem, Step,
+    StopSignal, Tail, Unsupported, Usage, UsageScope, Verdict, Warning, check_model, sandbox_failure, without_colours,
 };
 use serde_json::Value;
 
 #[derive(Debug)]
-pub(crate) struct Agent(BackendName, ProgramSettings);
+pub(crate) struct SurfaceAgent(BackendName, ProgramSettings);
 
 const RESERVED: ReservedOptions = ReservedOptions::new(&[(&["--json"], "it is always there")]);
 
@@ -25,7 +24,7 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     check_args: |args| args.iter().try_for_each(|arg| RESERVED.check(arg, arg)),
 };
 
-impl AgentBackend for Agent {
+impl AgentBackend for SurfaceAgent {
     fn name(&self) -> &BackendName {
         &self.0
     }
@@ -70,12 +69,12 @@ impl AgentBackend for Agent {
         }
         request.check_not_blank("agent")?;
         let _: &str = request.directory_as_text()?;
-        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| why_no_model(model).is_none()))?;
+        let _: Option<&str> = request.model_to_pass(model.as_deref().filter(|model| check_model(model).is_ok()))?;
         if let Some(session) = resume.as_ref().filter(|session| session.is_empty() || session.starts_with('-')) {
             return Err(Unsupported::resume(session, "agent", "no"));
         }
         let args = model.iter().chain(resume).map(|word| format!("--x={word}")).collect();
-        Ok(Launch { args, prompt: PromptDelivery::Session, polite_signal: PoliteSignal::Interrupt })
+        Ok(Launch { args, prompt: PromptDelivery::Session, stop_signal: StopSignal::Interrupt })
     }
     fn open_areas(&self) -> &'static [OpenArea] {
         &[OpenArea::Temporary, OpenArea::Repository]
@@ -84,7 +83,11 @@ impl AgentBackend for Agent {
         (area == OpenArea::Repository).then_some(launch)
     }
     fn session(&self, request: &AgentRequest) -> Box<dyn AgentSession> {
-        Box::new(Talk { prompt: request.prompt.clone(), said: Tail::new(10, 1_000), stderr: Tail::of_complaints() })
+        Box::new(SurfaceSession {
+            prompt: request.prompt.clone(),
+            said: Tail::new(10, 1_000),
+            stderr: Tail::for_failures(),
+        })
     }
     fn usage_scope(&self, _: &Installed) -> UsageScope {
         UsageScope::Session
@@ -104,7 +107,7 @@ impl AgentBackend for Agent {
     }
 }
 
-impl BackendKind for Agent {
+impl BackendKind for SurfaceAgent {
     const KIND: &'static str = "agent";
     const NEEDS: &'static [&'static str] = &["AGENT_*"];
     fn schema() -> Value {
@@ -115,13 +118,13 @@ impl BackendKind for Agent {
     }
 }
 
-struct Talk {
+struct SurfaceSession {
     prompt: String,
     said: Tail,
     stderr: Tail,
 }
 
-impl AgentSession for Talk {
+impl AgentSession for SurfaceSession {
     fn start(&mut self) -> Vec<Step> {
         vec![
             Step::Send(self.prompt.clone().into_bytes()),
@@ -153,9 +156,9 @@ impl AgentSession for Talk {
         let answer = self.said.text();
         let outcome = match (exit, &answer, self.stderr.text()) {
             (Exit::Code(0), Some(_), _) => Outcome::Completed,
-            (Exit::Code(2), _, Some(said)) => Outcome::CommandLineRefused(Complaint::new(said)),
-            (_, _, said) => Outcome::Failed(Complaint {
-                said: said.unwrap_or_else(|| exit.to_string()),
+            (Exit::Code(2), _, Some(said)) => Outcome::CommandLineRefused(AgentFailure::new(said)),
+            (_, _, said) => Outcome::Failed(AgentFailure {
+                message: said.unwrap_or_else(|| exit.to_string()),
                 advice: None,
                 cause: Some(Cause::NotLoggedIn),
             }),

@@ -12,19 +12,20 @@ use std::{
 };
 
 use connector_api::{
-    AgentEvent, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, Complaint, EnvRules,
-    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Halves, Installed,
-    JsonFields, JsonFieldsOf, JsonLine, JsonObject, JsonReader, JsonRpc, JsonText, Launch, Line, NamePattern, Pattern,
-    PoliteSignal, ProbeAnswer, ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, RpcError, RpcMessage,
-    Sandbox, SettingsProblem, Step, TodoItem, UnderWay, UnknownSandbox, Unsupported, Usage, UsageScope, Warning,
-    advice, contract::Subject, is_uuid, json_rpc, nearest, options_in_help, read_fields, read_settings, slash_command,
+    AgentEvent, AgentFailure, AgentRequest, BackendName, BadName, Capabilities, Cause, Chunks, CommandStatus, EnvRules,
+    Exit, ExitDeadline, FailureRow, FailureTable, FileChange, FileChangeKind, FinalMessage, Installed, JsonFields,
+    JsonFieldsOf, JsonLine, JsonObject, JsonReader, JsonRpc, JsonText, Launch, Line, NamePattern, Pattern, ProbeAnswer,
+    ProbeProblem, ProgramRules, ProgramSettings, PromptDelivery, RpcError, RpcMessage, Sandbox, SettingsProblem,
+    SplitSurrogates, Step, StopSignal, TodoItem, UnfinishedItems, UnknownSandbox, Unsupported, Usage, UsageScope,
+    Warning, advice, contract::Subject, is_uuid, json_rpc, nearest, options_in_help, read_fields, read_settings,
+    slash_command,
 };
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, RULES};
+use crate::agent::{RULES, SurfaceAgent};
 
 connector_api::contract_tests!(
-    Agent,
+    SurfaceAgent,
     Subject {
         settings: json!({"env": {}}),
         answers: vec![ProbeAnswer { args: vec![], exit: Exit::Code(0), stdout: "1".into(), stderr: String::new() }],
@@ -33,7 +34,7 @@ connector_api::contract_tests!(
 );
 
 #[test]
-fn every_event_and_every_word_can_be_made() {
+fn every_public_event_and_name_can_be_constructed() {
     let change = |kind| FileChange { path: "x".into(), kind };
     let (id, command) = ("1".to_owned(), "make".to_owned());
     let changes = vec![
@@ -80,8 +81,8 @@ fn every_event_and_every_word_can_be_made() {
     ];
     assert!(refusals.iter().all(|refusal| !refusal.to_string().is_empty()));
     for delivery in [PromptDelivery::Stdin, PromptDelivery::Argument, PromptDelivery::Session] {
-        for polite_signal in [PoliteSignal::Interrupt, PoliteSignal::Terminate] {
-            assert_eq!(Launch { args: vec![], prompt: delivery, polite_signal }.prompt, delivery);
+        for stop_signal in [StopSignal::Interrupt, StopSignal::Terminate] {
+            assert_eq!(Launch { args: vec![], prompt: delivery, stop_signal }.prompt, delivery);
         }
     }
     assert!(refusals.iter().all(|refusal| !refusal.next().is_empty()));
@@ -94,18 +95,18 @@ fn every_event_and_every_word_can_be_made() {
 }
 
 #[test]
-fn what_an_agent_has_begun_is_remembered_until_it_ends() {
-    let mut calls: UnderWay<&str> = UnderWay::default();
+fn unfinished_items_are_remembered_until_they_end() {
+    let mut calls: UnfinishedItems<&str> = UnfinishedItems::default();
     assert!(calls.is_empty() && calls.begin("1", "ls", 2));
     assert!(Warning::unfinished(calls.items().copied()).is_some_and(|warning| warning.message.starts_with("`ls` had")));
     assert_eq!((calls.end("1"), calls.end("1")), (Some("ls"), None));
 }
 
 #[test]
-fn a_final_message_has_a_warning_when_work_came_after_it() {
+fn a_final_message_followed_by_work_has_a_warning() {
     let mut message = FinalMessage::default();
-    message.say("I will look");
-    message.work();
+    message.record_message("I will look");
+    message.record_work();
     let Some(Warning { message: said, advice: Some(advice) }) = message.warning() else { panic!("{message:?}") };
     assert!(!said.is_empty() && !advice.is_empty());
     assert_eq!((message.text(), message.clone().into_text().as_deref()), (Some("I will look"), Some("I will look")));
@@ -155,21 +156,21 @@ fn a_failure_table_explains_failures() {
         },
     ]);
     assert_eq!(TABLE.flaws(), Vec::<String>::new());
-    let complaint: Complaint = TABLE.complaint("no key");
-    assert_eq!((complaint.advice.as_deref(), complaint.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
+    let failure: AgentFailure = TABLE.failure("no key");
+    assert_eq!((failure.advice.as_deref(), failure.cause), (Some("set a key"), Some(Cause::NotLoggedIn)));
     let row: Option<&FailureRow> = TABLE.find_status(401);
-    assert!(row.is_some_and(|row| row.complaint("x").said == "x") && TABLE.find("well").is_none());
+    assert!(row.is_some_and(|row| row.failure("x").message == "x") && TABLE.find("well").is_none());
 }
 
 #[test]
-fn settings_of_a_program_are_read_with_those_of_the_kind() {
+fn program_settings_are_read_with_those_of_the_kind() {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
-    struct Own {
+    struct KindSettings {
         color: bool,
     }
     let rules = ProgramRules { keys: &["program", "color"], ..ProgramRules::new("Agent", "agent") };
-    let read: Result<(ProgramSettings, Own), SettingsProblem> = rules.read_with(json!({"color": true}));
+    let read: Result<(ProgramSettings, KindSettings), SettingsProblem> = rules.read_with(json!({"color": true}));
     let (ProgramSettings { program, model, extra_args, env, require_git }, own) = read.expect("the keys are known");
     assert_eq!((program.as_str(), model, extra_args, env), ("agent", None, vec![], EnvRules::default()));
     assert!(require_git && own.color);
@@ -188,13 +189,13 @@ fn settings_of_a_program_are_read_with_those_of_the_kind() {
 
 #[cfg(feature = "schemars1")]
 #[test]
-fn the_rules_have_a_schema_that_can_be_derived_from() {
+fn the_environment_rules_can_be_part_of_a_derived_schema() {
     let derived = schemars::schema_for!(EnvRules).to_value();
     assert_eq!(derived["properties"], EnvRules::schema()["properties"]);
 }
 
 #[test]
-fn names_rules_and_sandboxes_read_back() {
+fn names_rules_and_sandboxes_round_trip() {
     let bad: Result<BackendName, BadName> = BackendName::new("Not A Name");
     assert!(bad.is_err() && BackendName::new("a-name").is_ok_and(|name| name.as_str() == "a-name"));
     let unknown: Result<Sandbox, UnknownSandbox> = Sandbox::from_str("none");
@@ -237,13 +238,15 @@ fn names_rules_and_sandboxes_read_back() {
 #[test]
 fn lines_of_json_are_read_and_chunks_are_joined() {
     let line: JsonLine<'_> = JsonLine::read(b"x {\"a\":\"\\ud83d\"}");
-    let (problem, remarks): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.remarks());
-    assert_eq!((problem, remarks), (&None, vec![]));
-    let [JsonObject { value, text, is_incomplete: false, halves }] = &line.objects[..] else { panic!("one object") };
+    let (problem, problem_events): (&Option<String>, Vec<AgentEvent>) = (&line.problem, line.problem_events());
+    assert_eq!((problem, problem_events), (&None, vec![]));
+    let [JsonObject { value, text, is_incomplete: false, surrogates }] = &line.objects[..] else {
+        panic!("one object")
+    };
     assert_eq!((value, *text), (&json!({"a": "\u{fffd}"}), &b"{\"a\":\"\\ud83d\"}"[..]));
-    assert_eq!(*halves, Halves { low: None, high: Some(0xd83d) });
+    assert_eq!(*surrogates, SplitSurrogates { low: None, high: Some(0xd83d) });
     let mut chunks = Chunks::default();
-    chunks.push("\u{fffd}", *halves);
+    chunks.push("\u{fffd}", *surrogates);
     assert!(!chunks.is_cut() && !chunks.is_blank() && chunks.text() == "\u{fffd}");
     let mut reader = JsonReader::default();
     reader.read(b"{\"a\":1");
@@ -254,8 +257,8 @@ fn lines_of_json_are_read_and_chunks_are_joined() {
 fn json_rpc_is_spoken_over_lines() {
     let mut rpc: JsonRpc<&str> = JsonRpc::default();
     let _: Vec<u8> = rpc.request("begin", "begin", json!({}));
-    assert_eq!((rpc.waiting_for(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
-    let error = RpcError { code: Some(1), said: "no".into() };
+    assert_eq!((rpc.pending_request(), rpc.is_lost_answer(b"{\"jsonrpc\":\"2.0\",")), (Some(&"begin"), true));
+    let error = RpcError { code: Some(1), message: "no".into() };
     let refused = rpc.read(json!({"id": 1, "error": {"code": 1, "message": "no"}}));
     assert_eq!(refused, Some(RpcMessage::Answer { to: "begin", outcome: Err(error) }));
     rpc.stop_waiting();

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_home_has_a_configuration_and_is_gone_when_dropped() {
+    fn a_home_has_a_configuration_and_is_removed_when_dropped() {
         let home = CodexHome::new("http://127.0.0.1:1/v1", "mock-model");
         let path = home.path().to_owned();
         let config = fs::read_to_string(home.codex_home().join("config.toml")).expect("it was written");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_sees_only_the_homes_variables() {
+    fn a_command_gets_only_the_variables_of_the_home() {
         let home = CodexHome::new("http://127.0.0.1:1/v1", "mock-model");
         let output = home.command(Path::new("env")).output().expect("env is installed");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -28,7 +28,7 @@ pub enum InstallProblem {
     },
     /// npm ran and failed.
     #[error(
-        "`npm install {package}` ended with {status}:\n{complaint}\nnext: make the npm registry reachable, or set one with `npm config set registry URL`, and run the tests again"
+        "`npm install {package}` ended with {status}:\n{npm_output}\nnext: make the npm registry reachable, or set one with `npm config set registry URL`, and run the tests again"
     )]
     NpmFailed {
         /// What was to be installed.
@@ -36,7 +36,7 @@ pub enum InstallProblem {
         /// How npm ended.
         status: ExitStatus,
         /// The end of what it printed.
-        complaint: String,
+        npm_output: String,
     },
     /// npm did not end.
     #[error(
@@ -170,8 +170,8 @@ fn run_npm(directory: &TempDir, package: &str) -> Result<(), InstallProblem> {
     if status.success() {
         return Ok(());
     }
-    let complaint = last_lines(&fs::read(&log).unwrap_or_default());
-    Err(InstallProblem::NpmFailed { package: package.to_owned(), status, complaint })
+    let npm_output = last_lines(&fs::read(&log).unwrap_or_default());
+    Err(InstallProblem::NpmFailed { package: package.to_owned(), status, npm_output })
 }
 
 /// Runs the script that puts the program of its platform in its place.
@@ -182,8 +182,8 @@ fn finish(directory: &Path, package: &Package<'_>) -> Result<(), InstallProblem>
     match ran.status.success() {
         true => Ok(()),
         false => {
-            let (package, complaint) = (package.npm.to_owned(), last_lines(&ran.stderr));
-            Err(InstallProblem::NpmFailed { package, status: ran.status, complaint })
+            let (package, npm_output) = (package.npm.to_owned(), last_lines(&ran.stderr));
+            Err(InstallProblem::NpmFailed { package, status: ran.status, npm_output })
         }
     }
 }
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_directory_is_found_by_its_mark_or_by_cargos_layout() {
+    fn the_target_directory_is_found_by_its_tag_or_by_cargos_layout() {
         let target = tempfile::tempdir().expect("a temporary directory");
         let program = target.path().join("x86_64-unknown-linux-gnu/debug/deps/test");
         fs::write(target.path().join("CACHEDIR.TAG"), "").expect("a file in our own directory");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_already_needs_no_npm() {
+    fn an_installed_version_needs_no_npm() {
         let agents = installed();
         let program = install_into(agents.path(), &CODEX, "1.2.3").expect("it is there");
         assert_eq!(program, program_in(&agents.path().join("codex-1.2.3"), &CODEX));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_says_what_to_do() {
+    fn an_installation_error_gives_advice() {
         let problem = InstallProblem::NoNpm { source: io::ErrorKind::NotFound.into() };
         assert!(problem.to_string().contains("\nnext: install Node.js"), "{problem}");
     }

@@ -14,13 +14,13 @@ pub struct ToolAnswer {
     /// The messages of the progress notifications, in order.
     pub progress: Vec<String>,
     /// The error that came instead of a result.
-    pub error: Option<RpcError>,
+    pub error: Option<McpError>,
 }
 
 /// A JSON-RPC error.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("JSON-RPC error {code}: {message}")]
-pub struct RpcError {
+pub struct McpError {
     /// The code, such as -32602.
     pub code: i64,
     /// The message.
@@ -30,7 +30,7 @@ pub struct RpcError {
 }
 
 impl ToolAnswer {
-    pub(super) fn new(answer: Result<Value, RpcError>, progress: Vec<String>) -> ToolAnswer {
+    pub(super) fn new(answer: Result<Value, McpError>, progress: Vec<String>) -> ToolAnswer {
         let (result, error) = match answer {
             Ok(result) => (result, None),
             Err(error) => (Value::Null, Some(error)),
@@ -47,10 +47,10 @@ impl ToolAnswer {
 }
 
 /// The result or the error of `message`, which answers a request.
-pub(super) fn outcome(message: &Value) -> Result<Value, RpcError> {
+pub(super) fn outcome(message: &Value) -> Result<Value, McpError> {
     match message.get("error") {
         None => Ok(message["result"].clone()),
-        Some(error) => Err(RpcError {
+        Some(error) => Err(McpError {
             code: error["code"].as_i64().unwrap_or_default(),
             message: error["message"].as_str().unwrap_or_default().to_owned(),
             data: error.get("data").cloned(),

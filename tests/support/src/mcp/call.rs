@@ -38,14 +38,14 @@ impl PendingCall {
     ///
     /// # Panics
     ///
-    /// When the server closes its stdout without an answer, or `patience` runs out.
-    pub fn wait(&self, patience: Duration, mut on_progress: impl FnMut(&str)) -> ToolAnswer {
-        let deadline = Instant::now() + patience;
+    /// When the server closes its stdout without an answer, or `answer_timeout` runs out.
+    pub fn wait(&self, answer_timeout: Duration, mut on_progress: impl FnMut(&str)) -> ToolAnswer {
+        let deadline = Instant::now() + answer_timeout;
         let mut told = 0;
         loop {
-            let (news, answer) = self.news(deadline, told);
-            told += news.len();
-            news.iter().for_each(|message| on_progress(message));
+            let (next_progress, answer) = self.next_progress(deadline, told);
+            told += next_progress.len();
+            next_progress.iter().for_each(|message| on_progress(message));
             if let Some(answer) = answer {
                 return answer;
             }
@@ -53,15 +53,20 @@ impl PendingCall {
     }
 
     /// Waits for more than the first `told` progress messages, or the answer.
-    fn news(&self, deadline: Instant, told: usize) -> (Vec<String>, Option<ToolAnswer>) {
-        let news = self.inbox.wait_for(deadline, |received| {
+    fn next_progress(&self, deadline: Instant, told: usize) -> (Vec<String>, Option<ToolAnswer>) {
+        let next_progress = self.inbox.wait_for(deadline, |received| {
             let progress = received.progress.get(&self.id).map_or(&[][..], Vec::as_slice);
             let answer = received.answers.get(&self.id);
             let answer = answer.map(|answer| ToolAnswer::new(outcome(answer), progress.to_vec()));
             (answer.is_some() || progress.len() > told).then(|| (progress[told..].to_vec(), answer))
         });
-        news.unwrap_or_else(|| {
-            panic!("the call {} of tool {} was not answered: {}", self.id, self.tool, self.inbox.lock().why_silent())
+        next_progress.unwrap_or_else(|| {
+            panic!(
+                "the call {} of tool {} was not answered: {}",
+                self.id,
+                self.tool,
+                self.inbox.lock().silence_reason()
+            )
         })
     }
 }

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 /// Shared by the thread that reads the server's stdout and those that wait for answers.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Inbox(Arc<Shared>);
+pub(super) struct Inbox(Arc<InboxState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct InboxState {
     received: Mutex<Received>,
     /// Notified whenever something was received.
     change: Condvar,
@@ -29,7 +29,7 @@ pub(super) struct Received {
     /// Everything else that is a message: other notifications, requests of the server, errors without an id.
     pub(super) others: Vec<Value>,
     /// Lines that are not JSON objects.
-    pub(super) strays: Vec<String>,
+    pub(super) unexpected_lines: Vec<String>,
     /// No more will come: stdout has ended.
     pub(super) ended: bool,
 }
@@ -71,13 +71,13 @@ impl Inbox {
 
 impl Received {
     /// Why an answer has not come.
-    pub(super) fn why_silent(&self) -> &'static str {
+    pub(super) fn silence_reason(&self) -> &'static str {
         if self.ended { "its stdout has ended" } else { "no answer in time" }
     }
 
     fn sort(&mut self, line: &[u8]) {
         let Some(message) = serde_json::from_slice(line).ok().filter(Value::is_object) else {
-            self.strays.push(String::from_utf8_lossy(line).trim_end().to_owned());
+            self.unexpected_lines.push(String::from_utf8_lossy(line).trim_end().to_owned());
             return;
         };
         let id = message["id"].as_i64();
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_sorted_into_answers_progress_others_and_strays() {
+    fn lines_are_sorted_into_answers_progress_other_messages_and_unexpected_lines() {
         let inbox = Inbox::default();
         let stdout = concat!(
             "{\"id\":1,\"result\":{}}\n",
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(received.answers[&1], json!({"id": 1, "result": {}}));
         assert_eq!(received.progress[&2], ["half"]);
         assert_eq!(received.others, [json!({"method": "notifications/message"})]);
-        assert_eq!(received.strays, ["hello", "[1]"]);
+        assert_eq!(received.unexpected_lines, ["hello", "[1]"]);
         assert!(received.ended);
     }
 }

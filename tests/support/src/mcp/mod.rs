@@ -9,7 +9,7 @@ mod call;
 mod inbox;
 mod server;
 
-pub use answer::{RpcError, ToolAnswer};
+pub use answer::{McpError, ToolAnswer};
 pub use call::PendingCall;
 pub use server::McpServer;
 

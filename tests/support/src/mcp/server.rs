@@ -11,11 +11,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{LEGACY_VERSION, PendingCall, RpcError, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
+use super::{LEGACY_VERSION, McpError, PendingCall, STATELESS_VERSION, ToolAnswer, answer::outcome, inbox::Inbox};
 use crate::{eventually, signals::restore_for_children};
 
-/// How long an answer may take unless [`McpServer::set_patience`] says otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take unless [`McpServer::set_answer_timeout`] says otherwise.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of the server's stderr is kept.
 const MAX_STDERR_BYTES: usize = 1024 * 1024;
 
@@ -31,7 +31,7 @@ pub struct McpServer {
     era: Era,
     capabilities: Value,
     last_id: i64,
-    patience: Duration,
+    answer_timeout: Duration,
 }
 
 /// Which protocol the client speaks.
@@ -64,7 +64,7 @@ impl McpServer {
             thread::spawn(move || keep(pipe, &kept));
         }
         let (era, capabilities) = (Era::Legacy, json!({}));
-        McpServer { child, stdin, inbox, stderr, era, capabilities, last_id: 0, patience: PATIENCE }
+        McpServer { child, stdin, inbox, stderr, era, capabilities, last_id: 0, answer_timeout: ANSWER_TIMEOUT }
     }
 
     /// What the client says that it can do, from the next handshake on; nothing, unless this is called.
@@ -73,8 +73,8 @@ impl McpServer {
     }
 
     /// How long [`request`](Self::request) and [`call`](Self::call) wait for their answers from now on.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+    pub fn set_answer_timeout(&mut self, answer_timeout: Duration) {
+        self.answer_timeout = answer_timeout;
     }
 
     /// The handshake of version 2025-11-25. Returns the server's result.
@@ -117,14 +117,16 @@ impl McpServer {
     /// # Panics
     ///
     /// When no answer comes in time.
-    pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, RpcError> {
+    pub fn try_request(&mut self, method: &str, params: Value) -> Result<Value, McpError> {
         let id = self.next_id();
         self.send_request(id, method, params);
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.answer_timeout;
         let answer = self.inbox.wait_for(deadline, |received| received.answers.remove(&id));
         match answer {
             Some(message) => outcome(&message),
-            None => panic!("{method} was not answered: {}; stderr:\n{}", self.inbox.lock().why_silent(), self.stderr()),
+            None => {
+                panic!("{method} was not answered: {}; stderr:\n{}", self.inbox.lock().silence_reason(), self.stderr())
+            }
         }
     }
 
@@ -140,8 +142,8 @@ impl McpServer {
     ///
     /// When no answer comes in time.
     pub fn call(&mut self, tool: &str, arguments: Value, on_progress: impl FnMut(&str)) -> ToolAnswer {
-        let patience = self.patience;
-        self.start_call(tool, arguments).wait(patience, on_progress)
+        let answer_timeout = self.answer_timeout;
+        self.start_call(tool, arguments).wait(answer_timeout, on_progress)
     }
 
     /// Calls a tool without waiting.
@@ -223,16 +225,16 @@ impl McpServer {
     }
 
     /// The lines on stdout that were not JSON objects.
-    pub fn stray_lines(&self) -> Vec<String> {
-        self.inbox.lock().strays.clone()
+    pub fn unexpected_lines(&self) -> Vec<String> {
+        self.inbox.lock().unexpected_lines.clone()
     }
 
     /// # Panics
     ///
     /// When anything but JSON objects, one a line, was on stdout until now.
     pub fn assert_stdout_was_only_json(&self) {
-        let strays = self.stray_lines();
-        assert!(strays.is_empty(), "the server printed what is not JSON on stdout: {strays:?}");
+        let unexpected_lines = self.unexpected_lines();
+        assert!(unexpected_lines.is_empty(), "the server printed what is not JSON on stdout: {unexpected_lines:?}");
     }
 
     /// What the server has printed on stderr; the first mebibyte of it.

@@ -6,79 +6,79 @@ use axum::body::Bytes;
 use tokio::sync::mpsc;
 
 use super::{
-    api::{Api, Voice},
+    api::{Api, ResponseWriter},
     conversation::Conversation,
-    step::{Step, StreamError},
-    toolbox::{self, Call},
+    step::{ScriptStep, StreamError},
+    toolbox::{self, ModelToolCall},
 };
 
 /// What the body of an HTTP response is made of; an error cuts the connection.
 pub(super) type Chunk = Result<Bytes, io::Error>;
 
 /// An answer being given.
-pub(super) struct Answer {
+pub(super) struct StreamedResponse {
     stream: mpsc::Sender<Chunk>,
     api: Api,
-    voice: Box<dyn Voice>,
+    writer: Box<dyn ResponseWriter>,
 }
 
 /// The agent closed the connection.
 #[derive(Debug)]
-pub(super) struct Gone;
+pub(super) struct Disconnected;
 
 /// Whether the stream goes on after a step.
 #[derive(Debug, PartialEq, Eq)]
-enum Stream {
+enum StreamState {
     Open,
     Ended,
 }
 
-impl Answer {
+impl StreamedResponse {
     /// An answer on `stream`.
-    pub(super) fn new(stream: mpsc::Sender<Chunk>, api: Api, voice: Box<dyn Voice>) -> Answer {
-        Answer { stream, api, voice }
+    pub(super) fn new(stream: mpsc::Sender<Chunk>, api: Api, writer: Box<dyn ResponseWriter>) -> StreamedResponse {
+        StreamedResponse { stream, api, writer }
     }
 
     /// Plays `steps` to the agent that sent `conversation`.
-    pub(super) async fn play(mut self, steps: &[Step], conversation: &Conversation) -> Result<(), Gone> {
-        let beginning = self.voice.begin();
+    pub(super) async fn play(mut self, steps: &[ScriptStep], conversation: &Conversation) -> Result<(), Disconnected> {
+        let beginning = self.writer.begin();
         self.send(beginning).await?;
         for step in steps {
-            if self.step(step, conversation).await? == Stream::Ended {
+            if self.step(step, conversation).await? == StreamState::Ended {
                 return Ok(());
             }
         }
-        let end = self.voice.end();
+        let end = self.writer.end();
         self.send(end).await
     }
 
-    async fn step(&mut self, step: &Step, conversation: &Conversation) -> Result<Stream, Gone> {
+    async fn step(&mut self, step: &ScriptStep, conversation: &Conversation) -> Result<StreamState, Disconnected> {
         let call = match step {
-            Step::Say(text) => {
-                let piece = self.voice.say(text);
-                return self.send(piece).await.map(|()| Stream::Open);
+            ScriptStep::Say(text) => {
+                let chunk = self.writer.say(text);
+                return self.send(chunk).await.map(|()| StreamState::Open);
             }
-            Step::Think(text) => {
-                let piece = self.voice.think(text);
-                return self.send(piece).await.map(|()| Stream::Open);
+            ScriptStep::Think(text) => {
+                let chunk = self.writer.think(text);
+                return self.send(chunk).await.map(|()| StreamState::Open);
             }
-            Step::Sleep(seconds) => {
-                return self.pause(Duration::from_secs_f64(seconds.max(0.0))).await.map(|()| Stream::Open);
+            ScriptStep::Sleep(seconds) => {
+                return self.pause(Duration::from_secs_f64(seconds.max(0.0))).await.map(|()| StreamState::Open);
             }
             // The limit on a request ends it, if the agent does not.
-            Step::Hang => return self.pause(Duration::MAX).await.map(|()| Stream::Open),
+            ScriptStep::Hang => return self.pause(Duration::MAX).await.map(|()| StreamState::Open),
             // These two were looked at before the answer began.
-            Step::Fail(_) | Step::Usage(_) => return Ok(Stream::Open),
-            Step::Error(error) => return self.break_off(error).await,
-            Step::Drop => {
+            ScriptStep::Fail(_) | ScriptStep::Usage(_) => return Ok(StreamState::Open),
+            ScriptStep::Error(error) => return self.break_off(error).await,
+            ScriptStep::Drop => {
                 let cut = io::Error::new(io::ErrorKind::ConnectionAborted, "the script cuts the connection");
-                self.stream.send(Err(cut)).await.map_err(|_| Gone)?;
-                return Ok(Stream::Ended);
+                self.stream.send(Err(cut)).await.map_err(|_| Disconnected)?;
+                return Ok(StreamState::Ended);
             }
-            Step::Shell(command) => toolbox::shell(command, self.api, conversation),
-            Step::Patch(patch) => toolbox::patch(patch, self.api, conversation),
-            Step::Write(file) => toolbox::write(file, self.api, conversation),
-            Step::Tool(call) => toolbox::mcp(call, conversation),
+            ScriptStep::Shell(command) => toolbox::shell(command, self.api, conversation),
+            ScriptStep::Patch(patch) => toolbox::patch(patch, self.api, conversation),
+            ScriptStep::Write(file) => toolbox::write(file, self.api, conversation),
+            ScriptStep::Tool(call) => toolbox::mcp(call, conversation),
         };
         match call {
             Some(call) => self.call(&call).await,
@@ -89,27 +89,27 @@ impl Answer {
         }
     }
 
-    async fn call(&mut self, call: &Call) -> Result<Stream, Gone> {
-        let piece = self.voice.call(call);
-        self.send(piece).await.map(|()| Stream::Open)
+    async fn call(&mut self, call: &ModelToolCall) -> Result<StreamState, Disconnected> {
+        let chunk = self.writer.call(call);
+        self.send(chunk).await.map(|()| StreamState::Open)
     }
 
-    async fn break_off(&mut self, error: &StreamError) -> Result<Stream, Gone> {
-        let piece = self.voice.break_off(error);
-        self.send(piece).await.map(|()| Stream::Ended)
+    async fn break_off(&mut self, error: &StreamError) -> Result<StreamState, Disconnected> {
+        let chunk = self.writer.break_off(error);
+        self.send(chunk).await.map(|()| StreamState::Ended)
     }
 
-    async fn pause(&mut self, length: Duration) -> Result<(), Gone> {
+    async fn pause(&mut self, length: Duration) -> Result<(), Disconnected> {
         tokio::select! {
             () = tokio::time::sleep(length) => Ok(()),
-            () = self.stream.closed() => Err(Gone),
+            () = self.stream.closed() => Err(Disconnected),
         }
     }
 
-    async fn send(&mut self, piece: String) -> Result<(), Gone> {
-        if piece.is_empty() {
+    async fn send(&mut self, chunk: String) -> Result<(), Disconnected> {
+        if chunk.is_empty() {
             return Ok(());
         }
-        self.stream.send(Ok(piece.into())).await.map_err(|_| Gone)
+        self.stream.send(Ok(chunk.into())).await.map_err(|_| Disconnected)
     }
 }

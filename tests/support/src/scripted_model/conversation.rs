@@ -3,13 +3,13 @@
 /// The messages and tools of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Conversation {
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<ConversationItem>,
     pub(super) tools: Vec<Tool>,
 }
 
 /// One part of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub(super) enum ConversationItem {
     /// Words in the user's name.
     User(String),
     /// Words of the model.
@@ -52,8 +52,8 @@ impl Conversation {
     /// The user's messages, newest first.
     pub(super) fn user_messages(&self) -> impl Iterator<Item = UserMessage<'_>> {
         self.items.iter().enumerate().rev().filter_map(|(position, item)| match item {
-            Item::User(text) => Some(UserMessage { position, text }),
-            Item::Assistant(_) | Item::ToolOutput | Item::Other => None,
+            ConversationItem::User(text) => Some(UserMessage { position, text }),
+            ConversationItem::Assistant(_) | ConversationItem::ToolOutput | ConversationItem::Other => None,
         })
     }
 
@@ -65,14 +65,17 @@ impl Conversation {
     /// What the model last said before `position`.
     pub(super) fn said_before(&self, position: usize) -> Option<&str> {
         self.items.iter().take(position).rev().find_map(|item| match item {
-            Item::Assistant(text) if !text.trim().is_empty() => Some(text.as_str()),
-            Item::Assistant(_) | Item::User(_) | Item::ToolOutput | Item::Other => None,
+            ConversationItem::Assistant(text) if !text.trim().is_empty() => Some(text.as_str()),
+            ConversationItem::Assistant(_)
+            | ConversationItem::User(_)
+            | ConversationItem::ToolOutput
+            | ConversationItem::Other => None,
         })
     }
 
     /// How many tool outputs stand after `position`.
     pub(super) fn tool_outputs_after(&self, position: usize) -> usize {
-        self.items.iter().skip(position).filter(|item| **item == Item::ToolOutput).count()
+        self.items.iter().skip(position).filter(|item| **item == ConversationItem::ToolOutput).count()
     }
 
     /// The tool of an MCP server whose own name is `name`, if it is offered.
@@ -100,14 +103,14 @@ mod tests {
         let tool = |name: &str, is_freeform| Tool { namespace: None, name: name.into(), is_freeform };
         Conversation {
             items: vec![
-                Item::User("first".into()),
-                Item::ToolOutput,
-                Item::User("second".into()),
-                Item::Assistant("hm".into()),
-                Item::Other,
-                Item::ToolOutput,
-                Item::ToolOutput,
-                Item::User("<environment_context>\n</environment_context>".into()),
+                ConversationItem::User("first".into()),
+                ConversationItem::ToolOutput,
+                ConversationItem::User("second".into()),
+                ConversationItem::Assistant("hm".into()),
+                ConversationItem::Other,
+                ConversationItem::ToolOutput,
+                ConversationItem::ToolOutput,
+                ConversationItem::User("<environment_context>\n</environment_context>".into()),
             ],
             tools: vec![tool("shell", false), tool("apply_patch", true), tool("mcp__server__look", false)],
         }
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_remembered_up_to_a_place() {
+    fn messages_before_a_position_are_returned() {
         assert_eq!(conversation().said_before(7), Some("hm"));
         assert_eq!(conversation().said_before(2), None);
     }

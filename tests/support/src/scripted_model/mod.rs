@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use provider::{MAX_REQUEST_TIME, MAX_REQUESTS, SeenRequest};
-pub use step::{Fail, FileText, Step, StreamError, ToolCall, Usage};
+pub use step::{Fail, FileText, ScriptStep, ScriptedUsage, StreamError, ToolCall};
 
 use provider::Provider;
 use script::ScriptSource;
@@ -39,14 +39,14 @@ pub struct ScriptedModel {
 
 impl ScriptedModel {
     /// Starts a provider whose script stands in the prompt: the newest user message that holds `SCRIPT[…]`, a JSON
-    /// list of [`Step`]s, says what to do. So does one of a few plain sentences, such as "Reply with exactly this word: `pear`"; without
+    /// list of [`ScriptStep`]s, says what to do. So does one of a few plain sentences, such as "Reply with exactly this word: `pear`"; without
     /// either the model answers `ok`.
     pub fn start() -> ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Prompt)
     }
 
     /// Starts a provider that plays `script` after every prompt, whatever the prompt says.
-    pub fn with_script(script: Vec<Step>) -> ScriptedModel {
+    pub fn with_script(script: Vec<ScriptStep>) -> ScriptedModel {
         ScriptedModel::start_from(ScriptSource::Fixed(script))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     conversation::{Conversation, UserMessage},
-    step::{Fail, FileText, Step},
+    step::{Fail, FileText, ScriptStep},
 };
 
 /// What `message` asks for, if it holds one of the sentences:
@@ -15,61 +15,61 @@ use super::{
 /// | Create the file `PATH` with the content: `TEXT` | calls the editor, then says `done` |
 /// | Write the numbers from 1 to 5000 in words | is silent |
 /// | Fail with this message: `TEXT` | the request fails with HTTP 400 |
-pub(super) fn steps(message: UserMessage<'_>, conversation: &Conversation) -> Option<Vec<Step>> {
+pub(super) fn steps(message: UserMessage<'_>, conversation: &Conversation) -> Option<Vec<ScriptStep>> {
     let quoted = |before: &str| {
         let (_, rest) = message.text.split_once(before)?;
         rest.strip_prefix('`')?.split_once('`')
     };
     if let Some((word, _)) = quoted("Reply with exactly this word: ") {
-        return Some(vec![Step::Say(word.to_owned())]);
+        return Some(vec![ScriptStep::Say(word.to_owned())]);
     }
     if message.text.contains("Reply with exactly the word you replied with before.") {
         let word = conversation.said_before(message.position).unwrap_or("none");
-        return Some(vec![Step::Say(word.trim().to_owned())]);
+        return Some(vec![ScriptStep::Say(word.trim().to_owned())]);
     }
     if let Some((command, _)) = quoted("Run the shell command: ") {
-        return Some(vec![Step::Shell(command.to_owned()), done()]);
+        return Some(vec![ScriptStep::Shell(command.to_owned()), done()]);
     }
     if let Some((path, rest)) = quoted("Create the file ") {
         let (text, _) = rest.strip_prefix(" with the content: `")?.split_once('`')?;
-        return Some(vec![Step::Write(FileText { path: path.to_owned(), text: text.to_owned() }), done()]);
+        return Some(vec![ScriptStep::Write(FileText { path: path.to_owned(), text: text.to_owned() }), done()]);
     }
     if message.text.contains("Write the numbers from 1 to 5000 in words") {
-        return Some(vec![Step::Hang]);
+        return Some(vec![ScriptStep::Hang]);
     }
     let (text, _) = quoted("Fail with this message: ")?;
-    Some(vec![Step::Fail(Fail { status: 400, message: Some(text.to_owned()), ..Fail::default() })])
+    Some(vec![ScriptStep::Fail(Fail { status: 400, message: Some(text.to_owned()), ..Fail::default() })])
 }
 
-fn done() -> Step {
-    Step::Say("done".into())
+fn done() -> ScriptStep {
+    ScriptStep::Say("done".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted_model::conversation::Item;
+    use crate::scripted_model::conversation::ConversationItem;
 
-    fn asked(text: &str) -> Option<Vec<Step>> {
-        let items = vec![Item::Assistant("apple".into()), Item::User(text.into())];
+    fn asked(text: &str) -> Option<Vec<ScriptStep>> {
+        let items = vec![ConversationItem::Assistant("apple".into()), ConversationItem::User(text.into())];
         let conversation = Conversation { items, tools: vec![] };
         steps(UserMessage { position: 1, text }, &conversation)
     }
 
     #[test]
-    fn each_sentence_is_obeyed_wherever_it_stands() {
-        let say = |word: &str| Step::Say(word.into());
+    fn each_sentence_is_obeyed_anywhere_in_the_prompt() {
+        let say = |word: &str| ScriptStep::Say(word.into());
         let file = FileText { path: "/a/b".into(), text: "c d".into() };
         for (sentence, expected) in [
             ("--help! Reply with exactly this word: `pear` Thank you.", vec![say("pear")]),
             ("Reply with exactly the word you replied with before.", vec![say("apple")]),
-            ("Run the shell command: `ls -l` Now.", vec![Step::Shell("ls -l".into()), say("done")]),
-            ("Create the file `/a/b` with the content: `c d`", vec![Step::Write(file), say("done")]),
-            ("Write the numbers from 1 to 5000 in words, one a line.", vec![Step::Hang]),
+            ("Run the shell command: `ls -l` Now.", vec![ScriptStep::Shell("ls -l".into()), say("done")]),
+            ("Create the file `/a/b` with the content: `c d`", vec![ScriptStep::Write(file), say("done")]),
+            ("Write the numbers from 1 to 5000 in words, one a line.", vec![ScriptStep::Hang]),
         ] {
             assert_eq!(asked(sentence), Some(expected), "{sentence}");
         }
-        assert!(matches!(asked("Fail with this message: `no`").as_deref(), Some([Step::Fail(_)])));
+        assert!(matches!(asked("Fail with this message: `no`").as_deref(), Some([ScriptStep::Fail(_)])));
         assert_eq!(asked("Reply as you like."), None);
     }
 }

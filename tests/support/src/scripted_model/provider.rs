@@ -22,10 +22,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    answer::Answer,
-    api::{About, Api},
+    answer::StreamedResponse,
+    api::{Api, ResponseInfo},
     script::{Script, ScriptSource},
-    step::{Fail, Step, Usage},
+    step::{Fail, ScriptStep, ScriptedUsage},
 };
 
 /// The longest that one request is answered.
@@ -52,22 +52,22 @@ pub struct SeenRequest {
 
 /// What all requests share: cloning it shares it.
 #[derive(Debug, Clone)]
-pub(super) struct Provider(Arc<Shared>);
+pub(super) struct Provider(Arc<ProviderState>);
 
 #[derive(Debug)]
-struct Shared {
+struct ProviderState {
     source: ScriptSource,
     /// Begins every id given out, so that a session resumed with another provider sees no id twice.
     origin: u128,
     accepted: AtomicUsize,
     seen: Mutex<Vec<SeenRequest>>,
-    /// How often a [`Step::Fail`] was played, by its place.
+    /// How often a [`ScriptStep::Fail`] was played, by its place.
     failures: Mutex<HashMap<String, u32>>,
 }
 
 impl Provider {
     pub(super) fn new(source: ScriptSource) -> Provider {
-        Provider(Arc::new(Shared {
+        Provider(Arc::new(ProviderState {
             source,
             origin: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos()),
             accepted: AtomicUsize::new(0),
@@ -115,7 +115,7 @@ impl Provider {
         }
 
         let steps = if conversation.tools.is_empty() && api.has_side_requests() {
-            vec![Step::Say("ok".into())]
+            vec![ScriptStep::Say("ok".into())]
         } else {
             let script = match self.0.source.script(&conversation) {
                 Ok(script) => script,
@@ -129,14 +129,14 @@ impl Provider {
         };
 
         let counted =
-            steps.iter().rev().find_map(|step| if let Step::Usage(usage) = step { Some(*usage) } else { None });
+            steps.iter().rev().find_map(|step| if let ScriptStep::Usage(usage) = step { Some(*usage) } else { None });
         let id = format!("{:x}_{number}", self.0.origin);
-        let voice = api.voice(About { id, model, usage: counted.unwrap_or_else(Usage::default) });
+        let writer = api.writer(ResponseInfo { id, model, usage: counted.unwrap_or_else(ScriptedUsage::default) });
         // One event of backlog: an agent that stops reading stops the script too.
         let (sender, receiver) = mpsc::channel(1);
         // Owned by the runtime of this provider: aborted when that is dropped, and never longer than the limit.
         tokio::spawn(async move {
-            let playing = Answer::new(sender, api, voice).play(&steps, &conversation);
+            let playing = StreamedResponse::new(sender, api, writer).play(&steps, &conversation);
             // Whether the agent went away or the time was up, the stream has ended and nobody is left to be told.
             let _ = tokio::time::timeout(MAX_REQUEST_TIME, playing).await;
         });
@@ -144,8 +144,8 @@ impl Provider {
     }
 
     /// The failure that `steps` begin the response with, unless it has been played often enough.
-    fn due_failure(&self, script: &Script, steps: &[Step]) -> Option<Fail> {
-        let fail = steps.iter().find_map(|step| if let Step::Fail(fail) = step { Some(fail) } else { None })?;
+    fn due_failure(&self, script: &Script, steps: &[ScriptStep]) -> Option<Fail> {
+        let fail = steps.iter().find_map(|step| if let ScriptStep::Fail(fail) = step { Some(fail) } else { None })?;
         let mut failures = lock(&self.0.failures);
         let played = failures.entry(script.place()).or_insert(0);
         *played += 1;

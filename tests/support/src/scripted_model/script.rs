@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{conversation::Conversation, obedience, step::Step};
+use super::{conversation::Conversation, obedience, step::ScriptStep};
 
 /// Where a provider's script stands.
 #[derive(Debug, Clone)]
@@ -10,13 +10,13 @@ pub(super) enum ScriptSource {
     /// In the prompt.
     Prompt,
     /// Here; prompts are not looked at.
-    Fixed(Vec<Step>),
+    Fixed(Vec<ScriptStep>),
 }
 
 /// The script that a request is to be answered with, and how far the conversation has come in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Script {
-    steps: Vec<Step>,
+    steps: Vec<ScriptStep>,
     /// How many tool calls of the script have been answered.
     answered: usize,
 }
@@ -45,7 +45,7 @@ impl ScriptSource {
                 });
                 match asked.next() {
                     Some((steps, position)) => (steps?, Some(position)),
-                    None => (vec![Step::Say("ok".into())], None),
+                    None => (vec![ScriptStep::Say("ok".into())], None),
                 }
             }
         };
@@ -55,7 +55,7 @@ impl ScriptSource {
 
 impl Script {
     /// The steps of the next response: those up to the next tool call, and that call.
-    pub(super) fn next_steps(&self) -> &[Step] {
+    pub(super) fn next_steps(&self) -> &[ScriptStep] {
         let mut rest = self.steps.as_slice();
         for _ in 0..self.answered {
             rest = tool_call_in(rest).map_or(&[], |at| &rest[at + 1..]);
@@ -69,12 +69,12 @@ impl Script {
     }
 }
 
-fn tool_call_in(steps: &[Step]) -> Option<usize> {
-    steps.iter().position(Step::calls_a_tool)
+fn tool_call_in(steps: &[ScriptStep]) -> Option<usize> {
+    steps.iter().position(ScriptStep::calls_a_tool)
 }
 
 /// Reads the list after the first `SCRIPT` in `text`. What follows the list is not looked at.
-fn parse(text: &str) -> Result<Vec<Step>, BadScript> {
+fn parse(text: &str) -> Result<Vec<ScriptStep>, BadScript> {
     let start = text.find(MARK).map_or(0, |at| at + MARK.len() - 1);
     let mut lists = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Vec<Value>>();
     let list = lists.next().transpose().map_err(BadScript)?.unwrap_or_default();
@@ -92,20 +92,23 @@ fn without_true(step: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scripted_model::conversation::Item;
+    use crate::scripted_model::conversation::ConversationItem;
 
-    fn say(text: &str) -> Step {
-        Step::Say(text.into())
+    fn say(text: &str) -> ScriptStep {
+        ScriptStep::Say(text.into())
     }
 
-    fn shell(command: &str) -> Step {
-        Step::Shell(command.into())
+    fn shell(command: &str) -> ScriptStep {
+        ScriptStep::Shell(command.into())
     }
 
     #[test]
-    fn a_script_is_found_in_the_middle_of_a_prompt() {
+    fn a_script_is_found_inside_a_prompt() {
         let steps = parse(r#"Please SCRIPT[{"say": "a"}, "hang", {"drop": true}, {"sleep": 0.5}] and [thank] you"#);
-        assert_eq!(steps.expect("a good script"), [say("a"), Step::Hang, Step::Drop, Step::Sleep(0.5)]);
+        assert_eq!(
+            steps.expect("a good script"),
+            [say("a"), ScriptStep::Hang, ScriptStep::Drop, ScriptStep::Sleep(0.5)]
+        );
     }
 
     #[test]
@@ -126,10 +129,10 @@ mod tests {
 
     #[test]
     fn the_newest_message_with_a_script_decides_and_older_outputs_do_not_count() {
-        let user = |text: &str| Item::User(text.into());
+        let user = |text: &str| ConversationItem::User(text.into());
         let items = vec![
             user(r#"SCRIPT[{"shell": "old"}]"#),
-            Item::ToolOutput,
+            ConversationItem::ToolOutput,
             user(r#"SCRIPT[{"shell": "new"}]"#),
             user("no script here"),
         ];
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_fixed_script_does_not_look_at_the_prompt() {
-        let conversation = Conversation { items: vec![Item::User("SCRIPT[broken".into())], tools: vec![] };
+        let conversation = Conversation { items: vec![ConversationItem::User("SCRIPT[broken".into())], tools: vec![] };
         let source = ScriptSource::Fixed(vec![say("fixed")]);
         let script = source.script(&conversation).expect("a fixed script is always good");
         assert_eq!(script.next_steps(), [say("fixed")]);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// the tool's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
+pub enum ScriptStep {
     /// An assistant message. The last one of a turn is the agent's answer.
     Say(String),
     /// A reasoning summary.
@@ -34,13 +34,13 @@ pub enum Step {
     /// Cuts the connection in the middle of the stream.
     Drop,
     /// The token counts to report for this response.
-    Usage(Usage),
+    Usage(ScriptedUsage),
 }
 
-impl Step {
+impl ScriptStep {
     /// Whether the agent answers this step with a tool's output.
     pub(super) fn calls_a_tool(&self) -> bool {
-        matches!(self, Step::Shell(_) | Step::Patch(_) | Step::Write(_) | Step::Tool(_))
+        matches!(self, ScriptStep::Shell(_) | ScriptStep::Patch(_) | ScriptStep::Write(_) | ScriptStep::Tool(_))
     }
 }
 
@@ -98,7 +98,7 @@ pub struct StreamError {
 /// Token counts of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Usage {
+pub struct ScriptedUsage {
     /// Tokens read, those from a cache included.
     pub input: u64,
     /// Tokens read from a cache.
@@ -107,8 +107,8 @@ pub struct Usage {
     pub output: u64,
 }
 
-impl Default for Usage {
-    fn default() -> Usage {
-        Usage { input: 100, cached: 0, output: 10 }
+impl Default for ScriptedUsage {
+    fn default() -> ScriptedUsage {
+        ScriptedUsage { input: 100, cached: 0, output: 10 }
     }
 }

@@ -10,15 +10,15 @@ use super::{
 
 /// A call of a tool, as the model makes it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Call {
+pub(super) struct ModelToolCall {
     pub(super) namespace: Option<String>,
     pub(super) name: String,
-    pub(super) input: Input,
+    pub(super) input: ToolInput,
 }
 
 /// What a tool is given.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Input {
+pub(super) enum ToolInput {
     Arguments(Value),
     Text(String),
 }
@@ -30,7 +30,7 @@ const COMMAND_TIMEOUT_MS: u64 = 600_000;
 
 /// The shell tool, under the name and with the arguments that this agent offers. A model may ask for one that it was not
 /// offered, and so does this, by the name that most agents which speak `api` give it; Codex always offers one.
-pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Option<Call> {
+pub(super) fn shell(command: &str, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     let argv = ["bash", "-lc", command];
     let described = json!({"command": command, "description": "Run it", "timeout": COMMAND_TIMEOUT_MS});
     let kinds = [
@@ -58,18 +58,20 @@ fn offered<const N: usize>(
     kinds: [(&str, Value); N],
     conversation: &Conversation,
     otherwise: Option<&str>,
-) -> Option<Call> {
+) -> Option<ModelToolCall> {
     let is_offered = |(name, _): &&(&str, Value)| conversation.tool(name).is_some();
     let other = || kinds.iter().find(|(name, _)| Some(*name) == otherwise);
     kinds.iter().find(is_offered).or_else(other).map(|(name, arguments)| call(name, arguments.clone()))
 }
 
 /// `apply_patch` as the custom tool or the function that this version of Codex offers.
-pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Option<Call> {
+pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     match conversation.tool("apply_patch") {
-        Some(tool) if tool.is_freeform => {
-            Some(Call { namespace: None, name: "apply_patch".into(), input: Input::Text(patch.to_owned()) })
-        }
+        Some(tool) if tool.is_freeform => Some(ModelToolCall {
+            namespace: None,
+            name: "apply_patch".into(),
+            input: ToolInput::Text(patch.to_owned()),
+        }),
         Some(_) => Some(call("apply_patch", json!({"input": patch}))),
         // Codex takes this form out of a shell command too, and older versions know no other.
         None => shell(&format!("apply_patch <<'END_OF_PATCH'\n{patch}\nEND_OF_PATCH"), api, conversation),
@@ -77,7 +79,7 @@ pub(super) fn patch(patch: &str, api: Api, conversation: &Conversation) -> Optio
 }
 
 /// The tool that writes a file, offered or not.
-pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> Option<Call> {
+pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> Option<ModelToolCall> {
     let FileText { path, text } = file;
     let added: String = text.lines().map(|line| format!("+{line}\n")).collect();
     let otherwise = match api {
@@ -97,11 +99,11 @@ pub(super) fn write(file: &FileText, api: Api, conversation: &Conversation) -> O
 }
 
 /// A tool of an MCP server: Codex offers them in a namespace for each server, others under long names.
-pub(super) fn mcp(wanted: &ToolCall, conversation: &Conversation) -> Option<Call> {
+pub(super) fn mcp(wanted: &ToolCall, conversation: &Conversation) -> Option<ModelToolCall> {
     let offered = conversation.mcp_tool(&wanted.name)?;
-    Some(Call { namespace: offered.namespace.clone(), ..call(&offered.name, wanted.args.clone()) })
+    Some(ModelToolCall { namespace: offered.namespace.clone(), ..call(&offered.name, wanted.args.clone()) })
 }
 
-fn call(name: &str, arguments: Value) -> Call {
-    Call { namespace: None, name: name.to_owned(), input: Input::Arguments(arguments) }
+fn call(name: &str, arguments: Value) -> ModelToolCall {
+    ModelToolCall { namespace: None, name: name.to_owned(), input: ToolInput::Arguments(arguments) }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{About, Voice, list, pieces};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks};
 use crate::scripted_model::{
-    conversation::{Conversation, Item, Tool},
+    conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
-    toolbox::{Call, Input},
+    toolbox::{ModelToolCall, ToolInput},
 };
 
 /// Reads a request. What tools gave back are parts of a message in the user's name.
@@ -16,11 +16,13 @@ pub(super) fn conversation(body: &Value) -> Conversation {
         let parts = list(content, "parts");
         let spoken = parts.iter().filter(|part| part["thought"] != true).filter_map(|part| part["text"].as_str());
         let text = spoken.collect::<Vec<_>>().join("\n");
-        items.extend(parts.iter().filter(|part| part.get("functionResponse").is_some()).map(|_| Item::ToolOutput));
+        items.extend(
+            parts.iter().filter(|part| part.get("functionResponse").is_some()).map(|_| ConversationItem::ToolOutput),
+        );
         match content["role"].as_str() {
-            Some("model") => items.push(Item::Assistant(text)),
-            Some("user") | None if !text.is_empty() => items.push(Item::User(text)),
-            Some(_) | None => items.push(Item::Other),
+            Some("model") => items.push(ConversationItem::Assistant(text)),
+            Some("user") | None if !text.is_empty() => items.push(ConversationItem::User(text)),
+            Some(_) | None => items.push(ConversationItem::Other),
         }
     }
     let functions = list(body, "tools").iter().flat_map(|tool| list(tool, "functionDeclarations"));
@@ -31,24 +33,24 @@ pub(super) fn conversation(body: &Value) -> Conversation {
 
 /// Writes an answer.
 #[derive(Debug)]
-pub(super) struct Writer {
-    about: About,
+pub(super) struct GeminiWriter {
+    info: ResponseInfo,
 }
 
-impl Writer {
-    pub(super) fn new(about: About) -> Writer {
-        Writer { about }
+impl GeminiWriter {
+    pub(super) fn new(info: ResponseInfo) -> GeminiWriter {
+        GeminiWriter { info }
     }
 
     fn chunk(&self, part: Value, finish: Option<&str>) -> String {
-        let usage = self.about.usage;
+        let usage = self.info.usage;
         let mut candidate = json!({"index": 0, "content": {"role": "model", "parts": [part]}});
         if let Some(finish) = finish {
             candidate["finishReason"] = finish.into();
         }
         let chunk = json!({
             "candidates": [candidate],
-            "modelVersion": self.about.model,
+            "modelVersion": self.info.model,
             "usageMetadata": {
                 "promptTokenCount": usage.input,
                 "cachedContentTokenCount": usage.cached,
@@ -60,23 +62,23 @@ impl Writer {
     }
 }
 
-impl Voice for Writer {
+impl ResponseWriter for GeminiWriter {
     fn begin(&mut self) -> String {
         String::new()
     }
 
     fn say(&mut self, text: &str) -> String {
-        pieces(text).into_iter().map(|piece| self.chunk(json!({"text": piece}), None)).collect()
+        text_chunks(text).into_iter().map(|chunk| self.chunk(json!({"text": chunk}), None)).collect()
     }
 
     fn think(&mut self, text: &str) -> String {
         self.chunk(json!({"text": text, "thought": true}), None)
     }
 
-    fn call(&mut self, call: &Call) -> String {
+    fn call(&mut self, call: &ModelToolCall) -> String {
         let arguments = match &call.input {
-            Input::Arguments(arguments) => arguments.clone(),
-            Input::Text(text) => json!({"input": text}),
+            ToolInput::Arguments(arguments) => arguments.clone(),
+            ToolInput::Text(text) => json!({"input": text}),
         };
         self.chunk(json!({"functionCall": {"name": call.name, "args": arguments}}), None)
     }
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_thoughts_and_what_tools_gave_back_are_told_apart() {
+    fn text_thoughts_and_tool_results_are_distinguished() {
         let body = json!({"contents": [
             {"role": "user", "parts": [{"text": "a task"}]},
             {"role": "model", "parts": [{"text": "hm", "thought": true}, {"text": "I do"}, {"functionCall": {}}]},

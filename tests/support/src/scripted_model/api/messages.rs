@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{About, Voice, list, pieces, text_of};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks, text_of};
 use crate::scripted_model::{
-    conversation::{Conversation, Item, Tool},
+    conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
-    toolbox::{Call, Input},
+    toolbox::{ModelToolCall, ToolInput},
 };
 
 /// Reads a request. A message of the user may hold words and what tools gave back.
@@ -15,11 +15,11 @@ pub(super) fn conversation(body: &Value) -> Conversation {
     for message in list(body, "messages") {
         let text = text_of(&message["content"]);
         let outputs = list(message, "content").iter().filter(|block| block["type"] == "tool_result");
-        items.extend(outputs.map(|_| Item::ToolOutput));
+        items.extend(outputs.map(|_| ConversationItem::ToolOutput));
         match message["role"].as_str() {
-            Some("assistant") => items.push(Item::Assistant(text)),
-            Some("user") if !text.is_empty() => items.push(Item::User(text)),
-            Some(_) | None => items.push(Item::Other),
+            Some("assistant") => items.push(ConversationItem::Assistant(text)),
+            Some("user") if !text.is_empty() => items.push(ConversationItem::User(text)),
+            Some(_) | None => items.push(ConversationItem::Other),
         }
     }
     let tools = list(body, "tools").iter().filter_map(|tool| tool["name"].as_str());
@@ -29,15 +29,15 @@ pub(super) fn conversation(body: &Value) -> Conversation {
 
 /// Writes an answer.
 #[derive(Debug)]
-pub(super) struct Writer {
-    about: About,
+pub(super) struct MessagesWriter {
+    info: ResponseInfo,
     blocks: usize,
     calls: bool,
 }
 
-impl Writer {
-    pub(super) fn new(about: About) -> Writer {
-        Writer { about, blocks: 0, calls: false }
+impl MessagesWriter {
+    pub(super) fn new(info: ResponseInfo) -> MessagesWriter {
+        MessagesWriter { info, blocks: 0, calls: false }
     }
 
     /// One block of the message: how it begins, and the deltas that fill it.
@@ -52,17 +52,17 @@ impl Writer {
     }
 }
 
-impl Voice for Writer {
+impl ResponseWriter for MessagesWriter {
     fn begin(&mut self) -> String {
-        let usage = self.about.usage;
+        let usage = self.info.usage;
         let fresh = usage.input.saturating_sub(usage.cached);
         event(
             "message_start",
             json!({"message": {
-                "id": format!("msg_{}", self.about.id),
+                "id": format!("msg_{}", self.info.id),
                 "type": "message",
                 "role": "assistant",
-                "model": self.about.model,
+                "model": self.info.model,
                 "content": [],
                 "stop_reason": null,
                 "stop_sequence": null,
@@ -72,7 +72,7 @@ impl Voice for Writer {
     }
 
     fn say(&mut self, text: &str) -> String {
-        let deltas = pieces(text).into_iter().map(|piece| json!({"type": "text_delta", "text": piece}));
+        let deltas = text_chunks(text).into_iter().map(|chunk| json!({"type": "text_delta", "text": chunk}));
         self.block(json!({"type": "text", "text": ""}), deltas)
     }
 
@@ -84,13 +84,13 @@ impl Voice for Writer {
         self.block(json!({"type": "thinking", "thinking": ""}), deltas)
     }
 
-    fn call(&mut self, call: &Call) -> String {
+    fn call(&mut self, call: &ModelToolCall) -> String {
         self.calls = true;
         let arguments = match &call.input {
-            Input::Arguments(arguments) => arguments.to_string(),
-            Input::Text(text) => json!({"input": text}).to_string(),
+            ToolInput::Arguments(arguments) => arguments.to_string(),
+            ToolInput::Text(text) => json!({"input": text}).to_string(),
         };
-        let id = format!("toolu_{}_{}", self.about.id, self.blocks);
+        let id = format!("toolu_{}_{}", self.info.id, self.blocks);
         let begin = json!({"type": "tool_use", "id": id, "name": call.name, "input": {}});
         self.block(begin, [json!({"type": "input_json_delta", "partial_json": arguments})])
     }
@@ -101,7 +101,7 @@ impl Voice for Writer {
 
     fn end(&mut self) -> String {
         let reason = if self.calls { "tool_use" } else { "end_turn" };
-        let output = self.about.usage.output;
+        let output = self.info.usage.output;
         let delta =
             json!({"delta": {"stop_reason": reason, "stop_sequence": null}, "usage": {"output_tokens": output}});
         event("message_delta", delta) + &event("message_stop", json!({}))
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tools_gave_back_stands_before_the_words_of_the_same_message() {
+    fn tool_results_come_before_the_text_of_the_same_message() {
         let body = json!({"messages": [
             {"role": "user", "content": "a task"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "x"}]},

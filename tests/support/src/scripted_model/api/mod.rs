@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     conversation::Conversation,
-    step::{Fail, StreamError, Usage},
-    toolbox::Call,
+    step::{Fail, ScriptedUsage, StreamError},
+    toolbox::ModelToolCall,
 };
 
 /// An API.
@@ -29,7 +29,7 @@ pub(super) enum Api {
 }
 
 /// Writes one answer as a stream of server-sent events. Each function returns the next piece of the stream.
-pub(super) trait Voice: Send {
+pub(super) trait ResponseWriter: Send {
     /// The beginning.
     fn begin(&mut self) -> String;
     /// A message.
@@ -37,7 +37,7 @@ pub(super) trait Voice: Send {
     /// What the model thinks.
     fn think(&mut self, text: &str) -> String;
     /// A call of a tool.
-    fn call(&mut self, call: &Call) -> String;
+    fn call(&mut self, call: &ModelToolCall) -> String;
     /// The end by a failure.
     fn break_off(&mut self, error: &StreamError) -> String;
     /// The end.
@@ -46,11 +46,11 @@ pub(super) trait Voice: Send {
 
 /// What every voice knows of its answer.
 #[derive(Debug, Clone)]
-pub(super) struct About {
+pub(super) struct ResponseInfo {
     /// Unique among answers; part of every id inside this one.
     pub(super) id: String,
     pub(super) model: String,
-    pub(super) usage: Usage,
+    pub(super) usage: ScriptedUsage,
 }
 
 impl Api {
@@ -65,12 +65,12 @@ impl Api {
     }
 
     /// What writes an answer.
-    pub(super) fn voice(self, about: About) -> Box<dyn Voice> {
+    pub(super) fn writer(self, info: ResponseInfo) -> Box<dyn ResponseWriter> {
         match self {
-            Api::Responses => Box::new(responses::Writer::new(about)),
-            Api::ChatCompletions => Box::new(chat::Writer::new(about)),
-            Api::Messages => Box::new(messages::Writer::new(about)),
-            Api::Gemini => Box::new(gemini::Writer::new(about)),
+            Api::Responses => Box::new(responses::ResponsesWriter::new(info)),
+            Api::ChatCompletions => Box::new(chat::ChatWriter::new(info)),
+            Api::Messages => Box::new(messages::MessagesWriter::new(info)),
+            Api::Gemini => Box::new(gemini::GeminiWriter::new(info)),
         }
     }
 
@@ -117,10 +117,10 @@ fn text_of(content: &Value) -> String {
 const DELTA_CHARS: usize = 16_384;
 
 /// `text` in pieces of at most [`DELTA_CHARS`]; an empty text is one empty piece.
-fn pieces(text: &str) -> Vec<String> {
+fn text_chunks(text: &str) -> Vec<String> {
     if text.is_empty() {
         return vec![String::new()];
     }
     let characters: Vec<char> = text.chars().collect();
-    characters.chunks(DELTA_CHARS).map(|piece| piece.iter().collect()).collect()
+    characters.chunks(DELTA_CHARS).map(|chunk| chunk.iter().collect()).collect()
 }

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{About, Voice, list, pieces, text_of};
+use super::{ResponseInfo, ResponseWriter, list, text_chunks, text_of};
 use crate::scripted_model::{
-    conversation::{Conversation, Item, Tool},
+    conversation::{Conversation, ConversationItem, Tool},
     step::StreamError,
-    toolbox::{Call, Input},
+    toolbox::{ModelToolCall, ToolInput},
 };
 
 /// Reads a request.
@@ -16,13 +16,13 @@ pub(super) fn conversation(body: &Value) -> Conversation {
     Conversation { items: list(body, "input").iter().map(item).collect(), tools: tools(body) }
 }
 
-fn item(item: &Value) -> Item {
+fn item(item: &Value) -> ConversationItem {
     let is_output = item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"));
     match item["role"].as_str() {
-        Some("user") => Item::User(text_of(&item["content"])),
-        Some("assistant") => Item::Assistant(text_of(&item["content"])),
-        Some(_) | None if is_output => Item::ToolOutput,
-        Some(_) | None => Item::Other,
+        Some("user") => ConversationItem::User(text_of(&item["content"])),
+        Some("assistant") => ConversationItem::Assistant(text_of(&item["content"])),
+        Some(_) | None if is_output => ConversationItem::ToolOutput,
+        Some(_) | None => ConversationItem::Other,
     }
 }
 
@@ -47,16 +47,16 @@ fn tools(body: &Value) -> Vec<Tool> {
 
 /// Writes an answer.
 #[derive(Debug)]
-pub(super) struct Writer {
-    about: About,
+pub(super) struct ResponsesWriter {
+    info: ResponseInfo,
     sequence: u64,
     /// The items finished so far.
     output: Vec<Value>,
 }
 
-impl Writer {
-    pub(super) fn new(about: About) -> Writer {
-        Writer { about, sequence: 0, output: Vec::new() }
+impl ResponsesWriter {
+    pub(super) fn new(info: ResponseInfo) -> ResponsesWriter {
+        ResponsesWriter { info, sequence: 0, output: Vec::new() }
     }
 
     fn event(&mut self, kind: &str, fields: Value) -> String {
@@ -80,12 +80,12 @@ impl Writer {
     }
 
     fn item_id(&self, prefix: &str) -> String {
-        format!("{prefix}_{}_{}", self.about.id, self.output.len())
+        format!("{prefix}_{}_{}", self.info.id, self.output.len())
     }
 
     /// The response object, as events of the beginning and of the end carry it.
     fn response(&self, status: &str) -> Value {
-        let usage = self.about.usage;
+        let usage = self.info.usage;
         let usage = match status {
             "in_progress" => Value::Null,
             _ => json!({
@@ -97,18 +97,18 @@ impl Writer {
             }),
         };
         json!({
-            "id": format!("resp_{}", self.about.id),
+            "id": format!("resp_{}", self.info.id),
             "object": "response",
             "created_at": SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             "status": status,
-            "model": self.about.model,
+            "model": self.info.model,
             "output": self.output,
             "usage": usage,
         })
     }
 }
 
-impl Voice for Writer {
+impl ResponseWriter for ResponsesWriter {
     fn begin(&mut self) -> String {
         let created = self.response("in_progress");
         self.event("response.created", json!({"response": created}))
@@ -126,7 +126,7 @@ impl Voice for Writer {
         };
         let mut stream = self.added(&message("in_progress", json!([])));
         stream += &self.event("response.content_part.added", at("part", part("")));
-        for delta in pieces(text) {
+        for delta in text_chunks(text) {
             stream += &self.event("response.output_text.delta", at("delta", delta.into()));
         }
         stream += &self.event("response.output_text.done", at("text", text.into()));
@@ -152,14 +152,14 @@ impl Voice for Writer {
         stream + &self.done(reasoning(json!([part(text)])))
     }
 
-    fn call(&mut self, call: &Call) -> String {
+    fn call(&mut self, call: &ModelToolCall) -> String {
         let call_id = self.item_id("call");
         let mut item = match &call.input {
-            Input::Arguments(arguments) => {
+            ToolInput::Arguments(arguments) => {
                 let (id, arguments) = (self.item_id("fc"), arguments.to_string());
                 json!({"type": "function_call", "id": id, "call_id": call_id, "name": call.name, "arguments": arguments})
             }
-            Input::Text(text) => {
+            ToolInput::Text(text) => {
                 let id = self.item_id("ctc");
                 json!({"type": "custom_tool_call", "id": id, "call_id": call_id, "name": call.name, "input": text})
             }
@@ -203,7 +203,8 @@ mod tests {
             ],
         });
         let conversation = conversation(&body);
-        let words = [Item::User("first".into()), Item::Assistant("hm".into()), Item::Other];
+        let words =
+            [ConversationItem::User("first".into()), ConversationItem::Assistant("hm".into()), ConversationItem::Other];
         assert_eq!(conversation.items[..3], words);
         assert_eq!(conversation.tool_outputs_after(0), 2);
         assert!(conversation.tool("apply_patch").is_some_and(|tool| tool.is_freeform));

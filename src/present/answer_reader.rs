@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::task::{ActivityKind, LiveView, ResultText, TaskRecord};
 
 /// Whether no line outside a fence may hold it. Not the product's own list.
-pub(crate) fn is_unseemly(letter: char) -> bool {
+pub(crate) fn is_forbidden(letter: char) -> bool {
     letter.is_control()
         || ('\u{200b}'..='\u{200f}').contains(&letter)
         || ('\u{2028}'..='\u{202e}').contains(&letter)
@@ -19,14 +19,14 @@ pub(crate) fn is_unseemly(letter: char) -> bool {
 }
 
 /// What stands outside and inside of fences, line by line.
-pub(crate) struct Read {
+pub(crate) struct RenderedAnswer {
     pub(crate) outside: Vec<String>,
     pub(crate) inside: Vec<String>,
 }
 
 /// Reads an answer as a program does that knows nothing of us.
-pub(crate) fn read(answer: &str) -> Read {
-    let mut read = Read { outside: vec![], inside: vec![] };
+pub(crate) fn read(answer: &str) -> RenderedAnswer {
+    let mut read = RenderedAnswer { outside: vec![], inside: vec![] };
     let mut fence = None;
     for line in answer.split('\n') {
         let ticks = line.bytes().take_while(|byte| *byte == b'`').count();
@@ -46,23 +46,23 @@ fn expression(expression: &str) -> Regex {
 }
 
 /// A line with a dot for each escaped character, and for each piece of code.
-fn bare(line: &str) -> String {
-    let mut bare = String::new();
-    let mut left = line;
-    while let Some(letter) = left.chars().next() {
-        let after = &left[letter.len_utf8()..];
+fn without_escapes(line: &str) -> String {
+    let mut without_escapes = String::new();
+    let mut remaining = line;
+    while let Some(letter) = remaining.chars().next() {
+        let after = &remaining[letter.len_utf8()..];
         let (read, shown) = match letter {
             '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => (2, "·"),
             '`' => {
-                let ticks = left.len() - left.trim_start_matches('`').len();
-                end_of_code(left, ticks).map_or((ticks, &left[..ticks]), |end| (end, "·"))
+                let ticks = remaining.len() - remaining.trim_start_matches('`').len();
+                end_of_code(remaining, ticks).map_or((ticks, &remaining[..ticks]), |end| (end, "·"))
             }
-            _ => (letter.len_utf8(), &left[..letter.len_utf8()]),
+            _ => (letter.len_utf8(), &remaining[..letter.len_utf8()]),
         };
-        bare.push_str(shown);
-        left = &left[read..];
+        without_escapes.push_str(shown);
+        remaining = &remaining[read..];
     }
-    bare
+    without_escapes
 }
 
 /// Where the code ends that `text` begins with: after the next run of just as many backticks.
@@ -78,7 +78,7 @@ fn end_of_code(text: &str, ticks: usize) -> Option<usize> {
     }
 }
 
-const FIELDS: [&str; 29] = [
+const KNOWN_FIELDS: [&str; 29] = [
     "Warning",
     "Turn Status",
     "Fallback",
@@ -110,7 +110,7 @@ const FIELDS: [&str; 29] = [
     "Stderr",
 ];
 
-const HEADINGS: [&str; 12] = [
+const KNOWN_HEADINGS: [&str; 12] = [
     "## Task Ended",
     "## Codex Agent Result",
     "## Task Status",
@@ -126,28 +126,31 @@ const HEADINGS: [&str; 12] = [
 ];
 
 /// Asserts that nothing in the answer outside of fences is anybody's but ours.
-pub(crate) fn assert_ours(answer: &str, rows: usize, statuses: usize) {
+pub(crate) fn assert_only_our_markup(answer: &str, rows: usize, statuses: usize) {
     let outside = read(answer).outside;
     static ACTIVE: LazyLock<Regex> =
         LazyLock::new(|| expression(r"\]\(|\]\[|\]:|<[a-zA-Z/!]|&#?[0-9A-Za-z]+;|~~|```|(^|\W)_\w"));
     static FIELD: LazyLock<Regex> = LazyLock::new(|| expression(r"^\*\*([^*]+):\*\* "));
     static OPENER: LazyLock<Regex> = LazyLock::new(|| expression(r"^\s*([#>+=]|~~~|---|\d+[.)]|    |\t)"));
     for line in &outside {
-        assert!(!line.contains(is_unseemly), "{line:?} in\n{answer}");
-        let bare = bare(line);
-        let is_heading = HEADINGS.contains(&line.as_str()) || line.starts_with("### Recent log (last ");
-        assert!(is_heading || !OPENER.is_match(&bare), "{line:?} opens something in\n{answer}");
-        let bare = match FIELD.captures(&bare) {
-            Some(name) if FIELDS.contains(&&name[1]) => bare[name[0].len()..].to_owned(),
-            _ => bare,
+        assert!(!line.contains(is_forbidden), "{line:?} in\n{answer}");
+        let without_escapes = without_escapes(line);
+        let is_heading = KNOWN_HEADINGS.contains(&line.as_str()) || line.starts_with("### Recent log (last ");
+        assert!(is_heading || !OPENER.is_match(&without_escapes), "{line:?} opens something in\n{answer}");
+        let without_escapes = match FIELD.captures(&without_escapes) {
+            Some(name) if KNOWN_FIELDS.contains(&&name[1]) => without_escapes[name[0].len()..].to_owned(),
+            _ => without_escapes,
         };
-        assert!(!bare.contains('*') && !ACTIVE.is_match(&bare), "{line:?} is active in\n{answer}");
-        assert!(!line.starts_with('|') || bare.matches('|').count() >= 3, "{line:?} in\n{answer}");
+        assert!(
+            !without_escapes.contains('*') && !ACTIVE.is_match(&without_escapes),
+            "{line:?} is active in\n{answer}"
+        );
+        assert!(!line.starts_with('|') || without_escapes.matches('|').count() >= 3, "{line:?} in\n{answer}");
     }
     let rows_there: Vec<_> = outside.iter().filter(|line| line.starts_with('|')).collect();
     assert_eq!(rows_there.len(), rows, "{answer}");
     let columns = rows_there.first().map_or(0, |row| row.matches('|').count());
-    assert!(rows_there.iter().all(|row| bare(row).matches('|').count() == columns), "{answer}");
+    assert!(rows_there.iter().all(|row| without_escapes(row).matches('|').count() == columns), "{answer}");
     assert_eq!(outside.iter().map(|line| line.matches("**Status:**").count()).sum::<usize>(), statuses, "{answer}");
 }
 

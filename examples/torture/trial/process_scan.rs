@@ -16,13 +16,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 const TASK_MARKER: &[u8] = b"CONNECTOR_TASK_IDS=";
 
 /// How often the end of known processes is looked for.
-const POLL: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// What forks may slip through one look: looks find nothing for at least this long, three times at least, and meanwhile
 /// no chain gives a sign of life.
-pub(crate) const QUIET: Duration = Duration::from_millis(60);
-const LOOKS: usize = 3;
+pub(crate) const QUIET_PERIOD: Duration = Duration::from_millis(60);
+const MIN_SCANS: usize = 3;
 /// How long everything that is left may take to be killed.
-const CLEARING: Duration = Duration::from_secs(20);
+const CLEAR_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One process, beyond its pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub(crate) struct Process {
 
 /// A process as it was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct ProcessSnapshot {
     pub(crate) process: Process,
     pub(crate) parent: u32,
     /// Its arguments, a space between two of them.
@@ -41,7 +41,7 @@ pub(crate) struct Seen {
     environment: Vec<u8>,
 }
 
-struct Stat {
+struct ProcStat {
     state: char,
     parent: u32,
     threads: u32,
@@ -49,7 +49,7 @@ struct Stat {
 }
 
 /// Every live process that is not older than this program, and not this program itself.
-pub(crate) fn everyone() -> Vec<Seen> {
+pub(crate) fn live_processes() -> Vec<ProcessSnapshot> {
     let oldest = stat(process::id()).map_or(0, |stat| stat.started);
     let mut pids: Vec<u32> = fs::read_dir("/proc")
         .into_iter()
@@ -59,19 +59,19 @@ pub(crate) fn everyone() -> Vec<Seen> {
         .collect();
     // The youngest first: they are the likeliest to be gone in a moment.
     pids.sort_unstable_by(|a, b| b.cmp(a));
-    pids.into_iter().filter_map(|pid| see(pid, oldest)).collect()
+    pids.into_iter().filter_map(|pid| read_process(pid, oldest)).collect()
 }
 
-fn see(pid: u32, oldest: u64) -> Option<Seen> {
+fn read_process(pid: u32, oldest: u64) -> Option<ProcessSnapshot> {
     let stat = stat(pid).filter(|stat| stat.started >= oldest && stat.is_alive())?;
     let args = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let args = String::from_utf8_lossy(&args).trim_end_matches('\0').replace('\0', " ");
     // Another user's, or gone by now.
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    Some(Seen { process: Process { pid, started: stat.started }, parent: stat.parent, args, environment })
+    Some(ProcessSnapshot { process: Process { pid, started: stat.started }, parent: stat.parent, args, environment })
 }
 
-impl Seen {
+impl ProcessSnapshot {
     /// Whether `text` stands in its arguments, or in the environment it was started with.
     pub(crate) fn mentions(&self, text: &str) -> bool {
         self.args.contains(text) || self.environment.windows(text.len()).any(|window| window == text.as_bytes())
@@ -86,7 +86,7 @@ impl Seen {
     }
 }
 
-impl std::fmt::Display for Seen {
+impl std::fmt::Display for ProcessSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let short: String = self.args.chars().take(160).collect();
         write!(f, "{} (parent {}): {short}", self.process.pid, self.parent)
@@ -111,7 +111,7 @@ impl Process {
     }
 }
 
-impl Stat {
+impl ProcStat {
     /// A process whose first thread has ended looks like a zombie while its others run.
     fn is_alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X') || self.threads > 1
@@ -119,11 +119,11 @@ impl Stat {
 }
 
 /// Reads `/proc/PID/stat`: `pid (name) state ppid …`, where the name may hold spaces and parentheses.
-fn stat(pid: u32) -> Option<Stat> {
+fn stat(pid: u32) -> Option<ProcStat> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    Some(Stat {
+    Some(ProcStat {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
         threads: fields.get(17)?.parse().ok()?,
@@ -134,85 +134,85 @@ fn stat(pid: u32) -> Option<Stat> {
 /// Everything that belongs to one task: its agent by the marker in its environment, children that have lost that by the
 /// mark in their arguments, and whoever was below its supervisor when it was looked at.
 #[derive(Debug, Clone)]
-pub(crate) struct Tree {
+pub(crate) struct TaskTree {
     pub(crate) id: String,
     pub(crate) mark: String,
 }
 
-impl Tree {
+impl TaskTree {
     /// Who is there now.
-    pub(crate) fn members(&self) -> Vec<Seen> {
-        let mut everyone = everyone();
-        everyone.retain(|seen| seen.args.contains(&self.mark) || seen.works_for(&self.id));
-        everyone
+    pub(crate) fn members(&self) -> Vec<ProcessSnapshot> {
+        let mut live_processes = live_processes();
+        live_processes.retain(|snapshot| snapshot.args.contains(&self.mark) || snapshot.works_for(&self.id));
+        live_processes
     }
 
     /// Watches the tree, of which `known` is known, until nobody is left of it, and returns when that was. Known
     /// processes are looked at every two milliseconds; new ones are looked for whenever none of them is left. `None`:
-    /// not within `patience`.
-    pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, patience: Duration) -> Option<Instant> {
-        let deadline = Instant::now() + patience;
-        let mut quiet: Option<Quiet> = None;
+    /// not within `timeout`.
+    pub(crate) fn wait_until_empty(&self, mut known: Vec<Process>, timeout: Duration) -> Option<Instant> {
+        let deadline = Instant::now() + timeout;
+        let mut quiet: Option<QuietCheck> = None;
         loop {
             known.retain(|process| process.is_alive());
             if known.is_empty() {
-                let quiet = quiet.get_or_insert_with(|| Quiet::begin(&self.mark));
+                let quiet = quiet.get_or_insert_with(|| QuietCheck::begin(&self.mark));
                 let found = self.members();
-                if let Some(since) = quiet.look(found.is_empty()) {
+                if let Some(since) = quiet.record_scan(found.is_empty()) {
                     return Some(since);
                 }
-                known = found.into_iter().map(|seen| seen.process).collect();
+                known = found.into_iter().map(|snapshot| snapshot.process).collect();
             } else {
                 quiet = None;
             }
             if Instant::now() > deadline {
                 return None;
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
 /// Finds out whether really nothing is left, in more than one look.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub(crate) struct QuietCheck {
     mark: String,
-    pulse: BTreeMap<String, Vec<u8>>,
+    mark_contents: BTreeMap<String, Vec<u8>>,
     since: Instant,
-    looks: usize,
+    scans: usize,
 }
 
-impl Quiet {
+impl QuietCheck {
     /// From now on, for what has `mark` at the beginning of its mark.
-    pub(crate) fn begin(mark: &str) -> Quiet {
-        Quiet { mark: mark.to_owned(), pulse: pulse(mark), since: Instant::now(), looks: 0 }
+    pub(crate) fn begin(mark: &str) -> QuietCheck {
+        QuietCheck { mark: mark.to_owned(), mark_contents: mark_contents(mark), since: Instant::now(), scans: 0 }
     }
 
     /// Takes note of one look. Returns since when nothing was found, once that is certain.
-    pub(crate) fn look(&mut self, found_nothing: bool) -> Option<Instant> {
+    pub(crate) fn record_scan(&mut self, found_nothing: bool) -> Option<Instant> {
         if !found_nothing {
-            *self = Quiet::begin(&self.mark);
+            *self = QuietCheck::begin(&self.mark);
             return None;
         }
-        self.looks += 1;
-        if self.looks < LOOKS || self.since.elapsed() < QUIET {
+        self.scans += 1;
+        if self.scans < MIN_SCANS || self.since.elapsed() < QUIET_PERIOD {
             return None;
         }
-        if self.is_broken() {
-            *self = Quiet::begin(&self.mark);
+        if self.has_new_marks() {
+            *self = QuietCheck::begin(&self.mark);
             return None;
         }
         Some(self.since)
     }
 
     /// Whether a chain has gone on meanwhile.
-    pub(crate) fn is_broken(&self) -> bool {
-        pulse(&self.mark) != self.pulse
+    pub(crate) fn has_new_marks(&self) -> bool {
+        mark_contents(&self.mark) != self.mark_contents
     }
 }
 
 /// What the chains wrote last, whose marks begin so: each member writes its pid.
-fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
+fn mark_contents(mark: &str) -> BTreeMap<String, Vec<u8>> {
     let Some((directory, beginning)) = mark.rsplit_once('/') else { return BTreeMap::new() };
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
     let is_mark = |name: &String| name.starts_with(beginning) && name.ends_with(".mark");
@@ -224,21 +224,22 @@ fn pulse(mark: &str) -> BTreeMap<String, Vec<u8>> {
 /// ends when it cannot write into its directory, one of `marks`, any more.
 pub(crate) fn clear(directory: &Path, marks: &[PathBuf]) -> bool {
     let text = format!("{}/", directory.display());
-    let patience = Instant::now() + CLEARING;
+    let timeout = Instant::now() + CLEAR_TIMEOUT;
     let mut empty_since: Option<Instant> = None;
     loop {
         for marks in marks {
             // It may be gone already.
             let _ = fs::remove_dir_all(marks);
         }
-        let left: Vec<Seen> = everyone().into_iter().filter(|seen| seen.mentions(&text)).collect();
-        left.iter().for_each(|seen| seen.process.kill());
+        let left: Vec<ProcessSnapshot> =
+            live_processes().into_iter().filter(|snapshot| snapshot.mentions(&text)).collect();
+        left.iter().for_each(|snapshot| snapshot.process.kill());
         if !left.is_empty() {
             empty_since = None;
-        } else if empty_since.get_or_insert_with(Instant::now).elapsed() >= QUIET {
+        } else if empty_since.get_or_insert_with(Instant::now).elapsed() >= QUIET_PERIOD {
             return true;
         }
-        if Instant::now() > patience {
+        if Instant::now() > timeout {
             return false;
         }
         thread::sleep(Duration::from_millis(5));

@@ -20,34 +20,34 @@ use rustix::{
 };
 use serde_json::json;
 
-use crate::world::{PATIENCE, World, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, start, task_id, wait_for_end, wait_for_log};
 
 /// A user who has no processes.
-const NOBODY: u32 = 54_321;
+const NOBODY_UID: u32 = 54_321;
 
 /// More threads than any server has from the start.
-const MOST_THREADS: u32 = 16;
+const MAX_THREADS: u32 = 16;
 
 /// A server of a user who may have `processes` processes and threads.
 fn limited(world: &World, processes: u32) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nproc={processes}")).arg("--").arg(env!("CARGO_BIN_EXE_codex-connector"));
     command.env_clear().env("HOME", world.home()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.uid(NOBODY).gid(NOBODY);
+    command.uid(NOBODY_UID).gid(NOBODY_UID);
     command
 }
 
 /// Says on stderr, which is shown even for a test that passes, that this one tested nothing.
-fn not_run(why: &str) {
+fn skip_reason(why: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(io::stderr(), "NOT RUN: {name}: {why}");
 }
 
 /// Only root can become a user without processes, and is not limited itself.
-fn can_become_nobody(world: &World) -> bool {
+fn can_drop_to_nobody(world: &World) -> bool {
     let can = is_nobody_possible(world);
     if !can {
-        not_run("it needs root, and a build directory that other users can enter");
+        skip_reason("it needs root, and a build directory that other users can enter");
     }
     can
 }
@@ -57,20 +57,20 @@ fn is_nobody_possible(world: &World) -> bool {
         return false;
     }
     for path in [world.home().to_owned(), world.data_dir(), world.data_dir().join("config.toml")] {
-        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+        chown(path, Some(NOBODY_UID), Some(NOBODY_UID)).expect("root may give files away");
     }
     // Unless the program lies where nobody else may look.
-    let version = limited(world, MOST_THREADS).arg("--version").output();
+    let version = limited(world, MAX_THREADS).arg("--version").output();
     version.is_ok_and(|output| output.status.success())
 }
 
 #[test]
-fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every_call() {
+fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_call() {
     let world = World::with_fake_agent();
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
-    for processes in 1..=MOST_THREADS {
+    for processes in 1..=MAX_THREADS {
         let greet = || {
             let mut server = McpServer::spawn(limited(&world, processes));
             server.initialize();
@@ -89,29 +89,29 @@ fn a_server_with_few_processes_either_says_that_it_cannot_start_or_answers_every
         // Without a client it can have the place of the thread that reads.
         let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        let is_told = said.contains("cannot start the threads") && said.contains("\nnext: ");
-        assert!(output.status.success() || output.status.code() == Some(1) && is_told, "{processes}: {output:?}");
+        let is_reported = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        assert!(output.status.success() || output.status.code() == Some(1) && is_reported, "{processes}: {output:?}");
     }
-    panic!("it does not start with {MOST_THREADS} threads");
+    panic!("it does not start with {MAX_THREADS} threads");
 }
 
 #[test]
-fn the_end_of_a_task_can_be_waited_for_without_room_for_a_thread() {
+fn waiting_for_a_task_needs_no_new_thread() {
     let world = World::with_fake_agent();
     let done = world.server().call("codex_agent", world.fake(json!([{"say": "done before"}])), |_| {});
     let id = task_id(&done);
-    if !can_become_nobody(&world) {
+    if !can_drop_to_nobody(&world) {
         return;
     }
-    let chown = Command::new("chown").arg("-R").arg(NOBODY.to_string()).arg(world.home()).status();
+    let chown = Command::new("chown").arg("-R").arg(NOBODY_UID.to_string()).arg(world.home()).status();
     assert!(chown.expect("`chown` is everywhere").success());
     let output = limited(&world, 1).args(["wait", &id]).output().expect("the program runs");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("done before"), "{output:?}");
+    let message = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && message.contains("done before"), "{output:?}");
 }
 
 #[test]
-fn an_error_of_stdin_is_not_a_good_end() {
+fn an_error_on_stdin_is_not_a_clean_exit() {
     let world = World::with_fake_agent();
     let directory = File::open(world.home()).expect("it is there");
     let output = world.command(&[]).stdin(directory).output().expect("the program runs");
@@ -122,7 +122,7 @@ fn an_error_of_stdin_is_not_a_good_end() {
 }
 
 #[test]
-fn a_client_that_asks_and_does_not_read_has_to_wait() {
+fn a_client_that_does_not_read_answers_has_to_wait() {
     let world = World::with_fake_agent();
     let (stdin, requests) = pipe_with(PipeFlags::CLOEXEC).expect("pipes can be made");
     rustix::io::ioctl_fionbio(&requests, true).expect("a pipe can be non-blocking");
@@ -154,11 +154,11 @@ fn a_client_that_asks_and_does_not_read_has_to_wait() {
     assert!(sent < lines.len() / 4, "{sent} bytes were read");
     // It ends as ever once its client is gone.
     drop((requests, server.stdout.take()));
-    eventually("the end of the server", PATIENCE, || server.try_wait().ok().flatten());
+    eventually("the end of the server", ANSWER_TIMEOUT, || server.try_wait().ok().flatten());
 }
 
 #[test]
-fn a_data_directory_without_file_locks_is_told_at_the_start_and_by_check() {
+fn a_data_directory_without_file_locks_is_reported_at_startup_and_by_check() {
     let world = World::with_fake_agent().variable("CONNECTOR_FAULT", "serve:ENOLCK@lock");
     let said = world.server().call("codex_tasks", json!({}), |_| {});
     assert!(said.is_error && said.text.contains("has no file locks"), "{}", said.text);
@@ -189,26 +189,26 @@ fn as_first_process(world: &World) -> Option<McpServer> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_server_that_is_the_first_process_of_a_container_leaves_no_zombies() {
+fn a_server_running_as_pid_1_leaves_no_zombies() {
     let world = World::with_fake_agent();
-    let Some(mut server) = as_first_process(&world) else { return not_run("it needs root, and `unshare --pid`") };
+    let Some(mut server) = as_first_process(&world) else { return skip_reason("it needs root, and `unshare --pid`") };
     let answer = server.call("codex_agent", world.fake(json!([{"say": "hello"}])), |_| {});
     assert!(answer.text.contains("hello"), "{}", answer.text);
     let id = start(&mut server, world.fake(json!([{"say": "here"}, {"sleep": 600}])));
     wait_for_log(&world, &id, "MESSAGE: here");
     let of = |what: &str| {
         let processes = descendants(server.pid()).into_iter();
-        processes.filter(|pid| is_called(*pid, what)).collect::<Vec<_>>()
+        processes.filter(|pid| has_name(*pid, what)).collect::<Vec<_>>()
     };
     let supervisor = of("supervise").first().copied().expect("a running task has a supervisor");
     let supervisor = Pid::from_raw(i32::try_from(supervisor).expect("a pid is small")).expect("it is not 0");
     kill_process(supervisor, Signal::KILL).expect("it is ours");
     let status = wait_for_end(&mut server, &id);
     assert!(status.contains("interrupted"), "{status}");
-    eventually("no zombies", PATIENCE, || zombies(server.pid()).is_empty().then_some(()));
+    eventually("no zombies", ANSWER_TIMEOUT, || zombies(server.pid()).is_empty().then_some(()));
 }
 
 #[cfg(target_os = "linux")]
-fn is_called(pid: u32, what: &str) -> bool {
+fn has_name(pid: u32, what: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&format!("\0{what}\0")))
 }

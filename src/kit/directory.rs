@@ -11,23 +11,23 @@ use tokio::time::{Instant, sleep};
 
 /// A data directory, a project, and what lies outside of it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct KitDirectory {
     dir: TempDir,
 }
 
 /// How long supervisors may take to leave.
-const LEAVING: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(20);
+const SUPERVISOR_EXIT_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-impl Place {
+impl KitDirectory {
     /// A new one in `parent`, which is there.
     pub(super) fn in_dir(parent: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("kit-").tempdir_in(parent.canonicalize()?)?;
-        let place = Self { dir };
-        fs::create_dir(place.outside())?;
-        repository(&place.project())?;
-        fs::write(place.project().join("README.md"), "A project for trying out a coding agent.\n")?;
-        Ok(place)
+        let directory = Self { dir };
+        fs::create_dir(directory.outside())?;
+        repository(&directory.project())?;
+        fs::write(directory.project().join("README.md"), "A project for trying out a coding agent.\n")?;
+        Ok(directory)
     }
 
     /// Where the tasks of the kit are kept.
@@ -63,11 +63,11 @@ impl Place {
 
     /// The last thing that a supervisor does is to remove its run directory.
     pub(super) async fn remove(self) {
-        let until = Instant::now() + LEAVING;
+        let until = Instant::now() + SUPERVISOR_EXIT_TIMEOUT;
         let runs = self.data_dir().join("run");
         let is_empty = || fs::read_dir(&runs).map_or(true, |mut entries| entries.next().is_none());
         while !is_empty() && Instant::now() < until {
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
         // What cannot be removed is found under its name in the data directory.
         let _ = self.dir.close();

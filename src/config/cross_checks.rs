@@ -14,21 +14,21 @@ use super::{
 use crate::task::FrozenBackend;
 
 /// Checks that need the whole configuration.
-pub(super) struct Whole<'a> {
+pub(super) struct CrossChecks<'a> {
     pub(super) checker: Checker,
     pub(super) settings: &'a [Setting],
     pub(super) sections: &'a Sections,
     pub(super) environment: &'a Environment,
 }
 
-impl Whole<'_> {
+impl CrossChecks<'_> {
     pub(super) fn path(&self, key: &str, written: &str) -> Result<PathBuf, ConfigProblem> {
         let path = self.environment.expand(Path::new(written), &format!("`{key}`"))?;
         if path.is_absolute() {
             return Ok(path);
         }
         let wrong = ", which is a relative path; allowed: an absolute path, or one that begins with `~/`";
-        Err(self.bad(key, wrong.to_owned()))
+        Err(self.invalid_value(key, wrong.to_owned()))
     }
 
     /// The fallbacks of a backend. Each must be another configured backend.
@@ -48,15 +48,17 @@ impl Whole<'_> {
                 None => {
                     let others: Vec<_> =
                         backends.keys().filter(|other| *other != name).map(BackendName::as_str).collect();
-                    let meant = nearest(word, others.iter().copied());
-                    let meant = meant.map(|meant| format!(" (`{meant}`?)")).unwrap_or_default();
+                    let suggestion = nearest(word, others.iter().copied());
+                    let suggestion = suggestion.map(|suggestion| format!(" (`{suggestion}`?)")).unwrap_or_default();
                     let there = match others.as_slice() {
                         [] => format!("`{name}` is the only one"),
                         others => format!("there is `{}`", others.join("`, `")),
                     };
-                    let wrong =
-                        format!(": `{word}` is not another backend{meant}; {there}{}", self.how_to_add(name, word));
-                    problems.push(self.bad(&key, wrong));
+                    let wrong = format!(
+                        ": `{word}` is not another backend{suggestion}; {there}{}",
+                        self.how_to_add(name, word)
+                    );
+                    problems.push(self.invalid_value(&key, wrong));
                 }
             }
         }
@@ -88,7 +90,7 @@ impl Whole<'_> {
                 let tool = tool_of(name);
                 let wrong =
                     format!(", and backends `{other}` and `{name}` would both have the tool `{tool}`; rename one");
-                problems.push(self.bad("tools.per_backend", wrong));
+                problems.push(self.invalid_value("tools.per_backend", wrong));
             }
         }
     }
@@ -101,14 +103,16 @@ impl Whole<'_> {
             Ok(known) if names.contains(name) => Ok(known),
             Ok(_) | Err(_) => {
                 let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
-                Err(self
-                    .bad("tasks.default_backend", format!("; allowed: the name of a backend: {}", names.join(", "))))
+                Err(self.invalid_value(
+                    "tasks.default_backend",
+                    format!("; allowed: the name of a backend: {}", names.join(", ")),
+                ))
             }
         }
     }
 
-    fn bad(&self, key: &str, wrong: String) -> ConfigProblem {
+    fn invalid_value(&self, key: &str, wrong: String) -> ConfigProblem {
         let written = self.settings.iter().rev().find(|setting| setting.key() == key);
-        self.checker.bad(written.expect("every key that is asked about has a value"), wrong)
+        self.checker.invalid_value(written.expect("every key that is asked about has a value"), wrong)
     }
 }

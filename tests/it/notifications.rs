@@ -9,7 +9,7 @@ use std::{
 use connector_testing::{McpServer, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, field, start, task_id, wait_for_end, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, field, start, task_id, wait_for_end, wait_for_log};
 
 fn said(output: &Output) -> (String, Option<i32>) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
@@ -24,7 +24,7 @@ fn begin(command: &mut Command) -> Child {
 }
 
 #[test]
-fn the_answer_of_an_async_start_names_a_command_that_waits_for_the_end() {
+fn an_async_start_names_a_command_that_waits_for_the_end() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let release = world.home().join("go");
@@ -82,7 +82,9 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert!(code == Some(0) && text.contains("all done"), "{text}");
     let run = world.home().join("data/run");
-    eventually("its run directory to be gone", PATIENCE, || fs::read_dir(&run).ok()?.next().is_none().then_some(()));
+    eventually("its run directory to be gone", ANSWER_TIMEOUT, || {
+        fs::read_dir(&run).ok()?.next().is_none().then_some(())
+    });
     let (text, code) = said(&world.command(&wrong).output().expect("the program runs"));
     assert!(code == Some(0) && text.contains("completed successfully"), "{text}");
     let records = |dir: &std::path::Path| {
@@ -93,7 +95,7 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
 }
 
 #[test]
-fn the_exit_code_of_wait_tells_the_outcome() {
+fn the_exit_code_of_wait_reflects_the_outcome() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let mut ended = |steps: Value| {
@@ -128,18 +130,18 @@ fn the_exit_code_of_wait_tells_the_outcome() {
 }
 
 #[test]
-fn wait_ends_with_whoever_reads_it() {
+fn wait_exits_when_its_reader_does() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let id = start(&mut server, world.fake(json!([{"hang": true}])));
     let mut waiting = begin(&mut world.command(&["wait", &id]));
     drop(waiting.stdout.take());
-    eventually("the end of wait", PATIENCE, || waiting.try_wait().expect("it is our child"));
+    eventually("the end of wait", ANSWER_TIMEOUT, || waiting.try_wait().expect("it is our child"));
     assert_eq!(world.record(&id)["status"], "running", "and the task goes on");
 }
 
 #[test]
-fn notify_tells_each_session_once_of_what_has_ended() {
+fn notify_reports_each_finished_task_once_per_session() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let hook = |session: &str, more: &[&str]| {
@@ -174,7 +176,7 @@ fn notify_tells_each_session_once_of_what_has_ended() {
 }
 
 #[test]
-fn the_channel_tells_the_end_of_a_background_task_when_it_is_on() {
+fn an_enabled_channel_announces_the_end_of_a_background_task() {
     let ended = |server: &McpServer| {
         let others = server.other_messages();
         others.into_iter().find(|message| message["method"] == "notifications/claude/channel")
@@ -184,7 +186,7 @@ fn the_channel_tells_the_end_of_a_background_task_when_it_is_on() {
     let greeted = server.initialize();
     assert_eq!(greeted["capabilities"]["experimental"]["claude/channel"], json!({}), "{greeted}");
     let id = start(&mut server, world.fake(json!([{"say": "in the background"}])));
-    let message = eventually("the message", PATIENCE, || ended(&server));
+    let message = eventually("the message", ANSWER_TIMEOUT, || ended(&server));
     assert_eq!(message["params"]["meta"], json!({"task_id": id, "status": "completed"}));
     assert!(message["params"]["content"].as_str().is_some_and(|text| text.contains("in the background")), "{message}");
 
@@ -210,14 +212,14 @@ fn call(server: &mut McpServer, arguments: Value) -> Value {
 }
 
 fn state(server: &mut McpServer, id: &str, wanted: &str) -> Value {
-    eventually(&format!("the state {wanted}"), PATIENCE, || {
+    eventually(&format!("the state {wanted}"), ANSWER_TIMEOUT, || {
         let task = server.request("tasks/get", json!({"taskId": id}));
         (task["status"] == wanted).then_some(task)
     })
 }
 
 #[test]
-fn a_client_that_knows_handles_gets_one_and_it_survives_the_server() {
+fn a_client_that_supports_handles_gets_one_that_outlives_the_server() {
     for greet in [McpServer::initialize, McpServer::discover] {
         let world = World::with_fake_agent().configure("[tasks]\non_server_exit = \"continue\"\n");
         let mut server = with_handles(&world, greet);
@@ -269,7 +271,7 @@ fn a_handle_can_be_cancelled_and_a_failed_task_is_a_result() {
 }
 
 #[test]
-fn nobody_else_gets_a_handle() {
+fn clients_without_handle_support_get_none() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     assert!(server.call("codex_agent", world.fake(json!([{"say": "plain"}])), |_| {}).text.contains("plain"));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 /// Where and for whom to serve.
 #[derive(Debug, Clone)]
-pub struct Listening {
+pub struct ListenOptions {
     /// The address, whose port may be 0 for any that is free.
     pub address: SocketAddr,
     /// The bearer token that clients must send.
@@ -16,4 +16,4 @@ pub struct Listening {
 }
 
 /// The path of the one endpoint.
-pub const PATH: &str = "/mcp";
+pub const ENDPOINT_PATH: &str = "/mcp";

@@ -2,7 +2,7 @@
 
 /// Halves of surrogate pairs at the ends of a string, where a text was cut into chunks. See [`Chunks`](crate::Chunks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Halves {
+pub struct SplitSurrogates {
     /// The second half of a pair, at the beginning of a string.
     pub low: Option<u16>,
     /// The first half of a pair, at the end of a string.

@@ -6,7 +6,7 @@ use crate::task::{Steps, TaskStatus, TaskView, Untrusted};
 
 /// The contents of a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct StatusPoll {
     /// When.
     pub(crate) at: DateTime<Utc>,
     /// The status of the task then.
@@ -19,7 +19,7 @@ pub(crate) struct Look {
     pub(crate) steps: Steps,
 }
 
-impl Look {
+impl StatusPoll {
     /// The look at `view` at `now`.
     pub(crate) fn of(view: &TaskView, now: DateTime<Utc>) -> Self {
         let record = &view.record;

@@ -4,7 +4,7 @@ use rmcp::{RoleServer, model::ProtocolVersion, service::RequestContext};
 
 /// How a client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Connection {
+pub(super) enum TransportKind {
     /// By our stdin and stdout.
     Stdio,
     /// By HTTP: in a session, or by one request alone.

@@ -3,40 +3,40 @@
 use std::collections::VecDeque;
 
 /// Maximum number of items.
-const MOST: usize = 1_000;
+const MAX_ITEMS: usize = 1_000;
 
 /// Maximum size of all items together, in bytes. The longest line of an agent fits.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_TOTAL_BYTES: usize = 16 << 20;
 
 /// Items that have begun and not ended, by the ids that the agent gave them. An agent may begin any number and end none, and
 /// its ids and texts may have any length: the oldest items are forgotten when there are too many.
 #[derive(Debug, Clone)]
-pub struct UnderWay<T> {
-    items: VecDeque<Entry<T>>,
+pub struct UnfinishedItems<T> {
+    items: VecDeque<UnfinishedItem<T>>,
     bytes: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Entry<T> {
+struct UnfinishedItem<T> {
     id: String,
     item: T,
     bytes: usize,
 }
 
-impl<T> Default for UnderWay<T> {
+impl<T> Default for UnfinishedItems<T> {
     fn default() -> Self {
         Self { items: VecDeque::new(), bytes: 0 }
     }
 }
 
-impl<T> UnderWay<T> {
+impl<T> UnfinishedItems<T> {
     /// An item begins, whose texts have `length` bytes. It replaces one of the same id. Returns whether there was none.
     pub fn begin(&mut self, id: &str, item: T, length: usize) -> bool {
         let is_new = self.end(id).is_none();
         let bytes = id.len() + length;
-        self.items.push_back(Entry { id: id.to_owned(), item, bytes });
+        self.items.push_back(UnfinishedItem { id: id.to_owned(), item, bytes });
         self.bytes += bytes;
-        while self.items.len() > MOST || self.bytes > MOST_BYTES && self.items.len() > 1 {
+        while self.items.len() > MAX_ITEMS || self.bytes > MAX_TOTAL_BYTES && self.items.len() > 1 {
             self.bytes -= self.items.pop_front().map_or(0, |oldest| oldest.bytes);
         }
         is_new
@@ -66,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_ends_once_and_a_second_of_its_id_replaces_it() {
-        let mut items = UnderWay::default();
+    fn an_item_ends_once_and_a_duplicate_id_replaces_it() {
+        let mut items = UnfinishedItems::default();
         assert!(items.begin("a", 1, 0));
         assert!(!items.begin("a", 2, 0));
         items.begin("c", 3, 0);
@@ -78,23 +78,23 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_are_forgotten_when_there_are_too_many() {
-        let mut items = UnderWay::default();
-        for number in 0..=MOST {
+    fn the_oldest_items_are_dropped_when_there_are_too_many() {
+        let mut items = UnfinishedItems::default();
+        for number in 0..=MAX_ITEMS {
             items.begin(&number.to_string(), number, 0);
         }
-        assert_eq!((items.items.len(), items.end("0"), items.end("1")), (MOST, None, Some(1)));
+        assert_eq!((items.items.len(), items.end("0"), items.end("1")), (MAX_ITEMS, None, Some(1)));
     }
 
     #[test]
     fn long_ids_and_texts_are_bounded_together() {
-        let mut items = UnderWay::default();
+        let mut items = UnfinishedItems::default();
         for number in 0..100 {
             let id = format!("{number}{}", "x".repeat(1 << 20));
             items.begin(&id, (), 1 << 20);
-            assert!(items.bytes <= MOST_BYTES, "{} bytes", items.bytes);
+            assert!(items.bytes <= MAX_TOTAL_BYTES, "{} bytes", items.bytes);
         }
-        items.begin("one that is too long alone", (), 2 * MOST_BYTES);
+        items.begin("one that is too long alone", (), 2 * MAX_TOTAL_BYTES);
         assert_eq!(items.items.len(), 1);
         items.end("one that is too long alone");
         assert_eq!((items.bytes, items.is_empty()), (0, true));

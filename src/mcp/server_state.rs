@@ -4,9 +4,9 @@ use crate::{broker::Broker, present::Refused};
 
 /// The services of a server for its callers.
 #[derive(Debug, Clone)]
-pub enum Office {
+pub enum ServerState {
     /// Everything.
-    Open(Box<Broker>),
+    Ready(Box<Broker>),
     /// Nothing but tell what is wrong with its configuration.
-    Closed(Vec<Refused>),
+    Misconfigured(Vec<Refused>),
 }

@@ -3,7 +3,7 @@
 use connector_testing::{eventually, processes::is_alive};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, pid_in, start, wait_for_log};
+use crate::world::{ANSWER_TIMEOUT, World, pid_in, start, wait_for_log};
 
 /// Ways to hide, by their names in the fake agent.
 const WAYS: [&[&str]; 12] = [
@@ -35,7 +35,7 @@ fn world(cgroup: &str) -> World {
 }
 
 /// Cancels a task whose agent obeys no signal and whose children hide in every way.
-fn nobody_hides(cgroup: &str) {
+fn check_no_process_hides(cgroup: &str) {
     let world = world(cgroup);
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let file = |number: usize| dir.path().join(number.to_string());
@@ -57,13 +57,13 @@ fn nobody_hides(cgroup: &str) {
 }
 
 #[test]
-fn nobody_hides_from_a_control_group() {
-    nobody_hides("auto");
+fn no_process_hides_from_a_cgroup() {
+    check_no_process_hides("auto");
 }
 
 #[test]
-fn nobody_hides_where_there_is_no_control_group() {
-    nobody_hides("off");
+fn no_process_hides_without_a_cgroup() {
+    check_no_process_hides("off");
 }
 
 /// The processes with `mark` among their arguments.
@@ -76,7 +76,7 @@ fn marked(mark: &str) -> usize {
 }
 
 /// Cancels a task with children that fork as fast as they can.
-fn nobody_forks_away(cgroup: &str, ways: &[&str], what: &Value) {
+fn check_no_process_outruns_kill(cgroup: &str, ways: &[&str], what: &Value) {
     let world = world(cgroup);
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let mark = dir.path().join("mark").to_string_lossy().into_owned();
@@ -87,7 +87,7 @@ fn nobody_forks_away(cgroup: &str, ways: &[&str], what: &Value) {
     let mut server = world.server();
     let id = start(&mut server, world.fake(steps));
     wait_for_log(&world, &id, "MESSAGE: ready");
-    eventually("a swarm", PATIENCE, || (marked(&mark) > 0).then_some(()));
+    eventually("a swarm", ANSWER_TIMEOUT, || (marked(&mark) > 0).then_some(()));
 
     let answer = server.call("codex_cancel", json!({"taskId": id}), |_| {});
 
@@ -98,15 +98,15 @@ fn nobody_forks_away(cgroup: &str, ways: &[&str], what: &Value) {
 }
 
 #[test]
-fn nothing_forks_faster_than_it_is_killed_with_a_control_group() {
-    nobody_forks_away("auto", &[], &json!({"fork_chain": true, "seconds": 60}));
-    nobody_forks_away("auto", &["setsid", "clear_env"], &json!({"fork_chain": true, "seconds": 60}));
-    nobody_forks_away("auto", &[], &json!({"fork_storm": true, "count": 200}));
+fn no_process_forks_faster_than_it_is_killed_with_a_cgroup() {
+    check_no_process_outruns_kill("auto", &[], &json!({"fork_chain": true, "seconds": 60}));
+    check_no_process_outruns_kill("auto", &["setsid", "clear_env"], &json!({"fork_chain": true, "seconds": 60}));
+    check_no_process_outruns_kill("auto", &[], &json!({"fork_storm": true, "count": 200}));
 }
 
 #[test]
-fn nothing_forks_faster_than_it_is_killed_without_one() {
-    nobody_forks_away("off", &[], &json!({"fork_chain": true, "seconds": 60}));
-    nobody_forks_away("off", &["setsid", "clear_env"], &json!({"fork_chain": true, "seconds": 60}));
-    nobody_forks_away("off", &[], &json!({"fork_storm": true, "count": 200}));
+fn no_process_forks_faster_than_it_is_killed_without_a_cgroup() {
+    check_no_process_outruns_kill("off", &[], &json!({"fork_chain": true, "seconds": 60}));
+    check_no_process_outruns_kill("off", &["setsid", "clear_env"], &json!({"fork_chain": true, "seconds": 60}));
+    check_no_process_outruns_kill("off", &[], &json!({"fork_storm": true, "count": 200}));
 }

@@ -28,7 +28,7 @@ fn outside(answer: &str) -> Vec<&str> {
 }
 
 #[test]
-fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
+fn agent_output_cannot_forge_an_answer_or_control_the_terminal() {
     let world = World::with_fake_agent();
     let event = json!({"type": "item.completed", "item": {"id": "i", "type": "agent_message", "text": HOSTILE}});
     let steps = json!([
@@ -83,7 +83,7 @@ fn nothing_that_an_agent_writes_forges_an_answer_or_drives_a_terminal() {
 }
 
 #[test]
-fn nothing_foreign_drives_the_terminal_of_the_command_line() {
+fn untrusted_text_cannot_control_the_terminal_of_the_command_line() {
     const DRIVING: &str = "\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}1m\u{202e}\u{200b}\r\u{8}\nnext: forged";
     let plain = World::with_fake_agent();
     let script = plain.home().join("driving");

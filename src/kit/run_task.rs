@@ -1,0 +1,145 @@
+//! Giving the agent one task of the kit, and seeing it through to its end.
+
+use std::{path::PathBuf, time::Duration};
+
+use connector_api::Sandbox;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    Kit,
+    trial::{Trial, is_written},
+};
+use crate::{
+    broker::{NewTask, News, Refusal, Resume, TimeLimit},
+    process::{kill_agent, left_behind},
+    task::{TaskId, TaskRecord},
+};
+
+/// The task for the agent.
+#[derive(Debug, Clone)]
+pub(super) struct KitTask {
+    pub(super) prompt: String,
+    pub(super) directory: PathBuf,
+    pub(super) sandbox: Sandbox,
+    pub(super) model: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) limit: Duration,
+    pub(super) interference: Interference,
+}
+
+/// The action taken while it works.
+#[derive(Debug, Clone)]
+pub(super) enum Interference {
+    /// Nothing.
+    None,
+    /// It is cancelled as soon as it says anything, or has been at it for a while.
+    CancelOnceWorking,
+    /// It is cancelled as soon as there is this file.
+    CancelOnceWritten(PathBuf),
+    /// Its process is killed as soon as there is this file.
+    KillOnceWritten(PathBuf),
+}
+
+/// How long an agent that says nothing is taken to be starting.
+const START_TIMEOUT: Duration = Duration::from_secs(12);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long after its time limit a task has to have ended: longer than any patience with an agent.
+const END_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a process that was killed may take to be gone from the system's list.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Kit {
+    /// Runs one task, and looks for what it left.
+    pub(super) async fn run_task(&self, kit_task: KitTask) -> Result<Trial, Refusal> {
+        let task = NewTask {
+            prompt: kit_task.prompt,
+            working_directory: kit_task.directory,
+            sandbox: Some(kit_task.sandbox),
+            model: kit_task.model,
+            time_limit: TimeLimit::After(kit_task.limit),
+            backend: Some(self.backend.name().clone()),
+            resume: kit_task.session.map(|session| Resume { session, task: None, used: None }),
+        };
+        let id = self.broker.submit(task).await?;
+        let deadline = kit_task.limit.saturating_add(END_TIMEOUT);
+        let (interfered, record, is_stuck) =
+            match timeout(deadline, self.follow_to_end(&id, &kit_task.interference)).await {
+                Ok(seen) => {
+                    let (interfered, record) = seen?;
+                    (interfered, record, false)
+                }
+                Err(_) => {
+                    // This kills a supervisor that does not react.
+                    self.broker.cancel(&id).await?;
+                    (false, self.broker.view(&id, 1).await?.record, true)
+                }
+            };
+        let answer =
+            self.broker.result(&record).await?.map(|result| format!("{}{}", result.head.raw(), result.tail.raw()));
+        let mut survivors = self.processes_left_by(&record).await;
+        if is_stuck {
+            survivors.push("the task itself, long after its time limit".to_owned());
+        }
+        Ok(Trial { record, answer: answer.unwrap_or_default(), survivors, interfered })
+    }
+
+    async fn follow_to_end(&self, id: &TaskId, interference: &Interference) -> Result<(bool, TaskRecord), Refusal> {
+        let interfered = self.interfere(id, interference).await?;
+        let mut follow = self.broker.follow(id);
+        loop {
+            match follow.next().await? {
+                News::Ended(record) => return Ok((interfered, *record)),
+                News::Event(_) => {}
+            }
+        }
+    }
+
+    async fn processes_left_by(&self, record: &TaskRecord) -> Vec<String> {
+        let until = Instant::now() + EXIT_TIMEOUT;
+        loop {
+            let survivors = left_behind(&record.id, record.progress.agent.as_ref(), None);
+            if survivors.is_empty() || Instant::now() >= until {
+                return survivors.into_iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+            }
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Waits for the moment, and does it. False when the task had ended by then.
+    async fn interfere(&self, id: &TaskId, interference: &Interference) -> Result<bool, Refusal> {
+        match interference {
+            Interference::None => return Ok(true),
+            Interference::CancelOnceWorking => {
+                let begun = Instant::now();
+                self.wait(id, |kit| kit.has_reported_event(id) || begun.elapsed() >= START_TIMEOUT).await?;
+            }
+            Interference::CancelOnceWritten(file) | Interference::KillOnceWritten(file) => {
+                self.wait(id, |_| is_written(file)).await?;
+            }
+        }
+        let record = self.broker.view(id, 1).await?.record;
+        if record.is_final() {
+            return Ok(false);
+        }
+        match (interference, record.progress.agent) {
+            (Interference::KillOnceWritten(_), Some(agent)) => kill_agent(id, &agent),
+            (Interference::KillOnceWritten(_), None) | (Interference::None, _) => return Ok(false),
+            (Interference::CancelOnceWorking | Interference::CancelOnceWritten(_), _) => {
+                self.broker.cancel(id).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn has_reported_event(&self, id: &TaskId) -> bool {
+        self.reader.live(id).is_some_and(|live| live.last_event.is_some())
+    }
+
+    /// Until `condition`, or the task has ended.
+    async fn wait(&self, id: &TaskId, condition: impl Fn(&Self) -> bool) -> Result<(), Refusal> {
+        while !condition(self) && !self.broker.view(id, 1).await?.record.is_final() {
+            sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+}
