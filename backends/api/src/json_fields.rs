@@ -92,6 +92,7 @@ impl<'de, T: JsonFields<'de>> Visitor<'de> for FieldsVisitor<T> {
         let mut fields = T::default();
         while let Some(key) = object.next_key_seed(Key)? {
             if !fields.read(&key, &mut object)? {
+                check_key(&key)?;
                 object.next_value::<Checked>()?;
             }
         }
@@ -99,16 +100,20 @@ impl<'de, T: JsonFields<'de>> Visitor<'de> for FieldsVisitor<T> {
     }
 }
 
-/// Reads a key that has no meaning to serde_json.
+/// Reads a key without a copy.
 struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
 
     fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
-        let key = key.deserialize_str(TextVisitor)?;
-        if key.starts_with(RESERVED) { Err(D::Error::custom("a reserved key")) } else { Ok(key) }
+        key.deserialize_str(TextVisitor)
     }
+}
+
+/// Refuses a key that has a meaning of its own to serde_json.
+fn check_key<E: Error>(key: &str) -> Result<(), E> {
+    if key.starts_with(RESERVED) { Err(E::custom("a reserved key")) } else { Ok(()) }
 }
 
 /// A value of any type, read like a [`Value`](serde_json::Value) and dropped.
@@ -159,7 +164,8 @@ impl<'de> Visitor<'de> for CheckedVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Checked, A::Error> {
-        while object.next_key_seed(Key)?.is_some() {
+        while let Some(key) = object.next_key_seed(Key)? {
+            check_key(&key)?;
             object.next_value::<Checked>()?;
         }
         Ok(Checked)
