@@ -29,7 +29,7 @@ type RunResult = (Vec<Vec<Step>>, Verdict);
 /// Parts: stdout; stderr; how they come: a byte for the agent's exit, and the sizes of the pieces that are read.
 ///
 /// Whatever an agent prints, its session lives, says no more than it heard, and tells why a run failed. How the lines
-/// come makes no difference.
+/// come makes no difference, and neither does whether an event is read with or without a `Value` in between.
 pub fn event_lines(input: &[u8]) {
     let [stdout, stderr, how] = parts(input);
     let exit = match how.first().map_or(0, |byte| byte % 4) {
@@ -48,6 +48,33 @@ pub fn event_lines(input: &[u8]) {
         }
         check_verdict(&follow(sizes, TIGHT_LIMITS).1, exit);
     }
+    both_readers_agree(stdout, exit);
+}
+
+/// Only a line that begins with a brace is read without a `Value`. A blank before it changes nothing else.
+fn both_readers_agree(stdout: &[u8], exit: Exit) {
+    let lines: Vec<_> = stdout.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")).collect();
+    let stdout =
+        |before: &str| lines.iter().flat_map(|line| [before.as_bytes(), line, b"\n"].concat()).collect::<Vec<_>>();
+    let follow = |stdout: &[u8]| follow(session(&CODEX), [stdout, b""], &[], LOOSE_LIMITS, exit);
+    let (quickly, slowly) = (follow(&stdout("")), follow(&stdout(" ")));
+    let without_blank = |step: Step| match step {
+        Step::Event(AgentEvent::Other { kind, raw }) => {
+            let raw = raw.strip_prefix(' ').unwrap_or(&raw).to_owned();
+            Step::Event(AgentEvent::Other { kind, raw })
+        }
+        // It says how long the line is.
+        Step::Event(AgentEvent::Warning { message }) if message.starts_with("a line of ") => {
+            let message = message.replace(|letter: char| letter.is_ascii_digit(), "");
+            Step::Event(AgentEvent::Warning { message })
+        }
+        step => step,
+    };
+    let plain = |steps: Vec<Vec<Step>>| -> Vec<Vec<_>> {
+        steps.into_iter().map(|steps| steps.into_iter().map(without_blank).collect()).collect()
+    };
+    assert_eq!(plain(quickly.0), plain(slowly.0), "the two readers differ");
+    assert_eq!(quickly.1, slowly.1, "the two readers differ in the verdict");
 }
 
 fn backend<K: BackendKind>(settings: Value) -> Arc<dyn AgentBackend> {

@@ -14,10 +14,12 @@ pub struct FinalMessage {
 
 impl FinalMessage {
     /// Records a message. A blank one is ignored.
-    pub fn record_message(&mut self, text: impl Into<String>) {
-        let text = text.into();
+    pub fn record_message(&mut self, text: impl AsRef<str>) {
+        let text = text.as_ref();
         if !text.trim().is_empty() {
-            *self = Self { text: Some(text), is_followed_by_work: false };
+            // An agent may say a thousand things in a second, and each replaces the one before.
+            text.clone_into(self.text.get_or_insert_default());
+            self.is_followed_by_work = false;
         }
     }
 

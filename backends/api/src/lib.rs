@@ -18,6 +18,7 @@ mod event;
 mod exit_deadline;
 mod failure;
 mod final_message;
+mod json_fields;
 mod json_line;
 pub mod json_rpc;
 mod launch;
@@ -43,6 +44,7 @@ pub use event::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem,
 pub use exit_deadline::ExitDeadline;
 pub use failure::{FailureRow, FailureTable, Pattern, advice};
 pub use final_message::FinalMessage;
+pub use json_fields::{JsonFields, JsonFieldsOf, JsonText, read_fields};
 pub use json_line::{JsonLine, JsonObject, JsonReader, SplitSurrogates};
 pub use json_rpc::{JsonRpc, RpcError, RpcMessage};
 pub use launch::{Launch, PromptDelivery, StopSignal, Unsupported};

@@ -9,6 +9,7 @@ mod advice;
 mod answer_tests;
 #[cfg(test)]
 mod contract;
+mod frequent;
 mod launch;
 mod probe;
 #[cfg(test)]

@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use crate::{
     advice::FAILURES,
+    frequent::{Frequent, frequent},
     stderr,
     truncated::{self, TruncatedKinds},
-    wire::{self, Event, ThreadItem},
+    wire::{self, Event, ItemPhase, ThreadItem},
 };
 
 /// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
@@ -49,13 +50,6 @@ enum TurnState {
     Failed(Option<String>),
 }
 
-/// The part of an item's life that an event reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ItemPhase {
-    Started,
-    Completed,
-}
-
 impl Default for CodexSession {
     fn default() -> Self {
         let stderr = Tail::for_failures();
@@ -79,6 +73,14 @@ impl AgentSession for CodexSession {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         if self.exit_deadline.has_passed() {
             return vec![];
+        }
+        if let Line::Whole(bytes) = line
+            && let Ok(text) = std::str::from_utf8(bytes)
+            && let Some(event) = frequent(text)
+        {
+            let mut steps = vec![Step::Event(self.frequent(event, text))];
+            steps.extend(self.exit_wait());
+            return steps;
         }
         let had_unexpected_thread = self.unexpected_thread.is_some();
         let events: Vec<_> = match line {
@@ -149,7 +151,6 @@ impl CodexSession {
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
         self.mark_running();
         let Some(event) = wire::tagged(value) else { return Some(other(kind)) };
-        let item_kind = |item: &Value| format!("{kind} {}", item["type"].as_str().unwrap_or("item"));
         Some(match event {
             Event::ThreadStarted { thread_id } => {
                 if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
@@ -178,66 +179,43 @@ impl CodexSession {
                 self.notice = Some(message.clone());
                 AgentEvent::TransientError { message }
             }
-            Event::ItemCompleted { item } => {
-                let kind = item_kind(&item);
-                self.completed_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemStarted { item } => {
-                let kind = item_kind(&item);
-                self.begun_item(item).unwrap_or_else(|| other(kind))
-            }
-            Event::ItemUpdated { item } => {
-                let kind = item_kind(&item);
-                self.updated_item(item).unwrap_or_else(|| other(kind))
-            }
+            Event::ItemStarted { item } => self.item(ItemPhase::Started, item).unwrap_or_else(other),
+            Event::ItemUpdated { item } => self.item(ItemPhase::Updated, item).unwrap_or_else(other),
+            Event::ItemCompleted { item } => self.item(ItemPhase::Completed, item).unwrap_or_else(other),
         })
     }
 
-    /// An item in progress. The agent may send the text of a message in no other event.
-    fn begun_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, ItemPhase::Started);
-        match wire::tagged(item)? {
-            ThreadItem::CommandExecution { id, command, .. } => Some(AgentEvent::CommandStarted { id, command }),
-            ThreadItem::TodoList { items } => Some(todo_list(items)),
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text);
-                None
-            }
-            ThreadItem::Reasoning { .. }
-            | ThreadItem::FileChange { .. }
-            | ThreadItem::McpToolCall { .. }
-            | ThreadItem::Error { .. } => None,
-        }
+    /// An event about an item of any kind. The error is the kind of an event that only the log is to have.
+    fn item(&mut self, phase: ItemPhase, item: Value) -> Result<AgentEvent, String> {
+        let item_type = item["type"].as_str();
+        self.notice_work(phase, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
+        let kind = other_kind(phase, item_type.unwrap_or("item"));
+        wire::tagged(item).and_then(|item| self.known_item(phase, item)).ok_or(kind)
     }
 
-    fn updated_item(&mut self, item: Value) -> Option<AgentEvent> {
-        match wire::tagged(item)? {
-            ThreadItem::TodoList { items } => Some(todo_list(items)),
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text);
-                None
-            }
-            ThreadItem::Reasoning { .. }
-            | ThreadItem::CommandExecution { .. }
-            | ThreadItem::FileChange { .. }
-            | ThreadItem::McpToolCall { .. }
-            | ThreadItem::Error { .. } => None,
+    /// The same for an event that was read without a `Value`.
+    fn frequent(&mut self, Frequent { phase, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
+        self.mark_running();
+        if let ThreadItem::CommandExecution { id, command, .. } = &item {
+            self.notice_work(phase, Some(item_type), id, || command.clone().into_owned());
         }
+        let other = || AgentEvent::Other { kind: other_kind(phase, item_type), raw: line.to_owned() };
+        self.known_item(phase, item).unwrap_or_else(other)
     }
 
     /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
     /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
-    fn notice_work(&mut self, item: &Value, stage: ItemPhase) {
-        if matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
+    fn notice_work(&mut self, phase: ItemPhase, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
+        if matches!(item_type, None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
         }
-        let id = item["id"].as_str().unwrap_or_default();
-        let is_new = match stage {
+        let is_new = match phase {
             ItemPhase::Started => {
-                let name = name_of(item);
+                let name = name();
                 let length = name.len();
                 self.unfinished_items.begin(id, name, length)
             }
+            ItemPhase::Updated => false,
             // Some kinds of items, and all of some versions, are only reported when they end.
             ItemPhase::Completed => self.unfinished_items.end(id).is_none(),
         };
@@ -246,29 +224,28 @@ impl CodexSession {
         }
     }
 
-    fn completed_item(&mut self, item: Value) -> Option<AgentEvent> {
-        self.notice_work(&item, ItemPhase::Completed);
-        Some(match wire::tagged(item)? {
-            ThreadItem::AgentMessage { text } => {
-                self.answer.record_message(text.as_str());
-                AgentEvent::Message { text }
+    /// The event for an item of a known kind. `None` for one that only the log is to have.
+    fn known_item(&mut self, phase: ItemPhase, item: ThreadItem<'_>) -> Option<AgentEvent> {
+        // The agent may send the text of a message in no other event than the first.
+        if let ThreadItem::AgentMessage { text } = &item {
+            self.answer.record_message(text);
+        }
+        match (phase, item) {
+            (ItemPhase::Completed, item) => Some(completed(item)),
+            (ItemPhase::Started, ThreadItem::CommandExecution { id, command, .. }) => {
+                Some(AgentEvent::CommandStarted { id: id.into_owned(), command: command.into_owned() })
             }
-            ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text },
-            ThreadItem::CommandExecution { id, command, aggregated_output, exit_code, status } => {
-                let status = command_status(&status, exit_code);
-                AgentEvent::CommandFinished { id, command, status, exit_code, output: aggregated_output }
-            }
-            ThreadItem::FileChange { changes, status } => {
-                let changes = changes.into_iter().map(file_change).collect();
-                AgentEvent::FilesChanged { changes, applied: status == "completed" }
-            }
-            ThreadItem::McpToolCall { server, tool, error, status } => {
-                let silent = || (status == "failed").then_some(status.clone());
-                AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
-            }
-            ThreadItem::TodoList { items } => todo_list(items),
-            ThreadItem::Error { message } => AgentEvent::Warning { message },
-        })
+            (ItemPhase::Started | ItemPhase::Updated, ThreadItem::TodoList { items }) => Some(todo_list(items)),
+            (
+                ItemPhase::Started | ItemPhase::Updated,
+                ThreadItem::AgentMessage { .. }
+                | ThreadItem::Reasoning { .. }
+                | ThreadItem::CommandExecution { .. }
+                | ThreadItem::FileChange { .. }
+                | ThreadItem::McpToolCall { .. }
+                | ThreadItem::Error { .. },
+            ) => None,
+        }
     }
 
     /// An event of which only its beginning is known: what it was still counts.
@@ -337,6 +314,38 @@ impl CodexSession {
             TurnState::Completed => format!("Codex completed its turn, then ended with {exit}"),
             TurnState::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),
         }
+    }
+}
+
+/// The kind of an event about an item that only the log is to have.
+fn other_kind(phase: ItemPhase, item_type: &str) -> String {
+    // Not by `format!`: half of all events may be such.
+    [phase.event_type(), " ", item_type].concat()
+}
+
+fn completed(item: ThreadItem<'_>) -> AgentEvent {
+    match item {
+        ThreadItem::AgentMessage { text } => AgentEvent::Message { text: text.into_owned() },
+        ThreadItem::Reasoning { text } => AgentEvent::Reasoning { text: text.into_owned() },
+        ThreadItem::CommandExecution { id, command, aggregated_output, exit_code, status } => {
+            AgentEvent::CommandFinished {
+                id: id.into_owned(),
+                command: command.into_owned(),
+                status: command_status(&status, exit_code),
+                exit_code,
+                output: aggregated_output.into_owned(),
+            }
+        }
+        ThreadItem::FileChange { changes, status } => {
+            let changes = changes.into_iter().map(file_change).collect();
+            AgentEvent::FilesChanged { changes, applied: status == "completed" }
+        }
+        ThreadItem::McpToolCall { server, tool, error, status } => {
+            let silent = || (status == "failed").then_some(status.clone());
+            AgentEvent::McpToolCall { server, tool, error: wire::message_in(&error).or_else(silent) }
+        }
+        ThreadItem::TodoList { items } => todo_list(items),
+        ThreadItem::Error { message } => AgentEvent::Warning { message },
     }
 }
 

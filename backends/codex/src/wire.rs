@@ -2,11 +2,38 @@
 //!
 //! Reading is lenient: fields that are missing or null have a neutral value, and what is not known is left to the
 //! caller. Keys may come twice in an object (`id` in a `web_search` of 0.105 and later), which serde refuses for a
-//! struct; so a line becomes a [`Value`] first, in which the last one stands.
+//! struct; so a line becomes a [`Value`] first, in which the last one stands. The most frequent items do without: see
+//! [`frequent`](crate::frequent).
+
+use std::borrow::Cow;
 
 use connector_api::Usage;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
+
+/// The part of an item's life that an event reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ItemPhase {
+    Started,
+    Updated,
+    Completed,
+}
+
+impl ItemPhase {
+    /// The phase that an event of this type reports.
+    pub(crate) fn of(event_type: &str) -> Option<Self> {
+        [Self::Started, Self::Updated, Self::Completed].into_iter().find(|phase| phase.event_type() == event_type)
+    }
+
+    /// The type of an event that reports this phase.
+    pub(crate) fn event_type(self) -> &'static str {
+        match self {
+            Self::Started => "item.started",
+            Self::Updated => "item.updated",
+            Self::Completed => "item.completed",
+        }
+    }
+}
 
 /// One line of the stream.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -46,21 +73,21 @@ pub(crate) enum Event {
 /// What an item event is about.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ThreadItem {
+pub(crate) enum ThreadItem<'a> {
     AgentMessage {
-        text: String,
+        text: Cow<'a, str>,
     },
     Reasoning {
-        text: String,
+        text: Cow<'a, str>,
     },
     CommandExecution {
-        id: String,
-        command: String,
+        id: Cow<'a, str>,
+        command: Cow<'a, str>,
         #[serde(default, deserialize_with = "or_default")]
-        aggregated_output: String,
+        aggregated_output: Cow<'a, str>,
         exit_code: Option<i64>,
         #[serde(default, deserialize_with = "or_default")]
-        status: String,
+        status: Cow<'a, str>,
     },
     FileChange {
         changes: Vec<ItemFileChange>,
@@ -166,9 +193,9 @@ mod tests {
     #[test]
     fn null_and_missing_fields_are_neutral() {
         let item = json!({"type": "command_execution", "id": "i", "command": "c", "aggregated_output": null});
-        let read: ThreadItem = tagged(item).expect("what matters is there");
+        let read: ThreadItem<'_> = tagged(item).expect("what matters is there");
         let ThreadItem::CommandExecution { aggregated_output, exit_code, .. } = read else { panic!("another item") };
-        assert_eq!((aggregated_output.as_str(), exit_code), ("", None));
+        assert_eq!((&*aggregated_output, exit_code), ("", None));
         assert_eq!(tagged(json!({"type": "error"})), Some(Event::Error { message: "".into() }));
     }
 
