@@ -113,7 +113,7 @@ impl EnvRules {
         let names = json!({"type": "array", "items": {"type": "string"}});
         json!({
             "type": "object",
-            "description": "The rules for the agent's environment variables. In a name, `*` matches any characters.",
+            "description": "Which environment variables the agent gets; in a name, `*` matches any characters",
             "properties": {
                 "pass": names,
                 "remove": names,

@@ -154,7 +154,7 @@ impl ProgramRules {
             "model" => (
                 json!({"type": ["string", "null"]}),
                 format!(
-                    "The model, if a call does not name one. If neither does, {}'s own configuration decides.",
+                    "The model for calls that do not name one. If neither does, {} uses its own default.",
                     self.agent
                 ),
                 Some(Value::Null),
@@ -164,7 +164,7 @@ impl ProgramRules {
                 format!("Additional arguments for `{}`.", self.program),
                 Some(json!([])),
             ),
-            "env" => (EnvRules::schema(), "The rules for its environment variables.".to_owned(), None),
+            "env" => (EnvRules::schema(), "Which environment variables the agent gets.".to_owned(), None),
             _ => (
                 json!({"type": "boolean"}),
                 "Whether the working directory must be inside a git repository.".to_owned(),

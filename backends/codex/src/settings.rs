@@ -9,9 +9,9 @@ use serde_json::Value;
 const RULES: ProgramRules = ProgramRules {
     keys: &["program", "model", "extra_args", "env", "require_git", "project_settings"],
     descriptions: &[
-        ("program", "The Codex program: a name on `PATH`, an absolute path, or a path that starts with `~/`."),
+        ("program", "The Codex program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
         ("extra_args", "Additional arguments for `codex exec`, such as `[\"--profile\", \"work\"]`."),
-        ("env", "The rules for Codex's environment variables."),
+        ("env", "Which environment variables Codex gets."),
     ],
     check_args,
     ..ProgramRules::new("Codex", "codex")
@@ -21,8 +21,8 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodexSettings {
-    /// Whether a project's own Codex settings apply in `read-only` and `workspace-write`. With `ignore`, they never do;
-    /// with `trust`, they do if you trust the project in Codex.
+    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never reads
+    /// them, and `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
 }
 

@@ -24,17 +24,17 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct JsonLines {
-    /// The rules for the agent's messages, such as `type=text part.text`, tried in this order.
+    /// How to find the agent's messages: rules such as `type=text part.text`, tried in this order.
     pub(crate) message: Vec<String>,
-    /// The messages that form the answer.
+    /// Which of the messages are the answer; `last` by default.
     pub(crate) answer: AnswerSelection,
-    /// The rules for the session's ID.
+    /// How to find the session ID.
     pub(crate) session: Vec<String>,
-    /// The rules for an error. A run with an error has failed, whatever its exit code.
+    /// How to find error messages. A run with an error has failed, whatever its exit code.
     pub(crate) error: Vec<String>,
-    /// The rules for the number of tokens read.
+    /// How to find the number of input tokens.
     pub(crate) input_tokens: Vec<String>,
-    /// The rules for the number of tokens written.
+    /// How to find the number of output tokens.
     pub(crate) output_tokens: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum AnswerSelection {
     /// The last one.
     #[default]
     Last,
-    /// All of them, joined without a separator: for agents that print a message in chunks.
+    /// All of them, concatenated: for agents that print an answer in pieces.
     Joined,
 }
 

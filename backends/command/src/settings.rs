@@ -43,9 +43,9 @@ const RULES: ProgramRules = ProgramRules {
         "require_git",
     ],
     descriptions: &[
-        ("program", "The agent's program: a name on `PATH`, an absolute path, or a path that starts with `~/`."),
-        ("model", "The model, if a call does not name one."),
-        ("env", "The rules for the agent's environment variables."),
+        ("program", "The agent's program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
+        ("model", "The model for calls that do not name one."),
+        ("env", "Which environment variables the agent gets."),
     ],
     ..ProgramRules::new("the agent", "")
 };
@@ -55,28 +55,27 @@ const RULES: ProgramRules = ProgramRules {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
 pub(crate) struct CommandSettings {
-    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in an argument. The arguments
-    /// `{sandbox_args}` and `{model_args}` are replaced by those lists; without them, the lists come last.
+    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and `{model_args}`,
+    /// each as an argument by itself, are replaced by those lists; otherwise the lists are added at the end.
     pub(crate) args: Vec<String>,
-    /// The arguments for a model, such as `["--model", "{model}"]`. Omitted if there is no model. Without this key, a
-    /// call that names a model is refused.
+    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this key,
+    /// calls that name a model are rejected.
     pub(crate) model_args: Vec<String>,
-    /// For each sandbox, the arguments that make the agent enforce it. A sandbox that is missing here is refused.
+    /// For each sandbox, the arguments that make the agent enforce it. Calls for any other sandbox are rejected.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
-    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`. They come last. Without this
-    /// key, sessions cannot be resumed.
+    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end. Without
+    /// this key, sessions cannot be resumed.
     pub(crate) resume_args: Vec<String>,
-    /// How to read the output of a program that prints JSON, one object per line. Without it, the whole stdout is the
-    /// answer.
+    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is the answer.
     pub(crate) json_lines: Option<JsonLines>,
-    /// How the agent gets the prompt.
+    /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,
-    /// The arguments that make the program print its version. With an empty list, it is not asked.
+    /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
-    /// One sentence that says how to get the program.
+    /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
-    /// The signal that makes the agent stop in an orderly way.
+    /// The signal that makes the agent stop cleanly; `interrupt` by default.
     pub(crate) stop_signal: StopSignalSetting,
 }
 
@@ -258,7 +257,7 @@ fn sandboxes_schema(_: &mut SchemaGenerator) -> Schema {
     let properties: BTreeMap<_, _> = Sandbox::ALL.iter().map(|sandbox| (sandbox.as_str(), &args)).collect();
     let schema = json!({
         "type": "object",
-        "description": "For each sandbox, the arguments that make the agent enforce it. A sandbox that is missing here is refused.",
+        "description": "For each sandbox, the arguments that make the agent enforce it; calls for any other sandbox are rejected",
         "properties": properties,
         "additionalProperties": false,
         "minProperties": 1,

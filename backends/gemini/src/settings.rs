@@ -12,13 +12,12 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     descriptions: &[
         (
             "extra_args",
-            "Additional arguments for `gemini`, such as `[\"--extensions=none\"]`. Use long options, and write one with a value \
-             as `--option=value`.",
+            "Additional arguments for `gemini`, such as `[\"--extensions=none\"]`: long options only, with values after a `=`.",
         ),
         (
             "env",
-            "The rules for its environment variables. `GEMINI_CLI_NO_RELAUNCH` is set by default, so that Gemini CLI stops when it \
-             is asked to; set it to an empty text if Gemini CLI needs more memory than Node's default.",
+            "Which environment variables Gemini CLI gets. `GEMINI_CLI_NO_RELAUNCH` is set so that Gemini CLI reacts to signals; \
+             set it to an empty string if Gemini CLI needs more memory than Node allows by default.",
         ),
     ],
     check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),

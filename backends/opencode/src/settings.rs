@@ -8,12 +8,11 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     descriptions: &[
         (
             "model",
-            "The model as PROVIDER/MODEL, if a call does not name one. If neither does, OpenCode's own configuration decides.",
+            "The model for calls that do not name one, as PROVIDER/MODEL. If neither does, OpenCode uses its own default.",
         ),
         (
             "extra_args",
-            "Additional arguments for `opencode run`, such as `[\"--variant=high\"]`. Write an option with a value as \
-             `--option=value`.",
+            "Additional arguments for `opencode run`, such as `[\"--variant=high\"]`. Write values after a `=`.",
         ),
     ],
     check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),
