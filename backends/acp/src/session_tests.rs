@@ -367,7 +367,7 @@ fn an_error_is_explained_by_its_message_or_else_by_its_code() {
         (-32000, "no", Some(Cause::NotLoggedIn)),
         (-32000, "You've hit your usage limit.", Some(Cause::OutOfQuota)),
         (-32603, "Selected model is at capacity. Please try a different model.", Some(Cause::Capacity)),
-        (-32603, "Internal error, request id 9c401d2e-429f", None),
+        (-32603, "Internal error in request 9c401d2e-429f", None),
     ] {
         let mut session = session(None, None);
         session.start();

@@ -42,18 +42,19 @@ pub(crate) struct AcpSettings {
     pub(crate) preset: Option<String>,
     /// The arguments that make the program speak ACP on stdin and stdout.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the agent
-    /// supports that.
+    /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the
+    /// agent supports that.
     pub(crate) model_args: Vec<String>,
-    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first that the
-    /// agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone, or last in the
-    /// list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no enforcement.
+    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first
+    /// that the agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone,
+    /// or last in the list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no
+    /// enforcement.
     #[schemars(schema_with = "modes_schema")]
     pub(crate) modes: BTreeMap<Sandbox, Modes>,
     /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
-    /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work is the
-    /// task's time limit.
+    /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work
+    /// is the task's time limit.
     pub(crate) answer_seconds: u64,
     /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
@@ -148,7 +149,7 @@ impl AcpSettings {
 }
 
 /// Checks that these modes can enforce a sandbox. Fails with the end of a sentence about the mistake. An agent's
-/// initial mode may change with its next version, so it is no substitute for a mode that enforces a sandbox.
+/// initial mode may change with its next version, so it cannot replace a mode that enforces a sandbox.
 fn check_modes(sandbox: Sandbox, modes: &[String]) -> Result<(), &'static str> {
     let initial = modes.iter().position(String::is_empty);
     match initial {

@@ -103,11 +103,11 @@ pub enum CommandStatus {
 pub struct FileChange {
     /// The path, as the agent writes it.
     pub path: String,
-    /// What happened to it.
+    /// The kind of change.
     pub kind: FileChangeKind,
 }
 
-/// What happened to a file.
+/// The kind of change to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileChangeKind {
     /// It was created.

@@ -83,7 +83,7 @@ impl<'a> JsonLine<'a> {
                 break;
             }
             let Some(copy) = scan::copy_object(line, found.start) else {
-                // An object nested in an unfinished one does not count as an object of its own.
+                // An object nested in an unfinished one does not count.
                 read.problem = is_expected.then(|| "it ends in the middle of an object".to_owned()).or(read.problem);
                 break;
             };

@@ -3,8 +3,8 @@
 //! [`JsonRpc`] writes our messages, recognizes the agent's, and remembers which of our requests are unanswered. It does
 //! no I/O and knows no methods. A session keeps one `JsonRpc` and uses it like this:
 //!
-//! 1. It sends the line that [`request`](JsonRpc::request) returns with [`Step::Send`](crate::Step::Send), usually together
-//!    with a [deadline](crate::Step::Deadline).
+//! 1. It sends the line that [`request`](JsonRpc::request) returns, with [`Step::Send`](crate::Step::Send) and usually with
+//!    a [deadline](crate::Step::Deadline).
 //! 2. It gives every object that a [`JsonReader`](crate::JsonReader) finds to [`read`](JsonRpc::read), and acts on the
 //!    [`RpcMessage`].
 //! 3. It answers each of the agent's requests with [`answer`] or [`refuse`]: an agent may wait for the answer forever.

@@ -45,7 +45,7 @@ pub enum Unsupported {
         sandbox: Sandbox,
         /// The program and version found.
         found: String,
-        /// What is missing.
+        /// The reason.
         why: String,
     },
     /// An earlier session cannot be resumed.

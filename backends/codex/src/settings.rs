@@ -21,8 +21,8 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodexSettings {
-    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never reads
-    /// them, and `trust` reads them if you trust the project in Codex.
+    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never
+    /// reads them, and `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
 }
 

@@ -3,7 +3,7 @@
 //! A sandbox flag alone does not confine Codex. If its user trusts a project, Codex also reads that project's `.codex`
 //! directory: `sandbox_workspace_write` there widens `workspace-write`, and MCP servers, hooks and rules there run
 //! commands outside every sandbox (observed in 0.169.0 and 0.171.0). An untrusted project's settings are ignored, so a
-//! sandboxed run marks the project as untrusted. What the user wrote in Codex's own config.toml still counts.
+//! sandboxed run marks the project as untrusted. The user's own config.toml for Codex still counts.
 //!
 //! Codex decides separately for each directory from the project's root down to the working directory, and looks for the
 //! directory itself before it looks for the root of its repository. Marking every ancestor covers all of them without

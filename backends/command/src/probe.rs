@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_program_that_rejects_the_version_arguments_is_not_usable() {
         let problem = understood(2, "", "unknown option").expect_err("exit code 2");
-        assert!(problem.to_string().contains("unknown option; `version_args`"), "{problem}");
+        assert!(problem.to_string().contains("unknown option; set `version_args`"), "{problem}");
     }
 
     #[test]

@@ -55,19 +55,21 @@ const RULES: ProgramRules = ProgramRules {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
 pub(crate) struct CommandSettings {
-    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and `{model_args}`,
-    /// each as an argument by itself, are replaced by those lists; otherwise the lists are added at the end.
+    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and
+    /// `{model_args}`, each as an argument by itself, are replaced by those lists; otherwise the lists are added at the
+    /// end.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this key,
-    /// calls that name a model are rejected.
+    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this
+    /// key, calls that name a model are rejected.
     pub(crate) model_args: Vec<String>,
     /// For each sandbox, the arguments that make the agent enforce it. Calls for any other sandbox are rejected.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
-    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end. Without
-    /// this key, sessions cannot be resumed.
+    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end.
+    /// Without this key, sessions cannot be resumed.
     pub(crate) resume_args: Vec<String>,
-    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is the answer.
+    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is
+    /// the answer.
     pub(crate) json_lines: Option<JsonLines>,
     /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,

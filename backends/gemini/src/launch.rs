@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weaker_sandboxes_are_refused_with_the_reason() {
+    fn the_stricter_sandboxes_are_refused_with_the_reason() {
         for sandbox in [Sandbox::ReadOnly, Sandbox::WorkspaceWrite] {
             let refusal = launched(|request, _| request.sandbox = sandbox).expect_err("it is not enforced");
             assert!(refusal.to_string().contains("exit_plan_mode"), "{refusal}");

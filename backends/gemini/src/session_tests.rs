@@ -28,7 +28,7 @@ fn events(steps: Vec<Step>) -> Vec<AgentEvent> {
 fn failure(verdict: Verdict) -> AgentFailure {
     match verdict.outcome {
         Outcome::Failed(failure) => failure,
-        other => panic!("{other:?} is no failure"),
+        other => panic!("{other:?} is not a failure"),
     }
 }
 

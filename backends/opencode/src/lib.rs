@@ -5,7 +5,8 @@
 //! the user's: it can allow what the user denied, even for the agent `plan`, which can run shell commands anyway
 //! (1.18.33). No option on the command line overrides those files.
 //!
-//! Where OpenCode would ask the user, the answer is yes. What the user's or the project's rules deny stays denied.
+//! Where OpenCode would ask the user, the answer is yes. Actions that the user's or the project's rules deny stay
+//! denied.
 
 mod advice;
 #[cfg(test)]
