@@ -10,7 +10,7 @@ pub struct Launch {
     pub args: Vec<String>,
     /// How the prompt reaches the agent.
     pub prompt: PromptDelivery,
-    /// The signal that makes the agent stop in an orderly way.
+    /// The signal that asks the agent to stop.
     pub stop_signal: StopSignal,
 }
 
@@ -26,7 +26,7 @@ pub enum PromptDelivery {
     Session,
 }
 
-/// The signal that makes an agent stop in an orderly way: it ends its commands and then exits.
+/// The signal that asks an agent to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
     /// SIGINT, like Ctrl-C.

@@ -52,7 +52,7 @@ impl ProbeAnswer {
         lines.find(|line| !line.is_empty())
     }
 
-    /// The problem that this answer is not the agent's, with the beginning of the answer.
+    /// The problem that the expected agent would not answer like this. It quotes the beginning of the answer.
     pub fn not_understood(&self) -> ProbeProblem {
         let said = [&self.stdout, &self.stderr].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
         ProbeProblem::NotUnderstood {

@@ -227,12 +227,12 @@ impl CodexSession {
 
     /// Records an item as work when it starts, because a command in the background may end after the answer. Every kind
     /// counts, including unknown ones, except messages, reasoning, plans and warnings.
-    fn notice_work(&mut self, item: &Value, stage: ItemPhase) {
+    fn notice_work(&mut self, item: &Value, phase: ItemPhase) {
         if matches!(item["type"].as_str(), None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
         }
         let id = item["id"].as_str().unwrap_or_default();
-        let is_new = match stage {
+        let is_new = match phase {
             ItemPhase::Started => {
                 let name = name_of(item);
                 let length = name.len();

@@ -6,10 +6,10 @@
 //! list.
 //!
 //! ```text
-//! rule                   object                                        value
-//! type=text part.text    {"type":"text","part":{"text":"done"}}        done
-//! error.0.message        {"error":[{"message":"no key"}]}              no key
-//! type=end said^=Error   {"type":"end","said":"Error: 400"}            (invalid: it ends with a condition)
+//! rule                        object                                    value
+//! type=text part.text         {"type":"text","part":{"text":"done"}}    done
+//! error.0.message             {"error":[{"message":"no key"}]}          no key
+//! type=end said^=Error said   {"type":"end","said":"Error: 400"}        Error: 400
 //! ```
 
 use connector_api::{

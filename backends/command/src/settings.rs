@@ -92,7 +92,7 @@ pub(crate) enum Prompt {
     Argument,
 }
 
-/// The signal that makes the agent stop in an orderly way.
+/// The signal that asks the agent to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StopSignalSetting {

@@ -188,8 +188,8 @@ fn a_success_result_after_a_fatal_error_is_a_failure() {
     for ending in [error("error", "Maximum session turns exceeded"), error("warning", "Loop detected, stopping")] {
         let failure = failure(says(&[ending.clone(), result(json!({}))]));
         assert_eq!(ending["message"], failure.message);
-        let got_over = says(&[ending, delta("done"), result(json!({}))]);
-        assert_eq!(got_over.outcome, Outcome::Completed, "the model continued");
+        let recovered = says(&[ending, delta("done"), result(json!({}))]);
+        assert_eq!(recovered.outcome, Outcome::Completed, "the model continued");
     }
     let warned = says(&[error("warning", "a hook says no"), result(json!({}))]);
     assert_eq!(warned.outcome, Outcome::Completed);
