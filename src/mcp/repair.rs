@@ -69,7 +69,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
         let unreadable: Vec<_> = match &value {
             Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
-            _ => check_request(text, &value).err().into_iter().map(|invalid| *invalid).collect(),
+            _ => check_request(text, &value).err().map(|unreadable| *unreadable).into_iter().collect(),
         };
         return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }

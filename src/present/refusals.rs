@@ -1,5 +1,5 @@
-//! Reasons for refusing a call, and for failures of the command line. Errors of the modules below are given in their own
-//! words.
+//! Reasons for refusing a call, and for failures of the command line. Errors of the modules below are given in their
+//! own words.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -48,7 +48,7 @@ pub(crate) fn still_running(id: &TaskId) -> Refused {
 pub(crate) fn without_session(id: &TaskId) -> Refused {
     Refused::new(
         message!["task ", id, " cannot be resumed: its agent named no session, as happens when it never came to work"],
-        "start a new task, with all it has to know in `task`",
+        "start a new task, and put everything that the agent needs to know into `task`",
     )
 }
 

@@ -44,7 +44,7 @@ fn every_protocol_violation_ends_with_a_true_status_and_a_reason() {
         ("exec 1>&-; sleep 300", "did not answer `initialize` within 2 s"),
         ("echo oops >&2; exit 3", "oops"),
         ("read -r x; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":9}}'; sleep 300", "version 9"),
-        (&format!("{GREETING_REPLY}{SESSION_REPLY}read -r x; exit 0"), "in the middle of its work"),
+        (&format!("{GREETING_REPLY}{SESSION_REPLY}read -r x; exit 0"), "before its turn was over"),
         (
             &format!(
                 "{GREETING_REPLY}{SESSION_REPLY}read -r x; head -c 9000000 /dev/zero | tr '\\0' y; echo; sleep 300"

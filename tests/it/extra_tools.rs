@@ -186,7 +186,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let steps = json!([{"sleep": 1}, {"write": {"path": file, "text": "x"}}]);
     let other = ended(&mut server, world.fake(json!([{"say": "x"}])));
     let answer = server.call("codex_resume", json!({"taskId": other, "task": format!("FAKE{steps}")}), |_| {});
-    assert!(answer.text.contains("instead of going on with"), "{}", answer.text);
+    assert!(answer.text.contains("instead of resuming"), "{}", answer.text);
     assert_eq!(field(&answer.text, "Failure reason"), Some("Agent reported a failure"), "{}", answer.text);
     assert!(!file.exists(), "it was stopped before it did anything");
 }

@@ -1,12 +1,12 @@
 //! The contract between codex-connector and the coding agents it drives.
 //!
-//! A backend is a translator, not a runner. It says how to ask an installed agent what it can do ([`ProbeCommand`]),
+//! A backend is a translator, not a runner. It knows how to ask an installed agent what it can do ([`ProbeCommand`]),
 //! turns an [`AgentRequest`] into a command line ([`Launch`]), and turns the agent's output into [`AgentEvent`]s and a
 //! [`Verdict`]. It never spawns, waits, signals, sleeps, or touches files: the supervisor of codex-connector does that,
 //! in the same way for every agent.
 //!
 //! To add an agent, implement [`AgentBackend`], [`AgentSession`] and [`BackendKind`], describe its settings with
-//! [`ProgramRules`], and run the contract suite over it with [`contract_tests!`].
+//! [`ProgramRules`], and run the contract tests on it with [`contract_tests!`].
 //!
 //! With the feature `schemars1`, [`EnvRules`] can be a field of settings that derive their schema with schemars 1.
 

@@ -1,4 +1,4 @@
-//! Following one run of `codex exec --json`.
+//! Follows one run of `codex exec --json`.
 
 use std::time::Duration;
 
@@ -17,33 +17,33 @@ use crate::{
     wire::{self, Event, ItemPhase, ThreadItem},
 };
 
-/// How long Codex may take to exit after the end of its turn. It closes its MCP servers then, and sends its metrics.
+/// The time that Codex gets to exit after the end of its turn. It closes its MCP servers and sends its metrics then.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one run has said so far.
+/// The state of one run.
 #[derive(Debug)]
 pub(crate) struct CodexSession {
     reader: JsonReader,
     thread_id: Option<String>,
-    /// The thread that this run has to go on with.
+    /// The thread that this run must resume.
     resumed: Option<String>,
-    /// It is another one.
+    /// The failure message if Codex began another thread instead.
     unexpected_thread: Option<String>,
     turn: TurnState,
     answer: FinalMessage,
-    /// The items that have started and not ended, by name.
+    /// The names of the items that have started but not ended.
     unfinished_items: UnfinishedItems<String>,
     usage: Option<Usage>,
-    /// The last top-level error: a notice, unless nothing better follows.
+    /// The last top-level error. It explains a failure only if nothing more specific follows.
     notice: Option<String>,
     stderr: Tail,
     exit_deadline: ExitDeadline,
 }
 
-/// How far the last turn got.
+/// The state of the last turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TurnState {
-    /// No event has come at all.
+    /// No event has arrived yet.
     NotStarted,
     Running,
     Completed,
@@ -93,7 +93,7 @@ impl AgentSession for CodexSession {
                 truncated::kinds(head).map(|kinds| self.too_long(kinds, length)).into_iter().collect()
             }
         };
-        // Before it does anything in a conversation that knows of nothing.
+        // Stop it before it works in a thread that lacks the earlier conversation.
         let stop = (self.unexpected_thread.is_some() && !had_unexpected_thread).then_some(Step::Finished);
         let wait = if events.is_empty() { None } else { self.exit_wait() };
         events.into_iter().map(Step::Event).chain(wait).chain(stop).collect()
@@ -116,8 +116,8 @@ impl AgentSession for CodexSession {
 
     fn warnings(&self) -> Vec<Warning> {
         let of_answer = self.answer.warning();
-        // Codex ends its turn although a command still runs in the background, kills that as it exits, and reports no end
-        // of it (0.125.0 to 0.171.0).
+        // Codex ends its turn even if a command still runs in the background. It kills the command when it exits,
+        // without reporting its end (0.125.0 to 0.171.0).
         let unfinished = Warning::unfinished(self.unfinished_items.items().map(String::as_str));
         let of_turn = of_answer.into_iter().chain(unfinished).filter(|_| self.has_completed());
         of_turn.chain(self.reader.warning()).collect()
@@ -125,19 +125,19 @@ impl AgentSession for CodexSession {
 
     fn finish(self: Box<Self>, exit: Exit) -> Verdict {
         let outcome = self.outcome(self.exit_deadline.exit(exit));
-        // What it said in another conversation is no answer.
+        // A message in an unexpected thread is not an answer.
         let answer = self.answer.into_text().filter(|_| self.unexpected_thread.is_none());
         Verdict { outcome, answer, session_id: self.thread_id, usage: self.usage }
     }
 }
 
 impl CodexSession {
-    /// A run that goes on with this thread, if there is one.
+    /// A run that resumes this thread, if there is one.
     pub(crate) fn resuming(resumed: Option<String>) -> Self {
         Self { resumed, ..Self::default() }
     }
 
-    /// Whether to wait for the exit, now that an event came.
+    /// Begins or cancels the wait for the exit, after an event.
     fn exit_wait(&mut self) -> Option<Step> {
         match self.turn {
             TurnState::Completed | TurnState::Failed(_) => self.exit_deadline.begin(),
@@ -145,7 +145,7 @@ impl CodexSession {
         }
     }
 
-    /// An event that is whole. `None` is for what is no event at all.
+    /// Reads a complete object. `None` if it is not an event.
     fn read_event(&mut self, JsonObject { value, text, .. }: JsonObject<'_>) -> Option<AgentEvent> {
         let kind = value["type"].as_str()?.to_owned();
         let other = |kind| AgentEvent::Other { kind, raw: String::from_utf8_lossy(text).into_owned() };
@@ -156,7 +156,7 @@ impl CodexSession {
                 if let Some(resumed) = self.resumed.as_ref().filter(|resumed| !resumed.eq_ignore_ascii_case(&thread_id))
                 {
                     self.unexpected_thread =
-                        Some(format!("Codex began session {thread_id} instead of going on with {resumed}"));
+                        Some(format!("Codex began session {thread_id} instead of resuming {resumed}"));
                 }
                 self.thread_id = Some(thread_id.clone());
                 AgentEvent::SessionStarted { id: thread_id }
@@ -185,7 +185,7 @@ impl CodexSession {
         })
     }
 
-    /// An event about an item of any kind. The error is the kind of an event that only the log is to have.
+    /// Reads an event about an item. The error is the kind of an event that goes only into the log.
     fn item(&mut self, phase: ItemPhase, item: Value) -> Result<AgentEvent, String> {
         let item_type = item["type"].as_str();
         self.notice_work(phase, item_type, item["id"].as_str().unwrap_or_default(), || name_of(&item));
@@ -193,7 +193,7 @@ impl CodexSession {
         wire::tagged(item).and_then(|item| self.known_item(phase, item)).ok_or(kind)
     }
 
-    /// The same for an event that was read without a `Value`.
+    /// Reads a frequent event, without a `Value`.
     fn frequent(&mut self, Frequent { phase, item_type, item }: Frequent<'_>, line: &str) -> AgentEvent {
         self.mark_running();
         if let ThreadItem::CommandExecution { id, command, .. } = &item {
@@ -203,8 +203,8 @@ impl CodexSession {
         self.known_item(phase, item).unwrap_or_else(other)
     }
 
-    /// An item counts as work when it starts: one that the agent does not wait for may end after the answer. Every kind
-    /// counts except messages, reasoning, plans and warnings, so that unknown tools do too.
+    /// Records an item as work when it starts, because a command in the background may end after the answer. Every kind
+    /// counts, including unknown ones, except messages, reasoning, plans and warnings.
     fn notice_work(&mut self, phase: ItemPhase, item_type: Option<&str>, id: &str, name: impl FnOnce() -> String) {
         if matches!(item_type, None | Some("agent_message" | "reasoning" | "todo_list" | "error")) {
             return;
@@ -216,7 +216,7 @@ impl CodexSession {
                 self.unfinished_items.begin(id, name, length)
             }
             ItemPhase::Updated => false,
-            // Some kinds of items, and all of some versions, are only reported when they end.
+            // Some kinds of items are reported only when they end; in some versions, all are.
             ItemPhase::Completed => self.unfinished_items.end(id).is_none(),
         };
         if is_new {
@@ -224,9 +224,9 @@ impl CodexSession {
         }
     }
 
-    /// The event for an item of a known kind. `None` for one that only the log is to have.
+    /// The event for an item of a known kind; `None` if it goes only into the log.
     fn known_item(&mut self, phase: ItemPhase, item: ThreadItem<'_>) -> Option<AgentEvent> {
-        // The agent may send the text of a message in no other event than the first.
+        // The text of a message may appear only in its first event.
         if let ThreadItem::AgentMessage { text } = &item {
             self.answer.record_message(text);
         }
@@ -248,10 +248,10 @@ impl CodexSession {
         }
     }
 
-    /// An event of which only its beginning is known: what it was still counts.
+    /// Reads an event of which only the beginning is known. Its kind still counts.
     fn too_long(&mut self, kinds: TruncatedKinds<'_>, length: u64) -> AgentEvent {
         self.mark_running();
-        let notice = format!("({length} bytes, too long to hold: the task's log has them whole)");
+        let notice = format!("({length} bytes, too long to keep; see the task's log)");
         match (kinds.event, kinds.item) {
             ("item.completed", "agent_message") => {
                 self.answer.record_message(notice.as_str());
@@ -279,7 +279,7 @@ impl CodexSession {
         }
     }
 
-    /// The turn got over whatever was noticed on its way.
+    /// Completes the turn, so earlier errors no longer matter.
     fn complete_turn(&mut self) {
         self.turn = TurnState::Completed;
         self.notice = None;
@@ -296,7 +296,7 @@ impl CodexSession {
                 return Outcome::CommandLineRefused(failure(&stderr.unwrap_or_default()));
             }
             (TurnState::Failed(Some(message)), _) if !message.trim().is_empty() => Some(message.clone()),
-            // Whatever is on stderr is about the exit, not about the work.
+            // Any output on stderr is about the exit, not about the work.
             (TurnState::Completed, _) => self.notice.clone().filter(|notice| !notice.trim().is_empty()),
             _ => self.notice.clone().filter(|notice| !notice.trim().is_empty()).or(stderr),
         };
@@ -306,10 +306,10 @@ impl CodexSession {
         })
     }
 
-    /// For a run that ended without a word about why.
+    /// The failure message for a run that did not explain its end.
     fn silent_end(&self, exit: Exit) -> String {
         match self.turn {
-            TurnState::NotStarted => format!("Codex ended with {exit} and did not say a word"),
+            TurnState::NotStarted => format!("Codex ended with {exit} without any output"),
             TurnState::Running => format!("Codex ended with {exit} before its turn was complete, and did not say why"),
             TurnState::Completed => format!("Codex completed its turn, then ended with {exit}"),
             TurnState::Failed(_) => format!("Codex failed and ended with {exit}, and did not say why"),

@@ -1,4 +1,4 @@
-//! The contract suite, and a task from configuration to answer.
+//! The contract tests, and a task from configuration to answer.
 
 use std::{
     fs,

@@ -134,7 +134,7 @@ fn an_invalid_backend_setting_is_found_before_any_task() {
         ("[backends.p]\nkind = 'plain'\nprogram = 'refused'", "`backends.p.program` is refused"),
         (
             "[backends.Bad]\nkind = 'codex'",
-            "`Bad` is no backend name: it takes a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`",
+            "invalid backend name `Bad`: expected a lower-case letter, then up to 31 lower-case letters, digits, `-` or `_`",
         ),
     ] {
         assert_eq!(problems_in(file), [format!("FILE: {expected}")]);

@@ -1,5 +1,5 @@
-//! Everything that is public, used as a third party uses it. What no longer compiles here breaks somebody's agent: it needs a
-//! new major version.
+//! Uses everything that is public, as a third party would. A change that breaks this code also breaks third-party
+//! agents, so it needs a new major version.
 
 mod agent;
 
