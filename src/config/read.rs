@@ -1,7 +1,7 @@
-//! Reading a file that a person has placed.
+//! Reads the user's file without ever blocking.
 //!
-//! It is read at every start, also by a hook before each turn of Claude Code, so nothing in its place may hold that up: a
-//! pipe is not waited for, and a device that never ends is not read. Symbolic links are followed: people keep their
+//! The file is read at every start, also by a hook before each turn of Claude Code. Therefore nothing at its path may block the
+//! start: pipes and devices are rejected, and the length is limited. Symbolic links are followed, because people keep their
 //! settings elsewhere and link to them.
 
 use std::{
@@ -13,13 +13,13 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The largest file that is read, in bytes.
+/// Maximum length of the file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The content of a regular file of at most 1 MiB.
+/// The content of a regular file of at most 1 MiB. Anything else is an error.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let refuse = |why| Err(io::Error::new(ErrorKind::InvalidData, why));
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("flags of open are small numbers");
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("the flags of open(2) fit into 32 bits");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
         return refuse("not a regular file");
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_1_mib_is_read_and_a_larger_one_is_not() {
+    fn a_file_of_1_mib_is_read_and_a_larger_one_is_rejected() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("file");
         fs::write(&path, vec![b'#'; 1 << 20]).expect("it is writable");
