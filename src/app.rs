@@ -41,8 +41,8 @@ impl App {
         self
     }
 
-    /// Runs the command line of this process and returns its exit code. A server or a supervisor runs until it has nothing
-    /// left to do.
+    /// Runs the command line of this process and returns its exit code. A server or a supervisor runs until it has
+    /// nothing left to do.
     pub fn main(self) -> ExitCode {
         cli::run(&self.registry, self.supervisor, std::env::args_os())
     }

@@ -1,8 +1,8 @@
 //! Runs file system calls that may never return on separate threads.
 //!
-//! If the server of a mount (NFS, sshfs, an automount) is gone, a call does not fail: it hangs for minutes or forever, and
-//! nothing can cancel it. On a thread of the async runtime, such a call would stop all other work of the process. Therefore
-//! all code that touches a path goes through a [`Lane`]:
+//! If the server of a mount (NFS, sshfs, an automount) is gone, a call does not fail: it hangs for minutes or forever,
+//! and nothing can cancel it. On a thread of the async runtime, such a call would stop all other work of the process.
+//! Therefore all code that touches a path goes through a [`Lane`]:
 //!
 //! - the work runs on the runtime's blocking threads;
 //! - the caller waits for a named deadline and then gets [`NoAnswer`], while the thread stays behind;
@@ -42,7 +42,8 @@ pub struct NoAnswer;
 /// Whether this process cannot start another thread. If so, work runs on the calling thread.
 static IS_SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
 
-/// Starts a thread for blocking work, in a process that serves nobody else. Call it inside a runtime that keeps its threads.
+/// Starts a thread for blocking work, in a process that serves nobody else. Call it inside a runtime that keeps its
+/// threads.
 ///
 /// If no thread can be started, such a process works without one, because a call that hangs delays nobody else.
 pub fn begin_or_do_without() {
@@ -61,8 +62,8 @@ impl Lane {
 
     /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
     ///
-    /// Fails with [`NoAnswer`] after the deadline. `work` then continues, and its result is dropped. A panic in `work` is
-    /// propagated.
+    /// Fails with [`NoAnswer`] after the deadline. `work` then continues, and its result is dropped. A panic in `work`
+    /// is propagated.
     pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, NoAnswer>
     where
         T: Send + 'static,

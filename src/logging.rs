@@ -22,9 +22,9 @@ pub(crate) fn to_stderr(level: &str) {
 /// The protocol library's log target.
 const MCP_LIBRARY: &str = "rmcp";
 
-/// The protocol library (rmcp 3.9.0) logs whole requests with their prompts, so below `trace` only its errors are logged. The
-/// errors of its service are answers that could not be sent because the client disconnected. That is normal, so they are
-/// logged only at `debug`.
+/// The protocol library (rmcp 3.9.0) logs whole requests with their prompts, so below `trace` only its errors are
+/// logged. The errors of its service are answers that could not be sent because the client disconnected. That is
+/// normal, so they are logged only at `debug`.
 fn filter(level: LevelFilter) -> Targets {
     let (rmcp, service) = match level {
         LevelFilter::TRACE => (level, level),
@@ -50,8 +50,8 @@ pub(crate) fn to_file(file: File) {
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }
 
-/// A file that accepts `remaining_bytes` more bytes. The first entry that does not fit and all later ones are dropped, because
-/// the earliest entries usually explain the rest.
+/// A file that accepts `remaining_bytes` more bytes. The first entry that does not fit and all later ones are dropped,
+/// because the earliest entries usually explain the rest.
 struct BoundedWriter<W> {
     file: W,
     remaining_bytes: usize,

@@ -1,5 +1,5 @@
-//! The codex-connector program: the library with the built-in backend kinds. Examples that act as this program include this file
-//! as a module.
+//! The codex-connector program: the library with the built-in backend kinds. Examples that act as this program include
+//! this file as a module.
 
 use std::process::ExitCode;
 

@@ -186,15 +186,15 @@ impl CheckReport {
     }
 }
 
-/// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is not a
-/// repository.
+/// The current directory, unless the backend's tasks cannot run there in any sandbox, as in a home directory that is
+/// not a repository.
 fn task_directory(backend: &dyn AgentBackend) -> Option<PathBuf> {
     let needs_git = backend.capabilities().requires_git;
     env::current_dir().ok().filter(|here| !needs_git || check_repository(here).is_ok())
 }
 
-/// Why tasks in `workspace-write` are refused `here`, if they are. Without a directory, only the areas that are open to every
-/// task are checked.
+/// Why tasks in `workspace-write` are refused `here`, if they are. Without a directory, only the areas that are open to
+/// every task are checked.
 fn exposed(exposure: &Exposure, here: Option<&Path>) -> Option<[Message; 2]> {
     let checked = match here {
         Some(here) => exposure.check(here),

@@ -1,7 +1,7 @@
 //! The command line: selects the role of this process.
 //!
-//! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other verbs
-//! are for people, scripts and hooks.
+//! Without a verb, the process is an MCP server. A server starts each task with the hidden verb `supervise`. The other
+//! verbs are for people, scripts and hooks.
 
 mod check;
 mod deep;
@@ -75,8 +75,8 @@ enum Verb {
     },
     /// Wait for tasks to finish and print their results
     ///
-    /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task does not
-    /// exist, 124 on timeout.
+    /// Exit codes: 0 if all tasks completed, 1 if one failed, 3 if one was interrupted and none failed, 4 if a task
+    /// does not exist, 124 on timeout.
     Wait {
         /// Task IDs
         #[arg(required = true, value_name = "TASK-ID")]
@@ -227,8 +227,8 @@ fn run_supervisor(id: &str, data_dir: Option<PathBuf>, log_dir: PathBuf, registr
         (Err(problem), _) => return fail(refusals::invalid_task_id(&problem)),
         (_, None) => return refuse(refusals::needs_data_dir()),
     };
-    // In a new session, neither a terminal nor a signal to the server's process group reaches this process. The call fails
-    // only if this process already leads a group, as when a shell starts it.
+    // In a new session, neither a terminal nor a signal to the server's process group reaches this process. The call
+    // fails only if this process already leads a group, as when a shell starts it.
     let _ = rustix::process::setsid();
     // One thread is enough for one agent and keeps the memory use of an idle supervisor low.
     let ended = runtime()

@@ -1,6 +1,7 @@
 //! `notify`: reports the tasks that finished since the last call, and prints nothing if there are none.
 //!
-//! It is made for a Claude Code hook that runs before each turn. It reads only the files of tasks; `present` writes the text.
+//! It is made for a Claude Code hook that runs before each turn. It reads only the files of tasks; `present` writes the
+//! text.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -29,7 +30,8 @@ const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum length of the hook's input, in bytes.
 const MAX_INPUT_BYTES: u64 = 1 << 20;
 
-/// Reports the tasks that finished since the last call with the same key; with `here`, only those in or below that directory.
+/// Reports the tasks that finished since the last call with the same key; with `here`, only those in or below that
+/// directory.
 ///
 /// The default key is the session from the environment, or else from the hook's input.
 pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here: Option<PathBuf>) -> ExitCode {

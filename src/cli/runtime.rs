@@ -4,8 +4,8 @@ use std::{io, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
-/// How long idle threads are kept: longer than any task takes. If an agent exhausts the process limit, no new thread can be
-/// started.
+/// How long idle threads are kept: longer than any task takes. If an agent exhausts the process limit, no new thread
+/// can be started.
 const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A runtime on the current thread.

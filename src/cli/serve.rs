@@ -19,7 +19,8 @@ use crate::{
     store::{HttpToken, StoreError, Upkeep},
 };
 
-/// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every tool call.
+/// The state of a server with this configuration. With an invalid one it still runs, and reports the problem to every
+/// tool call.
 fn server_state(registry: &Registry, supervisor: Option<PathBuf>, config: Result<Config, Vec<Refused>>) -> ServerState {
     let state = config.and_then(|config| {
         logging::to_stderr(&config.log_level);

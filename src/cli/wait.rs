@@ -1,7 +1,7 @@
 //! `wait`: blocks until tasks have finished, prints their results, and exits with a code that summarizes them.
 //!
-//! It is made to run as a background command of Claude Code, which is woken when the command exits. It needs no server, takes no
-//! locks, and ends when nobody reads its output any more.
+//! It is made to run as a background command of Claude Code, which is woken when the command exits. It needs no server,
+//! takes no locks, and ends when nobody reads its output any more.
 
 use std::{collections::BTreeSet, io, process::ExitCode, time::Duration};
 

@@ -18,8 +18,8 @@ use crate::{
     task::FrozenBackend,
 };
 
-/// Removes the default settings of each backend whose kind the user changed, or whose kind is not in this binary. Returns the
-/// schema of the remaining configuration.
+/// Removes the default settings of each backend whose kind the user changed, or whose kind is not in this binary.
+/// Returns the schema of the remaining configuration.
 pub(super) fn resolve_kinds(settings: &mut Vec<Setting>, raw: &[RawSetting], registry: &Registry) -> Value {
     let raw = raw.iter().map(|setting| (&setting.path[..], setting.text.as_str()));
     let written = settings.iter().map(|setting| (&setting.path[..], setting.value.as_str().unwrap_or_default()));
@@ -90,8 +90,8 @@ impl Backends<'_> {
         }
     }
 
-    /// Adds the rules of `[agent_env]` to a backend whose kind supports them, unless the backend has the same rule itself. The
-    /// common `remove` does not apply to the variables that agents of the kind need.
+    /// Adds the rules of `[agent_env]` to a backend whose kind supports them, unless the backend has the same rule
+    /// itself. The common `remove` does not apply to the variables that agents of the kind need.
     fn inherit_environment(&self, schema: &Value, needs: &[&str], section: &mut Map<String, Value>) {
         let common = &self.sections.agent_env;
         for (rule, value) in

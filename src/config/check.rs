@@ -14,7 +14,8 @@ use super::{
     shape,
 };
 
-/// Upper bound on the number of parts of a key: longer keys are unknown. Recursion over the parts needs stack space for each.
+/// Upper bound on the number of parts of a key: longer keys are unknown. Recursion over the parts needs stack space for
+/// each.
 const MAX_KEY_PARTS: usize = 32;
 
 /// The keys and types that settings are checked against.
@@ -30,7 +31,8 @@ impl Checker {
         Self { keys: shape::keys(&shape), shape, defaults }
     }
 
-    /// Removes the invalid settings, and adds a problem for each. Returns the names of the backends that lost a setting.
+    /// Removes the invalid settings, and adds a problem for each. Returns the names of the backends that lost a
+    /// setting.
     pub(super) fn remove_invalid(
         &self,
         settings: &mut Vec<Setting>,
@@ -60,7 +62,8 @@ impl Checker {
         let known = Some(&setting.path[..]).filter(|path| path.len() < MAX_KEY_PARTS);
         let schema = known.and_then(|path| shape::find(&self.shape, path)).ok_or_else(|| self.unknown(setting))?;
         let expected = || format!("expected {}", shape::expected(schema));
-        // A backend's kind reads the backend's settings. Every other setting is read here, alone on top of the defaults.
+        // A backend's kind reads the backend's settings. Every other setting is read here, alone on top of the
+        // defaults.
         let ours = match (setting.backend(), &setting.origin) {
             // The defaults are valid in every configuration.
             (None, Origin::Defaults) => return Ok(()),

@@ -24,8 +24,8 @@ pub(super) fn settings() -> Vec<Setting> {
     Setting::all_in(&Origin::Defaults, vec![], table)
 }
 
-/// The comment before each key and each section, by the dotted key, without indented examples. Keys that are commented out
-/// are included.
+/// The comment before each key and each section, by the dotted key, without indented examples. Keys that are commented
+/// out are included.
 pub(super) fn comments() -> BTreeMap<String, String> {
     let mut comments = BTreeMap::new();
     let (mut section, mut comment) = (String::new(), Vec::new());

@@ -53,8 +53,8 @@ pub(super) struct RawSetting {
 }
 
 impl RawSetting {
-    /// Keeps the text as a string if the key accepts strings. Otherwise parses it as a TOML value; if that fails, it stays a
-    /// string.
+    /// Keeps the text as a string if the key accepts strings. Otherwise parses it as a TOML value; if that fails, it
+    /// stays a string.
     pub(super) fn parse(self, shape: &Value) -> Vec<Setting> {
         let accepts_strings = shape::find(shape, &self.path).is_none_or(shape::accepts_strings);
         let value = if accepts_strings { None } else { toml_value(&self.text) };
@@ -84,7 +84,8 @@ impl UserFile {
             (None, None) => (PathBuf::from(DEFAULT_FILE), None),
         };
         let path = environment.expand(&path, &format!("the configuration file, `{}`", path.display()))?;
-        // This fails only if the path is empty or the current directory is gone. Reading the file then reports the problem.
+        // This fails only if the path is empty or the current directory is gone. Reading the file then reports the
+        // problem.
         let path = std::path::absolute(&path).unwrap_or(path);
         Ok(Self { path, named_by })
     }
@@ -121,8 +122,8 @@ impl UserFile {
     }
 }
 
-/// The settings in the environment. Variable names are converted to lower case, except below `set`, where they are themselves
-/// names of variables.
+/// The settings in the environment. Variable names are converted to lower case, except below `set`, where they are
+/// themselves names of variables.
 pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec<ConfigProblem>) -> Vec<RawSetting> {
     let mut found = vec![];
     for (name, value) in &environment.0 {
@@ -143,12 +144,12 @@ pub(super) fn environment_settings(environment: &Environment, problems: &mut Vec
     found
 }
 
-/// Removes the variables that have the prefix of the settings but are not settings, and returns their names. For a Service
-/// called `codex-connector`, Kubernetes sets `CODEX_CONNECTOR_PORT` and others in every pod, and a Dockerfile may set
-/// `CODEX_CONNECTOR_VERSION`.
+/// Removes the variables that have the prefix of the settings but are not settings, and returns their names. For a
+/// Service called `codex-connector`, Kubernetes sets `CODEX_CONNECTOR_PORT` and others in every pod, and a Dockerfile
+/// may set `CODEX_CONNECTOR_VERSION`.
 ///
-/// Such names contain no `__`. A name with `__`, or one that would be a setting with it (`CODEX_CONNECTOR_CEILING_SANDBOX`),
-/// was meant as a setting and is kept: a misspelt limit must not be ignored.
+/// Such names contain no `__`. A name with `__`, or one that would be a setting with it
+/// (`CODEX_CONNECTOR_CEILING_SANDBOX`), was meant as a setting and is kept: a misspelt limit must not be ignored.
 pub(super) fn remove_foreign_variables(raw: &mut Vec<RawSetting>, shape: &Value) -> Vec<String> {
     let keys = shape::keys(shape);
     let mut removed = vec![];

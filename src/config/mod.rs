@@ -7,9 +7,9 @@
 //! flags ────────┘    (one per key)
 //! ```
 //!
-//! `config/default.toml` describes the keys. Each setting is checked before it is merged, so that every problem names the
-//! setting's origin and all problems are reported together. A server reads its configuration once, at the start. A supervisor
-//! reads none: its task's spec contains everything it needs.
+//! `config/default.toml` describes the keys. Each setting is checked before it is merged, so that every problem names
+//! the setting's origin and all problems are reported together. A server reads its configuration once, at the start. A
+//! supervisor reads none: its task's spec contains everything it needs.
 
 mod backends;
 mod ceilings;
@@ -88,8 +88,8 @@ pub struct Config {
     pub foreign_variables: Vec<String>,
     /// The path of the user's file, which need not exist.
     pub file: PathBuf,
-    /// Settings from the environment and flags that other processes on the same data directory must share, as `KEY=VALUE`. The
-    /// two directories are not included.
+    /// Settings from the environment and flags that other processes on the same data directory must share, as
+    /// `KEY=VALUE`. The two directories are not included.
     pub passed_on: Vec<String>,
 }
 
@@ -97,7 +97,8 @@ pub struct Config {
 const PASSED_ON_KEYS: [&str; 3] = ["index.entries", "index.text", "logs.redact"];
 
 impl Config {
-    /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`. The last value of a key wins.
+    /// Reads the settings: defaults, then the user's file, then `environment`, then `overrides`. The last value of a
+    /// key wins.
     ///
     /// Fails with all problems in all layers, or, if the file cannot be read, only with that one.
     pub fn load(

@@ -46,8 +46,8 @@ fn any_backend(registry: &Registry) -> Value {
     })
 }
 
-/// The schema of a backend of this kind, with `key` as the schema of its `kind`. The kind's own default of `env` is removed,
-/// because `[agent_env]` replaces it.
+/// The schema of a backend of this kind, with `key` as the schema of its `kind`. The kind's own default of `env` is
+/// removed, because `[agent_env]` replaces it.
 fn section(registry: &Registry, kind: &str, key: Value) -> Option<Value> {
     let mut section = shape::of_kind(registry, kind)?;
     let keys = section["properties"].as_object_mut()?;

@@ -188,7 +188,7 @@ mod tests {
             setting("g", json!({})),
         ];
         let merged = settings.iter().fold(figment::Figment::new(), figment::Figment::merge);
-        let merged: Value = merged.extract().expect("it is a table");
+        let merged: Value = merged.extract().expect("the result is a table");
         assert_eq!(Setting::merged(&settings).value, merged);
         assert_eq!(merged["t"], json!({"b": [3], "c": {"d": "x"}}));
     }

@@ -29,8 +29,8 @@ fn strip_annotations(schema: &mut Value) {
     }
 }
 
-/// The schema of one configuration, in which each backend has the keys of its kind. A backend of an unknown kind may have any
-/// keys, because only its kind is a problem.
+/// The schema of one configuration, in which each backend has the keys of its kind. A backend of an unknown kind may
+/// have any keys, because only its kind is a problem.
 pub(super) fn of(registry: &Registry, kinds: &BTreeMap<String, Option<String>>) -> Value {
     let mut ours = own();
     let ceiling = backend_ceiling(&ours);
@@ -61,7 +61,8 @@ pub(super) fn backend_fallback() -> Value {
     })
 }
 
-/// The schema of the key `ceiling`, which a backend of any kind has. `ours` is the schema of codex-connector's own keys.
+/// The schema of the key `ceiling`, which a backend of any kind has. `ours` is the schema of codex-connector's own
+/// keys.
 pub(super) fn backend_ceiling(ours: &Value) -> Value {
     let mut ceiling = ours["properties"]["ceiling"].clone();
     ceiling["description"] = json!("Limits on calls to this backend; each key replaces the same key in `[ceiling]`.");
