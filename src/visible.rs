@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Whether `letter` controls a terminal or a reader. Line feeds and tabs do not count, because they do not mislead.
-pub(crate) fn drives(letter: char) -> bool {
+pub(crate) fn is_terminal_control(letter: char) -> bool {
     match letter {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
@@ -25,7 +25,7 @@ pub(crate) fn drives(letter: char) -> bool {
 
 /// Whether `letter` is not displayed. Joiners count, although they are parts of emoji. Variation selectors (U+FE00 to
 /// U+FE0F) do not, because they select the form of a visible character.
-pub(crate) fn hides(letter: char) -> bool {
+pub(crate) fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
@@ -112,11 +112,11 @@ pub(crate) fn torn_end(bytes: &[u8]) -> usize {
 /// Whether `bytes` contain only visible ASCII characters, spaces, tabs and line feeds.
 fn is_plain(bytes: &[u8]) -> bool {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
-    bytes.chunks(BLOCK).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
+    bytes.chunks(BLOCK_BYTES).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
 }
 
 /// Number of bytes that are checked without an early exit, so that the compiler can vectorize the loop.
-const BLOCK: usize = 64;
+const BLOCK_BYTES: usize = 64;
 
 /// The first control character at or after byte `from`, and its position.
 fn next_control(text: &str, mut from: usize) -> Option<(usize, char)> {
@@ -124,7 +124,7 @@ fn next_control(text: &str, mut from: usize) -> Option<(usize, char)> {
         let at = from + find_first_byte(&text.as_bytes()[from..])?;
         // Every byte that this finds is the first one of a character.
         let letter = text[at..].chars().next()?;
-        if drives(letter) {
+        if is_terminal_control(letter) {
             return Some((at, letter));
         }
         from = at + letter.len_utf8();
@@ -142,18 +142,18 @@ fn find_first_byte(bytes: &[u8]) -> Option<usize> {
             | (byte == 0xe2)
     };
     let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | is_first_byte(*byte));
-    let (block, bytes) = bytes.chunks(BLOCK).enumerate().find(|(_, block)| is_in(block))?;
-    Some(block * BLOCK + bytes.iter().position(|byte| is_first_byte(*byte))?)
+    let (block, bytes) = bytes.chunks(BLOCK_BYTES).enumerate().find(|(_, block)| is_in(block))?;
+    Some(block * BLOCK_BYTES + bytes.iter().position(|byte| is_first_byte(*byte))?)
 }
 
-/// A shell command on one line, with control characters and hidden characters as escapes. Words with such characters
+/// A shell command on one line, with control characters and invisible characters as escapes. Words with such characters
 /// are written as `$'…'`, which bash, zsh and ksh understand.
 pub(crate) fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(shell_word).collect::<Vec<_>>().join(" ")
 }
 
 fn shell_word(word: &str) -> Cow<'_, str> {
-    let is_escaped = |letter: char| letter.is_control() || drives(letter) || hides(letter);
+    let is_escaped = |letter: char| letter.is_control() || is_terminal_control(letter) || is_invisible(letter);
     if let (false, Ok(quoted)) = (word.contains(is_escaped), shlex::try_quote(word)) {
         return quoted;
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_each_word_of_a_line_unchanged() {
+    fn a_shell_parses_a_quoted_line_into_the_same_words() {
         let words = [
             "plain",
             "two words",
@@ -198,7 +198,10 @@ mod tests {
             "ä'ö\n",
         ];
         let line = shell_line(words);
-        assert!(!line.contains(|letter: char| letter.is_control() || drives(letter) || hides(letter)), "{line:?}");
+        assert!(
+            !line.contains(|letter: char| letter.is_control() || is_terminal_control(letter) || is_invisible(letter)),
+            "{line:?}"
+        );
         assert!(line.starts_with("plain 'two words' '' $'nl\\nname' "), "{line}");
         let script = format!("printf '%s\\0' {line}");
         let printed =
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_escaped_and_all_others_stay() {
+    fn control_characters_are_escaped_and_other_text_is_unchanged() {
         assert_eq!(visible("a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}"), "a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}");
         assert_eq!(visible("\u{1b}[2J\u{9b}1m \r\u{7f}\0"), "\\x1b[2J\\x9b1m \\r\\x7f\\x00");
         assert_eq!(visible("\u{202e}\u{2028}\u{61c}\u{85}\u{b}"), "\\u{202e}\\u{2028}\\u{61c}\\x85\\x0b");
@@ -218,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_control_character_is_found_in_text_and_in_bytes() {
-        for letter in ('\0'..=char::MAX).filter(|letter| drives(*letter)) {
+        for letter in ('\0'..=char::MAX).filter(|letter| is_terminal_control(*letter)) {
             let text = format!("{}ä{letter}x", "y".repeat(100));
             for shown in [visible(&text).into_owned(), written(text.as_bytes())] {
                 assert!(!shown.contains(letter) && shown.ends_with('x'), "{letter:?}: {shown}");
@@ -228,7 +231,7 @@ mod tests {
 
     /// The lists above match Unicode's properties, apart from the exceptions here.
     #[test]
-    fn control_and_hidden_characters_match_unicodes_properties() {
+    fn control_and_invisible_characters_match_unicode() {
         let property = |class: &str| {
             let class = regex::Regex::new(&format!("^{class}$")).expect("the class is valid");
             move |letter: char| class.is_match(letter.encode_utf8(&mut [0; 4]))
@@ -237,12 +240,13 @@ mod tests {
         let is_ignorable = property(r"\p{Default_Ignorable_Code_Point}");
         for letter in '\0'..=char::MAX {
             let is_deprecated_control = ('\u{206a}'..='\u{206f}').contains(&letter);
-            assert_eq!(drives(letter), is_control(letter) || is_deprecated_control, "{letter:?}");
+            assert_eq!(is_terminal_control(letter), is_control(letter) || is_deprecated_control, "{letter:?}");
             // Not ignorable in Unicode, but the first is a blank, and fonts display nothing for the others.
             let is_blank = matches!(letter, '\u{2800}' | '\u{fff9}'..='\u{fffb}');
             let is_variation_selector = ('\u{fe00}'..='\u{fe0f}').contains(&letter);
-            let is_hidden = (is_ignorable(letter) && !is_variation_selector && !drives(letter)) || is_blank;
-            assert_eq!(hides(letter), is_hidden, "{letter:?}");
+            let is_invisible_in_unicode =
+                (is_ignorable(letter) && !is_variation_selector && !is_terminal_control(letter)) || is_blank;
+            assert_eq!(is_invisible(letter), is_invisible_in_unicode, "{letter:?}");
         }
     }
 
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_incomplete_character_is_torn() {
+    fn only_an_incomplete_character_counts_as_torn() {
         for (bytes, torn) in [
             (&b"abc"[..], 0),
             (b"a\xc3", 1),

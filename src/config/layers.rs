@@ -45,7 +45,7 @@ impl Environment {
     }
 }
 
-/// A setting whose type is not known yet: environment variables and flags contain only text.
+/// A setting without a type: environment variables and flags contain only text.
 pub(super) struct RawSetting {
     pub(super) origin: Origin,
     pub(super) path: Vec<String>,

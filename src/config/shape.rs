@@ -56,8 +56,8 @@ pub(super) fn backend_fallback() -> Value {
     json!({
         "type": "array",
         "items": {"type": "string"},
-        "description": "The backends that replace this one, in this order, when it cannot work at all: its program does not \
-                        start, it is not logged in, its account's quota is used up, or its provider has no capacity."
+        "description": "Backends to try, in this order, when this one cannot work at all: its program does not start, it is \
+                        not logged in, its account has no quota left, or its provider has no capacity"
     })
 }
 
@@ -65,7 +65,7 @@ pub(super) fn backend_fallback() -> Value {
 /// keys.
 pub(super) fn backend_ceiling(ours: &Value) -> Value {
     let mut ceiling = ours["properties"]["ceiling"].clone();
-    ceiling["description"] = json!("Limits on calls to this backend; each key replaces the same key in `[ceiling]`.");
+    ceiling["description"] = json!("Upper limits for calls to this backend, where they differ from [ceiling]");
     ceiling
 }
 

@@ -1,7 +1,7 @@
 //! Properties of the line reader.
 
 use super::{parts::parts, trickle::each_chunk};
-use crate::process::{Limits, Piece};
+use crate::process::{LineChunk, LineLimits};
 
 /// A line as it was read.
 #[derive(Debug)]
@@ -22,25 +22,25 @@ pub fn line_reader(input: &[u8]) {
     let [stream, control] = parts(input);
     let byte = |at: usize| control.get(at).copied().map_or(255, usize::from);
     let held = byte(0) + 1;
-    let limits = Limits { held, head: (byte(1) + 1).min(held), read: byte(2) + 1 };
+    let limits = LineLimits { held, head: (byte(1) + 1).min(held), read: byte(2) + 1 };
     let max_reads = if byte(3) == 255 { usize::MAX } else { byte(3) };
 
     let (mut lines, mut open) = (vec![], None::<Vec<u8>>);
     let received = each_chunk(stream, control.get(4..).unwrap_or_default(), limits, max_reads, |chunk| match chunk {
-        Piece::Line(line) => {
+        LineChunk::Line(line) => {
             assert!(open.is_none(), "a line inside a long line");
             assert!(line.len() < held + limits.read, "{} bytes at once", line.len());
             lines.push(ReadLine::Short(line.to_vec()));
         }
-        Piece::LongStart(part) => {
+        LineChunk::LongStart(part) => {
             assert!((held..held + limits.read).contains(&part.len()), "{} bytes begin a long line", part.len());
             assert!(open.replace(part.to_vec()).is_none(), "a long line inside a long line");
         }
-        Piece::LongPart(part) => {
+        LineChunk::LongPart(part) => {
             assert!((1..held + limits.read).contains(&part.len()), "{} bytes continue a long line", part.len());
             open.as_mut().expect("a long line has begun").extend_from_slice(part);
         }
-        Piece::LongEnd { head, length } => {
+        LineChunk::LongEnd { head, length } => {
             let line = open.take().expect("a long line has begun");
             lines.push(ReadLine::Long { line, head: head.clone(), length: *length });
         }
@@ -51,7 +51,7 @@ pub fn line_reader(input: &[u8]) {
 }
 
 /// Compares the lines with those of a simple implementation that splits the whole stream.
-fn compare(lines: &[ReadLine], stream: &[u8], limits: Limits) {
+fn compare(lines: &[ReadLine], stream: &[u8], limits: LineLimits) {
     let mut expected: Vec<_> = stream.split(|byte| *byte == b'\n').collect();
     expected.pop_if(|last| last.is_empty());
     assert_eq!(lines.len(), expected.len(), "the number of lines differs");

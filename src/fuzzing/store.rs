@@ -48,10 +48,7 @@ pub fn records(input: &[u8]) {
             Ok(_) => {}
             Err(_) => {
                 let is_json = serde_json::from_slice::<&RawValue>(content).is_ok();
-                assert!(
-                    is_json || !reader.record_path(&id).exists(),
-                    "an invalid file stays in the place of the record"
-                );
+                assert!(is_json || !reader.record_path(&id).exists(), "an invalid file has been moved out of the way");
             }
         }
         assert_eq!(reader.record(&id).expect("the files can be read"), read, "reading again gives another record");
@@ -142,7 +139,7 @@ fn completed(id: &str) -> TaskRecord {
     serde_json::from_value(record).expect("the record is valid")
 }
 
-/// Writes a file, unless the content is empty: an empty part stands for a missing file.
+/// Writes a file, unless the content is empty: an empty part means a missing file.
 fn write(path: &Path, content: &[u8]) {
     if !content.is_empty() {
         fs::write(path, content).expect("the directory is writable");

@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::process::{Limits, LineReader, Piece};
+use crate::process::{LineChunk, LineLimits, LineReader};
 
 /// Delivers `rest` in pieces of the given sizes, which are used in a cycle. A size of 0 is a pause.
 struct Trickle<'a> {
@@ -42,9 +42,9 @@ impl AsyncRead for Trickle<'_> {
 pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
-    limits: Limits,
+    limits: LineLimits,
     max_reads: usize,
-    mut receive: impl FnMut(&Piece<'_>),
+    mut receive: impl FnMut(&LineChunk<'_>),
 ) -> usize {
     let trickle = Trickle { rest: stream, sizes, at: 0, has_paused: false };
     let mut reader = LineReader::with_limits(trickle, limits);

@@ -25,7 +25,7 @@ use directory::KitDirectory;
 use trial::Trial;
 
 use crate::{
-    broker::{Broker, NoSuchBackend},
+    broker::{Broker, UnknownBackend},
     config::Config,
     executor::LocalExecutor,
     present::{Refused, refusals},
@@ -105,7 +105,7 @@ struct Writes {
 #[derive(Debug)]
 pub enum KitProblem {
     /// No backend has the requested name.
-    NoSuchBackend(NoSuchBackend),
+    UnknownBackend(UnknownBackend),
     /// The backend's kind rejects its settings.
     Build(BuildProblem),
     /// The backend's program cannot be used.
@@ -132,7 +132,7 @@ impl KitProblem {
     /// The message for the problem, with the next step.
     pub fn explain(&self) -> Refused {
         match self {
-            Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
+            Self::UnknownBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
             Self::Build(problem) => Refused::without_advice(problem.to_string()),
             Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
             Self::Directory { path, source } => refusals::no_directory_for_kit(path, source),
@@ -177,7 +177,7 @@ impl Kit {
     ) -> Result<Self, KitProblem> {
         let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
         else {
-            return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
+            return Err(KitProblem::UnknownBackend(UnknownBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
         // This creates the data directory with the usual permissions, for its owner only.

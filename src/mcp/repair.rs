@@ -69,7 +69,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
         let unreadable: Vec<_> = match &value {
             Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
-            _ => check_request(text, &value).err().into_iter().collect(),
+            _ => check_request(text, &value).err().map(|unreadable| *unreadable).into_iter().collect(),
         };
         return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }
@@ -90,7 +90,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
             let message = object.value.to_string();
             match check_request(message.as_bytes(), &object.value) {
                 Ok(()) => messages.push(message),
-                Err(invalid) => unreadable.push(invalid),
+                Err(invalid) => unreadable.push(*invalid),
             }
         }
     }
@@ -99,11 +99,11 @@ pub(super) fn repair(text: &[u8]) -> Repair {
 }
 
 /// Fails with a request with an id that rmcp would answer without it. Responses of the client are not answered.
-fn check_request(text: &[u8], value: &Value) -> Result<(), Unreadable> {
+fn check_request(text: &[u8], value: &Value) -> Result<(), Box<Unreadable>> {
     let is_response = value.get("result").or(value.get("error")).is_some();
     let is_valid = || serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok();
     let invalid = Unreadable::invalid_request(text);
-    if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(invalid) }
+    if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(Box::new(invalid)) }
 }
 
 /// The id at the top level of a message, which may be torn or invalid elsewhere. Its key can have escapes, single quotes

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{present::StatusPoll, store::TimelinePlace, task::TaskId};
+use crate::{present::StatusPoll, store::TimelinePosition, task::TaskId};
 
 /// The last look at each of the tasks that were looked at lately.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub(super) struct StatusPolls(Arc<Mutex<HashMap<TaskId, LastPoll>>>);
 struct LastPoll {
     poll: StatusPoll,
     /// The end of the timeline then, if the task has one.
-    position: Option<TimelinePlace>,
+    position: Option<TimelinePosition>,
 }
 
 /// Looks at more tasks than these are forgotten, the oldest first.
@@ -23,7 +23,7 @@ const MAX_TASKS: usize = 200;
 
 impl StatusPolls {
     /// The end of the task's timeline at the last look at it.
-    pub(super) fn position(&self, id: &TaskId) -> Option<TimelinePlace> {
+    pub(super) fn position(&self, id: &TaskId) -> Option<TimelinePosition> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.position
     }
 
@@ -32,7 +32,7 @@ impl StatusPolls {
         &self,
         id: &TaskId,
         poll: StatusPoll,
-        position: Option<TimelinePlace>,
+        position: Option<TimelinePosition>,
     ) -> Option<StatusPoll> {
         let mut polls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = polls.insert(id.clone(), LastPoll { poll, position });

@@ -3,19 +3,23 @@
 use serde_json::Value;
 
 use super::Refused;
-use crate::task::{Message, Part, message};
+use crate::task::{Message, MessagePart, message};
 
 /// A parameter that the tool does not have.
 pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused {
     Refused::new(
-        message!["`", tool, "` has no parameter ", Part::quoted(name)],
-        Message::ours(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
+        message!["`", tool, "` has no parameter ", MessagePart::quoted(name)],
+        Message::trusted(format!("call `{tool}` again with none but these: `{}`", known.join("`, `"))),
     )
 }
 
 /// A parameter that is missing; `expected` is its value.
 pub(crate) fn missing(tool: &str, name: &str, expected: &str) -> Refused {
-    retry_with(tool, message!["`", Part::ours(name.to_owned()), "` is missing"], &format!("with `{name}`, {expected}"))
+    retry_with(
+        tool,
+        message!["`", MessagePart::trusted(name.to_owned()), "` is missing"],
+        &format!("with `{name}`, {expected}"),
+    )
 }
 
 /// A text that is blank.
@@ -30,7 +34,11 @@ pub(crate) fn invalid_list(tool: &str, name: &str, expected: &str) -> Refused {
 
 /// A word that is not one of those that are allowed.
 pub(crate) fn invalid_choice(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
-    let problem = message![Part::ours(format!("`{name}` is ")), Part::quoted(word), ", which is none of its values"];
+    let problem = message![
+        MessagePart::trusted(format!("`{name}` is ")),
+        MessagePart::quoted(word),
+        ", which is none of its values"
+    ];
     retry_with(tool, problem, &format!("with one of these as `{name}`: {allowed}"))
 }
 
@@ -49,7 +57,7 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) 
 
 /// A value of the right type that is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
-    let problem = message![Part::ours(format!("`{name}` is ")), value.to_string()];
+    let problem = message![MessagePart::trusted(format!("`{name}` is ")), value.to_string()];
     retry_with(tool, problem, &format!("with {expected} as `{name}`"))
 }
 
@@ -68,7 +76,7 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 
 /// A number that was too large was taken as the largest.
 pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
-    Message::ours(format!("`{name}` was taken as {max}, the most there is"))
+    Message::trusted(format!("`{name}` was taken as {max}, the most there is"))
 }
 
 /// A time limit that was too long was taken as none.
@@ -77,9 +85,9 @@ pub(crate) fn treated_as_no_timeout() -> Message {
 }
 
 fn invalid(tool: &str, problem: String, with: &str) -> Refused {
-    retry_with(tool, Message::ours(problem), with)
+    retry_with(tool, Message::trusted(problem), with)
 }
 
 fn retry_with(tool: &str, problem: Message, with: &str) -> Refused {
-    Refused::new(problem, Message::ours(format!("call `{tool}` again {with}")))
+    Refused::new(problem, Message::trusted(format!("call `{tool}` again {with}")))
 }

@@ -85,8 +85,8 @@ pub(crate) fn limit(max: usize) -> Message {
 
 /// The rules of retention, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
-    let rules = retention.told().into_iter().enumerate();
-    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
+    let rules = retention.describe().into_iter().enumerate();
+    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removed are {rule}") } else { rule })).collect()
 }
 
 /// The rules of a ceiling, and what of them is not as it seems.
@@ -101,7 +101,7 @@ pub(crate) fn ceiling<'a>(
         is_sandbox_above.then(|| "`tasks.default_sandbox` is above it: a call has to name a `sandbox`".into());
     let timeout =
         is_timeout_above.then(|| "`tasks.default_timeout` is above it: a call has to give a `timeoutMs`".into());
-    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+    ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
 }
 
 /// An installed backend.
@@ -109,7 +109,7 @@ pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes
     let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
     vec![
         message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
-        Message::ours(format!("sandboxes: {}", names.join(", "))),
+        Message::trusted(format!("sandboxes: {}", names.join(", "))),
     ]
 }
 

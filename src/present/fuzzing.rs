@@ -7,7 +7,7 @@ use super::{
     notices::with_notices,
     status, tasks,
 };
-use crate::task::{Listing, Tail, TaskView, Untrusted};
+use crate::task::{Listing, LogTail, TaskView, Untrusted};
 
 /// No answer has as many characters.
 const MAX_ANSWER_CHARACTERS: usize = 40_000;
@@ -17,7 +17,7 @@ const MAX_ANSWER_CHARACTERS: usize = 40_000;
 ///
 /// Nothing in an answer passes for ours that is not, and no answer is longer than clients show.
 pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
-    let tail = || Tail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
+    let tail = || LogTail { lines: log.split('\n').map(Untrusted::from).collect(), has_more: true };
     let (running, failed) = (record("running", text), record("failed", text));
     // A long one takes long, so that not every input has one.
     let times = if agent_text.len() % 8 == 1 { 30_000 / agent_text.len() } else { 0 };

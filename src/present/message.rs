@@ -1,7 +1,7 @@
 //! Messages as text: each is one line, in which nothing foreign drives a terminal or passes for Markdown of ours.
 
 use super::{markdown, text::one_line};
-use crate::task::{Message, Part};
+use crate::task::{Message, MessagePart};
 
 /// Maximum number of characters of a message in an answer.
 const MAX_MESSAGE_CHARACTERS: usize = 4_000;
@@ -15,9 +15,9 @@ const MAX_QUOTED_CHARACTERS: usize = 60;
 /// The message as a line for a terminal, a log or a protocol: our words as they are, foreign ones escaped.
 pub(crate) fn plain(message: &Message) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Ours(text) => text.to_string(),
-        Part::Untrusted(text) => within(text.raw()),
-        Part::Quoted(word) => quoted(word.raw()),
+        MessagePart::Trusted(text) => text.to_string(),
+        MessagePart::Untrusted(text) => within(text.raw()),
+        MessagePart::Quoted(word) => quoted(word.raw()),
     });
     parts.collect()
 }
@@ -25,9 +25,9 @@ pub(crate) fn plain(message: &Message) -> String {
 /// The message as one line of at most `max` characters, not Markdown yet.
 pub(super) fn line(message: &Message, max: usize) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Ours(text) => text.to_string(),
-        Part::Untrusted(text) => text.raw().to_owned(),
-        Part::Quoted(word) => quoted(word.raw()),
+        MessagePart::Trusted(text) => text.to_string(),
+        MessagePart::Untrusted(text) => text.raw().to_owned(),
+        MessagePart::Quoted(word) => quoted(word.raw()),
     });
     one_line(&parts.collect::<String>(), max)
 }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn foreign_words_are_on_one_line_and_ours_are_unchanged() {
-        let message = message!["no task ", Part::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
+        let message = message!["no task ", MessagePart::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
         assert_eq!(plain(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
         assert_eq!(markdown_line(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
     }

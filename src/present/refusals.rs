@@ -7,14 +7,14 @@ use connector_api::BackendName;
 
 use super::Refused;
 use crate::{
-    task::{Message, NoTaskId, Part, TaskId, Untrusted, message},
+    task::{InvalidTaskId, Message, MessagePart, TaskId, Untrusted, message},
     visible::shell_line,
 };
 
 /// No task has this id.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
     Refused::new(
-        message!["no such task: ", Part::quoted(word.clone())],
+        message!["no such task: ", MessagePart::quoted(word.clone())],
         "call `codex_tasks` to list the tasks there are",
     )
 }
@@ -66,7 +66,7 @@ pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[Str
     let suggestion = suggestion.map_or_else(String::new, |near| format!(" (`{near}`?)"));
     let known = format!("{suggestion}; there is `{}`", known.join("`, `"));
     Refused::new(
-        message!["no backend ", Part::quoted(name), " is configured", Part::ours(known)],
+        message!["no backend ", MessagePart::quoted(name), " is configured", MessagePart::trusted(known)],
         "name one of them, or add it to config.toml",
     )
 }
@@ -138,7 +138,9 @@ pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refuse
 /// The address can be reached from other machines.
 pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
     Refused::new(
-        Message::ours(format!("{address} can be reached from other machines, and what is said there is not encrypted")),
+        Message::trusted(format!(
+            "{address} can be reached from other machines, and what is said there is not encrypted"
+        )),
         "use 127.0.0.1, or add --allow-remote and put a proxy with TLS before it",
     )
 }
@@ -187,7 +189,7 @@ pub(crate) fn no_threads(error: &impl ToString) -> Refused {
 /// The address cannot be listened on.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
-        message![Part::ours(format!("cannot listen on {address}: ")), error.to_string()],
+        message![MessagePart::trusted(format!("cannot listen on {address}: ")), error.to_string()],
         "choose another port; 0 is any",
     )
 }
@@ -203,6 +205,9 @@ pub(crate) fn stopped() -> Refused {
 }
 
 /// The word can be no task's id.
-pub(crate) fn invalid_task_id(problem: &NoTaskId) -> Message {
-    message![Part::quoted(problem.word().clone()), " is no task id: a task id is eight characters of 0-9 and a-f"]
+pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
+    message![
+        MessagePart::quoted(problem.word().clone()),
+        " is no task id: a task id is eight characters of 0-9 and a-f"
+    ]
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     present::refusals::invalid_task_id,
     store::TaskFile,
-    task::{Message, Part as Words, TaskId, message},
+    task::{Message, MessagePart as Words, TaskId, message},
 };
 
 /// One resource, and how much of it.
