@@ -1,12 +1,12 @@
-//! File system calls that may never return, kept away from the threads that serve everyone else.
+//! Runs file system calls that may never return on separate threads.
 //!
-//! A mount whose server is gone (NFS, sshfs, an automount) does not fail a call: it holds it, for minutes or for good, and
-//! nothing can cancel it. On a thread of the async runtime such a call stops every other task of the process. So
-//! anything that touches a path goes through a [`Lane`]:
+//! If the server of a mount (NFS, sshfs, an automount) is gone, a call does not fail: it hangs for minutes or forever,
+//! and nothing can cancel it. On a thread of the async runtime, such a call would stop all other work of the process.
+//! Therefore all code that touches a path goes through a [`Lane`]:
 //!
 //! - the work runs on the runtime's blocking threads;
 //! - the caller waits for a named deadline and then gets [`BlockingTimeout`], while the thread stays behind;
-//! - a lane has a limited number of threads at any time, so calls that hang exhaust their own lane and no other.
+//! - a lane uses a limited number of threads, so calls that hang exhaust only their own lane.
 //!
 //! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
 
@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How long a path may take to answer before a call that names it is refused.
+/// How long an access to a path may take before the tool call that names the path is refused.
 pub const PATH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// For paths that a caller names, such as a working directory.
@@ -39,30 +39,31 @@ pub struct Lane {
 #[error("does not answer")]
 pub struct BlockingTimeout;
 
-/// Whether this process can have no thread but its first: then work is done where it is asked for.
+/// Whether this process cannot start another thread. If so, work runs on the calling thread.
 static IS_SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
 
-/// Starts a thread for blocking work, for a process that serves nobody else. Called inside a runtime that keeps its threads.
+/// Starts a thread for blocking work, in a process that serves nobody else. Call it inside a runtime that keeps its
+/// threads.
 ///
-/// Where there is no room for a thread, such a process can do without: it only delays itself.
+/// If no thread can be started, such a process works without one, because a call that hangs delays nobody else.
 pub fn start_thread_if_possible() {
     match thread::Builder::new().spawn(|| ()) {
         Ok(_) => drop(spawn_blocking(|| ())),
-        // tokio would panic.
+        // `spawn_blocking` would panic.
         Err(_) => IS_SINGLE_THREADED.store(true, Ordering::Relaxed),
     }
 }
 
 impl Lane {
-    /// A lane that holds at most `threads` threads at a time.
+    /// A lane that uses at most `threads` threads at a time.
     pub const fn new(threads: usize) -> Self {
         Self { threads: Semaphore::const_new(threads) }
     }
 
     /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
     ///
-    /// Fails with [`BlockingTimeout`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
-    /// passed on.
+    /// Fails with [`BlockingTimeout`] after the deadline. `work` then continues, and its result is dropped. A panic in `work`
+    /// is propagated.
     pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, BlockingTimeout>
     where
         T: Send + 'static,
@@ -75,7 +76,7 @@ impl Lane {
         let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| BlockingTimeout)?;
         let thread = thread.expect("the semaphore of a lane is never closed");
         let working = spawn_blocking(move || {
-            // Held until the work has returned, however long its caller waits.
+            // Held until the work returns, even if its caller has given up.
             let _thread = thread;
             work()
         });

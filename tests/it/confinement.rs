@@ -188,7 +188,7 @@ fn a_relative_home_of_an_agent_is_refused_in_the_weaker_sandboxes() {
     let mut server = world.server();
     for sandbox in ["read-only", "workspace-write"] {
         let refused = server.call("codex_agent", and(world.fake(json!([])), json!({"sandbox": sandbox})), |_| {});
-        let is_named = refused.text.contains("the directory of `CODEX_HOME`, .codex, is a relative path");
+        let is_named = refused.text.contains("the directory in `CODEX_HOME`, .codex, is a relative path");
         assert!(refused.is_error && is_named && refused.text.contains("absolute path"), "{}", refused.text);
     }
     let free = and(world.fake(json!([])), json!({"sandbox": "danger-full-access"}));

@@ -69,5 +69,5 @@ fn two_backends_whose_tools_would_have_one_name_are_a_problem() {
         world(&format!("[tools]\nper_backend = true\n[backends.other_one]\nkind = \"codex\"\nprogram = {agent:?}\n"));
     let said = world.command(&["check"]).output().expect("the program runs");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("would both have the tool `other_one_agent`"), "{said}");
+    assert!(said.contains("would both get the tool `other_one_agent`"), "{said}");
 }
