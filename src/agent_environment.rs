@@ -130,7 +130,7 @@ impl Project {
     fn controls(&self, path: &Path) -> bool {
         path.is_relative() || {
             let route = Route::of(path);
-            self.roots.iter().any(|root| route.place_in(root).is_some())
+            self.roots.iter().any(|root| route.path_in(root).is_some())
         }
     }
 

@@ -5,7 +5,7 @@
 //! anything that touches a path goes through a [`Lane`]:
 //!
 //! - the work runs on the runtime's blocking threads;
-//! - the caller waits for a named deadline and then gets [`NoAnswer`], while the thread stays behind;
+//! - the caller waits for a named deadline and then gets [`BlockingTimeout`], while the thread stays behind;
 //! - a lane has a limited number of threads at any time, so calls that hang exhaust their own lane and no other.
 //!
 //! The work owns what it needs and returns a value. It must be harmless if it completes after its caller has given up.
@@ -37,19 +37,19 @@ pub struct Lane {
 /// The work did not complete within its deadline, or found no free thread in that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("does not answer")]
-pub struct NoAnswer;
+pub struct BlockingTimeout;
 
 /// Whether this process can have no thread but its first: then work is done where it is asked for.
-static ALONE: AtomicBool = AtomicBool::new(false);
+static IS_SINGLE_THREADED: AtomicBool = AtomicBool::new(false);
 
 /// Starts a thread for blocking work, for a process that serves nobody else. Called inside a runtime that keeps its threads.
 ///
 /// Where there is no room for a thread, such a process can do without: it only delays itself.
-pub fn begin_or_do_without() {
+pub fn start_thread_if_possible() {
     match thread::Builder::new().spawn(|| ()) {
         Ok(_) => drop(spawn_blocking(|| ())),
         // tokio would panic.
-        Err(_) => ALONE.store(true, Ordering::Relaxed),
+        Err(_) => IS_SINGLE_THREADED.store(true, Ordering::Relaxed),
     }
 }
 
@@ -61,18 +61,18 @@ impl Lane {
 
     /// Runs `work` on a blocking thread and waits for it until `deadline` has passed.
     ///
-    /// Fails with [`NoAnswer`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
+    /// Fails with [`BlockingTimeout`] after the deadline. `work` then continues, and its result is dropped. A panic in it is
     /// passed on.
-    pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, NoAnswer>
+    pub async fn run<T, F>(&'static self, deadline: Duration, work: F) -> Result<T, BlockingTimeout>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        if ALONE.load(Ordering::Relaxed) {
+        if IS_SINGLE_THREADED.load(Ordering::Relaxed) {
             return Ok(work());
         }
         let until = Instant::now() + deadline;
-        let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| NoAnswer)?;
+        let thread = timeout_at(until, self.threads.acquire()).await.map_err(|_| BlockingTimeout)?;
         let thread = thread.expect("the semaphore of a lane is never closed");
         let working = spawn_blocking(move || {
             // Held until the work has returned, however long its caller waits.
@@ -84,9 +84,9 @@ impl Lane {
             Ok(Err(failed)) => match failed.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is shutting down.
-                Err(_) => Err(NoAnswer),
+                Err(_) => Err(BlockingTimeout),
             },
-            Err(_) => Err(NoAnswer),
+            Err(_) => Err(BlockingTimeout),
         }
     }
 }
@@ -98,13 +98,13 @@ mod tests {
     use super::*;
 
     /// Longer than any test takes.
-    const GENEROUS: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(50);
+    const LONG_DEADLINE: Duration = Duration::from_secs(60);
+    const SHORT_DEADLINE: Duration = Duration::from_millis(50);
 
     #[tokio::test]
     async fn the_result_of_the_work_is_returned() {
         static LANE: Lane = Lane::new(1);
-        assert_eq!(LANE.run(GENEROUS, || 7).await, Ok(7));
+        assert_eq!(LANE.run(LONG_DEADLINE, || 7).await, Ok(7));
     }
 
     #[tokio::test]
@@ -112,23 +112,23 @@ mod tests {
         static HUNG: Lane = Lane::new(2);
         static OTHER: Lane = Lane::new(1);
         let (release, hold) = mpsc::channel::<()>();
-        assert_eq!(HUNG.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
-        assert_eq!(HUNG.run(GENEROUS, || 1).await, Ok(1), "one thread of two is free");
-        assert_eq!(OTHER.run(GENEROUS, || 2).await, Ok(2));
+        assert_eq!(HUNG.run(SHORT_DEADLINE, move || hold.recv().is_err()).await, Err(BlockingTimeout));
+        assert_eq!(HUNG.run(LONG_DEADLINE, || 1).await, Ok(1), "one thread of two is free");
+        assert_eq!(OTHER.run(LONG_DEADLINE, || 2).await, Ok(2));
         drop(release);
     }
 
     #[tokio::test]
-    async fn a_lane_never_has_more_threads_than_it_may() {
+    async fn a_lane_never_exceeds_its_thread_limit() {
         static LANE: Lane = Lane::new(2);
         let (release, hold) = mpsc::channel::<()>();
         let (release_too, hold_too) = mpsc::channel::<()>();
         for hold in [hold, hold_too] {
-            assert_eq!(LANE.run(SHORT, move || hold.recv().is_err()).await, Err(NoAnswer));
+            assert_eq!(LANE.run(SHORT_DEADLINE, move || hold.recv().is_err()).await, Err(BlockingTimeout));
         }
-        assert_eq!(LANE.run(SHORT, || ()).await, Err(NoAnswer), "both threads hang");
+        assert_eq!(LANE.run(SHORT_DEADLINE, || ()).await, Err(BlockingTimeout), "both threads hang");
         drop(release);
-        assert_eq!(LANE.run(GENEROUS, || 3).await, Ok(3), "a thread that returns is free again");
+        assert_eq!(LANE.run(LONG_DEADLINE, || 3).await, Ok(3), "a thread that returns is free again");
         drop(release_too);
     }
 
@@ -136,6 +136,6 @@ mod tests {
     #[should_panic(expected = "in the work")]
     async fn a_panic_in_the_work_reaches_its_caller() {
         static LANE: Lane = Lane::new(1);
-        let _ = LANE.run(GENEROUS, || panic!("in the work")).await;
+        let _ = LANE.run(LONG_DEADLINE, || panic!("in the work")).await;
     }
 }

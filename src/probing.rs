@@ -81,7 +81,7 @@ async fn understood(
     }
     let answers = match ask(backend, program, variables).await {
         // The first run of a program of 400 MB on a busy machine can take that long; the second finds it in memory.
-        Err(ProbeError::NoAnswer { .. }) => ask(backend, program, variables).await?,
+        Err(ProbeError::TimedOut { .. }) => ask(backend, program, variables).await?,
         answers => answers?,
     };
     let installed = backend.understand(&answers)?;
@@ -153,7 +153,7 @@ impl NotUsable {
         match self {
             Self::Program(_) | Self::Placeholder { .. } | Self::Probe(ProbeError::NotStarted { .. }) => false,
             Self::Problem(ProbeProblem::NotUnderstood { exit, .. }) => *exit == Exit::Code(0),
-            Self::Probe(ProbeError::NoAnswer { .. })
+            Self::Probe(ProbeError::TimedOut { .. })
             | Self::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => true,
         }
     }
@@ -184,7 +184,7 @@ impl NotUsable {
             Self::Probe(ProbeError::NotStarted { error, .. }) => {
                 advice_for(&errno_of(error)).map_or_else(|| format!("{install}, or {program}"), str::to_owned)
             }
-            Self::Program(_) | Self::Probe(ProbeError::NoAnswer { .. }) | Self::Problem(_) => {
+            Self::Program(_) | Self::Probe(ProbeError::TimedOut { .. }) | Self::Problem(_) => {
                 format!("{install}, or {program}")
             }
         }

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Whether `letter` drives a terminal or a reader. A line feed and a tab are what they seem.
-pub(crate) fn drives(letter: char) -> bool {
+pub(crate) fn is_terminal_control(letter: char) -> bool {
     match letter {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' => true,
@@ -25,7 +25,7 @@ pub(crate) fn drives(letter: char) -> bool {
 
 /// Whether nothing is seen of `letter`. Joiners are such too, although they hold an emoji together; what chooses
 /// between the forms of a visible character (U+FE00 to U+FE0F) is not.
-pub(crate) fn hides(letter: char) -> bool {
+pub(crate) fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
@@ -112,11 +112,11 @@ pub(crate) fn torn_end(bytes: &[u8]) -> usize {
 /// Whether `bytes` are nothing but visible ASCII, blanks, tabs and line feeds.
 fn is_plain(bytes: &[u8]) -> bool {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
-    bytes.chunks(BLOCK).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
+    bytes.chunks(BLOCK_BYTES).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
 }
 
 /// So many bytes are looked at without a way out, which lets the compiler look at many of them at once.
-const BLOCK: usize = 64;
+const BLOCK_BYTES: usize = 64;
 
 /// The first character from byte `from` on that drives, and where it is.
 fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
@@ -124,7 +124,7 @@ fn next(text: &str, mut from: usize) -> Option<(usize, char)> {
         let at = from + begins(&text.as_bytes()[from..])?;
         // Every byte that is looked for begins a character.
         let letter = text[at..].chars().next()?;
-        if drives(letter) {
+        if is_terminal_control(letter) {
             return Some((at, letter));
         }
         from = at + letter.len_utf8();
@@ -142,8 +142,8 @@ fn begins(bytes: &[u8]) -> Option<usize> {
             | (byte == 0xe2)
     };
     let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | begins(*byte));
-    let (block, bytes) = bytes.chunks(BLOCK).enumerate().find(|(_, block)| is_in(block))?;
-    Some(block * BLOCK + bytes.iter().position(|byte| begins(*byte))?)
+    let (block, bytes) = bytes.chunks(BLOCK_BYTES).enumerate().find(|(_, block)| is_in(block))?;
+    Some(block * BLOCK_BYTES + bytes.iter().position(|byte| begins(*byte))?)
 }
 
 /// A command line for a shell, on one line, in which everything that drives or hides is shown as its escape. Words with such
@@ -153,7 +153,7 @@ pub(crate) fn shell_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String
 }
 
 fn shell_word(word: &str) -> Cow<'_, str> {
-    let is_escaped = |letter: char| letter.is_control() || drives(letter) || hides(letter);
+    let is_escaped = |letter: char| letter.is_control() || is_terminal_control(letter) || is_invisible(letter);
     if let (false, Ok(quoted)) = (word.contains(is_escaped), shlex::try_quote(word)) {
         return quoted;
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_each_word_of_a_line_as_it_was() {
+    fn a_shell_parses_a_quoted_line_into_the_same_words() {
         let words = [
             "plain",
             "two words",
@@ -198,7 +198,10 @@ mod tests {
             "ä'ö\n",
         ];
         let line = shell_line(words);
-        assert!(!line.contains(|letter: char| letter.is_control() || drives(letter) || hides(letter)), "{line:?}");
+        assert!(
+            !line.contains(|letter: char| letter.is_control() || is_terminal_control(letter) || is_invisible(letter)),
+            "{line:?}"
+        );
         assert!(line.starts_with("plain 'two words' '' $'nl\\nname' "), "{line}");
         let script = format!("printf '%s\\0' {line}");
         let printed =
@@ -207,15 +210,15 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_is_shown_and_everything_else_stays() {
+    fn control_characters_are_escaped_and_other_text_is_unchanged() {
         assert_eq!(visible("a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}"), "a\tb\r\nc ä 👩\u{200d}🔧 \u{2026}");
         assert_eq!(visible("\u{1b}[2J\u{9b}1m \r\u{7f}\0"), "\\x1b[2J\\x9b1m \\r\\x7f\\x00");
         assert_eq!(visible("\u{202e}\u{2028}\u{61c}\u{85}\u{b}"), "\\u{202e}\\u{2028}\\u{61c}\\x85\\x0b");
     }
 
     #[test]
-    fn every_character_that_drives_is_found_in_text_and_in_bytes() {
-        for letter in ('\0'..=char::MAX).filter(|letter| drives(*letter)) {
+    fn every_control_character_is_found_in_text_and_in_bytes() {
+        for letter in ('\0'..=char::MAX).filter(|letter| is_terminal_control(*letter)) {
             let text = format!("{}ä{letter}x", "y".repeat(100));
             for shown in [visible(&text).into_owned(), written(text.as_bytes())] {
                 assert!(!shown.contains(letter) && shown.ends_with('x'), "{letter:?}: {shown}");
@@ -225,7 +228,7 @@ mod tests {
 
     /// The lists above are Unicode's properties, apart from the exceptions named here.
     #[test]
-    fn what_drives_and_what_hides_is_what_unicode_says() {
+    fn control_and_invisible_characters_match_unicode() {
         let property = |class: &str| {
             let class = regex::Regex::new(&format!("^{class}$")).expect("it is a class of characters");
             move |letter: char| class.is_match(letter.encode_utf8(&mut [0; 4]))
@@ -234,23 +237,23 @@ mod tests {
         let is_ignorable = property(r"\p{Default_Ignorable_Code_Point}");
         for letter in '\0'..=char::MAX {
             let is_deprecated_control = ('\u{206a}'..='\u{206f}').contains(&letter);
-            assert_eq!(drives(letter), is_driver(letter) || is_deprecated_control, "{letter:?}");
+            assert_eq!(is_terminal_control(letter), is_driver(letter) || is_deprecated_control, "{letter:?}");
             // Unicode does not ignore these. The first is a blank, and fonts show nothing for the others.
             let is_blank = matches!(letter, '\u{2800}' | '\u{fff9}'..='\u{fffb}');
             let chooses_a_form = ('\u{fe00}'..='\u{fe0f}').contains(&letter);
-            let is_hidden = (is_ignorable(letter) && !chooses_a_form && !drives(letter)) || is_blank;
-            assert_eq!(hides(letter), is_hidden, "{letter:?}");
+            let is_hidden = (is_ignorable(letter) && !chooses_a_form && !is_terminal_control(letter)) || is_blank;
+            assert_eq!(is_invisible(letter), is_hidden, "{letter:?}");
         }
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_are_shown() {
+    fn bytes_that_are_not_utf_8_are_escaped() {
         assert_eq!(written(b"a\xff\x9b1m\xc3\xa4\xe2\x80"), "a\\xff\\x9b1m\u{e4}\\xe2\\x80");
         assert_eq!(written("\u{9b}\r\n".as_bytes()), "\\x9b\\r\n");
     }
 
     #[test]
-    fn only_a_character_that_may_go_on_is_torn() {
+    fn only_an_incomplete_character_counts_as_torn() {
         for (bytes, torn) in [
             (&b"abc"[..], 0),
             (b"a\xc3", 1),

@@ -19,12 +19,12 @@ pub enum Cancelled {
 }
 
 /// How long a supervisor has, beyond the grace periods, to finalize its task.
-pub(super) const PATIENCE: Duration = Duration::from_secs(16);
+pub(super) const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(16);
 
 /// How long it takes to finalize the task of a supervisor that was killed.
-pub(super) const CLOSING: Duration = Duration::from_secs(6);
+pub(super) const FINALIZE_TIMEOUT: Duration = Duration::from_secs(6);
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Broker {
     /// Asks for the task to be stopped, and waits until it is. A supervisor that does not react is killed, and the
@@ -34,12 +34,13 @@ impl Broker {
             return Ok(Cancelled::HadEnded(Box::new(self.clean(record))));
         }
         let grace = self.asked_to_stop(id).await?;
-        let patience = PATIENCE.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
-        if let Some(record) = self.ends_within(id, patience).await? {
+        let max_wait =
+            SUPERVISOR_TIMEOUT.saturating_add(grace.interrupt).saturating_add(grace.terminate.saturating_mul(2));
+        if let Some(record) = self.ends_within(id, max_wait).await? {
             return Ok(Cancelled::Ended(Box::new(self.clean(record))));
         }
         self.force_stop(id).await?;
-        let ended = self.ends_within(id, CLOSING).await?;
+        let ended = self.ends_within(id, FINALIZE_TIMEOUT).await?;
         Ok(ended.map_or(Cancelled::Stopping, |record| Cancelled::Ended(Box::new(self.clean(record)))))
     }
 
@@ -69,15 +70,15 @@ impl Broker {
         Ok(())
     }
 
-    /// Waits for the end of the task, for at most `patience`.
-    pub(super) async fn ends_within(&self, id: &TaskId, patience: Duration) -> Result<Option<TaskRecord>, Refusal> {
+    /// Waits for the end of the task, for at most `max_wait`.
+    pub(super) async fn ends_within(&self, id: &TaskId, max_wait: Duration) -> Result<Option<TaskRecord>, Refusal> {
         let asked = Instant::now();
         loop {
             let ended = self.ended(id).await?;
-            if ended.is_some() || asked.elapsed() >= patience {
+            if ended.is_some() || asked.elapsed() >= max_wait {
                 return Ok(ended);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -11,11 +11,11 @@ use connector_api::{AgentBackend, AgentRequest};
 
 use super::Refusal;
 use crate::{
-    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
+    blocking::{BlockingTimeout, CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem, absolute, check_repository},
     exposure::{Exposure, trusted_files},
     store::Reader,
-    task::{Asked, Ceiling, ChosenBy, TrustedFile},
+    task::{Ceiling, ChosenBy, TaskRequest, TrustedFile},
 };
 
 /// The requirements on the directory of a request.
@@ -37,14 +37,14 @@ impl Conditions {
     pub(super) async fn check(self, request: AgentRequest) -> Result<(AgentRequest, Vec<TrustedFile>), Refusal> {
         let path = request.working_directory.clone();
         let checked = CALLER_PATHS.run(PATH_DEADLINE, move || self.check_now(request)).await;
-        checked.map_err(|NoAnswer| Refusal::WorkingDirectory { path, problem: DirectoryProblem::NoAnswer })?
+        checked.map_err(|BlockingTimeout| Refusal::WorkingDirectory { path, problem: DirectoryProblem::TimedOut })?
     }
 
     fn check_now(self, request: AgentRequest) -> Result<(AgentRequest, Vec<TrustedFile>), Refusal> {
         let refuse = |problem| Refusal::WorkingDirectory { path: request.working_directory.clone(), problem };
         let path = absolute(&request.working_directory, env::var_os("HOME").as_deref()).map_err(refuse)?;
         let directory = Directory::open(&path).map_err(refuse)?;
-        let asked = Asked {
+        let asked = TaskRequest {
             request: &request,
             sandbox_by: self.sandbox_by,
             timeout: self.timeout,

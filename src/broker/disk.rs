@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use super::{Broker, Refusal};
 use crate::{
     agent_environment::Project,
-    blocking::{Lane, NoAnswer},
+    blocking::{BlockingTimeout, Lane},
     executor::{SettleError, Settled},
     probing::{Freshness, NotUsable, installed},
     task::TaskId,
@@ -22,13 +22,13 @@ use crate::{
 static PROBES: Lane = Lane::new(8);
 
 /// How long that may take in all; each question has a deadline of its own.
-const PROBING: Duration = Duration::from_secs(180);
+const PROBE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Threads for the data directory. Most of its calls take less than a millisecond.
 static DISK: Lane = Lane::new(16);
 
 /// How long the data directory may take to answer. An index that many servers write to is waited for, for 2 seconds.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DISK_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Broker {
     /// Does `work` beside everything else, and waits for it. Damaged files that it comes across are set aside. Fails when
@@ -44,8 +44,8 @@ impl Broker {
             broker.upkeep.repair();
             done
         };
-        let done = DISK.run(DEADLINE, work).await;
-        done.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })
+        let done = DISK.run(DISK_DEADLINE, work).await;
+        done.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })
     }
 
     /// The abilities of the backend's program. Looking for it can take long, too, because `PATH` can lead anywhere.
@@ -61,8 +61,8 @@ impl Broker {
             let project = Project::of(sandbox, &directory);
             runtime.block_on(installed(&*backend, &broker.probes, freshness, project.as_ref()))
         };
-        let probed = PROBES.run(PROBING, probe).await;
-        let probed = probed.map_err(|NoAnswer| Refusal::NoAnswer { directory: self.config.data_dir.clone() })?;
+        let probed = PROBES.run(PROBE_DEADLINE, probe).await;
+        let probed = probed.map_err(|BlockingTimeout| Refusal::TimedOut { directory: self.config.data_dir.clone() })?;
         Ok(probed.map(|(_, installed)| installed))
     }
 
@@ -71,7 +71,9 @@ impl Broker {
         match self.executor.settle(id).await {
             Ok(Settled::Untouched | Settled::Finalized) => Ok(()),
             Err(SettleError::Store(error)) => Err(Refusal::Store(error)),
-            Err(SettleError::NoAnswer(NoAnswer)) => Err(Refusal::NoAnswer { directory: self.config.data_dir.clone() }),
+            Err(SettleError::TimedOut(BlockingTimeout)) => {
+                Err(Refusal::TimedOut { directory: self.config.data_dir.clone() })
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use chrono::Utc;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    executor::{Executor, Hints, SettleError, Settled, StartError, Started},
+    executor::{Executor, LatestHint, SettleError, Settled, StartError, Started},
     store::{Claim, OpenTask, StoreError, Upkeep},
     task::{EndStatus, FailureReason, IndexLimits, TaskEnd, TaskId, TaskRecord, TaskSpec},
 };
@@ -21,18 +21,18 @@ const LIMITS: IndexLimits = IndexLimits { entries: 100, text: 100 };
 
 /// When a fake task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
+pub(super) enum StopsWhen {
     /// Once it is asked to.
-    WhenAsked,
+    Asked,
     /// Once it is forced to.
-    WhenForced,
+    Forced,
     /// Only by [`FakeExecutor::end`].
-    OnlyByItself,
+    EndedByTest,
 }
 
 /// A call of the broker to the executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum ExecutorCall {
     Start,
     AskToStop,
     ForceStop,
@@ -42,15 +42,15 @@ pub(super) enum Call {
 #[derive(Debug)]
 pub(super) struct FakeExecutor {
     data: Upkeep,
-    ends: Ends,
-    state: Mutex<State>,
+    ends: StopsWhen,
+    state: Mutex<FakeState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct FakeState {
     begun: Instant,
-    running: BTreeMap<TaskId, (OpenTask, watch::Sender<Hints>)>,
-    calls: Vec<(Call, Duration)>,
+    running: BTreeMap<TaskId, (OpenTask, watch::Sender<LatestHint>)>,
+    calls: Vec<(ExecutorCall, Duration)>,
     /// How many more ids are in use.
     in_use: usize,
     ids: BTreeSet<TaskId>,
@@ -58,8 +58,8 @@ struct State {
 }
 
 impl FakeExecutor {
-    pub(super) fn new(data: Upkeep, ends: Ends) -> Self {
-        let state = State {
+    pub(super) fn new(data: Upkeep, ends: StopsWhen) -> Self {
+        let state = FakeState {
             begun: Instant::now(),
             running: BTreeMap::new(),
             calls: vec![],
@@ -86,12 +86,12 @@ impl FakeExecutor {
     }
 
     /// Everything that was asked for, in order.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(super) fn calls(&self) -> Vec<ExecutorCall> {
         self.state().calls.iter().map(|(call, _)| *call).collect()
     }
 
     /// When this was asked for, since the executor was made; none if it was not.
-    pub(super) fn time_of(&self, wanted: Call) -> Option<Duration> {
+    pub(super) fn time_of(&self, wanted: ExecutorCall) -> Option<Duration> {
         self.state().calls.iter().find(|(call, _)| *call == wanted).map(|(_, at)| *at)
     }
 
@@ -99,7 +99,7 @@ impl FakeExecutor {
     pub(super) fn end(&self, id: &TaskId) {
         let Some((task, hints)) = self.state().running.remove(id) else { return };
         finalize(task, &self.data, Some((EndStatus::Completed, None))).expect("it is writable");
-        hints.send_modify(|hints| hints.ended = true);
+        hints.send_modify(|hints| hints.has_ended = true);
     }
 
     /// The task's supervisor is gone all of a sudden.
@@ -111,16 +111,16 @@ impl FakeExecutor {
         while reader.is_leased(id).expect("the lease can be read") {
             std::thread::yield_now();
         }
-        hints.send_modify(|hints| hints.ended = true);
+        hints.send_modify(|hints| hints.has_ended = true);
     }
 
-    fn note(&self, call: Call) {
+    fn note(&self, call: ExecutorCall) {
         let mut state = self.state();
         let at = state.begun.elapsed();
         state.calls.push((call, at));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,7 +128,7 @@ impl FakeExecutor {
 #[async_trait]
 impl Executor for FakeExecutor {
     async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
-        self.note(Call::Start);
+        self.note(ExecutorCall::Start);
         let mut state = self.state();
         state.ids.insert(spec.id.clone());
         if state.in_use > 0 {
@@ -136,16 +136,16 @@ impl Executor for FakeExecutor {
             return Ok(Started::IdInUse);
         }
         let refused = |error: StoreError| StartError::Refused(error.to_string());
-        let Claim::Taken(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
-        let mut record = TaskRecord::begun(spec, Utc::now());
+        let Claim::Claimed(task) = self.data.claim(&spec.id).map_err(refused)? else { return Ok(Started::IdInUse) };
+        let mut record = TaskRecord::new(spec, Utc::now());
         record.progress.pid = Some(1);
         task.write_policy(&spec.policy).and_then(|()| task.write_record(&record)).map_err(refused)?;
         task.index(&record, LIMITS).map_err(refused)?;
-        state.running.insert(spec.id.clone(), (task, watch::channel(Hints::default()).0));
+        state.running.insert(spec.id.clone(), (task, watch::channel(LatestHint::default()).0));
         Ok(Started::Task)
     }
 
-    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         self.state().running.get(id).map(|(_, hints)| hints.subscribe())
     }
 
@@ -168,15 +168,15 @@ impl Executor for FakeExecutor {
     }
 
     async fn ask_to_stop(&self, record: &TaskRecord) {
-        self.note(Call::AskToStop);
-        if self.ends == Ends::WhenAsked {
+        self.note(ExecutorCall::AskToStop);
+        if self.ends == StopsWhen::Asked {
             self.lose(&record.id);
         }
     }
 
     async fn force_stop(&self, record: &TaskRecord) {
-        self.note(Call::ForceStop);
-        if self.ends != Ends::OnlyByItself {
+        self.note(ExecutorCall::ForceStop);
+        if self.ends != StopsWhen::EndedByTest {
             self.lose(&record.id);
         }
     }

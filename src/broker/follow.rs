@@ -13,23 +13,23 @@ use tokio::{
 
 use super::{Broker, Refusal};
 use crate::{
-    executor::Hints,
-    follower::{Entries, FollowError, Follower, Watches},
+    executor::LatestHint,
+    follower::{FollowError, Follower, NewEntries, Watches},
     task::{TaskId, TaskRecord, TimelineEvent, Untrusted},
 };
 
 /// How often the record and the lease of another server's task are looked at.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often those of our own task are looked at, in case its hints were lost.
-const POLL_OWN: Duration = Duration::from_secs(2);
+const OWN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A task being followed.
 #[derive(Debug)]
-pub struct Follow {
+pub struct FollowedTask {
     broker: Broker,
     id: TaskId,
-    hints: Option<watch::Receiver<Hints>>,
+    hints: Option<watch::Receiver<LatestHint>>,
     timeline: Follower,
     /// The newest step that was read and not told.
     newest: Option<String>,
@@ -40,12 +40,12 @@ pub struct Follow {
     /// Whether the task was seen to exist.
     is_known: bool,
     /// When the record and the lease are looked at next.
-    next_look: Instant,
+    next_poll: Instant,
 }
 
 /// What there is to say about a task that is being followed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum TaskUpdate {
     /// The agent did something, told in one line.
     Event(String),
     /// The task has ended: its record is final.
@@ -53,14 +53,14 @@ pub enum News {
 }
 
 impl Broker {
-    /// Follows a task from now on. That there is such a task is found out by [`Follow::next`].
-    pub fn follow(&self, id: &TaskId) -> Follow {
+    /// Follows a task from now on. That there is such a task is found out by [`FollowedTask::next`].
+    pub fn follow(&self, id: &TaskId) -> FollowedTask {
         // Only a task of ours that runs has hints. They wake us sooner than a watch would.
         let hints = self.executor.hints(id);
         let watches = if hints.is_some() { Watches::polling() } else { self.watches.clone() };
         let timeline = Follower::new(self.reader.newest_timeline(id), &watches);
-        let next_look = if hints.is_some() { Instant::now() + POLL_OWN } else { Instant::now() };
-        Follow {
+        let next_poll = if hints.is_some() { Instant::now() + OWN_POLL_INTERVAL } else { Instant::now() };
+        FollowedTask {
             broker: self.clone(),
             id: id.clone(),
             hints,
@@ -69,39 +69,39 @@ impl Broker {
             last_event: None,
             is_over: false,
             is_known: false,
-            next_look,
+            next_poll,
         }
     }
 }
 
-impl Follow {
+impl FollowedTask {
     /// The task's id.
     pub fn id(&self) -> &TaskId {
         &self.id
     }
 
     /// Waits for news. Can be dropped while it waits: news is then told by the next call.
-    pub async fn next(&mut self) -> Result<News, Refusal> {
+    pub async fn next(&mut self) -> Result<TaskUpdate, Refusal> {
         loop {
-            if self.hints.as_ref().is_some_and(|hints| hints.borrow().ended) {
+            if self.hints.as_ref().is_some_and(|hints| hints.borrow().has_ended) {
                 (self.hints, self.is_over) = (None, true);
             }
             // A hint of an event is not worth a look at the record.
-            if self.is_over || Instant::now() >= self.next_look {
+            if self.is_over || Instant::now() >= self.next_poll {
                 if self.may_have_ended().await?
                     && let Some(record) = self.broker.ended(&self.id).await?
                 {
-                    return Ok(News::Ended(Box::new(self.broker.clean(record))));
+                    return Ok(TaskUpdate::Ended(Box::new(self.broker.clean(record))));
                 }
                 self.is_known = true;
                 self.is_over = false;
-                self.next_look = Instant::now() + if self.hints.is_some() { POLL_OWN } else { POLL };
+                self.next_poll = Instant::now() + if self.hints.is_some() { OWN_POLL_INTERVAL } else { POLL_INTERVAL };
             }
             if let Some(event) = self.new_event().await? {
-                return Ok(News::Event(event));
+                return Ok(TaskUpdate::Event(event));
             }
             if !self.is_over {
-                self.woken().await;
+                self.wait_for_wakeup().await;
             }
         }
     }
@@ -116,9 +116,9 @@ impl Follow {
     }
 
     /// Waits for a hint, or else for a report that the timeline was written to or a second.
-    async fn woken(&mut self) {
+    async fn wait_for_wakeup(&mut self) {
         let Some(hints) = &mut self.hints else { return self.timeline.changed().await };
-        if let Ok(Err(_)) = timeout_at(self.next_look, hints.changed()).await {
+        if let Ok(Err(_)) = timeout_at(self.next_poll, hints.changed()).await {
             self.hints = None;
         }
     }
@@ -143,22 +143,22 @@ impl Follow {
     /// Reads what is new in the timeline. Returns whether there is one that can be read.
     async fn read_steps(&mut self) -> Result<bool, Refusal> {
         loop {
-            let (entries, more) = match self.timeline.read().await {
-                Ok(Some(Entries { entries, more })) => (entries, more),
+            let (entries, has_more) = match self.timeline.read().await {
+                Ok(Some(NewEntries { entries, has_more })) => (entries, has_more),
                 Ok(None) => return Ok(false),
                 Err(FollowError::Store(error)) => {
                     tracing::debug!(%error, task = %self.id, "its timeline cannot be read");
                     return Ok(false);
                 }
-                Err(FollowError::NoAnswer { .. }) => {
-                    return Err(Refusal::NoAnswer { directory: self.broker.config.data_dir.clone() });
+                Err(FollowError::TimedOut { .. }) => {
+                    return Err(Refusal::TimedOut { directory: self.broker.config.data_dir.clone() });
                 }
             };
             for entry in entries {
                 self.is_over |= matches!(entry.event, TimelineEvent::Ended { .. });
                 self.newest = entry.event.headline().or(self.newest.take());
             }
-            if !more {
+            if !has_more {
                 return Ok(true);
             }
         }
@@ -166,14 +166,14 @@ impl Follow {
 }
 
 /// How long the holder of a lease may take to finish once the record is final.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-const CLOSING_POLL: Duration = Duration::from_millis(5);
+const CLOSE_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Broker {
     /// The task's record if it has ended: it is final, and its lease is free. A task whose supervisor is gone ends here.
     pub(super) async fn ended(&self, id: &TaskId) -> Result<Option<TaskRecord>, Refusal> {
-        let patience = Instant::now() + CLOSING;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         loop {
             let (is_leased, record) = self.state(id).await?;
             match (is_leased, record.is_final()) {
@@ -181,15 +181,15 @@ impl Broker {
                     self.guard(id);
                     return Ok(None);
                 }
-                (true, true) if Instant::now() < patience => sleep(CLOSING_POLL).await,
+                (true, true) if Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
                 (_, true) => return Ok(Some(record)),
                 (false, false) => {
                     self.settle(id).await?;
                     let (settled, elsewhere) = self.settled(id).await?;
                     match elsewhere {
                         // Its end is known here once it is in the index.
-                        Some(_) if settled.is_none() && Instant::now() < patience => sleep(CLOSING_POLL).await,
-                        Some(there) if settled.is_none() => return Err(self.elsewhere(id, there)),
+                        Some(_) if settled.is_none() && Instant::now() < deadline => sleep(CLOSE_POLL_INTERVAL).await,
+                        Some(there) if settled.is_none() => return Err(self.other_log_dir(id, there)),
                         Some(_) | None => return Ok(settled),
                     }
                 }
@@ -208,7 +208,7 @@ impl Broker {
         let id = id.clone();
         self.on_disk(move |broker| {
             let record = broker.reader.record(&id)?.filter(|record| record.is_final());
-            Ok((record, broker.reader.elsewhere(&id)?))
+            Ok((record, broker.reader.other_log_dir(&id)?))
         })
         .await?
     }

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::task::TaskId;
 
 /// Maximum number of tasks of other servers that are guarded at once, and of those without a limit that are remembered.
-const MOST_GUARDED: usize = 1_000;
+const MAX_GUARDED: usize = 1_000;
 
 /// Tasks of other servers that this one has looked at.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl GuardedTasks {
     /// Whether this task is to be guarded now: it is new, and there is room.
     pub(super) fn begin(&mut self, id: &TaskId) -> bool {
         let is_new = !self.unlimited.contains(id) && !self.guarded.contains(id);
-        let begins = is_new && self.guarded.len() < MOST_GUARDED;
+        let begins = is_new && self.guarded.len() < MAX_GUARDED;
         if begins {
             self.guarded.insert(id.clone());
         }
@@ -35,7 +35,7 @@ impl GuardedTasks {
     /// The task turned out to have no limit.
     pub(super) fn leave_alone(&mut self, id: &TaskId) {
         self.end(id);
-        if self.unlimited.len() >= MOST_GUARDED {
+        if self.unlimited.len() >= MAX_GUARDED {
             self.unlimited.pop_front();
         }
         self.unlimited.push_back(id.clone());
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_is_guarded_once_at_a_time_and_one_without_a_limit_only_once() {
+    fn a_task_is_guarded_once_at_a_time_and_without_a_limit_only_once() {
         let (mut tasks, limited, unlimited) = (GuardedTasks::default(), TaskId::random(), TaskId::random());
         assert!(tasks.begin(&limited) && !tasks.begin(&limited));
         tasks.end(&limited);
@@ -58,15 +58,15 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_tasks_takes_bounded_memory() {
+    fn guarded_tasks_take_bounded_memory() {
         let mut tasks = GuardedTasks::default();
-        for _ in 0..2 * MOST_GUARDED {
+        for _ in 0..2 * MAX_GUARDED {
             let id = TaskId::random();
             if tasks.begin(&id) {
                 tasks.leave_alone(&id);
             }
             tasks.begin(&TaskId::random());
         }
-        assert_eq!((tasks.guarded.len(), tasks.unlimited.len() <= MOST_GUARDED), (MOST_GUARDED, true));
+        assert_eq!((tasks.guarded.len(), tasks.unlimited.len() <= MAX_GUARDED), (MAX_GUARDED, true));
     }
 }

@@ -32,9 +32,9 @@ use connector_api::{AgentBackend, BackendName};
 use tokio::time::sleep;
 
 pub use cancel::Cancelled;
-pub use follow::{Follow, News};
+pub use follow::{FollowedTask, TaskUpdate};
 use guarded::GuardedTasks;
-pub use refusal::{NoSuchBackend, NotResumable, Refusal};
+pub use refusal::{NotResumable, Refusal, UnknownBackend};
 pub use resume::{Resumable, Resume};
 pub use submit::{NewTask, TimeLimit};
 
@@ -71,7 +71,7 @@ pub struct Broker {
 const PROGRAM: &str = "codex-connector";
 
 /// How often old tasks are looked for.
-const BETWEEN_REMOVALS: Duration = Duration::from_secs(60 * 60);
+const REMOVAL_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Broker {
     /// A broker over an open data directory. Fails when a configured backend cannot be built.
@@ -118,7 +118,7 @@ impl Broker {
     fn clean(&self, mut record: TaskRecord) -> TaskRecord {
         let redactor = self.redactor_for(&record);
         if !redactor.is_idle() {
-            record.foreign_texts().for_each(|text| redactor.redact(text));
+            record.untrusted_texts().for_each(|text| redactor.redact(text));
         }
         record
     }
@@ -166,7 +166,7 @@ impl Broker {
 
     /// Finalizes all tasks whose supervisor is gone and brings the catalog of tasks up to date; then, and once an hour,
     /// removes old tasks, if any are to be removed. Begun when a server starts, off its start path, and dropped when it ends.
-    pub async fn keep_house(&self) {
+    pub async fn run_maintenance(&self) {
         if let Err(error) = self.executor.settle_all().await {
             tracing::warn!(%error, "interrupted tasks stay open");
         }
@@ -180,7 +180,7 @@ impl Broker {
             if rules.keeps_everything() {
                 return;
             }
-            sleep(BETWEEN_REMOVALS).await;
+            sleep(REMOVAL_INTERVAL).await;
         }
     }
 }

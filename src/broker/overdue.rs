@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! agent seen ── limit and graces, for each backend ── MARGIN ──▶ overdue: woken (SIGCONT)
-//!     ── graces and PATIENCE ──▶ killed, and the task is finalized as timed out
+//!     ── graces and SUPERVISOR_TIMEOUT ──▶ killed, and the task is finalized as timed out
 //! ```
 //!
 //! The clock starts when the agent is first seen, so it is never ahead of the supervisor's, which does not count the time
@@ -26,27 +26,27 @@ use tokio::time::sleep;
 
 use super::{
     Broker, Refusal,
-    cancel::{CLOSING, PATIENCE},
+    cancel::{FINALIZE_TIMEOUT, SUPERVISOR_TIMEOUT},
     guarded::GuardedTasks,
 };
 use crate::task::{Policy, TaskId, TaskSpec};
 
 /// How much later than its supervisor a task counts as overdue.
-const MARGIN: Duration = Duration::from_secs(5);
+const OVERDUE_MARGIN: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the agent has been started.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time limit of a task, as its server enforces it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TimeLimit {
+pub(super) struct EnforcedLimit {
     /// All that the supervisor can need for it.
     allowed: Duration,
     /// How long an agent is stopped for.
     graces: Duration,
 }
 
-impl TimeLimit {
+impl EnforcedLimit {
     /// `None` for a task that may take any time.
     pub(super) fn of(spec: &TaskSpec) -> Option<Self> {
         // Each backend has the time for itself.
@@ -57,7 +57,7 @@ impl TimeLimit {
     fn of_attempts(policy: &Policy, attempts: u32) -> Option<Self> {
         let limit = policy.timeout?;
         let graces = policy.grace.interrupt.saturating_add(policy.grace.terminate.saturating_mul(2));
-        let allowed = limit.saturating_add(graces).saturating_mul(attempts).saturating_add(MARGIN);
+        let allowed = limit.saturating_add(graces).saturating_mul(attempts).saturating_add(OVERDUE_MARGIN);
         Some(Self { allowed, graces })
     }
 }
@@ -65,9 +65,9 @@ impl TimeLimit {
 impl Broker {
     /// Ends the task when its time is up and its supervisor has not. Returns when the task has ended, or when nothing more
     /// can be done. Can be dropped at any time.
-    pub(super) async fn enforce(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
+    pub(super) async fn enforce(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         // A short task is over by then, and its record was never read for this.
-        sleep(POLL).await;
+        sleep(POLL_INTERVAL).await;
         self.agent_seen(id).await?;
         sleep(limit.allowed).await;
         self.end_overdue(limit, id).await
@@ -100,7 +100,7 @@ impl Broker {
         let policy = self.on_disk(move |broker| broker.reader.policy(&of)).await?;
         // A policy that cannot be read now may be readable at the next look.
         let Some(policy) = policy else { return Ok(true) };
-        let Some(limit) = TimeLimit::of_attempts(&policy, 1) else { return Ok(false) };
+        let Some(limit) = EnforcedLimit::of_attempts(&policy, 1) else { return Ok(false) };
         // The number of fallbacks is not known here, but each of them has an agent of its own.
         let mut agent = self.agent_seen(id).await?;
         loop {
@@ -116,15 +116,15 @@ impl Broker {
     }
 
     /// Ends a task whose time is up, unless it has ended.
-    async fn end_overdue(&self, limit: TimeLimit, id: &TaskId) -> Result<(), Refusal> {
+    async fn end_overdue(&self, limit: EnforcedLimit, id: &TaskId) -> Result<(), Refusal> {
         if self.ended(id).await?.is_some() {
             return Ok(());
         }
         tracing::warn!(task = %id, "it is overdue: its supervisor is woken");
         self.mark_overdue(id).await?;
-        if self.ends_within(id, PATIENCE.saturating_add(limit.graces)).await?.is_none() {
+        if self.ends_within(id, SUPERVISOR_TIMEOUT.saturating_add(limit.graces)).await?.is_none() {
             self.force_stop(id).await?;
-            self.ends_within(id, CLOSING).await?;
+            self.ends_within(id, FINALIZE_TIMEOUT).await?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Broker {
             if record.progress.pid.is_some() || record.is_final() {
                 return Ok(record.progress.pid);
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

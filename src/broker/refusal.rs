@@ -22,7 +22,7 @@ pub enum Refusal {
     /// No task has this id.
     NoSuchTask(Untrusted),
     /// The task's files are not in our log directory.
-    Elsewhere {
+    OtherLogDir {
         /// The task.
         id: TaskId,
         /// The log directory that has them.
@@ -33,7 +33,7 @@ pub enum Refusal {
     /// An earlier session cannot be resumed now.
     NotResumable(NotResumable),
     /// No backend has the name asked for.
-    NoSuchBackend(NoSuchBackend),
+    UnknownBackend(UnknownBackend),
     /// The working directory cannot be worked in.
     WorkingDirectory {
         /// The path as given.
@@ -61,7 +61,7 @@ pub enum Refusal {
     /// The data directory is in trouble.
     Store(StoreError),
     /// The data directory is in more trouble.
-    NoAnswer {
+    TimedOut {
         /// The data directory.
         directory: PathBuf,
     },
@@ -85,13 +85,13 @@ pub enum NotResumable {
 
 /// No backend has this name.
 #[derive(Debug)]
-pub struct NoSuchBackend {
+pub struct UnknownBackend {
     name: String,
     meant: Option<String>,
     known: Vec<String>,
 }
 
-impl NoSuchBackend {
+impl UnknownBackend {
     /// That `name` is none of the `known` ones, with the one that was meant, perhaps.
     pub(crate) fn new<'a>(name: &str, known: impl Iterator<Item = &'a BackendName>) -> Self {
         let known: Vec<_> = known.map(BackendName::as_str).collect();
@@ -110,11 +110,11 @@ impl Refusal {
     pub fn explain(&self) -> Refused {
         match self {
             Self::NoSuchTask(word) => refusals::no_such_task(word),
-            Self::Elsewhere { id, there, here } => refusals::elsewhere(id, there, here),
+            Self::OtherLogDir { id, there, here } => refusals::elsewhere(id, there, here),
             Self::NotResumable(NotResumable::StillRuns(id)) => refusals::still_running(id),
             Self::NotResumable(NotResumable::NoSession(id)) => refusals::without_session(id),
             Self::NotResumable(NotResumable::InUse { session, by }) => refusals::session_in_use(session, by),
-            Self::NoSuchBackend(problem) => problem.explain(),
+            Self::UnknownBackend(problem) => problem.explain(),
             Self::WorkingDirectory { path, problem } => refusals::working_directory(path, problem, problem.next()),
             Self::AboveCeiling(above) => Refused::new(above.to_string(), above.next()),
             Self::Exposed(exposed) => Refused::new(exposed.to_string(), exposed.next()),
@@ -122,7 +122,7 @@ impl Refusal {
             Self::NotUsable { backend, problem, next } => refusals::not_usable(backend, problem, next),
             Self::Start(problem) => refusals::not_started(problem),
             Self::Store(problem) => refusals::store_problem(problem, &problem.path),
-            Self::NoAnswer { directory } => refusals::no_answer(directory),
+            Self::TimedOut { directory } => refusals::no_answer(directory),
         }
     }
 }
@@ -137,12 +137,12 @@ impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::NoSuchTask(_)
-            | Self::Elsewhere { .. }
+            | Self::OtherLogDir { .. }
             | Self::NotResumable(_)
-            | Self::NoSuchBackend(_)
+            | Self::UnknownBackend(_)
             | Self::WorkingDirectory { .. }
             | Self::NotUsable { .. }
-            | Self::NoAnswer { .. } => None,
+            | Self::TimedOut { .. } => None,
             // Their words are ours, so what is told besides is what caused them.
             Self::AboveCeiling(error) => error.source(),
             Self::Exposed(error) => error.source(),
@@ -163,7 +163,13 @@ macro_rules! from {
     )+};
 }
 
-from!(NoSuchBackend(NoSuchBackend), AboveCeiling(AboveCeiling), Exposed(Exposed), Start(StartError), Store(StoreError));
+from!(
+    UnknownBackend(UnknownBackend),
+    AboveCeiling(AboveCeiling),
+    Exposed(Exposed),
+    Start(StartError),
+    Store(StoreError)
+);
 
 /// For a tool's answer, where it stands alone.
 impl From<Refusal> for Refused {

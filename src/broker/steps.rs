@@ -2,7 +2,7 @@
 
 use super::{Broker, Refusal};
 use crate::{
-    store::TimelinePlace,
+    store::TimelinePosition,
     task::{Steps, TaskId},
 };
 
@@ -12,23 +12,23 @@ impl Broker {
     pub async fn steps_since(
         &self,
         id: &TaskId,
-        place: Option<TimelinePlace>,
-    ) -> Result<(Steps, Option<TimelinePlace>), Refusal> {
+        position: Option<TimelinePosition>,
+    ) -> Result<(Steps, Option<TimelinePosition>), Refusal> {
         let id = id.clone();
         self.on_disk(move |broker| {
-            let mut timeline = match place {
-                Some(place) => broker.reader.timeline_from(&id, &place),
+            let mut timeline = match position {
+                Some(position) => broker.reader.timeline_from(&id, &position),
                 None => broker.reader.newest_timeline(&id),
             };
             let mut steps = Steps::default();
             loop {
                 match timeline.read() {
                     Ok(Some(read)) => {
-                        if place.is_some() {
+                        if position.is_some() {
                             read.entries.iter().for_each(|entry| steps.count(&entry.event));
                         }
-                        if !read.more {
-                            return (steps, Some(timeline.place()));
+                        if !read.has_more {
+                            return (steps, Some(timeline.position()));
                         }
                     }
                     Ok(None) => return (Steps::default(), None),

@@ -5,7 +5,7 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use chrono::Utc;
 use connector_api::{AgentBackend, AgentRequest, BackendName, Sandbox};
 
-use super::{Broker, NoSuchBackend, Refusal, Resume, directory::Conditions, overdue};
+use super::{Broker, Refusal, Resume, UnknownBackend, directory::Conditions, overdue};
 use crate::{
     executor::Started,
     probing::Freshness,
@@ -43,10 +43,10 @@ pub enum TimeLimit {
 }
 
 /// Ids are random; so many in a row are only taken when something else is wrong.
-const MOST_TRIES: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
 /// The name in `NAME/`, which can be meant for a backend alone: no model is called so.
-fn only_a_name(model: &str) -> Option<&str> {
+fn bare_name(model: &str) -> Option<&str> {
     model.strip_suffix('/').filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
@@ -58,12 +58,12 @@ impl Broker {
     pub async fn submit(&self, task: NewTask) -> Result<TaskId, Refusal> {
         let (named, model) = self.instance_in(task.model);
         let backend = task.backend.or(named);
-        if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(only_a_name)) {
-            return Err(NoSuchBackend::new(unknown, self.backends.keys()).into());
+        if let (None, Some(unknown)) = (&backend, model.as_deref().and_then(bare_name)) {
+            return Err(UnknownBackend::new(unknown, self.backends.keys()).into());
         }
         let name = backend.unwrap_or_else(|| self.config.default_backend.clone());
         let (Some(backend), Some(frozen)) = (self.backends.get(&name), self.config.backends.get(&name)) else {
-            return Err(NoSuchBackend::new(name.as_str(), self.backends.keys()).into());
+            return Err(UnknownBackend::new(name.as_str(), self.backends.keys()).into());
         };
         let sandbox_by = if task.sandbox.is_some() { ChosenBy::Call } else { ChosenBy::Default };
         let request = AgentRequest {
@@ -90,7 +90,7 @@ impl Broker {
             programs: self.backends.values().map(|backend| backend.program().to_owned()).collect(),
         };
         let (request, trusted_files) = conditions.check(request).await?;
-        self.rehearse(backend, &request).await?;
+        self.dry_run(backend, &request).await?;
         let mut spec = TaskSpec {
             format: SPEC_FORMAT,
             id: TaskId::random(),
@@ -107,10 +107,10 @@ impl Broker {
             session_usage: task.resume.as_ref().and_then(|resume| resume.used),
             resumed_from: task.resume.and_then(|resume| resume.task),
         };
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.executor.start(&spec).await? {
                 Started::Task => {
-                    self.watch_over(&spec);
+                    self.enforce_limit_in_background(&spec);
                     return Ok(spec.id);
                 }
                 Started::IdInUse => spec.id = TaskId::random(),
@@ -141,9 +141,9 @@ impl Broker {
 
     /// Finalizes a task of ours as soon as its supervisor is gone, and enforces its time limit if the supervisor is
     /// suspended: without a working supervisor, nothing limits the agent.
-    fn watch_over(&self, spec: &TaskSpec) {
+    fn enforce_limit_in_background(&self, spec: &TaskSpec) {
         let Some(mut hints) = self.executor.hints(&spec.id) else { return };
-        let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::TimeLimit::of(spec));
+        let (broker, id, limit) = (self.clone(), spec.id.clone(), overdue::EnforcedLimit::of(spec));
         tokio::spawn(async move {
             // Not when it says that the task has ended: whoever waits for the answer has the files to themselves.
             let gone = async { while hints.changed().await.is_ok() {} };
@@ -166,7 +166,7 @@ impl Broker {
     }
 
     /// Builds the command line without running it. What is refused on kept answers is asked of the program again.
-    async fn rehearse(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
+    async fn dry_run(&self, backend: &Arc<dyn AgentBackend>, request: &AgentRequest) -> Result<(), Refusal> {
         for freshness in [Freshness::Kept, Freshness::Fresh] {
             let refusal = match self.probed(backend, freshness, request).await? {
                 Ok(installed) => match backend.launch(request, &installed) {

@@ -6,8 +6,8 @@ use connector_api::Sandbox;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Broker, Cancelled, Follow, NewTask, News, Refusal, TimeLimit,
-    fake_executor::{Call, Ends, FakeExecutor},
+    Broker, Cancelled, FollowedTask, NewTask, Refusal, TaskUpdate, TimeLimit,
+    fake_executor::{ExecutorCall, FakeExecutor, StopsWhen},
 };
 use crate::{
     config::{Config, Overrides},
@@ -24,7 +24,7 @@ struct World {
 }
 
 impl World {
-    fn new(ends: Ends) -> Self {
+    fn new(ends: StopsWhen) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let mut registry = Registry::default();
         registry.add::<connector_claude::Claude>();
@@ -82,50 +82,50 @@ fn reason(record: &TaskRecord) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_reacts_is_cancelled_without_force() {
-    let world = World::new(Ends::WhenAsked);
+async fn a_responsive_task_is_cancelled_without_force() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!((record.status(), reason(&record)), (TaskStatus::Failed, "Cancelled by user"));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_does_not_react_is_forced_once_its_grace_and_our_patience_are_over() {
-    let world = World::new(Ends::WhenForced);
+async fn an_unresponsive_task_is_forced_to_stop_after_its_grace_period() {
+    let world = World::new(StopsWhen::Forced);
     let id = world.submit(TimeLimit::None).await;
     let Ok(Cancelled::Ended(record)) = world.broker.cancel(&id).await else { panic!("it ends") };
     assert_eq!(reason(&record), "Cancelled by user");
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
-    let waited = world.executor.time_of(Call::ForceStop).zip(world.executor.time_of(Call::AskToStop));
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
+    let waited = world.executor.time_of(ExecutorCall::ForceStop).zip(world.executor.time_of(ExecutorCall::AskToStop));
     let waited = waited.map(|(forced, asked)| forced - asked).expect("both were called");
     let grace = world.broker.config().policy.grace;
-    let least = super::cancel::PATIENCE + grace.interrupt + 2 * grace.terminate;
+    let least = super::cancel::SUPERVISOR_TIMEOUT + grace.interrupt + 2 * grace.terminate;
     assert!((least..least + Duration::from_secs(1)).contains(&waited), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_nothing_ends_is_reported_as_being_stopped() {
-    let world = World::new(Ends::OnlyByItself);
+async fn a_task_that_cannot_be_stopped_is_reported_as_stopping() {
+    let world = World::new(StopsWhen::EndedByTest);
     let id = world.submit(TimeLimit::None).await;
     assert!(matches!(world.broker.cancel(&id).await, Ok(Cancelled::Stopping)));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
     assert_eq!(world.record(&id).await.status(), TaskStatus::Running);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_has_ended_is_not_asked_to_stop() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.end(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
     assert_eq!(record.status(), TaskStatus::Completed);
-    assert_eq!(world.executor.calls(), [Call::Start]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_nobody_runs_any_more_is_finalized_instead_of_cancelled() {
-    let world = World::new(Ends::WhenAsked);
+async fn an_orphaned_task_is_finalized_instead_of_cancelled() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
     let Ok(Cancelled::HadEnded(record)) = world.broker.cancel(&id).await else { panic!("it had ended") };
@@ -134,23 +134,23 @@ async fn a_task_that_nobody_runs_any_more_is_finalized_instead_of_cancelled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_does_not_exist_cannot_be_cancelled() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let refusal = world.broker.cancel(&TaskId::random()).await.expect_err("there is no such task");
     assert!(matches!(refusal, Refusal::NoSuchTask(_)), "{refusal}");
     assert_eq!(world.executor.calls(), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_is_in_use_is_replaced_by_another() {
-    let world = World::new(Ends::WhenAsked);
+async fn an_id_that_is_in_use_is_replaced() {
+    let world = World::new(StopsWhen::Asked);
     world.executor.refuse_ids(2);
     let id = world.submit(TimeLimit::None).await;
     assert_eq!((world.executor.ids_tried(), world.record(&id).await.status()), (3, TaskStatus::Running));
 }
 
 #[tokio::test(start_paused = true)]
-async fn ids_are_not_tried_for_ever() {
-    let world = World::new(Ends::WhenAsked);
+async fn the_number_of_id_attempts_is_limited() {
+    let world = World::new(StopsWhen::Asked);
     world.executor.refuse_ids(usize::MAX);
     let refusal = world.broker.submit(world.task(TimeLimit::None)).await.expect_err("no id is free");
     assert!(matches!(refusal, Refusal::Start(_)), "{refusal}");
@@ -159,7 +159,7 @@ async fn ids_are_not_tried_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_is_refused_is_not_started() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let unknown = NewTask { model: Some("nobody/".to_owned()), ..world.task(TimeLimit::None) };
     let nowhere = NewTask { working_directory: "/no/such/directory".into(), ..world.task(TimeLimit::None) };
     for task in [unknown, nowhere] {
@@ -169,8 +169,8 @@ async fn a_task_that_is_refused_is_not_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
-    let world = World::new(Ends::WhenAsked);
+async fn a_task_whose_supervisor_dies_is_finalized_without_a_request() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.lose(&id);
     // Read as it is: to look at it through the broker would finalize it.
@@ -185,44 +185,45 @@ async fn a_task_whose_supervisor_dies_is_finalized_though_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overdue_task_is_asked_first_and_forced_later() {
-    let world = World::new(Ends::WhenForced);
+async fn an_overdue_task_is_asked_to_stop_and_later_forced() {
+    let world = World::new(StopsWhen::Forced);
     let limit = Duration::from_secs(60);
     let id = world.submit(TimeLimit::After(limit)).await;
     let record = world.end_of(&id).await;
     assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop, Call::ForceStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop, ExecutorCall::ForceStop]);
     let grace = world.broker.config().policy.grace;
     let graces = grace.interrupt + 2 * grace.terminate;
-    let (asked, forced) = (world.executor.time_of(Call::AskToStop), world.executor.time_of(Call::ForceStop));
+    let (asked, forced) =
+        (world.executor.time_of(ExecutorCall::AskToStop), world.executor.time_of(ExecutorCall::ForceStop));
     let (asked, forced) = asked.zip(forced).expect("both were called");
     assert!(asked >= limit + graces, "{asked:?}: the supervisor has its own time first");
-    assert!(forced - asked >= super::cancel::PATIENCE + graces, "{:?}: it has time to react", forced - asked);
+    assert!(forced - asked >= super::cancel::SUPERVISOR_TIMEOUT + graces, "{:?}: it has time to react", forced - asked);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_overdue_task_that_reacts_is_not_forced() {
-    let world = World::new(Ends::WhenAsked);
+async fn a_responsive_overdue_task_is_not_forced() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     let record = world.end_of(&id).await;
     assert!(reason(&record).starts_with("Timeout after"), "{}", reason(&record));
-    assert_eq!(world.executor.calls(), [Call::Start, Call::AskToStop]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start, ExecutorCall::AskToStop]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_ends_in_time_is_left_alone() {
-    let world = World::new(Ends::WhenAsked);
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::After(Duration::from_secs(60))).await;
     sleep(Duration::from_secs(59)).await;
     world.executor.end(&id);
     sleep(Duration::from_secs(600)).await;
     assert_eq!(world.record(&id).await.status(), TaskStatus::Completed);
-    assert_eq!(world.executor.calls(), [Call::Start]);
+    assert_eq!(world.executor.calls(), [ExecutorCall::Start]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_whose_policy_cannot_be_read_is_not_taken_for_one_without_a_limit() {
-    let world = World::new(Ends::WhenAsked);
+async fn an_unreadable_policy_does_not_mean_no_time_limit() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     assert!(!world.broker.enforce_for_another(&id).await.expect("it can be read"), "it has no limit");
     let policy = world.dir.path().join("data/run").join(id.as_str()).join("policy.json");
@@ -235,8 +236,8 @@ async fn a_task_whose_policy_cannot_be_read_is_not_taken_for_one_without_a_limit
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as_running() {
-    let world = World::new(Ends::WhenAsked);
+async fn listing_finalizes_orphaned_tasks_and_shows_the_others_as_running() {
+    let world = World::new(StopsWhen::Asked);
     let (alive, dead, stuck) =
         (world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await, world.submit(TimeLimit::None).await);
     world.executor.make_unsettleable(&stuck);
@@ -254,8 +255,8 @@ async fn a_list_finalizes_what_nobody_runs_and_shows_what_cannot_be_finalized_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_check_that_a_task_exists_changes_nothing() {
-    let world = World::new(Ends::WhenAsked);
+async fn checking_that_a_task_exists_changes_nothing() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     world.executor.make_unsettleable(&id);
     world.executor.lose(&id);
@@ -265,8 +266,8 @@ async fn to_check_that_a_task_exists_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
-    let world = World::new(Ends::WhenAsked);
+async fn listing_sets_a_damaged_index_aside() {
+    let world = World::new(StopsWhen::Asked);
     let id = world.submit(TimeLimit::None).await;
     let index = world.dir.path().join("data/tasks.json");
     std::fs::write(&index, "garbage").expect("it is writable");
@@ -278,9 +279,9 @@ async fn a_damaged_index_is_set_aside_by_the_list_that_finds_it() {
 }
 
 /// A task of another server, with its record.
-fn of_another(world: &World) -> (OpenTask, TaskRecord) {
+fn task_of_another_server(world: &World) -> (OpenTask, TaskRecord) {
     let id = TaskId::random();
-    let Ok(Claim::Taken(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = world.broker.upkeep.claim(&id) else { panic!("a new id is free") };
     let record = serde_json::from_value(serde_json::json!({
         "format": 1, "id": id, "task": "x", "status": "running", "startedAt": "2026-01-15T10:30:00Z"
     }));
@@ -289,54 +290,54 @@ fn of_another(world: &World) -> (OpenTask, TaskRecord) {
     (task, record)
 }
 
-fn say(timeline: &mut TimelineWriter, text: &str) {
+fn write_message(timeline: &mut TimelineWriter, text: &str) {
     timeline.append(chrono::Utc::now(), TimelineEvent::Message { text: text.to_owned() });
     timeline.flush().expect("it is writable");
 }
 
-async fn next(follow: &mut Follow) -> News {
+async fn next(follow: &mut FollowedTask) -> TaskUpdate {
     let news = timeout(Duration::from_secs(3_600), follow.next()).await.expect("there is news");
     news.expect("it can be followed")
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_of_another_server_is_followed_by_its_timeline() {
-    let world = World::new(Ends::OnlyByItself);
-    let (task, mut record) = of_another(&world);
+async fn a_task_of_another_server_is_followed_through_its_timeline() {
+    let world = World::new(StopsWhen::EndedByTest);
+    let (task, mut record) = task_of_another_server(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
-    say(&mut timeline, "one");
-    say(&mut timeline, "two");
+    write_message(&mut timeline, "one");
+    write_message(&mut timeline, "two");
     let mut follow = world.broker.follow(&record.id);
-    let event = |text: &str| News::Event(format!("message: {text}"));
+    let event = |text: &str| TaskUpdate::Event(format!("message: {text}"));
     assert_eq!(next(&mut follow).await, event("two"), "the newest is told");
-    say(&mut timeline, "three");
+    write_message(&mut timeline, "three");
     assert_eq!(next(&mut follow).await, event("three"));
     record.end = Some(TaskEnd::new(EndStatus::Completed, None, chrono::Utc::now(), Duration::ZERO));
     task.write_record(&record).and_then(|()| task.end_timeline(&record)).expect("it is writable");
     task.close().expect("it can be closed");
-    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
+    let TaskUpdate::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Completed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_supervisor_that_was_killed_is_seen_within_a_second_or_so() {
-    let world = World::new(Ends::OnlyByItself);
-    let (task, record) = of_another(&world);
+async fn the_death_of_a_supervisor_is_noticed_within_about_a_second() {
+    let world = World::new(StopsWhen::EndedByTest);
+    let (task, record) = task_of_another_server(&world);
     let mut timeline = task.open_timeline().expect("it is writable");
-    say(&mut timeline, "one");
+    write_message(&mut timeline, "one");
     let mut follow = world.broker.follow(&record.id);
     next(&mut follow).await;
     drop(task);
     let began = Instant::now();
-    let News::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
+    let TaskUpdate::Ended(ended) = next(&mut follow).await else { panic!("nothing else is new") };
     assert_eq!(ended.status(), TaskStatus::Interrupted);
     assert!(began.elapsed() <= Duration::from_millis(1_100), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
-    let world = World::new(Ends::OnlyByItself);
-    let (task, record) = of_another(&world);
+async fn a_task_of_an_older_version_is_followed_through_its_live_view() {
+    let world = World::new(StopsWhen::EndedByTest);
+    let (task, record) = task_of_another_server(&world);
     let mut follow = world.broker.follow(&record.id);
     for text in ["message: one", "message: two"] {
         let live = serde_json::from_value(serde_json::json!({
@@ -344,11 +345,11 @@ async fn a_task_of_an_older_version_is_followed_by_its_live_view() {
             "lastActivityAt": "2026-01-15T10:30:00Z", "lastActivityType": "started", "heartbeatCount": 0
         }));
         task.live_view().write(&live.expect("these are all fields")).expect("it is writable");
-        assert_eq!(next(&mut follow).await, News::Event(text.to_owned()));
+        assert_eq!(next(&mut follow).await, TaskUpdate::Event(text.to_owned()));
     }
     // A directory in the place of the timeline is no reason not to follow the task.
     let name = format!("{}.timeline.jsonl", record.id);
     std::fs::create_dir(world.broker.reader.log_dir().join(name)).expect("it is writable");
     drop(task);
-    assert!(matches!(next(&mut follow).await, News::Ended(_)));
+    assert!(matches!(next(&mut follow).await, TaskUpdate::Ended(_)));
 }

@@ -5,21 +5,21 @@ use std::path::PathBuf;
 use super::{Broker, Refusal};
 use crate::{
     present,
-    store::{Extent, FileFacts, Piece, TaskFile},
+    store::{ByteRange, FileChunk, FileMetadata, TaskFile},
     task::{Listing, LiveView, Message, ResultText, TaskId, TaskRecord, TaskStatus, TaskView},
 };
 
 /// As much of a result as is read for an answer, in bytes; the result file has it whole.
-const RESULT_SHOWN: u64 = 64 << 10;
+const MAX_RESULT_BYTES: u64 = 64 << 10;
 
 impl Broker {
     /// Looks at a task. Its supervisor may have died: then it ends here.
     pub async fn view(&self, id: &TaskId, tail_lines: usize) -> Result<TaskView, Refusal> {
-        let looked_at = id.clone();
+        let task_id = id.clone();
         let (mut record, may_run) = self
             .on_disk(move |broker| {
-                let record = broker.record(&looked_at)?;
-                let may_run = !record.is_final() || broker.reader.is_leased(&looked_at)?;
+                let record = broker.record(&task_id)?;
+                let may_run = !record.is_final() || broker.reader.is_leased(&task_id)?;
                 Ok::<_, Refusal>((record, may_run))
             })
             .await??;
@@ -40,7 +40,7 @@ impl Broker {
             live.overlay(&mut record);
         }
         let redactor = self.redactor_for(&record);
-        live.iter_mut().flat_map(LiveView::foreign_texts).for_each(|text| redactor.redact(text));
+        live.iter_mut().flat_map(LiveView::untrusted_texts).for_each(|text| redactor.redact(text));
         let mut tail = self.reader.tail_log(&record.id, tail_lines)?;
         tail.lines.iter_mut().for_each(|line| redactor.redact(line.raw_mut()));
         let result = self.result_of(&record)?;
@@ -58,14 +58,14 @@ impl Broker {
         if let Some(record) = self.reader.record(id)? {
             return Ok(record);
         }
-        Err(match self.reader.elsewhere(id)? {
-            Some(there) => self.elsewhere(id, there),
+        Err(match self.reader.other_log_dir(id)? {
+            Some(there) => self.other_log_dir(id, there),
             None => Refusal::NoSuchTask(id.as_str().into()),
         })
     }
 
-    pub(super) fn elsewhere(&self, id: &TaskId, there: PathBuf) -> Refusal {
-        Refusal::Elsewhere { id: id.clone(), there, here: self.config.log_dir.clone() }
+    pub(super) fn other_log_dir(&self, id: &TaskId, there: PathBuf) -> Refusal {
+        Refusal::OtherLogDir { id: id.clone(), there, here: self.config.log_dir.clone() }
     }
 
     /// The result of a task, its middle left out when it is long.
@@ -75,7 +75,7 @@ impl Broker {
     }
 
     fn result_of(&self, record: &TaskRecord) -> Result<Option<ResultText>, Refusal> {
-        let mut result = self.reader.result(&record.id, RESULT_SHOWN)?;
+        let mut result = self.reader.result(&record.id, MAX_RESULT_BYTES)?;
         let redactor = self.redactor_for(record);
         let texts = result.iter_mut().flat_map(|result| [&mut result.head, &mut result.tail]);
         texts.for_each(|text| redactor.redact(text.raw_mut()));
@@ -83,26 +83,32 @@ impl Broker {
     }
 
     /// A piece of one of a task's files; none if there is no such file.
-    pub async fn piece(&self, record: &TaskRecord, file: TaskFile, extent: Extent) -> Result<Option<Piece>, Refusal> {
+    pub async fn read_chunk(
+        &self,
+        record: &TaskRecord,
+        file: TaskFile,
+        range: ByteRange,
+    ) -> Result<Option<FileChunk>, Refusal> {
         let record = record.clone();
         self.on_disk(move |broker| {
-            let mut piece = broker.reader.piece(&record.id, file, extent)?;
+            let mut chunk = broker.reader.read_chunk(&record.id, file, range)?;
             let redactor = broker.redactor_for(&record);
-            piece.iter_mut().for_each(|piece| redactor.redact(piece.text.raw_mut()));
-            Ok(piece)
+            chunk.iter_mut().for_each(|chunk| redactor.redact(chunk.text.raw_mut()));
+            Ok(chunk)
         })
         .await?
     }
 
     /// The sizes of files of tasks, and when they were last written, in the order asked for; none for a file that is not
     /// there.
-    pub async fn file_facts(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileFacts>>, Refusal> {
-        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_facts(id, *file)).collect()).await
+    pub async fn file_metadata(&self, files: Vec<(TaskId, TaskFile)>) -> Result<Vec<Option<FileMetadata>>, Refusal> {
+        self.on_disk(move |broker| files.iter().map(|(id, file)| broker.reader.file_metadata(id, *file)).collect())
+            .await
     }
 
     /// The same of the list of tasks, which changes with every task that begins or ends.
-    pub async fn index_facts(&self) -> Result<Option<FileFacts>, Refusal> {
-        self.on_disk(|broker| broker.reader.index_facts()).await
+    pub async fn index_metadata(&self) -> Result<Option<FileMetadata>, Refusal> {
+        self.on_disk(|broker| broker.reader.index_metadata()).await
     }
 
     /// The newest `limit` tasks with this status, or with any. Tasks whose supervisor died end here, if they can be

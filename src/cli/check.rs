@@ -22,7 +22,7 @@ use crate::{
         check::{self as texts, CheckFinding},
     },
     probing::{Freshness, installed},
-    process::{check_proc, parent_group, probe},
+    process::{check_proc, parent_cgroup, probe},
     redact::Redactor,
     registry::Registry,
     store::{ProbeCache, Upkeep},
@@ -93,7 +93,7 @@ impl CheckReport {
 
     /// How everything that an agent starts is found when it is to be stopped.
     fn process_trees(&mut self, wanted: CgroupUse) {
-        let parent = parent_group().filter(|_| wanted == CgroupUse::Auto);
+        let parent = parent_cgroup().filter(|_| wanted == CgroupUse::Auto);
         self.line("process trees", "ok", texts::process_trees(parent.as_deref()));
     }
 
@@ -169,7 +169,7 @@ impl CheckReport {
         lines.extend(open.into_iter().flatten());
         lines.extend(texts::omitted(&omitted));
         lines.extend(texts::login(login.map_err(|error| error.to_string())));
-        lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| given.redact(text));
+        lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| given.redact(text));
         self.line(label, "ok", lines);
     }
 
@@ -181,7 +181,7 @@ impl CheckReport {
     /// Adds a finding, without secrets.
     fn line(&mut self, label: &str, word: &'static str, lines: impl IntoIterator<Item = Message>) {
         let mut lines: Vec<_> = lines.into_iter().collect();
-        lines.iter_mut().flat_map(Message::foreign_texts).for_each(|text| self.redactor.redact(text));
+        lines.iter_mut().flat_map(Message::untrusted_texts).for_each(|text| self.redactor.redact(text));
         self.findings.push(CheckFinding { label: label.to_owned(), word, lines });
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     config::{self, Config, Overrides},
     kit::KitScope,
     present::{EXPECTED_ADDRESS, WAITS_FOR_CLIENT, escaped_argument, refusals},
-    process::{as_first_process, reset_signals},
+    process::{reset_signals, run_as_init},
     registry::Registry,
     supervisor::{Assignment, supervise},
     task::TaskId,
@@ -145,7 +145,7 @@ pub(crate) fn run(registry: &Registry, supervisor: Option<PathBuf>, args: impl I
         Some(Verb::Supervise { id, log_dir }) => run_supervisor(&id, data_dir, log_dir, registry),
         verb => {
             if matches!(verb, None | Some(Verb::Serve { .. }))
-                && let Some(code) = as_first_process()
+                && let Some(code) = run_as_init()
             {
                 return code;
             }

@@ -44,18 +44,18 @@ pub(super) fn notify(config: &Config, upkeep: &Upkeep, key: Option<String>, here
 
 fn report_ended(upkeep: &Upkeep, redactor: &Redactor, key: &str, here: Option<&Path>) -> Result<ExitCode, StoreError> {
     let notified = NotifiedEnds::of(upkeep);
-    let mut untold = notified.untold(key, Utc::now())?;
+    let mut new_ends = notified.new_ends(key, Utc::now())?;
     upkeep.repair();
     let is_here = |record: &TaskRecord| here.is_none_or(|here| is_below(&record.progress.working_directory, here));
-    untold.records.retain(is_here);
-    untold.records.iter_mut().flat_map(TaskRecord::foreign_texts).for_each(|text| redactor.redact(text));
+    new_ends.records.retain(is_here);
+    new_ends.records.iter_mut().flat_map(TaskRecord::untrusted_texts).for_each(|text| redactor.redact(text));
     // Ends that could not be printed are printed the next time.
-    if let Some(text) = ended_tasks(&untold.records)
+    if let Some(text) = ended_tasks(&new_ends.records)
         && print(&text) != ExitCode::SUCCESS
     {
         return Ok(ExitCode::FAILURE);
     }
-    untold.confirm()?;
+    new_ends.confirm()?;
     Ok(ExitCode::SUCCESS)
 }
 

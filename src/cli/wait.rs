@@ -13,8 +13,8 @@ use super::{
     runtime::runtime,
 };
 use crate::{
-    blocking::begin_or_do_without,
-    broker::{Broker, News, Refusal},
+    blocking::start_thread_if_possible,
+    broker::{Broker, Refusal, TaskUpdate},
     present::{
         Refused,
         refusals::{find_task, invalid_task_id},
@@ -62,7 +62,7 @@ pub(super) fn wait(broker: &Broker, words: &[String], mode: WaitMode, time_limit
         Err(error) => return fail(error.to_string()),
     };
     let waited = runtime.block_on(async {
-        begin_or_do_without();
+        start_thread_if_possible();
         let deadline = async {
             match time_limit {
                 Some(time_limit) => sleep(time_limit).await,
@@ -90,8 +90,8 @@ async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -
         waiting.spawn(async move {
             loop {
                 match task.next().await {
-                    Ok(News::Ended(record)) => return Ok(record),
-                    Ok(News::Event(_)) => {}
+                    Ok(TaskUpdate::Ended(record)) => return Ok(record),
+                    Ok(TaskUpdate::Event(_)) => {}
                     Err(refusal) => return Err(refusal),
                 }
             }
@@ -104,7 +104,7 @@ async fn wait_for_ends(broker: &Broker, ids: BTreeSet<TaskId>, mode: WaitMode) -
             Err(refusal @ Refusal::NoSuchTask(_)) => {
                 return unknown(Refused::new(refusal.explain().problem, find_task(&broker.config().log_dir)));
             }
-            Err(refusal @ Refusal::Elsewhere { .. }) => {
+            Err(refusal @ Refusal::OtherLogDir { .. }) => {
                 return unknown(refusal.explain());
             }
             Err(refusal) => return refuse(refusal.explain()),

@@ -56,15 +56,15 @@ pub(super) fn backend_fallback() -> Value {
     json!({
         "type": "array",
         "items": {"type": "string"},
-        "description": "The backends that get a task in this order when this one cannot work at all: its program does not \
-                        start, it is not logged in, its account has no more to spend, or its provider has no capacity"
+        "description": "Backends to try, in this order, when this one cannot work at all: its program does not start, it is \
+                        not logged in, its account has no quota left, or its provider has no capacity"
     })
 }
 
 /// The schema of the key `ceiling` of a backend, of whatever kind, from the schema of our own keys.
 pub(super) fn backend_ceiling(ours: &Value) -> Value {
     let mut ceiling = ours["properties"]["ceiling"].clone();
-    ceiling["description"] = json!("What a call may ask of this backend at most, where it differs from [ceiling]");
+    ceiling["description"] = json!("Upper limits for calls to this backend, where they differ from [ceiling]");
     ceiling
 }
 

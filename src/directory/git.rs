@@ -8,7 +8,7 @@ use std::{
 use super::DirectoryProblem;
 
 /// Upper bound on the part that is read of a file that holds one path, in bytes.
-const LONGEST: u64 = 16 << 10;
+const MAX_PATH_FILE_BYTES: u64 = 16 << 10;
 
 /// Succeeds if `directory`, a real path, is in the worktree of a git repository: only there can what an agent does be
 /// seen and undone.
@@ -100,7 +100,7 @@ fn worktrees_of(git_dir: &Path) -> Vec<PathBuf> {
 
 /// A small regular file as text.
 fn read(path: &Path) -> Option<String> {
-    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= LONGEST);
+    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= MAX_PATH_FILE_BYTES);
     is_small.then(|| fs::read(path).ok()).flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worktree_whose_entry_is_gone_names_the_other_worktrees() {
+    fn a_worktree_without_an_entry_names_the_other_worktrees() {
         let (_dir, real) = scratch();
         git(&real.join("main"), &["worktree", "add", "-q", "--detach", "../other"]);
         let (repository, entry) = (real.join("main/.git"), real.join("main/.git/worktrees/worktree"));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_of_git_itself_is_no_place_to_work_in() {
+    fn a_git_directory_is_not_a_working_directory() {
         let (_dir, real) = scratch();
         let git_dir = real.join("main/.git");
         for place in ["main/.git", "main/.git/refs/heads", "main/.git/hooks"] {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn outside_of_any_repository_there_is_none() {
+    fn no_repository_is_found_outside_of_one() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         fs::create_dir(dir.path().join(".git")).expect("it is writable");
         fs::write(dir.path().join("HEAD"), "a file of this name does not make a repository").expect("it is writable");

@@ -16,11 +16,11 @@
 //! Everything here may block for as long as a dead mount holds a call, so it belongs on [`crate::blocking`] threads.
 
 mod git;
-mod given;
-#[cfg(target_os = "linux")]
-mod moves;
+mod input;
 mod opening;
 mod problem;
+#[cfg(target_os = "linux")]
+mod rename_watch;
 mod route;
 
 use std::{
@@ -36,12 +36,12 @@ use rustix::{
     process::fchdir,
 };
 
+use self::opening::OPEN_FLAGS;
 #[cfg(target_os = "linux")]
-pub use self::moves::Moves;
-use self::opening::OPENING;
+pub use self::rename_watch::RenameWatch;
 pub use self::{
     git::{check_repository, is_repository},
-    given::absolute,
+    input::absolute,
     problem::DirectoryProblem,
     route::Route,
 };
@@ -60,12 +60,12 @@ impl Directory {
     ///
     /// Fails with [`DirectoryProblem`] when there is none, or when this user may not enter it.
     pub fn open(path: &Path) -> Result<Self, DirectoryProblem> {
-        let descriptor = open(path, OPENING, Mode::empty()).map_err(problem)?;
+        let descriptor = open(path, OPEN_FLAGS, Mode::empty()).map_err(problem)?;
         // Looking up its own `.` takes the permission to enter it.
         statat(&descriptor, ".", AtFlags::empty()).map_err(problem)?;
         let real_path = real_path(&descriptor, path).map_err(problem)?;
         if !real_path.is_absolute() || (fstat(&descriptor).map_err(problem)?.st_nlink == 0 && !real_path.exists()) {
-            return Err(DirectoryProblem::NotThere);
+            return Err(DirectoryProblem::NotFound);
         }
         Ok(Self { descriptor, real_path })
     }
@@ -82,7 +82,7 @@ impl Directory {
     }
 
     /// Where it is now; nothing where it was removed or the operating system does not tell.
-    pub fn path_now(&self) -> Option<PathBuf> {
+    pub fn current_path(&self) -> Option<PathBuf> {
         let is_removed = fstat(&self.descriptor).is_ok_and(|facts| facts.st_nlink == 0);
         real_path(&self.descriptor, &self.real_path).ok().filter(|_| !is_removed)
     }
@@ -91,17 +91,17 @@ impl Directory {
     ///
     /// Fails when the kernel has no room for another watch.
     #[cfg(target_os = "linux")]
-    pub fn moves(&self) -> io::Result<Moves> {
-        Ok(Moves::of(&self.descriptor)?)
+    pub fn watch_renames(&self) -> io::Result<RenameWatch> {
+        Ok(RenameWatch::of(&self.descriptor)?)
     }
 
     /// Does `work` with this as the process's current directory. What `work` starts begins in it.
     ///
     /// The current directory belongs to all threads. Nothing else in a supervisor depends on it: every path that it uses is
     /// absolute.
-    pub fn as_current<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
+    pub fn with_current_dir<T>(&self, work: impl FnOnce() -> T) -> io::Result<T> {
         let _alone = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = open(".", OPENING, Mode::empty())?;
+        let before = open(".", OPEN_FLAGS, Mode::empty())?;
         fchdir(&self.descriptor)?;
         let result = work();
         fchdir(&before)?;
@@ -134,7 +134,7 @@ fn real_path(descriptor: &OwnedFd, path: &Path) -> rustix::io::Result<PathBuf> {
 
 fn problem(errno: Errno) -> DirectoryProblem {
     match errno {
-        Errno::NOENT => DirectoryProblem::NotThere,
+        Errno::NOENT => DirectoryProblem::NotFound,
         Errno::NOTDIR => DirectoryProblem::NotADirectory,
         other => DirectoryProblem::NotOpened(other),
     }
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_known_by_where_it_really_is() {
+    fn a_directory_is_identified_by_its_real_path() {
         let (_dir, real) = scratch();
         fs::create_dir_all(real.join("a/b")).expect("it is writable");
         symlink(real.join("a"), real.join("link")).expect("it is writable");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_stays_the_same_when_its_name_means_another() {
+    fn an_open_directory_stays_the_same_when_its_path_is_replaced() {
         let (_dir, real) = scratch();
         for name in ["one", "two"] {
             fs::create_dir(real.join(name)).expect("it is writable");
@@ -180,16 +180,17 @@ mod tests {
         fs::rename(real.join("one"), real.join("moved")).expect("it is ours");
         symlink(real.join("two"), real.join("one")).expect("it is writable");
         assert!(!opened.is_at(&real.join("one")) && opened.is_at(&real.join("moved")));
-        let inside = opened.as_current(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
+        let inside =
+            opened.with_current_dir(|| std::env::current_dir().expect("it has a path")).expect("it can be entered");
         assert_eq!(inside, real.join("moved"));
     }
 
     #[test]
-    fn each_problem_has_its_own_words() {
+    fn each_problem_has_its_own_message() {
         let (_dir, real) = scratch();
         fs::write(real.join("file"), "").expect("it is writable");
         let refused = |name: &str| Directory::open(&real.join(name)).expect_err("it cannot be opened");
-        assert_eq!(refused("missing"), DirectoryProblem::NotThere);
+        assert_eq!(refused("missing"), DirectoryProblem::NotFound);
         assert_eq!(refused("file"), DirectoryProblem::NotADirectory);
         assert_eq!(refused("file/below"), DirectoryProblem::NotADirectory);
         symlink("loop", real.join("loop")).expect("it is writable");
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_removed_is_not_there() {
+    fn a_removed_directory_is_reported_as_missing() {
         let (_dir, real) = scratch();
         fs::create_dir(real.join("gone")).expect("it is writable");
         let opened = Directory::open(&real.join("gone")).expect("it is there");
@@ -207,9 +208,9 @@ mod tests {
             use std::os::fd::AsRawFd;
             let by_descriptor = format!("/proc/self/fd/{}", opened.descriptor.as_raw_fd());
             let found = Directory::open(Path::new(&by_descriptor)).map(|found| found.real_path);
-            assert_eq!(found, Err(DirectoryProblem::NotThere));
+            assert_eq!(found, Err(DirectoryProblem::NotFound));
         }
         assert!(!opened.is_at(&real.join("gone")));
-        assert_eq!(opened.path_now(), None, "the kernel would say `gone (deleted)`");
+        assert_eq!(opened.current_path(), None, "the kernel would say `gone (deleted)`");
     }
 }

@@ -24,7 +24,7 @@ pub enum DirectoryProblem {
     Home,
     /// The path leads nowhere.
     #[error("does not exist")]
-    NotThere,
+    NotFound,
     /// The path leads to something else.
     #[error("is not a directory")]
     NotADirectory,
@@ -33,7 +33,7 @@ pub enum DirectoryProblem {
     NotOpened(Errno),
     /// The file system did not answer in time.
     #[error("does not answer")]
-    NoAnswer,
+    TimedOut,
     /// No repository is around it.
     #[error("is not a git repository")]
     NoRepository,
@@ -75,10 +75,10 @@ impl DirectoryProblem {
         match self {
             Self::Relative | Self::Home | Self::Url => "give the absolute path of the project".to_owned(),
             Self::Windows => "give the path as this machine sees it; in WSL the drive `C:` is `/mnt/c`".to_owned(),
-            Self::NotThere => "give the path of an existing directory, or create it first".to_owned(),
+            Self::NotFound => "give the path of an existing directory, or create it first".to_owned(),
             Self::NotADirectory => "give the directory that holds it".to_owned(),
             Self::NotOpened(_) => "give a directory that this user may enter".to_owned(),
-            Self::NoAnswer => {
+            Self::TimedOut => {
                 "see whether the file system that it is on, perhaps a network mount, still works; then try again"
                     .to_owned()
             }
@@ -113,9 +113,9 @@ impl DirectoryProblem {
     /// The operating system's name for the problem.
     pub fn errno(&self) -> &'static str {
         match self {
-            Self::NotThere => "ENOENT",
+            Self::NotFound => "ENOENT",
             Self::NotADirectory => "ENOTDIR",
-            Self::NoAnswer => "ETIMEDOUT",
+            Self::TimedOut => "ETIMEDOUT",
             Self::NotOpened(Errno::LOOP) => "ELOOP",
             Self::NotOpened(_) => "EACCES",
             Self::Relative

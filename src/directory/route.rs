@@ -12,13 +12,13 @@ use std::{
 };
 
 /// Maximum number of symbolic links that Linux follows in one path. A loop ends here.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The way from an absolute path to the place that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Every place on the way, each by its real path: directories, symbolic links, and names that do not exist.
-    places: Vec<PathBuf>,
+    steps: Vec<PathBuf>,
     end: PathBuf,
 }
 
@@ -27,7 +27,7 @@ impl Route {
     /// ends at one of its links.
     pub fn of(path: &Path) -> Self {
         let mut rest = names(path);
-        let mut route = Self { places: vec![], end: PathBuf::from("/") };
+        let mut route = Self { steps: vec![], end: PathBuf::from("/") };
         let mut links = 0;
         while let Some(name) = rest.pop_front() {
             if name == ".." {
@@ -35,9 +35,9 @@ impl Route {
                 continue;
             }
             let place = route.end.join(&name);
-            route.places.push(place.clone());
+            route.steps.push(place.clone());
             match fs::read_link(&place) {
-                Ok(target) if links < MOST_LINKS => {
+                Ok(target) if links < MAX_LINKS => {
                     links += 1;
                     if target.is_absolute() {
                         route.end = PathBuf::from("/");
@@ -58,9 +58,9 @@ impl Route {
     }
 
     /// The last place on the way that is `directory` or below it. `directory` is a real path.
-    pub fn place_in(&self, directory: &Path) -> Option<&Path> {
-        let mut places = self.places.iter().map(PathBuf::as_path).chain([self.end()]);
-        places.rfind(|place| place.starts_with(directory))
+    pub fn path_in(&self, directory: &Path) -> Option<&Path> {
+        let mut steps = self.steps.iter().map(PathBuf::as_path).chain([self.end()]);
+        steps.rfind(|place| place.starts_with(directory))
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_where_the_kernel_ends() {
+    fn the_route_ends_where_the_kernel_ends() {
         let (_dir, real) = scratch();
         symlink(real.join("a"), real.join("absolute")).expect("it is writable");
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_link_is_a_place_of_its_own() {
+    fn each_link_is_a_step_of_the_route() {
         let (_dir, real) = scratch();
         symlink("../a/b", real.join("c/relative")).expect("it is writable");
         symlink("c/relative", real.join("twice")).expect("it is writable");
@@ -116,14 +116,14 @@ mod tests {
             ("elsewhere", None),
         ] {
             let place = place.map(|place| real.join(place));
-            assert_eq!(route.place_in(&real.join(directory)), place.as_deref(), "{directory}");
+            assert_eq!(route.path_in(&real.join(directory)), place.as_deref(), "{directory}");
         }
         let through = Route::of(&real.join("a/b/../../c"));
-        assert_eq!(through.place_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");
+        assert_eq!(through.path_in(&real.join("a/b")), Some(&*real.join("a/b")), "a link could be put there");
     }
 
     #[test]
-    fn what_leads_nowhere_is_resolved_as_far_as_it_goes() {
+    fn a_dangling_path_is_resolved_as_far_as_possible() {
         let (_dir, real) = scratch();
         symlink("missing/x", real.join("dangling")).expect("it is writable");
         symlink("there", real.join("here")).expect("it is writable");
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(Route::of(&real.join("dangling/y")).end(), real.join("missing/x/y"));
         let around = Route::of(&real.join("here/y"));
         for link in ["here", "there"] {
-            assert!(around.place_in(&real.join(link)).is_some(), "{link}: {around:?}");
+            assert!(around.path_in(&real.join(link)).is_some(), "{link}: {around:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 pub use local::LocalExecutor;
 
 use crate::{
-    blocking::NoAnswer,
+    blocking::BlockingTimeout,
     store::StoreError,
     task::{TaskId, TaskRecord, TaskSpec},
 };
@@ -36,7 +36,7 @@ pub trait Executor: fmt::Debug + Send + Sync {
 
     /// The hints of a task that was started here and still runs; none for any other. They only wake those who follow the
     /// task: the truth is in its files.
-    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>>;
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>>;
 
     /// Finalizes one task if nobody runs it any more: stops the rest of its agent's processes, and ends it as interrupted, as
     /// cancelled if that was requested, or as timed out if it was marked overdue. Does nothing to a task that runs.
@@ -80,11 +80,11 @@ pub enum Settled {
 
 /// The last report of the task's supervisor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hints {
+pub struct LatestHint {
     /// The number of the newest entry in the timeline.
     pub newest: u64,
     /// Whether the supervisor is done, or gone.
-    pub ended: bool,
+    pub has_ended: bool,
 }
 
 /// Why there is no task.
@@ -114,5 +114,5 @@ pub enum SettleError {
     Store(#[from] StoreError),
     /// The data directory does not answer.
     #[error("the data directory {0}")]
-    NoAnswer(#[from] NoAnswer),
+    TimedOut(#[from] BlockingTimeout),
 }

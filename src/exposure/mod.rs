@@ -134,7 +134,7 @@ impl Exposure {
             let route = Route::of(&path);
             let exposed = |reach| Exposed { kind, path: path.clone(), reach };
             let within = |area, root: &Path, end: &Path| {
-                let place = route.place_in(end)?;
+                let place = route.path_in(end)?;
                 let through = (!route.end().starts_with(end)).then(|| place.to_owned());
                 Some(exposed(Reach::Within { area, root: root.to_owned(), through }))
             };

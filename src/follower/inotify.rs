@@ -18,49 +18,49 @@ use tokio::{
 /// An inotify instance of this process.
 #[derive(Debug)]
 pub(super) struct Instance {
-    state: Mutex<State>,
-    most: usize,
+    state: Mutex<WatcherState>,
+    max: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    running: Option<Running>,
+struct WatcherState {
+    running: Option<RunningWatcher>,
     /// Whether there was no instance to be had. It is not asked for again.
     is_refused: bool,
 }
 
 /// An instance whose reports are passed on.
 #[derive(Debug)]
-struct Running {
+struct RunningWatcher {
     events: Arc<OwnedFd>,
-    targets: Arc<Mutex<Targets>>,
-    passing_on: JoinHandle<()>,
+    targets: Arc<Mutex<WatchTargets>>,
+    forwarder: JoinHandle<()>,
 }
 
 /// The receivers of each watch. Several followers of one file share a watch.
-type Targets = HashMap<i32, Vec<Arc<Notify>>>;
+type WatchTargets = HashMap<i32, Vec<Arc<Notify>>>;
 
 /// The right to be told of a file; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     events: Arc<OwnedFd>,
-    targets: Arc<Mutex<Targets>>,
+    targets: Arc<Mutex<WatchTargets>>,
     watch: i32,
     target: Arc<Notify>,
 }
 
 impl Instance {
-    pub(super) fn new(most: usize) -> Self {
-        Self { state: Mutex::default(), most }
+    pub(super) fn new(max: usize) -> Self {
+        Self { state: Mutex::default(), max }
     }
 
     /// Begins to pass on reports, unless that is done already.
     pub(super) fn begin(&self) {
         let mut state = locked(&self.state);
         // The runtime that it was begun on may have ended.
-        let is_running = state.running.as_ref().is_some_and(|running| !running.passing_on.is_finished());
+        let is_running = state.running.as_ref().is_some_and(|running| !running.forwarder.is_finished());
         if !is_running && !state.is_refused {
-            state.running = Running::begin();
+            state.running = RunningWatcher::begin();
             state.is_refused = state.running.is_none();
         }
     }
@@ -72,7 +72,7 @@ impl Instance {
             let running = state.running.as_ref()?;
             (Arc::clone(&running.events), Arc::clone(&running.targets))
         };
-        if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.most {
+        if locked(&targets).values().map(Vec::len).sum::<usize>() >= self.max {
             return None;
         }
         // Removing the last name of a file is a change of its attributes.
@@ -84,7 +84,7 @@ impl Instance {
 
     #[cfg(test)]
     pub(super) fn refused() -> Self {
-        Self { state: Mutex::new(State { running: None, is_refused: true }), most: 1 }
+        Self { state: Mutex::new(WatcherState { running: None, is_refused: true }), max: 1 }
     }
 
     #[cfg(test)]
@@ -93,7 +93,7 @@ impl Instance {
     }
 }
 
-impl Running {
+impl RunningWatcher {
     fn begin() -> Option<Self> {
         let instance = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from);
         // It is read like a pipe: bytes come when there are any.
@@ -103,15 +103,15 @@ impl Running {
         });
         let (events, reports) =
             opened.inspect_err(|error| tracing::debug!(%error, "timelines are looked at once a second")).ok()?;
-        let targets = Arc::<Mutex<Targets>>::default();
-        let passing_on = spawn(pass_on(reports, Arc::clone(&targets)));
-        Some(Self { events, targets, passing_on })
+        let targets = Arc::<Mutex<WatchTargets>>::default();
+        let forwarder = spawn(forward(reports, Arc::clone(&targets)));
+        Some(Self { events, targets, forwarder })
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningWatcher {
     fn drop(&mut self) {
-        self.passing_on.abort();
+        self.forwarder.abort();
     }
 }
 
@@ -129,7 +129,7 @@ impl Drop for Registration {
 }
 
 /// Tells followers that their files were written to, for as long as the instance lives.
-async fn pass_on(reports: Receiver, targets: Arc<Mutex<Targets>>) {
+async fn forward(reports: Receiver, targets: Arc<Mutex<WatchTargets>>) {
     let mut buffer = [0; 4096];
     loop {
         if let Err(error) = reports.readable().await {
@@ -137,9 +137,8 @@ async fn pass_on(reports: Receiver, targets: Arc<Mutex<Targets>>) {
         }
         match reports.try_read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => {
-                reported(&buffer[..count]).for_each(|(watch, events)| tell(&mut locked(&targets), watch, events))
-            }
+            Ok(count) => reported(&buffer[..count])
+                .for_each(|(watch, events)| notify_targets(&mut locked(&targets), watch, events)),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(error) => return tracing::debug!(%error, "files are no longer watched"),
         }
@@ -159,7 +158,7 @@ fn reported(mut bytes: &[u8]) -> impl Iterator<Item = (i32, ReadFlags)> {
     })
 }
 
-fn tell(targets: &mut Targets, watch: i32, events: ReadFlags) {
+fn notify_targets(targets: &mut WatchTargets, watch: i32, events: ReadFlags) {
     if events.contains(ReadFlags::QUEUE_OVERFLOW) {
         // Any of them may have been written to.
         targets.values().flatten().for_each(|target| target.notify_one());

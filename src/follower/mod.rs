@@ -41,25 +41,25 @@ use tokio::time::timeout;
 pub use watches::Watches;
 
 use crate::{
-    blocking::{Lane, NoAnswer},
+    blocking::{BlockingTimeout, Lane},
     store::{FileIdentity, StoreError, TimelineReader},
     task::TimelineEntry,
 };
 use watches::Watch;
 
 /// How often a timeline is looked at when nothing is reported.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Threads for reading timelines.
 static TIMELINES: Lane = Lane::new(16);
 
 /// How long a timeline may take to answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+const READ_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Follows one timeline.
 #[derive(Debug)]
 pub struct Follower {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FollowState>>,
     path: PathBuf,
     watches: Watches,
     watch: Watch,
@@ -67,15 +67,15 @@ pub struct Follower {
 
 /// Shared with the thread that reads, which may outlive a call.
 #[derive(Debug)]
-struct State {
+struct FollowState {
     reader: TimelineReader,
     /// The file that is watched.
     watched: Option<FileIdentity>,
     /// Entries that were not returned yet.
     entries: Vec<TimelineEntry>,
     /// Whether there is a timeline.
-    exists: bool,
-    more: bool,
+    has_timeline: bool,
+    has_more: bool,
 }
 
 /// Why a timeline cannot be read now.
@@ -86,36 +86,36 @@ pub enum FollowError {
     Store(#[from] StoreError),
     /// It does not answer.
     #[error("the timeline {path} {problem}", path = path.display())]
-    NoAnswer {
+    TimedOut {
         /// The file.
         path: PathBuf,
         /// The problem.
         #[source]
-        problem: NoAnswer,
+        problem: BlockingTimeout,
     },
 }
 
 /// Entries that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Entries {
+pub struct NewEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
     /// Whether there are more to read at once.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 impl Follower {
     /// Follows what `reader` reads, from where it begins.
     pub fn new(reader: TimelineReader, watches: &Watches) -> Self {
         let path = reader.path().to_owned();
-        let state = State { reader, watched: None, entries: Vec::new(), exists: false, more: false };
+        let state = FollowState { reader, watched: None, entries: Vec::new(), has_timeline: false, has_more: false };
         Self { state: Arc::new(Mutex::new(state)), path, watches: watches.clone(), watch: Watch::default() }
     }
 
     /// The entries that came since the last call. `None`: there is no timeline, at least not yet.
     ///
     /// Can be dropped while it waits: the next call returns what was read.
-    pub async fn read(&mut self) -> Result<Option<Entries>, FollowError> {
+    pub async fn read(&mut self) -> Result<Option<NewEntries>, FollowError> {
         let (state, watch) = (Arc::clone(&self.state), self.watch.clone());
         self.watches.begin();
         let watches = self.watches.clone();
@@ -125,21 +125,21 @@ impl Follower {
             Err(TryLockError::WouldBlock) => Ok(()),
             Err(TryLockError::Poisoned(state)) => state.into_inner().read(&watches, &watch),
         };
-        let read = TIMELINES.run(DEADLINE, read).await;
-        read.map_err(|problem| FollowError::NoAnswer { path: self.path.clone(), problem })??;
+        let read = TIMELINES.run(READ_DEADLINE, read).await;
+        read.map_err(|problem| FollowError::TimedOut { path: self.path.clone(), problem })??;
         Ok(self.take())
     }
 
     /// Returns when there may be new entries: at once after a write where those are reported, and after a second in any
     /// case.
     pub async fn changed(&self) {
-        let _ = timeout(LOOK, self.watch.reported()).await;
+        let _ = timeout(POLL_INTERVAL, self.watch.reported()).await;
     }
 
     /// Waits for new entries.
     pub async fn next(&mut self) -> Result<Vec<TimelineEntry>, FollowError> {
         loop {
-            if let Some(Entries { entries, .. }) = self.read().await?
+            if let Some(NewEntries { entries, .. }) = self.read().await?
                 && !entries.is_empty()
             {
                 return Ok(entries);
@@ -148,7 +148,7 @@ impl Follower {
         }
     }
 
-    fn take(&self) -> Option<Entries> {
+    fn take(&self) -> Option<NewEntries> {
         match self.state.try_lock() {
             Ok(mut state) => state.take(),
             Err(TryLockError::WouldBlock) => None,
@@ -157,14 +157,14 @@ impl Follower {
     }
 }
 
-impl State {
+impl FollowState {
     fn read(&mut self, watches: &Watches, watch: &Watch) -> Result<(), StoreError> {
         loop {
             let read = self.reader.read()?;
-            self.exists = read.is_some();
+            self.has_timeline = read.is_some();
             let read = read.unwrap_or_default();
             self.entries.extend(read.entries);
-            self.more = read.more;
+            self.has_more = read.has_more;
             let now = self.reader.identity();
             if now.is_none() || now == self.watched {
                 return Ok(());
@@ -175,8 +175,8 @@ impl State {
         }
     }
 
-    fn take(&mut self) -> Option<Entries> {
+    fn take(&mut self) -> Option<NewEntries> {
         let entries = std::mem::take(&mut self.entries);
-        self.exists.then_some(Entries { entries, more: self.more })
+        self.has_timeline.then_some(NewEntries { entries, has_more: self.has_more })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Longer than any test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 struct World {
     _dir: tempfile::TempDir,
@@ -27,7 +27,7 @@ impl World {
     }
 
     fn task(&self) -> OpenTask {
-        let Ok(Claim::Taken(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = self.upkeep.claim(&TaskId::random()) else { panic!("a new id is free") };
         task
     }
 
@@ -46,7 +46,7 @@ fn write(writer: &mut TimelineWriter) {
 }
 
 async fn next(follower: &mut Follower) -> Vec<u64> {
-    let entries = timeout(PATIENCE, follower.next()).await.expect("something was written");
+    let entries = timeout(TEST_TIMEOUT, follower.next()).await.expect("something was written");
     entries.expect("it can be read").into_iter().map(|entry| entry.seq).collect()
 }
 
@@ -56,7 +56,7 @@ async fn read(follower: &mut Follower) -> Option<Vec<u64>> {
 }
 
 #[tokio::test]
-async fn a_timeline_that_comes_later_is_followed_from_then_on() {
+async fn a_timeline_created_later_is_followed() {
     for watches in [Watches::new(), Watches::polling()] {
         let world = World::new();
         let task = world.task();
@@ -75,7 +75,7 @@ async fn a_timeline_that_comes_later_is_followed_from_then_on() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_write_is_reported_also_after_the_middle_was_removed() {
+async fn writes_are_still_reported_after_the_middle_was_removed() {
     let world = World::new();
     let task = world.task();
     let mut follower = world.follower(&task, &Watches::new());
@@ -83,7 +83,7 @@ async fn a_write_is_reported_also_after_the_middle_was_removed() {
     assert_eq!(read(&mut follower).await, Some(vec![]));
     let reported = |follower: &Follower| {
         let watch = follower.watch.clone();
-        async move { timeout(PATIENCE, watch.reported()).await.expect("a write is reported") }
+        async move { timeout(TEST_TIMEOUT, watch.reported()).await.expect("a write is reported") }
     };
     write(&mut writer);
     reported(&follower).await;
@@ -105,7 +105,7 @@ async fn a_write_is_reported_also_after_the_middle_was_removed() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_number_of_watches_is_limited_and_the_others_are_followed_by_looking() {
+async fn timelines_beyond_the_watch_limit_are_polled() {
     let world = World::new();
     let watches = Watches::limited(2);
     let tasks: Vec<_> = (0..5).map(|_| world.task()).collect();
@@ -125,12 +125,12 @@ async fn the_number_of_watches_is_limited_and_the_others_are_followed_by_looking
     assert_eq!(read(&mut same).await, Some(vec![1]));
     drop(followers);
     write(&mut writers[0]);
-    timeout(PATIENCE, same.watch.reported()).await.expect("another follower of the same file is still told");
+    timeout(TEST_TIMEOUT, same.watch.reported()).await.expect("another follower of the same file is still told");
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn where_no_instance_can_be_had_everything_is_followed_by_looking() {
+async fn timelines_are_polled_where_inotify_is_unavailable() {
     let world = World::new();
     let watches = Watches::refused();
     let task = world.task();
@@ -160,7 +160,7 @@ fn watches_outlive_the_runtime_that_they_were_begun_on() {
 }
 
 #[tokio::test]
-async fn a_silent_timeline_is_looked_at_once_a_second_and_no_more() {
+async fn a_silent_timeline_is_polled_only_once_a_second() {
     tokio::time::pause();
     let world = World::new();
     let task = world.task();
@@ -174,7 +174,7 @@ async fn a_silent_timeline_is_looked_at_once_a_second_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_read_while_the_caller_gives_up_is_returned_by_the_next_call() {
+async fn entries_read_for_an_abandoned_call_are_returned_by_the_next() {
     let world = World::new();
     let task = world.task();
     let mut writer = timeline(&task);
@@ -184,7 +184,7 @@ async fn what_is_read_while_the_caller_gives_up_is_returned_by_the_next_call() {
         // It is dropped after it was polled once, with the thread at work, unless the thread was faster.
         let mut seen = read(&mut follower).now_or_never().flatten().unwrap_or_default();
         let began = Instant::now();
-        while seen.is_empty() && began.elapsed() < PATIENCE {
+        while seen.is_empty() && began.elapsed() < TEST_TIMEOUT {
             seen = read(&mut follower).await.unwrap_or_default();
         }
         assert_eq!(seen, [seq]);
@@ -192,7 +192,7 @@ async fn what_is_read_while_the_caller_gives_up_is_returned_by_the_next_call() {
 }
 
 /// Many writes while a follower reads: each entry once, in order.
-async fn every_entry_comes_once(watches: Watches) {
+async fn assert_every_entry_is_returned_once(watches: Watches) {
     const COUNT: u64 = 2_000;
     let world = World::new();
     let task = world.task();
@@ -212,7 +212,7 @@ async fn every_entry_comes_once(watches: Watches) {
     });
     let (mut seen, began) = (Vec::new(), Instant::now());
     while seen.len() < COUNT as usize {
-        assert!(began.elapsed() < PATIENCE, "{} entries were seen", seen.len());
+        assert!(began.elapsed() < TEST_TIMEOUT, "{} entries were seen", seen.len());
         seen.extend(next(&mut follower).await);
     }
     writing.join().expect("it writes");
@@ -221,11 +221,11 @@ async fn every_entry_comes_once(watches: Watches) {
 }
 
 #[tokio::test]
-async fn every_entry_comes_once_and_in_order_with_reports() {
-    every_entry_comes_once(Watches::new()).await;
+async fn every_entry_is_returned_once_and_in_order_with_inotify() {
+    assert_every_entry_is_returned_once(Watches::new()).await;
 }
 
 #[tokio::test]
-async fn every_entry_comes_once_and_in_order_without_reports() {
-    every_entry_comes_once(Watches::polling()).await;
+async fn every_entry_is_returned_once_and_in_order_without_inotify() {
+    assert_every_entry_is_returned_once(Watches::polling()).await;
 }

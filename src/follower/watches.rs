@@ -16,7 +16,7 @@ use super::inotify::{Instance, Registration};
 
 /// The most files that one process watches.
 #[cfg(target_os = "linux")]
-const MOST: usize = 256;
+const MAX_WATCHES: usize = 256;
 
 /// Watches files for the followers of one process.
 #[derive(Debug, Clone)]
@@ -27,10 +27,10 @@ pub struct Watches {
 
 /// One file that is watched, or none. Clones are the same watch, which ends with the last of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watch(Arc<Target>);
+pub(super) struct Watch(Arc<WatchedFile>);
 
 #[derive(Debug, Default)]
-struct Target {
+struct WatchedFile {
     reported: Arc<Notify>,
     #[cfg(target_os = "linux")]
     registration: std::sync::Mutex<Option<Registration>>,
@@ -47,7 +47,7 @@ impl Watches {
     /// Reports writes if the system can.
     pub fn new() -> Self {
         #[cfg(target_os = "linux")]
-        return Self::at_most(MOST);
+        return Self::with_limit(MAX_WATCHES);
         #[cfg(not(target_os = "linux"))]
         return Self {};
     }
@@ -60,10 +60,10 @@ impl Watches {
         }
     }
 
-    /// Watches at most `most` files.
+    /// Watches at most `max` files.
     #[cfg(target_os = "linux")]
-    fn at_most(most: usize) -> Self {
-        Self { instance: Some(Arc::new(Instance::new(most))) }
+    fn with_limit(max: usize) -> Self {
+        Self { instance: Some(Arc::new(Instance::new(max))) }
     }
 
     /// Begins to pass on reports, on the runtime of the caller.
@@ -95,10 +95,10 @@ impl Default for Watches {
 
 #[cfg(test)]
 impl Watches {
-    /// At most `most` files are watched.
-    pub(super) fn limited(most: usize) -> Self {
+    /// At most `max` files are watched.
+    pub(super) fn limited(max: usize) -> Self {
         #[cfg(target_os = "linux")]
-        return Self::at_most(most);
+        return Self::with_limit(max);
         #[cfg(not(target_os = "linux"))]
         return Self::polling();
     }

@@ -11,13 +11,13 @@ use connector_command::Command;
 use serde_json::{Value, json};
 
 use super::{parts::parts, trickle::each_chunk};
-use crate::process::{Limits, Piece};
+use crate::process::{LineChunk, LineLimits};
 
 /// Lines of these runs are whole.
-const LOOSE_LIMITS: Limits = Limits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
+const LOOSE_LIMITS: LineLimits = LineLimits { held: 1 << 20, head: 4 << 10, read: 4 << 10 };
 
 /// Most lines of these runs are too long.
-const TIGHT_LIMITS: Limits = Limits { held: 64, head: 48, read: 16 };
+const TIGHT_LIMITS: LineLimits = LineLimits { held: 64, head: 48, read: 16 };
 
 static CODEX: LazyLock<Arc<dyn AgentBackend>> = LazyLock::new(|| backend::<Codex>(json!({})));
 static COMMAND: LazyLock<Arc<dyn AgentBackend>> =
@@ -66,7 +66,7 @@ fn follow(
     mut session: Box<dyn AgentSession>,
     [stdout, stderr]: [&[u8]; 2],
     sizes: &[u8],
-    limits: Limits,
+    limits: LineLimits,
     exit: Exit,
 ) -> RunResult {
     let mut steps = vec![];
@@ -79,11 +79,11 @@ fn follow(
     (steps, session.finish(exit))
 }
 
-fn line<'a>(chunk: &'a Piece<'a>) -> Option<Line<'a>> {
+fn line<'a>(chunk: &'a LineChunk<'a>) -> Option<Line<'a>> {
     match chunk {
-        Piece::Line(line) => Some(Line::Whole(line)),
-        Piece::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
-        Piece::LongStart(_) | Piece::LongPart(_) => None,
+        LineChunk::Line(line) => Some(Line::Whole(line)),
+        LineChunk::LongEnd { head, length } => Some(Line::TooLong { head, length: *length }),
+        LineChunk::LongStart(_) | LineChunk::LongPart(_) => None,
     }
 }
 

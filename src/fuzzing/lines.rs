@@ -1,7 +1,7 @@
 //! Streams cut into lines.
 
 use super::{parts::parts, trickle::each_chunk};
-use crate::process::{Limits, Piece};
+use crate::process::{LineChunk, LineLimits};
 
 /// A line, put together again.
 #[derive(Debug)]
@@ -20,25 +20,25 @@ pub fn line_reader(input: &[u8]) {
     let [stream, how] = parts(input);
     let byte = |at: usize| how.get(at).copied().map_or(255, usize::from);
     let held = byte(0) + 1;
-    let limits = Limits { held, head: (byte(1) + 1).min(held), read: byte(2) + 1 };
+    let limits = LineLimits { held, head: (byte(1) + 1).min(held), read: byte(2) + 1 };
     let most = if byte(3) == 255 { usize::MAX } else { byte(3) };
 
     let (mut lines, mut open) = (vec![], None::<Vec<u8>>);
     let came = each_chunk(stream, how.get(4..).unwrap_or_default(), limits, most, |chunk| match chunk {
-        Piece::Line(line) => {
+        LineChunk::Line(line) => {
             assert!(open.is_none(), "a line inside a long line");
             assert!(line.len() < held + limits.read, "{} bytes at once", line.len());
             lines.push(ReadLine::Short(line.to_vec()));
         }
-        Piece::LongStart(part) => {
+        LineChunk::LongStart(part) => {
             assert!((held..held + limits.read).contains(&part.len()), "{} bytes begin a long line", part.len());
             assert!(open.replace(part.to_vec()).is_none(), "a long line inside a long line");
         }
-        Piece::LongPart(part) => {
+        LineChunk::LongPart(part) => {
             assert!((1..held + limits.read).contains(&part.len()), "{} bytes go on with a long line", part.len());
             open.as_mut().expect("a part is of a line that has begun").extend_from_slice(part);
         }
-        Piece::LongEnd { head, length } => {
+        LineChunk::LongEnd { head, length } => {
             let line = open.take().expect("what ends has begun");
             lines.push(ReadLine::Long { line, head: head.clone(), length: *length });
         }
@@ -49,7 +49,7 @@ pub fn line_reader(input: &[u8]) {
 }
 
 /// Compares lines with those of the whole stream, cut in the simplest way.
-fn compare(lines: &[ReadLine], stream: &[u8], limits: Limits) {
+fn compare(lines: &[ReadLine], stream: &[u8], limits: LineLimits) {
     let mut expected: Vec<_> = stream.split(|byte| *byte == b'\n').collect();
     expected.pop_if(|last| last.is_empty());
     assert_eq!(lines.len(), expected.len(), "lines");

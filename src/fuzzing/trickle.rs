@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::process::{Limits, LineReader, Piece};
+use crate::process::{LineChunk, LineLimits, LineReader};
 
 /// Brings `left` in pieces of the given sizes, over and over. A size of 0 is a wait.
 struct Trickle<'a> {
@@ -42,9 +42,9 @@ impl AsyncRead for Trickle<'_> {
 pub(super) fn each_chunk(
     stream: &[u8],
     sizes: &[u8],
-    limits: Limits,
+    limits: LineLimits,
     most: usize,
-    mut took: impl FnMut(&Piece<'_>),
+    mut took: impl FnMut(&LineChunk<'_>),
 ) -> usize {
     let trickle = Trickle { left: stream, sizes, at: 0, has_waited: false };
     let mut reader = LineReader::with_limits(trickle, limits);

@@ -24,7 +24,7 @@ use directory::KitDirectory;
 use trial::Trial;
 
 use crate::{
-    broker::{Broker, NoSuchBackend},
+    broker::{Broker, UnknownBackend},
     config::Config,
     executor::LocalExecutor,
     present::{Refused, refusals},
@@ -102,7 +102,7 @@ struct Writes {
 #[derive(Debug)]
 pub enum KitProblem {
     /// No backend has the name asked for.
-    NoSuchBackend(NoSuchBackend),
+    UnknownBackend(UnknownBackend),
     /// Its settings are not what its kind takes.
     Build(BuildProblem),
     /// Its program cannot be used.
@@ -129,7 +129,7 @@ impl KitProblem {
     /// The problem and its reason, and the next step.
     pub fn explain(&self) -> Refused {
         match self {
-            Self::NoSuchBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
+            Self::UnknownBackend(problem) => Refused::new(problem.explain().problem, "name one of them"),
             Self::Build(problem) => Refused::without_advice(problem.to_string()),
             Self::NotUsable { name, problem, next } => refusals::not_usable(name, problem, next),
             Self::Directory { path, source } => refusals::no_directory_for_kit(path, source),
@@ -174,7 +174,7 @@ impl Kit {
     ) -> Result<Self, KitProblem> {
         let Some(frozen) = config.backends.iter().find(|(known, _)| known.as_str() == name).map(|(_, frozen)| frozen)
         else {
-            return Err(KitProblem::NoSuchBackend(NoSuchBackend::new(name, config.backends.keys())));
+            return Err(KitProblem::UnknownBackend(UnknownBackend::new(name, config.backends.keys())));
         };
         let backend = registry.build(frozen)?;
         // It makes the directory as for any task: for its owner alone.

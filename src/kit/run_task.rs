@@ -10,7 +10,7 @@ use super::{
     trial::{Trial, is_written},
 };
 use crate::{
-    broker::{NewTask, News, Refusal, Resume, TimeLimit},
+    broker::{NewTask, Refusal, Resume, TaskUpdate, TimeLimit},
     process::{kill_agent, left_behind},
     task::{TaskId, TaskRecord},
 };
@@ -88,8 +88,8 @@ impl Kit {
         let mut follow = self.broker.follow(id);
         loop {
             match follow.next().await? {
-                News::Ended(record) => return Ok((interfered, *record)),
-                News::Event(_) => {}
+                TaskUpdate::Ended(record) => return Ok((interfered, *record)),
+                TaskUpdate::Event(_) => {}
             }
         }
     }

@@ -55,7 +55,7 @@ impl CallAnswer {
     /// Redacts secrets in the outside text of the notices. The values in the answer itself were redacted before.
     #[must_use]
     pub(super) fn with_redacted_notices(mut self, redactor: &Redactor) -> Self {
-        let texts = self.notices.iter_mut().flat_map(Message::foreign_texts);
+        let texts = self.notices.iter_mut().flat_map(Message::untrusted_texts);
         texts.for_each(|text| redactor.redact(text));
         self
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::{
-    broker::{Broker, News},
+    broker::{Broker, TaskUpdate},
     present,
     task::TaskId,
 };
@@ -36,8 +36,8 @@ impl Channel {
         let announcement = async move {
             let record = loop {
                 match task.next().await {
-                    Ok(News::Ended(record)) => break record,
-                    Ok(News::Event(_)) => {}
+                    Ok(TaskUpdate::Ended(record)) => break record,
+                    Ok(TaskUpdate::Event(_)) => {}
                     Err(refusal) => return tracing::warn!(%refusal, "cannot announce the end of a task"),
                 }
             };

@@ -129,7 +129,7 @@ fn spawn_maintenance(state: &ServerState) -> Option<JoinHandle<()>> {
     match state {
         ServerState::Ready(broker) => {
             let broker = broker.clone();
-            Some(tokio::spawn(async move { broker.keep_house().await }))
+            Some(tokio::spawn(async move { broker.run_maintenance().await }))
         }
         ServerState::Misconfigured(_) => None,
     }

@@ -75,7 +75,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
     if let Ok(value) = serde_json::from_slice::<Value>(text) {
         let unreadable: Vec<_> = match &value {
             Value::Array(batch) => batch.iter().filter_map(Unreadable::in_batch).collect(),
-            _ => check_request(text, &value).err().into_iter().collect(),
+            _ => check_request(text, &value).err().map(|invalid| *invalid).into_iter().collect(),
         };
         return if unreadable.is_empty() { Repair::None } else { Repair::Done { messages: vec![], unreadable } };
     }
@@ -96,7 +96,7 @@ pub(super) fn repair(text: &[u8]) -> Repair {
             let message = object.value.to_string();
             match check_request(message.as_bytes(), &object.value) {
                 Ok(()) => messages.push(message),
-                Err(invalid) => unreadable.push(invalid),
+                Err(invalid) => unreadable.push(*invalid),
             }
         }
     }
@@ -106,11 +106,11 @@ pub(super) fn repair(text: &[u8]) -> Repair {
 
 /// Fails if the message is an invalid request with an ID, which rmcp would answer without the ID. Responses of the
 /// client are never answered.
-fn check_request(text: &[u8], value: &Value) -> Result<(), Unreadable> {
+fn check_request(text: &[u8], value: &Value) -> Result<(), Box<Unreadable>> {
     let is_response = value.get("result").or(value.get("error")).is_some();
     let is_valid = || serde_json::from_slice::<RxJsonRpcMessage<RoleServer>>(text).is_ok();
     let invalid = Unreadable::invalid_request(text);
-    if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(invalid) }
+    if invalid.id.is_none() || is_response || is_valid() { Ok(()) } else { Err(Box::new(invalid)) }
 }
 
 /// The ID at the top level of a message, which may be truncated or invalid elsewhere. The key can have escapes, single

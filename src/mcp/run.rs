@@ -17,7 +17,7 @@ use super::{
     transport_kind::{TransportKind, is_stateless},
 };
 use crate::{
-    broker::{Broker, NewTask, News, Refusal},
+    broker::{Broker, NewTask, Refusal, TaskUpdate},
     config::{OnCallEnd, TaskHandles},
     present::{self, Refused},
     request::AnswerWhen,
@@ -94,10 +94,10 @@ async fn wait(broker: &Broker, id: &TaskId, caller: &mut Caller) -> Result<WaitO
             cancellation = caller.cancellation.cancelled() => return Ok(WaitOutcome::Cancelled(cancellation)),
             () = disconnected(context, caller.transport) => return Ok(WaitOutcome::Cancelled(Cancellation::Unwanted)),
             news = task.next() => match news? {
-                News::Event(event) => if let Some(progress) = &mut progress {
+                TaskUpdate::Event(event) => if let Some(progress) = &mut progress {
                     progress.event(&event);
                 },
-                News::Ended(record) => break record,
+                TaskUpdate::Ended(record) => break record,
             },
             () = updates => {}
         }

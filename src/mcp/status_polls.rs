@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{present::StatusPoll, store::TimelinePlace, task::TaskId};
+use crate::{present::StatusPoll, store::TimelinePosition, task::TaskId};
 
 /// The client's last poll of each recently polled task.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ pub(super) struct StatusPolls(Arc<Mutex<HashMap<TaskId, LastPoll>>>);
 struct LastPoll {
     poll: StatusPoll,
     /// The end of the timeline at that time, if the task has one.
-    position: Option<TimelinePlace>,
+    position: Option<TimelinePosition>,
 }
 
 /// Maximum number of tasks to remember. The one that was polled longest ago is forgotten first.
@@ -24,7 +24,7 @@ const MAX_TASKS: usize = 200;
 
 impl StatusPolls {
     /// The end of the task's timeline at the last poll.
-    pub(super) fn position(&self, id: &TaskId) -> Option<TimelinePlace> {
+    pub(super) fn position(&self, id: &TaskId) -> Option<TimelinePosition> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)?.position
     }
 
@@ -33,7 +33,7 @@ impl StatusPolls {
         &self,
         id: &TaskId,
         poll: StatusPoll,
-        position: Option<TimelinePlace>,
+        position: Option<TimelinePosition>,
     ) -> Option<StatusPoll> {
         let mut polls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = polls.insert(id.clone(), LastPoll { poll, position });

@@ -3,19 +3,23 @@
 use serde_json::Value;
 
 use super::Refused;
-use crate::task::{Message, Part, message};
+use crate::task::{Message, MessagePart, message};
 
 /// The tool has no parameter called `name`.
 pub(crate) fn unknown(tool: &'static str, name: &str, known: &[&str]) -> Refused {
     Refused::new(
-        message!["`", tool, "` has no parameter ", Part::quoted(name)],
-        Message::ours(format!("call `{tool}` again with only these parameters: `{}`", known.join("`, `"))),
+        message!["`", tool, "` has no parameter ", MessagePart::quoted(name)],
+        Message::trusted(format!("call `{tool}` again with only these parameters: `{}`", known.join("`, `"))),
     )
 }
 
 /// A required parameter is missing; `expected` describes its value.
 pub(crate) fn missing(tool: &str, name: &str, expected: &str) -> Refused {
-    retry_with(tool, message!["`", Part::ours(name.to_owned()), "` is missing"], &format!("with `{name}` ({expected})"))
+    retry_with(
+        tool,
+        message!["`", MessagePart::trusted(name.to_owned()), "` is missing"],
+        &format!("with `{name}` ({expected})"),
+    )
 }
 
 /// A string is blank.
@@ -30,7 +34,7 @@ pub(crate) fn invalid_list(tool: &str, name: &str, expected: &str) -> Refused {
 
 /// The value `word` is not one of `allowed`.
 pub(crate) fn invalid_choice(tool: &str, name: &str, word: &str, allowed: &str) -> Refused {
-    let problem = message![Part::quoted(word), Part::ours(format!(" is not a valid `{name}`"))];
+    let problem = message![MessagePart::quoted(word), MessagePart::trusted(format!(" is not a valid `{name}`"))];
     retry_with(tool, problem, &format!("with `{name}` set to one of {allowed}"))
 }
 
@@ -49,7 +53,7 @@ pub(crate) fn wrong_type(tool: &str, name: &str, value: &Value, expected: &str) 
 
 /// A value has the right type, but is not allowed.
 pub(crate) fn wrong_value(tool: &str, name: &str, value: &Value, expected: &str) -> Refused {
-    let problem = message![Part::ours(format!("`{name}` is ")), value.to_string()];
+    let problem = message![MessagePart::trusted(format!("`{name}` is ")), value.to_string()];
     retry_with(tool, problem, &format!("with {expected} as `{name}`"))
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn neither_task_nor_session() -> Refused {
 
 /// A number was too large and was replaced by the maximum.
 pub(crate) fn clamped_to(name: &str, max: u64) -> Message {
-    Message::ours(format!("`{name}` was reduced to {max}, the maximum"))
+    Message::trusted(format!("`{name}` was reduced to {max}, the maximum"))
 }
 
 /// A time limit was too long and was ignored.
@@ -77,9 +81,9 @@ pub(crate) fn treated_as_no_timeout() -> Message {
 }
 
 fn invalid(tool: &str, problem: String, with: &str) -> Refused {
-    retry_with(tool, Message::ours(problem), with)
+    retry_with(tool, Message::trusted(problem), with)
 }
 
 fn retry_with(tool: &str, problem: Message, with: &str) -> Refused {
-    Refused::new(problem, Message::ours(format!("call `{tool}` again {with}")))
+    Refused::new(problem, Message::trusted(format!("call `{tool}` again {with}")))
 }

@@ -87,8 +87,8 @@ pub(crate) fn limit(max: usize) -> Message {
 
 /// The rules for removing old tasks, if there are any.
 pub(crate) fn retention(retention: &Retention) -> Vec<Message> {
-    let rules = retention.told().into_iter().enumerate();
-    rules.map(|(at, rule)| Message::ours(if at == 0 { format!("removes {rule}") } else { rule })).collect()
+    let rules = retention.describe().into_iter().enumerate();
+    rules.map(|(at, rule)| Message::trusted(if at == 0 { format!("removes {rule}") } else { rule })).collect()
 }
 
 /// The rules of a ceiling, and traps in them: roots that do not exist, and defaults that exceed a limit.
@@ -103,7 +103,7 @@ pub(crate) fn ceiling<'a>(
         .then(|| "`tasks.default_sandbox` exceeds this limit, so every call must pass `sandbox`".into());
     let timeout = is_timeout_above
         .then(|| "`tasks.default_timeout` exceeds this limit, so every call must pass `timeoutMs`".into());
-    ceiling.told().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
+    ceiling.describe().into_iter().map(Message::from).chain(missing).chain(sandbox).chain(timeout).collect()
 }
 
 /// An installed backend.
@@ -111,7 +111,7 @@ pub(crate) fn backend(version: &str, program: &Path, is_default: bool, sandboxes
     let names: Vec<&str> = sandboxes.iter().map(|sandbox: &Sandbox| sandbox.as_str()).collect();
     vec![
         message![version.to_owned(), " at ", program, if is_default { " (the default)" } else { "" }],
-        Message::ours(format!("sandboxes: {}", names.join(", "))),
+        Message::trusted(format!("sandboxes: {}", names.join(", "))),
     ]
 }
 

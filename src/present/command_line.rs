@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{outcome::brief, text::one_line};
 use crate::{
     task::{ResultText, TaskRecord},
-    visible::{drives, hides},
+    visible::{is_invisible, is_terminal_control},
 };
 
 /// Maximum number of characters of an argument.
@@ -46,7 +46,7 @@ pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let mut shown = String::with_capacity(text.len() + 1);
     for letter in text.chars() {
         // In the formatted JSON itself, the only control character is the line feed.
-        if letter != '\n' && (drives(letter) || hides(letter)) {
+        if letter != '\n' && (is_terminal_control(letter) || is_invisible(letter)) {
             let mut units = [0; 2];
             letter.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
         } else {

@@ -2,7 +2,7 @@
 //!
 //! Not for text that appears next to our own words. A client that shows it to a person must escape it.
 
-use crate::task::{Tail, Untrusted};
+use crate::task::{LogTail, Untrusted};
 
 /// The text, unchanged.
 pub(crate) fn verbatim(text: Untrusted) -> String {
@@ -10,7 +10,7 @@ pub(crate) fn verbatim(text: Untrusted) -> String {
 }
 
 /// The newest lines of a log, in at most `max` bytes. If the last line alone is longer, returns the end of it.
-pub(crate) fn last_lines(tail: &Tail, max: usize) -> String {
+pub(crate) fn last_lines(tail: &LogTail, max: usize) -> String {
     let mut text: String = tail.lines.iter().flat_map(|line| [line.raw(), "\n"]).collect();
     if let Some(excess @ 1..) = text.len().checked_sub(max) {
         let cut = (excess..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
@@ -27,7 +27,8 @@ mod tests {
     #[test]
     fn the_last_lines_of_a_log_fit_into_one_answer() {
         let max = 256 << 10;
-        let tail = |lines: &[String]| Tail { lines: lines.iter().cloned().map(Untrusted::from).collect(), more: true };
+        let tail =
+            |lines: &[String]| LogTail { lines: lines.iter().cloned().map(Untrusted::from).collect(), has_more: true };
         let shown = |lines: &[String]| last_lines(&tail(lines), max);
         assert_eq!(shown(&[]), "");
         assert_eq!(shown(&["one".into(), "two".into()]), "one\ntwo\n");

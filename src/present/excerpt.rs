@@ -7,7 +7,7 @@ use super::{
     text::{fence_length, fenced, fenced_length, head, one_line, tail},
 };
 use crate::{
-    task::{ResultText, Tail, TaskRecord, Untrusted},
+    task::{LogTail, ResultText, TaskRecord, Untrusted},
     visible::visible,
 };
 
@@ -43,14 +43,14 @@ pub(super) fn agent_text(text: &Untrusted, room: usize) -> String {
 }
 
 /// Number of lines of `log` after the line `last`; all of them if the log no longer contains that line.
-pub(super) fn lines_after(log: &Tail, last: Option<&Untrusted>) -> usize {
+pub(super) fn lines_after(log: &LogTail, last: Option<&Untrusted>) -> usize {
     let after = |last| log.lines.iter().rev().position(|line| line == last);
     last.and_then(after).unwrap_or(log.lines.len())
 }
 
 /// The end of a log below its heading, in about `room` characters. The heading contains `new`, the number of new lines,
 /// if it is known.
-pub(super) fn log(log: &Tail, new: Option<usize>, file: Option<&Path>, room: usize) -> String {
+pub(super) fn log(log: &LogTail, new: Option<usize>, file: Option<&Path>, room: usize) -> String {
     if log.lines.is_empty() {
         return "### Recent log (last 0 lines)\n(nothing yet)".to_owned();
     }

@@ -61,7 +61,7 @@ fn every_text_is_cut_to_fit() {
         for shown in [
             result(&full_result(&text), &record(Some("/logs/1.result")), MAX_CHARACTERS),
             agent_text(&text.as_str().into(), MAX_CHARACTERS),
-            log(&Tail { lines, more: true }, Some(100), Some(file), MAX_CHARACTERS),
+            log(&LogTail { lines, has_more: true }, Some(100), Some(file), MAX_CHARACTERS),
         ] {
             assert!(shown.chars().count() <= MAX_CHARACTERS + 120, "{} characters", shown.chars().count());
         }
@@ -71,7 +71,7 @@ fn every_text_is_cut_to_fit() {
 #[test]
 fn the_newest_lines_of_a_log_are_kept() {
     let lines = (0..1_000).map(|number| format!("line {number}").into()).collect();
-    let shown = log(&Tail { lines, more: true }, None, Some(Path::new("/logs/1.log")), 100);
+    let shown = log(&LogTail { lines, has_more: true }, None, Some(Path::new("/logs/1.log")), 100);
     let expected = "### Recent log (last 10 lines)\nOlder lines do not fit here; the complete log is `/logs/1.log`.\n\n```\n\
                     line 990\n";
     assert!(shown.starts_with(expected) && shown.ends_with("line 999\n```"), "{shown}");
@@ -80,14 +80,14 @@ fn the_newest_lines_of_a_log_are_kept() {
 #[test]
 fn a_long_line_of_a_log_is_cut() {
     let lines = vec!["x".repeat(600).into(), "y".repeat(200).into()];
-    let shown = log(&Tail { lines, more: false }, None, None, MAX_CHARACTERS);
+    let shown = log(&LogTail { lines, has_more: false }, None, None, MAX_CHARACTERS);
     let cut = format!("{} … (430 more characters)\n{}", "x".repeat(170), "y".repeat(200));
     assert_eq!(shown, format!("### Recent log (last 2 lines)\n```\n{cut}\n```"));
 }
 
 #[test]
 fn lines_after_the_last_reported_one_are_new() {
-    let tail = Tail { lines: ["one", "two", "three"].map(Untrusted::from).to_vec(), more: true };
+    let tail = LogTail { lines: ["one", "two", "three"].map(Untrusted::from).to_vec(), has_more: true };
     let new = [Some("three"), Some("one"), Some("zero"), None]
         .map(|last| lines_after(&tail, last.map(Untrusted::from).as_ref()));
     assert_eq!(new, [0, 2, 3, 3]);

@@ -7,7 +7,7 @@ use super::{
     notices::with_notices,
     status, tasks,
 };
-use crate::task::{Listing, Tail, TaskView, Untrusted};
+use crate::task::{Listing, LogTail, TaskView, Untrusted};
 
 /// Every answer is shorter than this, in characters.
 const MAX_ANSWER_CHARACTERS: usize = 40_000;
@@ -17,7 +17,7 @@ const MAX_ANSWER_CHARACTERS: usize = 40_000;
 ///
 /// Text from outside must not pass for ours, and no answer may be longer than clients show.
 pub(crate) fn markdown(text: &str, log: &str, agent_text: &str) {
-    let tail = || Tail { lines: log.split('\n').map(Untrusted::from).collect(), more: true };
+    let tail = || LogTail { lines: log.split('\n').map(Untrusted::from).collect(), has_more: true };
     let (running, failed) = (record("running", text), record("failed", text));
     // Long results are slow to check, so only some inputs get one.
     let times = if agent_text.len() % 8 == 1 { 30_000 / agent_text.len() } else { 0 };

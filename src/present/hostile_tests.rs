@@ -13,7 +13,7 @@ use super::{
     notices::{damaged_catalog, ignored_file, unfinalized, with_notices},
     protocol, refusals,
 };
-use crate::task::{Ceiling, Listing, Message, Part, Retention, Tail, TaskId, TaskView, Untrusted, message};
+use crate::task::{Ceiling, Listing, LogTail, Message, MessagePart, Retention, TaskId, TaskView, Untrusted, message};
 
 /// Texts that try to pass for something else.
 pub(crate) const HOSTILE: [&str; 46] = [
@@ -68,7 +68,7 @@ pub(crate) const HOSTILE: [&str; 46] = [
 #[test]
 fn no_text_can_forge_an_answer_about_a_task() {
     for text in HOSTILE {
-        let tail = || Tail { lines: text.lines().map(Untrusted::from).collect(), more: true };
+        let tail = || LogTail { lines: text.lines().map(Untrusted::from).collect(), has_more: true };
         let (running, failed) = (record("running", text), record("failed", text));
         let view = TaskView { record: running, live: Some(live(text)), tail: tail(), result: None };
         assert_only_our_markup(&super::status(view, None, now()), 7, 1);
@@ -132,7 +132,7 @@ fn no_text_can_forge_a_refusal_or_a_notice() {
         ];
         assert_only_our_markup(&with_notices("Plain.".into(), &notices), 0, 0);
         let plain = Refused::new(text.to_owned(), text.to_owned());
-        let quoted = Refused::new(message!["no such task: ", Part::quoted(text)], "try again");
+        let quoted = Refused::new(message!["no such task: ", MessagePart::quoted(text)], "try again");
         for refused in [plain, quoted].into_iter().chain(all_refused(text)) {
             let text = refused.markdown();
             assert_eq!(text.matches('\n').count(), 1, "{text}");
@@ -192,7 +192,7 @@ fn no_text_can_forge_or_control_terminal_output() {
         assert_lines(&super::still_running(&id(), std::time::Duration::ZERO, Some(text)), 1);
         assert_lines(&protocol::unreadable(text), 1);
         assert_lines(&protocol::no_such_argument("status", text, &[]), 1);
-        assert_lines(&protocol::bad_uri(message![Part::quoted(text), " is invalid"]), 1);
+        assert_lines(&protocol::bad_uri(message![MessagePart::quoted(text), " is invalid"]), 1);
         let (title, description) = super::resources::listed(&record("failed", text), "log");
         assert_lines(&title, 1);
         assert_lines(&description, 1);

@@ -2,7 +2,7 @@
 //! Markdown.
 
 use super::{markdown, text::one_line};
-use crate::task::{Message, Part};
+use crate::task::{Message, MessagePart};
 
 /// Maximum length of a message in an answer, in characters.
 const MAX_MESSAGE_CHARACTERS: usize = 4_000;
@@ -16,9 +16,9 @@ const MAX_QUOTED_CHARACTERS: usize = 60;
 /// The message as a line for a terminal, a log or a protocol: our words unchanged, outside text escaped.
 pub(crate) fn plain(message: &Message) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Ours(text) => text.to_string(),
-        Part::Untrusted(text) => outside_text(text.raw()),
-        Part::Quoted(word) => quoted(word.raw()),
+        MessagePart::Trusted(text) => text.to_string(),
+        MessagePart::Untrusted(text) => outside_text(text.raw()),
+        MessagePart::Quoted(word) => quoted(word.raw()),
     });
     parts.collect()
 }
@@ -26,9 +26,9 @@ pub(crate) fn plain(message: &Message) -> String {
 /// The message as one line of at most `max` characters, not yet escaped for Markdown.
 pub(super) fn line(message: &Message, max: usize) -> String {
     let parts = message.parts().iter().map(|part| match part {
-        Part::Ours(text) => text.to_string(),
-        Part::Untrusted(text) => text.raw().to_owned(),
-        Part::Quoted(word) => quoted(word.raw()),
+        MessagePart::Trusted(text) => text.to_string(),
+        MessagePart::Untrusted(text) => text.raw().to_owned(),
+        MessagePart::Quoted(word) => quoted(word.raw()),
     });
     one_line(&parts.collect::<String>(), max)
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn outside_text_is_on_one_line_and_our_words_are_unchanged() {
-        let message = message!["no task ", Part::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
+        let message = message!["no task ", MessagePart::quoted("a`b\n\u{1b}c"), ": see ", "x\u{202e}\ny".to_owned()];
         assert_eq!(plain(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
         assert_eq!(markdown_line(&message), "no task `a'b \\x1bc`: see x\\u{202e} y");
     }

@@ -53,7 +53,7 @@ pub(crate) fn queued(waiting: &[TaskId], max: usize) -> Message {
     const MAX_LISTED_TASKS: usize = 5;
     let named: Vec<_> = waiting.iter().take(MAX_LISTED_TASKS).map(TaskId::as_str).collect();
     let more = if waiting.len() > named.len() { ", …" } else { "" };
-    Message::ours(format!(
+    Message::trusted(format!(
         "{} queued ({}{more}): `limits.max_running` in config.toml allows {max} running at a time",
         waiting.len(),
         named.join(", "),

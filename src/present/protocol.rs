@@ -5,7 +5,7 @@ use super::{
     message::plain,
     prompts::{Argument, PROMPTS},
 };
-use crate::task::{Message, Part, TaskId, message};
+use crate::task::{Message, MessagePart, TaskId, message};
 
 /// A call of a tool that does not exist.
 pub(crate) const NO_SUCH_TOOL: &str = "tool not found; next: list the tools with `tools/list`";
@@ -78,9 +78,9 @@ pub(crate) fn no_such_prompt() -> String {
 pub(crate) fn no_such_argument(prompt: &str, name: &str, known: &[Argument]) -> String {
     let names = known.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     plain(&message![
-        Part::ours(format!("`{prompt}` has no argument ")),
-        Part::quoted(name),
-        Part::ours(format!("; valid arguments: {names}"))
+        MessagePart::trusted(format!("`{prompt}` has no argument ")),
+        MessagePart::quoted(name),
+        MessagePart::trusted(format!("; valid arguments: {names}"))
     ])
 }
 

@@ -7,13 +7,13 @@ use connector_api::BackendName;
 
 use super::Refused;
 use crate::{
-    task::{Message, NoTaskId, Part, TaskId, Untrusted, message},
+    task::{InvalidTaskId, Message, MessagePart, TaskId, Untrusted, message},
     visible::shell_line,
 };
 
 /// No task has this ID.
 pub(crate) fn no_such_task(word: &Untrusted) -> Refused {
-    Refused::new(message!["no such task: ", Part::quoted(word.clone())], "call `codex_tasks` to list tasks")
+    Refused::new(message!["no such task: ", MessagePart::quoted(word.clone())], "call `codex_tasks` to list tasks")
 }
 
 /// How to find a task from a shell, where tools cannot be called.
@@ -67,7 +67,7 @@ pub(crate) fn no_such_backend(name: &str, suggestion: Option<&str>, known: &[Str
     let suggestion = suggestion.map_or_else(String::new, |similar| format!(" (did you mean `{similar}`?)"));
     let known = format!("{suggestion}; configured: `{}`", known.join("`, `"));
     Refused::new(
-        message!["unknown backend ", Part::quoted(name), Part::ours(known)],
+        message!["unknown backend ", MessagePart::quoted(name), MessagePart::trusted(known)],
         "use one of these, or add it to config.toml",
     )
 }
@@ -141,7 +141,7 @@ pub(crate) fn no_directory_for_kit(path: &Path, error: &impl ToString) -> Refuse
 /// The address is reachable from other machines.
 pub(crate) fn not_loopback(address: SocketAddr) -> Refused {
     Refused::new(
-        Message::ours(format!("{address} is reachable from other machines, and traffic is not encrypted")),
+        Message::trusted(format!("{address} is reachable from other machines, and traffic is not encrypted")),
         "use 127.0.0.1, or add --allow-remote and put a TLS proxy in front of it",
     )
 }
@@ -190,7 +190,7 @@ pub(crate) fn no_threads(error: &impl ToString) -> Refused {
 /// The server cannot listen on the address.
 pub(crate) fn cannot_listen(address: SocketAddr, error: &impl ToString) -> Refused {
     Refused::new(
-        message![Part::ours(format!("cannot listen on {address}: ")), error.to_string()],
+        message![MessagePart::trusted(format!("cannot listen on {address}: ")), error.to_string()],
         "choose another port (0 picks a free one)",
     )
 }
@@ -206,6 +206,6 @@ pub(crate) fn stopped() -> Refused {
 }
 
 /// The word is not a valid task ID.
-pub(crate) fn invalid_task_id(problem: &NoTaskId) -> Message {
-    message![Part::quoted(problem.word().clone()), " is not a task ID (eight hex digits, such as 1a2b3c4d)"]
+pub(crate) fn invalid_task_id(problem: &InvalidTaskId) -> Message {
+    message![MessagePart::quoted(problem.word().clone()), " is not a task ID (eight hex digits, such as 1a2b3c4d)"]
 }

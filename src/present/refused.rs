@@ -26,7 +26,7 @@ impl Refused {
     /// Redacts secrets in the parts that come from outside.
     #[must_use]
     pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
-        let texts = self.problem.foreign_texts().chain(self.next.iter_mut().flat_map(Message::foreign_texts));
+        let texts = self.problem.untrusted_texts().chain(self.next.iter_mut().flat_map(Message::untrusted_texts));
         texts.for_each(|text| redactor.redact(text));
         self
     }

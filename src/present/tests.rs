@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     present::StatusPoll,
     task::{
-        ActivityKind, Listing, LiveView, OnServerExit, ResultText, Steps, Tail, TaskId, TaskRecord, TaskView, Untrusted,
+        ActivityKind, Listing, LiveView, LogTail, OnServerExit, ResultText, Steps, TaskId, TaskRecord, TaskView,
+        Untrusted,
     },
 };
 
@@ -44,7 +45,7 @@ fn view(record: TaskRecord) -> TaskView {
     TaskView {
         record,
         live: None,
-        tail: Tail { lines: vec!["[…] one".into(), "two".into()], more: true },
+        tail: LogTail { lines: vec!["[…] one".into(), "two".into()], has_more: true },
         result: None,
     }
 }
@@ -215,7 +216,7 @@ fn a_running_task_shows_its_activity_and_its_trouble() {
 fn a_repeated_status_begins_with_the_changes() {
     let poll = |record: TaskRecord, lines: &[&str]| {
         let lines = lines.iter().map(|line| Untrusted::from(*line)).collect();
-        let view = TaskView { tail: Tail { lines, more: false }, ..view(record) };
+        let view = TaskView { tail: LogTail { lines, has_more: false }, ..view(record) };
         StatusPoll::of(&view, began())
     };
     let later = began() + TimeDelta::seconds(75);
@@ -350,7 +351,7 @@ fn no_answer_is_longer_than_clients_show() {
             "workingDirectory": text,
             "warnings": vec![Warning { message: text.clone(), advice: Some(text.clone()) }; 10]
         }));
-        let tail = Tail { lines: text.lines().take(10_000).map(Untrusted::from).collect(), more: true };
+        let tail = LogTail { lines: text.lines().take(10_000).map(Untrusted::from).collect(), has_more: true };
         let view = TaskView { record: record.clone(), live: None, tail, result: result(&result_text) };
         let records = vec![record.clone(); 3];
         let boxed: Vec<_> = records.iter().cloned().map(Box::new).collect();

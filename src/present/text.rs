@@ -3,7 +3,7 @@
 use super::markdown::{self, longest_run};
 use crate::{
     task::Untrusted,
-    visible::{Escape, drives, hides, visible},
+    visible::{Escape, is_invisible, is_terminal_control, visible},
 };
 
 /// Text that may come from outside and contain anything.
@@ -39,7 +39,7 @@ pub(crate) fn one_line(text: &(impl OutsideText + ?Sized), max: usize) -> String
     for word in text.split_whitespace() {
         let space = (length > 0).then_some(' ');
         for letter in space.into_iter().chain(word.chars()) {
-            let is_shown = !drives(letter) && !hides(letter);
+            let is_shown = !is_terminal_control(letter) && !is_invisible(letter);
             let shown = if is_shown { letter.to_string() } else { Escape(letter).to_string() };
             for letter in shown.chars() {
                 if length == max {

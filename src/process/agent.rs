@@ -8,7 +8,7 @@ use std::{
 use connector_api::Exit;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::{Cgroup, Tree, identity_of};
+use super::{Cgroup, ProcessTree, identity_of};
 use crate::{directory::Directory, task::ProcessIdentity};
 
 /// A command line, ready to run.
@@ -24,7 +24,7 @@ pub struct AgentCommand {
     pub environment: BTreeMap<OsString, OsString>,
     /// What its stdin is.
     pub stdin: StdinKind,
-    /// The control group for it and all it starts, if there can be one.
+    /// The cgroup for it and all it starts, if there can be one.
     pub group: Option<Cgroup>,
 }
 
@@ -39,13 +39,13 @@ pub enum StdinKind {
 
 /// A running agent, in a process group of its own.
 #[derive(Debug)]
-pub struct Agent {
+pub struct RunningAgent {
     /// Its pid.
     pub pid: u32,
     /// Who it is, beyond its pid; `None` where the operating system does not tell.
     pub identity: Option<ProcessIdentity>,
-    /// It and everything it starts. To be [gathered](Tree::gather) in its control group.
-    pub tree: Tree,
+    /// It and everything it starts. To be [gathered](ProcessTree::move_into_cgroup) in its cgroup.
+    pub tree: ProcessTree,
     /// Its process. Its one owner waits for it; dropping it leaves it running.
     pub process: AgentProcess,
     /// What it reads, unless that is nothing.
@@ -56,7 +56,7 @@ pub struct Agent {
     pub stderr: ChildStderr,
 }
 
-impl Agent {
+impl RunningAgent {
     /// Starts the program. Fails with [`SpawnError`] when the operating system does not.
     pub fn spawn(command: &AgentCommand) -> Result<Self, SpawnError> {
         let mut program = Command::new(&command.program);
@@ -72,7 +72,7 @@ impl Agent {
             .stderr(Stdio::piped())
             .process_group(0);
         // By its descriptor: a path could lead elsewhere by now.
-        let mut child = command.directory.as_current(|| program.spawn()).flatten().map_err(SpawnError)?;
+        let mut child = command.directory.with_current_dir(|| program.spawn()).flatten().map_err(SpawnError)?;
         let pid = child.id().expect("a child that was not waited for has a pid");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -81,7 +81,7 @@ impl Agent {
         Ok(Self {
             pid,
             identity: identity_of(pid),
-            tree: Tree::of(pid, command.group.clone()),
+            tree: ProcessTree::of(pid, command.group.clone()),
             stdin: child.stdin.take(),
             stdout,
             stderr,
@@ -93,12 +93,12 @@ impl Agent {
 /// As much as an agent can print while we are busy: 256 KiB, where Linux has 64 KiB. With more in each read, the two of
 /// us wait for each other less.
 #[cfg(target_os = "linux")]
-const PIPE: usize = 256 << 10;
+const PIPE_BYTES: usize = 256 << 10;
 
 #[cfg(target_os = "linux")]
 fn widen(pipe: impl std::os::fd::AsFd) {
     // A user whose pipes hold too much already is refused, and has the usual size.
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
 }
 
 #[cfg(not(target_os = "linux"))]

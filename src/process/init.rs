@@ -24,11 +24,11 @@ use tokio::{
 };
 
 /// How long what is left may go on once the server has ended. `docker stop` kills everything after 10 seconds.
-const REST: Duration = Duration::from_secs(8);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Runs this program again with the same arguments if it is process 1, and returns its exit code when all is over. `None`
 /// when it is not process 1, or could not be run again: then it can go on by itself.
-pub fn as_first_process() -> Option<ExitCode> {
+pub fn run_as_init() -> Option<ExitCode> {
     if !getpid().is_init() {
         return None;
     }
@@ -51,14 +51,14 @@ fn run() -> io::Result<ExitCode> {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(arguments.next().unwrap_or_default()).args(arguments);
         let server = Pid::from_child(&command.spawn()?);
-        let_go_of_stdio();
+        close_stdio();
         let mut code = None;
         let mut rest = Instant::now() + Duration::from_secs(365 * 24 * 3600);
         loop {
             let is_alone = reap(|pid, status| {
                 if pid == server {
                     code = Some(exit_code(status));
-                    rest = Instant::now() + REST;
+                    rest = Instant::now() + SHUTDOWN_TIMEOUT;
                 }
             });
             if let Some(code) = code.filter(|_| is_alone || Instant::now() >= rest) {
@@ -96,7 +96,7 @@ fn exit_code(status: WaitStatus) -> u8 {
 }
 
 /// Only the server reads and writes: its client has to see when it is gone.
-fn let_go_of_stdio() {
+fn close_stdio() {
     if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(&nothing);
         let _ = rustix::stdio::dup2_stdout(&nothing);

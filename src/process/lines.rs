@@ -5,22 +5,22 @@ use std::{io, mem};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The longest line held in memory: 8 MiB. A longer one is passed on in parts.
-pub const HELD: usize = 8 << 20;
+pub const MAX_LINE_BYTES: usize = 8 << 20;
 
 /// As much as is read at once, at least: what a pipe of an agent holds.
-const READ: usize = 256 << 10;
+const READ_BYTES: usize = 256 << 10;
 
 /// As much of the beginning of a longer line as is kept for the session.
-const HEAD: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// How much of a stream is in memory at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// [`HELD`].
+pub(crate) struct LineLimits {
+    /// [`MAX_LINE_BYTES`].
     pub(crate) held: usize,
-    /// [`HEAD`].
+    /// [`MAX_HEAD_BYTES`].
     pub(crate) head: usize,
-    /// [`READ`].
+    /// [`READ_BYTES`].
     pub(crate) read: usize,
 }
 
@@ -28,20 +28,20 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub struct LineReader<R> {
     from: R,
-    limits: Limits,
+    limits: LineLimits,
     buffer: Vec<u8>,
     /// Bytes before this are used up.
     used: usize,
     /// Bytes between `used` and this hold no line end.
     searched: usize,
-    long: Option<Long>,
-    at_end: bool,
-    unended: Unended,
+    long: Option<LongLine>,
+    is_at_end: bool,
+    unterminated: Unterminated,
 }
 
 /// A last line that is cut before its line end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unended {
+enum Unterminated {
     No,
     /// It is to be cut.
     ToCut,
@@ -49,16 +49,16 @@ enum Unended {
     Cut,
 }
 
-/// A line longer than [`HELD`], of which parts were passed on already.
+/// A line longer than [`MAX_LINE_BYTES`], of which parts were passed on already.
 #[derive(Debug)]
-struct Long {
+struct LongLine {
     head: Vec<u8>,
     length: u64,
 }
 
 /// A line, or a part of one that is too long to hold.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum LineChunk<'a> {
     /// A whole line, without its line end.
     Line(&'a [u8]),
     /// The first part of a long line.
@@ -77,12 +77,21 @@ pub enum Piece<'a> {
 impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A reader of `from`.
     pub fn new(from: R) -> Self {
-        Self::with_limits(from, Limits { held: HELD, head: HEAD, read: READ })
+        Self::with_limits(from, LineLimits { held: MAX_LINE_BYTES, head: MAX_HEAD_BYTES, read: READ_BYTES })
     }
 
     /// A reader with limits of its own. Only tests have any, so that a long line need not be long.
-    pub(crate) fn with_limits(from: R, limits: Limits) -> Self {
-        Self { from, limits, buffer: Vec::new(), used: 0, searched: 0, long: None, at_end: false, unended: Unended::No }
+    pub(crate) fn with_limits(from: R, limits: LineLimits) -> Self {
+        Self {
+            from,
+            limits,
+            buffer: Vec::new(),
+            used: 0,
+            searched: 0,
+            long: None,
+            is_at_end: false,
+            unterminated: Unterminated::No,
+        }
     }
 
     /// Waits for more bytes and returns how many came; 0 at the end of the stream. Can be dropped while it waits.
@@ -93,54 +102,56 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         if self.buffer.is_empty() && self.buffer.capacity() > 1 << 20 {
             self.buffer = Vec::new();
         }
-        let Limits { held, read, .. } = self.limits;
+        let LineLimits { held, read, .. } = self.limits;
         if self.buffer.capacity() - self.buffer.len() < read {
             // Twice as much, as a `Vec` grows by itself, but never more than is ever held.
             let length = self.buffer.len();
             self.buffer.reserve_exact(length.min(held.saturating_sub(length)).max(read));
         }
         let count = self.from.read_buf(&mut self.buffer).await?;
-        self.at_end = count == 0;
+        self.is_at_end = count == 0;
         Ok(count)
     }
 
     /// No more bytes are wanted: what was read is all there is.
     pub fn end(&mut self) {
-        self.at_end = true;
+        self.is_at_end = true;
     }
 
     /// The last line that was read, if it has no line end yet and is not too long to hold.
-    pub fn unended(&self) -> Option<&[u8]> {
+    pub fn unterminated(&self) -> Option<&[u8]> {
         (self.long.is_none() && self.used < self.buffer.len()).then(|| &self.buffer[self.used..])
     }
 
     /// Lets [`cut`](Self::cut) return the last line although it has no line end yet. If the line end comes later, alone, it
     /// does not count as a blank line.
     pub fn end_line(&mut self) {
-        self.unended = Unended::ToCut;
+        self.unterminated = Unterminated::ToCut;
     }
 
     /// The next piece of what was read; `None`: more bytes are needed, or the stream is at its end and used up.
-    pub fn cut(&mut self) -> Option<Piece<'_>> {
+    pub fn cut(&mut self) -> Option<LineChunk<'_>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.searched..]);
         match found {
             Some(offset) => {
                 let end = self.searched + offset;
                 let is_late_end = matches!(&self.buffer[self.used..end], b"" | b"\r");
-                if mem::replace(&mut self.unended, Unended::No) == Unended::Cut && is_late_end {
+                if mem::replace(&mut self.unterminated, Unterminated::No) == Unterminated::Cut && is_late_end {
                     (self.used, self.searched) = (end + 1, end + 1);
                     return self.cut();
                 }
                 Some(self.ended_by(end, end + 1))
             }
-            None if self.unended == Unended::ToCut => {
-                self.unended = Unended::Cut;
+            None if self.unterminated == Unterminated::ToCut => {
+                self.unterminated = Unterminated::Cut;
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
-            None if self.at_end && self.used < self.buffer.len() => {
+            None if self.is_at_end && self.used < self.buffer.len() => {
                 Some(self.ended_by(self.buffer.len(), self.buffer.len()))
             }
-            None if self.at_end => self.long.take().map(|long| Piece::LongEnd { head: long.head, length: long.length }),
+            None if self.is_at_end => {
+                self.long.take().map(|long| LineChunk::LongEnd { head: long.head, length: long.length })
+            }
             None => {
                 self.searched = self.buffer.len();
                 let waiting = self.searched - self.used;
@@ -150,7 +161,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// The line, or the end of the long line, up to `end`; the next one begins at `next`.
-    fn ended_by(&mut self, end: usize, next: usize) -> Piece<'_> {
+    fn ended_by(&mut self, end: usize, next: usize) -> LineChunk<'_> {
         let start = self.used;
         if self.long.is_some() {
             if start < end {
@@ -158,15 +169,15 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             }
             (self.used, self.searched) = (next, next);
             let long = self.long.take().expect("it was there just now");
-            return Piece::LongEnd { head: long.head, length: long.length };
+            return LineChunk::LongEnd { head: long.head, length: long.length };
         }
         (self.used, self.searched) = (next, next);
         let line = &self.buffer[start..end];
-        Piece::Line(line.strip_suffix(b"\r").unwrap_or(line))
+        LineChunk::Line(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     /// Passes on everything up to `end` as a part of a long line.
-    fn part(&mut self, end: usize) -> Piece<'_> {
+    fn part(&mut self, end: usize) -> LineChunk<'_> {
         let start = self.used;
         (self.used, self.searched) = (end, end);
         let part = &self.buffer[start..end];
@@ -174,11 +185,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         match &mut self.long {
             Some(long) => {
                 long.length += length;
-                Piece::LongPart(part)
+                LineChunk::LongPart(part)
             }
             None => {
-                self.long = Some(Long { head: part[..part.len().min(self.limits.head)].to_vec(), length });
-                Piece::LongStart(part)
+                self.long = Some(LongLine { head: part[..part.len().min(self.limits.head)].to_vec(), length });
+                LineChunk::LongStart(part)
             }
         }
     }
@@ -189,76 +200,76 @@ mod tests {
     use super::*;
 
     /// Each piece in words: lines as they are, long lines as their length.
-    async fn pieces_of(input: &[u8]) -> Vec<String> {
+    async fn chunks_of(input: &[u8]) -> Vec<String> {
         let mut reader = LineReader::new(input);
-        let mut pieces = Vec::new();
+        let mut chunks = Vec::new();
         let mut long = 0;
         loop {
             let count = reader.fill().await.expect("memory can be read");
-            while let Some(piece) = reader.cut() {
-                match piece {
-                    Piece::Line(line) => pieces.push(String::from_utf8_lossy(line).into_owned()),
-                    Piece::LongStart(part) | Piece::LongPart(part) => long += part.len(),
-                    Piece::LongEnd { head, length } => {
-                        assert_eq!((long as u64, head.len()), (length, HEAD));
-                        pieces.push(format!("<{length}>"));
+            while let Some(chunk) = reader.cut() {
+                match chunk {
+                    LineChunk::Line(line) => chunks.push(String::from_utf8_lossy(line).into_owned()),
+                    LineChunk::LongStart(part) | LineChunk::LongPart(part) => long += part.len(),
+                    LineChunk::LongEnd { head, length } => {
+                        assert_eq!((long as u64, head.len()), (length, MAX_HEAD_BYTES));
+                        chunks.push(format!("<{length}>"));
                     }
                 }
             }
             if count == 0 {
-                return pieces;
+                return chunks;
             }
         }
     }
 
     #[tokio::test]
-    async fn lines_come_whole_and_a_torn_last_one_too() {
-        assert_eq!(pieces_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
-        assert_eq!(pieces_of(b"").await, Vec::<String>::new());
-        assert_eq!(pieces_of(b"\n").await, [""]);
+    async fn lines_are_complete_and_an_unterminated_last_line_is_returned() {
+        assert_eq!(chunks_of(b"one\r\n\ntwo\nthr").await, ["one", "", "two", "thr"]);
+        assert_eq!(chunks_of(b"").await, Vec::<String>::new());
+        assert_eq!(chunks_of(b"\n").await, [""]);
     }
 
     #[tokio::test]
-    async fn a_line_too_long_to_hold_comes_in_parts_and_the_next_one_whole() {
-        let mut input = vec![b'x'; HELD + 100_000];
+    async fn a_line_too_long_for_memory_is_returned_in_parts() {
+        let mut input = vec![b'x'; MAX_LINE_BYTES + 100_000];
         input.extend_from_slice(b"\nnext\n");
-        assert_eq!(pieces_of(&input).await, [format!("<{}>", HELD + 100_000), "next".into()]);
-        assert_eq!(pieces_of(&input[..HELD + 5]).await, [format!("<{}>", HELD + 5)]);
+        assert_eq!(chunks_of(&input).await, [format!("<{}>", MAX_LINE_BYTES + 100_000), "next".into()]);
+        assert_eq!(chunks_of(&input[..MAX_LINE_BYTES + 5]).await, [format!("<{}>", MAX_LINE_BYTES + 5)]);
     }
 
     #[tokio::test]
-    async fn a_line_just_held_is_whole() {
-        let mut input = vec![b'x'; HELD - 1];
+    async fn a_line_of_the_maximum_length_is_returned_at_once() {
+        let mut input = vec![b'x'; MAX_LINE_BYTES - 1];
         input.push(b'\n');
-        assert_eq!(pieces_of(&input).await, [String::from_utf8_lossy(&input[..HELD - 1]).into_owned()]);
+        assert_eq!(chunks_of(&input).await, [String::from_utf8_lossy(&input[..MAX_LINE_BYTES - 1]).into_owned()]);
     }
 
     #[tokio::test]
-    async fn a_line_without_an_end_can_be_cut_and_its_late_end_is_no_line() {
+    async fn an_unterminated_line_can_be_cut_and_its_late_newline_is_not_a_line() {
         for (late, expected) in
             [(&b"\n\nnext\n"[..], &["", "next"][..]), (b"\r\nnext\n", &["next"]), (b"next\n\n", &["next", ""])]
         {
             let mut reader = LineReader::new(&b"one\ntwo"[..]);
             reader.fill().await.expect("memory can be read");
-            assert_eq!(reader.cut(), Some(Piece::Line(b"one")));
+            assert_eq!(reader.cut(), Some(LineChunk::Line(b"one")));
             assert_eq!(reader.cut(), None);
-            assert_eq!(reader.unended(), Some(&b"two"[..]));
+            assert_eq!(reader.unterminated(), Some(&b"two"[..]));
             reader.end_line();
-            assert_eq!(reader.cut(), Some(Piece::Line(b"two")));
+            assert_eq!(reader.cut(), Some(LineChunk::Line(b"two")));
             assert_eq!(reader.cut(), None);
-            assert_eq!(reader.unended(), None);
+            assert_eq!(reader.unterminated(), None);
             reader.from = late;
             reader.fill().await.expect("memory can be read");
             for line in expected {
-                assert_eq!(reader.cut(), Some(Piece::Line(line.as_bytes())), "{late:?}");
+                assert_eq!(reader.cut(), Some(LineChunk::Line(line.as_bytes())), "{late:?}");
             }
             assert_eq!(reader.cut(), None);
         }
     }
 
     #[tokio::test]
-    async fn memory_is_given_back_after_a_long_line() {
-        let mut input = vec![b'x'; HELD + 1];
+    async fn memory_is_released_after_a_long_line() {
+        let mut input = vec![b'x'; MAX_LINE_BYTES + 1];
         input.push(b'\n');
         let mut reader = LineReader::new(&input[..]);
         while reader.fill().await.expect("memory can be read") > 0 {

@@ -2,7 +2,7 @@
 //!
 //! An agent is a tree, not a process. Codex runs each command in a session of its own, so that neither a process group
 //! nor a session holds all of it. On Linux the supervisor is a child subreaper: whatever an agent leaves behind
-//! becomes its child, and the [`Tree`] below it is everything the agent ever started.
+//! becomes its child, and the [`ProcessTree`] below it is everything the agent ever started.
 
 mod agent;
 mod identity;
@@ -20,19 +20,19 @@ mod tree;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use agent::{Agent, AgentCommand, AgentProcess, SpawnError, StdinKind, errno_of};
+pub use agent::{AgentCommand, AgentProcess, RunningAgent, SpawnError, StdinKind, errno_of};
 pub use identity::{boot_id, identity_of, is_alive};
-pub use init::as_first_process;
+pub use init::run_as_init;
 #[cfg(feature = "fuzzing")]
-pub(crate) use lines::Limits;
-pub use lines::{HELD, LineReader, Piece};
+pub(crate) use lines::LineLimits;
+pub use lines::{LineChunk, LineReader, MAX_LINE_BYTES};
 pub use probe::{ProbeError, probe};
 pub use program::{ProgramProblem, find_program};
 pub use signals::reset_signals;
-pub use system::{NoProc, check_proc};
+pub use system::{ProcUnavailable, check_proc};
 pub use tree::{
-    Cgroup, Member, NUDGE, Tree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
-    parent_group, sweep_groups,
+    Cgroup, Member, NUDGE, ProcessTree, kill_agent, kill_left_behind, kill_supervisor, left_behind, not_ended, nudge,
+    parent_cgroup, sweep_cgroups,
 };
 
 /// Makes a write beyond the user's limit of file sizes an error, where it would end this process. What this process starts

@@ -31,10 +31,10 @@ use crate::task::TaskId;
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// As much as is read of an answer, from stdout and from stderr: 1 MiB each.
-const MOST: u64 = 1 << 20;
+const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
 /// How long output is read for after the program has ended: something that it started may hold its pipes.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Runs `program` with the arguments of `question`, an empty stdin and this environment, and returns what it said.
 ///
@@ -62,7 +62,7 @@ pub async fn probe(
         .kill_on_drop(true)
         .spawn()
         .map_err(not_started)?;
-    let processes = Processes { leader: child.id(), id, are_stopped: false, is_reaped: false };
+    let processes = ProbeProcesses { leader: child.id(), id, are_stopped: false, is_reaped: false };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let status = {
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -79,7 +79,7 @@ pub async fn probe(
         let status = ended.await;
         processes.stop(&child).await;
         if status.is_ok() && !is_read {
-            let _ = timeout(DRAIN, reading).await;
+            let _ = timeout(DRAIN_TIMEOUT, reading).await;
         }
         status
     };
@@ -92,7 +92,7 @@ pub async fn probe(
         }
         Err(_) => {
             let words = std::iter::once(program.display().to_string()).chain(question.args.iter().cloned());
-            Err(ProbeError::NoAnswer { question: words.collect::<Vec<_>>().join(" ") })
+            Err(ProbeError::TimedOut { question: words.collect::<Vec<_>>().join(" ") })
         }
     }
 }
@@ -109,7 +109,7 @@ fn marker(tasks: Option<&OsString>, id: &TaskId) -> OsString {
 
 /// Everything that a probe started, such as a background update: its process group, and what carries its marker. Stopped
 /// when the probe has ended, and also when this is dropped.
-struct Processes {
+struct ProbeProcesses {
     leader: Option<u32>,
     /// Marks them as the agents of a task are marked.
     id: TaskId,
@@ -118,29 +118,29 @@ struct Processes {
     is_reaped: bool,
 }
 
-impl Processes {
+impl ProbeProcesses {
     async fn stop(mut self, child: &Child) {
         self.is_reaped = child.id().is_none();
         self.are_stopped = true;
-        self.stop_group();
+        self.stop_process_group();
         let id = self.id.clone();
         let _ = spawn_blocking(move || kill_left_behind(&id, None, None)).await;
     }
 
     /// While a process group has members, no process gets its number. So if the leader was waited for and a process with its
     /// number is there, it is another one.
-    fn stop_group(&self) {
+    fn stop_process_group(&self) {
         let is_ours = |leader: &u32| !self.is_reaped || identity_of(*leader).is_none();
         if let Some(leader) = self.leader.filter(is_ours) {
-            tree::kill_group(leader);
+            tree::kill_leader_group(leader);
         }
     }
 }
 
-impl Drop for Processes {
+impl Drop for ProbeProcesses {
     fn drop(&mut self) {
         if !self.are_stopped {
-            self.stop_group();
+            self.stop_process_group();
             let id = self.id.clone();
             let _ = thread::Builder::new().spawn(move || kill_left_behind(&id, None, None));
         }
@@ -150,7 +150,7 @@ impl Drop for Processes {
 /// What was read before an error is all there is to understand.
 async fn read(stream: Option<impl AsyncRead + Unpin>, into: &mut Vec<u8>) {
     if let Some(stream) = stream {
-        let _ = stream.take(MOST).read_to_end(into).await;
+        let _ = stream.take(MAX_ANSWER_BYTES).read_to_end(into).await;
     }
 }
 
@@ -167,7 +167,7 @@ pub enum ProbeError {
     },
     /// It did not end in time.
     #[error("`{question}` did not end within 10 s")]
-    NoAnswer {
+    TimedOut {
         /// The command line.
         question: String,
     },
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_a_probe_started_is_stopped_when_it_has_answered() {
+    async fn processes_started_by_a_probe_are_stopped_after_its_answer() {
         for script in [
             "sleep 300 & echo $! >>$PIDS; echo 1.0.0",
             "sleep 300 >/dev/null 2>&1 & echo $! >>$PIDS; echo 1.0.0",
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn colours_are_taken_out_of_an_answer() {
+    async fn colours_are_removed_from_an_answer() {
         let (answer, _) =
             asked("printf '\\033[1mcodex-cli 0.171.0\\033[0m\\r\\n'; printf '\\033[31mno\\033[m' >&2").await;
         let answer = answer.expect("it answers");

@@ -26,7 +26,7 @@ pub fn find_program(program: &str, path: Option<&OsStr>, home: Option<&OsStr>) -
     }
     if !program_path.exists() {
         let dangling = dangling_link(&program_path);
-        return Err(dangling.unwrap_or(ProgramProblem::NotThere { program: program_path }));
+        return Err(dangling.unwrap_or(ProgramProblem::NotFound { program: program_path }));
     }
     which::which_in(&program_path, path, "/").map_err(|_| ProgramProblem::NotExecutable { program: program_path })
 }
@@ -55,7 +55,7 @@ pub enum ProgramProblem {
     },
     /// A path that leads nowhere.
     #[error("no file {}", program.display())]
-    NotThere {
+    NotFound {
         /// The path.
         program: PathBuf,
     },
@@ -84,7 +84,7 @@ impl ProgramProblem {
     /// The operating system's name for the problem.
     pub fn errno(&self) -> &'static str {
         match self {
-            Self::NotOnPath { .. } | Self::NotThere { .. } | Self::Dangling { .. } | Self::Relative { .. } => "ENOENT",
+            Self::NotOnPath { .. } | Self::NotFound { .. } | Self::Dangling { .. } | Self::Relative { .. } => "ENOENT",
             Self::NotExecutable { .. } | Self::InProject { .. } => "EACCES",
         }
     }
@@ -107,19 +107,19 @@ mod tests {
         let path = Some(OsStr::new("/bin"));
         let problem = |program| find_program(program, path, None).expect_err("it cannot be used");
         assert!(matches!(problem("no-such-program"), ProgramProblem::NotOnPath { .. }));
-        assert!(matches!(problem("/no/such/program"), ProgramProblem::NotThere { .. }));
+        assert!(matches!(problem("/no/such/program"), ProgramProblem::NotFound { .. }));
         assert!(matches!(problem("/bin"), ProgramProblem::NotExecutable { .. }));
         assert!(matches!(problem("/etc/passwd"), ProgramProblem::NotExecutable { .. }));
         assert!(matches!(problem("./sh"), ProgramProblem::Relative { .. }));
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_told_from_a_program_that_is_not_installed() {
+    fn a_dangling_link_differs_from_a_missing_program() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let (link, path) = (dir.path().join("agent"), Some(dir.path().as_os_str()));
         let problem = |program: &str| find_program(program, path, None).expect_err("it cannot be used");
         let spelled = link.to_string_lossy().into_owned();
-        assert!(matches!(problem(&spelled), ProgramProblem::NotThere { .. }));
+        assert!(matches!(problem(&spelled), ProgramProblem::NotFound { .. }));
         std::os::unix::fs::symlink("not-there", &link).expect("the directory is writable");
         let dangling = ProgramProblem::Dangling { link: link.clone() };
         for program in ["agent", &spelled, &format!("{spelled}/bin/agent")] {

@@ -12,15 +12,15 @@ use super::TASK_MARKER;
 use crate::task::TaskId;
 
 /// Whether the process carries the marker of this task: it is the task's agent, or was started by it.
-pub(super) fn works_for(pid: u32, id: &TaskId) -> bool {
+pub(super) fn is_agent_of(pid: u32, id: &TaskId) -> bool {
     environment(pid).is_some_and(|variables| has_marker(&variables, id))
 }
 
 /// Whether the process is the supervisor of this task.
-pub(super) fn supervises(pid: u32, id: &TaskId) -> bool {
+pub(super) fn is_supervisor_of(pid: u32, id: &TaskId) -> bool {
     leads_its_session(pid)
         && runs_this_program(pid)
-        && arguments(pid).is_some_and(|words| is_told_to_supervise(&words, id))
+        && arguments(pid).is_some_and(|words| has_supervise_arguments(&words, id))
 }
 
 /// `variables` are separated by NUL bytes, or by blanks where the system prints them so.
@@ -32,7 +32,7 @@ fn has_marker(variables: &[u8], id: &TaskId) -> bool {
 }
 
 /// The command line that the executor gives every supervisor, whatever program it is.
-fn is_told_to_supervise(words: &[u8], id: &TaskId) -> bool {
+fn has_supervise_arguments(words: &[u8], id: &TaskId) -> bool {
     let mut words = words.split(|byte| SEPARATORS.contains(byte)).skip(1);
     words.next() == Some(b"supervise") && words.next() == Some(id.as_str().as_bytes())
 }
@@ -128,16 +128,16 @@ mod tests {
 
     #[test]
     fn only_the_command_line_of_this_tasks_supervisor_counts() {
-        let supervises = |line: &str| is_told_to_supervise(line.replace(' ', "\0").as_bytes(), &id());
-        assert!(supervises("codex-connector supervise 0123abcd --data-dir /x"));
+        let is_supervisor_of = |line: &str| has_supervise_arguments(line.replace(' ', "\0").as_bytes(), &id());
+        assert!(is_supervisor_of("codex-connector supervise 0123abcd --data-dir /x"));
         for other in ["", "supervise 0123abcd", "codex-connector supervise 0123abce", "codex-connector check 0123abcd"]
         {
-            assert!(!supervises(other), "{other}");
+            assert!(!is_supervisor_of(other), "{other}");
         }
     }
 
     #[test]
-    fn a_program_that_an_update_replaced_is_still_this_program() {
+    fn a_program_replaced_by_an_update_is_still_recognized() {
         let same = |one: &str, other: &str| is_same_program(Path::new(one), Path::new(other));
         assert!(same("/usr/bin/codex-connector", "/usr/bin/codex-connector"));
         assert!(same("/usr/bin/codex-connector (deleted)", "/usr/bin/codex-connector"));
@@ -148,7 +148,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_bystander_is_neither_an_agent_nor_a_supervisor() {
+    fn an_unrelated_process_is_neither_an_agent_nor_a_supervisor() {
         use std::{
             process::{Command, Stdio},
             time::Duration,
@@ -179,11 +179,11 @@ mod tests {
                 runs(leader.id(), b"cat\0") && runs(pretender.id(), b"sh\0") && runs(marked.id(), b"cat\0");
             (are_leaders && are_started).then_some(())
         });
-        assert!(is_told_to_supervise(&arguments(pretender.id()).expect("it runs"), &id), "only its program differs");
+        assert!(has_supervise_arguments(&arguments(pretender.id()).expect("it runs"), &id), "only its program differs");
         for child in [&leader, &pretender] {
-            assert!(!supervises(child.id(), &id) && !works_for(child.id(), &id));
+            assert!(!is_supervisor_of(child.id(), &id) && !is_agent_of(child.id(), &id));
         }
-        assert!(works_for(marked.id(), &id) && !supervises(marked.id(), &id));
+        assert!(is_agent_of(marked.id(), &id) && !is_supervisor_of(marked.id(), &id));
         for child in [&mut leader, &mut pretender, &mut marked] {
             child.kill().and_then(|()| child.wait().map(drop)).expect("it is our child");
         }

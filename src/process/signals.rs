@@ -15,7 +15,7 @@ use tokio::{
 
 /// Signals that an agent must not inherit as ignored. SIGPIPE is not among them: every program in Rust ignores it, and its
 /// children do not.
-const HEEDED: [Signal; 8] =
+const RESET_SIGNALS: [Signal; 8] =
     [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP, Signal::ALARM, Signal::USR1, Signal::USR2, Signal::CHILD];
 
 /// Unblocks all signals, and makes ignored ones have their default effect in everything that this process starts. SIGCHLD is no
@@ -26,7 +26,7 @@ pub fn reset_signals() {
     if let Err(error) = SigSet::empty().thread_set_mask() {
         tracing::warn!(%error, "signals may be blocked");
     }
-    let ignored: Vec<_> = HEEDED.into_iter().filter(|signal| is_ignored(*signal)).collect();
+    let ignored: Vec<_> = RESET_SIGNALS.into_iter().filter(|signal| is_ignored(*signal)).collect();
     if ignored.is_empty() {
         return;
     }
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_of_signals_is_read() {
+    fn a_signal_set_is_parsed() {
         let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000011000\n";
-        let ignored: Vec<_> = HEEDED.into_iter().filter(|signal| has_bit(status, "SigIgn:", *signal)).collect();
+        let ignored: Vec<_> = RESET_SIGNALS.into_iter().filter(|signal| has_bit(status, "SigIgn:", *signal)).collect();
         assert_eq!(ignored, [Signal::CHILD]);
         assert!(has_bit(status, "SigBlk:", Signal::HUP) && !has_bit("", "SigIgn:", Signal::CHILD));
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 /// The fields of `/proc/<pid>/stat` that are used here.
 #[derive(Debug)]
-pub(super) struct Stat {
+pub(super) struct ProcessStat {
     pub(super) start_time: u64,
     pub(super) is_zombie: bool,
     /// The pid of the process that leads its session. 0 when that process is outside our PID namespace, as in a container
@@ -16,18 +16,18 @@ pub(super) struct Stat {
 }
 
 /// Reads `/proc/<pid>/stat`; `None` when there is no such process.
-pub(super) fn stat(pid: u32) -> Option<Stat> {
+pub(super) fn stat(pid: u32) -> Option<ProcessStat> {
     // The kernel cuts a name to 15 bytes, in the middle of a character if it comes to that.
     parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
-fn parse(stat: &str) -> Option<Stat> {
+fn parse(stat: &str) -> Option<ProcessStat> {
     // The name stands in parentheses and may itself hold any character, `)` included.
     let (before, after) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = after.split_ascii_whitespace().collect();
     // While other threads run, a process whose first thread has ended looks like a zombie and is none.
     let threads: u32 = fields.get(17)?.parse().ok()?;
-    Some(Stat {
+    Some(ProcessStat {
         start_time: fields.get(19)?.parse().ok()?,
         is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
         parent: fields.get(1)?.parse().ok()?,

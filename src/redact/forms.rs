@@ -2,7 +2,7 @@
 //!
 //! Each encoder decides for itself which characters it escapes, and whether it writes hex digits in lower or upper case. The
 //! styles below are those of common encoders; a text that mixes them within one secret is not recognized. Most secrets are
-//! made of characters that nobody escapes, and have one form. No secret has more than `MOST`.
+//! made of characters that nobody escapes, and have one form. No secret has more than `MAX_FORMS`.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// Upper bound on the number of forms of one secret.
 #[cfg(test)]
-pub(super) const MOST: usize = 1 + 2 * (PERCENT.len() + JSON.len());
+pub(super) const MAX_FORMS: usize = 1 + 2 * (PERCENT.len() + JSON.len());
 
 /// A style of percent-encoding: what is escaped, and what a space becomes.
 struct Percent {
@@ -153,11 +153,11 @@ mod tests {
         for form in written {
             assert!(forms.contains(form.as_bytes()), "{form} is no form of {secret:?}");
         }
-        assert!(forms.len() <= MOST);
+        assert!(forms.len() <= MAX_FORMS);
     }
 
     #[test]
-    fn what_nobody_escapes_has_one_form() {
+    fn text_that_no_encoder_escapes_has_one_form() {
         for secret in ["hunter2-Hunter2_x.y", "AKIAIOSFODNN7EXAMPLE", "sk-proj-0123_abc"] {
             assert_eq!(forms(secret.as_bytes()).len(), 1, "{secret}");
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_written_in_the_styles_of_common_encoders() {
+    fn url_forms_match_common_encoders() {
         assert_forms(
             "s3cr'et+/=value/x y~!",
             &[
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_written_in_the_styles_of_common_encoders() {
+    fn json_forms_match_common_encoders() {
         assert_forms(
             "a\"b\\/<ü😀>&+'\u{7f}\u{1b}\n",
             &[
@@ -213,6 +213,6 @@ mod tests {
     fn no_secret_has_more_forms_than_there_are_styles() {
         let all: String = (0..=0x7f).map(char::from).chain("äöü€😀\u{2028}".chars()).collect();
         let count = forms(all.as_bytes()).len();
-        assert!(count > 20 && count <= MOST, "{count}");
+        assert!(count > 20 && count <= MAX_FORMS, "{count}");
     }
 }

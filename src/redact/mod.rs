@@ -22,10 +22,10 @@ use std::{borrow::Cow, collections::BTreeMap, ffi::OsString, fmt, os::unix::ffi:
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use secrets::Secret;
-pub(crate) use stream::Stream;
+pub(crate) use stream::StreamRedactor;
 
 /// Up to so many bytes of needles get the fastest automaton, which takes some hundred times as many.
-const FAST: usize = 2_000;
+const MAX_FAST_BYTES: usize = 2_000;
 
 /// Takes the values of secret variables out of texts. Without any it costs nothing.
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ impl Redactor {
             named.entry(needle).or_insert(replacement);
         }
         let longest = named.keys().map(Vec::len).max();
-        let is_fast = named.keys().map(Vec::len).sum::<usize>() <= FAST;
+        let is_fast = named.keys().map(Vec::len).sum::<usize>() <= MAX_FAST_BYTES;
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .kind((!is_fast).then_some(AhoCorasickKind::ContiguousNFA))

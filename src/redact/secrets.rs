@@ -3,7 +3,7 @@
 //! Names are guessed at, in favour of secrecy: a word too much that is redacted is a nuisance, a key too much that is
 //! written is a leak. These values are not looked for:
 //!
-//! - fewer than [`SHORTEST`] bytes, a setting such as `disabled`, and the path of a file that exists;
+//! - fewer than [`MIN_SECRET_BYTES`] bytes, a setting such as `disabled`, and the path of a file that exists;
 //! - what a variable says openly whose name ends in `USER` or `DB`, such as `POSTGRES_USER`;
 //! - up to three lower-case words without digits, such as `postgres` or `not-needed`, **unless** they stand beside the name
 //!   of their variable, as in `POSTGRES_PASSWORD=postgres`. Everyday words are found everywhere, and an answer without
@@ -19,21 +19,21 @@ use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path
 use super::forms::forms;
 
 /// The least bytes of a value that is looked for: shorter ones stand in many texts by chance.
-const SHORTEST: usize = 8;
+const MIN_SECRET_BYTES: usize = 8;
 
 /// Words at the end of names whose values are no secret, and make the same value elsewhere none.
-const OPEN: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
+const PUBLIC_SUFFIXES: [&str; 7] = ["USER", "USERNAME", "LOGNAME", "PGUSER", "DB", "DATABASE", "PGDATABASE"];
 
 /// Maximum length of a lower-case word, and number of such words, in a value that is no secret by itself.
-const WORD: usize = 15;
-const FEW: usize = 3;
+const MAX_WORD_BYTES: usize = 15;
+const MAX_WORDS: usize = 3;
 
 /// Separators between a variable's name and its value, in `env`, shell, YAML, JSON, and JSON inside JSON.
-const BESIDE: [&str; 11] =
+const NAME_SEPARATORS: [&str; 11] =
     ["=", "=\"", "='", "=\\\"", ": ", ": \"", ": '", "\":\"", "\": \"", "\\\":\\\"", "\\\": \\\""];
 
 /// Words that make a name secret where they stand alone between separators.
-const WORDS: [&str; 24] = [
+const SECRET_WORDS: [&str; 24] = [
     "KEY",
     "KEYS",
     "PASS",
@@ -61,7 +61,7 @@ const WORDS: [&str; 24] = [
 ];
 
 /// Words that make a name secret also at the end of a longer one, as in `GITHUBTOKEN`.
-const ENDINGS: [&str; 11] = [
+const SECRET_SUFFIXES: [&str; 11] = [
     "TOKEN",
     "SECRET",
     "PASSWORD",
@@ -76,11 +76,11 @@ const ENDINGS: [&str; 11] = [
 ];
 
 /// Last words of names that tell where a secret is, and not what it is.
-const PLACES: [&str; 13] =
+const LOCATION_WORDS: [&str; 13] =
     ["FILE", "FILES", "PATH", "PATHS", "SOCK", "SOCKET", "DIR", "DIRECTORY", "HOME", "URL", "URI", "ENDPOINT", "HOST"];
 
 /// Values that are settings, whatever their variable is called.
-const EVERYDAY: [&str; 14] = [
+const COMMON_VALUES: [&str; 14] = [
     "disabled",
     "enabled",
     "required",
@@ -103,25 +103,25 @@ pub(super) struct Secret {
     variable: String,
     /// The value, or a part of it.
     pub(super) value: Vec<u8>,
-    place: Place,
+    context: MatchContext,
 }
 
 /// Where a value is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MatchContext {
     Anywhere,
     /// Beside the name of its variable.
-    BesideItsName,
+    NextToName,
 }
 
 impl Secret {
     /// The texts to look for, each with its replacement.
     pub(super) fn needles(&self) -> Vec<(Vec<u8>, String)> {
-        let Self { variable, value, place } = self;
+        let Self { variable, value, context } = self;
         let replacement = format!("[redacted:{}]", shown(variable));
-        match place {
-            Place::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
-            Place::BesideItsName => BESIDE
+        match context {
+            MatchContext::Anywhere => forms(value).into_iter().map(|form| (form, replacement.clone())).collect(),
+            MatchContext::NextToName => NAME_SEPARATORS
                 .into_iter()
                 .map(|between| {
                     let before = format!("{variable}{between}");
@@ -138,8 +138,9 @@ pub(super) fn secrets(variables: &[(impl AsRef<OsStr>, impl AsRef<OsStr>)]) -> V
         let (name, value) = (name.as_ref().to_string_lossy(), value.as_ref().as_bytes().trim_ascii());
         (name, value)
     });
-    let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= SHORTEST).collect();
-    let open: BTreeSet<_> = variables.iter().filter(|(name, _)| is_open(name)).map(|(_, value)| *value).collect();
+    let variables: Vec<_> = variables.filter(|(_, value)| value.len() >= MIN_SECRET_BYTES).collect();
+    let open: BTreeSet<_> =
+        variables.iter().filter(|(name, _)| is_public_name(name)).map(|(_, value)| *value).collect();
     let secrets = variables.iter().flat_map(|(name, value)| secrets_of(name, value));
     secrets.filter(|secret| !open.contains(&*secret.value)).collect()
 }
@@ -150,9 +151,9 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
     if !(is_secret(name, value) || password.is_some()) {
         return vec![];
     }
-    let secret = |value: &[u8], place| Secret { variable: name.to_owned(), value: value.to_vec(), place };
+    let secret = |value: &[u8], context| Secret { variable: name.to_owned(), value: value.to_vec(), context };
     if is_common(value) {
-        return vec![secret(value, Place::BesideItsName)];
+        return vec![secret(value, MatchContext::NextToName)];
     }
     let mut parts: Vec<_> = password.into_iter().collect();
     if value.contains(&b'\n') {
@@ -160,8 +161,8 @@ fn secrets_of(name: &str, value: &[u8]) -> Vec<Secret> {
         let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         parts.extend(lines.filter(|line| !line.starts_with(b"-----")));
     }
-    parts.retain(|part| part.len() >= SHORTEST && !is_common(part));
-    [value].into_iter().chain(parts).map(|part| secret(part, Place::Anywhere)).collect()
+    parts.retain(|part| part.len() >= MIN_SECRET_BYTES && !is_common(part));
+    [value].into_iter().chain(parts).map(|part| secret(part, MatchContext::Anywhere)).collect()
 }
 
 /// The words in the name of a variable.
@@ -171,8 +172,8 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// Whether the value of this variable is told to everyone.
-fn is_open(name: &str) -> bool {
-    words(name).last().is_some_and(|last| OPEN.contains(&last.as_str()))
+fn is_public_name(name: &str) -> bool {
+    words(name).last().is_some_and(|last| PUBLIC_SUFFIXES.contains(&last.as_str()))
 }
 
 /// Whether the value stands in many texts that do not give it away.
@@ -185,21 +186,22 @@ fn is_common(value: &[u8]) -> bool {
 /// Whether the value is a few lower-case words that stand in many texts.
 fn is_few_words(value: &[u8]) -> bool {
     let words = value.split(|byte| b"-_./: ".contains(byte)).filter(|word| !word.is_empty());
-    let is_word = |word: &[u8]| word.len() <= WORD && word.iter().all(u8::is_ascii_lowercase);
-    words.clone().all(is_word) && (1..=FEW).contains(&words.count())
+    let is_word = |word: &[u8]| word.len() <= MAX_WORD_BYTES && word.iter().all(u8::is_ascii_lowercase);
+    words.clone().all(is_word) && (1..=MAX_WORDS).contains(&words.count())
 }
 
 fn is_secret(name: &str, value: &[u8]) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let is_secret_word = |word: &&str| WORDS.contains(word) || ENDINGS.iter().any(|ending| word.ends_with(ending));
+    let is_secret_word =
+        |word: &&str| SECRET_WORDS.contains(word) || SECRET_SUFFIXES.iter().any(|ending| word.ends_with(ending));
     // Not `PWD`, and not `OLDPWD`: those are directories.
     let has_password = words.len() > 1 && words.last() == Some(&"PWD");
-    if is_open(name) || !(words.iter().any(is_secret_word) || has_password) {
+    if is_public_name(name) || !(words.iter().any(is_secret_word) || has_password) {
         return false;
     }
-    let is_place = words.last().is_some_and(|last| PLACES.contains(last)) && !words.contains(&"WEBHOOK");
-    let is_harmless = is_everyday(value) || is_file(value) || is_place && is_location(value);
+    let is_place = words.last().is_some_and(|last| LOCATION_WORDS.contains(last)) && !words.contains(&"WEBHOOK");
+    let is_harmless = is_common_value(value) || is_file(value) || is_place && is_location(value);
     !is_harmless
 }
 
@@ -210,8 +212,8 @@ fn is_location(value: &[u8]) -> bool {
 }
 
 /// Whether the value is a word that is no secret.
-fn is_everyday(value: &[u8]) -> bool {
-    EVERYDAY.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+fn is_common_value(value: &[u8]) -> bool {
+    COMMON_VALUES.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Whether the value names a file that is there.
@@ -241,17 +243,17 @@ fn shown(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(variables: &[(&str, &str)]) -> Vec<(String, Place)> {
+    fn found(variables: &[(&str, &str)]) -> Vec<(String, MatchContext)> {
         let secrets = secrets(variables).into_iter();
-        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.place)).collect()
+        secrets.map(|secret| (String::from_utf8(secret.value).expect("it is text"), secret.context)).collect()
     }
 
     fn is_found(name: &str, value: &str) -> bool {
-        found(&[(name, value)]).contains(&(value.to_owned(), Place::Anywhere))
+        found(&[(name, value)]).contains(&(value.to_owned(), MatchContext::Anywhere))
     }
 
     #[test]
-    fn names_that_speak_of_secrets_are_secret() {
+    fn variables_with_secret_sounding_names_are_secret() {
         for name in [
             "OPENAI_API_KEY",
             "GITHUB_TOKEN",
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_are_not_and_neither_are_places_and_everyday_words() {
+    fn other_variables_locations_and_common_words_are_not_secret() {
         for (name, value) in [
             ("PATH", "/usr/bin:/bin"),
             ("PWD", "/home/me/project"),
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_punctuation_found_everywhere_are_secret_beside_their_name_alone() {
+    fn common_words_are_secret_only_next_to_their_variable_name() {
         for value in [
             "postgres",
             "localstack",
@@ -322,7 +324,7 @@ mod tests {
             "00000000",
             "xxxxxxxxxxxxxxxxxxxx",
         ] {
-            assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), Place::BesideItsName)], "{value}");
+            assert_eq!(found(&[("SOME_PASSWORD", value)]), [(value.to_owned(), MatchContext::NextToName)], "{value}");
         }
         for value in [
             "Postgres",
@@ -342,28 +344,31 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_or_a_database_is_called_is_no_secret() {
+    fn user_and_database_names_are_not_secret() {
         for open in ["POSTGRES_USER", "POSTGRES_DB", "PGUSER", "USER", "MYSQL_DATABASE", "AUTH_USER"] {
             let variables = [(open, "Jsmith1990"), ("POSTGRES_PASSWORD", "Jsmith1990"), ("MY_KEY", "Jsmith1991")];
-            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), Place::Anywhere)], "{open}");
+            assert_eq!(found(&variables), [("Jsmith1991".to_owned(), MatchContext::Anywhere)], "{open}");
         }
         assert!(is_found("USER_TOKEN", "Jsmith1990") && is_found("DB_PASSWORD", "Jsmith1990"));
     }
 
     #[test]
-    fn of_a_url_with_a_password_both_are_looked_for() {
+    fn a_url_with_a_password_and_the_password_alone_are_found() {
         let url = "postgres://app:Hunter22@db/app";
-        assert_eq!(found(&[("DATABASE_URL", url)]), [url, "Hunter22"].map(|value| (value.to_owned(), Place::Anywhere)));
+        assert_eq!(
+            found(&[("DATABASE_URL", url)]),
+            [url, "Hunter22"].map(|value| (value.to_owned(), MatchContext::Anywhere))
+        );
         let url = "postgres://postgres:postgres@db/app";
-        assert_eq!(found(&[("DATABASE_URL", url)]), [(url.to_owned(), Place::Anywhere)]);
+        assert_eq!(found(&[("DATABASE_URL", url)]), [(url.to_owned(), MatchContext::Anywhere)]);
     }
 
     #[test]
-    fn a_key_of_several_lines_is_looked_for_line_by_line() {
+    fn a_multi_line_key_is_found_line_by_line() {
         let key = "-----BEGIN KEY-----\nabcdefghijkL\nmnopqrstuvw1\nyz\n-----END KEY-----\n";
         assert_eq!(
             found(&[("PRIVATE_KEY", key)]),
-            [key.trim(), "abcdefghijkL", "mnopqrstuvw1"].map(|value| (value.to_owned(), Place::Anywhere))
+            [key.trim(), "abcdefghijkL", "mnopqrstuvw1"].map(|value| (value.to_owned(), MatchContext::Anywhere))
         );
     }
 }

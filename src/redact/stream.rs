@@ -6,13 +6,13 @@ use super::Redactor;
 
 /// Redacts one line after another, each in any number of parts.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct StreamRedactor {
     redactor: Redactor,
     /// The end of the last part, in which a secret may have begun: less than the longest one.
     held: Vec<u8>,
 }
 
-impl Stream {
+impl StreamRedactor {
     /// A stream without any part yet.
     pub(crate) fn new(redactor: Redactor) -> Self {
         Self { redactor, held: Vec::new() }

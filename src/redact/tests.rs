@@ -5,9 +5,9 @@ fn redactor(variables: &[(&str, &str)]) -> Redactor {
 }
 
 /// Numbers that look random, and are the same each time.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, most: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits fit") % most
@@ -33,12 +33,12 @@ fn the_longest_of_several_secrets_is_replaced() {
 fn without_secrets_nothing_is_touched() {
     let redactor = redactor(&[("PATH", "/usr/bin")]);
     assert!(redactor.is_idle() && matches!(redactor.text("x"), Cow::Borrowed("x")));
-    let mut stream = Stream::new(redactor);
+    let mut stream = StreamRedactor::new(redactor);
     assert!(matches!(stream.part(b"x"), Cow::Borrowed(b"x")) && stream.end().is_empty());
 }
 
 #[test]
-fn the_beginning_of_a_line_keeps_no_beginning_of_a_secret() {
+fn a_truncated_line_keeps_no_beginning_of_a_secret() {
     let redactor = redactor(&[("A_KEY", "12345678")]);
     assert_eq!(&*redactor.beginning(b"some text 1234567"), b"some text ");
     assert_eq!(&*redactor.beginning(b"some text 12345678"), b"some text [redacted:A_KEY]");
@@ -46,12 +46,12 @@ fn the_beginning_of_a_line_keeps_no_beginning_of_a_secret() {
 }
 
 #[test]
-fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
+fn no_secret_passes_at_any_position_or_split() {
     let secrets = ["AaaaaaaA", "abAbababAbab", "AaaaaaaAbbbbbbbb", "ä\"ö\\ü-äöü"];
     let variables: Vec<_> = secrets.iter().enumerate().map(|(at, value)| (format!("S{at}_KEY"), *value)).collect();
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let redactor = redactor(&variables);
-    let mut dice = Dice(7);
+    let mut dice = Rng(7);
     for _ in 0..3_000 {
         let mut text = String::new();
         for _ in 0..dice.below(12) {
@@ -62,7 +62,7 @@ fn no_secret_passes_wherever_it_stands_and_wherever_it_is_cut() {
             }
         }
         let whole = redactor.text(&text).into_owned();
-        let mut stream = Stream::new(redactor.clone());
+        let mut stream = StreamRedactor::new(redactor.clone());
         let (mut streamed, mut rest) = (Vec::new(), text.as_bytes());
         while !rest.is_empty() {
             let (part, after) = rest.split_at(1 + dice.below(rest.len()));
@@ -88,7 +88,7 @@ fn a_secret_is_found_in_each_form_and_several_of_them_in_one_pass() {
 }
 
 #[test]
-fn an_everyday_word_is_redacted_beside_the_name_of_its_variable_alone() {
+fn a_common_word_is_redacted_only_next_to_its_variable_name() {
     let redactor = redactor(&[("POSTGRES_PASSWORD", "postgres")]);
     let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
     assert_eq!(redactor.text(text), text);
@@ -103,7 +103,7 @@ fn an_everyday_word_is_redacted_beside_the_name_of_its_variable_alone() {
 }
 
 #[test]
-fn a_part_of_a_path_that_everyone_is_told_is_spared() {
+fn parts_of_public_paths_are_not_redacted() {
     let redactor = redactor(&[("DB_PASSWORD", "Jsmith1990"), ("API_KEY", "sk-0123456789")]);
     let spared = redactor.sparing(&[Path::new("/elsewhere"), Path::new("/home/Jsmith1990/project")]);
     let text = "/home/Jsmith1990/project: sk-0123456789";

@@ -44,7 +44,7 @@ fn archives(layout: &Layout) -> impl Iterator<Item = BTreeMap<String, Box<RawVal
 
 /// The entries of an archived index; none of one that cannot be read.
 fn read(layout: &Layout, name: &str) -> BTreeMap<String, Box<RawValue>> {
-    let content = files::read(&layout.data.join(name), files::LARGE).unwrap_or_default();
+    let content = files::read(&layout.data.join(name), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
     serde_json::from_slice(&content).unwrap_or_default()
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_with_strange_fields_keeps_those_that_can_be_read() {
+    fn readable_fields_of_a_strange_entry_are_kept() {
         let entry = raw(serde_json::json!({
             "status": "completed", "startedAt": 1_705_314_600_000_i64, "sandbox": "none of ours", "pid": "12",
             "task": "fix it", "exitCode": 0
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_of_the_task_that_it_stands_under() {
+    fn an_entry_belongs_to_the_task_of_its_key() {
         let mut entry =
             serde_json::json!({"id": "89abcdef", "status": "completed", "startedAt": "2024-01-15T10:30:00Z"});
         for _ in 0..2 {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_none() {
+    fn an_invalid_record_is_ignored() {
         for value in [serde_json::json!(3), serde_json::json!({}), serde_json::json!({"status": "completed"})] {
             assert_eq!(understand("0123abcd", &raw(value)), None);
         }

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_are_set_aside_at_the_same_time_are_all_kept() {
+    fn files_set_aside_at_the_same_time_are_all_kept() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("record.json");
         for content in 0..50 {

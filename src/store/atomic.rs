@@ -66,7 +66,7 @@ fn written(
     content: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {
     fault::point("begin")?;
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(dir)?;
     make_private(file.as_file())?;
     content(file.as_file_mut())?;
     fault::point("written")?;
@@ -84,7 +84,7 @@ pub(super) fn remove_leftovers(dir: &Path) {
             .metadata()
             .and_then(|file| file.modified())
             .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
-        old && file.file_name().to_string_lossy().starts_with(TEMPORARY)
+        old && file.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX)
     };
     for file in fs::read_dir(dir).into_iter().flatten().flatten().filter(is_leftover) {
         let _ = files::remove(&file.path());
@@ -92,7 +92,7 @@ pub(super) fn remove_leftovers(dir: &Path) {
 }
 
 /// How the name of a file begins that is about to take another's place.
-const TEMPORARY: &str = ".new-";
+const TEMPORARY_PREFIX: &str = ".new-";
 
 #[cfg(test)]
 mod tests {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
+    fn a_replaced_file_is_private_and_leaves_no_temporary_file() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("record.json");
         replace(&path, b"one", Durability::Durable).expect("the directory is writable");

@@ -13,10 +13,10 @@ use std::{
 use super::fault;
 
 /// As much as is copied at once.
-const BLOCK: usize = 1 << 20;
+const COPY_BLOCK_BYTES: usize = 1 << 20;
 
 /// As far as the end of a line is looked for. A longer line is cut anywhere.
-const REACH: u64 = 64 << 10;
+const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// Writes at the end of a file that nobody else writes to.
 #[derive(Debug)]
@@ -29,24 +29,24 @@ pub struct CappedFile {
 /// How large the file may grow, and what was taken out of it so far.
 #[derive(Debug)]
 struct Cap {
-    most: u64,
+    max: u64,
     /// The line that stands for so many bytes. It has always the same length.
     line: fn(u64) -> String,
-    gap: Option<Gap>,
+    gap: Option<RemovedBytes>,
 }
 
 /// Where something was taken out.
 #[derive(Debug, Clone, Copy)]
-struct Gap {
+struct RemovedBytes {
     at: u64,
     left_out: u64,
 }
 
 impl CappedFile {
-    /// Goes on at the end of `file`, which may grow to `most` bytes, or without limit.
-    pub(super) fn new(file: File, most: Option<u64>, line: fn(u64) -> String) -> io::Result<Self> {
+    /// Goes on at the end of `file`, which may grow to `max` bytes, or without limit.
+    pub(super) fn new(file: File, max: Option<u64>, line: fn(u64) -> String) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(Self { file, length, cap: most.map(|most| Cap { most, line, gap: None }) })
+        Ok(Self { file, length, cap: max.map(|max| Cap { max, line, gap: None }) })
     }
 
     /// Takes the middle out.
@@ -56,15 +56,15 @@ impl CappedFile {
         let (at, left_out, after) = match cap.gap {
             Some(gap) => (gap.at, gap.left_out, gap.at + known(cap)),
             None => {
-                let at = line_end(&self.file, (cap.most / 2).min(self.length), self.length)?;
+                let at = line_end(&self.file, (cap.max / 2).min(self.length), self.length)?;
                 (at, 0, at)
             }
         };
-        let tail = line_end(&self.file, self.length.saturating_sub(cap.most / 4).max(after), self.length)?;
+        let tail = line_end(&self.file, self.length.saturating_sub(cap.max / 4).max(after), self.length)?;
         if tail <= after {
             return Ok(());
         }
-        let gap = Gap { at, left_out: left_out + (tail - after) };
+        let gap = RemovedBytes { at, left_out: left_out + (tail - after) };
         let line = (cap.line)(gap.left_out);
         let begin = at + line.len() as u64;
         // Once there is a line, what comes after it moves towards it and never over what is still to be read.
@@ -72,7 +72,7 @@ impl CappedFile {
         if begin > tail {
             return Ok(());
         }
-        let mut block = vec![0; BLOCK];
+        let mut block = vec![0; COPY_BLOCK_BYTES];
         while from < self.length {
             let count = self.file.read_at(&mut block, from)?;
             if count == 0 {
@@ -95,10 +95,10 @@ impl Write for CappedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         fault::point("append")?;
         let mut bytes = bytes;
-        if let Some(most) = self.cap.as_ref().map(|cap| cap.most) {
+        if let Some(max) = self.cap.as_ref().map(|cap| cap.max) {
             // What comes at once may be more than there is room for.
-            bytes = &bytes[..bytes.len().min(usize::try_from(most / 4).unwrap_or(usize::MAX))];
-            if self.length + bytes.len() as u64 > most {
+            bytes = &bytes[..bytes.len().min(usize::try_from(max / 4).unwrap_or(usize::MAX))];
+            if self.length + bytes.len() as u64 > max {
                 self.shrink()?;
             }
         }
@@ -112,13 +112,13 @@ impl Write for CappedFile {
     }
 }
 
-/// The end of the line in which `place` is, or `place` itself, if the line does not end soon.
-fn line_end(file: &File, place: u64, length: u64) -> io::Result<u64> {
-    let reach = usize::try_from(REACH.min(length - place)).expect("the reach is small");
+/// The end of the line in which `offset` is, or `offset` itself, if the line does not end soon.
+fn line_end(file: &File, offset: u64, length: u64) -> io::Result<u64> {
+    let reach = usize::try_from(MAX_LINE_BYTES.min(length - offset)).expect("the reach is small");
     let mut bytes = vec![0; reach];
-    let count = file.read_at(&mut bytes, place)?;
+    let count = file.read_at(&mut bytes, offset)?;
     let end = memchr::memchr(b'\n', &bytes[..count]);
-    Ok(end.map_or(place, |end| place + end as u64 + 1))
+    Ok(end.map_or(offset, |end| offset + end as u64 + 1))
 }
 
 #[cfg(test)]
@@ -132,11 +132,11 @@ mod tests {
     }
 
     /// What a file with this limit holds after `count` numbered lines of 100 bytes, and the most that it ever held.
-    fn written(most: u64, count: usize) -> (Vec<String>, u64) {
+    fn written(max: u64, count: usize) -> (Vec<String>, u64) {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("log");
         let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");
-        let mut capped = CappedFile::new(file, Some(most), line).expect("it is there");
+        let mut capped = CappedFile::new(file, Some(max), line).expect("it is there");
         let mut longest = 0;
         for number in 0..count {
             capped.write_all(format!("{number:099}\n").as_bytes()).expect("it is writable");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_and_the_end_stay_and_a_line_tells_exactly_how_much_is_gone() {
+    fn a_line_states_exactly_how_many_bytes_were_removed_from_the_middle() {
         for count in [101, 150, 1_000, 5_003] {
             let (lines, longest) = written(10_000, count);
             assert!(longest <= 10_000, "{longest} bytes after {count} lines");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_endless_line_is_cut_anywhere() {
+    fn an_endless_line_is_cut_at_any_byte() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let path = dir.path().join("log");
         let file = OpenOptions::new().create_new(true).read(true).write(true).open(&path).expect("it is writable");

@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use crate::task::{RECORD_FORMAT, TaskId, TaskStatus};
 
 /// Entries by id, most of them as they lie in the file's content: a long history is not copied to add one task to it.
-pub(super) type Entries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
+pub(super) type IndexEntries<'a> = BTreeMap<String, Cow<'a, RawValue>>;
 
 /// The fields of an entry that the index itself needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Head {
+pub(super) struct IndexEntryHead {
     #[serde(default)]
     pub(super) format: u32,
     #[serde(default)]
@@ -24,13 +24,13 @@ pub(super) struct Head {
 }
 
 /// The entries in the content of the index; `None` when it is damaged, or a later version wrote in it.
-pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
+pub(super) fn parse(content: &[u8]) -> Option<IndexEntries<'_>> {
     let entries: BTreeMap<String, &RawValue> = serde_json::from_slice(content).ok()?;
     // Our own entries begin with their format: one look, where the whole history would have to be read.
     let ours = format!("{{\"format\":{RECORD_FORMAT},");
     let is_later = |raw: &RawValue| {
         !raw.get().starts_with(&ours)
-            && serde_json::from_str::<Head>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
+            && serde_json::from_str::<IndexEntryHead>(raw.get()).is_ok_and(|head| head.format > RECORD_FORMAT)
     };
     if entries.values().any(|raw| is_later(raw)) {
         return None;
@@ -38,20 +38,20 @@ pub(super) fn parse(content: &[u8]) -> Option<Entries<'_>> {
     Some(entries.into_iter().map(|(id, raw)| (id, Cow::Borrowed(raw))).collect())
 }
 
-/// Keeps the newest `most` of the tasks that have ended, and every other. Returns those that fell out.
-pub(super) fn bound(entries: &mut Entries<'_>, most: usize) -> Vec<TaskId> {
-    if entries.len() <= most {
+/// Keeps the newest `max` of the tasks that have ended, and every other. Returns those that fell out.
+pub(super) fn bound(entries: &mut IndexEntries<'_>, max: usize) -> Vec<TaskId> {
+    if entries.len() <= max {
         return Vec::new();
     }
     let mut ended: Vec<(DateTime<Utc>, String)> = entries
         .iter()
         .filter_map(|(id, raw)| {
-            let head: Head = serde_json::from_str(raw.get()).ok()?;
+            let head: IndexEntryHead = serde_json::from_str(raw.get()).ok()?;
             head.status.is_none_or(TaskStatus::is_final).then(|| (head.started_at.unwrap_or_default(), id.clone()))
         })
         .collect();
     ended.sort_by(|a, b| b.cmp(a));
-    let dropped: Vec<_> = ended.drain(most.min(ended.len())..).map(|(_, id)| id).collect();
+    let dropped: Vec<_> = ended.drain(max.min(ended.len())..).map(|(_, id)| id).collect();
     for id in &dropped {
         entries.remove(id);
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::task::{TaskRecord, Untrusted, cut_middle};
 
 /// The characters of a text that an entry keeps if it is not written for a task with limits of its own.
-pub(super) const CUT: usize = 2_000;
+pub(super) const MAX_TEXT_CHARS: usize = 2_000;
 
 /// The entry of a record in `tasks.json`, its texts cut to `text` characters.
 pub(super) fn entry(record: &TaskRecord, text: usize) -> Box<RawValue> {

@@ -23,7 +23,7 @@ impl StoreError {
 }
 
 /// `read` or `None` when there is no such file.
-pub(super) fn if_there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn if_exists<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -37,23 +37,23 @@ mod faulty {
         process::{Signal, getpid, kill_process},
     };
 
-    enum What {
+    enum FaultKind {
         Kill,
         Fail(Errno),
     }
 
-    enum Where {
+    enum FaultPoint {
         At(usize),
         From(usize),
         Named(String),
     }
 
-    static TOLD: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static REPORT_TO: OnceLock<Option<PathBuf>> = OnceLock::new();
     static PASSED: AtomicUsize = AtomicUsize::new(0);
-    static FAULT: OnceLock<Option<(What, Where)>> = OnceLock::new();
+    static FAULT: OnceLock<Option<(FaultKind, FaultPoint)>> = OnceLock::new();
 
     pub(super) fn point(name: &'static str) -> io::Result<()> {
-        if let Some(told) = TOLD.get_or_init(|| env::var_os("CONNECTOR_FAULT_POINTS").map(PathBuf::from)) {
+        if let Some(told) = REPORT_TO.get_or_init(|| env::var_os("CONNECTOR_FAULT_POINTS").map(PathBuf::from)) {
             tell(told, name)?;
         }
         let Some((what, place)) = FAULT.get_or_init(|| parse(&env::var("CONNECTOR_FAULT").ok()?)) else {
@@ -61,14 +61,14 @@ mod faulty {
         };
         let number = PASSED.fetch_add(1, Ordering::Relaxed) + 1;
         let is_here = match place {
-            Where::At(at) => number == *at,
-            Where::From(from) => number >= *from,
-            Where::Named(wanted) => name == wanted,
+            FaultPoint::At(at) => number == *at,
+            FaultPoint::From(from) => number >= *from,
+            FaultPoint::Named(wanted) => name == wanted,
         };
         match what {
             _ if !is_here => Ok(()),
-            What::Fail(errno) => Err((*errno).into()),
-            What::Kill => {
+            FaultKind::Fail(errno) => Err((*errno).into()),
+            FaultKind::Kill => {
                 let _ = kill_process(getpid(), Signal::KILL);
                 Ok(())
             }
@@ -85,27 +85,27 @@ mod faulty {
     }
 
     /// `None`: it is not for this process.
-    fn parse(fault: &str) -> Option<(What, Where)> {
+    fn parse(fault: &str) -> Option<(FaultKind, FaultPoint)> {
         let (role, fault) = fault.split_once(':')?;
         if is_supervisor() != (role == "supervise") {
             return None;
         }
         let (what, place) = fault.split_once('@')?;
         let what = match what {
-            "kill" => What::Kill,
-            "ENOSPC" => What::Fail(Errno::NOSPC),
-            "EFBIG" => What::Fail(Errno::FBIG),
-            "EROFS" => What::Fail(Errno::ROFS),
-            "EMFILE" => What::Fail(Errno::MFILE),
-            "EDQUOT" => What::Fail(Errno::DQUOT),
-            "EIO" => What::Fail(Errno::IO),
-            "ENOLCK" => What::Fail(Errno::NOLCK),
+            "kill" => FaultKind::Kill,
+            "ENOSPC" => FaultKind::Fail(Errno::NOSPC),
+            "EFBIG" => FaultKind::Fail(Errno::FBIG),
+            "EROFS" => FaultKind::Fail(Errno::ROFS),
+            "EMFILE" => FaultKind::Fail(Errno::MFILE),
+            "EDQUOT" => FaultKind::Fail(Errno::DQUOT),
+            "EIO" => FaultKind::Fail(Errno::IO),
+            "ENOLCK" => FaultKind::Fail(Errno::NOLCK),
             _ => return None,
         };
         let place = match (place.parse(), place.strip_suffix('-').map(str::parse)) {
-            (Ok(number), _) => Where::At(number),
-            (_, Some(Ok(number))) => Where::From(number),
-            _ => Where::Named(place.to_owned()),
+            (Ok(number), _) => FaultPoint::At(number),
+            (_, Some(Ok(number))) => FaultPoint::From(number),
+            _ => FaultPoint::Named(place.to_owned()),
         };
         Some((what, place))
     }

@@ -14,24 +14,24 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{StoreError, aside::set_aside, fault, if_there};
+use super::{StoreError, aside::set_aside, fault, if_exists};
 
 /// What every open of ours adds: no link as the last part of the path, no waiting for the other end of a pipe.
-fn careful() -> i32 {
+fn open_flags() -> i32 {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     i32::try_from(flags.bits()).expect("flags of open are small numbers")
 }
 
 /// Opens a file to read it. Fails with [`ErrorKind::InvalidData`] for anything but a file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    regular(OpenOptions::new().read(true).custom_flags(careful()).open(path)?)
+    require_regular(OpenOptions::new().read(true).custom_flags(open_flags()).open(path)?)
 }
 
 /// The size limit of a small file, such as those in a run directory, in bytes.
-pub(super) const SMALL: u64 = 1 << 20;
+pub(super) const MAX_SMALL_FILE_BYTES: u64 = 1 << 20;
 
 /// The size limit of a record, and of a file with an entry for each task, in bytes.
-pub(super) const LARGE: u64 = 256 << 20;
+pub(super) const MAX_LARGE_FILE_BYTES: u64 = 256 << 20;
 
 /// The whole content of a file. Fails with [`ErrorKind::FileTooLarge`] for one that has more than `limit` bytes, before any
 /// of it is in memory.
@@ -53,24 +53,24 @@ pub(super) fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
 
 fn size(bytes: u64) -> String {
     match bytes {
-        0..SMALL => format!("{} KiB", bytes >> 10),
-        SMALL.. => format!("{} MiB", bytes >> 20),
+        0..MAX_SMALL_FILE_BYTES => format!("{} KiB", bytes >> 10),
+        MAX_SMALL_FILE_BYTES.. => format!("{} MiB", bytes >> 20),
     }
 }
 
 /// Opens a file to read it and to write anywhere in it, and makes it when it is not there. What it holds stays.
 pub(super) fn read_and_write(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
+    open_private(path, OpenOptions::new().create(true).truncate(false).read(true).write(true))
 }
 
 /// Opens a file to append to it, and makes it when it is not there.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).append(true))
+    open_private(path, OpenOptions::new().create(true).append(true))
 }
 
 /// Opens a file to write anywhere in it, and makes it when it is not there. What it holds stays.
 pub(super) fn write(path: &Path) -> io::Result<File> {
-    private(path, OpenOptions::new().create(true).truncate(false).write(true))
+    open_private(path, OpenOptions::new().create(true).truncate(false).write(true))
 }
 
 /// The same for a file with a name that everyone knows and that holds nothing: what is there and is no file is moved out
@@ -97,13 +97,13 @@ pub(super) fn unmark(path: &Path) -> Result<(), StoreError> {
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     fault::point("remove")?;
-    if_there(fs::remove_file(path)).map(drop)
+    if_exists(fs::remove_file(path)).map(drop)
 }
 
 /// Removes an empty directory, if it is there.
 pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
     fault::point("rmdir")?;
-    if_there(fs::remove_dir(path)).map(drop)
+    if_exists(fs::remove_dir(path)).map(drop)
 }
 
 /// Makes the names in `dir` durable. Some file systems know no such thing for directories: there the write was made all
@@ -117,22 +117,22 @@ pub(super) fn sync_names(dir: &Path) -> io::Result<()> {
 }
 
 /// Locks such a file for as long as the value lives. `None`: another process holds it, and did not let go in time.
-pub(super) fn lock(path: &Path, patience: Duration) -> Result<Option<File>, StoreError> {
+pub(super) fn lock(path: &Path, max_wait: Duration) -> Result<Option<File>, StoreError> {
     let file = mark(path)?;
-    let patience = Instant::now() + patience;
+    let deadline = Instant::now() + max_wait;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(StoreError::at("lock", path)(error)),
         }
     }
 }
 
-fn private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+fn open_private(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     fault::point("open")?;
-    let file = regular(how.mode(0o600).custom_flags(careful()).open(path)?)?;
+    let file = require_regular(how.mode(0o600).custom_flags(open_flags()).open(path)?)?;
     make_private(&file)?;
     Ok(file)
 }
@@ -146,7 +146,7 @@ pub(super) fn make_private(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-fn regular(file: File) -> io::Result<File> {
+fn require_regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -236,10 +236,10 @@ mod tests {
         let dir = dir();
         let path = dir.path().join("file");
         fs::write(&path, vec![b'x'; 1 << 20]).expect("it is writable");
-        assert_eq!(read(&path, SMALL).expect("it is small enough").len(), 1 << 20);
+        assert_eq!(read(&path, MAX_SMALL_FILE_BYTES).expect("it is small enough").len(), 1 << 20);
         // A sparse file: far more than the machine may have memory for.
         File::create(&path).and_then(|file| file.set_len(1 << 42)).expect("it is writable");
-        for (limit, words) in [(4 << 10, "4 KiB"), (SMALL, "1 MiB"), (LARGE, "256 MiB")] {
+        for (limit, words) in [(4 << 10, "4 KiB"), (MAX_SMALL_FILE_BYTES, "1 MiB"), (MAX_LARGE_FILE_BYTES, "256 MiB")] {
             let error = read(&path, limit).expect_err("it is too large");
             assert!(is_foreign(&error) && error.to_string().contains(words), "{error}");
         }

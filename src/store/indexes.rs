@@ -9,13 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     archive,
-    catalog::{Catalog, CatalogError, Check, Row, Sources, mark, rebuild},
-    entry::{CUT, row},
+    catalog::{Catalog, CatalogError, CatalogSources, Check, Row, mark, rebuild},
+    delta::IndexesError,
+    entry::{MAX_TEXT_CHARS, row},
     error::StoreError,
-    index::{Index, Written},
-    lag::{Lag, Look},
+    index::{Index, IndexUpdate},
+    lag::{Lag, LagFinder},
     layout::Layout,
-    news::NewsError,
     notices::Notices,
     records,
     repository::Repositories,
@@ -23,7 +23,7 @@ use super::{
 use crate::task::{IndexLimits, TaskId, TaskRecord};
 
 /// How often the names of all records are compared with the catalog.
-const BETWEEN_SWEEPS: TimeDelta = TimeDelta::hours(1);
+const SWEEP_INTERVAL: TimeDelta = TimeDelta::hours(1);
 
 /// The lists of one data directory.
 #[derive(Debug, Clone)]
@@ -59,11 +59,11 @@ impl Indexes {
         let written = self.newest.upsert(record, limits, catalog.as_ref().ok());
         let (written, failed) = match written {
             Ok(written) => (written, None),
-            Err(error) => (Written::default(), Some(error)),
+            Err(error) => (IndexUpdate::default(), Some(error)),
         };
         let also = written.dropped.clone();
         if let Err(error) = self.learn(catalog, Some((record, limits.text)), written) {
-            self.put_off(&error, iter::once(&record.id).chain(&also))?;
+            self.defer(&error, iter::once(&record.id).chain(&also))?;
         }
         failed.map_or(Ok(()), Err)
     }
@@ -89,22 +89,22 @@ impl Indexes {
 
     /// Brings the catalog up to this moment, as far as it can be: makes it if it cannot be used, and stores what was changed by
     /// others. The names of all records are compared if that was not done within the last hour.
-    pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
-        match self.opened_or_rebuilt().map_err(NewsError::from).and_then(|catalog| self.caught_up(catalog, now)) {
-            Err(NewsError::Catalog(error)) if error.needs_rebuild() => {
-                let catalog = self.rebuild(Check::Whole)?;
+    pub(super) fn catch_up(&self, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
+        match self.opened_or_rebuilt().map_err(IndexesError::from).and_then(|catalog| self.caught_up(catalog, now)) {
+            Err(IndexesError::Catalog(error)) if error.needs_rebuild() => {
+                let catalog = self.rebuild(Check::Full)?;
                 self.caught_up(catalog, now)
             }
             // Another process replaced it just now.
-            Err(NewsError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
+            Err(IndexesError::Catalog(CatalogError::Moved)) => self.caught_up(self.opened_or_rebuilt()?, now),
             caught_up => caught_up,
         }
     }
 
-    fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, NewsError> {
+    fn caught_up(&self, mut catalog: Catalog, now: DateTime<Utc>) -> Result<Catalog, IndexesError> {
         let known = catalog.sources()?;
-        let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= BETWEEN_SWEEPS);
-        let mut lag = self.look(&catalog).everything(sweeps)?;
+        let sweeps = known.swept_at.is_none_or(|at| (now - at).abs() >= SWEEP_INTERVAL);
+        let mut lag = self.lag_finder(&catalog).find_all(sweeps)?;
         if sweeps {
             lag.sources.swept_at = Some(now);
         }
@@ -120,7 +120,7 @@ impl Indexes {
 
     /// Sets the catalog aside if something in it cannot be read, and makes a new one.
     pub(super) fn repair(&self) -> Result<(), CatalogError> {
-        self.rebuild(Check::Whole).map(drop)
+        self.rebuild(Check::Full).map(drop)
     }
 
     fn open(&self) -> Result<Catalog, CatalogError> {
@@ -139,9 +139,9 @@ impl Indexes {
         &self,
         catalog: Result<Catalog, CatalogError>,
         record: Option<(&TaskRecord, usize)>,
-        written: Written,
+        written: IndexUpdate,
     ) -> Result<(), CatalogError> {
-        let Written { edition, news, archive, dropped: _ } = written;
+        let IndexUpdate { edition, delta, archive, dropped: _ } = written;
         let attempt = |mut catalog: Catalog, lag: Lag| {
             let own = record.map(|(record, text)| self.row_of(&catalog, record, text, &mut Repositories::default()));
             self.store(&mut catalog, own.into_iter().collect(), lag)?;
@@ -149,7 +149,7 @@ impl Indexes {
         };
         let first = catalog.and_then(|catalog| {
             let lag = match edition {
-                Some(edition) => self.look(&catalog).beyond_the_index(edition, news, archive, false),
+                Some(edition) => self.lag_finder(&catalog).find_beyond_index(edition, delta, archive, false),
                 None => Ok(Lag::default()),
             };
             attempt(catalog, lag.map_err(of_catalog)?)
@@ -157,7 +157,7 @@ impl Indexes {
         match first {
             // A new catalog knows everything else.
             Err(error) if error.needs_rebuild() => {
-                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Whole };
+                let check = if matches!(error, CatalogError::Missing) { Check::Opens } else { Check::Full };
                 attempt(self.rebuild(check)?, Lag::default())
             }
             Err(CatalogError::Moved) => attempt(self.opened_or_rebuilt()?, Lag::default()),
@@ -168,7 +168,7 @@ impl Indexes {
     fn store(&self, catalog: &mut Catalog, mut rows: Vec<Row>, lag: Lag) -> Result<(), CatalogError> {
         let mut repositories = Repositories::default();
         for record in lag.records.values() {
-            rows.push(self.row_of(catalog, record, CUT, &mut repositories));
+            rows.push(self.row_of(catalog, record, MAX_TEXT_CHARS, &mut repositories));
         }
         let is_current = || self.newest.edition().ok() == lag.sources.edition;
         catalog.store(&rows, &lag.sources, is_current)
@@ -189,7 +189,7 @@ impl Indexes {
         let find = |id: &TaskId| {
             let own = records::own(&self.layout, id).ok().flatten();
             let record = own.or_else(|| self.newest.entry(id).ok().flatten())?;
-            Some(row(&record, CUT, &mut repositories))
+            Some(row(&record, MAX_TEXT_CHARS, &mut repositories))
         };
         catalog.catch_up(&self.layout.catalog_pending(), find).map(drop)
     }
@@ -201,14 +201,14 @@ impl Indexes {
         let was_there = lock.symlink_metadata().is_ok();
         // These are known afterwards, unless they are replaced meanwhile.
         let archives = archive::names(&self.layout);
-        let sources = Sources { edition: self.newest.edition().ok(), archives, swept_at: None };
+        let sources = CatalogSources { edition: self.newest.edition().ok(), archives, swept_at: None };
         let mut repositories = Repositories::default();
         let own = iter::once_with(|| records::all(&self.layout).into_iter().flatten()).flatten();
         let own = own.filter_map(|id| records::own(&self.layout, &id).ok().flatten());
         let entries = iter::once_with(|| self.newest.entries().unwrap_or_default()).flatten();
         let archived = iter::once_with(|| archive::all_archived(&self.layout)).flatten();
         let mut count = 0;
-        let rows = own.chain(entries).chain(archived).map(|record| row(&record, CUT, &mut repositories));
+        let rows = own.chain(entries).chain(archived).map(|record| row(&record, MAX_TEXT_CHARS, &mut repositories));
         let mut rebuilt = rebuild(&path, &lock, check, rows.inspect(|_| count += 1))?;
         if rebuilt.is_new {
             let is_current = || self.newest.edition().ok() == sources.edition;
@@ -229,22 +229,22 @@ impl Indexes {
     }
 
     /// Marks tasks that could not be written to the catalog, for the next writer.
-    fn put_off<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
+    fn defer<'a>(&self, error: &CatalogError, ids: impl Iterator<Item = &'a TaskId>) -> Result<(), StoreError> {
         self.notices.add(format!("{error}; until it can be written, changes are read from the records of the tasks"));
         let ids: BTreeSet<_> = ids.collect();
         ids.into_iter().try_for_each(|id| mark(&self.layout.catalog_pending(), id))
     }
 
-    fn look<'a>(&'a self, catalog: &'a Catalog) -> Look<'a> {
-        Look { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
+    fn lag_finder<'a>(&'a self, catalog: &'a Catalog) -> LagFinder<'a> {
+        LagFinder { layout: &self.layout, index: &self.newest, notices: &self.notices, catalog }
     }
 }
 
 /// Failures of other files are not ones of the catalog, and pass.
-fn of_catalog(error: NewsError) -> CatalogError {
+fn of_catalog(error: IndexesError) -> CatalogError {
     match error {
-        NewsError::Catalog(error) => error,
-        NewsError::Store(error) => CatalogError::of_other_file(error),
+        IndexesError::Catalog(error) => error,
+        IndexesError::Store(error) => CatalogError::of_other_file(error),
     }
 }
 

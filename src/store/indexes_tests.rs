@@ -53,7 +53,7 @@ fn set_aside_in(files: &Path) -> Vec<String> {
 }
 
 #[test]
-fn all_tasks_are_listed_though_the_index_has_room_for_few() {
+fn all_tasks_are_listed_even_if_the_index_is_small() {
     let (_dir, upkeep) = upkeep();
     let ids: Vec<_> = (0..10).map(|second| ended(&upkeep, second)).collect();
     let newest_first: Vec<_> = ids.iter().rev().cloned().collect();
@@ -101,11 +101,11 @@ fn tasks_are_found_by_backend_repository_and_time() {
 }
 
 /// A kind of damage, and what does it to a catalog.
-type Spoiled = (&'static str, fn(&Path));
+type CorruptedCatalog = (&'static str, fn(&Path));
 
 #[test]
-fn a_catalog_that_cannot_be_used_hides_nothing_and_is_reported_and_rebuilt() {
-    let cases: [Spoiled; 5] = [
+fn an_unusable_catalog_hides_no_task_and_is_reported_and_rebuilt() {
+    let cases: [CorruptedCatalog; 5] = [
         ("removed", |path| fs::remove_file(path).expect("it is there")),
         ("truncated", |path| {
             fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(20_000)).expect("it is there");
@@ -143,7 +143,7 @@ fn a_catalog_that_cannot_be_used_hides_nothing_and_is_reported_and_rebuilt() {
 }
 
 #[test]
-fn damage_that_only_a_question_finds_is_repaired_beside_the_answer() {
+fn damage_found_by_a_query_is_repaired_and_the_query_answered() {
     let (_dir, upkeep) = upkeep();
     let ids: Vec<_> = (0..30).map(|second| ended(&upkeep, second)).collect();
     let path = upkeep.layout().catalog();
@@ -160,7 +160,7 @@ fn damage_that_only_a_question_finds_is_repaired_beside_the_answer() {
 }
 
 #[test]
-fn a_catalog_that_a_stopped_process_locks_delays_no_task_and_catches_up() {
+fn a_catalog_locked_by_a_suspended_process_delays_no_task_and_catches_up() {
     let (_dir, upkeep) = upkeep();
     let first = ended(&upkeep, 0);
     let mut other = rusqlite::Connection::open(upkeep.layout().catalog()).expect("it is there");
@@ -203,20 +203,20 @@ fn a_task_that_is_neither_in_the_catalog_nor_in_the_index_is_found_by_its_mark()
 }
 
 #[test]
-fn an_edition_that_was_replaced_meanwhile_is_not_noted() {
+fn a_replaced_edition_is_not_remembered() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     let indexes = upkeep.indexes();
     let mut catalog = Catalog::open_to_write(&upkeep.layout().catalog()).expect("it is there");
     let known = catalog.sources().expect("it is readable").edition;
     assert_eq!(known, indexes.newest().edition().ok());
-    let sources = Sources { edition: Some("an earlier one".to_owned()), ..Sources::default() };
+    let sources = CatalogSources { edition: Some("an earlier one".to_owned()), ..CatalogSources::default() };
     indexes.store(&mut catalog, Vec::new(), Lag { sources, ..Lag::default() }).expect("it is writable");
     assert_eq!(catalog.sources().expect("it is readable").edition, known);
 }
 
 #[test]
-fn a_rebuild_that_was_stopped_delays_no_task() {
+fn a_suspended_rebuild_delays_no_task() {
     let (_dir, upkeep) = upkeep();
     let first = ended(&upkeep, 0);
     let lock = fs::File::open(upkeep.layout().catalog_lock()).expect("it is there");
@@ -231,7 +231,7 @@ fn a_rebuild_that_was_stopped_delays_no_task() {
 }
 
 #[test]
-fn a_catalog_that_is_being_made_is_no_damage() {
+fn a_catalog_under_construction_is_not_damage() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
     fs::remove_file(upkeep.layout().catalog()).expect("it is there");
@@ -245,7 +245,7 @@ fn a_catalog_that_is_being_made_is_no_damage() {
 }
 
 #[test]
-fn where_sqlite_cannot_make_its_files_the_records_are_listed() {
+fn records_are_listed_where_sqlite_cannot_create_its_files() {
     let (dir, upkeep) = upkeep();
     let ids = [ended(&upkeep, 1), ended(&upkeep, 0)];
     let shared = dir.path().join("data/index.sqlite-shm");
@@ -261,7 +261,7 @@ fn where_sqlite_cannot_make_its_files_the_records_are_listed() {
 }
 
 #[test]
-fn what_version_2_0_0_runs_is_seen_at_once_and_stays_though_it_falls_out_of_the_index() {
+fn tasks_of_version_2_0_0_are_seen_at_once_and_stay_after_leaving_the_index() {
     let (_dir, upkeep) = upkeep();
     let mut all: Vec<_> = (0..3).map(|second| ended(&upkeep, second)).collect();
     for second in 3..8 {
@@ -290,7 +290,7 @@ fn run_by_2_0_0_holding(upkeep: &Upkeep, task: &crate::store::OpenTask, record: 
 }
 
 #[test]
-fn what_version_2_0_0_drops_from_the_index_again_is_found_by_its_record() {
+fn tasks_that_version_2_0_0_dropped_from_the_index_are_found_by_their_record() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     // Its index has room for two, and nobody of this version looks meanwhile.
@@ -303,7 +303,7 @@ fn what_version_2_0_0_drops_from_the_index_again_is_found_by_its_record() {
 }
 
 #[test]
-fn what_version_2_0_0_could_not_put_into_the_index_is_found_by_its_record() {
+fn tasks_that_version_2_0_0_failed_to_index_are_found_by_their_record() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     let skipped = record(1, TaskStatus::Completed);
@@ -315,7 +315,7 @@ fn what_version_2_0_0_could_not_put_into_the_index_is_found_by_its_record() {
 }
 
 #[test]
-fn a_record_that_nothing_speaks_of_is_found_within_the_hour() {
+fn an_unreferenced_record_is_found_within_an_hour() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     upkeep.catch_up(now());
@@ -338,7 +338,7 @@ fn original(tasks: usize) -> String {
 }
 
 #[test]
-fn tasks_of_the_original_program_are_listed_and_whole_from_the_first_moment_on() {
+fn tasks_of_the_original_program_are_listed_completely_from_the_start() {
     let (_dir, upkeep) = upkeep();
     fs::write(upkeep.layout().index(), original(20)).expect("it is writable");
     assert_eq!(listed(&upkeep).len(), 20, "before there is a catalog");
@@ -368,7 +368,7 @@ fn an_archive_that_appears_later_is_read() {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_marks_is_moved_out_of_the_way() {
+fn a_link_in_place_of_the_marks_file_is_moved_away() {
     let (_dir, upkeep) = upkeep();
     ended(&upkeep, 0);
     let path = upkeep.layout().catalog();

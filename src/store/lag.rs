@@ -25,18 +25,18 @@ use std::{
 
 use super::{
     archive,
-    catalog::{Catalog, Sources, marked},
-    error::{StoreError, if_there},
+    catalog::{Catalog, CatalogSources, marked},
+    delta::{IndexDelta, IndexesError},
+    error::{StoreError, if_exists},
     index::Index,
     layout::Layout,
-    news::{News, NewsError},
     notices::Notices,
     records,
 };
 use crate::task::{TaskId, TaskRecord};
 
 /// How many records are compared in one question to the catalog.
-const AT_ONCE: usize = 1_000;
+const RECORDS_PER_QUERY: usize = 1_000;
 
 /// Changes that the catalog lacks.
 #[derive(Debug, Default)]
@@ -44,42 +44,42 @@ pub(super) struct Lag {
     /// The newest records of tasks, some of which the catalog may have.
     pub(super) records: BTreeMap<TaskId, TaskRecord>,
     /// The sources that it knows completely once it has these records.
-    pub(super) sources: Sources,
+    pub(super) sources: CatalogSources,
 }
 
 /// Finds the tasks that the catalog lags behind on.
 #[derive(Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct LagFinder<'a> {
     pub(super) layout: &'a Arc<Layout>,
     pub(super) index: &'a Index,
     pub(super) notices: &'a Notices,
     pub(super) catalog: &'a Catalog,
 }
 
-impl Look<'_> {
+impl LagFinder<'_> {
     /// All of them. `sweeps`: compare the names of all records in any case.
-    pub(super) fn everything(&self, sweeps: bool) -> Result<Lag, NewsError> {
+    pub(super) fn find_all(&self, sweeps: bool) -> Result<Lag, IndexesError> {
         // The marks first: a task that is caught up on in the meantime is then in the catalog.
         let mut ids = marked(&self.layout.catalog_pending())?;
         let open: Vec<_> = self.open_tasks()?;
         ids.extend(self.catalog.behind(open.iter().map(|id| (id, true)))?);
         ids.extend(self.catalog.running()?);
-        let (edition, news) = self.index.news(self.catalog)?;
-        let mut lag = self.beyond_the_index(edition, news, None, sweeps)?;
+        let (edition, delta) = self.index.delta(self.catalog)?;
+        let mut lag = self.find_beyond_index(edition, delta, None, sweeps)?;
         self.read(ids, &mut lag)?;
         Ok(lag)
     }
 
     /// Those that are known beyond the catalog after `tasks.json` was looked at: its news, tasks that it may have dropped,
     /// and archives. `archive` has nothing that `tasks.json` did not have.
-    pub(super) fn beyond_the_index(
+    pub(super) fn find_beyond_index(
         &self,
         edition: String,
-        news: News,
+        delta: IndexDelta,
         archive: Option<String>,
         sweeps: bool,
-    ) -> Result<Lag, NewsError> {
-        let News { records, may_lack } = news;
+    ) -> Result<Lag, IndexesError> {
+        let IndexDelta { records, may_lack } = delta;
         let mut lag = Lag { records, ..Lag::default() };
         lag.sources.archives.extend(archive);
         self.read_archives(&mut lag)?;
@@ -92,7 +92,7 @@ impl Look<'_> {
     }
 
     /// Reads the records of tasks.
-    fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), NewsError> {
+    fn read(&self, ids: BTreeSet<TaskId>, lag: &mut Lag) -> Result<(), IndexesError> {
         let entries: OnceCell<BTreeMap<TaskId, TaskRecord>> = OnceCell::new();
         // Tasks of the original program, and those with a damaged record, are known from their entries alone.
         let entry = |id: &TaskId| {
@@ -117,18 +117,18 @@ impl Look<'_> {
     /// The tasks with a run directory.
     fn open_tasks(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();
-        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
         let ids = names.into_iter().flatten().flatten();
         Ok(ids.filter_map(|entry| TaskId::parse(entry.file_name().to_str()?).ok()).collect())
     }
 
     /// The tasks that have a record and no row.
-    fn unknown_records(&self) -> Result<BTreeSet<TaskId>, NewsError> {
+    fn unknown_records(&self) -> Result<BTreeSet<TaskId>, IndexesError> {
         let mut unknown = BTreeSet::new();
         let mut some = Vec::new();
         for id in records::all(self.layout)? {
             some.push(id);
-            if some.len() == AT_ONCE {
+            if some.len() == RECORDS_PER_QUERY {
                 unknown.extend(self.catalog.behind(some.iter().map(|id| (id, false)))?);
                 some.clear();
             }
@@ -138,7 +138,7 @@ impl Look<'_> {
     }
 
     /// Reads the archives that the catalog does not know.
-    fn read_archives(&self, lag: &mut Lag) -> Result<(), NewsError> {
+    fn read_archives(&self, lag: &mut Lag) -> Result<(), IndexesError> {
         let names = archive::names(self.layout);
         if names.is_empty() {
             return Ok(());

@@ -34,7 +34,7 @@ impl Layout {
     }
 
     /// There while a writer makes up for what the index lacks.
-    pub(super) fn index_mending(&self) -> PathBuf {
+    pub(super) fn index_repairing(&self) -> PathBuf {
         self.data.join("tasks.mending")
     }
 
@@ -66,7 +66,7 @@ impl Layout {
     }
 
     /// The ends that `notify` of version 2.0.0 reported.
-    pub(super) fn told(&self) -> PathBuf {
+    pub(super) fn notified_2_0_0(&self) -> PathBuf {
         self.data.join("told.json")
     }
 
@@ -101,7 +101,7 @@ impl Layout {
         self.run(id).join("log-dir")
     }
 
-    pub(super) fn group(&self, id: &TaskId) -> PathBuf {
+    pub(super) fn cgroup(&self, id: &TaskId) -> PathBuf {
         self.run(id).join("cgroup")
     }
 
@@ -111,7 +111,7 @@ impl Layout {
     }
 
     /// A file for each task that may run at the same time, locked by one that does.
-    pub(super) fn places(&self) -> PathBuf {
+    pub(super) fn slots(&self) -> PathBuf {
         self.data.join("places")
     }
 

@@ -16,7 +16,7 @@ use super::{capped::CappedFile, error::StoreError, files};
 use crate::visible::{torn_end, write_visible};
 
 /// What is kept back until so much has come together: 256 KiB, as much as is read at once of an agent that floods.
-const BUFFER: usize = 256 << 10;
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// How an entry begins.
 const STAMP: &str = "[%Y-%m-%dT%H:%M:%S%.3fZ] ";
@@ -34,12 +34,12 @@ pub struct LogWriter<W: Write = CappedFile> {
 
 impl LogWriter {
     /// Opens a log, to append to it, until it has so many bytes. A longer one loses its middle.
-    pub(super) fn open(path: PathBuf, most: Option<u64>) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, max: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| {
             let now = Utc::now().format(STAMP);
             format!("{now}LEFT OUT: {left_out:>20} bytes, to keep the log as small as logs.max_bytes says\n")
         };
-        Ok(Self::to(capped(path, most, line)?))
+        Ok(Self::to(capped(path, max, line)?))
     }
 }
 
@@ -49,15 +49,15 @@ pub struct EventsWriter(BufWriter<CappedFile>);
 
 impl EventsWriter {
     /// Opens a file of raw events, to append to it, until it has so many bytes.
-    pub(super) fn open(path: PathBuf, most: Option<u64>) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, max: Option<u64>) -> Result<Self, StoreError> {
         let line = |left_out| format!("{{\"type\":\"codex-connector.left_out\",\"bytes\":{left_out:>20}}}\n");
-        let file = capped(path, most, line)?;
-        Ok(Self(BufWriter::with_capacity(BUFFER, file)))
+        let file = capped(path, max, line)?;
+        Ok(Self(BufWriter::with_capacity(BUFFER_BYTES, file)))
     }
 }
 
-fn capped(path: PathBuf, most: Option<u64>, line: fn(u64) -> String) -> Result<CappedFile, StoreError> {
-    let opened = files::read_and_write(&path).and_then(|file| CappedFile::new(file, most, line));
+fn capped(path: PathBuf, max: Option<u64>, line: fn(u64) -> String) -> Result<CappedFile, StoreError> {
+    let opened = files::read_and_write(&path).and_then(|file| CappedFile::new(file, max, line));
     opened.map_err(StoreError::at("open", path))
 }
 
@@ -73,7 +73,7 @@ impl Write for EventsWriter {
 
 impl<W: Write> LogWriter<W> {
     fn to(file: W) -> Self {
-        let file = BufWriter::with_capacity(BUFFER, file);
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         Self { file, torn: Vec::new(), stamped: i64::MIN, stamp: String::new() }
     }
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_a_terminal_is_shown_wherever_a_line_is_cut() {
+    fn control_characters_are_escaped_wherever_a_line_is_cut() {
         let line = "a\u{1b}]0;x\u{7} ä\u{9b}👩\u{200d}🔧\u{202e}\t\r".as_bytes();
         let shown = "a\\x1b]0;x\\x07 ä\\x9b👩\u{200d}🔧\\u{202e}\t\\r\n";
         for size in 1..=line.len() {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_and_lines_cannot_drive_a_terminal() {
+    fn entries_and_lines_cannot_control_a_terminal() {
         let mut log = LogWriter::to(Vec::new());
         let hostile = "\u{1b}[2J\r[2024-01-15T10:30:00.000Z] END\u{85}x\ny\u{2028}z";
         log.entry(DateTime::UNIX_EPOCH, hostile).expect("memory takes everything");

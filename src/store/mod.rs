@@ -28,6 +28,7 @@ mod aside;
 mod atomic;
 mod capped;
 mod catalog;
+mod delta;
 mod entries;
 mod entry;
 mod error;
@@ -38,7 +39,6 @@ mod indexes;
 mod lag;
 mod layout;
 mod log;
-mod news;
 mod notices;
 mod notified;
 mod open_task;
@@ -57,15 +57,16 @@ pub use catalog::Filter;
 pub use error::StoreError;
 pub use log::{EventsWriter, LogWriter};
 pub use notices::Notices;
-pub use notified::{NotifiedEnds, Untold};
-pub use open_task::{Claim, LiveWriter, OpenTask, Place, Released, Turn};
+pub use notified::{NewEnds, NotifiedEnds};
+pub use open_task::{Admission, Claim, LiveWriter, OpenTask, Released, RunSlot};
 pub use probes::{ProbeCache, ProbeKey};
 pub use reader::{
-    Extent, FileFacts, FileIdentity, Piece, Reader, TaskFile, TimelineEntries, TimelinePlace, TimelineReader,
+    ByteRange, FileChunk, FileIdentity, FileMetadata, Reader, TaskFile, TimelineEntries, TimelinePosition,
+    TimelineReader,
 };
 pub use requests::Requests;
 pub use timeline::TimelineWriter;
 pub use token::HttpToken;
 pub use upkeep::Upkeep;
 
-use error::if_there;
+use error::if_exists;

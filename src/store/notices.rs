@@ -29,7 +29,7 @@ struct Pending {
 }
 
 /// Maximum number of sentences, and of damaged files, that wait for the next answer.
-const MOST: usize = 100;
+const MAX_NOTICES: usize = 100;
 
 /// A damaged file that a reader found, and that is still in its place as far as is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +71,7 @@ impl Notices {
         self.add(notices::ignored_file(path, error));
     }
 
-    /// Adds a notice, once, and logs it. Beyond [`MOST`] it is only logged. A `String` counts as text from outside.
+    /// Adds a notice, once, and logs it. Beyond [`MAX_NOTICES`] it is only logged. A `String` counts as text from outside.
     pub(super) fn add(&self, notice: impl Into<Message>) {
         let notice = notice.into();
         let mut pending = self.pending();
@@ -80,8 +80,8 @@ impl Notices {
         }
         tracing::warn!(notice = plain(&notice), "data directory");
         match pending.notices.len() {
-            0..MOST => pending.notices.push(notice),
-            MOST.. => pending.left_out += 1,
+            0..MAX_NOTICES => pending.notices.push(notice),
+            MAX_NOTICES.. => pending.left_out += 1,
         }
     }
 
@@ -96,7 +96,7 @@ impl Notices {
         tracing::debug!(?damage, "data directory");
         let mut pending = self.pending();
         // The next reader finds the rest again.
-        if pending.damage.len() < MOST {
+        if pending.damage.len() < MAX_NOTICES {
             pending.damage.insert(damage);
         }
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notices_that_nobody_takes_are_bounded() {
+    fn notices_that_nobody_reads_are_bounded() {
         let notices = Notices::default();
         for number in 0..300 {
             notices.add(format!("problem {number}"));

@@ -6,7 +6,7 @@
 //! the same.
 //!
 //! A catalog that was rebuilt counts anew, and has another *generation*. So the IDs of the last ended tasks are kept too,
-//! and a file of another generation is carried over by them: see [`Told::carried_over`].
+//! and a file of another generation is carried over by them: see [`NotifiedState::carried_over`].
 //!
 //! Before the catalog is asked, it is brought up to date: a task that ended while it could not be written gets its number
 //! then. If it still cannot be written, such ends are told by a later call.
@@ -28,12 +28,12 @@ use super::{
     aside::set_aside,
     atomic::{Durability, replace},
     catalog::{Catalog, CatalogError, Seq},
+    delta::IndexesError,
     entry::record_of,
     error::StoreError,
     files,
     indexes::Indexes,
     layout::Layout,
-    news::NewsError,
     notices::Notices,
     records,
     upkeep::Upkeep,
@@ -44,37 +44,37 @@ use crate::task::{TaskId, TaskRecord};
 const FORMAT: u32 = 2;
 
 /// How many sessions are remembered. The one whose last sign of life is oldest is forgotten first.
-const REMEMBERED: usize = 200;
+const MAX_SESSIONS: usize = 200;
 
 /// Maximum length of a session's name, in characters.
-const KEY: usize = 200;
+const MAX_KEY_CHARS: usize = 200;
 
 /// How many ended tasks are known by their IDs, for the day on which the catalog is rebuilt. A session that has not been
 /// told of more than that is then told of these alone.
-const RECENT: usize = 1_000;
+const MAX_RECENT_ENDS: usize = 1_000;
 
 /// The lock is held for one look at the tasks and one write.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The content of `notified.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct NotifiedState {
     format: u32,
     /// The generation of the catalog that gave the numbers.
     generation: String,
     /// The last ended tasks, with their numbers, in that order.
     recent: Vec<(Seq, TaskId)>,
-    sessions: BTreeMap<String, Session>,
-    /// How many signs of life sessions have given, which is the clock that [`Session::sign`] is read from.
+    sessions: BTreeMap<String, NotifiedSession>,
+    /// How many signs of life sessions have given, which is the clock that [`NotifiedSession::sign`] is read from.
     signs: u64,
 }
 
 /// The ends that one session has been told about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Session {
+struct NotifiedSession {
     /// All up to this number.
     told: Seq,
-    /// When it last gave a sign of life, by [`Told::signs`].
+    /// When it last gave a sign of life, by [`NotifiedState::signs`].
     sign: u64,
     /// Those with a greater number that it has been told about all the same, before the catalog was rebuilt.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -83,16 +83,16 @@ struct Session {
 
 /// The ends that a session has not been told of yet. Nobody else is told anything until this is dropped.
 #[derive(Debug)]
-pub struct Untold<'a> {
+pub struct NewEnds<'a> {
     layout: &'a Layout,
     /// The tasks, in the order in which they were seen to end.
     pub records: Vec<TaskRecord>,
     /// The new content of the file, to be written once the session has been told; none if it is up to date.
-    told: Option<Told>,
+    told: Option<NotifiedState>,
     _lock: File,
 }
 
-impl Untold<'_> {
+impl NewEnds<'_> {
     /// The session has been told. Until this is called, the next call for the session gets the same ends again.
     pub fn confirm(self) -> Result<(), StoreError> {
         let Some(told) = &self.told else { return Ok(()) };
@@ -123,40 +123,40 @@ impl NotifiedEnds {
     /// The tasks that ended since the session `key` was last told, and none at its first call.
     ///
     /// Fails when the files cannot be read, or another process holds the lock for longer than two seconds.
-    pub fn untold(&self, key: &str, now: DateTime<Utc>) -> Result<Untold<'_>, StoreError> {
+    pub fn new_ends(&self, key: &str, now: DateTime<Utc>) -> Result<NewEnds<'_>, StoreError> {
         let lock = self.layout.notified_lock();
-        let Some(lock) = files::lock(&lock, LOCK_PATIENCE)? else {
+        let Some(lock) = files::lock(&lock, LOCK_TIMEOUT)? else {
             return Err(StoreError::at("lock", lock)(std::io::ErrorKind::TimedOut.into()));
         };
-        let key: String = key.chars().take(KEY).collect();
-        let known = self.read_told()?;
+        let key: String = key.chars().take(MAX_KEY_CHARS).collect();
+        let known = self.read_state()?;
         let catalog = self.catalog(now)?;
         let (records, told) =
-            self.untold_in(&catalog, &key, known.as_ref()).map_err(|error| error.about(&self.layout.catalog()))?;
+            self.new_ends_in(&catalog, &key, known.as_ref()).map_err(|error| error.about(&self.layout.catalog()))?;
         let told = (known.as_ref() != Some(&told)).then_some(told);
-        Ok(Untold { layout: &self.layout, records, told, _lock: lock })
+        Ok(NewEnds { layout: &self.layout, records, told, _lock: lock })
     }
 
-    fn untold_in(
+    fn new_ends_in(
         &self,
         catalog: &Catalog,
         key: &str,
-        known: Option<&Told>,
-    ) -> Result<(Vec<TaskRecord>, Told), CatalogError> {
+        known: Option<&NotifiedState>,
+    ) -> Result<(Vec<TaskRecord>, NotifiedState), CatalogError> {
         let mut told = match known {
             Some(told) if told.generation == catalog.generation() => told.clone(),
             Some(told) => told.carried_over(catalog)?,
-            None => self.nothing_told(catalog)?,
+            None => self.initial_state(catalog)?,
         };
         let Some(session) = told.sessions.get(key) else {
-            told.sees(key, catalog.last_seq()?, catalog)?;
+            told.mark_notified(key, catalog.last_seq()?, catalog)?;
             return Ok((Vec::new(), told));
         };
         let ended = catalog.ended_since(session.told, usize::MAX)?;
         let all = ended.last().and_then(|last| last.seq).unwrap_or(session.told);
         let is_new = ended.iter().filter(|ended| !session.also.contains(&ended.row.id));
         let records = is_new.map(|ended| record_of(&ended.row)).collect::<Result<_, _>>()?;
-        told.sees(key, all, catalog)?;
+        told.mark_notified(key, all, catalog)?;
         Ok((records, told))
     }
 
@@ -165,8 +165,8 @@ impl NotifiedEnds {
         let path = self.layout.catalog();
         match self.indexes.catch_up(now) {
             Ok(catalog) => Ok(catalog),
-            Err(NewsError::Store(error)) => Err(error),
-            Err(NewsError::Catalog(error)) => {
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
                 tracing::warn!(%error, "ends that are not in index.sqlite yet are reported later");
                 Catalog::open_to_read(&path).map_err(|error| error.about(&path))
             }
@@ -174,10 +174,11 @@ impl NotifiedEnds {
     }
 
     /// The state in which everything that has ended so far was seen to have ended, except by sessions of version 2.0.0.
-    fn nothing_told(&self, catalog: &Catalog) -> Result<Told, CatalogError> {
+    fn initial_state(&self, catalog: &Catalog) -> Result<NotifiedState, CatalogError> {
         let generation = catalog.generation().to_owned();
-        let mut told = Told { format: FORMAT, generation, recent: Vec::new(), sessions: BTreeMap::new(), signs: 0 };
-        let content = files::read(&self.layout.told(), files::LARGE).unwrap_or_default();
+        let mut told =
+            NotifiedState { format: FORMAT, generation, recent: Vec::new(), sessions: BTreeMap::new(), signs: 0 };
+        let content = files::read(&self.layout.notified_2_0_0(), files::MAX_LARGE_FILE_BYTES).unwrap_or_default();
         let before: BTreeMap<String, DateTime<Utc>> = serde_json::from_slice(&content).unwrap_or_default();
         let mut before: Vec<_> = before.into_iter().collect();
         before.sort_by_key(|(_, at)| *at);
@@ -186,16 +187,16 @@ impl NotifiedEnds {
                 Some(first) => first - 1,
                 None => catalog.last_seq()?,
             };
-            told.sees(&key, all, catalog)?;
+            told.mark_notified(&key, all, catalog)?;
         }
         Ok(told)
     }
 
     /// The file; `None` when there is none yet, or a damaged one, which is set aside.
-    fn read_told(&self) -> Result<Option<Told>, StoreError> {
+    fn read_state(&self) -> Result<Option<NotifiedState>, StoreError> {
         let path = self.layout.notified();
-        let Some(content) = records::read_as_it_is(&path)? else { return Ok(None) };
-        match serde_json::from_slice::<Told>(&content) {
+        let Some(content) = records::read_raw(&path)? else { return Ok(None) };
+        match serde_json::from_slice::<NotifiedState>(&content) {
             Ok(told) if told.format == FORMAT => Ok(Some(told)),
             Ok(_) | Err(_) => {
                 let aside = set_aside(&path)?;
@@ -209,22 +210,22 @@ impl NotifiedEnds {
     }
 }
 
-impl Told {
+impl NotifiedState {
     /// The session has been told everything up to `all`.
-    fn sees(&mut self, key: &str, all: Seq, catalog: &Catalog) -> Result<(), CatalogError> {
+    fn mark_notified(&mut self, key: &str, all: Seq, catalog: &Catalog) -> Result<(), CatalogError> {
         let before = self.sessions.get(key);
         // A session that is told nothing new gives a sign of life only now and then, so that nothing is written.
-        let is_fresh = |session: &Session| self.signs - session.sign.min(self.signs) < REMEMBERED as u64 / 2;
+        let is_fresh = |session: &NotifiedSession| self.signs - session.sign.min(self.signs) < MAX_SESSIONS as u64 / 2;
         if before.is_some_and(|session| session.told == all && is_fresh(session)) {
             return Ok(());
         }
         self.signs += 1;
-        self.sessions.insert(key.to_owned(), Session { told: all, sign: self.signs, also: BTreeSet::new() });
-        if self.sessions.len() > REMEMBERED {
+        self.sessions.insert(key.to_owned(), NotifiedSession { told: all, sign: self.signs, also: BTreeSet::new() });
+        if self.sessions.len() > MAX_SESSIONS {
             let oldest = self.sessions.iter().min_by_key(|(_, session)| session.sign).map(|(key, _)| key.clone());
             oldest.and_then(|oldest| self.sessions.remove(&oldest));
         }
-        self.recent = catalog.last_ended(RECENT)?;
+        self.recent = catalog.last_ended(MAX_RECENT_ENDS)?;
         Ok(())
     }
 
@@ -235,28 +236,28 @@ impl Told {
     /// those that are.
     fn carried_over(&self, catalog: &Catalog) -> Result<Self, CatalogError> {
         let last = catalog.last_seq()?;
-        let mut first = if self.recent.len() < RECENT { 1 } else { last + 1 };
+        let mut first = if self.recent.len() < MAX_RECENT_ENDS { 1 } else { last + 1 };
         for (_, id) in &self.recent {
             first = first.min(catalog.seq_of(id)?.unwrap_or(first));
         }
         let since: Vec<_> = catalog.ended_since(first - 1, usize::MAX)?;
         let since: Vec<_> = since.into_iter().filter_map(|ended| Some((ended.seq?, ended.row.id))).collect();
-        let carry = |session: &Session| {
+        let carry = |session: &NotifiedSession| {
             let mut told: BTreeSet<_> = session.also.clone();
             told.extend(self.recent.iter().filter(|(seq, _)| *seq <= session.told).map(|(_, id)| id.clone()));
             match since.iter().find(|(_, id)| !told.contains(id)) {
-                Some((untold, _)) => {
-                    let later = since.iter().filter(|(seq, id)| seq > untold && told.contains(id));
+                Some((new_ends, _)) => {
+                    let later = since.iter().filter(|(seq, id)| seq > new_ends && told.contains(id));
                     let also = later.map(|(_, id)| id.clone()).collect();
-                    Session { told: untold - 1, sign: session.sign, also }
+                    NotifiedSession { told: new_ends - 1, sign: session.sign, also }
                 }
-                None => Session { told: last, sign: session.sign, also: BTreeSet::new() },
+                None => NotifiedSession { told: last, sign: session.sign, also: BTreeSet::new() },
             }
         };
         Ok(Self {
             format: FORMAT,
             generation: catalog.generation().to_owned(),
-            recent: catalog.last_ended(RECENT)?,
+            recent: catalog.last_ended(MAX_RECENT_ENDS)?,
             sessions: self.sessions.iter().map(|(key, session)| (key.clone(), carry(session))).collect(),
             signs: self.signs,
         })

@@ -57,7 +57,7 @@ struct Probed {
 
 /// Maximum number of programs. A version manager has another file for each version, and their answers are never looked for
 /// again.
-const MOST: usize = 100;
+const MAX_PROGRAMS: usize = 100;
 
 /// The kept answers of installed programs.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl ProbeCache {
     /// Keeps the answers of this program in the place of older ones. Failing to is no failure: it is asked again then.
     pub fn keep(&self, key: &ProbeKey, questions: &[Vec<String>], answers: &[ProbeAnswer]) {
         let mut probes = self.read();
-        if probes.len() >= MOST {
+        if probes.len() >= MAX_PROGRAMS {
             probes.clear();
         }
         probes.insert(name(key, questions), Probed { key: key.clone(), answers: answers.to_vec() });
@@ -88,7 +88,7 @@ impl ProbeCache {
     }
 
     fn read(&self) -> BTreeMap<String, Probed> {
-        files::read(&self.layout.probes(), files::LARGE)
+        files::read(&self.layout.probes(), files::MAX_LARGE_FILE_BYTES)
             .ok()
             .and_then(|content| serde_json::from_slice(&content).ok())
             .unwrap_or_default()
@@ -114,7 +114,7 @@ mod tests {
     use crate::store::tests::upkeep;
 
     #[test]
-    fn the_answers_of_any_number_of_programs_are_bounded() {
+    fn the_number_of_cached_answers_is_bounded() {
         let (_dir, upkeep) = upkeep();
         let cache = ProbeCache::of(&upkeep);
         let key = |number: i64| ProbeKey {
@@ -127,7 +127,7 @@ mod tests {
         for number in 0..250 {
             cache.keep(&key(number), &[], &[]);
         }
-        assert!(cache.read().len() <= MOST, "{}", cache.read().len());
+        assert!(cache.read().len() <= MAX_PROGRAMS, "{}", cache.read().len());
         assert_eq!(cache.answers(&key(249), &[]), Some(vec![]), "the newest is kept");
     }
 }

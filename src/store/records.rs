@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    error::{StoreError, if_there},
+    error::{StoreError, if_exists},
     files,
     layout::{Layout, RECORD_SUFFIX},
     notices::{Damage, Notices},
@@ -15,7 +15,7 @@ use crate::task::{RECORD_FORMAT, TaskId, TaskRecord};
 
 /// The record in the task's own file, never from the index; `None` if there is none.
 pub(super) fn own(layout: &Layout, id: &TaskId) -> Result<Option<TaskRecord>, StoreError> {
-    let content = read_as_it_is(&layout.record(id))?;
+    let content = read_raw(&layout.record(id))?;
     Ok(content.and_then(|content| parse(id, &content)))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn own_or_reported(
     notices: &Notices,
     id: &TaskId,
 ) -> Result<Option<TaskRecord>, StoreError> {
-    let Some(content) = read_as_it_is(&layout.record(id))? else { return Ok(None) };
+    let Some(content) = read_raw(&layout.record(id))? else { return Ok(None) };
     let record = parse(id, &content);
     // The original program's file says much the same in its own way.
     if record.is_none() && is_ours(&content) {
@@ -36,8 +36,8 @@ pub(super) fn own_or_reported(
 
 /// The content of a file of ours; nothing at all where there is something that is no such file. `None`: nothing is
 /// there.
-pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match if_there(files::read(path, files::LARGE)) {
+pub(super) fn read_raw(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match if_exists(files::read(path, files::MAX_LARGE_FILE_BYTES)) {
         Err(error) if files::is_foreign(&error) => Ok(Some(Vec::new())),
         read => read.map_err(StoreError::at("read", path)),
     }
@@ -46,7 +46,7 @@ pub(super) fn read_as_it_is(path: &Path) -> Result<Option<Vec<u8>>, StoreError> 
 /// The tasks that have a file with the name of a record; none if there is no log directory.
 pub(super) fn all(layout: &Layout) -> Result<impl Iterator<Item = TaskId> + use<>, StoreError> {
     let logs = &layout.logs;
-    let files = if_there(fs::read_dir(logs)).map_err(StoreError::at("read", logs))?;
+    let files = if_exists(fs::read_dir(logs)).map_err(StoreError::at("read", logs))?;
     let names = files.into_iter().flatten().flatten().map(|file| file.file_name());
     Ok(names.filter_map(|name| TaskId::parse(name.to_str()?.strip_suffix(RECORD_SUFFIX)?).ok()))
 }
@@ -63,7 +63,7 @@ pub(super) fn parse(id: &TaskId, content: &[u8]) -> Option<TaskRecord> {
 }
 
 /// Whether the bytes are JSON of a format that this version does not know.
-pub(super) fn is_later(content: &[u8]) -> bool {
+pub(super) fn is_from_later_version(content: &[u8]) -> bool {
     let format = serde_json::from_slice::<serde_json::Value>(content).ok().and_then(|value| value["format"].as_u64());
     format.is_some_and(|format| format > u64::from(RECORD_FORMAT))
 }

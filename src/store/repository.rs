@@ -11,10 +11,10 @@ use std::{
 use crate::directory::is_repository;
 
 /// How long a directory may take to answer. One on a dead mount never does.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Directories that do not answer before no more are asked.
-const MOST_SILENT: usize = 3;
+const MAX_UNANSWERED: usize = 3;
 
 /// Finds repositories, and remembers them.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Repositories {
         if let Some(known) = self.known.get(directory) {
             return known.clone();
         }
-        let found = if self.silent < MOST_SILENT { self.look(directory) } else { None };
+        let found = if self.silent < MAX_UNANSWERED { self.look(directory) } else { None };
         let repository = found.as_deref().unwrap_or(directory).to_string_lossy().into_owned();
         self.known.insert(directory.to_owned(), repository.clone());
         repository
@@ -49,7 +49,7 @@ impl Repositories {
             let _ = answer.send(top);
         });
         looking.ok()?;
-        answered.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        answered.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| {
             self.silent += 1;
             None
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{error::StoreError, error::if_there, files, layout::Layout, upkeep::Upkeep};
+use super::{error::StoreError, error::if_exists, files, layout::Layout, upkeep::Upkeep};
 use crate::task::TaskId;
 
 /// Leaves requests. A task without a run directory has ended, so a request to it is dropped.
@@ -20,14 +20,14 @@ impl Requests {
     /// Asks the task's supervisor to stop it, durably.
     pub fn cancel(&self, id: &TaskId) -> Result<(), StoreError> {
         let path = self.layout.cancel(id);
-        if_there(files::write(&path).and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
+        if_exists(files::write(&path).and_then(|file| file.sync_all())).map_err(StoreError::at("write", path))?;
         Ok(())
     }
 
     /// Records that the task's time limit has passed and its supervisor did not end it.
     pub fn mark_overdue(&self, id: &TaskId) -> Result<(), StoreError> {
         let path = self.layout.overdue(id);
-        if_there(files::write(&path)).map_err(StoreError::at("write", path))?;
+        if_exists(files::write(&path)).map_err(StoreError::at("write", path))?;
         Ok(())
     }
 }

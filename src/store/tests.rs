@@ -25,7 +25,7 @@ pub(super) fn reader() -> (tempfile::TempDir, Reader) {
 
 /// A task that begins under a new id.
 pub(super) fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-    let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
     task
 }
 
@@ -55,7 +55,7 @@ fn index_on_disk(upkeep: &Upkeep) -> Value {
 }
 
 #[test]
-fn the_index_keeps_the_newest_and_all_that_run() {
+fn the_index_keeps_the_newest_and_all_running_tasks() {
     let (_dir, upkeep) = upkeep();
     let old_but_running = record(0, TaskStatus::Running);
     index(&upkeep, &old_but_running);
@@ -68,7 +68,7 @@ fn the_index_keeps_the_newest_and_all_that_run() {
 }
 
 #[test]
-fn long_texts_are_cut_in_the_index_and_whole_in_the_record() {
+fn long_texts_are_cut_in_the_index_and_complete_in_the_record() {
     let (_dir, upkeep) = upkeep();
     let record = record(0, TaskStatus::Completed).with(json!({"task": "x".repeat(5_000)}));
     write(&upkeep, &record);
@@ -99,7 +99,7 @@ fn a_damaged_index_is_kept_and_rebuilt_from_the_records() {
 }
 
 #[test]
-fn a_damaged_record_is_kept_and_the_index_takes_its_place() {
+fn a_damaged_record_is_kept_and_replaced_from_the_index() {
     let (_dir, upkeep) = upkeep();
     let known = record(0, TaskStatus::Completed);
     index(&upkeep, &known);
@@ -128,7 +128,7 @@ fn repairing_a_damaged_record_leaves_the_run_directory_of_a_task_that_died() {
 }
 
 #[test]
-fn the_last_words_of_a_supervisor_are_read_from_the_end_of_a_log_of_any_length() {
+fn the_last_words_of_a_supervisor_are_read_from_the_end_of_its_log() {
     let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let task = claimed(&upkeep, &id);
@@ -141,7 +141,7 @@ fn the_last_words_of_a_supervisor_are_read_from_the_end_of_a_log_of_any_length()
 }
 
 #[test]
-fn one_task_that_cannot_be_read_hides_no_other() {
+fn an_unreadable_task_hides_no_other() {
     let (_dir, upkeep) = upkeep();
     let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
     for record in [&good, &bad] {
@@ -158,7 +158,7 @@ fn one_task_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
-fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
+fn an_index_of_the_original_is_archived_completely_and_its_tasks_stay_listed() {
     let (_dir, upkeep) = upkeep();
     let original = original_index(10);
     fs::write(upkeep.reader().data_dir().join("tasks.json"), &original).expect("it is writable");
@@ -184,7 +184,7 @@ fn an_index_of_the_original_is_archived_whole_and_its_tasks_stay_listed() {
 }
 
 #[test]
-fn a_writer_does_not_wait_for_ever_for_the_index_and_the_next_one_mends_it() {
+fn a_writer_gives_up_on_a_locked_index_and_the_next_one_repairs_it() {
     let (_dir, upkeep) = upkeep();
     let lock = fs::File::create(upkeep.reader().data_dir().join("tasks.lock")).expect("it is writable");
     lock.lock().expect("nobody else holds it");
@@ -207,7 +207,7 @@ fn an_old_task_keeps_its_id() {
 }
 
 #[test]
-fn a_long_result_is_read_by_its_ends() {
+fn only_the_two_ends_of_a_long_result_are_read() {
     let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let task = claimed(&upkeep, &id);
@@ -247,7 +247,7 @@ fn an_original_index_survives_a_first_write_that_had_to_be_skipped() {
 }
 
 #[test]
-fn what_the_original_left_running_is_interrupted_even_when_the_index_has_no_room_for_it() {
+fn running_tasks_of_the_original_are_interrupted_even_if_the_index_is_full() {
     let (_dir, upkeep) = upkeep();
     fs::write(upkeep.reader().data_dir().join("tasks.json"), original_index(10)).expect("it is writable");
     for second in 0..3 {
@@ -318,7 +318,7 @@ fn set_aside_in(dir: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn whatever_lies_where_the_index_should_be_is_kept_and_the_tasks_stay_listed() {
+fn anything_in_place_of_the_index_is_kept_and_the_tasks_stay_listed() {
     let later = json!({"0123abcd": {"format": 99, "id": "0123abcd"}}).to_string();
     for content in ["", "{", "null", "[]", "3", "{\"0123abcd\": ", "\u{0}\u{0}", &later] {
         let (_dir, upkeep) = upkeep();
@@ -335,7 +335,7 @@ fn whatever_lies_where_the_index_should_be_is_kept_and_the_tasks_stay_listed() {
 }
 
 #[test]
-fn what_is_no_file_where_one_should_be_is_moved_out_of_the_way() {
+fn anything_but_a_regular_file_is_moved_away() {
     let plant: [fn(&Path); 3] = [
         |path| fs::create_dir(path).expect("it is writable"),
         |path| std::os::unix::fs::symlink("/etc/passwd", path).expect("it is writable"),
@@ -367,7 +367,7 @@ fn what_is_no_file_where_one_should_be_is_moved_out_of_the_way() {
 }
 
 #[test]
-fn a_reader_shows_what_the_index_lacks() {
+fn a_reader_shows_tasks_missing_from_the_index() {
     let (_dir, upkeep) = upkeep();
     let (indexed, skipped) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Failed));
     index(&upkeep, &indexed);
@@ -383,7 +383,7 @@ fn a_reader_shows_what_the_index_lacks() {
 }
 
 #[test]
-fn an_entry_of_a_running_task_that_comes_late_does_not_undo_its_end() {
+fn a_late_entry_of_a_running_task_does_not_undo_its_end() {
     let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
     let ended = running.clone().with(json!({"status": "completed"}));

@@ -8,7 +8,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | the disk is full | entries wait in memory, up to [`MOST_WAITING`] bytes; further ones are [not taken](TimelineWriter::has_room) |
+//! | the disk is full | entries wait in memory, up to [`MAX_WAITING_BYTES`] bytes; further ones are [not taken](TimelineWriter::has_room) |
 //! | the writer dies while it writes | the torn last line is ended by the next writer, and readers skip it |
 //! | a power cut | the file was not synced, so that its end may be damaged; readers skip what they cannot read |
 
@@ -29,13 +29,13 @@ use super::{
 use crate::task::{EntryHead, TimelineEntry, TimelineEvent, is_exempt};
 
 /// The most bytes of a timeline.
-pub(super) const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MAX_BYTES: u64 = 16 << 20;
 
 /// The most bytes of entries that wait to be written.
-const MOST_WAITING: usize = 256 << 10;
+const MAX_WAITING_BYTES: usize = 256 << 10;
 
 /// How much of the end of an existing timeline is read for its last number. Longer than any line.
-const REACH: u64 = 256 << 10;
+const MAX_LINE_BYTES: u64 = 256 << 10;
 
 /// Appends entries to a timeline.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct TimelineWriter {
     file: File,
     /// The end of the last line that was written whole.
     length: u64,
-    most: u64,
+    max: u64,
     /// The number of the newest entry.
     seq: u64,
     /// Lines that are not in the file yet.
@@ -54,16 +54,16 @@ pub struct TimelineWriter {
 
 impl TimelineWriter {
     /// Opens a timeline, to append to it, and creates it if there is none.
-    pub(super) fn open(path: PathBuf, most: u64) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, max: u64) -> Result<Self, StoreError> {
         let opened = files::read_and_write(&path).and_then(|file| {
             let length = file.metadata()?.len();
-            let end = End::of(&file, length)?;
+            let end = TimelineEnd::of(&file, length)?;
             // The next line must not continue a torn one.
             let waiting = if end.is_torn { b"\n".to_vec() } else { Vec::new() };
             Ok((file, length, end, waiting))
         });
         let (file, length, end, waiting) = opened.map_err(StoreError::at("open", &path))?;
-        Ok(Self { path, file, length, most, seq: end.seq, waiting, has_ended: end.has_ended })
+        Ok(Self { path, file, length, max, seq: end.seq, waiting, has_ended: end.has_ended })
     }
 
     /// Adds an entry of this time. It is in the file after the next [`flush`](Self::flush).
@@ -76,7 +76,7 @@ impl TimelineWriter {
 
     /// Whether further entries may wait. An entry that is exempt from limits can be added in any case.
     pub fn has_room(&self) -> bool {
-        self.waiting.len() < MOST_WAITING
+        self.waiting.len() < MAX_WAITING_BYTES
     }
 
     /// Whether entries wait to be written.
@@ -99,7 +99,7 @@ impl TimelineWriter {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        if self.length + self.waiting.len() as u64 > self.most {
+        if self.length + self.waiting.len() as u64 > self.max {
             self.shorten()?;
         }
         fault::point("timeline")?;
@@ -111,8 +111,8 @@ impl TimelineWriter {
 
     /// Replaces the file by one without its middle. Readers see the old file or the new one, and never half of either.
     fn shorten(&mut self) -> io::Result<()> {
-        let (from, length, most) = (&self.file, self.length, self.most);
-        replace_by(&self.path, Durability::Volatile, |to| shortened(from, length, most, to))
+        let (from, length, max) = (&self.file, self.length, self.max);
+        replace_by(&self.path, Durability::Volatile, |to| shortened(from, length, max, to))
             .map_err(|error| error.source)?;
         self.file = files::read_and_write(&self.path)?;
         self.length = self.file.metadata()?.len();
@@ -120,16 +120,16 @@ impl TimelineWriter {
     }
 }
 
-/// Writes the timeline `from` without its middle: the first half of `most` bytes and the last quarter stay. Of the entries in
+/// Writes the timeline `from` without its middle: the first half of `max` bytes and the last quarter stay. Of the entries in
 /// between, those that are exempt from limits stay, and one entry in the place of all others between two of them says how
 /// many there were.
-fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<()> {
+fn shortened(from: &File, length: u64, max: u64, to: &mut File) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     let mut from = BufReader::new(from);
     from.seek(SeekFrom::Start(0))?;
     let mut from = from.take(length);
-    let tail = length.saturating_sub(most / 4);
-    let (mut place, mut line, mut gap) = (0, Vec::new(), Gap::default());
+    let tail = length.saturating_sub(max / 4);
+    let (mut place, mut line, mut gap) = (0, Vec::new(), OmittedEntries::default());
     loop {
         line.clear();
         let count = from.read_until(b'\n', &mut line)? as u64;
@@ -137,7 +137,7 @@ fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<(
             break;
         }
         place += count;
-        let is_middle = place > most / 2 && place <= tail;
+        let is_middle = place > max / 2 && place <= tail;
         match EntryHead::read(&line) {
             // Omissions next to each other become one.
             Some(head) if is_omission(&head) || (is_middle && !is_exempt(&head.kind)) => gap.widen(head),
@@ -154,12 +154,12 @@ fn shortened(from: &File, length: u64, most: u64, to: &mut File) -> io::Result<(
 
 /// Entries that are left out, one after the other.
 #[derive(Debug, Default)]
-struct Gap {
+struct OmittedEntries {
     count: u64,
     last: Option<EntryHead>,
 }
 
-impl Gap {
+impl OmittedEntries {
     fn widen(&mut self, head: EntryHead) {
         // An omission stands for the entries that it counts.
         self.count += if is_omission(&head) { head.count.unwrap_or(1) } else { 1 };
@@ -180,15 +180,15 @@ fn is_omission(head: &EntryHead) -> bool {
 
 /// The state at the end of a timeline.
 #[derive(Debug, Default)]
-struct End {
+struct TimelineEnd {
     seq: u64,
     has_ended: bool,
     is_torn: bool,
 }
 
-impl End {
+impl TimelineEnd {
     fn of(file: &File, length: u64) -> io::Result<Self> {
-        let start = length.saturating_sub(REACH);
+        let start = length.saturating_sub(MAX_LINE_BYTES);
         let mut end = Self::from(file, start, length)?;
         if end.seq == 0 && start > 0 {
             // It ends with something that is not an entry.
@@ -217,7 +217,7 @@ pub(super) fn open_existing(path: &Path) -> Result<Option<TimelineWriter>, Store
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    TimelineWriter::open(path.to_owned(), MOST_BYTES).map(Some)
+    TimelineWriter::open(path.to_owned(), MAX_BYTES).map(Some)
 }
 
 #[cfg(test)]

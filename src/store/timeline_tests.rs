@@ -6,7 +6,7 @@ use super::*;
 use crate::task::TaskStatus;
 
 /// The most bytes of the timelines of these tests.
-const MOST: u64 = 10_000;
+const MAX_BYTES: u64 = 10_000;
 
 fn dir() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
@@ -15,7 +15,7 @@ fn dir() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> TimelineWriter {
-    TimelineWriter::open(path.to_owned(), MOST).expect("it is writable")
+    TimelineWriter::open(path.to_owned(), MAX_BYTES).expect("it is writable")
 }
 
 fn now() -> DateTime<Utc> {
@@ -43,7 +43,7 @@ fn accounted_for(entries: &[TimelineEntry]) -> u64 {
 }
 
 #[test]
-fn entries_are_numbered_on_from_what_an_earlier_writer_left() {
+fn numbering_continues_after_an_earlier_writer() {
     let (_dir, path) = dir();
     let mut first = open(&path);
     write(&mut first, message("one"));
@@ -66,7 +66,7 @@ fn entries_are_numbered_on_from_what_an_earlier_writer_left() {
 }
 
 #[test]
-fn a_torn_last_line_is_ended_and_what_follows_it_is_whole() {
+fn a_torn_last_line_is_terminated_before_the_next_entry() {
     let (_dir, path) = dir();
     write(&mut open(&path), message("one"));
     let whole = fs::read(&path).expect("it is there");
@@ -79,7 +79,7 @@ fn a_torn_last_line_is_ended_and_what_follows_it_is_whole() {
 }
 
 #[test]
-fn a_long_timeline_loses_its_middle_and_says_how_many_entries_that_were() {
+fn a_long_timeline_loses_its_middle_and_counts_the_omitted_entries() {
     for count in [100, 400, 3_000] {
         let (_dir, path) = dir();
         let (mut writer, mut longest) = (open(&path), 0);
@@ -87,7 +87,7 @@ fn a_long_timeline_loses_its_middle_and_says_how_many_entries_that_were() {
             write(&mut writer, message(&format!("number {number:040}")));
             longest = longest.max(fs::metadata(&path).expect("it is there").len());
         }
-        assert!(longest <= MOST, "{longest} bytes");
+        assert!(longest <= MAX_BYTES, "{longest} bytes");
         let left = entries(&path);
         assert_eq!(accounted_for(&left), count);
         assert!(left.is_sorted_by_key(|entry| entry.seq) && left.last().map(|last| last.seq) == Some(count));
@@ -122,7 +122,7 @@ fn exempt_entries_are_never_removed() {
 fn a_timeline_that_cannot_be_shortened_waits_and_loses_nothing() {
     let (dir, path) = dir();
     let mut writer = open(&path);
-    while writer.length + 200 < MOST {
+    while writer.length + 200 < MAX_BYTES {
         write(&mut writer, message(&"x".repeat(50)));
     }
     let before = entries(&path);
@@ -137,7 +137,7 @@ fn a_timeline_that_cannot_be_shortened_waits_and_loses_nothing() {
 }
 
 #[test]
-fn only_so_many_entries_wait() {
+fn the_number_of_waiting_entries_is_limited() {
     let (_dir, path) = dir();
     let mut writer = open(&path);
     let mut taken = 0;

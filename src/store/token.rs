@@ -12,22 +12,22 @@ use uuid::Uuid;
 
 use super::{
     atomic,
-    error::{StoreError, if_there},
+    error::{StoreError, if_exists},
     files,
     layout::Layout,
     upkeep::Upkeep,
 };
 
 /// Upper bound on the file's length, in bytes.
-const LONGEST: u64 = 4_096;
+const MAX_TOKEN_BYTES: u64 = 4_096;
 
 const REMEDY: &str = "remove it, and a new one is made";
 
 /// How long another server may take to make one.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Minimum length of a token, in bytes. A shorter one could be guessed.
-const SHORTEST: usize = 16;
+const MIN_TOKEN_BYTES: usize = 16;
 
 /// The file of the token.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl HttpToken {
             // One at a time, or one would remove what another has just made.
             let lock = self.layout.index_lock();
             let busy = || StoreError::at("lock", &lock)(ErrorKind::TimedOut.into());
-            let _held = files::lock(&lock, PATIENCE)?.ok_or_else(busy)?;
+            let _held = files::lock(&lock, LOCK_TIMEOUT)?.ok_or_else(busy)?;
             if is_empty(&path) {
-                if_there(files::remove(&path)).map_err(StoreError::at("remove", &path))?;
+                if_exists(files::remove(&path)).map_err(StoreError::at("remove", &path))?;
             }
         }
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
@@ -86,13 +86,13 @@ fn read(path: &Path) -> io::Result<String> {
     if file.uid() != rustix::process::geteuid().as_raw() || file.mode() & 0o077 != 0 {
         return no(&format!("other users can read it; {REMEDY}"));
     }
-    let content = match files::read_all(open, LONGEST) {
+    let content = match files::read_all(open, MAX_TOKEN_BYTES) {
         Err(error) if error.kind() == ErrorKind::FileTooLarge => return no(&format!("{error}: {REMEDY}")),
         read => read?,
     };
     let content = String::from_utf8_lossy(&content).trim().to_owned();
     let is_word = content.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_word || content.len() < SHORTEST {
+    if !is_word || content.len() < MIN_TOKEN_BYTES {
         return no(&format!("it must contain one word of 16 to 4,096 characters; {REMEDY}"));
     }
     Ok(content)
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_made_once_for_its_owner_alone() {
+    fn a_token_is_created_once_and_readable_only_by_its_owner() {
         let (_dir, file) = token();
         let token = file.read_or_make().expect("it is made");
         assert_eq!((token.len(), file.read_or_make().expect("it is there")), (64, token));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_at_the_same_time_have_the_same_token() {
+    fn servers_that_start_at_the_same_time_share_a_token() {
         let (_dir, file) = token();
         let together = std::sync::Barrier::new(4);
         let make = || {
@@ -147,7 +147,7 @@ mod tests {
     fn an_empty_file_stays_while_another_server_holds_the_lock() {
         let (_dir, file) = token();
         fs::write(file.path(), "").expect("it is writable");
-        let _held = super::files::lock(&file.layout.index_lock(), super::PATIENCE).expect("it can be locked");
+        let _held = super::files::lock(&file.layout.index_lock(), super::LOCK_TIMEOUT).expect("it can be locked");
         let refusal = file.read_or_make().expect_err("the other server may be making one").to_string();
         assert!(refusal.contains("timed out"), "{refusal}");
         assert_eq!(fs::read(file.path()).expect("it is there"), b"");
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn an_invalid_token_is_refused() {
         let (_dir, file) = token();
         let path = file.path();
         for (content, mode) in [("a-word-of-twenty-char", 0o644), ("short", 0o600), ("two words of it all", 0o600)] {

@@ -7,14 +7,14 @@
 use std::time::{Duration, Instant};
 
 /// Shorter suspends are not worth an entry in the log, and the two clocks are not read at the same moment.
-const WORTH_TELLING: Duration = Duration::from_secs(1);
+const MIN_REPORTED_SUSPEND: Duration = Duration::from_secs(1);
 
 /// The clock of one run.
 pub(super) struct Clock {
     started: Instant,
     suspended_so_far: Box<dyn Fn() -> Duration + Send>,
     /// The part of it that was reported already, or that was before the run.
-    told: Duration,
+    reported: Duration,
 }
 
 impl Clock {
@@ -25,7 +25,7 @@ impl Clock {
 
     /// The same, with another measure of how long the machine was suspended.
     pub(super) fn with(suspended_so_far: impl Fn() -> Duration + Send + 'static) -> Self {
-        Self { started: Instant::now(), told: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
+        Self { started: Instant::now(), reported: suspended_so_far(), suspended_so_far: Box::new(suspended_so_far) }
     }
 
     /// When the run began.
@@ -41,9 +41,9 @@ impl Clock {
     /// How long the machine was suspended since this last returned something, if it was.
     pub(super) fn take_suspended(&mut self) -> Option<Duration> {
         let so_far = (self.suspended_so_far)();
-        let new = so_far.saturating_sub(self.told);
-        (new >= WORTH_TELLING).then(|| {
-            self.told = so_far;
+        let new = so_far.saturating_sub(self.reported);
+        (new >= MIN_REPORTED_SUSPEND).then(|| {
+            self.reported = so_far;
             new
         })
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suspend_is_told_once_and_only_what_is_new() {
+    fn each_suspend_is_reported_once() {
         let seconds = Arc::new(AtomicU64::new(500));
         let source = Arc::clone(&seconds);
         let mut clock = Clock::with(move || Duration::from_secs(source.load(Ordering::Relaxed)));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_stays_awake_has_nothing_to_tell() {
+    fn nothing_is_reported_without_a_suspend() {
         let mut clock = Clock::start();
         assert_eq!(clock.take_suspended(), None);
     }

@@ -29,20 +29,20 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::directory::Directory;
 #[cfg(target_os = "linux")]
-use crate::directory::Moves;
+use crate::directory::RenameWatch;
 
 /// How often the path is looked up while nothing has moved.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often it is looked up while it leads to nothing, or to another directory.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const FAST_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long the look at the end of a run may take.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+const FINAL_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A directory that may not lead out of the roots.
 pub(super) struct DirectoryWatch {
-    place: Arc<Place>,
+    target: Arc<WatchedDirectory>,
     lost: oneshot::Receiver<()>,
     is_lost: bool,
 }
@@ -50,21 +50,21 @@ pub(super) struct DirectoryWatch {
 impl DirectoryWatch {
     /// Watches from now on. `roots` are those of the ceiling. Fails if the system has no thread left for it.
     pub(super) fn watch(directory: Arc<Directory>, roots: &[PathBuf]) -> io::Result<Self> {
-        let (tell, lost) = oneshot::channel();
-        let place = Arc::new(Place::new(directory, roots));
-        let watched = Arc::clone(&place);
+        let (sender, lost) = oneshot::channel();
+        let target = Arc::new(WatchedDirectory::new(directory, roots));
+        let watched = Arc::clone(&target);
         // A thread of its own: to look a path up can take as long as a dead mount likes.
         thread::Builder::new().name("directory".into()).spawn(move || {
-            while !tell.is_closed() {
+            while !sender.is_closed() {
                 let Some(pause) = watched.look() else {
                     // Nobody listens once the agent has ended.
-                    let _ = tell.send(());
+                    let _ = sender.send(());
                     return;
                 };
                 watched.wait(pause);
             }
         })?;
-        Ok(Self { place, lost, is_lost: false })
+        Ok(Self { target, lost, is_lost: false })
     }
 
     /// Returns once, when the agent may not work on. Can be dropped while it waits.
@@ -79,19 +79,19 @@ impl DirectoryWatch {
 
     /// The violation, if the directory ever led out of the roots, or may have, for the record. A task with one has failed.
     pub(super) async fn violation(&self) -> Option<Warning> {
-        let directory = self.place.directory.real_path().display();
+        let directory = self.target.directory.real_path().display();
         // Also what happened just before the agent ended counts.
-        let end = if self.is_lost { LastLook::Outside } else { self.last_look().await };
+        let end = if self.is_lost { FinalCheck::Outside } else { self.final_check().await };
         let (message, advice) = match end {
-            LastLook::Inside => return None,
-            LastLook::Outside => (
+            FinalCheck::Inside => return None,
+            FinalCheck::Outside => (
                 format!(
                     "the working directory {directory} was moved or replaced while the agent worked, and `ceiling.roots` \
                      limits where agents work; it may have worked elsewhere for a moment"
                 ),
                 "see what moved it and what the agent changed; then start the task again",
             ),
-            LastLook::Unknown => (
+            FinalCheck::Unknown => (
                 format!(
                     "the working directory {directory} could not be checked when the agent ended, and `ceiling.roots` limits \
                      where agents work; the agent may have moved it"
@@ -103,23 +103,25 @@ impl DirectoryWatch {
     }
 
     /// One last look, which a dead mount cannot hold up for long.
-    async fn last_look(&self) -> LastLook {
-        let (tell, told) = oneshot::channel();
-        let place = Arc::clone(&self.place);
+    async fn final_check(&self) -> FinalCheck {
+        let (sender, answer) = oneshot::channel();
+        let target = Arc::clone(&self.target);
         let look = move || {
-            let is_inside = place.look().is_some();
-            let _ = tell.send(if is_inside { LastLook::Inside } else { LastLook::Outside });
+            let is_inside = target.look().is_some();
+            let _ = sender.send(if is_inside { FinalCheck::Inside } else { FinalCheck::Outside });
         };
         match thread::Builder::new().spawn(look) {
-            Ok(_) => timeout(LAST_LOOK, told).await.ok().and_then(Result::ok).unwrap_or(LastLook::Unknown),
-            Err(_) => LastLook::Unknown,
+            Ok(_) => {
+                timeout(FINAL_CHECK_TIMEOUT, answer).await.ok().and_then(Result::ok).unwrap_or(FinalCheck::Unknown)
+            }
+            Err(_) => FinalCheck::Unknown,
         }
     }
 }
 
 /// Where the directory and its path lead when the agent has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastLook {
+enum FinalCheck {
     Inside,
     /// It leads out of the roots, or did at some time.
     Outside,
@@ -128,19 +130,19 @@ enum LastLook {
 }
 
 /// The directory, its path, and the roots.
-struct Place {
+struct WatchedDirectory {
     directory: Arc<Directory>,
     roots: Vec<PathBuf>,
     #[cfg(target_os = "linux")]
-    moves: Option<Moves>,
+    watch_renames: Option<RenameWatch>,
     /// Whether it was ever seen to lead out of the roots. Who looks holds the lock, so that no move is taken twice.
     is_lost: Mutex<bool>,
 }
 
-impl Place {
+impl WatchedDirectory {
     fn new(directory: Arc<Directory>, roots: &[PathBuf]) -> Self {
         #[cfg(target_os = "linux")]
-        let moves = directory.moves().inspect_err(|error| {
+        let watch_renames = directory.watch_renames().inspect_err(|error| {
             tracing::warn!(%error, "the kernel reports no moves of the working directory; its path is looked up instead");
         });
         Self {
@@ -148,7 +150,7 @@ impl Place {
             // A root that cannot be found admits nothing, as in the ceiling.
             roots: roots.iter().filter_map(|root| root.canonicalize().ok()).collect(),
             #[cfg(target_os = "linux")]
-            moves: moves.ok(),
+            watch_renames: watch_renames.ok(),
             is_lost: Mutex::new(false),
         }
     }
@@ -156,16 +158,16 @@ impl Place {
     /// How long to wait before the next look; nothing if it leads, or may have led, out of the roots.
     fn look(&self) -> Option<Duration> {
         let mut is_lost = self.is_lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_moved = self.take_moves();
+        let has_moved = self.take_renames();
         let path = self.directory.real_path();
         let is_home = self.directory.is_at(path);
         let leads_out = path.canonicalize().is_ok_and(|real| !self.is_inside(&real));
-        let is_out = self.directory.path_now().is_some_and(|now| !self.is_inside(&now));
+        let is_out = self.directory.current_path().is_some_and(|now| !self.is_inside(&now));
         *is_lost |= leads_out || is_out || (is_home && has_moved);
         match (*is_lost, is_home) {
             (true, _) => None,
-            (false, true) => Some(LOOK_EVERY),
-            (false, false) => Some(LOOK_AGAIN),
+            (false, true) => Some(POLL_INTERVAL),
+            (false, false) => Some(FAST_POLL_INTERVAL),
         }
     }
 
@@ -174,22 +176,22 @@ impl Place {
     }
 
     #[cfg(target_os = "linux")]
-    fn take_moves(&self) -> bool {
-        self.moves.as_ref().is_some_and(Moves::take)
+    fn take_renames(&self) -> bool {
+        self.watch_renames.as_ref().is_some_and(RenameWatch::take)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn take_moves(&self) -> bool {
+    fn take_renames(&self) -> bool {
         false
     }
 
-    /// Waits until something has moved, for at most `patience`.
-    fn wait(&self, patience: Duration) {
+    /// Waits until something has moved, for at most `max_wait`.
+    fn wait(&self, max_wait: Duration) {
         #[cfg(target_os = "linux")]
-        if let Some(moves) = &self.moves {
-            return moves.wait(patience);
+        if let Some(watch_renames) = &self.watch_renames {
+            return watch_renames.wait(max_wait);
         }
-        thread::sleep(patience);
+        thread::sleep(max_wait);
     }
 }
 
@@ -201,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    const GENEROUS: Duration = Duration::from_secs(60);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     struct Roots {
         _dir: tempfile::TempDir,
@@ -232,8 +234,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_directory_that_leads_out_of_the_roots_is_lost_once() {
-        type Change = fn(&Roots);
-        let changes: [(&str, Change); 4] = [
+        type DirectoryChange = fn(&Roots);
+        let changes: [(&str, DirectoryChange); 4] = [
             ("replaced by a link", |roots| {
                 fs::rename(roots.working(), roots.root.join("x")).expect("it is ours");
                 symlink(&roots.outside, roots.working()).expect("it is writable");
@@ -252,10 +254,10 @@ mod tests {
         for (name, change) in changes {
             let roots = Roots::new();
             let mut watch = roots.watch();
-            assert!(timeout(LOOK_EVERY * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
+            assert!(timeout(POLL_INTERVAL * 2, watch.lost()).await.is_err(), "{name}: nothing has happened yet");
             change(&roots);
-            timeout(GENEROUS, watch.lost()).await.expect(name);
-            assert!(timeout(LOOK_EVERY, watch.lost()).await.is_err(), "{name}: it is reported once");
+            timeout(TEST_TIMEOUT, watch.lost()).await.expect(name);
+            assert!(timeout(POLL_INTERVAL, watch.lost()).await.is_err(), "{name}: it is reported once");
             let violation = watch.violation().await.expect("it stays known");
             assert!(violation.message.contains("`ceiling.roots`"), "{name}: {violation:?}");
         }
@@ -264,14 +266,14 @@ mod tests {
     /// As in a race: the path leads to the directory again before anyone has looked.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_move_that_is_taken_back_at_once_is_noticed_wherever_it_is() {
+    async fn a_move_that_is_undone_at_once_is_noticed_at_every_level() {
         for moved in ["above", "above/working"] {
             let roots = Roots::new();
             let mut watch = roots.watch();
             let (here, there) = (roots.root.join(moved), roots.root.join("elsewhere"));
             fs::rename(&here, &there).expect("it is ours");
             fs::rename(&there, &here).expect("it is ours");
-            timeout(GENEROUS, watch.lost()).await.expect(moved);
+            timeout(TEST_TIMEOUT, watch.lost()).await.expect(moved);
         }
     }
 
@@ -281,16 +283,16 @@ mod tests {
         let roots = Roots::new();
         let watch = roots.watch();
         // As if a look at a dead mount did not return.
-        let stuck = watch.place.is_lost.lock().expect("no look panics");
+        let stuck = watch.target.is_lost.lock().expect("no look panics");
         let violation = watch.violation().await.expect("nothing is known");
         drop(stuck);
         assert!(violation.message.contains("could not be checked"), "{violation:?}");
     }
 
     #[tokio::test]
-    async fn what_an_agent_does_with_its_directory_inside_the_roots_is_its_own_business() {
-        type Change = fn(&Roots);
-        let changes: [(&str, Change); 3] = [
+    async fn an_agent_may_change_its_directory_inside_the_roots() {
+        type DirectoryChange = fn(&Roots);
+        let changes: [(&str, DirectoryChange); 3] = [
             ("removed", |roots| fs::remove_dir(roots.working()).expect("it is empty")),
             ("removed and made anew", |roots| {
                 fs::remove_dir(roots.working()).expect("it is empty");
@@ -302,7 +304,7 @@ mod tests {
             let roots = Roots::new();
             let mut watch = roots.watch();
             change(&roots);
-            assert!(timeout(LOOK_EVERY * 3, watch.lost()).await.is_err(), "{name}");
+            assert!(timeout(POLL_INTERVAL * 3, watch.lost()).await.is_err(), "{name}");
             assert_eq!(watch.violation().await, None, "{name}");
         }
     }

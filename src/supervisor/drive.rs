@@ -18,19 +18,19 @@ use tokio::{
 use super::{
     clock::Clock,
     directory_watch::DirectoryWatch,
-    ending::End,
-    guarded::Guarded,
+    ending::RunEnd,
+    external::ExternalEvents,
     journal::{FLUSH_AFTER, Journal},
-    machine::{Effect, Input, Machine},
-    outside::Outside,
-    redaction::Clean,
+    machine::{Machine, MachineEffect, MachineInput},
+    redaction::RedactedChunk,
     sandbox::SandboxWatch,
-    stdin::{DoesNotRead, StdinWriter},
-    stream::Stream,
-    unended::{self, UnendedLine},
+    stdin::{StdinStalled, StdinWriter},
+    stream::OutputStream,
+    tree_guard::ProcessTreeGuard,
+    unterminated::{self, UnterminatedLine},
 };
 use crate::{
-    process::{Agent, AgentProcess, LineReader, Member, Piece, not_ended},
+    process::{AgentProcess, LineChunk, LineReader, Member, RunningAgent, not_ended},
     store::OpenTask,
     task::{TaskRecord, TaskSpec},
 };
@@ -39,19 +39,19 @@ use crate::{
 pub(super) const CANCEL_POLL: Duration = Duration::from_secs(1);
 
 /// One run of an agent.
-pub(super) struct Run {
+pub(super) struct AgentRun {
     process: AgentProcess,
     stdin: StdinWriter,
     stdout: Option<LineReader<ChildStdout>>,
     stderr: Option<LineReader<ChildStderr>>,
     /// The last line of stdout while it has no line end.
-    unended: UnendedLine,
+    unterminated: UnterminatedLine,
     session: Box<dyn AgentSession>,
     machine: Machine,
     /// The agent's sandbox, and whether anything could run in it.
     sandbox: Sandbox,
     watch: SandboxWatch,
-    tree: Guarded,
+    tree: ProcessTreeGuard,
     polite: Signal,
     clock: Clock,
     exit: Option<Exit>,
@@ -66,11 +66,11 @@ pub(super) struct Run {
 }
 
 /// What ended a wait.
-enum Woken {
+enum Wakeup {
     Stdout(io::Result<usize>),
     Stderr(io::Result<usize>),
     Exit(io::Result<Exit>),
-    Outside(Input),
+    External(MachineInput),
     /// The agent's directory, or its path, leads out of the roots.
     Displaced,
     /// Someone left something in the task's files.
@@ -78,16 +78,16 @@ enum Woken {
     Time,
 }
 
-impl Run {
+impl AgentRun {
     /// A run of an agent that was started just now.
-    pub(super) fn new(agent: Agent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
+    pub(super) fn new(agent: RunningAgent, session: Box<dyn AgentSession>, launch: &Launch, spec: &TaskSpec) -> Self {
         Self {
-            tree: Guarded::new(agent.tree),
+            tree: ProcessTreeGuard::new(agent.tree),
             process: agent.process,
             stdin: StdinWriter::begin(agent.stdin, launch.prompt, &spec.request.prompt),
             stdout: Some(LineReader::new(agent.stdout)),
             stderr: Some(LineReader::new(agent.stderr)),
-            unended: UnendedLine::default(),
+            unterminated: UnterminatedLine::default(),
             session,
             machine: Machine::new(spec.policy.clone()),
             sandbox: spec.request.sandbox,
@@ -106,7 +106,7 @@ impl Run {
     }
 
     /// Kills the agent when its directory, or the directory's path, leads out of `ceiling.roots`.
-    pub(super) fn held_to(mut self, directory: DirectoryWatch) -> Self {
+    pub(super) fn with_directory_watch(mut self, directory: DirectoryWatch) -> Self {
         self.directory = Some(directory);
         self
     }
@@ -115,14 +115,14 @@ impl Run {
     pub(super) async fn drive(
         mut self,
         journal: &mut Journal,
-        outside: &mut Outside,
+        external: &mut ExternalEvents,
         task: &OpenTask,
         record: &mut TaskRecord,
-    ) -> End {
+    ) -> RunEnd {
         journal.working(record);
         let first = self.session.start();
         let mut inputs = self.carry_out(first, journal);
-        inputs.extend(outside.heard());
+        inputs.extend(external.received());
         let (mut cancel_at, mut flush_at) = (self.clock.started(), self.clock.started());
         loop {
             let now = Instant::now();
@@ -131,9 +131,9 @@ impl Run {
             }
             if now >= cancel_at {
                 cancel_at = now + CANCEL_POLL;
-                inputs.extend(task.is_cancel_requested().then_some(Input::Cancel));
+                inputs.extend(task.is_cancel_requested().then_some(MachineInput::Cancel));
             }
-            if self.unended.take_due(now) {
+            if self.unterminated.take_due(now) {
                 inputs.extend(self.end_line(journal));
             }
             if self.is_overdue(now) {
@@ -141,7 +141,7 @@ impl Run {
                 let steps = self.session.overdue();
                 inputs.extend(self.carry_out(steps, journal));
             }
-            inputs.push(Input::Tick);
+            inputs.push(MachineInput::Tick);
             for input in inputs.drain(..) {
                 self.step(input, journal, task, record);
             }
@@ -152,28 +152,28 @@ impl Run {
             }
             let mut pause = wake_at.saturating_sub(self.clock.elapsed()).min(cancel_at - now);
             let flush_at = journal.is_unflushed().then_some(flush_at);
-            for at in [self.overdue_at, self.unended.look_at(), flush_at].into_iter().flatten() {
+            for at in [self.overdue_at, self.unterminated.check_at(), flush_at].into_iter().flatten() {
                 pause = pause.min(at.saturating_duration_since(now));
             }
-            inputs = match self.wait(outside, pause).await {
-                Woken::Stdout(read) => self.stdout_came(read, journal),
-                Woken::Stderr(read) => self.stderr_came(read, journal),
-                Woken::Exit(exit) => {
+            inputs = match self.wait(external, pause).await {
+                Wakeup::Stdout(read) => self.read_stdout(read, journal),
+                Wakeup::Stderr(read) => self.read_stderr(read, journal),
+                Wakeup::Exit(exit) => {
                     // A child that cannot be waited for has been: nothing more is known of it.
                     self.exit = Some(exit.unwrap_or(Exit::Signal(0)));
                     self.overdue_at = None;
-                    vec![Input::Exited]
+                    vec![MachineInput::Exited]
                 }
-                Woken::Outside(input) => vec![input],
-                Woken::Displaced => {
+                Wakeup::External(input) => vec![input],
+                Wakeup::Displaced => {
                     journal.entry("STOPPING: SIGKILL to every process of the task, whose working directory was moved");
-                    vec![Input::Forbidden]
+                    vec![MachineInput::Forbidden]
                 }
-                Woken::Nudge => {
+                Wakeup::Nudge => {
                     cancel_at = now;
                     vec![]
                 }
-                Woken::Time => vec![],
+                Wakeup::Time => vec![],
             };
         }
         // A pipe that someone still holds has no end, but there may be a last line in it without one.
@@ -183,9 +183,9 @@ impl Run {
         if let Some(stderr) = &mut self.stderr {
             stderr.end();
         }
-        self.stdout_came(Ok(0), journal);
-        self.stderr_came(Ok(0), journal);
-        self.tree.let_go();
+        self.read_stdout(Ok(0), journal);
+        self.read_stderr(Ok(0), journal);
+        self.tree.disarm();
         let exit = self.exit;
         let has_completed = self.session.has_completed();
         let of_processes = not_ended(&self.given_up).into_iter().chain(self.watch.warning(self.sandbox));
@@ -193,7 +193,7 @@ impl Run {
         let verdict = self.session.finish(exit.unwrap_or(Exit::Signal(9)));
         let violation = OptionFuture::from(self.directory.as_ref().map(DirectoryWatch::violation)).await.flatten();
         let stopped = self.machine.stopped();
-        End { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
+        RunEnd { exit, verdict, warnings, has_completed, stopped, violation, not_started: None }
     }
 
     /// Whether what the session waits for did not come in time. An agent that has completed its turn and only has to exit
@@ -205,31 +205,31 @@ impl Run {
         })
     }
 
-    async fn wait(&mut self, outside: &mut Outside, pause: Duration) -> Woken {
+    async fn wait(&mut self, external: &mut ExternalEvents, pause: Duration) -> Wakeup {
         tokio::select! {
-            read = fill(&mut self.stdout) => Woken::Stdout(read),
-            read = fill(&mut self.stderr) => Woken::Stderr(read),
-            exit = self.process.wait(), if self.exit.is_none() => Woken::Exit(exit),
-            () = displaced(&mut self.directory) => Woken::Displaced,
-            input = outside.next() => input.map_or(Woken::Nudge, Woken::Outside),
-            () = sleep(pause) => Woken::Time,
+            read = fill(&mut self.stdout) => Wakeup::Stdout(read),
+            read = fill(&mut self.stderr) => Wakeup::Stderr(read),
+            exit = self.process.wait(), if self.exit.is_none() => Wakeup::Exit(exit),
+            () = displaced(&mut self.directory) => Wakeup::Displaced,
+            input = external.next() => input.map_or(Wakeup::Nudge, Wakeup::External),
+            () = sleep(pause) => Wakeup::Time,
         }
     }
 
     /// Gives one input to the machine and carries out what it says.
-    fn step(&mut self, input: Input, journal: &mut Journal, task: &OpenTask, record: &mut TaskRecord) {
+    fn step(&mut self, input: MachineInput, journal: &mut Journal, task: &OpenTask, record: &mut TaskRecord) {
         let elapsed = self.clock.elapsed();
         for effect in self.machine.step(elapsed, input) {
             match effect {
-                Effect::Heartbeat { number } => {
+                MachineEffect::Heartbeat { number } => {
                     journal.heartbeat(number, elapsed);
                     journal.count_into(record);
                     if let Err(error) = task.update_record(record) {
                         tracing::warn!(%error, "the record is not up to date");
                     }
                 }
-                Effect::StallWarning { silent } => journal.stall_warning(silent),
-                Effect::Interrupt(cause) => {
+                MachineEffect::StallWarning { silent } => journal.stall_warning(silent),
+                MachineEffect::Interrupt(cause) => {
                     journal.stopping(cause);
                     match self.session.interrupt() {
                         Interrupt::Signal => self.tree.signal_agent(self.polite),
@@ -237,96 +237,97 @@ impl Run {
                         Interrupt::Steps(steps) => drop(self.carry_out(steps, journal)),
                     }
                 }
-                Effect::Terminate => {
+                MachineEffect::Terminate => {
                     match self.exit {
                         Some(_) => journal.survivors(&self.tree.survivors(), "stopping"),
                         None => journal.entry("STOPPING: SIGTERM to every process of the task"),
                     }
                     self.tree.terminate();
                 }
-                Effect::Kill => self.tree.kill(),
-                Effect::GiveUp => {
+                MachineEffect::Kill => self.tree.kill(),
+                MachineEffect::GiveUp => {
                     self.given_up = self.tree.survivors();
                     if !self.given_up.is_empty() {
                         journal.survivors(&self.given_up, "could not end");
                     }
                 }
-                Effect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
-                Effect::LookForSurvivors => {
+                MachineEffect::LeaveBehind => journal.survivors(&self.tree.survivors(), "leaving alone"),
+                MachineEffect::CountSurvivors => {
                     let survivors = self.tree.survivors().len();
-                    self.step(Input::Survivors(survivors), journal, task, record);
+                    self.step(MachineInput::Survivors(survivors), journal, task, record);
                 }
-                Effect::Close => {}
+                MachineEffect::Close => {}
             }
         }
     }
 
-    fn stdout_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
+    fn read_stdout(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
         let Some(mut reader) = self.stdout.take() else { return vec![] };
         let count = read.unwrap_or(0);
-        let inputs = self.came(Stream::Stdout, &mut reader, count, journal);
-        self.unended.output_came(count > 0 && reader.unended().is_some(), Instant::now());
+        let inputs = self.received(OutputStream::Stdout, &mut reader, count, journal);
+        self.unterminated.output_received(count > 0 && reader.unterminated().is_some(), Instant::now());
         self.stdout = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
     }
 
     /// Reads the last line of stdout without its line end, if it is complete.
-    fn end_line(&mut self, journal: &mut Journal) -> Vec<Input> {
+    fn end_line(&mut self, journal: &mut Journal) -> Vec<MachineInput> {
         let Some(mut reader) = self.stdout.take() else { return vec![] };
         let mut inputs = vec![];
-        if reader.unended().is_some_and(unended::is_complete) {
+        if reader.unterminated().is_some_and(unterminated::is_complete) {
             reader.end_line();
-            inputs = self.came(Stream::Stdout, &mut reader, 0, journal);
+            inputs = self.received(OutputStream::Stdout, &mut reader, 0, journal);
         }
         self.stdout = Some(reader);
         inputs
     }
 
-    fn stderr_came(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<Input> {
+    fn read_stderr(&mut self, read: io::Result<usize>, journal: &mut Journal) -> Vec<MachineInput> {
         let Some(mut reader) = self.stderr.take() else { return vec![] };
         let count = read.unwrap_or(0);
-        let inputs = self.came(Stream::Stderr, &mut reader, count, journal);
+        let inputs = self.received(OutputStream::Stderr, &mut reader, count, journal);
         self.stderr = (count > 0).then_some(reader);
         self.unless_open(inputs, count)
     }
 
     /// Gives every piece of what was read to the session and to the journal.
-    fn came<R: AsyncRead + Unpin>(
+    fn received<R: AsyncRead + Unpin>(
         &mut self,
-        stream: Stream,
+        stream: OutputStream,
         reader: &mut LineReader<R>,
         count: usize,
         journal: &mut Journal,
-    ) -> Vec<Input> {
+    ) -> Vec<MachineInput> {
         let now = Utc::now();
-        journal.came(stream, count, now);
-        let mut inputs = vec![Input::Output];
-        while let Some(piece) = reader.cut() {
-            let clean = journal.clean(stream, &piece);
-            if stream == Stream::Stdout {
-                journal.keep_raw(&clean);
+        journal.received(stream, count, now);
+        let mut inputs = vec![MachineInput::Output];
+        while let Some(chunk) = reader.cut() {
+            let redacted = journal.clean(stream, &chunk);
+            if stream == OutputStream::Stdout {
+                journal.keep_raw(&redacted);
             }
-            let steps = match (&piece, &clean, stream) {
-                (Piece::Line(line), _, Stream::Stdout) => self.session.stdout(Line::Whole(line)),
-                (_, Clean::Line(line), Stream::Stderr) => {
-                    self.watch.hear_stderr(Line::Whole(line));
+            let steps = match (&chunk, &redacted, stream) {
+                (LineChunk::Line(line), _, OutputStream::Stdout) => self.session.stdout(Line::Whole(line)),
+                (_, RedactedChunk::Line(line), OutputStream::Stderr) => {
+                    self.watch.observe_stderr(Line::Whole(line));
                     self.session.stderr(Line::Whole(line))
                 }
-                (Piece::LongEnd { head, length }, _, _) => {
+                (LineChunk::LongEnd { head, length }, _, _) => {
                     let head = journal.clean_head(head);
                     let line = Line::TooLong { head: &head, length: *length };
                     match stream {
-                        Stream::Stdout => self.session.stdout(line),
-                        Stream::Stderr => self.session.stderr(line),
+                        OutputStream::Stdout => self.session.stdout(line),
+                        OutputStream::Stderr => self.session.stderr(line),
                     }
                 }
                 _ => vec![],
             };
             // A line of stdout that was understood stands in the log in words; every other one as it came.
-            let is_told = stream == Stream::Stdout && matches!(piece, Piece::Line(_)) && !steps.is_empty();
-            if !is_told {
-                journal.raw(stream, &clean, now);
-                self.remember_raw(&clean);
+            let is_translated =
+                stream == OutputStream::Stdout && matches!(chunk, LineChunk::Line(_)) && !steps.is_empty();
+            if !is_translated {
+                journal.raw(stream, &redacted, now);
+                self.remember_raw(&redacted);
             }
             inputs.extend(self.carry_out(steps, journal));
         }
@@ -335,35 +336,35 @@ impl Run {
     }
 
     /// What a read of `count` bytes means: output, or the end of a pipe.
-    fn unless_open(&self, mut inputs: Vec<Input>, count: usize) -> Vec<Input> {
+    fn unless_open(&self, mut inputs: Vec<MachineInput>, count: usize) -> Vec<MachineInput> {
         if count == 0 {
-            inputs.retain(|input| *input != Input::Output);
-            inputs.extend((self.stdout.is_none() && self.stderr.is_none()).then_some(Input::PipesClosed));
+            inputs.retain(|input| *input != MachineInput::Output);
+            inputs.extend((self.stdout.is_none() && self.stderr.is_none()).then_some(MachineInput::PipesClosed));
         }
         inputs
     }
 
-    fn remember_raw(&mut self, piece: &Clean<'_>) {
-        if let Clean::Line(line) | Clean::LongStart(line) = piece {
+    fn remember_raw(&mut self, chunk: &RedactedChunk<'_>) {
+        if let RedactedChunk::Line(line) | RedactedChunk::LongStart(line) = chunk {
             self.last_raw.clear();
             self.last_raw.extend_from_slice(&line[..line.len().min(256)]);
         }
     }
 
     /// Carries out the steps of a session, and returns what they mean for the machine.
-    fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal) -> Vec<Input> {
+    fn carry_out(&mut self, steps: Vec<Step>, journal: &mut Journal) -> Vec<MachineInput> {
         let mut inputs = Vec::new();
         for step in steps {
             match step {
                 Step::Event(event) => {
-                    self.watch.hear(&event);
+                    self.watch.observe(&event);
                     journal.event(event, self.clock.elapsed());
                 }
                 Step::Send(bytes) => {
-                    if self.stdin.send(bytes) == Err(DoesNotRead) {
+                    if self.stdin.send(bytes) == Err(StdinStalled) {
                         self.stdin.close();
                         journal.warning("WARNING", "the agent does not read what it asked for; it is being stopped");
-                        inputs.push(Input::SessionFinished);
+                        inputs.push(MachineInput::SessionFinished);
                     }
                 }
                 Step::CloseStdin => self.stdin.close(),
@@ -371,7 +372,7 @@ impl Run {
                 Step::Deadline(after) => {
                     self.overdue_at = after.filter(|_| self.exit.is_none()).map(|after| Instant::now() + after);
                 }
-                Step::Finished => inputs.push(Input::SessionFinished),
+                Step::Finished => inputs.push(MachineInput::SessionFinished),
             }
         }
         inputs

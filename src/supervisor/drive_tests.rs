@@ -16,13 +16,13 @@ use connector_api::{
 };
 use tokio::sync::{Mutex, oneshot};
 
-use super::Run;
+use super::AgentRun;
 use crate::{
     directory::Directory,
-    process::{Agent, AgentCommand, StdinKind},
+    process::{AgentCommand, RunningAgent, StdinKind},
     redact::Redactor,
     store::{Claim, Upkeep},
-    supervisor::{clock::Clock, ending::End, hints::Hints, journal::Journal, outside::Outside},
+    supervisor::{clock::Clock, ending::RunEnd, external::ExternalEvents, hints::HintWriter, journal::Journal},
     task::{
         Ceiling, CgroupUse, FrozenBackend, Grace, IndexLimits, OnAgentExit, OnServerExit, Policy, SPEC_FORMAT,
         StopCause, TaskId, TaskRecord, TaskSpec,
@@ -32,7 +32,7 @@ use crate::{
 struct Dialogue {
     then: Vec<Step>,
     overdue: Vec<Step>,
-    heard: Vec<String>,
+    received: Vec<String>,
     interrupt: Interrupt,
 }
 
@@ -44,14 +44,14 @@ impl AgentSession for Dialogue {
     fn stdout(&mut self, line: Line<'_>) -> Vec<Step> {
         let Line::Whole(line) = line else { return vec![] };
         let text = String::from_utf8_lossy(line).into_owned();
-        self.heard.push(text.clone());
+        self.received.push(text.clone());
         let mut steps = vec![Step::Event(AgentEvent::Message { text })];
         steps.append(&mut self.then);
         steps
     }
 
     fn overdue(&mut self) -> Vec<Step> {
-        self.heard.push("overdue".to_owned());
+        self.received.push("overdue".to_owned());
         std::mem::take(&mut self.overdue)
     }
 
@@ -60,11 +60,11 @@ impl AgentSession for Dialogue {
     }
 
     fn has_completed(&self) -> bool {
-        !self.heard.is_empty()
+        !self.received.is_empty()
     }
 
     fn finish(self: Box<Self>, _: Exit) -> Verdict {
-        Verdict { outcome: Outcome::Completed, answer: Some(self.heard.join("+")), session_id: None, usage: None }
+        Verdict { outcome: Outcome::Completed, answer: Some(self.received.join("+")), session_id: None, usage: None }
     }
 }
 
@@ -110,24 +110,24 @@ fn spec() -> TaskSpec {
 }
 
 /// A tree is everything below this process: one test at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
+static TREE_LOCK: Mutex<()> = Mutex::const_new(());
 
 /// Drives `cat` with a session that answers its first line with `then`.
-async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
-    drive_under(spec(), then, interrupt).await
+async fn drive(then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
+    drive_with_spec(spec(), then, interrupt).await
 }
 
 /// The same, under this spec, whose server may be gone already.
-async fn drive_under(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
-    drive_by(Clock::start(), spec, then, interrupt).await
+async fn drive_with_spec(spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
+    drive_with_clock(Clock::start(), spec, then, interrupt).await
 }
 
 /// The same, by this clock.
-async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (End, String) {
-    let _alone = ALONE.lock().await;
+async fn drive_with_clock(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Interrupt) -> (RunEnd, String) {
+    let _alone = TREE_LOCK.lock().await;
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
-    let Ok(Claim::Taken(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
+    let Ok(Claim::Claimed(task)) = upkeep.claim(&spec.id) else { panic!("a new id is free") };
     let command = AgentCommand {
         program: "/bin/cat".into(),
         args: vec![],
@@ -140,21 +140,21 @@ async fn drive_by(clock: Clock, spec: TaskSpec, then: Vec<Step>, interrupt: Inte
     let (lifeline, gone) = oneshot::channel();
     // Before the agent, as a supervisor does: a signal that this process was told to ignore is no longer ignored, and what
     // it starts begins with none ignored.
-    let mut outside = Outside::watch(gone);
-    let agent = Agent::spawn(&command).expect("`cat` is everywhere");
-    let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], heard: vec![], interrupt });
-    let mut journal = Journal::open(&task, &spec, Hints::none(), Redactor::default());
+    let mut external = ExternalEvents::watch(gone);
+    let agent = RunningAgent::spawn(&command).expect("`cat` is everywhere");
+    let session = Box::new(Dialogue { then, overdue: vec![Step::Finished], received: vec![], interrupt });
+    let mut journal = Journal::open(&task, &spec, HintWriter::none(), Redactor::default());
     let lifeline = match spec.policy.on_server_exit {
         OnServerExit::Continue => Some(lifeline),
         OnServerExit::Interrupt => {
             drop(lifeline);
-            outside.next().await;
+            external.next().await;
             None
         }
     };
-    let mut record = TaskRecord::begun(&spec, chrono::Utc::now());
-    let run = Run { clock, ..Run::new(agent, session, &launch, &spec) };
-    let end = run.drive(&mut journal, &mut outside, &task, &mut record).await;
+    let mut record = TaskRecord::new(&spec, chrono::Utc::now());
+    let run = AgentRun { clock, ..AgentRun::new(agent, session, &launch, &spec) };
+    let end = run.drive(&mut journal, &mut external, &task, &mut record).await;
     drop(lifeline);
     journal.flush();
     let log = std::fs::read_to_string(upkeep.reader().log_path(&spec.id)).expect("there is a log");
@@ -170,7 +170,7 @@ async fn a_session_talks_with_its_program_and_closes_its_stdin() {
 }
 
 #[tokio::test]
-async fn a_program_that_would_go_on_is_stopped_once_the_session_is_finished() {
+async fn a_program_that_keeps_running_is_stopped_when_the_session_finishes() {
     let (end, _) = drive(vec![Step::Finished], Interrupt::Signal).await;
     assert_eq!(end.exit, Some(Exit::Signal(2)));
     assert!(matches!(end.stopped, Some((StopCause::Finished, _))));
@@ -185,15 +185,15 @@ async fn a_session_can_stop_its_program_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_server_that_went_before_the_agent_was_started_counts() {
+async fn a_server_exit_before_the_agent_starts_counts() {
     let mut spec = spec();
     spec.policy.on_server_exit = OnServerExit::Interrupt;
-    let (end, _) = drive_under(spec, vec![], Interrupt::Signal).await;
+    let (end, _) = drive_with_spec(spec, vec![], Interrupt::Signal).await;
     assert!(matches!(end.stopped, Some((StopCause::ServerGone, _))), "{end:?}");
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_in_time_is_the_sessions_to_judge() {
+async fn the_session_decides_what_an_overdue_answer_means() {
     let soon = Some(Duration::from_millis(50));
     let (end, _) = drive(vec![Step::Deadline(soon)], Interrupt::Signal).await;
     assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
@@ -218,7 +218,7 @@ async fn an_unfinished_line_waits_for_its_end() {
 }
 
 #[tokio::test]
-async fn a_deadline_can_be_taken_back() {
+async fn a_deadline_can_be_cancelled() {
     let soon = Some(Duration::from_millis(50));
     let then = vec![Step::Deadline(soon), Step::Deadline(None), Step::CloseStdin];
     let (end, _) = drive(then, Interrupt::Signal).await;
@@ -226,27 +226,27 @@ async fn a_deadline_can_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_night_in_which_the_machine_slept_is_told_and_counts_towards_no_limit() {
+async fn suspended_time_is_reported_and_counts_towards_no_limit() {
     let looks = AtomicU64::new(0);
     // Before the run, before its first look, and from then on a night later: as when the lid is closed meanwhile.
     let clock = Clock::with(move || match looks.fetch_add(1, Ordering::Relaxed) {
         0 | 1 => Duration::ZERO,
         _ => Duration::from_secs(8 * 60 * 60),
     });
-    let (end, log) = drive_by(clock, spec(), vec![Step::CloseStdin], Interrupt::Signal).await;
+    let (end, log) = drive_with_clock(clock, spec(), vec![Step::CloseStdin], Interrupt::Signal).await;
     assert_eq!((end.exit, end.stopped), (Some(Exit::Code(0)), None));
     assert_eq!(log.matches("SUSPENDED: the machine slept for 8h 0m").count(), 1, "{log}");
     assert!(!log.contains("HEARTBEAT") && !log.contains("WARNING"), "{log}");
 }
 
 #[tokio::test]
-async fn an_agent_that_only_has_to_exit_does_not_fail_by_its_limits() {
+async fn a_finished_agent_that_has_not_exited_does_not_fail_by_its_limits() {
     let limit = Duration::from_millis(300);
     for (timeout, stop_after_silence) in [(Some(limit), None), (Some(Duration::from_secs(30)), Some(limit))] {
         let mut spec = spec();
         spec.policy = Policy { timeout, stop_after_silence, ..spec.policy };
         let then = vec![Step::Deadline(Some(Duration::from_secs(3_600)))];
-        let (end, _) = drive_under(spec, then, Interrupt::Signal).await;
+        let (end, _) = drive_with_spec(spec, then, Interrupt::Signal).await;
         assert_eq!(end.verdict.answer.as_deref(), Some("hello+overdue"));
         assert!(matches!(end.stopped, Some((StopCause::Finished, _))), "{end:?}");
     }

@@ -8,15 +8,15 @@ use connector_api::{AgentFailure, Exit, Outcome, Verdict, Warning};
 use crate::task::{EndStatus, FailureReason, StopCause, TaskEnd, TaskRecord, Untrusted, cut_middle, signal_name};
 
 /// As much of an answer, or of an agent's complaint, as its record holds.
-const MOST_TEXT: usize = 40_000;
+const MAX_TEXT_CHARS: usize = 40_000;
 
 /// Maximum number of warnings in a record, and of characters in each of their texts.
-const MOST_WARNINGS: usize = 10;
-const MOST_WARNING: usize = 1_000;
+const MAX_WARNINGS: usize = 10;
+const MAX_WARNING_CHARS: usize = 1_000;
 
 /// How a task ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct RunEnd {
     /// How the agent's process ended; `None` when there was none, or when nothing could end it.
     pub(super) exit: Option<Exit>,
     /// What the session made of it.
@@ -72,7 +72,7 @@ pub(super) enum Obstacle {
     Unsuitable(String),
 }
 
-impl End {
+impl RunEnd {
     /// The end of a task whose agent has a program that cannot be used.
     pub(super) fn unusable(errno: &str, said: String, advice: Option<String>) -> Self {
         Self::not_started(NotStarted::Unusable { errno: errno.to_owned() }, said, advice)
@@ -84,7 +84,7 @@ impl End {
     }
 
     /// The end of a task that was called off after `ran`, before there was an agent.
-    pub(super) fn called_off(cause: StopCause, ran: Duration) -> Self {
+    pub(super) fn stop_requested(cause: StopCause, ran: Duration) -> Self {
         let end = Self::failed(None, "the task was called off before the agent started".to_owned(), None);
         Self { stopped: Some((cause, ran)), ..end }
     }
@@ -136,9 +136,9 @@ impl End {
             }
             Some((StopCause::ServerGone, _)) => (EndStatus::Interrupted, Some(FailureReason::ServerRestarted)),
             // The violation says the rest.
-            Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.how_it_exited())),
+            Some((StopCause::Displaced, _)) => (EndStatus::Failed, Some(self.exit_reason())),
             Some((StopCause::Finished, _)) | None if self.violation.is_some() => {
-                (EndStatus::Failed, Some(self.how_it_exited()))
+                (EndStatus::Failed, Some(self.exit_reason()))
             }
             Some((StopCause::Finished, _)) => match &self.verdict.outcome {
                 Outcome::Completed => (EndStatus::Completed, None),
@@ -152,14 +152,14 @@ impl End {
                 // What it left behind may have gone on to speak, and was being stopped meanwhile.
                 (Outcome::Completed, Some(Exit::Signal(_)))
                 | (Outcome::Failed(_) | Outcome::CommandLineRefused(_), Some(_) | None) => {
-                    (EndStatus::Failed, Some(self.how_it_exited()))
+                    (EndStatus::Failed, Some(self.exit_reason()))
                 }
             },
         }
     }
 
     /// The exit as the reason of a failure.
-    fn how_it_exited(&self) -> FailureReason {
+    fn exit_reason(&self) -> FailureReason {
         match self.exit {
             Some(Exit::Signal(signal)) => FailureReason::KilledBy { signal },
             Some(Exit::Code(code)) => FailureReason::ExitedWith { code },
@@ -176,7 +176,13 @@ impl End {
 
     /// Puts the end down in the record of a task that ran for `ran`. `trouble` is what the agent was last trying to get
     /// over.
-    pub(super) fn put_down(self, record: &mut TaskRecord, trouble: Option<String>, now: DateTime<Utc>, ran: Duration) {
+    pub(super) fn write_into(
+        self,
+        record: &mut TaskRecord,
+        trouble: Option<String>,
+        now: DateTime<Utc>,
+        ran: Duration,
+    ) {
         let (status, reason) = self.conclusion();
         let mut end = TaskEnd::new(status, reason, now, ran);
         end.turn_completed = self.failed_only_to_exit();
@@ -196,7 +202,7 @@ impl End {
                     // The complaint is about the exit, not about the work.
                     None if end.turn_completed => {}
                     None | Some((StopCause::Finished, _)) => {
-                        end.agent_said = Some(cut_middle(&complaint.message, MOST_TEXT).into());
+                        end.agent_said = Some(cut_middle(&complaint.message, MAX_TEXT_CHARS).into());
                         end.advice = complaint.advice.map(Untrusted::from);
                     }
                     Some((StopCause::TimedOut { .. } | StopCause::Silent { .. }, _)) => {
@@ -208,9 +214,9 @@ impl End {
         }
         let has_answer = self.verdict.answer.as_ref().is_some_and(|answer| !answer.trim().is_empty());
         let no_answer = (!has_answer && (status == EndStatus::Completed || end.turn_completed)).then(no_answer);
-        let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MOST_WARNINGS);
+        let warnings = self.violation.into_iter().chain(no_answer).chain(self.warnings).take(MAX_WARNINGS);
         end.warnings = warnings.map(bounded).collect();
-        end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MOST_TEXT).into());
+        end.result = self.verdict.answer.map(|answer| cut_middle(&answer, MAX_TEXT_CHARS).into());
         // A resumed session is known from the start, also if its agent never ran.
         if let Some(session) = self.verdict.session_id {
             record.progress.session_id = Some(session.into());
@@ -228,7 +234,7 @@ fn no_answer() -> Warning {
 }
 
 fn bounded(warning: Warning) -> Warning {
-    let cut = |text: String| cut_middle(&text, MOST_WARNING);
+    let cut = |text: String| cut_middle(&text, MAX_WARNING_CHARS);
     Warning { message: cut(warning.message), advice: warning.advice.map(cut) }
 }
 

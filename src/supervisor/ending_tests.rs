@@ -7,23 +7,23 @@ use super::*;
 fn end(outcome: Outcome, exit: Exit, stopped: Option<StopCause>) -> (EndStatus, Option<String>) {
     let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
     let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
-    let (status, reason) = End { exit: Some(exit), verdict, stopped, ..clean() }.conclusion();
+    let (status, reason) = RunEnd { exit: Some(exit), verdict, stopped, ..clean() }.conclusion();
     (status, reason.map(|reason| reason.to_string()))
 }
 
 /// A successful end; each test changes what it is about.
-fn clean() -> End {
+fn clean() -> RunEnd {
     let verdict = Verdict { outcome: Outcome::Completed, answer: None, session_id: None, usage: None };
-    End { exit: Some(Exit::Code(0)), verdict, ..End::failed(None, String::new(), None) }
+    RunEnd { exit: Some(Exit::Code(0)), verdict, ..RunEnd::failed(None, String::new(), None) }
 }
 
 /// The end in the record of a task that ended so.
-fn recorded(end: End) -> TaskEnd {
+fn recorded(end: RunEnd) -> TaskEnd {
     let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z"
     }))
     .expect("the documented fields are enough");
-    end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+    end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
     record.end.expect("it has ended")
 }
 
@@ -35,16 +35,16 @@ fn failed() -> Outcome {
 fn a_resumed_task_keeps_its_session_if_its_agent_never_names_one() {
     let ends = [
         clean(),
-        End::unusable("ENOENT", "no program".into(), None),
-        End::called_off(StopCause::Cancelled, Duration::ZERO),
-        End::failed(None, "no".into(), None),
+        RunEnd::unusable("ENOENT", "no program".into(), None),
+        RunEnd::stop_requested(StopCause::Cancelled, Duration::ZERO),
+        RunEnd::failed(None, "no".into(), None),
     ];
     for end in ends {
         let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
             "id": "0123abcd", "status": "running", "startedAt": "2024-01-15T10:30:00.000Z", "sessionId": "resumed"
         }))
         .expect("the documented fields are enough");
-        end.put_down(&mut record, None, Utc::now(), Duration::from_secs(1));
+        end.write_into(&mut record, None, Utc::now(), Duration::from_secs(1));
         assert_eq!(record.progress.session_id.as_ref().map(Untrusted::raw), Some("resumed"));
     }
 }
@@ -64,7 +64,7 @@ fn the_verdict_decides_when_the_agent_ended_by_itself() {
 }
 
 #[test]
-fn why_we_stopped_it_decides_when_we_did() {
+fn the_stop_cause_decides_when_we_stopped_the_agent() {
     use EndStatus::{Failed, Interrupted};
     let limit = Duration::from_secs(300);
     for outcome in [Outcome::Completed, failed()] {
@@ -85,7 +85,7 @@ fn an_agent_that_was_never_started_has_a_process_error() {
         (NotStarted::Forbidden, "EACCES"),
         (NotStarted::NoDirectory { errno: "ENOENT".into() }, "ENOENT"),
     ] {
-        let (status, reason) = End::not_started(why, "no".into(), None).conclusion();
+        let (status, reason) = RunEnd::not_started(why, "no".into(), None).conclusion();
         assert_eq!(status, EndStatus::Failed);
         let reason = reason.map(|reason| reason.to_string());
         assert_eq!(reason, Some(format!("Process error: {errno} (spawn failed)")));
@@ -93,15 +93,15 @@ fn an_agent_that_was_never_started_has_a_process_error() {
 }
 
 /// The end of a run that failed with this cause.
-fn caused(cause: Option<Cause>) -> End {
+fn caused(cause: Option<Cause>) -> RunEnd {
     let outcome = Outcome::Failed(AgentFailure { cause, ..AgentFailure::new("no") });
     let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
-    End { exit: Some(Exit::Code(1)), verdict, ..clean() }
+    RunEnd { exit: Some(Exit::Code(1)), verdict, ..clean() }
 }
 
 #[test]
-fn another_backend_may_do_what_this_one_cannot_and_nothing_else() {
-    let never = |why| End::not_started(why, "no".into(), None);
+fn only_an_unusable_backend_triggers_a_fallback() {
+    let never = |why| RunEnd::not_started(why, "no".into(), None);
     let (unable, unsuitable) = (Obstacle::Unable("no".into()), Obstacle::Unsuitable("no".into()));
     for cause in [Cause::NotLoggedIn, Cause::OutOfQuota, Cause::Capacity] {
         assert_eq!(caused(Some(cause)).obstacle(), Some(unable.clone()));
@@ -114,15 +114,15 @@ fn another_backend_may_do_what_this_one_cannot_and_nothing_else() {
 }
 
 #[test]
-fn a_task_that_was_stopped_is_given_to_nobody_else() {
+fn a_stopped_task_triggers_no_fallback() {
     let limit = Duration::from_secs(300);
     let stops =
         [StopCause::Cancelled, StopCause::TimedOut { limit }, StopCause::Silent { limit }, StopCause::ServerGone];
     for cause in stops {
         let stopped = Some((cause, limit));
-        assert_eq!(End { stopped, ..caused(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
-        let never = End::unusable("ENOENT", "no".into(), None);
-        assert_eq!(End { stopped, ..never }.obstacle(), None, "{cause:?}");
+        assert_eq!(RunEnd { stopped, ..caused(Some(Cause::NotLoggedIn)) }.obstacle(), None, "{cause:?}");
+        let never = RunEnd::unusable("ENOENT", "no".into(), None);
+        assert_eq!(RunEnd { stopped, ..never }.obstacle(), None, "{cause:?}");
     }
 }
 
@@ -130,7 +130,7 @@ fn a_task_that_was_stopped_is_given_to_nobody_else() {
 fn a_completed_task_without_an_answer_has_a_warning_and_a_failed_one_has_its_reason() {
     let of = |answer: Option<&str>, outcome: Outcome, exit| {
         let verdict = Verdict { outcome, answer: answer.map(str::to_owned), session_id: None, usage: None };
-        recorded(End { exit: Some(exit), verdict, ..clean() })
+        recorded(RunEnd { exit: Some(exit), verdict, ..clean() })
     };
     for blank in [None, Some(""), Some(" \n")] {
         let end = of(blank, Outcome::Completed, Exit::Code(0));
@@ -146,7 +146,7 @@ fn a_turn_completed_before_exit_code_1_keeps_its_answer_and_its_reason() {
     let of = |has_completed, exit, stopped: Option<StopCause>| {
         let verdict = Verdict { outcome: failed(), answer: Some("done".into()), session_id: None, usage: None };
         let stopped = stopped.map(|cause| (cause, Duration::from_secs(1)));
-        recorded(End { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
+        recorded(RunEnd { exit: Some(exit), verdict, has_completed, stopped, ..clean() })
     };
     let end = of(true, Exit::Code(1), None);
     assert_eq!(end.failure_reason.as_ref().map(Untrusted::raw), Some("Exited with code 1"));
@@ -171,7 +171,7 @@ fn a_turn_completed_before_a_fatal_signal_keeps_its_answer_and_its_reason() {
     for (signal, reason) in [(15, "Killed by SIGTERM"), (11, "Killed by SIGSEGV"), (9, "Killed by SIGKILL")] {
         for outcome in [failed(), Outcome::Completed] {
             let verdict = Verdict { outcome, answer: Some("done".into()), session_id: None, usage: None };
-            let end = recorded(End { exit: Some(Exit::Signal(signal)), verdict, has_completed: true, ..clean() });
+            let end = recorded(RunEnd { exit: Some(Exit::Signal(signal)), verdict, has_completed: true, ..clean() });
             assert_eq!(end.failure_reason.as_ref().map(Untrusted::raw), Some(reason));
             assert_eq!(
                 (end.turn_completed, end.agent_said, end.result.as_ref().map(Untrusted::raw)),
@@ -197,9 +197,9 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
         for outcome in [Outcome::Completed, failed()] {
             let verdict = Verdict { outcome, answer: None, session_id: None, usage: None };
             let stopped = stopped.map(|cause| (cause, Duration::from_secs(301)));
-            let warnings = vec![Warning { message: "another".into(), advice: None }; MOST_WARNINGS];
+            let warnings = vec![Warning { message: "another".into(), advice: None }; MAX_WARNINGS];
             let violation = Some(violation.clone());
-            let end = End { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
+            let end = RunEnd { exit: Some(exit), verdict, has_completed, stopped, violation, warnings, ..clean() };
             assert_eq!(end.obstacle(), None, "{reason}: no other backend works there either");
             let record = recorded(end);
             assert_eq!(
@@ -213,15 +213,15 @@ fn a_violation_of_the_roots_is_in_the_record_however_the_task_ended() {
 
 #[test]
 fn a_failed_exit_after_a_completed_turn_triggers_no_fallback() {
-    let end = |has_completed| End { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
+    let end = |has_completed| RunEnd { has_completed, ..caused(Some(Cause::NotLoggedIn)) };
     assert!(end(false).obstacle().is_some() && end(true).obstacle().is_none());
 }
 
 #[test]
 fn warnings_are_bounded() {
     let warnings = vec![Warning { message: "x".repeat(9_000), advice: Some("y".repeat(9_000)) }; 100];
-    let end = recorded(End { warnings, ..clean() });
-    assert_eq!(end.warnings.len(), MOST_WARNINGS);
+    let end = recorded(RunEnd { warnings, ..clean() });
+    assert_eq!(end.warnings.len(), MAX_WARNINGS);
     let length = |warning: &Warning| warning.message.len() + warning.advice.as_ref().map_or(0, String::len);
-    assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MOST_WARNING + 200));
+    assert!(end.warnings.iter().all(|warning| length(warning) < 2 * MAX_WARNING_CHARS + 200));
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use connector_api::{AgentEvent, CommandStatus, FileChange, FileChangeKind, TodoItem};
 
-use crate::task::{ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource, excerpt, first_line, within};
+use crate::task::{
+    ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource, excerpt, first_line, fit_items,
+};
 
 /// The entry for an event, from which secrets were removed. `took` is the duration of a command that has finished. `None`:
 /// the event is only in the log.
@@ -58,7 +60,7 @@ fn files_changed(changes: &[FileChange], applied: bool) -> TimelineEvent {
     let files = changes
         .iter()
         .map(|file| ChangedFile { path: excerpt(&file.path), change: first_line(change_word(&file.kind)) });
-    let (files, omitted) = within(files, |file| file.path.len() + file.change.len());
+    let (files, omitted) = fit_items(files, |file| file.path.len() + file.change.len());
     TimelineEvent::FilesChanged { files, omitted, applied }
 }
 
@@ -66,13 +68,13 @@ fn plan(items: &[TodoItem]) -> TimelineEvent {
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let done = count(items.iter().filter(|item| item.completed).count());
     let shown = items.iter().map(|item| PlanItem { text: first_line(&item.text), done: item.completed });
-    TimelineEvent::Plan { done, total: count(items.len()), items: within(shown, |item| item.text.len()).0 }
+    TimelineEvent::Plan { done, total: count(items.len()), items: fit_items(shown, |item| item.text.len()).0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::MOST_TEXT;
+    use crate::task::MAX_TEXT_BYTES;
 
     #[test]
     fn long_texts_and_long_lists_fit_into_an_entry() {
@@ -92,13 +94,13 @@ mod tests {
         ];
         for event in events {
             let mut entry = entry_of(&event, None).expect("it is in the timeline");
-            let length: usize = entry.foreign_texts().map(|text| text.len()).sum();
-            assert!(length > 100 && length <= 2 * (MOST_TEXT + 50), "{length} bytes of {}", entry.kind());
+            let length: usize = entry.untrusted_texts().map(|text| text.len()).sum();
+            assert!(length > 100 && length <= 2 * (MAX_TEXT_BYTES + 50), "{length} bytes of {}", entry.kind());
         }
     }
 
     #[test]
-    fn a_list_says_how_much_of_it_is_not_shown() {
+    fn a_shortened_list_says_how_many_items_are_omitted() {
         let changes = vec![FileChange { path: "p".repeat(1_000), kind: FileChangeKind::Added }; 10];
         let Some(TimelineEvent::FilesChanged { files, omitted, applied: true }) =
             entry_of(&AgentEvent::FilesChanged { changes, applied: true }, None)

@@ -19,11 +19,11 @@ impl Failures {
     /// Counts a failure and logs it if it is time. Returns whether it was logged.
     pub(super) fn count(&mut self, error: &impl Display) -> bool {
         self.count += 1;
-        let is_told = 10_u64.pow(self.count.ilog10()) == self.count;
-        if is_told {
+        let is_reported = 10_u64.pow(self.count.ilog10()) == self.count;
+        if is_reported {
             tracing::error!(%error, failures = self.count, "{}", self.what);
         }
-        is_told
+        is_reported
     }
 }
 
@@ -32,9 +32,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_failures_are_told_seven_times() {
+    fn a_million_failures_are_logged_seven_times() {
         let mut failures = Failures::of("the log has a gap");
-        let told = (0..1_000_000).filter(|_| failures.count(&"no space left on device")).count();
-        assert_eq!(told, 7);
+        let reported = (0..1_000_000).filter(|_| failures.count(&"no space left on device")).count();
+        assert_eq!(reported, 7);
     }
 }

@@ -9,9 +9,9 @@
 
 use super::{
     Task,
-    ending::{End, Obstacle},
+    ending::{Obstacle, RunEnd},
+    external::ExternalEvents,
     journal::Journal,
-    outside::Outside,
 };
 use crate::{
     registry::Registry,
@@ -19,24 +19,29 @@ use crate::{
 };
 
 /// The backend that the task was submitted to, after it turned out to be unable to work.
-struct First {
-    end: End,
+struct FirstBackend {
+    end: RunEnd,
     backend: FrozenBackend,
     model: Option<Untrusted>,
 }
 
 impl Task {
     /// Runs the task to its end, with another backend where one cannot work at all.
-    pub(super) async fn run(&mut self, registry: &Registry, journal: &mut Journal, mut outside: Outside) -> End {
-        if let Err(cause) = self.wait_in_line(journal, &mut outside).await {
+    pub(super) async fn run(
+        &mut self,
+        registry: &Registry,
+        journal: &mut Journal,
+        mut external: ExternalEvents,
+    ) -> RunEnd {
+        if let Err(cause) = self.wait_for_slot(journal, &mut external).await {
             journal.header(&self.spec, None);
-            return End::called_off(cause, self.started.elapsed());
+            return RunEnd::stop_requested(cause, self.started.elapsed());
         }
         let mut first = None;
         loop {
-            let end = self.run_backend(registry, journal, &mut outside).await;
+            let end = self.run_backend(registry, journal, &mut external).await;
             let Some(obstacle) = end.obstacle() else { return end };
-            if journal.has_worked() || self.is_called_off(&outside) || self.files.is_cancel_requested() {
+            if journal.has_worked() || self.is_stop_requested(&external) || self.files.is_cancel_requested() {
                 return end;
             }
             let is_last = self.spec.fallbacks.is_empty();
@@ -46,7 +51,7 @@ impl Task {
                 (Obstacle::Unsuitable(why), Some(first)) if is_last => return self.fail_as(first, &why, journal),
                 (Obstacle::Unable(why) | Obstacle::Unsuitable(why), earlier) => {
                     let (backend, model) = (self.spec.backend.clone(), self.record.progress.model.clone());
-                    first = Some(earlier.unwrap_or(First { end, backend, model }));
+                    first = Some(earlier.unwrap_or(FirstBackend { end, backend, model }));
                     self.fall_back(&why, journal);
                 }
             }
@@ -68,7 +73,7 @@ impl Task {
     }
 
     /// The end of a task that no other backend can do either: that of the first.
-    fn fail_as(&mut self, first: First, why: &str, journal: &mut Journal) -> End {
+    fn fail_as(&mut self, first: FirstBackend, why: &str, journal: &mut Journal) -> RunEnd {
         let why = self.set_aside(why);
         journal.fallback(&why, None);
         self.record.progress.backend = Some(first.backend.name.clone());

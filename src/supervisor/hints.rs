@@ -32,12 +32,12 @@ pub enum Hint {
 
 /// Writes readiness and hints, never waiting for a reader.
 #[derive(Debug)]
-pub(super) struct Hints {
+pub(super) struct HintWriter {
     /// `None`: nobody is told.
     stdout: Option<io::Stdout>,
 }
 
-impl Hints {
+impl HintWriter {
     /// Takes stdout. Where it is a pipe, writing to it no longer waits: only we have this end of it.
     pub(super) fn open() -> Self {
         let stdout = io::stdout();

@@ -14,15 +14,15 @@ use connector_api::{AgentEvent, BackendName};
 use super::{
     entries::entry_of,
     failures::Failures,
-    hints::{Hint, Hints},
+    hints::{Hint, HintWriter},
     live::Live,
-    redaction::{Clean, Redaction},
+    redaction::{RedactedChunk, Redaction},
     render::{Renderer, summary},
-    stream::Stream,
-    timeline::Timeline,
+    stream::OutputStream,
+    timeline::TimelineRecorder,
 };
 use crate::{
-    process::{Member, Piece},
+    process::{LineChunk, Member},
     redact::Redactor,
     store::{EventsWriter, LogWriter, OpenTask, StoreError},
     task::{StopCause, TaskRecord, TaskSpec, TimelineEvent, Untrusted, WarningSource, excerpt, first_line, span},
@@ -35,9 +35,9 @@ pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(100);
 pub(super) struct Journal {
     log: Option<LogWriter>,
     events: Option<EventsWriter>,
-    timeline: Timeline,
+    timeline: TimelineRecorder,
     live: Live,
-    hints: Hints,
+    hints: HintWriter,
     redaction: Redaction,
     renderer: Renderer,
     has_worked: bool,
@@ -47,14 +47,14 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the files. One that cannot be opened is done without, and the supervisor's own log says so.
-    pub(super) fn open(files: &OpenTask, spec: &TaskSpec, hints: Hints, redactor: Redactor) -> Self {
+    pub(super) fn open(files: &OpenTask, spec: &TaskSpec, hints: HintWriter, redactor: Redactor) -> Self {
         let complain = |error| tracing::error!(%error, "a task goes on without this file");
         let most = spec.policy.log_bytes;
         let events = spec.policy.keep_events.then(|| files.open_events(most).map_err(complain).ok()).flatten();
         Self {
             log: files.open_log(most).map_err(complain).ok(),
             events,
-            timeline: Timeline::new(files.open_timeline()),
+            timeline: TimelineRecorder::new(files.open_timeline()),
             live: Live::begin(files.live_view()),
             hints,
             redaction: Redaction::new(redactor),
@@ -136,14 +136,14 @@ impl Journal {
     }
 
     /// Bytes came, at `now`; none at the end of the stream, which is nothing that the agent did.
-    pub(super) fn came(&mut self, stream: Stream, count: usize, now: DateTime<Utc>) {
+    pub(super) fn received(&mut self, stream: OutputStream, count: usize, now: DateTime<Utc>) {
         if count > 0 {
-            self.live.came(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
+            self.live.received(stream, u64::try_from(count).expect("a length fits into 64 bits"), now);
         }
     }
 
     /// A piece of a line without secrets.
-    pub(super) fn clean<'a>(&mut self, stream: Stream, piece: &Piece<'a>) -> Clean<'a> {
+    pub(super) fn clean<'a>(&mut self, stream: OutputStream, piece: &LineChunk<'a>) -> RedactedChunk<'a> {
         self.redaction.clean(stream, piece)
     }
 
@@ -153,12 +153,12 @@ impl Journal {
     }
 
     /// A piece of a line as it came, but for secrets.
-    pub(super) fn raw(&mut self, stream: Stream, piece: &Clean<'_>, now: DateTime<Utc>) {
+    pub(super) fn raw(&mut self, stream: OutputStream, piece: &RedactedChunk<'_>, now: DateTime<Utc>) {
         self.write(|log| match piece {
-            Clean::Line(line) => log.line(now, stream.label(), line),
-            Clean::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
-            Clean::LongPart(part) => log.part(part),
-            Clean::LongEnd(part) => log.part(part).and_then(|()| log.end()),
+            RedactedChunk::Line(line) => log.line(now, stream.label(), line),
+            RedactedChunk::LongStart(part) => log.start(now, stream.label()).and_then(|()| log.part(part)),
+            RedactedChunk::LongPart(part) => log.part(part),
+            RedactedChunk::LongEnd(part) => log.part(part).and_then(|()| log.end()),
         });
     }
 
@@ -173,12 +173,12 @@ impl Journal {
     }
 
     /// A piece of the raw event stream, where it is kept.
-    pub(super) fn keep_raw(&mut self, piece: &Clean<'_>) {
+    pub(super) fn keep_raw(&mut self, piece: &RedactedChunk<'_>) {
         let Some(events) = &mut self.events else { return };
         let written = match piece {
-            Clean::LongStart(part) | Clean::LongPart(part) => events.write_all(part),
-            Clean::Line(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
-            Clean::LongEnd(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
+            RedactedChunk::LongStart(part) | RedactedChunk::LongPart(part) => events.write_all(part),
+            RedactedChunk::Line(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
+            RedactedChunk::LongEnd(part) => events.write_all(part).and_then(|()| events.write_all(b"\n")),
         };
         if let Err(error) = written {
             tracing::error!(%error, "raw events are no longer kept");

@@ -8,7 +8,7 @@ use super::threads;
 use crate::task::{TaskId, TaskSpec};
 
 /// A spec holds a prompt, which Codex limits to 1 Mi characters; this leaves room for every way to write them.
-const LONGEST_SPEC: u64 = 64 << 20;
+const MAX_SPEC_BYTES: u64 = 64 << 20;
 
 /// Reads the spec, and returns with it a receiver that is told of the end of stdin.
 ///
@@ -16,7 +16,7 @@ const LONGEST_SPEC: u64 = 64 << 20;
 pub(super) fn take(id: &TaskId) -> Result<(TaskSpec, oneshot::Receiver<()>), String> {
     let mut stdin = BufReader::new(std::io::stdin());
     let mut line = Vec::new();
-    let read = (&mut stdin).take(LONGEST_SPEC).read_until(b'\n', &mut line);
+    let read = (&mut stdin).take(MAX_SPEC_BYTES).read_until(b'\n', &mut line);
     read.map_err(|error| format!("cannot read the spec of task {id} from stdin: {error}"))?;
     let spec = serde_json::from_slice(&line).map_err(|error| {
         format!("the first line of stdin is no spec of task {id}: {error}; a supervisor is started by the server")

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use connector_api::AgentEvent;
 
-use super::{entries::entry_of, failures::Failures, stream::Stream};
+use super::{entries::entry_of, failures::Failures, stream::OutputStream};
 use crate::{
     store::LiveWriter,
     task::{ActivityKind, LiveView, RECORD_FORMAT, TaskRecord, TimelineEvent, Untrusted, cut_middle, span},
 };
 
 /// Time between two live views.
-const LIVE_AFTER: Duration = Duration::from_secs(1);
+const LIVE_VIEW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most characters of what the agent tries to recover from.
-const MOST_TROUBLE: usize = 2_000;
+const MAX_TROUBLE_CHARS: usize = 2_000;
 
 /// The live view, and when it is written.
 #[derive(Debug)]
@@ -88,10 +88,10 @@ impl Live {
     }
 
     /// Bytes came at `now`.
-    pub(super) fn came(&mut self, stream: Stream, count: u64, now: DateTime<Utc>) {
+    pub(super) fn received(&mut self, stream: OutputStream, count: u64, now: DateTime<Utc>) {
         let (bytes, kind) = match stream {
-            Stream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
-            Stream::Stderr => (&mut self.view.stderr_bytes, ActivityKind::Stderr),
+            OutputStream::Stdout => (&mut self.view.stdout_bytes, ActivityKind::Stdout),
+            OutputStream::Stderr => (&mut self.view.stderr_bytes, ActivityKind::Stderr),
         };
         *bytes += count;
         self.view.last_activity_type = kind;
@@ -103,7 +103,7 @@ impl Live {
     /// The agent did this.
     pub(super) fn event(&mut self, event: AgentEvent, took: Option<Duration>) {
         self.view.trouble = match &event {
-            AgentEvent::TransientError { message } => Some(cut_middle(message, MOST_TROUBLE).into()),
+            AgentEvent::TransientError { message } => Some(cut_middle(message, MAX_TROUBLE_CHARS).into()),
             AgentEvent::Other { .. } | AgentEvent::Warning { .. } => self.view.trouble.take(),
             AgentEvent::SessionStarted { .. }
             | AgentEvent::Message { .. }
@@ -155,7 +155,7 @@ impl Live {
 
     /// Replaces the view on disk if it has changed, at most once a second.
     pub(super) fn flush(&mut self) {
-        if !self.is_changed || self.written.is_some_and(|written| written.elapsed() < LIVE_AFTER) {
+        if !self.is_changed || self.written.is_some_and(|written| written.elapsed() < LIVE_VIEW_INTERVAL) {
             return;
         }
         if let Some((event, took)) = self.newest.take() {

@@ -8,19 +8,19 @@ use std::time::Duration;
 use crate::task::{OnAgentExit, OnServerExit, Policy, StopCause};
 
 /// How long pipes may stay open once every process that is known is gone.
-const DRAIN: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long processes that the agent left behind have to go by themselves: Codex is still ending its own commands.
-const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE_TIME: Duration = Duration::from_millis(100);
 /// The same for an agent that was stopped: what it ends by itself ends with it, and the rest is not wanted either.
-const SETTLE_STOPPED: Duration = Duration::from_millis(20);
+const STOPPED_SETTLE_TIME: Duration = Duration::from_millis(20);
 /// How often survivors are looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const SURVIVOR_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long SIGKILL is repeated before the books are closed over a process that not even it can end.
-const GIVE_UP: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
+pub(super) enum MachineInput {
     /// The agent wrote something.
     Output,
     /// The session says that the work is done.
@@ -32,7 +32,7 @@ pub(super) enum Input {
     /// The server that submitted the task is gone.
     ServerGone,
     /// This supervisor was told to go.
-    ToldToGo,
+    TerminationRequested,
     /// The agent's own process has ended.
     Exited,
     /// All its pipes are closed.
@@ -45,7 +45,7 @@ pub(super) enum Input {
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum MachineEffect {
     /// Write a heartbeat.
     Heartbeat {
         /// Its number, from 1.
@@ -66,8 +66,8 @@ pub(super) enum Effect {
     LeaveBehind,
     /// Processes that not even SIGKILL ended are given up: say so.
     GiveUp,
-    /// Count the survivors and answer with [`Input::Survivors`].
-    LookForSurvivors,
+    /// Count the survivors and answer with [`MachineInput::Survivors`].
+    CountSurvivors,
     /// Close the books.
     Close,
 }
@@ -76,32 +76,32 @@ pub(super) enum Effect {
 #[derive(Debug)]
 pub(super) struct Machine {
     policy: Policy,
-    state: State,
+    state: MachineState,
     stopped: Option<(StopCause, Duration)>,
     heartbeats: u64,
     next_heartbeat: Duration,
     last_output: Duration,
-    pipes_closed: bool,
+    are_pipes_closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum MachineState {
     Running,
     Stopping {
-        force: Force,
+        phase: StopPhase,
         until: Duration,
     },
     /// The agent's own process has ended; what it left is looked at.
     Ended {
-        clearing: Clearing,
-        look_at: Duration,
+        cleanup: Cleanup,
+        check_at: Duration,
     },
     Closed,
 }
 
 /// How hard the tree is being stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Force {
+enum StopPhase {
     Interrupted,
     Terminated,
     Killed { first: Duration },
@@ -109,7 +109,7 @@ enum Force {
 
 /// What is being done about survivors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Clearing {
+enum Cleanup {
     /// They may go by themselves until then.
     Settling(Duration),
     Terminated(Duration),
@@ -119,19 +119,21 @@ enum Clearing {
 }
 
 /// Whether this means that the task is not to go on, agent or no agent.
-pub(super) fn called_off(policy: &Policy, input: Input) -> Option<StopCause> {
+pub(super) fn stop_requested(policy: &Policy, input: MachineInput) -> Option<StopCause> {
     match (input, policy.on_server_exit) {
-        (Input::Cancel, _) => Some(StopCause::Cancelled),
-        (Input::ToldToGo, _) | (Input::ServerGone, OnServerExit::Interrupt) => Some(StopCause::ServerGone),
-        (Input::ServerGone, OnServerExit::Continue) => None,
+        (MachineInput::Cancel, _) => Some(StopCause::Cancelled),
+        (MachineInput::TerminationRequested, _) | (MachineInput::ServerGone, OnServerExit::Interrupt) => {
+            Some(StopCause::ServerGone)
+        }
+        (MachineInput::ServerGone, OnServerExit::Continue) => None,
         (
-            Input::Output
-            | Input::SessionFinished
-            | Input::Forbidden
-            | Input::Exited
-            | Input::PipesClosed
-            | Input::Survivors(_)
-            | Input::Tick,
+            MachineInput::Output
+            | MachineInput::SessionFinished
+            | MachineInput::Forbidden
+            | MachineInput::Exited
+            | MachineInput::PipesClosed
+            | MachineInput::Survivors(_)
+            | MachineInput::Tick,
             _,
         ) => None,
     }
@@ -143,12 +145,12 @@ impl Machine {
         let next_heartbeat = policy.heartbeat;
         Self {
             policy,
-            state: State::Running,
+            state: MachineState::Running,
             stopped: None,
             heartbeats: 0,
             next_heartbeat,
             last_output: Duration::ZERO,
-            pipes_closed: false,
+            are_pipes_closed: false,
         }
     }
 
@@ -157,48 +159,48 @@ impl Machine {
         self.stopped
     }
 
-    /// When to call [`step`](Self::step) with [`Input::Tick`] at the latest; `None` when everything is closed.
+    /// When to call [`step`](Self::step) with [`MachineInput::Tick`] at the latest; `None` when everything is closed.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         match self.state {
-            State::Running => {
+            MachineState::Running => {
                 let silence = self.policy.stop_after_silence.map(|limit| self.last_output.saturating_add(limit));
                 [Some(self.next_heartbeat), self.policy.timeout, silence].into_iter().flatten().min()
             }
-            State::Stopping { until, .. } => Some(until.min(self.next_heartbeat)),
-            State::Ended { look_at, .. } => Some(look_at),
-            State::Closed => None,
+            MachineState::Stopping { until, .. } => Some(until.min(self.next_heartbeat)),
+            MachineState::Ended { check_at, .. } => Some(check_at),
+            MachineState::Closed => None,
         }
     }
 
     /// Takes what happened at `now`, and says what to do, in order.
-    pub(super) fn step(&mut self, now: Duration, input: Input) -> Vec<Effect> {
-        if input == Input::Output {
+    pub(super) fn step(&mut self, now: Duration, input: MachineInput) -> Vec<MachineEffect> {
+        if input == MachineInput::Output {
             self.last_output = now;
         }
-        if input == Input::PipesClosed {
-            self.pipes_closed = true;
+        if input == MachineInput::PipesClosed {
+            self.are_pipes_closed = true;
         }
         match self.state {
-            State::Running => self.step_running(now, input),
-            State::Stopping { force, until } => self.step_stopping(now, input, force, until),
-            State::Ended { clearing, .. } => self.step_ended(now, input, clearing),
-            State::Closed => vec![],
+            MachineState::Running => self.step_running(now, input),
+            MachineState::Stopping { phase, until } => self.step_stopping(now, input, phase, until),
+            MachineState::Ended { cleanup, .. } => self.step_ended(now, input, cleanup),
+            MachineState::Closed => vec![],
         }
     }
 
-    fn step_running(&mut self, now: Duration, input: Input) -> Vec<Effect> {
+    fn step_running(&mut self, now: Duration, input: MachineInput) -> Vec<MachineEffect> {
         match input {
-            Input::Output | Input::PipesClosed | Input::Survivors(_) => vec![],
-            Input::SessionFinished => self.stop(now, StopCause::Finished),
-            Input::Forbidden => {
+            MachineInput::Output | MachineInput::PipesClosed | MachineInput::Survivors(_) => vec![],
+            MachineInput::SessionFinished => self.stop(now, StopCause::Finished),
+            MachineInput::Forbidden => {
                 self.stopped = Some((StopCause::Displaced, now));
                 self.kill(now)
             }
-            Input::Cancel | Input::ServerGone | Input::ToldToGo => {
-                called_off(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
+            MachineInput::Cancel | MachineInput::ServerGone | MachineInput::TerminationRequested => {
+                stop_requested(&self.policy, input).map_or_else(Vec::new, |cause| self.stop(now, cause))
             }
-            Input::Exited => self.end(now),
-            Input::Tick => match self.limit_reached(now) {
+            MachineInput::Exited => self.end(now),
+            MachineInput::Tick => match self.limit_reached(now) {
                 Some(cause) => self.stop(now, cause),
                 None => self.heartbeat(now),
             },
@@ -210,50 +212,59 @@ impl Machine {
         let silent = now.saturating_sub(self.last_output);
         let timeout = self.policy.timeout.filter(|limit| now >= *limit).map(|limit| StopCause::TimedOut { limit });
         let silence = self.policy.stop_after_silence.filter(|limit| silent >= *limit);
-        timeout.or(silence.map(|limit| StopCause::Silent { limit })).filter(|_| self.state == State::Running)
+        timeout.or(silence.map(|limit| StopCause::Silent { limit })).filter(|_| self.state == MachineState::Running)
     }
 
-    fn stop(&mut self, now: Duration, cause: StopCause) -> Vec<Effect> {
+    fn stop(&mut self, now: Duration, cause: StopCause) -> Vec<MachineEffect> {
         let until = now.saturating_add(self.policy.grace.interrupt);
-        self.state = State::Stopping { force: Force::Interrupted, until };
+        self.state = MachineState::Stopping { phase: StopPhase::Interrupted, until };
         self.stopped = Some((cause, now));
-        vec![Effect::Interrupt(cause)]
+        vec![MachineEffect::Interrupt(cause)]
     }
 
-    fn kill(&mut self, now: Duration) -> Vec<Effect> {
-        self.state = State::Stopping { force: Force::Killed { first: now }, until: now + LOOK_AGAIN };
-        vec![Effect::Kill]
+    fn kill(&mut self, now: Duration) -> Vec<MachineEffect> {
+        self.state =
+            MachineState::Stopping { phase: StopPhase::Killed { first: now }, until: now + SURVIVOR_POLL_INTERVAL };
+        vec![MachineEffect::Kill]
     }
 
-    fn step_stopping(&mut self, now: Duration, input: Input, force: Force, until: Duration) -> Vec<Effect> {
+    fn step_stopping(
+        &mut self,
+        now: Duration,
+        input: MachineInput,
+        phase: StopPhase,
+        until: Duration,
+    ) -> Vec<MachineEffect> {
         match input {
-            Input::Exited => return self.end_stopped(now, force, until),
-            Input::Forbidden if !matches!(force, Force::Killed { .. }) => return self.kill(now),
-            Input::Tick if now >= until => {}
+            MachineInput::Exited => return self.end_stopped(now, phase, until),
+            MachineInput::Forbidden if !matches!(phase, StopPhase::Killed { .. }) => return self.kill(now),
+            MachineInput::Tick if now >= until => {}
             // Asked in its own protocol, it has stopped its work; the program itself was not asked to go.
-            Input::SessionFinished if force == Force::Interrupted && self.is_stopped_early() => {}
-            Input::Tick => return self.heartbeat(now),
-            Input::Output
-            | Input::SessionFinished
-            | Input::Forbidden
-            | Input::Cancel
-            | Input::ServerGone
-            | Input::ToldToGo
-            | Input::PipesClosed
-            | Input::Survivors(_) => return vec![],
+            MachineInput::SessionFinished if phase == StopPhase::Interrupted && self.is_stopped_early() => {}
+            MachineInput::Tick => return self.heartbeat(now),
+            MachineInput::Output
+            | MachineInput::SessionFinished
+            | MachineInput::Forbidden
+            | MachineInput::Cancel
+            | MachineInput::ServerGone
+            | MachineInput::TerminationRequested
+            | MachineInput::PipesClosed
+            | MachineInput::Survivors(_) => return vec![],
         }
-        let (force, until, effect) = match force {
-            Force::Interrupted => {
-                (Force::Terminated, now.saturating_add(self.policy.grace.terminate), Effect::Terminate)
+        let (phase, until, effect) = match phase {
+            StopPhase::Interrupted => {
+                (StopPhase::Terminated, now.saturating_add(self.policy.grace.terminate), MachineEffect::Terminate)
             }
-            Force::Terminated => return self.kill(now),
-            Force::Killed { first } if now >= first + GIVE_UP => {
-                self.state = State::Closed;
-                return vec![Effect::GiveUp, Effect::Close];
+            StopPhase::Terminated => return self.kill(now),
+            StopPhase::Killed { first } if now >= first + KILL_TIMEOUT => {
+                self.state = MachineState::Closed;
+                return vec![MachineEffect::GiveUp, MachineEffect::Close];
             }
-            Force::Killed { first } => (Force::Killed { first }, now + LOOK_AGAIN, Effect::Kill),
+            StopPhase::Killed { first } => {
+                (StopPhase::Killed { first }, now + SURVIVOR_POLL_INTERVAL, MachineEffect::Kill)
+            }
         };
-        self.state = State::Stopping { force, until };
+        self.state = MachineState::Stopping { phase, until };
         vec![effect]
     }
 
@@ -262,80 +273,80 @@ impl Machine {
         !matches!(self.stopped, None | Some((StopCause::Finished, _)))
     }
 
-    fn end(&mut self, now: Duration) -> Vec<Effect> {
-        self.clear(now, Clearing::Settling(now + SETTLE))
+    fn end(&mut self, now: Duration) -> Vec<MachineEffect> {
+        self.clear(now, Cleanup::Settling(now + SETTLE_TIME))
     }
 
     /// The agent's end after it was stopped with this force: what it left has had as much of it.
-    fn end_stopped(&mut self, now: Duration, force: Force, until: Duration) -> Vec<Effect> {
-        let clearing = match force {
-            Force::Interrupted => Clearing::Settling(now + SETTLE_STOPPED),
-            Force::Terminated => Clearing::Terminated(until),
-            Force::Killed { .. } => Clearing::Killed(now + GIVE_UP),
+    fn end_stopped(&mut self, now: Duration, phase: StopPhase, until: Duration) -> Vec<MachineEffect> {
+        let cleanup = match phase {
+            StopPhase::Interrupted => Cleanup::Settling(now + STOPPED_SETTLE_TIME),
+            StopPhase::Terminated => Cleanup::Terminated(until),
+            StopPhase::Killed { .. } => Cleanup::Killed(now + KILL_TIMEOUT),
         };
-        self.clear(now, clearing)
+        self.clear(now, cleanup)
     }
 
-    fn clear(&mut self, now: Duration, clearing: Clearing) -> Vec<Effect> {
-        self.state = State::Ended { clearing, look_at: now };
-        vec![Effect::LookForSurvivors]
+    fn clear(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
+        self.state = MachineState::Ended { cleanup, check_at: now };
+        vec![MachineEffect::CountSurvivors]
     }
 
-    fn step_ended(&mut self, now: Duration, input: Input, clearing: Clearing) -> Vec<Effect> {
+    fn step_ended(&mut self, now: Duration, input: MachineInput, cleanup: Cleanup) -> Vec<MachineEffect> {
         let survivors = match input {
-            Input::Survivors(survivors) => survivors,
-            Input::Tick | Input::PipesClosed => return self.look_or_close(now, clearing),
-            Input::Output
-            | Input::SessionFinished
-            | Input::Forbidden
-            | Input::Cancel
-            | Input::ServerGone
-            | Input::ToldToGo
-            | Input::Exited => return vec![],
+            MachineInput::Survivors(survivors) => survivors,
+            MachineInput::Tick | MachineInput::PipesClosed => return self.check_or_close(now, cleanup),
+            MachineInput::Output
+            | MachineInput::SessionFinished
+            | MachineInput::Forbidden
+            | MachineInput::Cancel
+            | MachineInput::ServerGone
+            | MachineInput::TerminationRequested
+            | MachineInput::Exited => return vec![],
         };
         let leave = self.stopped.is_none() && self.policy.on_agent_exit == OnAgentExit::Leave;
         let terminate_until = now.saturating_add(self.policy.grace.terminate);
-        let (next, effects) = match clearing {
-            Clearing::Draining(until) => (Clearing::Draining(until), vec![]),
-            Clearing::Settling(until) if survivors > 0 && now < until => (clearing, vec![]),
-            Clearing::Settling(_) | Clearing::Terminated(_) | Clearing::Killed(_) if survivors == 0 || leave => {
-                let mut effects = if survivors > 0 { vec![Effect::LeaveBehind] } else { vec![] };
-                if self.pipes_closed {
-                    effects.push(Effect::Close);
-                    self.state = State::Closed;
+        let (next, effects) = match cleanup {
+            Cleanup::Draining(until) => (Cleanup::Draining(until), vec![]),
+            Cleanup::Settling(until) if survivors > 0 && now < until => (cleanup, vec![]),
+            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) if survivors == 0 || leave => {
+                let mut effects = if survivors > 0 { vec![MachineEffect::LeaveBehind] } else { vec![] };
+                if self.are_pipes_closed {
+                    effects.push(MachineEffect::Close);
+                    self.state = MachineState::Closed;
                     return effects;
                 }
-                (Clearing::Draining(now + DRAIN), effects)
+                (Cleanup::Draining(now + DRAIN_TIMEOUT), effects)
             }
-            Clearing::Settling(_) => (Clearing::Terminated(terminate_until), vec![Effect::Terminate]),
-            Clearing::Terminated(until) if now < until => (clearing, vec![]),
-            Clearing::Terminated(_) => (Clearing::Killed(now + GIVE_UP), vec![Effect::Kill]),
-            Clearing::Killed(until) if now < until => (clearing, vec![Effect::Kill]),
-            Clearing::Killed(_) => {
-                self.state = State::Closed;
-                return vec![Effect::GiveUp, Effect::Close];
+            Cleanup::Settling(_) => (Cleanup::Terminated(terminate_until), vec![MachineEffect::Terminate]),
+            Cleanup::Terminated(until) if now < until => (cleanup, vec![]),
+            Cleanup::Terminated(_) => (Cleanup::Killed(now + KILL_TIMEOUT), vec![MachineEffect::Kill]),
+            Cleanup::Killed(until) if now < until => (cleanup, vec![MachineEffect::Kill]),
+            Cleanup::Killed(_) => {
+                self.state = MachineState::Closed;
+                return vec![MachineEffect::GiveUp, MachineEffect::Close];
             }
         };
-        let look_at = match next {
-            Clearing::Draining(until) => until,
-            Clearing::Settling(_) | Clearing::Terminated(_) | Clearing::Killed(_) => now + LOOK_AGAIN,
+        let check_at = match next {
+            Cleanup::Draining(until) => until,
+            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => now + SURVIVOR_POLL_INTERVAL,
         };
-        self.state = State::Ended { clearing: next, look_at };
+        self.state = MachineState::Ended { cleanup: next, check_at };
         effects
     }
 
-    fn look_or_close(&mut self, now: Duration, clearing: Clearing) -> Vec<Effect> {
-        match clearing {
-            Clearing::Draining(until) if self.pipes_closed || now >= until => {
-                self.state = State::Closed;
-                vec![Effect::Close]
+    fn check_or_close(&mut self, now: Duration, cleanup: Cleanup) -> Vec<MachineEffect> {
+        match cleanup {
+            Cleanup::Draining(until) if self.are_pipes_closed || now >= until => {
+                self.state = MachineState::Closed;
+                vec![MachineEffect::Close]
             }
-            Clearing::Draining(_) => vec![],
-            Clearing::Settling(_) | Clearing::Terminated(_) | Clearing::Killed(_) => vec![Effect::LookForSurvivors],
+            Cleanup::Draining(_) => vec![],
+            Cleanup::Settling(_) | Cleanup::Terminated(_) | Cleanup::Killed(_) => vec![MachineEffect::CountSurvivors],
         }
     }
 
-    fn heartbeat(&mut self, now: Duration) -> Vec<Effect> {
+    fn heartbeat(&mut self, now: Duration) -> Vec<MachineEffect> {
         if now < self.next_heartbeat {
             return vec![];
         }
@@ -343,8 +354,8 @@ impl Machine {
         // After the machine slept, one heartbeat stands for all that were missed.
         self.next_heartbeat = (self.next_heartbeat + self.policy.heartbeat).max(now + self.policy.heartbeat / 2);
         let silent = now.saturating_sub(self.last_output);
-        let warning = (silent >= self.policy.stall_warning).then_some(Effect::StallWarning { silent });
-        [Some(Effect::Heartbeat { number: self.heartbeats }), warning].into_iter().flatten().collect()
+        let warning = (silent >= self.policy.stall_warning).then_some(MachineEffect::StallWarning { silent });
+        [Some(MachineEffect::Heartbeat { number: self.heartbeats }), warning].into_iter().flatten().collect()
     }
 }
 

@@ -22,15 +22,14 @@ mod directory_watch;
 mod drive;
 mod ending;
 mod entries;
+mod external;
 mod failures;
 mod fallback;
-mod guarded;
 mod hints;
 mod journal;
 mod lifeline;
 mod live;
 mod machine;
-mod outside;
 mod prepare;
 mod queue;
 mod rate;
@@ -41,7 +40,8 @@ mod stdin;
 mod stream;
 mod threads;
 mod timeline;
-mod unended;
+mod tree_guard;
+mod unterminated;
 
 use std::{
     sync::Arc,
@@ -60,26 +60,26 @@ pub use hints::{Hint, Readiness};
 
 use data_directory::DataDirectory;
 use directory_watch::DirectoryWatch;
-use drive::{CANCEL_POLL, Run};
-use ending::End;
-use hints::Hints;
+use drive::{AgentRun, CANCEL_POLL};
+use ending::RunEnd;
+use external::ExternalEvents;
+use hints::HintWriter;
 use journal::Journal;
-use machine::{Input, called_off};
-use outside::Outside;
+use machine::{MachineInput, stop_requested};
 use prepare::Prepared;
 
 use crate::{
     probing::Freshness,
-    process::{Agent, Cgroup, Tree, heed_file_limit, identity_of},
+    process::{Cgroup, ProcessTree, RunningAgent, heed_file_limit, identity_of},
     redact::Redactor,
     registry::Registry,
-    store::{Claim, OpenTask, Place, ProbeCache, Upkeep},
+    store::{Claim, OpenTask, ProbeCache, RunSlot, Upkeep},
     task::{CgroupUse, SPEC_FORMAT, StopCause, TaskRecord, TaskSpec, TaskStart},
 };
 
 /// How long a supervisor tries to close its books when it cannot write, and how often.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+const CLOSE_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs one task to its end. The spec is the first line of stdin; the end of stdin means that the server is gone.
 ///
@@ -88,7 +88,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<(), String> {
     heed_file_limit();
     std::panic::set_hook(Box::new(|fault| tracing::error!(%fault, "a fault in the supervisor")));
-    let hints = Hints::open();
+    let hints = HintWriter::open();
     threads::begin_blocking().inspect_err(|problem| hints.refuse(problem))?;
     let (spec, lifeline) = lifeline::take(&assignment.id).inspect_err(|problem| hints.refuse(problem))?;
     let redactor = redaction::redactor(&spec, &assignment, registry);
@@ -99,8 +99,8 @@ pub async fn supervise(assignment: Assignment, registry: &Registry) -> Result<()
     };
     hints.readiness(&Readiness::Ready);
     let mut journal = Journal::open(&task.files, &task.spec, hints, task.redactor.clone());
-    let outside = Outside::watch(lifeline);
-    let end = task.run(registry, &mut journal, outside).await;
+    let external = ExternalEvents::watch(lifeline);
+    let end = task.run(registry, &mut journal, external).await;
     task.close(end, journal).await;
     Ok(())
 }
@@ -141,7 +141,7 @@ struct Task {
     /// What the tokens are counted over that the agent reports.
     usage_scope: UsageScope,
     /// The right to run, where not all tasks may at the same time.
-    place: Option<Place>,
+    slot: Option<RunSlot>,
 }
 
 impl Task {
@@ -155,14 +155,14 @@ impl Task {
         }
         let upkeep = Upkeep::open(&assignment.data_dir, &assignment.log_dir).map_err(|error| error.to_string())?;
         let files = match upkeep.claim(&spec.id).map_err(|error| error.to_string())? {
-            Claim::Taken(files) => files,
+            Claim::Claimed(files) => files,
             Claim::InUse => return Ok(None),
         };
         let data = DataDirectory { reader: upkeep.reader().clone(), probes: ProbeCache::of(&upkeep) };
         if let Ok(log) = files.open_supervisor_log() {
             crate::logging::to_file(log);
         }
-        let mut record = TaskRecord::begun(&spec, Utc::now());
+        let mut record = TaskRecord::new(&spec, Utc::now());
         record.start = TaskStart {
             supervisor: identity_of(std::process::id()),
             log_file: Some(data.reader.log_path(&spec.id)),
@@ -187,24 +187,29 @@ impl Task {
             group: None,
             gathering: None,
             usage_scope: UsageScope::Run,
-            place: None,
+            slot: None,
         }))
     }
 
     /// Starts the agent and follows it to its end; twice, if it was not what its probe had said.
-    async fn run_backend(&mut self, registry: &Registry, journal: &mut Journal, outside: &mut Outside) -> End {
+    async fn run_backend(
+        &mut self,
+        registry: &Registry,
+        journal: &mut Journal,
+        external: &mut ExternalEvents,
+    ) -> RunEnd {
         let backend = match registry.build(&self.spec.backend) {
             Ok(backend) => backend,
-            Err(problem) => return End::unusable("EINVAL", problem.to_string(), None),
+            Err(problem) => return RunEnd::unusable("EINVAL", problem.to_string(), None),
         };
-        let first = self.attempt(&*backend, Freshness::Kept, journal, outside).await;
+        let first = self.attempt(&*backend, Freshness::Kept, journal, external).await;
         let Outcome::CommandLineRefused(complaint) = &first.verdict.outcome else { return first };
-        if first.stopped.is_some() || self.is_called_off(outside) {
+        if first.stopped.is_some() || self.is_stop_requested(external) {
             return first;
         }
         let said = format!("{}; asking the program again what it takes", complaint.message);
         journal.warning("COMMAND LINE REFUSED", &said);
-        self.attempt(&*backend, Freshness::Fresh, journal, outside).await
+        self.attempt(&*backend, Freshness::Fresh, journal, external).await
     }
 
     async fn attempt(
@@ -212,15 +217,15 @@ impl Task {
         backend: &dyn AgentBackend,
         freshness: Freshness,
         journal: &mut Journal,
-        outside: &mut Outside,
-    ) -> End {
+        external: &mut ExternalEvents,
+    ) -> RunEnd {
         // It reaps every orphan but its own agent, and so it would take the exit status of the next one.
         join(self.gathering.take()).await;
         let begun = Instant::now();
         let prepared = tokio::select! {
             prepared = prepare::prepare(backend, &self.spec, &self.data, freshness, journal) => prepared,
-            cause = self.called_off(outside) => Err(Box::new(End::called_off(cause, self.started.elapsed()))),
-            cause = time_out(self.spec.policy.timeout) => Err(Box::new(End::called_off(cause, begun.elapsed()))),
+            cause = self.stop_requested(external) => Err(Box::new(RunEnd::stop_requested(cause, self.started.elapsed()))),
+            cause = time_out(self.spec.policy.timeout) => Err(Box::new(RunEnd::stop_requested(cause, begun.elapsed()))),
         };
         let Prepared { request, mut command, launch, version, usage_scope, environment } = match prepared {
             Ok(prepared) => prepared,
@@ -237,8 +242,8 @@ impl Task {
         self.record.progress.environment = environment;
         redaction::record(&self.redactor, &mut self.record);
         journal.header(&self.spec, Some(&self.record));
-        Tree::adopt_orphans();
-        self.make_group();
+        ProcessTree::adopt_orphans();
+        self.make_cgroup();
         command.group.clone_from(&self.group);
         // From before the agent starts: its directory may not lead out of the roots from now on.
         let roots = &self.spec.ceiling.roots;
@@ -247,36 +252,36 @@ impl Task {
             Ok(watch) => watch,
             Err(error) => return prepare::not_watched(&error),
         };
-        let agent = match Agent::spawn(&command) {
+        let agent = match RunningAgent::spawn(&command) {
             Ok(agent) => agent,
             Err(error) => return prepare::not_spawned(&error, backend),
         };
         self.record.progress.pid = Some(agent.pid);
         self.record.progress.agent.clone_from(&agent.identity);
         let tree = agent.tree.clone();
-        let mut run = Run::new(agent, backend.session(&request), &launch, &self.spec);
+        let mut run = AgentRun::new(agent, backend.session(&request), &launch, &self.spec);
         if let Some(watch) = watch {
-            run = run.held_to(watch);
+            run = run.with_directory_watch(watch);
         }
-        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.gather()));
+        self.gathering = self.group.is_some().then(|| spawn_blocking(move || tree.move_into_cgroup()));
         // The agent has its prompt and works meanwhile; what it writes waits in its pipes.
         if let Err(error) = self.files.update_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
         }
         self.begin_indexing().await;
-        run.drive(journal, outside, &self.files, &mut self.record).await
+        run.drive(journal, external, &self.files, &mut self.record).await
     }
 
     /// Whether something that already happened ends the task.
-    fn is_called_off(&self, outside: &Outside) -> bool {
-        outside.heard().iter().any(|input| called_off(&self.spec.policy, *input).is_some())
+    fn is_stop_requested(&self, external: &ExternalEvents) -> bool {
+        external.received().iter().any(|input| stop_requested(&self.spec.policy, *input).is_some())
     }
 
     /// Waits until the task is not to go on, while there is no agent yet.
-    async fn called_off(&self, outside: &mut Outside) -> StopCause {
+    async fn stop_requested(&self, external: &mut ExternalEvents) -> StopCause {
         loop {
             let input = tokio::select! {
-                input = outside.next() => input,
+                input = external.next() => input,
                 () = sleep(CANCEL_POLL) => None,
             };
             if let Some(cause) = self.asked_to_stop(input) {
@@ -286,13 +291,13 @@ impl Task {
     }
 
     /// Why the task is not to go on, by what was heard just now or by a request to cancel.
-    fn asked_to_stop(&self, heard: Option<Input>) -> Option<StopCause> {
-        let cancel = self.files.is_cancel_requested().then_some(Input::Cancel);
-        heard.into_iter().chain(cancel).find_map(|input| called_off(&self.spec.policy, input))
+    fn asked_to_stop(&self, received: Option<MachineInput>) -> Option<StopCause> {
+        let cancel = self.files.is_cancel_requested().then_some(MachineInput::Cancel);
+        received.into_iter().chain(cancel).find_map(|input| stop_requested(&self.spec.policy, input))
     }
 
-    /// Makes the agent's control group, and puts down where it is before anything can be in it.
-    fn make_group(&mut self) {
+    /// Makes the agent's cgroup, and puts down where it is before anything can be in it.
+    fn make_cgroup(&mut self) {
         if self.group.is_some() || self.spec.policy.cgroup == CgroupUse::Off {
             return;
         }
@@ -300,7 +305,7 @@ impl Task {
         match self.files.write_cgroup(group.dir()) {
             Ok(()) => self.group = Some(group),
             Err(error) => {
-                tracing::warn!(%error, "the agent is in no control group");
+                tracing::warn!(%error, "the agent is not in a cgroup");
                 group.remove();
             }
         }
@@ -310,21 +315,21 @@ impl Task {
     ///
     /// What cannot be written is tried again for a while: a full disk may be emptied. A task whose record cannot be
     /// written keeps its run directory, and with it the supervisor's own log.
-    async fn close(mut self, mut end: End, mut journal: Journal) {
+    async fn close(mut self, mut end: RunEnd, mut journal: Journal) {
         redaction::verdict(&self.redactor, &mut end.verdict);
         redaction::warnings(&self.redactor, &mut end.warnings);
-        let patience = Instant::now() + CLOSING_PATIENCE;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         if let Some(answer) = &end.verdict.answer {
             while let Err(error) = self.files.write_result(answer) {
                 journal.stuck(&error);
-                if Instant::now() > patience {
+                if Instant::now() > deadline {
                     break;
                 }
-                sleep(TRY_AGAIN).await;
+                sleep(CLOSE_RETRY_INTERVAL).await;
             }
         }
         journal.count_into(&mut self.record);
-        end.put_down(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
+        end.write_into(&mut self.record, journal.trouble(), Utc::now(), self.started.elapsed());
         if self.usage_scope == UsageScope::Session
             && self.spec.request.resume.is_some()
             && let Some(end) = &mut self.record.end
@@ -335,24 +340,24 @@ impl Task {
         while let Err(error) = self.files.write_record(&self.record) {
             tracing::error!(%error, "the record is not up to date");
             journal.stuck(&error);
-            if Instant::now() > patience {
+            if Instant::now() > deadline {
                 return;
             }
-            sleep(TRY_AGAIN).await;
+            sleep(CLOSE_RETRY_INTERVAL).await;
         }
         // After the record, so that the timeline never says more than the record does.
         journal.ended(&self.record);
         // For every reader the task has ended now. What is left can be done by anyone who finds the run directory, and is
         // not waited for: with a long history it takes longer than all the rest.
         let released = self.files.release();
-        drop(self.place);
+        drop(self.slot);
         journal.closed();
         join(self.indexing.take()).await;
         join(self.gathering.take()).await;
         if let Some(group) = self.group.take() {
             group.remove();
         }
-        if let Err(error) = released.clear_up(&self.record, self.spec.index) {
+        if let Err(error) = released.clean_up(&self.record, self.spec.index) {
             tracing::error!(%error, "the run directory stays");
         }
     }

@@ -17,18 +17,18 @@ use tokio::time::sleep;
 
 use super::{
     data_directory::DataDirectory,
-    ending::{End, NotStarted},
+    ending::{NotStarted, RunEnd},
     journal::Journal,
 };
 use crate::{
     agent_environment::{Project, environment},
-    blocking::{CALLER_PATHS, NoAnswer, PATH_DEADLINE},
+    blocking::{BlockingTimeout, CALLER_PATHS, PATH_DEADLINE},
     directory::{Directory, DirectoryProblem},
     exposure::{Exposed, Exposure},
     probing::{Freshness, NotUsable, advice_for, installed},
     process::{AgentCommand, ProbeError, SpawnError, StdinKind, TASK_MARKER, errno_of},
     store::{ProbeCache, Reader},
-    task::{AboveCeiling, Asked, ChosenBy, TaskId, TaskSpec, span},
+    task::{AboveCeiling, ChosenBy, TaskId, TaskRequest, TaskSpec, span},
 };
 
 /// Everything that is known before an agent starts.
@@ -46,7 +46,7 @@ pub(super) struct Prepared {
 }
 
 /// Variables that matter to agents so often that a record tells when they are not set.
-const OFTEN_ASKED_FOR: [&str; 8] =
+const RECORDED_VARIABLES: [&str; 8] =
     ["HOME", "PATH", "SHELL", "CODEX_HOME", "OPENAI_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE"];
 
 /// Finds the program, asks it what it can do, and builds its command line.
@@ -58,15 +58,15 @@ pub(super) async fn prepare(
     data: &DataDirectory,
     freshness: Freshness,
     journal: &mut Journal,
-) -> Result<Prepared, Box<End>> {
+) -> Result<Prepared, Box<RunEnd>> {
     let project = project(spec).await?;
-    let found = installed_in_the_end(backend, &data.probes, freshness, project.as_ref(), journal).await;
+    let found = wait_until_installed(backend, &data.probes, freshness, project.as_ref(), journal).await;
     let (program, installed) = found.map_err(|problem| not_usable(problem, backend))?;
     let Admitted { directory, to_close } = admit(backend, spec, &data.reader).await?;
     // The path that the agent itself finds for its directory: what is said to it about that directory has to mean the same.
     let request = AgentRequest { working_directory: directory.real_path().to_owned(), ..spec.request.clone() };
     let launch = backend.launch(&request, &installed).map_err(|refusal| {
-        Box::new(End::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
+        Box::new(RunEnd::not_started(NotStarted::Refused, refusal.to_string(), Some(refusal.next())))
     })?;
     let close = |launch, area| backend.close_area(area, launch).expect("an area that cannot be closed is refused");
     let launch = to_close.into_iter().fold(launch, close);
@@ -78,7 +78,7 @@ pub(super) async fn prepare(
     if !backend.environment().set.contains_key("PWD") {
         environment.insert("PWD".into(), request.working_directory.clone().into());
     }
-    let told = told(&ours, &environment);
+    let recorded_variables = recorded_variables(&ours, &environment);
     environment.insert(TASK_MARKER.into(), marker(&spec.id));
     let stdin = match launch.prompt {
         PromptDelivery::Stdin | PromptDelivery::Session => StdinKind::Pipe,
@@ -86,22 +86,24 @@ pub(super) async fn prepare(
     };
     let command = AgentCommand { program, args: launch.args.clone(), directory, environment, stdin, group: None };
     let usage_scope = backend.usage_scope(&installed);
-    Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: told })
+    Ok(Prepared { request, command, launch, version: installed.version, usage_scope, environment: recorded_variables })
 }
 
 /// The project of a task in a weaker sandbox.
-async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<End>> {
+async fn project(spec: &TaskSpec) -> Result<Option<Project>, Box<RunEnd>> {
     let (sandbox, directory) = (spec.request.sandbox, spec.request.working_directory.clone());
     let found = CALLER_PATHS.run(PATH_DEADLINE, move || Project::of(sandbox, &directory)).await;
-    found.map_err(|NoAnswer| Box::new(no_directory(&spec.request.working_directory, &DirectoryProblem::NoAnswer)))
+    found.map_err(|BlockingTimeout| {
+        Box::new(directory_unavailable(&spec.request.working_directory, &DirectoryProblem::TimedOut))
+    })
 }
 
 /// How long a program that is being replaced is waited for, and how often it is looked for.
-const UPDATE_PATIENCE: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const UPDATE_TIMEOUT: Duration = Duration::from_secs(30);
+const UPDATE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Finds the program, and waits for it while an update replaces it. The wait can be dropped at any time.
-async fn installed_in_the_end(
+async fn wait_until_installed(
     backend: &dyn AgentBackend,
     probes: &ProbeCache,
     freshness: Freshness,
@@ -113,13 +115,13 @@ async fn installed_in_the_end(
         match installed(backend, probes, freshness, project).await {
             Err(problem) if problem.is_transient() => {
                 if since.is_none() {
-                    journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_PATIENCE)));
+                    journal.entry(&format!("WAITING: {problem}; looking for it for {}", span(UPDATE_TIMEOUT)));
                     journal.flush();
                 }
-                if since.get_or_insert_with(Instant::now).elapsed() >= UPDATE_PATIENCE {
+                if since.get_or_insert_with(Instant::now).elapsed() >= UPDATE_TIMEOUT {
                     return Err(problem);
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(UPDATE_POLL_INTERVAL).await;
             }
             found => return found,
         }
@@ -142,64 +144,64 @@ enum NotAdmitted {
 
 /// The directory of the task, open, if the ceiling admits it and the agent cannot change our files from it. It was admitted
 /// at submit; since then its path may have come to lead elsewhere. The agent starts in what is opened here.
-async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> Result<Admitted, Box<End>> {
+async fn admit(backend: &dyn AgentBackend, spec: &TaskSpec, reader: &Reader) -> Result<Admitted, Box<RunEnd>> {
     let (ceiling, request, timeout) = (spec.ceiling.clone(), spec.request.clone(), spec.policy.timeout);
     let exposure = Exposure::of(backend, request.sandbox, reader, &spec.trusted_files);
     let admitted = CALLER_PATHS.run(PATH_DEADLINE, move || {
         let directory = Directory::open(&request.working_directory).map_err(NotAdmitted::Directory)?;
         let real = directory.real_path();
         let by = ChosenBy::Call;
-        let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let asked = TaskRequest { request: &request, sandbox_by: by, timeout, timeout_by: by };
         ceiling.admit(asked, real, Path::canonicalize).map_err(NotAdmitted::AboveCeiling)?;
         let to_close = exposure.map_or(Ok(vec![]), |exposure| exposure.check(real)).map_err(NotAdmitted::Exposed)?;
         Ok(Admitted { directory: Arc::new(directory), to_close })
     });
-    let forbidden = |said: String, next| Box::new(End::not_started(NotStarted::Forbidden, said, Some(next)));
-    admitted.await.unwrap_or(Err(NotAdmitted::Directory(DirectoryProblem::NoAnswer))).map_err(|why| match why {
-        NotAdmitted::Directory(problem) => Box::new(no_directory(&spec.request.working_directory, &problem)),
+    let forbidden = |said: String, next| Box::new(RunEnd::not_started(NotStarted::Forbidden, said, Some(next)));
+    admitted.await.unwrap_or(Err(NotAdmitted::Directory(DirectoryProblem::TimedOut))).map_err(|why| match why {
+        NotAdmitted::Directory(problem) => Box::new(directory_unavailable(&spec.request.working_directory, &problem)),
         NotAdmitted::AboveCeiling(above) => forbidden(above.to_string(), above.next()),
         NotAdmitted::Exposed(exposed) => forbidden(exposed.to_string(), exposed.next()),
     })
 }
 
 /// The end of a task whose directory cannot be worked in any more. It was there at submit.
-fn no_directory(directory: &Path, problem: &DirectoryProblem) -> End {
+fn directory_unavailable(directory: &Path, problem: &DirectoryProblem) -> RunEnd {
     let why = match problem {
-        DirectoryProblem::NotThere => "no longer exists".to_owned(),
+        DirectoryProblem::NotFound => "no longer exists".to_owned(),
         DirectoryProblem::NotADirectory => "is no longer a directory".to_owned(),
         DirectoryProblem::NotOpened(error) => format!("can no longer be entered: {error}"),
         other => other.to_string(),
     };
     let said = format!("the working directory {} {why}", directory.display());
     let advice = "start the task again with a `workingDirectory` that exists".to_owned();
-    End::not_started(NotStarted::NoDirectory { errno: problem.errno().to_owned() }, said, Some(advice))
+    RunEnd::not_started(NotStarted::NoDirectory { errno: problem.errno().to_owned() }, said, Some(advice))
 }
 
 /// The end of a task whose agent the operating system did not start.
-pub(super) fn not_spawned(error: &SpawnError, backend: &dyn AgentBackend) -> End {
+pub(super) fn not_spawned(error: &SpawnError, backend: &dyn AgentBackend) -> RunEnd {
     let advice = advice_for(&error.errno()).map_or_else(|| backend.install_hint(), str::to_owned);
-    End::unusable(&error.errno(), error.to_string(), Some(advice))
+    RunEnd::unusable(&error.errno(), error.to_string(), Some(advice))
 }
 
 /// The end of a task that may only run where its directory is watched.
-pub(super) fn not_watched(error: &io::Error) -> End {
+pub(super) fn not_watched(error: &io::Error) -> RunEnd {
     let said = format!("the working directory cannot be watched, as `ceiling.roots` requires: {error}");
     let advice =
         "see whether a limit on processes (`ulimit -u`, or the container's) is reached, and start the task again";
-    End::unusable(&errno_of(error), said, Some(advice.to_owned()))
+    RunEnd::unusable(&errno_of(error), said, Some(advice.to_owned()))
 }
 
-fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<End> {
+fn not_usable(problem: NotUsable, backend: &dyn AgentBackend) -> Box<RunEnd> {
     let said = format!("cannot start backend `{}`: {problem}", backend.name());
     let advice = Some(problem.next(backend));
     Box::new(match &problem {
-        NotUsable::Program(problem) => End::unusable(problem.errno(), said, advice),
-        NotUsable::Placeholder { .. } => End::unusable("ENOEXEC", said, advice),
-        NotUsable::Probe(ProbeError::NotStarted { error, .. }) => End::unusable(&errno_of(error), said, advice),
-        NotUsable::Probe(ProbeError::NoAnswer { .. }) => End::unusable("ETIMEDOUT", said, advice),
-        NotUsable::Problem(ProbeProblem::NotUnderstood { exit, .. }) => End::failed(Some(*exit), said, advice),
+        NotUsable::Program(problem) => RunEnd::unusable(problem.errno(), said, advice),
+        NotUsable::Placeholder { .. } => RunEnd::unusable("ENOEXEC", said, advice),
+        NotUsable::Probe(ProbeError::NotStarted { error, .. }) => RunEnd::unusable(&errno_of(error), said, advice),
+        NotUsable::Probe(ProbeError::TimedOut { .. }) => RunEnd::unusable("ETIMEDOUT", said, advice),
+        NotUsable::Problem(ProbeProblem::NotUnderstood { exit, .. }) => RunEnd::failed(Some(*exit), said, advice),
         NotUsable::Problem(ProbeProblem::TooOld { .. } | ProbeProblem::NotAsked { .. }) => {
-            End::unusable("ENOTSUP", said, advice)
+            RunEnd::unusable("ENOTSUP", said, advice)
         }
     })
 }
@@ -215,9 +217,12 @@ fn marker(id: &TaskId) -> OsString {
 }
 
 /// What a record tells of the agent's environment.
-fn told(ours: &[(OsString, OsString)], theirs: &BTreeMap<OsString, OsString>) -> BTreeMap<String, String> {
+fn recorded_variables(
+    ours: &[(OsString, OsString)],
+    theirs: &BTreeMap<OsString, OsString>,
+) -> BTreeMap<String, String> {
     let name = |name: &OsString| name.to_string_lossy().into_owned();
-    let unset = OFTEN_ASKED_FOR.into_iter().map(|variable| (variable.to_owned(), "not set".to_owned()));
+    let unset = RECORDED_VARIABLES.into_iter().map(|variable| (variable.to_owned(), "not set".to_owned()));
     let removed = ours.iter().map(|(variable, _)| (name(variable), "removed".to_owned()));
     let set = theirs.keys().map(|variable| (name(variable), "set".to_owned()));
     unset.chain(removed).chain(set).collect()
@@ -235,12 +240,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_names_variables_and_never_tells_a_value() {
+    fn a_record_contains_names_of_variables_and_never_values() {
         let ours = [("SECRET".into(), "s3cret".into()), ("PATH".into(), "/bin".into())];
         let theirs = BTreeMap::from([("PATH".into(), "/bin".into()), ("ADDED".into(), "v4lue".into())]);
-        let told = told(&ours, &theirs);
-        assert_eq!((told["SECRET"].as_str(), told["PATH"].as_str()), ("removed", "set"));
-        assert_eq!((told["ADDED"].as_str(), told["CODEX_HOME"].as_str()), ("set", "not set"));
-        assert!(told.values().all(|word| !word.contains("s3cret") && !word.contains("v4lue")));
+        let recorded_variables = recorded_variables(&ours, &theirs);
+        assert_eq!((recorded_variables["SECRET"].as_str(), recorded_variables["PATH"].as_str()), ("removed", "set"));
+        assert_eq!(
+            (recorded_variables["ADDED"].as_str(), recorded_variables["CODEX_HOME"].as_str()),
+            ("set", "not set")
+        );
+        assert!(recorded_variables.values().all(|word| !word.contains("s3cret") && !word.contains("v4lue")));
     }
 }

@@ -8,60 +8,64 @@ use std::{
 use chrono::Utc;
 use tokio::time::timeout;
 
-use super::{Task, journal::Journal, outside::Outside};
+use super::{Task, external::ExternalEvents, journal::Journal};
 use crate::{
-    store::{StoreError, Turn},
+    store::{Admission, StoreError},
     task::{StopCause, TaskId},
 };
 
 /// How often it is asked whose turn it is.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+const QUEUE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long one that is ahead may leave a free place alone. It may be stopped.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SKIP_AFTER: Duration = Duration::from_secs(2);
 
 impl Task {
     /// Returns when the task may run; or why it is not to, if that is told before.
     ///
     /// A data directory in which nobody can be asked is no reason not to run: the limit is there to spare the machine.
-    pub(super) async fn wait_in_line(&mut self, journal: &mut Journal, outside: &mut Outside) -> Result<(), StopCause> {
+    pub(super) async fn wait_for_slot(
+        &mut self,
+        journal: &mut Journal,
+        external: &mut ExternalEvents,
+    ) -> Result<(), StopCause> {
         if self.spec.max_running == 0 {
             return Ok(());
         }
         if let Err(error) = self.files.take_ticket(Utc::now()) {
-            out_of_line(journal, &error);
+            report_queue_failure(journal, &error);
             return Ok(());
         }
         let (mut passed_over, mut suspect) = (BTreeSet::new(), None::<(TaskId, Instant)>);
         loop {
-            match self.files.take_place(self.spec.max_running, &passed_over) {
+            match self.files.take_slot(self.spec.max_running, &passed_over) {
                 Err(error) => {
-                    out_of_line(journal, &error);
+                    report_queue_failure(journal, &error);
                     return Ok(());
                 }
-                Ok(Turn::Now(place)) => {
-                    self.place = Some(place);
+                Ok(Admission::Granted(slot)) => {
+                    self.slot = Some(slot);
                     journal.begins();
                     return Ok(());
                 }
-                Ok(Turn::Later { ahead, left_alone_by }) => {
+                Ok(Admission::Waiting { ahead, not_taken_by }) => {
                     journal.queued(ahead, self.spec.max_running);
-                    suspect = left_alone_by.map(|other| match suspect.take() {
+                    suspect = not_taken_by.map(|other| match suspect.take() {
                         Some((same, since)) if same == other => (same, since),
                         Some(_) | None => (other, Instant::now()),
                     });
                     passed_over
-                        .extend(suspect.take_if(|(_, since)| since.elapsed() >= PATIENCE).map(|(other, _)| other));
+                        .extend(suspect.take_if(|(_, since)| since.elapsed() >= SKIP_AFTER).map(|(other, _)| other));
                 }
             }
-            let heard = timeout(ASK_AGAIN, outside.next()).await.ok().flatten();
-            if let Some(cause) = self.asked_to_stop(heard) {
+            let received = timeout(QUEUE_POLL_INTERVAL, external.next()).await.ok().flatten();
+            if let Some(cause) = self.asked_to_stop(received) {
                 return Err(cause);
             }
         }
     }
 }
 
-fn out_of_line(journal: &mut Journal, error: &StoreError) {
+fn report_queue_failure(journal: &mut Journal, error: &StoreError) {
     journal.warning("NOT QUEUED", &format!("{error}; the task runs at once"));
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 /// The most entries in a second, besides those that are exempt.
-pub(super) const MOST_PER_SECOND: u32 = 50;
+pub(super) const MAX_PER_SECOND: u32 = 50;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Admits [`MOST_PER_SECOND`] entries in each second and counts the others. Reads no clock.
+/// Admits [`MAX_PER_SECOND`] entries in each second and counts the others. Reads no clock.
 #[derive(Debug)]
 pub(super) struct Rate {
     /// When the present second began.
@@ -27,7 +27,7 @@ impl Rate {
         if self.is_over(now) {
             (self.began, self.admitted) = (Some(now), 0);
         }
-        let is_admitted = self.admitted < MOST_PER_SECOND;
+        let is_admitted = self.admitted < MAX_PER_SECOND;
         if is_admitted {
             self.admitted += 1;
         } else {

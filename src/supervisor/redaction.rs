@@ -8,9 +8,9 @@ use std::{borrow::Cow, env, ffi::OsString, path::PathBuf};
 
 use connector_api::{AgentEvent, Outcome, Verdict, Warning};
 
-use super::{Assignment, stream::Stream};
+use super::{Assignment, stream::OutputStream};
 use crate::{
-    process::Piece,
+    process::LineChunk,
     redact::{self, Redactor},
     registry::Registry,
     task::{TaskRecord, TaskSpec},
@@ -30,9 +30,9 @@ pub(super) fn redactor(spec: &TaskSpec, assignment: &Assignment, registry: &Regi
     Redactor::of(env::vars_os().chain(given)).sparing(&paths.map(PathBuf::as_path))
 }
 
-/// A [`Piece`] of a line, without secrets.
+/// A [`LineChunk`] of a line, without secrets.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Clean<'a> {
+pub(super) enum RedactedChunk<'a> {
     Line(Cow<'a, [u8]>),
     LongStart(Cow<'a, [u8]>),
     LongPart(Cow<'a, [u8]>),
@@ -44,28 +44,28 @@ pub(super) enum Clean<'a> {
 #[derive(Debug)]
 pub(super) struct Redaction {
     redactor: Redactor,
-    stdout: redact::Stream,
-    stderr: redact::Stream,
+    stdout: redact::StreamRedactor,
+    stderr: redact::StreamRedactor,
 }
 
 impl Redaction {
     /// Streams of which nothing has come yet.
     pub(super) fn new(redactor: Redactor) -> Self {
-        let stream = || redact::Stream::new(redactor.clone());
+        let stream = || redact::StreamRedactor::new(redactor.clone());
         Self { stdout: stream(), stderr: stream(), redactor }
     }
 
     /// The next piece of this stream.
-    pub(super) fn clean<'a>(&mut self, stream: Stream, piece: &Piece<'a>) -> Clean<'a> {
+    pub(super) fn clean<'a>(&mut self, stream: OutputStream, piece: &LineChunk<'a>) -> RedactedChunk<'a> {
         let parts = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
         };
         match piece {
-            Piece::Line(line) => Clean::Line(self.redactor.bytes(line)),
-            Piece::LongStart(part) => Clean::LongStart(parts.part(part)),
-            Piece::LongPart(part) => Clean::LongPart(parts.part(part)),
-            Piece::LongEnd { .. } => Clean::LongEnd(parts.end()),
+            LineChunk::Line(line) => RedactedChunk::Line(self.redactor.bytes(line)),
+            LineChunk::LongStart(part) => RedactedChunk::LongStart(parts.part(part)),
+            LineChunk::LongPart(part) => RedactedChunk::LongPart(parts.part(part)),
+            LineChunk::LongEnd { .. } => RedactedChunk::LongEnd(parts.end()),
         }
     }
 
@@ -126,5 +126,5 @@ pub(super) fn warnings(redactor: &Redactor, warnings: &mut [Warning]) {
 /// Takes the secrets out of a record. The names of our own files, and of the working directory, stay: they have to lead
 /// there.
 pub(super) fn record(redactor: &Redactor, record: &mut TaskRecord) {
-    record.foreign_texts().for_each(|text| redactor.redact(text));
+    record.untrusted_texts().for_each(|text| redactor.redact(text));
 }

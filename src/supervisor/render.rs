@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_command_tells_its_exit_code_and_how_long_it_took() {
+    fn a_finished_command_shows_its_exit_code_and_duration() {
         let mut renderer = Renderer::default();
         let (id, command) = ("item_1".to_owned(), "cargo test\n--all".to_owned());
         renderer
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_whole_in_the_log_and_one_line_elsewhere() {
+    fn a_long_message_is_complete_in_the_log_and_one_line_elsewhere() {
         let text = format!("\n{}\nsecond", "x".repeat(500));
         let message = AgentEvent::Message { text: text.clone() };
         assert_eq!(words(&message), format!("MESSAGE: {text}"));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stands_as_it_came() {
+    fn unknown_events_are_shown_unchanged() {
         let raw = "{\"type\":\"new.thing\"}".to_owned();
         assert_eq!(words(&AgentEvent::Other { kind: "new.thing".into(), raw: raw.clone() }), format!("STDOUT: {raw}"));
     }

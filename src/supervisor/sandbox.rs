@@ -19,7 +19,7 @@ pub(super) struct SandboxWatch {
 
 impl SandboxWatch {
     /// Takes note of an event.
-    pub(super) fn hear(&mut self, event: &AgentEvent) {
+    pub(super) fn observe(&mut self, event: &AgentEvent) {
         match event {
             AgentEvent::CommandFinished { status: CommandStatus::Failed, output, .. } => {
                 let failure = sandbox_failure(output);
@@ -46,7 +46,7 @@ impl SandboxWatch {
     }
 
     /// Takes note of a line on stderr, the only place where Codex reports some failed commands (0.105 to 0.171).
-    pub(super) fn hear_stderr(&mut self, line: Line<'_>) {
+    pub(super) fn observe_stderr(&mut self, line: Line<'_>) {
         if !self.has_run && self.failure.is_none() {
             self.failure = sandbox_failure(&line.text());
         }
@@ -78,8 +78,8 @@ mod tests {
 
     fn told(events: &[AgentEvent], stderr: &[&str], sandbox: Sandbox) -> Option<String> {
         let mut watch = SandboxWatch::default();
-        events.iter().for_each(|event| watch.hear(event));
-        stderr.iter().for_each(|line| watch.hear_stderr(Line::Whole(line.as_bytes())));
+        events.iter().for_each(|event| watch.observe(event));
+        stderr.iter().for_each(|line| watch.observe_stderr(Line::Whole(line.as_bytes())));
         watch.warning(sandbox).map(|warning| warning.message)
     }
 

@@ -9,14 +9,14 @@ use connector_api::PromptDelivery;
 use tokio::{io::AsyncWriteExt, process::ChildStdin, sync::mpsc, task::JoinHandle};
 
 /// Upper bound on the bytes that wait to be written. One message may be longer.
-const MOST_WAITING: usize = 16 << 20;
+const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// Approximate memory overhead of a queued message, in bytes.
-const OVERHEAD: usize = 64;
+const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// The agent asks, and does not read the answers: no more of them are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DoesNotRead;
+pub(super) struct StdinStalled;
 
 /// Owns the agent's stdin. Stops writing when it is dropped.
 #[derive(Debug)]
@@ -66,12 +66,12 @@ impl StdinWriter {
     /// Writes these bytes after all others.
     ///
     /// Fails when too many wait already: an agent that is stuck, or that means harm, would fill our memory.
-    pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), DoesNotRead> {
+    pub(super) fn send(&mut self, bytes: Vec<u8>) -> Result<(), StdinStalled> {
         let Some(to_write) = &self.to_write else { return Ok(()) };
-        let length = bytes.len() + OVERHEAD;
+        let length = bytes.len() + MESSAGE_OVERHEAD_BYTES;
         let before = self.waiting.load(Ordering::Relaxed);
-        if before > 0 && before + length > MOST_WAITING {
-            return Err(DoesNotRead);
+        if before > 0 && before + length > MAX_WAITING_BYTES {
+            return Err(StdinStalled);
         }
         self.waiting.fetch_add(length, Ordering::Relaxed);
         // The other end is gone when the agent closed its stdin: it does not want to know.
@@ -100,6 +100,6 @@ async fn write(mut stdin: ChildStdin, mut to_write: mpsc::UnboundedReceiver<Vec<
         if stdin.write_all(&bytes).await.is_err() {
             return;
         }
-        waiting.fetch_sub(bytes.len() + OVERHEAD, Ordering::Relaxed);
+        waiting.fetch_sub(bytes.len() + MESSAGE_OVERHEAD_BYTES, Ordering::Relaxed);
     }
 }

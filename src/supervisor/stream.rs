@@ -2,12 +2,12 @@
 
 /// Where a line of the agent came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(super) enum OutputStream {
     Stdout,
     Stderr,
 }
 
-impl Stream {
+impl OutputStream {
     /// How a raw line of the stream begins in the log.
     pub(super) fn label(self) -> &'static str {
         match self {

@@ -13,14 +13,14 @@ use tokio::task::spawn_blocking;
 pub(super) fn begin_blocking() -> Result<(), String> {
     // tokio panics when it cannot have one.
     let begun = catch_unwind(AssertUnwindSafe(|| drop(spawn_blocking(|| ()))));
-    begun.map_err(|_| no_room(Errno::AGAIN))
+    begun.map_err(|_| thread_error(Errno::AGAIN))
 }
 
 /// Runs `work` on a thread of its own, which ends with the process.
 pub(super) fn begin(work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    thread::Builder::new().spawn(work).map(drop).map_err(no_room)
+    thread::Builder::new().spawn(work).map(drop).map_err(thread_error)
 }
 
-fn no_room(error: impl std::fmt::Display) -> String {
+fn thread_error(error: impl std::fmt::Display) -> String {
     format!("it cannot start a thread: {error}")
 }

@@ -1,6 +1,6 @@
 //! The task's timeline, as its supervisor writes it.
 //!
-//! An agent can do more than anyone wants to read. At most [`MOST_PER_SECOND`](super::rate::MOST_PER_SECOND) entries are
+//! An agent can do more than anyone wants to read. At most [`MAX_PER_SECOND`](super::rate::MAX_PER_SECOND) entries are
 //! written in a second; one entry then says how many were omitted. The stations of the task's life are always written. An
 //! entry that is omitted is never built, so that an agent that floods its timeline costs little more than one that does not.
 //!
@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Time between two lines of output.
-const BETWEEN_OUTPUT: Duration = Duration::from_secs(1);
+const OUTPUT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes the timeline of one task.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub(super) struct TimelineRecorder {
     writer: Option<TimelineWriter>,
     rate: Rate,
     /// The newest line of output that is not written yet.
@@ -34,7 +34,7 @@ pub(super) struct Timeline {
     gaps: Failures,
 }
 
-impl Timeline {
+impl TimelineRecorder {
     /// Continues without a timeline if it could not be opened.
     pub(super) fn new(opened: Result<TimelineWriter, StoreError>) -> Self {
         let writer = opened.inspect_err(|error| tracing::error!(%error, "a task goes on without a timeline")).ok();
@@ -95,7 +95,7 @@ impl Timeline {
 
     /// Writes what waits. Returns the number of the newest entry, if it was not returned before.
     pub(super) fn flush(&mut self, now: Instant) -> Option<u64> {
-        let is_due = self.output_written.is_none_or(|written| now.duration_since(written) >= BETWEEN_OUTPUT);
+        let is_due = self.output_written.is_none_or(|written| now.duration_since(written) >= OUTPUT_INTERVAL);
         if is_due && let Some(text) = self.output.take() {
             self.output_written = Some(now);
             self.offer(now, || Some(TimelineEvent::Output { text }));
@@ -139,21 +139,21 @@ mod tests {
         task::{TaskId, TaskStatus, TimelineEntry},
     };
 
-    struct Written {
+    struct World {
         _dir: tempfile::TempDir,
         upkeep: Upkeep,
         id: TaskId,
-        timeline: Timeline,
+        timeline: TimelineRecorder,
         began: Instant,
     }
 
-    impl Written {
+    impl World {
         fn new() -> Self {
             let dir = tempfile::tempdir().expect("a temporary directory can be made");
             let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
             let id = TaskId::random();
-            let Ok(Claim::Taken(task)) = upkeep.claim(&id) else { panic!("a new id is free") };
-            let timeline = Timeline::new(task.open_timeline());
+            let Ok(Claim::Claimed(task)) = upkeep.claim(&id) else { panic!("a new id is free") };
+            let timeline = TimelineRecorder::new(task.open_timeline());
             Self { _dir: dir, upkeep, id, timeline, began: Instant::now() }
         }
 
@@ -168,7 +168,7 @@ mod tests {
             let mut events = Vec::new();
             while let Some(read) = reader.read().expect("it can be read") {
                 events.extend(read.entries.into_iter().map(|TimelineEntry { event, .. }| event));
-                if !read.more {
+                if !read.has_more {
                     break;
                 }
             }
@@ -181,8 +181,8 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_cut_to_fifty_entries_in_a_second_and_one_says_how_many_are_omitted() {
-        let mut written = Written::new();
+    fn a_flood_is_limited_to_fifty_entries_a_second_and_the_rest_counted() {
+        let mut written = World::new();
         written.flood(Duration::ZERO, 1_000);
         written.timeline.add(stopping());
         assert_eq!(written.timeline.flush(written.began), Some(51));
@@ -201,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn an_end_comes_after_everything_that_waits() {
-        let mut written = Written::new();
+    fn the_end_is_written_after_all_waiting_entries() {
+        let mut written = World::new();
         written.flood(Duration::ZERO, 60);
         written.timeline.output("50 %");
         let ended = TimelineEvent::Ended {
@@ -218,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn one_line_of_output_in_a_second_is_written_the_newest() {
-        let mut written = Written::new();
+    fn only_the_newest_output_line_of_each_second_is_written() {
+        let mut written = World::new();
         for (line, after) in [("one", 0), ("two", 100), ("three", 900), ("four", 1_000)] {
             written.timeline.output(line);
             written.timeline.flush(written.began + Duration::from_millis(after));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn entries_that_cannot_be_written_wait_in_bounded_memory() {
-        let mut written = Written::new();
+        let mut written = World::new();
         for second in 0..100 {
             for _ in 0..50 {
                 let message = || Some(TimelineEvent::Message { text: "x".repeat(4_000) });
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn without_a_file_nothing_is_kept() {
-        let mut written = Written::new();
+        let mut written = World::new();
         written.timeline.writer = None;
         written.flood(Duration::ZERO, 100);
         written.timeline.output("x");

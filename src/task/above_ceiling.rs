@@ -10,7 +10,7 @@ use super::{ChosenBy, RuleOrigin, millis_of, span};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AboveCeiling {
     /// The sandbox allows more than is allowed.
-    #[error("{} is above the ceiling, {most} ({rule})", match by {
+    #[error("{} is above the ceiling, {max} ({rule})", match by {
         ChosenBy::Call => format!("`sandbox` {asked}"),
         ChosenBy::Default => format!("no `sandbox` is given, and the default, {asked} (`tasks.default_sandbox`),"),
     })]
@@ -20,7 +20,7 @@ pub enum AboveCeiling {
         /// By whom.
         by: ChosenBy,
         /// What is allowed.
-        most: Sandbox,
+        max: Sandbox,
         /// By which rule.
         rule: RuleOrigin,
     },
@@ -28,14 +28,14 @@ pub enum AboveCeiling {
     #[error("{} is above the ceiling, {} ({rule})", match by {
         ChosenBy::Call => asked.map_or("no limit (a `timeoutMs` of 0, or of more than ten years)".to_owned(), |asked| format!("`timeoutMs` {}", millis_of(asked))),
         ChosenBy::Default => format!("no `timeoutMs` is given, and the default, {} (`tasks.default_timeout`),", limit(*asked)),
-    }, span(*most))]
+    }, span(*max))]
     Timeout {
         /// What is asked for.
         asked: Option<Duration>,
         /// By whom.
         by: ChosenBy,
         /// What is allowed.
-        most: Duration,
+        max: Duration,
         /// By which rule.
         rule: RuleOrigin,
     },
@@ -71,8 +71,8 @@ impl AboveCeiling {
     /// What to do about it.
     pub fn next(&self) -> String {
         let (instead, rule) = match self {
-            Self::Sandbox { most, rule, .. } => (format!("pass `sandbox: \"{most}\"`"), rule),
-            Self::Timeout { most, rule, .. } => (format!("pass a `timeoutMs` from 1 to {}", millis_of(*most)), rule),
+            Self::Sandbox { max, rule, .. } => (format!("pass `sandbox: \"{max}\"`"), rule),
+            Self::Timeout { max, rule, .. } => (format!("pass a `timeoutMs` from 1 to {}", millis_of(*max)), rule),
             Self::Model { rule, .. } => ("pass one of these as `model`, or leave it out".to_owned(), rule),
             Self::Directory { rule, .. } => ("pass a `workingDirectory` in one of these".to_owned(), rule),
         };
@@ -89,19 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_default_that_is_above_the_ceiling_is_told_as_one() {
+    fn a_default_above_the_ceiling_is_reported_as_a_default() {
         let rule = || RuleOrigin { key: "ceiling.x".to_owned(), place: "config.toml".to_owned() };
         let (asked, by) = (Sandbox::DangerFullAccess, ChosenBy::Default);
-        let sandbox = AboveCeiling::Sandbox { asked, by, most: Sandbox::ReadOnly, rule: rule() };
+        let sandbox = AboveCeiling::Sandbox { asked, by, max: Sandbox::ReadOnly, rule: rule() };
         assert_eq!(
             sandbox.to_string(),
             "no `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is above the ceiling, \
              read-only (`ceiling.x`, from config.toml)"
         );
-        let most = Duration::from_secs(60);
-        let huge = AboveCeiling::Timeout { asked: None, by: ChosenBy::Call, most, rule: rule() };
+        let max = Duration::from_secs(60);
+        let huge = AboveCeiling::Timeout { asked: None, by: ChosenBy::Call, max, rule: rule() };
         assert!(huge.to_string().contains("of 0, or of more than ten years"), "{huge}");
-        let timeout = AboveCeiling::Timeout { asked: None, by, most, rule: rule() };
+        let timeout = AboveCeiling::Timeout { asked: None, by, max, rule: rule() };
         assert_eq!(
             timeout.to_string(),
             "no `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is above the ceiling, 1m 0s \

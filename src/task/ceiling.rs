@@ -43,7 +43,7 @@ impl Default for Ceiling {
 
 /// What is asked for, as a ceiling looks at it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct TaskRequest<'a> {
     /// Directory, sandbox and model.
     pub request: &'a AgentRequest,
     /// Who chose the sandbox.
@@ -60,7 +60,7 @@ impl Ceiling {
     /// `real` follows the symbolic links of a root. A root that it cannot follow admits nothing.
     pub fn admit(
         &self,
-        asked: Asked<'_>,
+        asked: TaskRequest<'_>,
         found: &Path,
         real: impl Fn(&Path) -> io::Result<PathBuf>,
     ) -> Result<(), AboveCeiling> {
@@ -69,15 +69,15 @@ impl Ceiling {
             return Err(AboveCeiling::Sandbox {
                 asked: request.sandbox,
                 by: asked.sandbox_by,
-                most: self.sandbox,
+                max: self.sandbox,
                 rule: self.rule("sandbox"),
             });
         }
-        if let Some(most) = self.timeout
-            && asked.timeout.is_none_or(|timeout| timeout > most)
+        if let Some(max) = self.timeout
+            && asked.timeout.is_none_or(|timeout| timeout > max)
         {
             let rule = self.rule("timeout");
-            return Err(AboveCeiling::Timeout { asked: asked.timeout, by: asked.timeout_by, most, rule });
+            return Err(AboveCeiling::Timeout { asked: asked.timeout, by: asked.timeout_by, max, rule });
         }
         if let Some(model) = &request.model
             && !self.models.is_empty()
@@ -104,12 +104,12 @@ impl Ceiling {
     }
 
     /// Each rule that forbids something, in words for people.
-    pub fn told(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let list = |words: Vec<String>| words.join(", ");
         let roots = self.roots.iter().map(|root| root.display().to_string());
         let sandbox = (self.sandbox < Sandbox::DangerFullAccess).then(|| format!("sandbox {}", self.sandbox));
         let roots = (!self.roots.is_empty()).then(|| format!("working directories in {}", list(roots.collect())));
-        let timeout = self.timeout.map(|most| format!("time limit {}", span(most)));
+        let timeout = self.timeout.map(|max| format!("time limit {}", span(max)));
         let models = self.models.iter().map(|model| model.0.clone());
         let models = (!self.models.is_empty()).then(|| format!("models {}", list(models.collect())));
         [("sandbox", sandbox), ("roots", roots), ("timeout", timeout), ("models", models)]
@@ -146,7 +146,7 @@ mod tests {
             AgentRequest { prompt: String::new(), working_directory: directory.into(), sandbox, model, resume: None };
         let timeout = timeout.map(Duration::from_secs);
         let by = ChosenBy::Call;
-        let asked = Asked { request: &request, sandbox_by: by, timeout, timeout_by: by };
+        let asked = TaskRequest { request: &request, sandbox_by: by, timeout, timeout_by: by };
         let found = real(Path::new(directory)).unwrap_or_else(|_| directory.into());
         ceiling.admit(asked, &found, real).map_err(|above| format!("{above}\nnext: {}", above.next()))
     }
@@ -157,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rule_everything_is_admitted() {
+    fn everything_is_allowed_without_rules() {
         for directory in ["/anywhere", "/out"] {
             assert_eq!(in_roots(&[], directory), Ok(()));
         }
     }
 
     #[test]
-    fn a_directory_is_admitted_where_it_really_is() {
+    fn a_directory_is_checked_by_its_real_path() {
         for (roots, directory) in [
             (&["/srv"][..], "/srv"),
             (&["/srv"], "/srv/project/src"),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_outside_is_refused_however_it_is_written() {
+    fn a_directory_outside_the_roots_is_refused_in_every_spelling() {
         for (roots, directory) in [
             (&["/srv"][..], "/srvother"),
             (&["/srv/project"], "/srv"),
@@ -199,16 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_is_admitted_up_to_the_ceiling() {
-        for (most, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
-            let ceiling = Ceiling { sandbox: most, ..Ceiling::default() };
+    fn sandboxes_up_to_the_ceiling_are_allowed() {
+        for (max, admitted) in [(Sandbox::ReadOnly, 1), (Sandbox::WorkspaceWrite, 2), (Sandbox::DangerFullAccess, 3)] {
+            let ceiling = Ceiling { sandbox: max, ..Ceiling::default() };
             let found = Sandbox::ALL.map(|sandbox| admit(&ceiling, "/", sandbox, None, None).is_ok());
-            assert_eq!(found.iter().filter(|admitted| **admitted).count(), admitted, "{most}");
+            assert_eq!(found.iter().filter(|admitted| **admitted).count(), admitted, "{max}");
         }
     }
 
     #[test]
-    fn a_task_without_a_time_limit_is_above_any() {
+    fn a_task_without_a_time_limit_exceeds_every_ceiling() {
         let ceiling = Ceiling { timeout: Some(Duration::from_secs(60)), ..Ceiling::default() };
         for (timeout, is_admitted) in [(Some(60), true), (Some(1), true), (Some(61), false), (None, false)] {
             let found = admit(&ceiling, "/", Sandbox::ReadOnly, None, timeout);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_model_that_is_named_is_looked_at() {
+    fn only_an_explicit_model_is_checked() {
         let models = ["gpt-5*", "o3"].map(|model| NamePattern(model.to_owned())).to_vec();
         let ceiling = Ceiling { models, ..Ceiling::default() };
         for (model, is_admitted) in
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_reads_back_and_none_is_the_default() {
+    fn a_ceiling_round_trips_and_defaults_to_no_limits() {
         let ceiling: Ceiling = serde_json::from_str("{}").expect("every rule has a default");
         assert_eq!(ceiling, Ceiling::default());
         let timeout = Some(Duration::from_millis(1_500));

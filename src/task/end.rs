@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_reasons_are_written_character_for_character() {
+    fn failure_reasons_match_the_documentation_exactly() {
         let five = Duration::from_secs(300);
         for (reason, written) in [
             (FailureReason::KilledBy { signal: 15 }, "Killed by SIGTERM"),

@@ -17,10 +17,14 @@ impl TaskId {
         Self(uuid::Uuid::new_v4().simple().to_string()[..8].to_owned())
     }
 
-    /// Reads an id. Fails with [`NoTaskId`] for anything but eight hex characters.
-    pub fn parse(word: &str) -> Result<Self, NoTaskId> {
+    /// Reads an id. Fails with [`InvalidTaskId`] for anything but eight hex characters.
+    pub fn parse(word: &str) -> Result<Self, InvalidTaskId> {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        if word.len() == 8 && word.chars().all(hex) { Ok(Self(word.to_owned())) } else { Err(NoTaskId(word.into())) }
+        if word.len() == 8 && word.chars().all(hex) {
+            Ok(Self(word.to_owned()))
+        } else {
+            Err(InvalidTaskId(word.into()))
+        }
     }
 
     /// The eight characters.
@@ -36,9 +40,9 @@ impl fmt::Display for TaskId {
 }
 
 impl TryFrom<String> for TaskId {
-    type Error = NoTaskId;
+    type Error = InvalidTaskId;
 
-    fn try_from(word: String) -> Result<Self, NoTaskId> {
+    fn try_from(word: String) -> Result<Self, InvalidTaskId> {
         Self::parse(&word)
     }
 }
@@ -51,9 +55,9 @@ impl From<TaskId> for String {
 
 /// A word that can be no task's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoTaskId(Untrusted);
+pub struct InvalidTaskId(Untrusted);
 
-impl NoTaskId {
+impl InvalidTaskId {
     /// The word.
     pub fn word(&self) -> &Untrusted {
         &self.0
@@ -61,26 +65,26 @@ impl NoTaskId {
 }
 
 /// The word is left out: it may hold anything.
-impl fmt::Display for NoTaskId {
+impl fmt::Display for InvalidTaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a task id: a task id is eight characters of 0-9 and a-f")
     }
 }
 
-impl std::error::Error for NoTaskId {}
+impl std::error::Error for InvalidTaskId {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn random_ids_read_back() {
+    fn random_ids_can_be_parsed() {
         let id = TaskId::random();
         assert_eq!(TaskId::parse(id.as_str()), Ok(id));
     }
 
     #[test]
-    fn a_path_is_no_task_id() {
+    fn a_path_is_not_a_task_id() {
         for word in ["", "../../etc", "ABCDEF01", "abcdef0", "abcdef012", "abcde/01", "abcdef0\n"] {
             assert!(TaskId::parse(word).is_err(), "{word:?} was taken");
         }

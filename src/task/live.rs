@@ -33,7 +33,7 @@ pub struct LiveView {
 
 impl LiveView {
     /// The texts in it that may hold words of an agent.
-    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         iter::once(&mut self.phase).chain(&mut self.last_event).chain(&mut self.trouble).map(Untrusted::raw_mut)
     }
 

@@ -14,13 +14,13 @@ use super::{TaskId, TaskStatus, Untrusted};
 ///
 /// The two kinds of text stay apart until then, so that secrets are taken out of the foreign words and never out of ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Message(Vec<Part>);
+pub struct Message(Vec<MessagePart>);
 
 /// A part of a [`Message`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum MessagePart {
     /// Words of ours.
-    Ours(Cow<'static, str>),
+    Trusted(Cow<'static, str>),
     /// Words from outside.
     Untrusted(Untrusted),
     /// A word from outside, printed between backticks and cut where it is long.
@@ -29,20 +29,20 @@ pub enum Part {
 
 impl Message {
     /// Text that holds nothing from outside.
-    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(vec![Part::ours(text)])
+    pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(vec![MessagePart::trusted(text)])
     }
 
     /// The parts in their order.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[MessagePart] {
         &self.0
     }
 
     /// The words from outside, for secrets to be taken out.
-    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         self.0.iter_mut().filter_map(|part| match part {
-            Part::Ours(_) => None,
-            Part::Untrusted(text) | Part::Quoted(text) => Some(text.raw_mut()),
+            MessagePart::Trusted(_) => None,
+            MessagePart::Untrusted(text) | MessagePart::Quoted(text) => Some(text.raw_mut()),
         })
     }
 
@@ -50,10 +50,10 @@ impl Message {
     #[must_use]
     pub fn capitalized(mut self) -> Self {
         let text = match self.0.first_mut() {
-            Some(Part::Ours(text)) => text.to_mut(),
-            Some(Part::Untrusted(text)) => text.raw_mut(),
+            Some(MessagePart::Trusted(text)) => text.to_mut(),
+            Some(MessagePart::Untrusted(text)) => text.raw_mut(),
             // It begins with a backtick.
-            Some(Part::Quoted(_)) | None => return self,
+            Some(MessagePart::Quoted(_)) | None => return self,
         };
         let mut letters = text.chars();
         if let Some(letter) = letters.next() {
@@ -63,10 +63,10 @@ impl Message {
     }
 }
 
-impl Part {
+impl MessagePart {
     /// Words of ours.
-    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Ours(text.into())
+    pub fn trusted(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Trusted(text.into())
     }
 
     /// A word from outside, to be printed between backticks.
@@ -82,55 +82,55 @@ impl FromIterator<Message> for Message {
 }
 
 /// Anything that can be a part of a message becomes a message. A `String` may hold anything: it counts as untrusted.
-impl<T: Into<Part>> From<T> for Message {
+impl<T: Into<MessagePart>> From<T> for Message {
     fn from(part: T) -> Self {
         Self(iter::once(part.into()).collect())
     }
 }
 
-macro_rules! ours {
+macro_rules! trusted {
     ($($type:ty),+) => {$(
-        impl From<$type> for Part {
+        impl From<$type> for MessagePart {
             fn from(value: $type) -> Self {
-                Self::ours(value.to_string())
+                Self::trusted(value.to_string())
             }
         }
     )+};
 }
 
-ours!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
+trusted!(&TaskId, TaskStatus, &BackendName, Sandbox, u64, u32, usize);
 
-impl From<&'static str> for Part {
+impl From<&'static str> for MessagePart {
     fn from(text: &'static str) -> Self {
-        Self::ours(text)
+        Self::trusted(text)
     }
 }
 
-impl From<Untrusted> for Part {
+impl From<Untrusted> for MessagePart {
     fn from(text: Untrusted) -> Self {
         Self::Untrusted(text)
     }
 }
 
-impl From<&Untrusted> for Part {
+impl From<&Untrusted> for MessagePart {
     fn from(text: &Untrusted) -> Self {
         Self::Untrusted(text.clone())
     }
 }
 
-impl From<String> for Part {
+impl From<String> for MessagePart {
     fn from(text: String) -> Self {
         Self::Untrusted(text.into())
     }
 }
 
-impl From<&Path> for Part {
+impl From<&Path> for MessagePart {
     fn from(path: &Path) -> Self {
         Self::Untrusted(path.into())
     }
 }
 
-impl From<&PathBuf> for Part {
+impl From<&PathBuf> for MessagePart {
     fn from(path: &PathBuf) -> Self {
         path.as_path().into()
     }
@@ -149,8 +149,8 @@ pub(crate) use message;
 impl Message {
     pub(crate) fn words(&self) -> String {
         let words = self.0.iter().map(|part| match part {
-            Part::Ours(text) => &**text,
-            Part::Untrusted(text) | Part::Quoted(text) => text.raw(),
+            MessagePart::Trusted(text) => &**text,
+            MessagePart::Untrusted(text) | MessagePart::Quoted(text) => text.raw(),
         });
         words.collect()
     }
@@ -179,14 +179,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_foreign_words_can_be_redacted() {
+    fn only_untrusted_text_is_redacted() {
         let mut message = message!["our word ", "word".to_owned(), " ", Path::new("/word"), 7_usize];
-        message.foreign_texts().for_each(|text| *text = text.replace("word", "x"));
+        message.untrusted_texts().for_each(|text| *text = text.replace("word", "x"));
         assert_eq!(message, message!["our word ", "x".to_owned(), " ", Path::new("/x"), 7_usize]);
     }
 
     #[test]
-    fn a_sentence_can_begin_with_either_kind_of_words() {
+    fn a_message_can_begin_with_trusted_or_untrusted_text() {
         assert_eq!(message!["ärger", "x".to_owned()].capitalized(), message!["Ärger", "x".to_owned()]);
         assert_eq!(message!["it is".to_owned()].capitalized(), message!["It is".to_owned()]);
         assert_eq!(message![].capitalized(), Message::default());

@@ -24,13 +24,13 @@ mod view;
 
 pub use above_ceiling::AboveCeiling;
 pub use activity::ActivityKind;
-pub use ceiling::{Asked, Ceiling};
+pub use ceiling::{Ceiling, TaskRequest};
 pub(crate) use end::signal_name;
 pub use end::{FailureReason, StopCause};
-pub use id::{NoTaskId, TaskId};
+pub use id::{InvalidTaskId, TaskId};
 pub use live::LiveView;
 pub(crate) use message::message;
-pub use message::{Message, Part};
+pub use message::{Message, MessagePart};
 pub use origin::{ChosenBy, RuleOrigin};
 pub use policy::{CgroupUse, Grace, OnAgentExit, OnServerExit, Policy};
 pub use record::{ProcessIdentity, RECORD_FORMAT, TaskEnd, TaskProgress, TaskRecord, TaskStart};
@@ -40,9 +40,9 @@ pub use spec::{Fallback, FrozenBackend, IndexLimits, SPEC_FORMAT, TaskSpec, Trus
 pub use status::{EndStatus, TaskStatus};
 pub use text::{cut_middle, first_line};
 pub use timeline::{
-    ChangedFile, CommandOutcome, EntryHead, MOST_TEXT, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
-    WarningSource, excerpt, within,
+    ChangedFile, CommandOutcome, EntryHead, MAX_TEXT_BYTES, PlanItem, TIMELINE_FORMAT, TimelineEntry, TimelineEvent,
+    WarningSource, excerpt, fit_items,
 };
 pub(crate) use timeline::{is_exempt, outcome};
 pub use untrusted::Untrusted;
-pub use view::{Listing, ResultText, Steps, Tail, TaskView};
+pub use view::{Listing, LogTail, ResultText, Steps, TaskView};

@@ -24,7 +24,7 @@ pub struct Policy {
     pub stop_after_silence: Option<Duration>,
     /// How patiently an agent is stopped.
     pub grace: Grace,
-    /// Whether an agent is put into a control group, where that is possible.
+    /// Whether an agent is put into a cgroup, where that is possible.
     #[serde(default)]
     pub cgroup: CgroupUse,
     /// What happens to the agent when the server that submitted the task is gone.
@@ -38,11 +38,11 @@ pub struct Policy {
     pub log_bytes: Option<u64>,
     /// Whether values of secret variables are taken out of everything that is written or told. A policy that does not say
     /// is of a version that knew no other way to be safe than this.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub redact: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
@@ -58,7 +58,7 @@ pub struct Grace {
     pub terminate: Duration,
 }
 
-/// Whether an agent is put into a control group of its own.
+/// Whether an agent is put into a cgroup of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupUse {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_of_the_version_before_is_read() {
+    fn a_policy_from_the_previous_version_is_read() {
         let written = r#"{
             "timeout": null, "heartbeat": 30000, "stallWarning": 120000, "stopAfterSilence": null,
             "grace": {"interrupt": 2000, "terminate": 2000}, "onServerExit": "continue", "onAgentExit": "kill",

@@ -130,7 +130,7 @@ pub struct TaskEnd {
 
 impl TaskRecord {
     /// The first record of a task that begins at `now`.
-    pub fn begun(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
+    pub fn new(spec: &TaskSpec, now: DateTime<Utc>) -> Self {
         let now = now.trunc_subsecs(3);
         Self {
             format: RECORD_FORMAT,
@@ -210,14 +210,17 @@ impl TaskRecord {
     /// The texts in it that may hold words of a caller or an agent. Not the working directory: it has to lead there.
     ///
     /// Every field is named here and in the parts, so that a new one is not forgotten.
-    pub fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    pub fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self { format: _, id: _, from_original: _, start, progress, end } = self;
-        start.foreign_texts().chain(progress.foreign_texts()).chain(end.iter_mut().flat_map(TaskEnd::foreign_texts))
+        start
+            .untrusted_texts()
+            .chain(progress.untrusted_texts())
+            .chain(end.iter_mut().flat_map(TaskEnd::untrusted_texts))
     }
 }
 
 impl TaskStart {
-    fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self {
             task,
             // Ours, or numbers, times and names from a list.
@@ -235,7 +238,7 @@ impl TaskStart {
 }
 
 impl TaskProgress {
-    fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self {
             model,
             command,
@@ -298,7 +301,7 @@ impl TaskEnd {
         self.usage = self.usage.zip(before).and_then(|(total, before)| total.since(before));
     }
 
-    fn foreign_texts(&mut self) -> impl Iterator<Item = &mut String> {
+    fn untrusted_texts(&mut self) -> impl Iterator<Item = &mut String> {
         let Self {
             failure_reason,
             agent_said,

@@ -55,7 +55,7 @@ fn a_record_without_warnings_is_written_as_before_and_one_with_warnings_reads_ba
 }
 
 #[test]
-fn every_text_of_a_caller_or_an_agent_is_foreign_and_no_path_is() {
+fn texts_of_callers_and_agents_are_untrusted_and_paths_are_not() {
     let text = "sk-0123456789";
     let mut record: TaskRecord = serde_json::from_value(serde_json::json!({
         "id": "0123abcd", "task": text, "status": "completed", "startedAt": "2024-01-15T10:30:00.000Z",
@@ -64,7 +64,7 @@ fn every_text_of_a_caller_or_an_agent_is_foreign_and_no_path_is() {
         "warnings": [{"message": text, "advice": text}], "logFile": text, "resultFile": text, "debugFile": text
     }))
     .expect("it is a record");
-    record.foreign_texts().for_each(|text| *text = "clean".to_owned());
+    record.untrusted_texts().for_each(|text| *text = "clean".to_owned());
     let written = serde_json::to_value(&record).expect("a record has only string keys");
     let left =
         written.as_object().expect("it is an object").iter().filter(|(_, value)| value.to_string().contains(text));
@@ -105,7 +105,7 @@ fn a_record_is_written_byte_for_byte_as_it_was_read() {
 }
 
 #[test]
-fn a_task_that_runs_has_no_end_whatever_its_file_says() {
+fn a_running_task_has_no_end_even_if_its_file_has_one() {
     let text = ENDED.replace(r#""status":"failed""#, r#""status":"running""#);
     let record: TaskRecord = serde_json::from_str(&text).expect("it is a record");
     assert_eq!((record.status(), record.is_final(), record.end.is_none()), (TaskStatus::Running, false, true));

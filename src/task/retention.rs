@@ -22,12 +22,12 @@ impl Retention {
     }
 
     /// What is removed, by each rule that there is, in words for people.
-    pub fn told(&self) -> Vec<String> {
+    pub fn describe(&self) -> Vec<String> {
         let Self { max_age, max_tasks, max_bytes } = *self;
         [
             max_age.map(|age| format!("tasks that ended more than {} ago (`retention.max_age`)", span(age))),
-            max_tasks.map(|most| format!("tasks beyond the newest {most} (`retention.max_tasks`)")),
-            max_bytes.map(|most| format!("tasks beyond the newest {most} bytes (`retention.max_bytes`)")),
+            max_tasks.map(|max| format!("tasks beyond the newest {max} (`retention.max_tasks`)")),
+            max_bytes.map(|max| format!("tasks beyond the newest {max} bytes (`retention.max_bytes`)")),
         ]
         .into_iter()
         .flatten()

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_written_as_documented() {
+    fn spans_are_formatted_as_documented() {
         for (millis, written) in [
             (0, "0ms"),
             (850, "850ms"),

@@ -1,12 +1,12 @@
 //! Texts that are cut where space is short.
 
-/// `text` with at most about `most` characters: a longer one loses its middle, and says how much of it.
-pub fn cut_middle(text: &str, most: usize) -> String {
+/// `text` with at most about `max` characters: a longer one loses its middle, and says how much of it.
+pub fn cut_middle(text: &str, max: usize) -> String {
     let length = text.chars().count();
-    if length <= most {
+    if length <= max {
         return text.to_owned();
     }
-    let half = most / 2;
+    let half = max / 2;
     let head: String = text.chars().take(half).collect();
     let tail: String = text.chars().skip(length - half).collect();
     format!("{head}\n[… {} characters left out …]\n{tail}", length - 2 * half)

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_stored_as_the_text_that_it_is() {
+    fn untrusted_text_is_stored_unchanged() {
         let text = Untrusted::from("a\u{1b}[1m");
         let stored = serde_json::to_string(&text).expect("text is JSON");
         assert_eq!(stored, r#""a\u001b[1m""#);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn its_debug_form_drives_nothing() {
+    fn debug_output_escapes_control_characters() {
         let shown = format!("{:?}", Untrusted::from("\u{1b}[1m\u{202e}\u{200b}\n"));
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{200b}', '\n']), "{shown:?}");
     }

@@ -10,18 +10,18 @@ pub struct TaskView {
     /// The current activity of a running task.
     pub live: Option<LiveView>,
     /// The end of its log.
-    pub tail: Tail,
+    pub tail: LogTail,
     /// The agent's final message, its middle left out when it is long.
     pub result: Option<ResultText>,
 }
 
 /// The end of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct LogTail {
     /// The lines, oldest first, without line ends. Bytes that are not UTF-8 are replaced.
     pub lines: Vec<Untrusted>,
     /// Whether the log goes further back.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 /// The agent's final message, with its middle left out when it is long.

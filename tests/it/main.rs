@@ -13,6 +13,7 @@ mod confinement;
 mod constrained_environments;
 mod dialects;
 mod directory;
+mod docs;
 mod ending;
 mod extra_tools;
 mod fake_agent;

@@ -29,7 +29,7 @@ const RULES: ProgramRules = ProgramRules {
         "install_hint",
     ],
     without_program: Some("is missing; name the agent's program, or set `preset`"),
-    descriptions: &[("model", "The model, unless a call names one.")],
+    descriptions: &[("model", "The model for calls that do not name one.")],
     ..ProgramRules::new("the agent", "")
 };
 
@@ -37,25 +37,25 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AcpSettings {
-    /// An agent that is known by name, whose settings stand for those that are left out: `gemini`, `opencode`, `codex-acp`,
-    /// `claude-agent-acp` or `claude-code-acp`. By default the one that `program` is called like.
+    /// A known agent whose settings are used for keys that are left out: `gemini`, `opencode`, `codex-acp`,
+    /// `claude-agent-acp` or `claude-code-acp`. By default, the one with the same name as `program`.
     pub(crate) preset: Option<String>,
-    /// The arguments with which it speaks ACP on stdin and stdout.
+    /// The arguments that make the program speak ACP on stdin and stdout.
     pub(crate) args: Vec<String>,
-    /// The arguments that choose a model, with `{model}` in them. Without them it is chosen in the session, where the agent
-    /// offers that.
+    /// The arguments that choose a model, containing `{model}`. Without them, the model is chosen in the session if the agent
+    /// supports that.
     pub(crate) model_args: Vec<String>,
-    /// For each sandbox that the agent can enforce, the mode in which it does, or several, of which the first that it has is
-    /// taken. An empty text is the mode it begins in: it stands alone, or last for `danger-full-access`. By default that
-    /// sandbox alone, which needs nothing to be enforced.
+    /// For each sandbox that the agent can enforce, the mode that enforces it, or a list of modes of which the first that the
+    /// agent offers is used. An empty string is the mode in which the agent starts; it can only be used alone, or last in the
+    /// list for `danger-full-access`. By default only `danger-full-access` is supported, which needs no enforcement.
     #[schemars(schema_with = "modes_schema")]
     pub(crate) modes: BTreeMap<Sandbox, Modes>,
-    /// The arguments that make it print its version; an empty list does not ask.
+    /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
-    /// How long it may take, in seconds, for an answer that it owes at once, such as to the greeting. How long it works is
-    /// the task's time limit.
+    /// How many seconds the agent has to answer requests that need no work, such as `initialize`. The time for its work is the
+    /// task's time limit.
     pub(crate) answer_seconds: u64,
-    /// One sentence that tells how to get the program.
+    /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
 }
 

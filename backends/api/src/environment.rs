@@ -110,7 +110,7 @@ impl EnvRules {
         let names = json!({"type": "array", "items": {"type": "string"}});
         json!({
             "type": "object",
-            "description": "Which environment variables the agent gets; in a name `*` stands for any characters",
+            "description": "Which environment variables the agent gets; in a name, `*` matches any characters",
             "properties": {
                 "pass": names,
                 "remove": names,

@@ -152,17 +152,17 @@ impl ProgramRules {
             "model" => (
                 json!({"type": ["string", "null"]}),
                 format!(
-                    "The model, unless a call names one. Without both, {}'s own configuration decides.",
+                    "The model for calls that do not name one. If neither does, {} uses its own default.",
                     self.agent
                 ),
                 Some(Value::Null),
             ),
             "extra_args" => (
                 json!({"type": "array", "items": {"type": "string"}}),
-                format!("More arguments for `{}`.", self.program),
+                format!("Additional arguments for `{}`.", self.program),
                 Some(json!([])),
             ),
-            "env" => (EnvRules::schema(), "Which environment variables it gets.".to_owned(), None),
+            "env" => (EnvRules::schema(), "Which environment variables the agent gets.".to_owned(), None),
             _ => (
                 json!({"type": "boolean"}),
                 "Whether the working directory must be inside a git repository.".to_owned(),

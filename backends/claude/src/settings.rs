@@ -6,8 +6,7 @@ use connector_api::{ProgramRules, ReservedOptions, SettingsProblem};
 pub(crate) const RULES: ProgramRules = ProgramRules {
     descriptions: &[(
         "extra_args",
-        "More arguments for `claude -p`, such as `[\"--append-system-prompt=Be brief.\"]`. One that takes a value has it after \
-         a `=`.",
+        "Additional arguments for `claude -p`, such as `[\"--append-system-prompt=Be brief.\"]`. Write values after a `=`.",
     )],
     check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),
     ..ProgramRules::new("Claude Code", "claude")

@@ -10,7 +10,7 @@ const RULES: ProgramRules = ProgramRules {
     keys: &["program", "model", "extra_args", "env", "require_git", "project_settings"],
     descriptions: &[
         ("program", "The Codex program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
-        ("extra_args", "More arguments for `codex exec`, such as `[\"--profile\", \"work\"]`."),
+        ("extra_args", "Additional arguments for `codex exec`, such as `[\"--profile\", \"work\"]`."),
         ("env", "Which environment variables Codex gets."),
     ],
     check_args,
@@ -21,8 +21,8 @@ const RULES: ProgramRules = ProgramRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodexSettings {
-    /// Whether a project's own Codex settings count in `read-only` and `workspace-write`: `ignore` never reads them, and
-    /// `trust` reads them if you trust the project in Codex.
+    /// Whether Codex reads a project's own settings in `read-only` and `workspace-write`: `ignore`, the default, never reads
+    /// them, and `trust` reads them if you trust the project in Codex.
     pub(crate) project_settings: ProjectSettings,
 }
 

@@ -16,17 +16,17 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct JsonLines {
-    /// Where the agent's messages are: rules such as `type=text part.text`, tried in this order.
+    /// How to find the agent's messages: rules such as `type=text part.text`, tried in this order.
     pub(crate) message: Vec<String>,
-    /// Which of them are the answer.
+    /// Which of the messages are the answer; `last` by default.
     pub(crate) answer: AnswerSelection,
-    /// Where the id of the session is.
+    /// How to find the session ID.
     pub(crate) session: Vec<String>,
-    /// Where an error is. A run with one has failed, whatever its exit code.
+    /// How to find error messages. A run with an error has failed, whatever its exit code.
     pub(crate) error: Vec<String>,
-    /// Where the number of tokens read is.
+    /// How to find the number of input tokens.
     pub(crate) input_tokens: Vec<String>,
-    /// Where the number of tokens written is.
+    /// How to find the number of output tokens.
     pub(crate) output_tokens: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum AnswerSelection {
     /// The last one.
     #[default]
     Last,
-    /// All of them, joined without anything between: for agents that print pieces.
+    /// All of them, concatenated: for agents that print an answer in pieces.
     Joined,
 }
 

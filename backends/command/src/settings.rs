@@ -44,7 +44,7 @@ const RULES: ProgramRules = ProgramRules {
     ],
     descriptions: &[
         ("program", "The agent's program: a name on `PATH`, an absolute path, or one that starts with `~/`."),
-        ("model", "The model, unless a call names one."),
+        ("model", "The model for calls that do not name one."),
         ("env", "Which environment variables the agent gets."),
     ],
     ..ProgramRules::new("the agent", "")
@@ -55,27 +55,27 @@ const RULES: ProgramRules = ProgramRules {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["program", "sandboxes"]))]
 pub(crate) struct CommandSettings {
-    /// Its arguments. `{workdir}` and `{sandbox}` are replaced wherever they stand; an argument that is
-    /// `{sandbox_args}` or `{model_args}` is replaced by those lists, which otherwise follow at the end.
+    /// The program's arguments. `{workdir}` and `{sandbox}` are replaced anywhere in them. `{sandbox_args}` and `{model_args}`,
+    /// each as an argument by itself, are replaced by those lists; otherwise the lists are added at the end.
     pub(crate) args: Vec<String>,
-    /// The arguments for a model, such as `["--model", "{model}"]`; left out when there is no model. Without this key
-    /// a call that names a model is refused.
+    /// The arguments that choose a model, such as `["--model", "{model}"]`; left out if no model is named. Without this key,
+    /// calls that name a model are rejected.
     pub(crate) model_args: Vec<String>,
-    /// The arguments that make the agent keep to each sandbox. A sandbox that is not here is refused.
+    /// For each sandbox, the arguments that make the agent enforce it. Calls for any other sandbox are rejected.
     #[schemars(schema_with = "sandboxes_schema")]
     pub(crate) sandboxes: BTreeMap<Sandbox, Vec<String>>,
-    /// The arguments that go on with an earlier session, such as `["--resume", "{session}"]`; they follow at the end. Without
-    /// this key a session cannot be resumed.
+    /// The arguments that resume an earlier session, such as `["--resume", "{session}"]`; they are added at the end. Without
+    /// this key, sessions cannot be resumed.
     pub(crate) resume_args: Vec<String>,
-    /// How its output is read, where it prints JSON, one object a line; without it all of stdout is the answer.
+    /// How to read the output of a program that prints JSON, one object per line. Without this key, all of stdout is the answer.
     pub(crate) json_lines: Option<JsonLines>,
-    /// How the agent gets the prompt.
+    /// How the agent gets the prompt; `stdin` by default.
     pub(crate) prompt: Prompt,
-    /// The arguments with which the program tells its version; an empty list means that it is not asked.
+    /// The arguments that make the program print its version; with an empty list, it is not run for that.
     pub(crate) version_args: Vec<String>,
-    /// One sentence that tells a user how to get the program.
+    /// One sentence that explains how to install the program, for error messages.
     pub(crate) install_hint: Option<String>,
-    /// The signal at which the agent stops in order.
+    /// The signal that makes the agent stop cleanly; `interrupt` by default.
     pub(crate) stop_signal: StopSignalSetting,
 }
 
@@ -252,7 +252,7 @@ fn sandboxes_schema(_: &mut SchemaGenerator) -> Schema {
     let properties: BTreeMap<_, _> = Sandbox::ALL.iter().map(|sandbox| (sandbox.as_str(), &args)).collect();
     let schema = json!({
         "type": "object",
-        "description": "The arguments that make the agent keep to each sandbox; a sandbox that is not here is refused",
+        "description": "For each sandbox, the arguments that make the agent enforce it; calls for any other sandbox are rejected",
         "properties": properties,
         "additionalProperties": false,
         "minProperties": 1,

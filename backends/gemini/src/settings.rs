@@ -12,13 +12,12 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     descriptions: &[
         (
             "extra_args",
-            "More arguments for `gemini`, such as `[\"--extensions=none\"]`. Each is a long option; one that takes a value has it \
-             after a `=`.",
+            "Additional arguments for `gemini`, such as `[\"--extensions=none\"]`: long options only, with values after a `=`.",
         ),
         (
             "env",
-            "Which environment variables it gets. `GEMINI_CLI_NO_RELAUNCH` is set, so that it stops when it is asked to; set it \
-             to an empty text where Gemini CLI needs more memory than Node gives by itself.",
+            "Which environment variables Gemini CLI gets. `GEMINI_CLI_NO_RELAUNCH` is set so that Gemini CLI reacts to signals; \
+             set it to an empty string if Gemini CLI needs more memory than Node allows by default.",
         ),
     ],
     check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),

@@ -8,11 +8,11 @@ pub(crate) const RULES: ProgramRules = ProgramRules {
     descriptions: &[
         (
             "model",
-            "The model as PROVIDER/MODEL, unless a call names one. Without both, OpenCode's own configuration decides.",
+            "The model for calls that do not name one, as PROVIDER/MODEL. If neither does, OpenCode uses its own default.",
         ),
         (
             "extra_args",
-            "More arguments for `opencode run`, such as `[\"--variant=high\"]`. One that takes a value has it after a `=`.",
+            "Additional arguments for `opencode run`, such as `[\"--variant=high\"]`. Write values after a `=`.",
         ),
     ],
     check_args: |args| args.iter().try_for_each(|arg| check_argument(arg)),

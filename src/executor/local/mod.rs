@@ -15,7 +15,7 @@ use std::{path::PathBuf, time::Duration};
 use async_trait::async_trait;
 use tokio::{sync::watch, task::spawn_blocking};
 
-use super::{Executor, Hints, SettleError, Settled, StartError, Started};
+use super::{Executor, LatestHint, SettleError, Settled, StartError, Started};
 use crate::{
     blocking::Lane,
     store::Upkeep,
@@ -64,7 +64,7 @@ impl Executor for LocalExecutor {
         self.supervisors.start(spec).await
     }
 
-    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         self.supervisors.hints(id)
     }
 

@@ -8,19 +8,19 @@ use chrono::Utc;
 
 use crate::{
     executor::Settled,
-    process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_groups},
+    process::{Cgroup, Member, kill_left_behind, left_behind, not_ended, sweep_cgroups},
     redact::Redactor,
     store::{OpenTask, Reader, StoreError, Upkeep},
     task::{EndStatus, FailureReason, IndexLimits, RECORD_FORMAT, TaskEnd, TaskId, TaskRecord, Untrusted},
 };
 
 /// A run directory this young without a record belongs to a supervisor that is just beginning.
-const BEGINNING: Duration = Duration::from_secs(5);
+const STARTUP_PERIOD: Duration = Duration::from_secs(5);
 
 /// Finalizes every task whose supervisor is gone. A task that cannot be finalized now is left for the next time.
 pub(super) fn reconcile_all(upkeep: &Upkeep, index: IndexLimits) -> Result<(), StoreError> {
     upkeep.remove_leftovers();
-    sweep_groups();
+    sweep_cgroups();
     for id in upkeep.candidates()? {
         if let Err(error) = reconcile(upkeep, &id, index) {
             upkeep.notices().add_unfinalized(&id, &error);
@@ -39,13 +39,13 @@ pub(super) fn reconcile(upkeep: &Upkeep, id: &TaskId, index: IndexLimits) -> Res
         return Ok(Settled::Untouched);
     }
     // A server that knows where the record is will finalize it.
-    if reader.elsewhere(id)?.is_some() {
+    if reader.other_log_dir(id)?.is_some() {
         return Ok(Settled::Untouched);
     }
     let record = reader.record(id)?;
     let run_age = reader.run_age(id);
     match &record {
-        None if run_age.is_none_or(|age| age < BEGINNING) => return Ok(Settled::Untouched),
+        None if run_age.is_none_or(|age| age < STARTUP_PERIOD) => return Ok(Settled::Untouched),
         Some(record) if record.is_final() && run_age.is_none() => return Ok(Settled::Untouched),
         None | Some(_) => {}
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn claimed(upkeep: &Upkeep, id: &TaskId) -> OpenTask {
-        let Ok(Claim::Taken(task)) = upkeep.claim(id) else { panic!("a new id is free") };
+        let Ok(Claim::Claimed(task)) = upkeep.claim(id) else { panic!("a new id is free") };
         task
     }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_supervisor_is_gone_is_closed_once() {
+    fn a_task_whose_supervisor_is_gone_is_finalized_once() {
         let (_dir, upkeep) = upkeep();
         let record = running(1);
         left_running(&upkeep, &record);
@@ -215,7 +215,7 @@ mod tests {
             drop(task);
             let run = upkeep.reader().data_dir().join("run").join(id.as_str());
             // So old that its supervisor is not just beginning.
-            let long_ago = std::time::SystemTime::now() - BEGINNING * 2;
+            let long_ago = std::time::SystemTime::now() - STARTUP_PERIOD * 2;
             let touched = std::fs::File::open(&run).and_then(|run| run.set_modified(long_ago));
             touched.expect("it is ours");
             assert_eq!(reconcile(&wrong, &id, LIMITS).expect("it is readable"), Settled::Untouched);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_task_of_the_original_program_is_closed_and_its_own_file_stays() {
+    fn a_running_task_of_the_original_program_is_finalized_and_its_file_kept() {
         let (_dir, upkeep) = upkeep();
         let record = running(0);
         let index = serde_json::json!({ record.id.as_str(): record });
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_to_be_cancelled_is_closed_as_cancelled() {
+    fn a_task_with_a_cancel_request_is_finalized_as_cancelled() {
         let (_dir, upkeep) = upkeep();
         let record = running(1);
         left_running(&upkeep, &record);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_supervisor_let_its_time_limit_pass_is_closed_as_timed_out() {
+    fn an_overdue_task_is_finalized_as_timed_out() {
         let (_dir, upkeep) = upkeep();
         for (limit, ended) in [
             (Some(Duration::from_secs(3)), (TaskStatus::Failed, "Timeout after 5.0s (limit: 3.0s)")),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_the_original_program_are_its_own_after_its_index_was_archived_too() {
+    fn files_of_the_original_program_stay_untouched_after_its_index_is_archived() {
         let (_dir, upkeep) = upkeep();
         let (old, new) = (running(0), running(1));
         let index = serde_json::json!({ old.id.as_str(): old });
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_being_removed_does_not_come_back() {
+    fn a_task_whose_removal_was_interrupted_does_not_come_back() {
         let (_dir, upkeep) = upkeep();
         let record = running(1).with(serde_json::json!({"status": "completed"}));
         left_running(&upkeep, &record);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_supervisor_that_is_just_beginning_is_left_in_peace() {
+    fn a_supervisor_that_is_starting_is_left_alone() {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));

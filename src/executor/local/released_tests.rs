@@ -44,7 +44,7 @@ fn id(id: &str) -> TaskId {
 }
 
 #[test]
-fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
+fn a_data_directory_of_version_2_0_0_opens_and_its_dead_task_is_finalized() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let upkeep = opened(&fixtures().join("release-2.0.0"), dir.path());
     let (done, failed, died) = (id("dadfb5cb"), id("63da724e"), id("49f81622"));
@@ -76,7 +76,7 @@ fn what_version_2_0_0_left_opens_and_its_dead_task_is_finalized() {
 }
 
 #[test]
-fn the_index_without_its_records_and_the_records_without_their_index_are_enough() {
+fn either_the_index_or_the_records_are_enough() {
     for lost in ["tasks.json", "logs"] {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         copy(&fixtures().join("release-2.0.0"), dir.path());
@@ -88,7 +88,7 @@ fn the_index_without_its_records_and_the_records_without_their_index_are_enough(
 }
 
 #[test]
-fn what_the_original_program_left_opens() {
+fn a_data_directory_of_the_original_program_opens() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     fs::copy(fixtures().join("original-tasks.json"), dir.path().join("tasks.json")).expect("it is writable");
     let upkeep = Upkeep::open(dir.path(), &dir.path().join("logs")).expect("it is writable");
@@ -100,7 +100,7 @@ fn what_the_original_program_left_opens() {
 }
 
 #[test]
-fn whatever_happens_to_the_catalog_of_an_old_data_directory_its_tasks_stay_listed() {
+fn tasks_of_an_old_data_directory_stay_listed_without_its_catalog() {
     let spoil: [fn(&Path); 4] = [
         |path| drop(fs::remove_file(path)),
         |path| fs::write(path, "SQLite format 3").expect("it is writable"),

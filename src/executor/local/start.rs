@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    executor::{Hints, StartError, Started},
+    executor::{LatestHint, StartError, Started},
     supervisor::{Hint, Readiness},
     task::{TaskId, TaskSpec},
 };
@@ -42,7 +42,7 @@ pub(super) struct Supervisors {
 #[derive(Debug)]
 struct Supervised {
     _lifeline: ChildStdin,
-    hints: watch::Receiver<Hints>,
+    hints: watch::Receiver<LatestHint>,
 }
 
 impl Supervisors {
@@ -67,19 +67,19 @@ impl Supervisors {
     pub(super) async fn start(&self, spec: &TaskSpec) -> Result<Started, StartError> {
         let mut child = self.spawn(&spec.id)?;
         let mut lifeline = child.stdin.take().expect("stdin is piped");
-        let mut told = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let mut parsed = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let mut line = serde_json::to_vec(spec).expect("a spec has only string keys");
         line.push(b'\n');
         let readiness = timeout(READY_DEADLINE, async {
             // A supervisor that ends before it has read its spec says why, or nothing.
             let _ = lifeline.write_all(&line).await;
-            told.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
+            parsed.next_line().await.ok().flatten().and_then(|line| serde_json::from_str(&line).ok())
         });
         match readiness.await {
             Ok(Some(Readiness::Ready)) => {
-                let (sender, hints) = watch::channel(Hints::default());
+                let (sender, hints) = watch::channel(LatestHint::default());
                 locked(&self.children).insert(spec.id.clone(), Supervised { _lifeline: lifeline, hints });
-                tokio::spawn(attend(child, told, sender, spec.id.clone(), Arc::clone(&self.children)));
+                tokio::spawn(watch_supervisor(child, parsed, sender, spec.id.clone(), Arc::clone(&self.children)));
                 Ok(Started::Task)
             }
             Ok(Some(Readiness::InUse)) => {
@@ -100,7 +100,7 @@ impl Supervisors {
     }
 
     /// The hints of one of them that still runs.
-    pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<Hints>> {
+    pub(super) fn hints(&self, id: &TaskId) -> Option<watch::Receiver<LatestHint>> {
         locked(&self.children).get(id).map(|supervised| supervised.hints.clone())
     }
 }
@@ -115,18 +115,18 @@ async fn dismiss(mut child: Child) {
 }
 
 /// Passes on what a supervisor tells until it is gone, and takes its exit status.
-async fn attend(
+async fn watch_supervisor(
     mut child: Child,
-    mut told: Lines<BufReader<ChildStdout>>,
-    hints: watch::Sender<Hints>,
+    mut parsed: Lines<BufReader<ChildStdout>>,
+    hints: watch::Sender<LatestHint>,
     id: TaskId,
     children: Arc<Mutex<HashMap<TaskId, Supervised>>>,
 ) {
-    while let Ok(Some(line)) = told.next_line().await {
+    while let Ok(Some(line)) = parsed.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Hint::Timeline(newest)) => hints.send_modify(|hints| hints.newest = newest),
             Ok(Hint::Ended) => {
-                hints.send_modify(|hints| hints.ended = true);
+                hints.send_modify(|hints| hints.has_ended = true);
                 break;
             }
             // A line that did not fit into the pipe was dropped, perhaps in part.
@@ -135,7 +135,7 @@ async fn attend(
     }
     // One that died holds its lease until it is quite gone.
     let _ = child.wait().await;
-    hints.send_modify(|hints| hints.ended = true);
+    hints.send_modify(|hints| hints.has_ended = true);
     locked(&children).remove(&id);
 }
 

@@ -16,11 +16,11 @@ use tokio::{task::JoinSet, time::sleep};
 
 use super::{answer::CallAnswer, caller::Caller, progress::Progress, run::run};
 use crate::{
-    broker::{Broker, NewTask, News, Refusal},
+    broker::{Broker, NewTask, Refusal, TaskUpdate},
     config::ExtraTool,
     present::{self, Refused, tools::Defaults},
     request::{RawArguments, ResultCall, ResumeCall, ResumeTarget, SessionsCall, WaitCall, WaitUntil},
-    store::{Extent, TaskFile},
+    store::{ByteRange, TaskFile},
     task::TaskRecord,
 };
 
@@ -74,7 +74,7 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
         let mut task = broker.follow(id);
         waiting.spawn(async move {
             loop {
-                if let News::Ended(record) = task.next().await? {
+                if let TaskUpdate::Ended(record) = task.next().await? {
                     return Ok(record);
                 }
             }
@@ -126,7 +126,7 @@ async fn wait(broker: &Broker, raw: RawArguments, mut caller: Caller) -> Result<
 async fn result(broker: &Broker, raw: RawArguments) -> Result<CallAnswer, Refused> {
     let ResultCall { id, offset, length, remarks } = ResultCall::read(raw)?;
     let record = broker.view(&id, 1).await?.record;
-    let Some(piece) = broker.piece(&record, TaskFile::Result, Extent { offset, length }).await? else {
+    let Some(piece) = broker.read_chunk(&record, TaskFile::Result, ByteRange { offset, length }).await? else {
         return Ok(CallAnswer::served(present::without_result(&record)));
     };
     let text = present::result_chunk(&id, offset, piece.size, piece.next, &piece.text);

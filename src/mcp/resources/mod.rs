@@ -17,7 +17,7 @@ use self::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::{self, protocol, resources},
-    store::{Extent, FileFacts, Piece},
+    store::{ByteRange, FileChunk, FileMetadata},
     task::{TaskId, TaskRecord},
 };
 
@@ -26,7 +26,7 @@ const MAX_READ_BYTES: usize = 256 << 10;
 const MAX_READ_LENGTH: u64 = MAX_READ_BYTES as u64;
 
 /// The range of a read whose URI has none.
-const DEFAULT_EXTENT: Extent = Extent { offset: 0, length: MAX_READ_LENGTH };
+const DEFAULT_EXTENT: ByteRange = ByteRange { offset: 0, length: MAX_READ_LENGTH };
 
 /// Number of tasks on one page of the list.
 const TASKS_PER_PAGE: usize = 20;
@@ -79,8 +79,8 @@ impl std::fmt::Display for Cursor {
 }
 
 async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resource>, Refusal> {
-    let facts = broker.file_facts(TaskResource::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
-    let resource = |(part, facts): (TaskResource, Option<FileFacts>)| {
+    let facts = broker.file_metadata(TaskResource::ALL.map(|part| (record.id.clone(), part.file())).to_vec()).await?;
+    let resource = |(part, facts): (TaskResource, Option<FileMetadata>)| {
         let facts = facts?;
         let (title, description) = resources::listed(record, part.name());
         let resource = Resource::new(
@@ -97,7 +97,7 @@ async fn resources_of(broker: &Broker, record: &TaskRecord) -> Result<Vec<Resour
     Ok(TaskResource::ALL.into_iter().zip(facts).filter_map(resource).collect())
 }
 
-fn changed(facts: FileFacts) -> Annotations {
+fn changed(facts: FileMetadata) -> Annotations {
     let mut annotations = Annotations::default();
     annotations.last_modified = Some(present::timestamp(DateTime::<Utc>::from(facts.modified)));
     annotations
@@ -126,7 +126,7 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
     let parsed = TaskUri::parse(uri).map_err(|bad| resource_not_found(uri, protocol::bad_uri(bad.0)))?;
     let (extent, lines) = match parsed.range {
         ResourceRange::From { offset, length } => {
-            (Extent { offset, length: length.unwrap_or(MAX_READ_LENGTH).min(MAX_READ_LENGTH) }, None)
+            (ByteRange { offset, length: length.unwrap_or(MAX_READ_LENGTH).min(MAX_READ_LENGTH) }, None)
         }
         ResourceRange::All => (DEFAULT_EXTENT, None),
         ResourceRange::Tail(lines) => (DEFAULT_EXTENT, Some(lines.min(MAX_LINES))),
@@ -134,12 +134,12 @@ pub(super) async fn read(broker: &Broker, uri: &str) -> Result<ReadResourceResul
     let view = broker.view(&parsed.id, lines.unwrap_or(1)).await.map_err(|refusal| not_found(broker, uri, &refusal))?;
     let piece = match (parsed.part, lines) {
         (TaskResource::Record, _) => {
-            Piece::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
+            FileChunk::of_text(&(serde_json::to_string_pretty(&view.record).unwrap_or_default() + "\n"), extent)
         }
-        (TaskResource::Diagnostics, _) => Piece::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
-        (TaskResource::Log, Some(_)) => Piece::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
+        (TaskResource::Diagnostics, _) => FileChunk::of_text(&(present::diagnostics(&view.record) + "\n"), extent),
+        (TaskResource::Log, Some(_)) => FileChunk::of_text(&present::last_lines(&view.tail, MAX_READ_BYTES), extent),
         (part, _) => {
-            let piece = broker.piece(&view.record, part.file(), extent).await;
+            let piece = broker.read_chunk(&view.record, part.file(), extent).await;
             let missing = || resource_not_found(uri, protocol::no_such_part(&parsed.id, part.name()));
             piece.map_err(|refusal| failed(broker, &refusal))?.ok_or_else(missing)?
         }

@@ -11,7 +11,7 @@ use std::fmt;
 use crate::{
     present::refusals::invalid_task_id,
     store::TaskFile,
-    task::{Message, Part as Words, TaskId, message},
+    task::{Message, MessagePart as Words, TaskId, message},
 };
 
 /// A resource, and the range to read.

@@ -37,7 +37,7 @@ use super::uri::{ResourceRange, TaskResource, TaskUri};
 use crate::{
     broker::{Broker, Refusal},
     present::protocol,
-    store::{FileFacts, TaskFile},
+    store::{FileMetadata, TaskFile},
 };
 
 /// Time between two polls, and so between two notifications about the same resource.
@@ -56,11 +56,11 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 struct WatchedFiles {
     resources: BTreeMap<String, Stamp>,
-    list: Option<Option<FileFacts>>,
+    list: Option<Option<FileMetadata>>,
 }
 
 /// The state of the files of a resource; it changes if the resource does.
-type Stamp = [Option<FileFacts>; 2];
+type Stamp = [Option<FileMetadata>; 2];
 
 /// Watches resources for one connection.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,7 @@ impl Watcher {
 
     /// Watches the list from now on.
     pub(in crate::mcp) async fn watch_list(&self, broker: &Broker, peer: &Peer<RoleServer>) {
-        let list = broker.index_facts().await.ok().flatten();
+        let list = broker.index_metadata().await.ok().flatten();
         locked(&self.watched).list = Some(list);
         self.ensure_running(broker, peer);
     }
@@ -183,7 +183,7 @@ async fn state_within(time_limit: Duration, poll: impl Future<Output = WatchedFi
 async fn initial_state(requested: &SubscriptionFilter, broker: &Broker) -> WatchedFiles {
     let mut watched = WatchedFiles::default();
     if requested.resources_list_changed == Some(true) {
-        watched.list = broker.index_facts().await.ok();
+        watched.list = broker.index_metadata().await.ok();
     }
     for uri in requested.resource_subscriptions.iter().flatten() {
         if watched.resources.len() == MAX_WATCHED_RESOURCES {
@@ -239,7 +239,7 @@ async fn poll_changes(watched: &Mutex<WatchedFiles>, broker: &Broker) -> Resourc
         }
     }
     let list = match watches_list {
-        Some(was) => match broker.index_facts().await {
+        Some(was) => match broker.index_metadata().await {
             Ok(now) => {
                 locked(watched).list = Some(now);
                 now != was
@@ -259,7 +259,7 @@ fn watchable(uri: &str) -> Option<TaskUri> {
 /// The stamp of a resource, if it can be watched and its task exists.
 async fn stamp(uri: &str, broker: &Broker) -> Option<Stamp> {
     let name = watchable(uri)?;
-    broker.file_facts(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
+    broker.file_metadata(vec![(name.id, TaskFile::Record)]).await.ok()?.first()?.as_ref()?;
     current_stamp(uri, broker).await.ok()
 }
 
@@ -271,7 +271,7 @@ async fn current_stamp(uri: &str, broker: &Broker) -> Result<Stamp, Refusal> {
         TaskResource::Record | TaskResource::Diagnostics => vec![TaskFile::Record, TaskFile::Timeline, TaskFile::Live],
         TaskResource::Log | TaskResource::Result | TaskResource::Events => vec![part.file()],
     };
-    let facts = broker.file_facts(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
+    let facts = broker.file_metadata(files.into_iter().map(|file| (id.clone(), file)).collect()).await?;
     let facts_of = |file: usize| facts.get(file).copied().flatten();
     Ok([facts_of(0), facts_of(1).or(facts_of(2))])
 }

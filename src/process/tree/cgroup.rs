@@ -1,4 +1,4 @@
-//! A control group for each task: the kernel's own list of everything an agent started.
+//! A cgroup for each task: the kernel's own list of everything an agent started.
 //!
 //! Where this process may make groups below its own (cgroup v2, found through `mountinfo`, wherever it is mounted), an
 //! agent is put into one, and its descendants stay in it however fast they fork and even if they lose their parents, their
@@ -23,13 +23,13 @@ use crate::task::TaskId;
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 
 /// How the name of a task's group begins; its id follows.
-const PREFIX: &str = "codex-connector-";
+const CGROUP_PREFIX: &str = "codex-connector-";
 
 /// An empty group this old belongs to nobody.
-const STALE: Duration = Duration::from_secs(60);
+const STALE_AFTER: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether an agent forked while it was being moved.
-const MOST_ROUNDS: usize = 64;
+const MAX_ROUNDS: usize = 64;
 
 /// The group of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub struct Cgroup {
 impl Cgroup {
     /// Makes a group for a task; `None` where that is not possible.
     pub fn make(id: &TaskId) -> Option<Self> {
-        let dir = own_group()?.join(format!("{PREFIX}{id}"));
-        fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no control group")).ok()?;
+        let dir = own_cgroup()?.join(format!("{CGROUP_PREFIX}{id}"));
+        fs::create_dir(&dir).inspect_err(|error| tracing::debug!(%error, "no cgroup")).ok()?;
         Some(Self { dir })
     }
 
@@ -51,9 +51,9 @@ impl Cgroup {
     /// `dir` comes from a file that others may be able to change, and everything in the group is killed. So it has to be
     /// the real path of a cgroup with the task's own name, next to or below this process's group.
     pub fn of(id: &TaskId, dir: PathBuf) -> Option<Self> {
-        let is_its_own = dir.file_name().is_some_and(|name| name.to_str() == Some(&format!("{PREFIX}{id}")));
+        let is_its_own = dir.file_name().is_some_and(|name| name.to_str() == Some(&format!("{CGROUP_PREFIX}{id}")));
         let is_real = dir.canonicalize().is_ok_and(|real| real == dir);
-        (is_its_own && is_real && is_cgroup(&dir) && is_near(&dir, &own_group()?)).then_some(Self { dir })
+        (is_its_own && is_real && is_cgroup(&dir) && is_near(&dir, &own_cgroup()?)).then_some(Self { dir })
     }
 
     /// Where it is.
@@ -61,17 +61,17 @@ impl Cgroup {
         &self.dir
     }
 
-    /// Moves `process` in, and with `look` everything that it started meanwhile.
-    pub(super) fn admit(&self, process: u32, look: impl Fn() -> Vec<u32>) {
+    /// Moves `process` in, and with `scan` everything that it started meanwhile.
+    pub(super) fn add_agent(&self, process: u32, scan: impl Fn() -> Vec<u32>) {
         let mut moved = vec![process];
         if let Err(error) = self.move_in(process) {
-            tracing::debug!(%error, "the agent is in no control group");
+            tracing::debug!(%error, "the agent is not in a cgroup");
             return;
         }
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let inside = self.members();
             let outside: Vec<u32> =
-                look().into_iter().filter(|pid| !inside.contains(pid) && !moved.contains(pid)).collect();
+                scan().into_iter().filter(|pid| !inside.contains(pid) && !moved.contains(pid)).collect();
             if outside.is_empty() {
                 return;
             }
@@ -84,7 +84,7 @@ impl Cgroup {
     }
 
     /// Moves one process in, if it is still there.
-    pub(super) fn take(&self, process: u32) -> bool {
+    pub(super) fn add_process(&self, process: u32) -> bool {
         self.move_in(process).is_ok()
     }
 
@@ -113,15 +113,15 @@ impl Cgroup {
         if !self.is_empty()
             && let Err(error) = fs::write(self.dir.join("cgroup.kill"), "1")
         {
-            tracing::warn!(%error, group = %self.dir.display(), "a control group cannot be killed");
+            tracing::warn!(%error, group = %self.dir.display(), "a cgroup cannot be killed");
         }
     }
 
     /// Removes it, once it is empty. One that is not stays.
     pub fn remove(&self) {
-        let patience = Instant::now() + Duration::from_millis(200);
+        let deadline = Instant::now() + Duration::from_millis(200);
         // A group is busy for a moment after its last process has ended.
-        while self.dir.exists() && Instant::now() < patience {
+        while self.dir.exists() && Instant::now() < deadline {
             for dir in self.with_subgroups().into_iter().rev() {
                 let _ = fs::remove_dir(dir);
             }
@@ -145,9 +145,9 @@ impl Cgroup {
 }
 
 /// Where the groups of tasks can be made: this process's own group, if it may make others in it.
-pub fn parent_group() -> Option<PathBuf> {
-    let own = own_group()?;
-    let trial = own.join(format!("{PREFIX}check-{}", std::process::id()));
+pub fn parent_cgroup() -> Option<PathBuf> {
+    let own = own_cgroup()?;
+    let trial = own.join(format!("{CGROUP_PREFIX}check-{}", std::process::id()));
     fs::create_dir(&trial).ok()?;
     let can_kill = trial.join("cgroup.kill").exists();
     let _ = fs::remove_dir(&trial);
@@ -156,12 +156,12 @@ pub fn parent_group() -> Option<PathBuf> {
 
 /// Removes groups of tasks that are empty and old: what was left running on purpose has ended since.
 pub(super) fn sweep() {
-    let Some(own) = own_group() else { return };
+    let Some(own) = own_cgroup() else { return };
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let id = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| TaskId::parse(id).ok());
+        let id = name.to_str().and_then(|name| name.strip_prefix(CGROUP_PREFIX)).and_then(|id| TaskId::parse(id).ok());
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
-        let is_old = made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > STALE);
+        let is_old = made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > STALE_AFTER);
         if id.is_some() && is_old {
             // Fails while anything is in it.
             let _ = fs::remove_dir(entry.path());
@@ -183,7 +183,7 @@ fn is_near(dir: &Path, own: &Path) -> bool {
 }
 
 /// The directory of this process's group in the unified hierarchy.
-fn own_group() -> Option<PathBuf> {
+fn own_cgroup() -> Option<PathBuf> {
     let (mountinfo, groups) =
         (fs::read_to_string("/proc/self/mountinfo").ok()?, fs::read_to_string("/proc/self/cgroup").ok()?);
     locate(&mountinfo, &groups)
@@ -230,7 +230,7 @@ mod tests {
                            41 31 0:38 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
 
     #[test]
-    fn the_own_group_is_found_wherever_the_hierarchy_is_mounted() {
+    fn our_cgroup_is_found_at_any_mount_point() {
         let find = |mounts, groups| locate(mounts, groups);
         assert_eq!(find(UNIFIED, "0::/user.slice/a.scope\n"), Some("/sys/fs/cgroup/user.slice/a.scope".into()));
         let hybrid = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
@@ -245,10 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_the_group_of_a_task_is_not_taken_for_it() {
+    fn a_similar_directory_is_not_mistaken_for_a_tasks_cgroup() {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let id = TaskId::random();
-        let plain = dir.path().join(format!("{PREFIX}{id}"));
+        let plain = dir.path().join(format!("{CGROUP_PREFIX}{id}"));
         fs::create_dir(&plain).and_then(|()| fs::write(plain.join("cgroup.procs"), "")).expect("it is writable");
         assert_eq!(Cgroup::of(&id, plain), None, "a directory that is not a cgroup");
         assert_eq!(Cgroup::of(&id, "/".into()), None);
@@ -256,13 +256,13 @@ mod tests {
         let other = TaskId::random();
         let (Some(group), Some(others)) = (Cgroup::make(&id), Cgroup::make(&other)) else { return };
         let links = tempfile::tempdir().expect("a temporary directory can be made");
-        let link = links.path().join(format!("{PREFIX}{id}"));
+        let link = links.path().join(format!("{CGROUP_PREFIX}{id}"));
         std::os::unix::fs::symlink(others.dir(), &link).expect("it is writable");
         let found = [
             Cgroup::of(&id, group.dir().to_owned()).is_some(),
             Cgroup::of(&id, others.dir().to_owned()).is_some(),
             Cgroup::of(&id, link).is_some(),
-            Cgroup::of(&id, group.dir().join("../").join(format!("{PREFIX}{id}"))).is_some(),
+            Cgroup::of(&id, group.dir().join("../").join(format!("{CGROUP_PREFIX}{id}"))).is_some(),
         ];
         group.remove();
         let is_gone = Cgroup::of(&id, group.dir().to_owned()).is_none();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn only_groups_next_to_ours_are_near() {
+    fn only_sibling_and_child_cgroups_are_near() {
         // Without a cgroup file system at these paths, the top is the group itself.
         let own = Path::new("/no/such/mount/own");
         assert!(is_near(Path::new("/no/such/mount/own/x"), own));

@@ -33,7 +33,7 @@ pub(super) fn signal(member: &Member, signal: Signal) {
 /// task's is shown by the marker that one of its processes carries.
 pub(super) fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>) -> Vec<Member> {
     let agent = agent.filter(|agent| agent.boot_id == boot_id());
-    let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::works_for(pid, id)));
+    let agent = agent.filter(|agent| processes_in(agent.pid).into_iter().any(|pid| proof::is_agent_of(pid, id)));
     agent.map(|agent| survivors(agent.pid)).unwrap_or_default()
 }
 
@@ -46,15 +46,15 @@ fn processes_in(group: u32) -> Vec<u32> {
     pairs.filter(|(_, theirs)| *theirs == group).map(|(pid, _)| pid).collect()
 }
 
-pub(super) fn chase(_agent: u32) {}
+pub(super) fn kill_fast_forkers(_agent: u32) {}
 
-pub(super) fn round_up(_agent: u32, _move_in: impl FnMut(&Member) -> bool) {}
+pub(super) fn catch_unmoved(_agent: u32, _move_in: impl FnMut(&Member) -> bool) {}
 
 pub(super) fn members(_pids: Vec<u32>) -> Vec<Member> {
     Vec::new()
 }
 
-pub(super) fn sweep_groups() {}
+pub(super) fn sweep_cgroups() {}
 
 /// There are none here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,11 @@ impl Cgroup {
         match self.0 {}
     }
 
-    pub(super) fn admit(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
+    pub(super) fn add_agent(&self, _process: u32, _look: impl Fn() -> Vec<u32>) {
         match self.0 {}
     }
 
-    pub(super) fn take(&self, _process: u32) -> bool {
+    pub(super) fn add_process(&self, _process: u32) -> bool {
         match self.0 {}
     }
 
@@ -103,6 +103,6 @@ impl Cgroup {
 }
 
 /// There are none here.
-pub fn parent_group() -> Option<PathBuf> {
+pub fn parent_cgroup() -> Option<PathBuf> {
     None
 }

@@ -15,7 +15,7 @@ use super::member::{Member, pid};
 use crate::{
     process::{
         proof,
-        stat::{Stat, stat},
+        stat::{ProcessStat, stat},
     },
     task::{ProcessIdentity, TaskId},
 };
@@ -26,15 +26,15 @@ pub(super) fn adopt_orphans() {
 }
 
 /// How often the machine is looked over for a process that is always gone when its turn comes.
-const LOOKS: usize = 4;
+const MAX_SCANS: usize = 4;
 
 pub(super) fn survivors(agent: u32) -> Vec<Member> {
     let ourselves = std::process::id();
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_SCANS {
         if is_childless() {
             return Vec::new();
         }
-        let processes = Processes::now();
+        let processes = ProcessTable::now();
         for (&pid, stat) in &processes.0 {
             if stat.is_zombie && stat.parent == ourselves && pid != agent {
                 reap(pid);
@@ -51,35 +51,35 @@ pub(super) fn survivors(agent: u32) -> Vec<Member> {
 
 /// How long a runaway is chased at a time, how far behind the newest process of the machine it is looked for, and how
 /// often in vain.
-const CHASE: Duration = Duration::from_millis(30);
-const REACH: u32 = 8;
-const IN_VAIN: usize = 40;
+const CHASE_TIMEOUT: Duration = Duration::from_millis(30);
+const CHASE_PID_RANGE: u32 = 8;
+const MAX_FAILED_CHASES: usize = 40;
 /// The same where nearly always there is none.
-const ROUNDS_UP: usize = 8;
+const MAX_FAILED_SWEEPS: usize = 8;
 
 /// Kills processes that are gone before a look at the whole machine reaches them.
-pub(super) fn chase(agent: u32) {
-    run_after(agent, IN_VAIN, |member| {
+pub(super) fn kill_fast_forkers(agent: u32) {
+    catch_fast_forkers(agent, MAX_FAILED_CHASES, |member| {
         signal(member, Signal::KILL);
         reap(member.pid);
         true
     });
 }
 
-/// Finds such processes for a control group. `move_in` says whether one was outside.
-pub(super) fn round_up(agent: u32, move_in: impl FnMut(&Member) -> bool) {
-    run_after(agent, ROUNDS_UP, move_in);
+/// Finds such processes for a cgroup. `move_in` says whether one was outside.
+pub(super) fn catch_unmoved(agent: u32, move_in: impl FnMut(&Member) -> bool) {
+    catch_fast_forkers(agent, MAX_FAILED_SWEEPS, move_in);
 }
 
 /// Catches processes of which each starts a successor and ends. The kernel tells the newest pid, and one pid is looked at
 /// sooner than a process is started. Gives up after so many looks at which `catch` had nothing to do.
-fn run_after(agent: u32, most_in_vain: usize, mut catch: impl FnMut(&Member) -> bool) {
-    let until = Instant::now() + CHASE;
-    let mut in_vain = 0;
-    while !is_childless() && Instant::now() < until && in_vain < most_in_vain {
+fn catch_fast_forkers(agent: u32, max_failed_rounds: usize, mut catch: impl FnMut(&Member) -> bool) {
+    let until = Instant::now() + CHASE_TIMEOUT;
+    let mut failed_rounds = 0;
+    while !is_childless() && Instant::now() < until && failed_rounds < max_failed_rounds {
         let Some(newest) = newest_pid() else { return };
-        in_vain += 1;
-        for candidate in newest.saturating_sub(REACH)..=newest {
+        failed_rounds += 1;
+        for candidate in newest.saturating_sub(CHASE_PID_RANGE)..=newest {
             if candidate == agent || !is_below_us(candidate) {
                 continue;
             }
@@ -87,7 +87,7 @@ fn run_after(agent: u32, most_in_vain: usize, mut catch: impl FnMut(&Member) -> 
             let is_alive = !found.is_zombie;
             let member = Member { pid: candidate, start_time: found.start_time, name: found.name };
             if catch(&member) && is_alive {
-                in_vain = 0;
+                failed_rounds = 0;
             }
         }
     }
@@ -99,10 +99,10 @@ fn newest_pid() -> Option<u32> {
 }
 
 fn is_below_us(pid: u32) -> bool {
-    const DEEPEST: usize = 16;
+    const MAX_DEPTH: usize = 16;
     let ourselves = std::process::id();
     let parents = std::iter::successors(stat(pid), |child| stat(child.parent));
-    parents.take(DEEPEST).any(|process| process.parent == ourselves)
+    parents.take(MAX_DEPTH).any(|process| process.parent == ourselves)
 }
 
 /// What is known of these pids.
@@ -113,14 +113,14 @@ pub(super) fn members(pids: Vec<u32>) -> Vec<Member> {
     alive.map(|(pid, stat)| Member { pid, start_time: stat.start_time, name: stat.name }).collect()
 }
 
-pub(super) fn sweep_groups() {
+pub(super) fn sweep_cgroups() {
     super::cgroup::sweep();
 }
 
 /// Every process of the machine, as it was a moment ago.
-struct Processes(HashMap<u32, Stat>);
+struct ProcessTable(HashMap<u32, ProcessStat>);
 
-impl Processes {
+impl ProcessTable {
     fn now() -> Self {
         Self(all_pids().filter_map(|pid| Some((pid, stat(pid)?))).collect())
     }
@@ -154,8 +154,8 @@ impl Processes {
 /// Whether nothing at all is below this process: every orphan would be its child. Most agents leave nothing behind, and
 /// one question to the kernel is answered sooner than one for each process of the machine.
 fn is_childless() -> bool {
-    let look_only = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::All, look_only), Err(rustix::io::Errno::CHILD))
+    let polling_only = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, polling_only), Err(rustix::io::Errno::CHILD))
 }
 
 /// Takes the exit status of an orphan. By its pid: waiting for any child would steal the agent's.
@@ -179,8 +179,8 @@ pub(super) fn signal(member: &Member, signal: Signal) {
 }
 
 pub(super) fn left_behind(id: &TaskId, _agent: Option<&ProcessIdentity>) -> Vec<Member> {
-    let processes = Processes::now();
-    let roots: HashSet<u32> = processes.0.keys().copied().filter(|pid| proof::works_for(*pid, id)).collect();
+    let processes = ProcessTable::now();
+    let roots: HashSet<u32> = processes.0.keys().copied().filter(|pid| proof::is_agent_of(*pid, id)).collect();
     let mut left = processes.alive_below(|parent| roots.contains(&parent));
     left.extend(roots.iter().filter_map(|pid| processes.alive(*pid)));
     left.sort_by_key(|member| member.pid);

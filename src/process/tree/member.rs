@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processes_that_were_not_ended_are_named_and_counted() {
+    fn processes_that_could_not_be_stopped_are_named_and_counted() {
         let sleep = Member { pid: 7, start_time: 1, name: "sleep".into() };
         let message = |members: &[Member]| not_ended(members).map(|warning| warning.message);
         assert_eq!(message(&[]), None);

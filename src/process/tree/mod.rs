@@ -27,43 +27,45 @@ use group as platform;
 use linux as platform;
 
 #[cfg(not(target_os = "linux"))]
-pub use group::{Cgroup, parent_group};
+pub use group::{Cgroup, parent_cgroup};
 
 #[cfg(target_os = "linux")]
-pub use cgroup::{Cgroup, parent_group};
+pub use cgroup::{Cgroup, parent_cgroup};
 
-/// The processes below this one and in the task's control group (Linux), or in the agent's process group (elsewhere).
+/// The processes below this one and in the task's cgroup (Linux), or in the agent's process group (elsewhere).
 ///
 /// There is one in a supervisor, which serves one agent: what is below it is the agent's.
 #[derive(Debug, Clone)]
-pub struct Tree {
+pub struct ProcessTree {
     agent: u32,
     group: Option<Cgroup>,
 }
 
-impl Tree {
+impl ProcessTree {
     /// Makes this process the one that inherits every orphan below it. Before the agent is started.
     pub fn adopt_orphans() {
         platform::adopt_orphans();
     }
 
-    /// The tree whose first process is `agent`, which is to be [moved](Self::gather) into `group`.
+    /// The tree whose first process is `agent`, which is to be [moved](Self::move_into_cgroup) into `group`.
     pub fn of(agent: u32, group: Option<Cgroup>) -> Self {
         Self { agent, group }
     }
 
-    /// Moves the agent, and what it started meanwhile, into the control group. Takes about 10 ms.
-    pub fn gather(&self) {
+    /// Moves the agent, and what it started meanwhile, into the cgroup. Takes about 10 ms.
+    pub fn move_into_cgroup(&self) {
         if let Some(group) = &self.group {
-            group.admit(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
-            platform::round_up(self.agent, |member| !group.members().contains(&member.pid) && group.take(member.pid));
+            group.add_agent(self.agent, || platform::survivors(self.agent).iter().map(|member| member.pid).collect());
+            platform::catch_unmoved(self.agent, |member| {
+                !group.members().contains(&member.pid) && group.add_process(member.pid)
+            });
         }
     }
 
     /// What is alive of it, without the agent's own process once that was waited for. Orphans that have ended are reaped.
     pub fn survivors(&self) -> Vec<Member> {
         let mut survivors = platform::survivors(self.agent);
-        add_group(&mut survivors, self.group.as_ref());
+        add_cgroup_members(&mut survivors, self.group.as_ref());
         survivors
     }
 
@@ -87,7 +89,7 @@ impl Tree {
         if let Some(group) = &self.group {
             group.kill();
         }
-        platform::chase(self.agent);
+        platform::kill_fast_forkers(self.agent);
         freeze_and_kill(|| self.survivors());
     }
 }
@@ -99,22 +101,22 @@ impl Tree {
 /// A process that left the cgroup, cleared its environment and lost its parents is not found.
 pub fn left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut left = platform::left_behind(id, agent);
-    add_group(&mut left, group);
+    add_cgroup_members(&mut left, group);
     left
 }
 
 /// How long what is left of a task is killed, and how many looks in a row must find nothing. A process that is just being
 /// started has no environment to be known by.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOKS: usize = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+const EMPTY_SCANS_NEEDED: usize = 3;
+const SCAN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Kills what is left of a task, and waits at most ten seconds for it to be gone. Returns what was found first.
 pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Option<&Cgroup>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut empty = 0;
-    let patience = Instant::now() + PATIENCE;
-    while empty < LOOKS && Instant::now() < patience {
+    let deadline = Instant::now() + KILL_TIMEOUT;
+    while empty < EMPTY_SCANS_NEEDED && Instant::now() < deadline {
         let left = left_behind(id, agent, group);
         if left.is_empty() {
             empty += 1;
@@ -128,17 +130,17 @@ pub fn kill_left_behind(id: &TaskId, agent: Option<&ProcessIdentity>, group: Opt
         if found.is_empty() {
             found = left;
         }
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(SCAN_INTERVAL);
     }
     found
 }
 
-/// Removes control groups of tasks that ended long ago.
-pub fn sweep_groups() {
-    platform::sweep_groups();
+/// Removes cgroups of tasks that ended long ago.
+pub fn sweep_cgroups() {
+    platform::sweep_cgroups();
 }
 
-fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
+fn add_cgroup_members(members: &mut Vec<Member>, group: Option<&Cgroup>) {
     let Some(group) = group.filter(|group| !group.is_empty()) else { return };
     let known: HashSet<u32> = members.iter().map(|member| member.pid).collect();
     let more = group.members().into_iter().filter(|pid| !known.contains(pid)).collect();
@@ -147,7 +149,7 @@ fn add_group(members: &mut Vec<Member>, group: Option<&Cgroup>) {
 
 /// Kills the recorded agent of a task, if it is there and carries the task's marker.
 pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
-    if proof::works_for(process.pid, id) {
+    if proof::is_agent_of(process.pid, id) {
         signal_exactly(process, Signal::KILL);
     }
 }
@@ -155,7 +157,7 @@ pub fn kill_agent(id: &TaskId, process: &ProcessIdentity) {
 /// Kills the recorded supervisor of a task. Returns whether there was one: a process that only the record takes for one is
 /// left alone.
 pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
-    let is_one = is_alive(process) && proof::supervises(process.pid, id);
+    let is_one = is_alive(process) && proof::is_supervisor_of(process.pid, id);
     if is_one {
         signal_exactly(process, Signal::KILL);
     }
@@ -165,7 +167,7 @@ pub fn kill_supervisor(id: &TaskId, process: &ProcessIdentity) -> bool {
 /// Tells the recorded supervisor of a task to look at its files now, if it is there, and wakes it if it is stopped. One that
 /// does not listen yet is not disturbed: the signal ([`NUDGE`]) is ignored by default.
 pub fn nudge(id: &TaskId, process: &ProcessIdentity) {
-    if proof::supervises(process.pid, id) {
+    if proof::is_supervisor_of(process.pid, id) {
         signal_exactly(process, Signal::WINCH);
         signal_exactly(process, Signal::CONT);
     }
@@ -182,18 +184,18 @@ fn signal_exactly(process: &ProcessIdentity, signal: Signal) {
 }
 
 /// Kills a process group of ours. Its leader has not been waited for.
-pub(super) fn kill_group(leader: u32) {
+pub(super) fn kill_leader_group(leader: u32) {
     if let Some(pid) = pid(leader) {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
 }
 
 /// Stops the processes until no new one turns up, then kills them.
-fn freeze_and_kill(look: impl Fn() -> Vec<Member>) {
-    const MOST_ROUNDS: usize = 64;
+fn freeze_and_kill(scan: impl Fn() -> Vec<Member>) {
+    const MAX_ROUNDS: usize = 64;
     let mut frozen: Vec<Member> = Vec::new();
-    for _ in 0..MOST_ROUNDS {
-        let new: Vec<Member> = look().into_iter().filter(|member| !frozen.contains(member)).collect();
+    for _ in 0..MAX_ROUNDS {
+        let new: Vec<Member> = scan().into_iter().filter(|member| !frozen.contains(member)).collect();
         if new.is_empty() {
             break;
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     error::CatalogError,
-    open::{COMPANIONS, companion},
+    open::{COMPANION_SUFFIXES, companion},
 };
 use crate::store::{aside, fault};
 
@@ -16,7 +16,7 @@ use crate::store::{aside, fault};
 /// [rebuild](super::rebuild::rebuild) clears away.
 pub(in crate::store) fn set_aside(path: &Path) -> Result<Option<PathBuf>, CatalogError> {
     let aside = renamed(path)?;
-    for ending in COMPANIONS {
+    for ending in COMPANION_SUFFIXES {
         let file = companion(path, ending);
         if file.symlink_metadata().is_err() {
             continue;

@@ -18,7 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{
     aside::set_aside,
     error::CatalogError,
-    open::{Catalog, PATIENCE},
+    open::{Catalog, LOCK_TIMEOUT},
     pending::{mark, marked},
     rebuild::{Check, rebuild},
     row::{Filter, Row, Seq},
@@ -100,7 +100,7 @@ fn a_lock_that_is_not_released_stops_writers_for_two_seconds_and_readers_not_at_
     let began = Instant::now();
     let error = catalog.upsert(&row(2, TaskStatus::Completed)).expect_err("the lock is held");
     assert!(matches!(error, CatalogError::Locked) && !error.needs_rebuild(), "{error:?}");
-    assert!((PATIENCE..2 * PATIENCE).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((LOCK_TIMEOUT..2 * LOCK_TIMEOUT).contains(&began.elapsed()), "{:?}", began.elapsed());
     mark(&world.pending(), &id(2)).expect("a mark needs no lock");
 
     let reader = Catalog::open_to_read(&world.path()).expect("readers do not need the lock");
@@ -160,7 +160,7 @@ fn one_of_several_rebuilds_makes_the_catalog_and_the_others_open_it() {
 }
 
 #[test]
-fn no_mark_is_lost_between_those_who_mark_and_those_who_catch_up() {
+fn no_mark_is_lost_while_the_catalog_catches_up() {
     let world = World::new();
     world.catalog();
     let (path, pending) = (world.path(), world.pending());

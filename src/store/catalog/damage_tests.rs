@@ -19,13 +19,13 @@ use crate::task::TaskStatus;
 
 #[test]
 fn a_catalog_that_cannot_be_used_is_kept_and_replaced() {
-    type Spoil = fn(&Path);
-    let newer: Spoil = |path| {
+    type Corruption = fn(&Path);
+    let newer: Corruption = |path| {
         Connection::open(path).and_then(|db| db.pragma_update(None, "user_version", 2)).expect("it is writable");
     };
-    let no_table: Spoil =
+    let no_table: Corruption =
         |path| Connection::open(path).and_then(|db| db.execute_batch("DROP TABLE meta")).expect("it is writable");
-    let cases: [(&str, Spoil); 7] = [
+    let cases: [(&str, Corruption); 7] = [
         ("removed", |path| fs::remove_file(path).expect("it is there")),
         ("emptied", |path| fs::write(path, "").expect("it is writable")),
         ("truncated", |path| {

@@ -21,7 +21,7 @@ pub(in crate::store) enum CatalogError {
     /// The name leads to a link, a directory, or a file of another user.
     #[error("index.sqlite is {0}")]
     Foreign(&'static str),
-    /// Another process held the lock longer than [`PATIENCE`](super::open::PATIENCE).
+    /// Another process held the lock longer than [`LOCK_TIMEOUT`](super::open::LOCK_TIMEOUT).
     #[error("index.sqlite is locked by another process")]
     Locked,
     /// It was replaced, renamed or removed while it was open; nothing that was written is certain to be kept.
@@ -29,18 +29,18 @@ pub(in crate::store) enum CatalogError {
     Moved,
     /// It can be read but not written.
     #[error("index.sqlite is read-only")]
-    ReadOnly(#[source] Cause),
+    ReadOnly(#[source] CatalogErrorSource),
     /// The disk is full.
     #[error("there is no space left for index.sqlite")]
-    Full(#[source] Cause),
+    Full(#[source] CatalogErrorSource),
     /// Any other failure, such as a directory in which SQLite's `-shm` and `-wal` files cannot be created.
     #[error("index.sqlite cannot be used")]
-    Io(#[source] Cause),
+    Io(#[source] CatalogErrorSource),
 }
 
 /// The failure beneath a [`CatalogError`].
 #[derive(Debug, thiserror::Error)]
-pub(in crate::store) enum Cause {
+pub(in crate::store) enum CatalogErrorSource {
     /// SQLite reported it.
     #[error(transparent)]
     Sqlite(rusqlite::Error),
@@ -57,7 +57,7 @@ impl CatalogError {
 
     /// The error that a file beside the catalog could not be read, which says nothing about the catalog.
     pub(in crate::store) fn of_other_file(error: StoreError) -> Self {
-        Self::Io(Cause::System(error.source))
+        Self::Io(CatalogErrorSource::System(error.source))
     }
 
     /// The same as an error of the store.
@@ -84,15 +84,15 @@ impl From<rusqlite::Error> for CatalogError {
         match code {
             _ if *extended_code == ffi::SQLITE_READONLY_DBMOVED => Self::Moved,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Locked,
-            ErrorCode::ReadOnly => Self::ReadOnly(Cause::Sqlite(error)),
-            ErrorCode::DiskFull => Self::Full(Cause::Sqlite(error)),
+            ErrorCode::ReadOnly => Self::ReadOnly(CatalogErrorSource::Sqlite(error)),
+            ErrorCode::DiskFull => Self::Full(CatalogErrorSource::Sqlite(error)),
             // Tables that do not exist, and constraints that only a damaged file violates, are damage as well.
             ErrorCode::DatabaseCorrupt
             | ErrorCode::NotADatabase
             | ErrorCode::ConstraintViolation
             | ErrorCode::TypeMismatch
             | ErrorCode::Unknown => Self::Damaged(error),
-            _ => Self::Io(Cause::Sqlite(error)),
+            _ => Self::Io(CatalogErrorSource::Sqlite(error)),
         }
     }
 }
@@ -101,9 +101,9 @@ impl From<io::Error> for CatalogError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Cause::System(error)),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(Cause::System(error)),
-            _ => Self::Io(Cause::System(error)),
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(CatalogErrorSource::System(error)),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(CatalogErrorSource::System(error)),
+            _ => Self::Io(CatalogErrorSource::System(error)),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) use {
     open::Catalog,
     pending::{mark, marked},
     rebuild::{Check, rebuild},
-    row::{Row, Seq, Sources},
+    row::{CatalogSources, Row, Seq},
 };
 
 #[cfg(test)]

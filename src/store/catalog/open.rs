@@ -14,17 +14,17 @@ use super::{error::CatalogError, schema::VERSION};
 use crate::store::fault;
 
 /// How long one operation waits for a lock that another process holds.
-pub(in crate::store) const PATIENCE: Duration = Duration::from_secs(2);
+pub(in crate::store) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The endings of the names of SQLite's own files beside the database.
-pub(super) const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+pub(super) const COMPANION_SUFFIXES: [&str; 2] = ["-wal", "-shm"];
 
 /// Settings of each connection.
 ///
 /// - `cache_size`: 64 KiB. The operating system caches the file as well, and a server keeps a connection open.
 /// - `synchronous = NORMAL`: only a checkpoint waits for the disk. A power cut may take the newest commits, but
 ///   it does not corrupt the file. With `OFF` it could, and nobody would notice.
-/// - `wal_autocheckpoint = 0`: see [`LOG`].
+/// - `wal_autocheckpoint = 0`: see [`MAX_LOG_BYTES`].
 const SETTINGS: &str = "
 PRAGMA cache_size = -64;
 PRAGMA mmap_size = 0;
@@ -41,20 +41,20 @@ PRAGMA cell_size_check = ON;
 /// last process: where each write is by a process of its own, as by supervisors without a server, the log would grow
 /// forever and be written back each time. Nor is it written back when it is closed, which waits for the disk each time.
 /// The first process to open the file reads the whole log, in about 1 ms for each MB.
-pub(super) const LOG: u64 = 1 << 20;
+pub(super) const MAX_LOG_BYTES: u64 = 1 << 20;
 
 /// An open catalog.
 #[derive(Debug)]
 pub(in crate::store) struct Catalog {
     pub(super) connection: Connection,
     path: PathBuf,
-    file: FileIdentity,
+    file: CatalogFile,
     generation: String,
 }
 
 /// Which file a name leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileIdentity {
+struct CatalogFile {
     device: u64,
     inode: u64,
 }
@@ -84,7 +84,7 @@ impl Catalog {
     fn open(path: &Path, access: Access) -> Result<Self, CatalogError> {
         fault::point("catalog open")?;
         let path = without_links(path)?;
-        let file = FileIdentity::of_ours(&path)?;
+        let file = CatalogFile::of_ours(&path)?;
         let writes = match access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
@@ -94,7 +94,7 @@ impl Catalog {
         }
         let flags = writes | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(&path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(LOCK_TIMEOUT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.execute_batch(SETTINGS)?;
         let generation = check_format(&connection)?;
@@ -103,31 +103,31 @@ impl Catalog {
             make_private(&path)?;
         }
         let catalog = Self { connection, path, file, generation };
-        catalog.check_place()?;
+        catalog.check_path()?;
         Ok(catalog)
     }
 
-    /// Writes the log back if it is longer than `most` bytes and no other process uses it now. That it could not be is no
+    /// Writes the log back if it is longer than `max` bytes and no other process uses it now. That it could not be is no
     /// failure: everything is in the log.
-    pub(super) fn empty_log(&self, most: u64) {
-        let log = companion(&self.path, COMPANIONS[0]);
-        if fs::symlink_metadata(log).map_or(0, |log| log.len()) <= most || fault::point("catalog checkpoint").is_err() {
+    pub(super) fn empty_log(&self, max: u64) {
+        let log = companion(&self.path, COMPANION_SUFFIXES[0]);
+        if fs::symlink_metadata(log).map_or(0, |log| log.len()) <= max || fault::point("catalog checkpoint").is_err() {
             return;
         }
         let emptied = self
             .connection
             .busy_timeout(Duration::ZERO)
             .and_then(|()| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))
-            .and(self.connection.busy_timeout(PATIENCE));
+            .and(self.connection.busy_timeout(LOCK_TIMEOUT));
         if let Err(error) = emptied {
             tracing::debug!(%error, "the log of index.sqlite stays as it is");
         }
     }
 
     /// Fails with [`CatalogError::Moved`] if the name no longer leads to the open file.
-    pub(super) fn check_place(&self) -> Result<(), CatalogError> {
+    pub(super) fn check_path(&self) -> Result<(), CatalogError> {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) if FileIdentity::of(&found) == self.file => Ok(()),
+            Ok(found) if CatalogFile::of(&found) == self.file => Ok(()),
             Ok(_) => Err(CatalogError::Moved),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CatalogError::Moved),
             Err(error) => Err(error.into()),
@@ -135,7 +135,7 @@ impl Catalog {
     }
 }
 
-impl FileIdentity {
+impl CatalogFile {
     fn of(found: &fs::Metadata) -> Self {
         Self { device: found.dev(), inode: found.ino() }
     }
@@ -171,7 +171,7 @@ pub(super) fn companion(path: &Path, ending: &str) -> PathBuf {
 
 /// Takes from everyone else what they may do with the database and its companions, and gives us what the umask took.
 fn make_private(path: &Path) -> Result<(), CatalogError> {
-    for file in [path.to_owned(), companion(path, COMPANIONS[0]), companion(path, COMPANIONS[1])] {
+    for file in [path.to_owned(), companion(path, COMPANION_SUFFIXES[0]), companion(path, COMPANION_SUFFIXES[1])] {
         let is_private = |found: fs::Metadata| !found.is_file() || found.mode() & 0o777 == 0o600;
         if !fs::symlink_metadata(&file).map_or(true, is_private) {
             fault::point("chmod")?;

@@ -13,14 +13,14 @@ use std::{
 
 use super::{
     error::CatalogError,
-    open::{Catalog, LOG},
+    open::{Catalog, MAX_LOG_BYTES},
     row::Row,
     write::put_counted,
 };
 use crate::{
     store::{
         aside::set_aside,
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         fault, files,
     },
     task::TaskId,
@@ -71,7 +71,7 @@ impl Catalog {
             // No other file ever has this name, so that nobody removes marks but those that were stored.
             let taken = renamed_name(pending, &uuid::Uuid::new_v4().simple().to_string());
             fault::point("catalog catch up")?;
-            if_there(fs::rename(pending, taken))?;
+            if_exists(fs::rename(pending, taken))?;
         }
         let files = renamed(pending).map_err(system)?;
         let mut ids = BTreeSet::new();
@@ -79,7 +79,7 @@ impl Catalog {
             ids.extend(ids_in(file).map_err(system)?);
         }
         let all: Vec<_> = ids.iter().collect();
-        for some in all.chunks(AT_ONCE) {
+        for some in all.chunks(TASKS_PER_TRANSACTION) {
             // A task whose files are removed now is removed from the catalog when we let go of the lock.
             self.writing(|transaction| {
                 some.iter().filter_map(|id| find(id)).try_for_each(|row| put_counted(transaction, &row).map(drop))
@@ -88,13 +88,13 @@ impl Catalog {
         for file in &files {
             files::remove(file)?;
         }
-        self.empty_log(LOG);
+        self.empty_log(MAX_LOG_BYTES);
         Ok(ids.len())
     }
 }
 
 /// How many tasks are stored in one transaction: others wait for the write lock.
-const AT_ONCE: usize = 64;
+const TASKS_PER_TRANSACTION: usize = 64;
 
 /// Opens the file of marks, and makes it when it is not there.
 pub(super) fn open_to_mark(pending: &Path) -> Result<fs::File, StoreError> {
@@ -128,7 +128,7 @@ fn renamed(pending: &Path) -> Result<Vec<PathBuf>, StoreError> {
 
 /// The ids in a file of marks; a line that a crash left incomplete is skipped.
 fn ids_in(file: &Path) -> Result<BTreeSet<TaskId>, StoreError> {
-    let content = match if_there(files::read(file, files::SMALL)) {
+    let content = match if_exists(files::read(file, files::MAX_SMALL_FILE_BYTES)) {
         Err(error) if files::is_foreign(&error) => None,
         content => content.map_err(StoreError::at("read", file))?,
     };

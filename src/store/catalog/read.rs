@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     error::CatalogError,
     open::Catalog,
-    row::{Counts, Filter, Listed, Page, Seq, Sources},
-    schema::{Scope, id, listed, select, unsigned},
+    row::{CatalogSources, Counts, Filter, Seq, StoredTask, TaskPage},
+    schema::{TallyScope, id, listed, select, unsigned},
 };
 use crate::{
     store::fault,
@@ -56,7 +56,7 @@ impl Catalog {
         filter: &Filter,
         limit: usize,
         without: &BTreeSet<TaskId>,
-    ) -> Result<Page, CatalogError> {
+    ) -> Result<TaskPage, CatalogError> {
         self.reading(|connection| {
             let mut found = search_all(connection, filter, limit.saturating_add(without.len()))?;
             found.retain(|(_, id, _)| TaskId::parse(id).is_ok_and(|id| !without.contains(&id)));
@@ -69,7 +69,7 @@ impl Catalog {
                 let stored = by_id(connection, id)?;
                 total = total.saturating_sub(u64::from(stored.is_some_and(|stored| filter.selects(&stored.row))));
             }
-            Ok(Page { tasks, total })
+            Ok(TaskPage { tasks, total })
         })
     }
 
@@ -81,12 +81,12 @@ impl Catalog {
     }
 
     /// One task.
-    pub(in crate::store) fn get(&self, id: &TaskId) -> Result<Option<Listed>, CatalogError> {
+    pub(in crate::store) fn get(&self, id: &TaskId) -> Result<Option<StoredTask>, CatalogError> {
         self.reading(|connection| by_id(connection, id))
     }
 
     /// The newest task in the agent's session of this name.
-    pub(in crate::store) fn newest_of_session(&self, session: &str) -> Result<Option<Listed>, CatalogError> {
+    pub(in crate::store) fn newest_of_session(&self, session: &str) -> Result<Option<StoredTask>, CatalogError> {
         self.reading(|connection| {
             Ok(connection.prepare_cached(&select(NEWEST_OF_SESSION))?.query_row([session], listed).optional()?)
         })
@@ -120,18 +120,18 @@ impl Catalog {
     }
 
     /// The other lists of tasks that the catalog knows.
-    pub(in crate::store) fn sources(&self) -> Result<Sources, CatalogError> {
+    pub(in crate::store) fn sources(&self) -> Result<CatalogSources, CatalogError> {
         self.reading(|connection| {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
             let (edition, swept_at) = connection.prepare_cached(SOURCES)?.query_row([], read)?;
             let mut statement = connection.prepare_cached(ARCHIVES)?;
             let archives = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            Ok(Sources { edition, archives, swept_at: swept_at.and_then(DateTime::from_timestamp_millis) })
+            Ok(CatalogSources { edition, archives, swept_at: swept_at.and_then(DateTime::from_timestamp_millis) })
         })
     }
 
     /// The tasks with a sequence number greater than `seq`, in its order, at most `limit`.
-    pub(in crate::store) fn ended_since(&self, seq: Seq, limit: usize) -> Result<Vec<Listed>, CatalogError> {
+    pub(in crate::store) fn ended_since(&self, seq: Seq, limit: usize) -> Result<Vec<StoredTask>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(&select(ENDED_SINCE))?;
             let ended = statement.query_map(params![seq, signed(limit)], listed)?;
@@ -153,11 +153,11 @@ impl Catalog {
         })
     }
 
-    /// The sequence numbers and IDs of the `most` tasks that were last seen to end, in their order.
-    pub(in crate::store) fn last_ended(&self, most: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
+    /// The sequence numbers and IDs of the `max` tasks that were last seen to end, in their order.
+    pub(in crate::store) fn last_ended(&self, max: usize) -> Result<Vec<(Seq, TaskId)>, CatalogError> {
         self.reading(|connection| {
             let mut statement = connection.prepare_cached(LAST_ENDED)?;
-            let found = statement.query_map([signed(most)], |row| Ok((row.get(0)?, id(row, 1)?)))?;
+            let found = statement.query_map([signed(max)], |row| Ok((row.get(0)?, id(row, 1)?)))?;
             let mut found = found.collect::<rusqlite::Result<Vec<_>>>()?;
             found.reverse();
             Ok(found)
@@ -173,9 +173,9 @@ impl Catalog {
     /// counted nor returned.
     pub(in crate::store) fn oldest_ended(&self, keep: u64, limit: usize) -> Result<Vec<TaskId>, CatalogError> {
         self.reading(|connection| {
-            let ended = tally(connection, Scope::Removable, "", "", "")?;
-            let most = i64::try_from(ended.saturating_sub(keep)).unwrap_or(i64::MAX).min(signed(limit));
-            oldest(connection, i64::MAX, most)
+            let ended = tally(connection, TallyScope::Removable, "", "", "")?;
+            let max = i64::try_from(ended.saturating_sub(keep)).unwrap_or(i64::MAX).min(signed(limit));
+            oldest(connection, i64::MAX, max)
         })
     }
 
@@ -205,7 +205,7 @@ impl Catalog {
     /// Runs `read` on one consistent state of the database.
     fn reading<T>(&self, read: impl FnOnce(&Connection) -> Result<T, CatalogError>) -> Result<T, CatalogError> {
         fault::point("catalog read")?;
-        self.check_place()?;
+        self.check_path()?;
         let transaction = self.connection.unchecked_transaction()?;
         let found = read(&transaction)?;
         transaction.commit()?;
@@ -247,7 +247,7 @@ fn count(connection: &Connection, filter: &Filter) -> Result<Counts, CatalogErro
     Ok(counts)
 }
 
-fn by_id(connection: &Connection, id: &TaskId) -> Result<Option<Listed>, CatalogError> {
+fn by_id(connection: &Connection, id: &TaskId) -> Result<Option<StoredTask>, CatalogError> {
     Ok(connection.prepare_cached(&select(BY_ID))?.query_row([id.as_str()], listed).optional()?)
 }
 
@@ -260,12 +260,12 @@ fn search(filter: &Filter) -> &'static str {
     SEARCHES[usize::from(filter.repository.is_some()) + 2 * usize::from(filter.backend.is_some())]
 }
 
-fn scope(filter: &Filter) -> Scope {
+fn scope(filter: &Filter) -> TallyScope {
     match (&filter.repository, &filter.backend) {
-        (None, None) => Scope::All,
-        (Some(_), None) => Scope::Repository,
-        (None, Some(_)) => Scope::Backend,
-        (Some(_), Some(_)) => Scope::RepositoryAndBackend,
+        (None, None) => TallyScope::All,
+        (Some(_), None) => TallyScope::Repository,
+        (None, Some(_)) => TallyScope::Backend,
+        (Some(_), Some(_)) => TallyScope::RepositoryAndBackend,
     }
 }
 
@@ -281,7 +281,7 @@ fn keys(filter: &Filter) -> (&str, &str, i64, i64) {
 
 fn tally(
     connection: &Connection,
-    scope: Scope,
+    scope: TallyScope,
     repository: &str,
     backend: &str,
     state: &str,
@@ -291,9 +291,9 @@ fn tally(
     Ok(found.map_or(0, unsigned))
 }
 
-fn oldest(connection: &Connection, before: i64, most: i64) -> Result<Vec<TaskId>, CatalogError> {
+fn oldest(connection: &Connection, before: i64, max: i64) -> Result<Vec<TaskId>, CatalogError> {
     let mut statement = connection.prepare_cached(OLDEST)?;
-    let found = statement.query_map([before, most], |row| id(row, 0))?;
+    let found = statement.query_map([before, max], |row| id(row, 0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 

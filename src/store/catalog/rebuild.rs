@@ -7,15 +7,15 @@ use tempfile::TempPath;
 
 use super::{
     aside::set_aside,
-    error::{CatalogError, Cause},
-    open::{Catalog, PATIENCE, without_links},
+    error::{CatalogError, CatalogErrorSource},
+    open::{Catalog, LOCK_TIMEOUT, without_links},
     row::Row,
-    schema::{COUNT_ALL, INDEXES, Present, TABLES, VERSION, put},
+    schema::{COUNT_ALL, ExistingRow, INDEXES, TABLES, VERSION, put},
 };
 use crate::store::{fault, files};
 
 /// How the name of a file begins that `atomic::remove_leftovers` removes if its writer was killed.
-const TEMPORARY: &str = ".new-";
+const TEMPORARY_PREFIX: &str = ".new-";
 
 /// Settings while the new file is filled, which nobody else sees yet.
 const SETTINGS: &str = "
@@ -40,7 +40,7 @@ pub(in crate::store) enum Check {
     /// It opens.
     Opens,
     /// It opens, and all of it can be read: something in it could not.
-    Whole,
+    Full,
 }
 
 /// The result of a [`rebuild`].
@@ -60,7 +60,7 @@ pub(in crate::store) struct Rebuilt {
 /// that moment on, a writer finds no catalog and marks its task as pending, and nothing is missed. Of several rows of one
 /// task the first is kept. The new file gets its name in one step when it is complete; a crash before leaves none. `lock`
 /// is the file that one rebuild at a time holds. Fails with [`CatalogError::Locked`] if another takes longer than
-/// [`PATIENCE`].
+/// [`LOCK_TIMEOUT`].
 pub(in crate::store) fn rebuild(
     path: &Path,
     lock: &Path,
@@ -68,11 +68,11 @@ pub(in crate::store) fn rebuild(
     rows: impl IntoIterator<Item = Row>,
 ) -> Result<Rebuilt, CatalogError> {
     let path = &without_links(path)?;
-    let lock = files::lock(lock, PATIENCE).map_err(|error| CatalogError::from(error.source))?;
+    let lock = files::lock(lock, LOCK_TIMEOUT).map_err(|error| CatalogError::from(error.source))?;
     let Some(_lock) = lock else { return Err(CatalogError::Locked) };
     let opened = Catalog::open_to_write(path).and_then(|catalog| match check {
         Check::Opens => Ok(catalog),
-        Check::Whole => catalog.verify().map(|()| catalog),
+        Check::Full => catalog.verify().map(|()| catalog),
     });
     match opened {
         Ok(catalog) => return Ok(Rebuilt { catalog, is_new: false, aside: None }),
@@ -82,7 +82,9 @@ pub(in crate::store) fn rebuild(
     let aside = set_aside(path)?;
     let file = build(path, rows)?;
     fault::point("catalog install")?;
-    file.persist_noclobber(path).map_err(|failed| Cause::System(failed.error)).map_err(CatalogError::Io)?;
+    file.persist_noclobber(path)
+        .map_err(|failed| CatalogErrorSource::System(failed.error))
+        .map_err(CatalogError::Io)?;
     fault::point("named")?;
     Ok(Rebuilt { catalog: Catalog::open_to_write(path)?, is_new: true, aside })
 }
@@ -91,7 +93,7 @@ pub(in crate::store) fn rebuild(
 fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, CatalogError> {
     fault::point("catalog build")?;
     let dir = path.parent().unwrap_or(Path::new("/"));
-    let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?.into_temp_path();
+    let file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(dir)?.into_temp_path();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(&file, flags)?;
     connection.execute_batch(SETTINGS)?;
@@ -101,7 +103,7 @@ fn build(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<TempPath, C
         params![uuid::Uuid::new_v4().simple().to_string()],
     )?;
     for row in rows {
-        put(&connection, &row, None, Present::Kept)?;
+        put(&connection, &row, None, ExistingRow::Kept)?;
     }
     connection.execute_batch(NUMBER_ALL)?;
     connection.execute_batch(INDEXES)?;

@@ -52,7 +52,7 @@ pub(in crate::store) type Seq = i64;
 
 /// One task, as the catalog returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct Listed {
+pub(in crate::store) struct StoredTask {
     /// Everything that was stored.
     pub(in crate::store) row: Row,
     /// Its sequence number, once it has ended.
@@ -87,16 +87,16 @@ impl Filter {
 
 /// The newest tasks that a [`Filter`] selects, and the number of all that it selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct Page {
+pub(in crate::store) struct TaskPage {
     /// The tasks, newest first.
-    pub(in crate::store) tasks: Vec<Listed>,
+    pub(in crate::store) tasks: Vec<StoredTask>,
     /// How many there are.
     pub(in crate::store) total: u64,
 }
 
 /// The other lists of tasks that the catalog knows completely; see `lag`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store) struct Sources {
+pub(in crate::store) struct CatalogSources {
     /// The edition of `tasks.json` whose entries are all known.
     pub(in crate::store) edition: Option<String>,
     /// The names of the archives whose entries are all known.

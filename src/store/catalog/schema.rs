@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use connector_api::Usage;
 use rusqlite::{Connection, Row as SqlRow, params, types::Type};
 
-use super::row::{Changes, Listed, Row, Seq};
+use super::row::{Changes, Row, Seq, StoredTask};
 use crate::task::{TaskId, TaskStatus};
 
 /// The format of the database that this version writes (`PRAGMA user_version`).
@@ -13,7 +13,7 @@ pub(super) const VERSION: i32 = 1;
 /// The tables.
 ///
 /// `ended_at` is when a task counts as ended, and NULL while it runs. `tallies` counts tasks, so that no count reads all
-/// of them; `scope` says which of its key columns matter (see [`Scope`]). `edition` and `archives` say which other lists
+/// of them; `scope` says which of its key columns matter (see [`TallyScope`]). `edition` and `archives` say which other lists
 /// of tasks are known completely, and `swept_at` when the records were last compared with the rows (see `lag`).
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
@@ -84,7 +84,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 /// The tasks that a row of `tallies` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum TallyScope {
     /// Tasks in a state.
     All = 0,
     /// Tasks in a state and a repository.
@@ -99,7 +99,7 @@ pub(super) enum Scope {
 
 /// The treatment of a row of the same task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Present {
+pub(super) enum ExistingRow {
     /// There is none; the caller has looked.
     None,
     /// It stays, and nothing is written.
@@ -107,10 +107,10 @@ pub(super) enum Present {
 }
 
 /// Writes a row of `tasks`.
-pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: Present) -> rusqlite::Result<()> {
+pub(super) fn put(to: &Connection, row: &Row, seq: Option<Seq>, present: ExistingRow) -> rusqlite::Result<()> {
     let insert = match present {
-        Present::None => "INSERT INTO tasks",
-        Present::Kept => "INSERT OR IGNORE INTO tasks",
+        ExistingRow::None => "INSERT INTO tasks",
+        ExistingRow::Kept => "INSERT OR IGNORE INTO tasks",
     };
     let usage = |count: fn(&Usage) -> u64| row.usage.as_ref().map(count).map(signed);
     let changes = |count: fn(&Changes) -> u64| row.changes.as_ref().map(count).map(signed);
@@ -148,7 +148,7 @@ pub(super) fn select(condition: &str) -> String {
 }
 
 /// Reads a row of a [`select`].
-pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<Listed> {
+pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<StoredTask> {
     let usage = match (row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?) {
         (Some(input), Some(cached), Some(output), Some(reasoning)) => Some(Usage {
             input_tokens: unsigned(input),
@@ -179,7 +179,7 @@ pub(super) fn listed(row: &SqlRow<'_>) -> rusqlite::Result<Listed> {
         record: row.get(16)?,
         session: row.get(17)?,
     };
-    Ok(Listed { row: listed, seq: row.get(4)? })
+    Ok(StoredTask { row: listed, seq: row.get(4)? })
 }
 
 /// Reads the id in a column.

@@ -7,10 +7,10 @@ use connector_api::Usage;
 use tempfile::TempDir;
 
 use super::{
-    open::{Catalog, LOG, companion},
+    open::{Catalog, MAX_LOG_BYTES, companion},
     pending::{mark, marked, open_to_mark, write_mark},
     rebuild::{Check, Rebuilt, rebuild},
-    row::{Changes, Counts, Filter, Row, Sources},
+    row::{CatalogSources, Changes, Counts, Filter, Row},
 };
 use crate::{
     store::layout::Layout,
@@ -112,7 +112,7 @@ pub(super) fn assert_counts_are_true(catalog: &Catalog) {
 }
 
 #[test]
-fn everything_that_is_stored_comes_back() {
+fn a_stored_row_is_read_back_completely() {
     let world = World::new();
     let mut catalog = world.catalog();
     let full = Row {
@@ -137,16 +137,16 @@ fn everything_that_is_stored_comes_back() {
 fn a_catalog_remembers_its_sources_and_the_newest_task_of_a_session() {
     let world = World::new();
     let mut catalog = world.catalog();
-    assert_eq!(catalog.sources().expect("it is readable"), Sources::default());
+    assert_eq!(catalog.sources().expect("it is readable"), CatalogSources::default());
     let of = |session: &str, number| Row { session: Some(session.to_owned()), ..row(number, TaskStatus::Completed) };
-    let sources = |edition: &str, archive: &str| Sources {
+    let sources = |edition: &str, archive: &str| CatalogSources {
         edition: Some(edition.to_owned()),
         archives: [archive.to_owned()].into(),
         swept_at: DateTime::from_timestamp(5, 0),
     };
     catalog.store(&[of("a", 1), of("a", 2), of("b", 3)], &sources("one", "x"), || true).expect("it is writable");
     catalog.store(&[], &sources("two", "y"), || false).expect("it is writable");
-    let known = Sources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
+    let known = CatalogSources { archives: ["x".to_owned(), "y".to_owned()].into(), ..sources("one", "x") };
     assert_eq!(catalog.sources().expect("it is readable"), known, "the second edition was not current any more");
     let newest = |session| catalog.newest_of_session(session).expect("it is readable").map(|task| task.row.id);
     assert_eq!([newest("a"), newest("b"), newest("c")], [Some(id(2)), Some(id(3)), None]);
@@ -208,7 +208,7 @@ fn a_filter_selects_by_state_backend_repository_and_time() {
 }
 
 #[test]
-fn nothing_is_left_of_tasks_that_are_removed() {
+fn removed_tasks_leave_nothing_behind() {
     let world = World::new();
     let mut catalog = world.catalog();
     for number in 0..3 {
@@ -223,7 +223,7 @@ fn nothing_is_left_of_tasks_that_are_removed() {
 }
 
 #[test]
-fn retention_finds_the_oldest_that_ended_and_not_the_original_programs() {
+fn retention_finds_the_oldest_ended_tasks_except_the_original_programs() {
     let world = World::new();
     let mut catalog = world.catalog();
     for number in [4, 1, 3, 2] {
@@ -262,7 +262,7 @@ fn a_rebuilt_catalog_is_a_new_generation_and_numbers_tasks_as_they_ended() {
 }
 
 #[test]
-fn the_log_stays_short_though_each_write_is_by_a_process_of_its_own() {
+fn the_write_ahead_log_stays_short_across_processes() {
     let world = World::new();
     world.catalog();
     let large = "x".repeat(20_000);
@@ -271,7 +271,7 @@ fn the_log_stays_short_though_each_write_is_by_a_process_of_its_own() {
         let row = Row { record: large.clone(), ..row(number, TaskStatus::Completed) };
         catalog.upsert(&row).expect("it is writable");
         let log = fs::metadata(companion(&world.path(), "-wal")).expect("it is there").len();
-        assert!(log <= LOG, "the log has {log} bytes after {number} tasks");
+        assert!(log <= MAX_LOG_BYTES, "the log has {log} bytes after {number} tasks");
     }
 }
 

@@ -4,9 +4,9 @@ use rusqlite::{OptionalExtension, Row as SqlRow, Transaction, TransactionBehavio
 
 use super::{
     error::CatalogError,
-    open::{Catalog, LOG},
-    row::{Row, Seq, Sources},
-    schema::{Present, Scope, ended_at, put, state},
+    open::{Catalog, MAX_LOG_BYTES},
+    row::{CatalogSources, Row, Seq},
+    schema::{ExistingRow, TallyScope, ended_at, put, state},
 };
 use crate::{
     store::fault,
@@ -23,7 +23,7 @@ pub(super) const FORGET: &str =
     "DELETE FROM tallies WHERE scope = ?1 AND repository = ?2 AND backend = ?3 AND state = ?4";
 
 /// The properties of a task by which it is counted.
-struct Counted {
+struct TallyKey {
     state: TaskStatus,
     repository: String,
     backend: String,
@@ -38,7 +38,7 @@ impl Catalog {
     pub(in crate::store) fn upsert(&mut self, row: &Row) -> Result<Option<Seq>, CatalogError> {
         let seq = self.writing(|transaction| put_counted(transaction, row))?;
         // A task that begins is waited for.
-        self.empty_log(if row.state.is_final() { LOG } else { 4 * LOG });
+        self.empty_log(if row.state.is_final() { MAX_LOG_BYTES } else { 4 * MAX_LOG_BYTES });
         Ok(seq)
     }
 
@@ -47,10 +47,10 @@ impl Catalog {
     pub(in crate::store) fn store(
         &mut self,
         rows: &[Row],
-        sources: &Sources,
+        sources: &CatalogSources,
         is_current: impl FnOnce() -> bool,
     ) -> Result<(), CatalogError> {
-        let Sources { edition, archives, swept_at } = sources;
+        let CatalogSources { edition, archives, swept_at } = sources;
         self.writing(|transaction| {
             for row in rows {
                 put_counted(transaction, row)?;
@@ -67,7 +67,7 @@ impl Catalog {
             Ok(())
         })?;
         let has_ended = rows.iter().all(|row| row.state.is_final());
-        self.empty_log(if has_ended { LOG } else { 4 * LOG });
+        self.empty_log(if has_ended { MAX_LOG_BYTES } else { 4 * MAX_LOG_BYTES });
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Catalog {
             }
             Ok(())
         })?;
-        self.empty_log(LOG);
+        self.empty_log(MAX_LOG_BYTES);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Catalog {
         write: impl FnOnce(&Transaction<'_>) -> Result<T, CatalogError>,
     ) -> Result<T, CatalogError> {
         fault::point("catalog begin")?;
-        self.check_place()?;
+        self.check_path()?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fault::point("catalog write")?;
         let written = write(&transaction)?;
@@ -99,7 +99,7 @@ impl Catalog {
         transaction.commit()?;
         fault::point("catalog committed")?;
         // If it was set aside in the meantime, so was what we wrote.
-        self.check_place()?;
+        self.check_path()?;
         Ok(written)
     }
 }
@@ -122,8 +122,8 @@ pub(super) fn put_counted(transaction: &Transaction<'_>, row: &Row) -> Result<Op
     if let Some(stored) = &stored {
         remove_counted(transaction, &row.id, stored)?;
     }
-    put(transaction, row, seq, Present::None)?;
-    let now = Counted {
+    put(transaction, row, seq, ExistingRow::None)?;
+    let now = TallyKey {
         state: row.state,
         repository: row.repository.clone(),
         backend: row.backend.clone(),
@@ -134,16 +134,16 @@ pub(super) fn put_counted(transaction: &Transaction<'_>, row: &Row) -> Result<Op
     Ok(seq)
 }
 
-fn remove_counted(transaction: &Transaction<'_>, id: &TaskId, stored: &Counted) -> Result<(), CatalogError> {
+fn remove_counted(transaction: &Transaction<'_>, id: &TaskId, stored: &TallyKey) -> Result<(), CatalogError> {
     transaction.prepare_cached(REMOVE)?.execute([id.as_str()])?;
     count(transaction, stored, -1)
 }
 
-fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<Counted>, CatalogError> {
+fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<TallyKey>, CatalogError> {
     let read = |row: &SqlRow<'_>| {
         let name = row.get_ref(0)?.as_str()?;
         let state = state(name).ok_or_else(|| rusqlite::Error::InvalidColumnName(name.to_owned()))?;
-        Ok(Counted {
+        Ok(TallyKey {
             state,
             repository: row.get(1)?,
             backend: row.get(2)?,
@@ -155,16 +155,16 @@ fn stored(transaction: &Transaction<'_>, id: &TaskId) -> Result<Option<Counted>,
 }
 
 /// Adds a task to all tallies that count it, or with -1 takes it away.
-fn count(transaction: &Transaction<'_>, task: &Counted, by: i64) -> Result<(), CatalogError> {
+fn count(transaction: &Transaction<'_>, task: &TallyKey, by: i64) -> Result<(), CatalogError> {
     let (state, repository, backend) = (task.state.as_str(), task.repository.as_str(), task.backend.as_str());
     let mut keys = vec![
-        (Scope::All, "", "", state),
-        (Scope::Repository, repository, "", state),
-        (Scope::Backend, "", backend, state),
-        (Scope::RepositoryAndBackend, repository, backend, state),
+        (TallyScope::All, "", "", state),
+        (TallyScope::Repository, repository, "", state),
+        (TallyScope::Backend, "", backend, state),
+        (TallyScope::RepositoryAndBackend, repository, backend, state),
     ];
     if task.is_removable {
-        keys.push((Scope::Removable, "", "", ""));
+        keys.push((TallyScope::Removable, "", "", ""));
     }
     let mut statement = transaction.prepare_cached(COUNT)?;
     for (scope, repository, backend, state) in keys {

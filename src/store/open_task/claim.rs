@@ -13,7 +13,7 @@ use std::{
 use super::OpenTask;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
         indexes::Indexes,
         layout::Layout,
@@ -27,13 +27,13 @@ use crate::{
 #[derive(Debug)]
 pub enum Claim {
     /// The id is ours, and so is the lease.
-    Taken(OpenTask),
+    Claimed(OpenTask),
     /// Another task has, or had, this id.
     InUse,
 }
 
 /// How long to wait for a lease. A reader that asks whether a lease is held locks it itself for a moment.
-const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl OpenTask {
     /// Begins a task: makes its run directory, exclusively, and takes its lease.
@@ -50,8 +50,8 @@ impl OpenTask {
         let path = layout.lease(id);
         let file = files::write(&path).map_err(StoreError::at("make", &path))?;
         match lock(&file).map_err(StoreError::at("lock", &path))? {
-            Locked::Ours => Ok(Claim::Taken(Self::new(id, layout, notices, file))),
-            Locked::Theirs => Ok(Claim::InUse),
+            Locked::ByUs => Ok(Claim::Claimed(Self::new(id, layout, notices, file))),
+            Locked::ByAnother => Ok(Claim::InUse),
         }
     }
 
@@ -67,33 +67,35 @@ impl OpenTask {
         let run = layout.run(id);
         files::make_private_dir(&run)?;
         // Another closer may have removed the directory meanwhile: then it holds the lease, or did.
-        let Some(file) = if_there(files::write(&path)).map_err(StoreError::at("open", &path))? else { return Ok(None) };
+        let Some(file) = if_exists(files::write(&path)).map_err(StoreError::at("open", &path))? else {
+            return Ok(None);
+        };
         match lock(&file).map_err(StoreError::at("lock", &path))? {
             // The last holder may have removed it between our opening and our locking.
-            Locked::Ours if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
+            Locked::ByUs if file.metadata().is_ok_and(|lease| lease.nlink() > 0) => {
                 Ok(Some(Self::new(id, layout, notices, file)))
             }
-            Locked::Ours | Locked::Theirs => Ok(None),
+            Locked::ByUs | Locked::ByAnother => Ok(None),
         }
     }
 }
 
 /// Whose a lease is.
 enum Locked {
-    Ours,
-    Theirs,
+    ByUs,
+    ByAnother,
 }
 
 /// Locks a lease. A lease that is shared is only being looked at, and is waited for.
 fn lock(file: &File) -> io::Result<Locked> {
-    let patience = Instant::now() + LEASE_PATIENCE;
+    let deadline = Instant::now() + LEASE_TIMEOUT;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Locked::Ours),
-            Err(TryLockError::WouldBlock) if Instant::now() < patience && is_shared(file)? => {
+            Ok(()) => return Ok(Locked::ByUs),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline && is_shared(file)? => {
                 thread::sleep(Duration::from_millis(5));
             }
-            Err(TryLockError::WouldBlock) => return Ok(Locked::Theirs),
+            Err(TryLockError::WouldBlock) => return Ok(Locked::ByAnother),
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
@@ -135,16 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_a_reader_looks_at_can_be_taken_over() {
+    fn a_reader_does_not_prevent_taking_over_a_lease() {
         let (_dir, upkeep) = upkeep();
         let id = TaskId::random();
         drop(claimed(&upkeep, &id));
-        let looked_at = File::open(upkeep.layout().lease(&id)).expect("it is there");
-        looked_at.lock_shared().expect("its holder is gone");
+        let reader_lock = File::open(upkeep.layout().lease(&id)).expect("it is there");
+        reader_lock.lock_shared().expect("its holder is gone");
         thread::scope(|scope| {
             let taken = scope.spawn(|| upkeep.take_over(&id).expect("the lease can be tried"));
             thread::sleep(Duration::from_millis(50));
-            looked_at.unlock().expect("it is locked");
+            reader_lock.unlock().expect("it is locked");
             assert!(taken.join().expect("it does not panic").is_some());
         });
     }
@@ -166,7 +168,7 @@ mod tests {
         let released = task.release();
         assert!(!upkeep.reader().is_leased(&record.id).expect("the lease can be read"));
         assert_eq!(upkeep.reader().running_ids().expect("it is readable"), std::slice::from_ref(&record.id));
-        released.clear_up(&record, crate::store::tests::LIMITS).expect("it is writable");
+        released.clean_up(&record, crate::store::tests::LIMITS).expect("it is writable");
         assert_eq!(upkeep.reader().running_ids().expect("it is readable"), []);
     }
 }

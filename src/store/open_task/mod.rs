@@ -30,12 +30,12 @@ use std::{
 use chrono::Utc;
 
 pub use claim::Claim;
-pub use queue::{Place, Turn};
+pub use queue::{Admission, RunSlot};
 
 use super::{
     aside::set_aside,
     atomic::{Durability, replace},
-    error::{StoreError, if_there},
+    error::{StoreError, if_exists},
     fault, files,
     indexes::Indexes,
     layout::Layout,
@@ -94,14 +94,14 @@ impl OpenTask {
     /// Moves a damaged record out of the way, and leaves a notice of where it is kept.
     pub fn set_damaged_record_aside(&self) -> Result<(), StoreError> {
         let path = self.layout.record(&self.id);
-        if let Some(content) = records::read_as_it_is(&path)?
+        if let Some(content) = records::read_raw(&path)?
             && records::parse(&self.id, &content).is_none()
             && records::is_ours(&content)
         {
             let aside = set_aside(&path)?;
             let what = match content.as_slice() {
                 [] => "damaged, or too large",
-                content if records::is_later(content) => "of a later version",
+                content if records::is_from_later_version(content) => "of a later version",
                 _ => "damaged",
             };
             let notice = format!("the record of task {} was {what}; it is kept as {}", self.id, aside.display());
@@ -116,19 +116,19 @@ impl OpenTask {
         replace(&self.layout.result(&self.id), answer.as_bytes(), Durability::Whole)
     }
 
-    /// Opens the log, to append to it, until it has `most` bytes. A longer one loses its middle.
-    pub fn open_log(&self, most: Option<u64>) -> Result<LogWriter, StoreError> {
-        LogWriter::open(self.layout.log(&self.id), most)
+    /// Opens the log, to append to it, until it has `max` bytes. A longer one loses its middle.
+    pub fn open_log(&self, max: Option<u64>) -> Result<LogWriter, StoreError> {
+        LogWriter::open(self.layout.log(&self.id), max)
     }
 
-    /// Opens the file of raw events, to append to it, until it has `most` bytes.
-    pub fn open_events(&self, most: Option<u64>) -> Result<EventsWriter, StoreError> {
-        EventsWriter::open(self.layout.events(&self.id), most)
+    /// Opens the file of raw events, to append to it, until it has `max` bytes.
+    pub fn open_events(&self, max: Option<u64>) -> Result<EventsWriter, StoreError> {
+        EventsWriter::open(self.layout.events(&self.id), max)
     }
 
     /// Opens the timeline, to append to it. It may grow to 16 MiB, and then loses its middle.
     pub fn open_timeline(&self) -> Result<TimelineWriter, StoreError> {
-        TimelineWriter::open(self.layout.timeline(&self.id), timeline::MOST_BYTES)
+        TimelineWriter::open(self.layout.timeline(&self.id), timeline::MAX_BYTES)
     }
 
     /// Ends the timeline with the end of the task, if the task has a timeline that does not say so yet.
@@ -170,7 +170,7 @@ impl OpenTask {
 
     /// Keeps where the task's cgroup is, for whoever has to clear up after its supervisor.
     pub fn write_cgroup(&self, dir: &Path) -> Result<(), StoreError> {
-        replace(&self.layout.group(&self.id), dir.as_os_str().as_bytes(), Durability::Volatile)
+        replace(&self.layout.cgroup(&self.id), dir.as_os_str().as_bytes(), Durability::Volatile)
     }
 
     /// Whether somebody asked for the task to be stopped.
@@ -214,7 +214,7 @@ impl OpenTask {
 
     /// Frees a lease that was only taken to repair a file. A run directory that holds nothing else was made for it, and is
     /// removed with it.
-    pub(super) fn hand_back(self) -> Result<(), StoreError> {
+    pub(super) fn release_unused(self) -> Result<(), StoreError> {
         let files = fs::read_dir(self.layout.run(&self.id)).map(|files| files.flatten().count());
         // A supervisor that is about to claim the id cannot be there: it sees the files that we looked after.
         if files.is_ok_and(|files| files <= 1) { self.close() } else { Ok(()) }
@@ -231,7 +231,7 @@ pub struct Released {
 
 impl Released {
     /// Puts the record into the lists of tasks, and removes the run directory.
-    pub fn clear_up(self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
+    pub fn clean_up(self, record: &TaskRecord, limits: IndexLimits) -> Result<(), StoreError> {
         self.indexes.upsert(record, limits)?;
         clear(&self.layout, &self.id)
     }
@@ -254,7 +254,7 @@ impl LiveWriter {
 /// Removes the run directory of a task that has ended.
 fn clear(layout: &Layout, id: &TaskId) -> Result<(), StoreError> {
     let run = layout.run(id);
-    let remove = || if_there(fault::point("clear").and_then(|()| fs::remove_dir_all(&run)));
+    let remove = || if_exists(fault::point("clear").and_then(|()| fs::remove_dir_all(&run)));
     // Someone may have left a request to cancel while the directory was being emptied.
     remove().or_else(|_| remove()).map_err(StoreError::at("remove", &run))?;
     Ok(())

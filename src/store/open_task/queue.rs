@@ -24,21 +24,21 @@ use crate::{
 
 /// The right to run, for as long as this value lives.
 #[derive(Debug)]
-pub struct Place {
+pub struct RunSlot {
     _locked: File,
 }
 
 /// What came of asking for a place.
 #[derive(Debug)]
-pub enum Turn {
+pub enum Admission {
     /// It is ours.
-    Now(Place),
+    Granted(RunSlot),
     /// Others are first.
-    Later {
+    Waiting {
         /// How many tasks wait that came before.
         ahead: usize,
         /// The first of them, if a place is free that it has not taken yet.
-        left_alone_by: Option<TaskId>,
+        not_taken_by: Option<TaskId>,
     },
 }
 
@@ -48,26 +48,26 @@ impl OpenTask {
         replace(&self.layout.ticket(&self.id), now.timestamp_micros().to_string().as_bytes(), Durability::Volatile)
     }
 
-    /// Takes one of `places`, if it is this task's turn. Those in `passed_over` are not waited for: they left a free place
+    /// Takes one of `slots`, if it is this task's turn. Those in `passed_over` are not waited for: they left a free place
     /// alone for too long.
-    pub fn take_place(&self, places: usize, passed_over: &BTreeSet<TaskId>) -> Result<Turn, StoreError> {
+    pub fn take_slot(&self, slots: usize, passed_over: &BTreeSet<TaskId>) -> Result<Admission, StoreError> {
         let waiting = self.reader().waiting()?;
         let ahead = waiting.iter().position(|waiting| *waiting == self.id).unwrap_or(0);
         let mut before = waiting[..ahead].iter().filter(|other| !passed_over.contains(*other));
         let first = before.next().cloned();
         let before = usize::from(first.is_some()) + before.count();
         // Those far behind need not look; the first of them does, in case those ahead leave a free place alone.
-        if before > places {
-            return Ok(Turn::Later { ahead, left_alone_by: None });
+        if before > slots {
+            return Ok(Admission::Waiting { ahead, not_taken_by: None });
         }
-        let free = self.free_places(places, before)?;
+        let free = self.find_free_slots(slots, before)?;
         match free.lowest {
-            Some(place) if free.count > before => {
+            Some(slot) if free.count > before => {
                 let ticket = self.layout.ticket(&self.id);
                 files::remove(&ticket).map_err(StoreError::at("remove", ticket))?;
-                Ok(Turn::Now(Place { _locked: place }))
+                Ok(Admission::Granted(RunSlot { _locked: slot }))
             }
-            Some(_) | None => Ok(Turn::Later { ahead, left_alone_by: first.filter(|_| free.count > 0) }),
+            Some(_) | None => Ok(Admission::Waiting { ahead, not_taken_by: first.filter(|_| free.count > 0) }),
         }
     }
 
@@ -75,16 +75,16 @@ impl OpenTask {
     ///
     /// The file of a place is made when every lower place is taken. So there are never more files than tasks have run at
     /// the same time, however high the limit is. Version 2.0.0 makes them all, and locks the same ones.
-    fn free_places(&self, places: usize, before: usize) -> Result<Free, StoreError> {
-        let root = self.layout.places();
+    fn find_free_slots(&self, slots: usize, before: usize) -> Result<FreeSlots, StoreError> {
+        let root = self.layout.slots();
         files::make_private_dir(&root)?;
-        let mut free = Free { lowest: None, count: 0 };
-        for number in 0..places {
+        let mut free = FreeSlots { lowest: None, count: 0 };
+        for number in 0..slots {
             let path = root.join(number.to_string());
             let is_new = path.symlink_metadata().is_err();
             if is_new && free.lowest.is_some() {
                 // Neither this one nor those above it were ever taken.
-                free.count += places - number;
+                free.count += slots - number;
                 break;
             }
             let file = files::mark(&path)?;
@@ -106,7 +106,7 @@ impl OpenTask {
 }
 
 /// The result of looking for free places.
-struct Free {
+struct FreeSlots {
     /// The lowest, locked.
     lowest: Option<File>,
     /// How many there are, or enough of them.
@@ -127,96 +127,96 @@ mod tests {
         task
     }
 
-    fn ask(task: &OpenTask, passed_over: &[&TaskId]) -> Turn {
+    fn ask(task: &OpenTask, passed_over: &[&TaskId]) -> Admission {
         let passed_over = passed_over.iter().map(|id| (*id).clone()).collect();
-        task.take_place(1, &passed_over).expect("it is writable")
+        task.take_slot(1, &passed_over).expect("it is writable")
     }
 
-    fn files_of_places(upkeep: &Upkeep) -> usize {
-        std::fs::read_dir(upkeep.layout().places()).expect("it is there").count()
+    fn slot_files(upkeep: &Upkeep) -> usize {
+        std::fs::read_dir(upkeep.layout().slots()).expect("it is there").count()
     }
 
     #[test]
-    fn who_came_first_runs_first_and_the_next_one_when_the_place_is_free() {
+    fn tasks_run_in_the_order_of_their_tickets() {
         let (_dir, upkeep) = upkeep();
         let second = wait_in(&upkeep, 2);
         let first = wait_in(&upkeep, 1);
-        let Turn::Later { ahead: 1, left_alone_by } = ask(&second, &[]) else { panic!("it waits") };
-        assert_eq!(left_alone_by.as_ref(), Some(first.id()));
-        let Turn::Now(place) = ask(&first, &[]) else { panic!("the first one runs") };
-        assert!(matches!(ask(&second, &[]), Turn::Later { ahead: 0, left_alone_by: None }));
-        drop(place);
-        assert!(matches!(ask(&second, &[]), Turn::Now(_)));
+        let Admission::Waiting { ahead: 1, not_taken_by } = ask(&second, &[]) else { panic!("it waits") };
+        assert_eq!(not_taken_by.as_ref(), Some(first.id()));
+        let Admission::Granted(slot) = ask(&first, &[]) else { panic!("the first one runs") };
+        assert!(matches!(ask(&second, &[]), Admission::Waiting { ahead: 0, not_taken_by: None }));
+        drop(slot);
+        assert!(matches!(ask(&second, &[]), Admission::Granted(_)));
         assert!(upkeep.reader().waiting().expect("it is readable").is_empty());
     }
 
     #[test]
-    fn nobody_waits_for_one_that_died_and_not_for_ever_for_one_that_is_stopped() {
+    fn dead_and_suspended_tasks_do_not_block_the_queue() {
         let (_dir, upkeep) = upkeep();
         let dead = wait_in(&upkeep, 1);
         let stopped = wait_in(&upkeep, 2);
         let third = wait_in(&upkeep, 3);
         drop(dead);
-        assert!(matches!(ask(&third, &[]), Turn::Later { ahead: 1, .. }));
-        assert!(matches!(ask(&third, &[stopped.id()]), Turn::Now(_)));
+        assert!(matches!(ask(&third, &[]), Admission::Waiting { ahead: 1, .. }));
+        assert!(matches!(ask(&third, &[stopped.id()]), Admission::Granted(_)));
     }
 
     #[test]
-    fn one_that_was_passed_over_and_has_gone_moves_nobody_ahead_of_another() {
+    fn a_skipped_task_that_is_gone_does_not_change_the_order() {
         let (_dir, upkeep) = upkeep();
         let stopped = wait_in(&upkeep, 1);
         let second = wait_in(&upkeep, 2);
         let third = wait_in(&upkeep, 3);
         let gone = stopped.id().clone();
         drop(stopped);
-        assert!(matches!(ask(&third, &[&gone]), Turn::Later { ahead: 1, .. }));
-        assert!(matches!(ask(&second, &[&gone]), Turn::Now(_)));
+        assert!(matches!(ask(&third, &[&gone]), Admission::Waiting { ahead: 1, .. }));
+        assert!(matches!(ask(&second, &[&gone]), Admission::Granted(_)));
     }
 
     #[test]
-    fn one_bad_lease_keeps_nobody_from_its_turn() {
+    fn a_bad_lease_does_not_block_the_queue() {
         let (_dir, upkeep) = upkeep();
         let lease = upkeep.layout().lease(wait_in(&upkeep, 1).id());
         std::fs::remove_file(&lease).and_then(|()| std::fs::create_dir(&lease)).expect("it is writable");
         let second = wait_in(&upkeep, 2);
-        assert!(matches!(ask(&second, &[]), Turn::Now(_)));
+        assert!(matches!(ask(&second, &[]), Admission::Granted(_)));
     }
 
     #[test]
-    fn as_many_run_as_there_are_places() {
+    fn only_as_many_tasks_run_as_there_are_slots() {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..4).map(|second| wait_in(&upkeep, second)).collect();
-        let take = |task: &OpenTask| task.take_place(3, &BTreeSet::new()).expect("it is writable");
-        let turns: Vec<_> = waiting.iter().map(take).collect();
-        assert!(turns[..3].iter().all(|turn| matches!(turn, Turn::Now(_))), "{turns:?}");
-        assert!(matches!(turns[3], Turn::Later { ahead: 0, left_alone_by: None }));
+        let take = |task: &OpenTask| task.take_slot(3, &BTreeSet::new()).expect("it is writable");
+        let admissions: Vec<_> = waiting.iter().map(take).collect();
+        assert!(admissions[..3].iter().all(|admission| matches!(admission, Admission::Granted(_))), "{admissions:?}");
+        assert!(matches!(admissions[3], Admission::Waiting { ahead: 0, not_taken_by: None }));
     }
 
     #[test]
-    fn a_high_limit_makes_no_more_files_than_tasks_run() {
+    fn slot_files_are_created_only_when_needed() {
         let (_dir, upkeep) = upkeep();
         let waiting: Vec<_> = (0..3).map(|second| wait_in(&upkeep, second)).collect();
-        let ask = |task: &OpenTask| task.take_place(100_000, &BTreeSet::new()).expect("it is writable");
+        let ask = |task: &OpenTask| task.take_slot(100_000, &BTreeSet::new()).expect("it is writable");
         // The last one has its turn although those ahead have not taken theirs.
-        let turns: Vec<_> = waiting.iter().rev().map(ask).collect();
-        assert!(turns.iter().all(|turn| matches!(turn, Turn::Now(_))), "{turns:?}");
-        assert_eq!(files_of_places(&upkeep), 3);
+        let admissions: Vec<_> = waiting.iter().rev().map(ask).collect();
+        assert!(admissions.iter().all(|admission| matches!(admission, Admission::Granted(_))), "{admissions:?}");
+        assert_eq!(slot_files(&upkeep), 3);
     }
 
     #[test]
-    fn a_place_that_version_2_0_0_holds_is_taken_and_it_sees_ours() {
+    fn slots_are_shared_with_version_2_0_0() {
         let (_dir, upkeep) = upkeep();
         // It makes the files of all places, and locks one of them.
-        let places = upkeep.layout().places();
-        std::fs::create_dir_all(&places).expect("it is writable");
-        let old: Vec<_> = (0..2).map(|number| files::mark(&places.join(number.to_string()))).collect();
+        let slots = upkeep.layout().slots();
+        std::fs::create_dir_all(&slots).expect("it is writable");
+        let old: Vec<_> = (0..2).map(|number| files::mark(&slots.join(number.to_string()))).collect();
         let old: Vec<_> = old.into_iter().map(|file| file.expect("it is writable")).collect();
         old[0].try_lock().expect("it is free");
         let first = wait_in(&upkeep, 1);
         let second = wait_in(&upkeep, 2);
-        let take = |task: &OpenTask| task.take_place(2, &BTreeSet::new()).expect("it is writable");
+        let take = |task: &OpenTask| task.take_slot(2, &BTreeSet::new()).expect("it is writable");
         let _ours = take(&first);
-        assert!(matches!(take(&second), Turn::Later { ahead: 0, left_alone_by: None }));
+        assert!(matches!(take(&second), Admission::Waiting { ahead: 0, not_taken_by: None }));
         assert!(matches!(old[1].try_lock(), Err(TryLockError::WouldBlock)));
     }
 }

@@ -7,17 +7,17 @@ use std::{
 
 use crate::store::{
     catalog::{Catalog, CatalogError},
-    news::NewsError,
+    delta::IndexesError,
 };
 
 /// Opens the catalog at the first question and keeps it open, which saves most of the time of the next. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Connection {
+pub(super) struct CatalogConnection {
     path: Arc<PathBuf>,
     opened: Arc<Mutex<Option<Catalog>>>,
 }
 
-impl Connection {
+impl CatalogConnection {
     pub(super) fn to(path: PathBuf) -> Self {
         Self { path: Arc::new(path), opened: Arc::default() }
     }
@@ -66,7 +66,7 @@ impl IsMoved for CatalogError {
     }
 }
 
-impl IsMoved for NewsError {
+impl IsMoved for IndexesError {
     fn is_moved(&self) -> bool {
         matches!(self, Self::Catalog(CatalogError::Moved))
     }

@@ -10,10 +10,10 @@ use crate::{
     store::{
         archive,
         catalog::{Catalog, Filter},
-        entry::{CUT, record_of, row},
+        delta::IndexesError,
+        entry::{MAX_TEXT_CHARS, record_of, row},
         error::StoreError,
-        lag::Look,
-        news::NewsError,
+        lag::LagFinder,
         repository::Repositories,
     },
     task::{Listing, TaskId, TaskRecord, TaskStatus},
@@ -31,8 +31,8 @@ impl Reader {
     pub fn find(&self, filter: &Filter, limit: usize) -> Result<Listing, StoreError> {
         match self.catalog.ask(|catalog| self.find_in(catalog, filter, limit)) {
             Ok(listing) => Ok(listing),
-            Err(NewsError::Store(error)) => Err(error),
-            Err(NewsError::Catalog(error)) => {
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
                 let tasks = self.all_without_catalog()?;
                 Ok(Self::listing(selected(tasks, filter), limit))
@@ -48,19 +48,19 @@ impl Reader {
             let changed = self.changed(catalog)?;
             // The changed records take precedence over rows.
             let stored = stored.filter(|stored| !changed.contains_key(&stored.id));
-            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(began))
+            Ok(changed.into_values().filter(has_it).chain(stored).max_by_key(start_order))
         });
         match newest {
             Ok(newest) => Ok(newest),
-            Err(NewsError::Store(error)) => Err(error),
-            Err(NewsError::Catalog(error)) => {
+            Err(IndexesError::Store(error)) => Err(error),
+            Err(IndexesError::Catalog(error)) => {
                 self.report(&error);
-                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(began))
+                Ok(self.all_without_catalog()?.into_values().filter(has_it).max_by_key(start_order))
             }
         }
     }
 
-    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, NewsError> {
+    fn find_in(&self, catalog: &Catalog, filter: &Filter, limit: usize) -> Result<Listing, IndexesError> {
         let changed = self.changed(catalog)?;
         let ids: BTreeSet<_> = changed.keys().cloned().collect();
         let page = catalog.newest(filter, limit, &ids)?;
@@ -74,9 +74,9 @@ impl Reader {
     }
 
     /// The tasks whose newest records the catalog may not have.
-    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, NewsError> {
-        let look = Look { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
-        Ok(look.everything(false)?.records)
+    fn changed(&self, catalog: &Catalog) -> Result<BTreeMap<TaskId, TaskRecord>, IndexesError> {
+        let look = LagFinder { layout: &self.layout, index: &self.index, notices: &self.notices, catalog };
+        Ok(look.find_all(false)?.records)
     }
 
     /// All tasks, as everything but the catalog has them.
@@ -106,10 +106,10 @@ fn selected(records: BTreeMap<TaskId, TaskRecord>, filter: &Filter) -> Vec<TaskR
             .collect();
     }
     let mut repositories = Repositories::default();
-    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, CUT, &mut repositories));
+    let mut is_selected = |record: &TaskRecord| filter.selects(&row(record, MAX_TEXT_CHARS, &mut repositories));
     records.into_values().filter(|record| is_selected(record)).collect()
 }
 
-fn began(record: &TaskRecord) -> impl Ord + use<> {
+fn start_order(record: &TaskRecord) -> impl Ord + use<> {
     (record.start.started_at, Reverse(record.id.clone()))
 }

@@ -5,10 +5,10 @@
 //! [`Notices`], and shows the next best source instead: the records for the catalog, the lists of tasks for a record.
 //! Only SQLite may create its own two files beside the catalog.
 
+mod chunks;
 mod connection;
-mod elsewhere;
 mod listing;
-mod pieces;
+mod other_log_dir;
 mod result;
 mod run;
 mod tail;
@@ -19,10 +19,10 @@ use std::{
     sync::Arc,
 };
 
-pub use pieces::{Extent, FileFacts, Piece, TaskFile};
-pub use timeline::{FileIdentity, TimelineEntries, TimelinePlace, TimelineReader};
+pub use chunks::{ByteRange, FileChunk, FileMetadata, TaskFile};
+pub use timeline::{FileIdentity, TimelineEntries, TimelinePosition, TimelineReader};
 
-use connection::Connection;
+use connection::CatalogConnection;
 
 use super::{
     archive,
@@ -42,7 +42,7 @@ use crate::task::{TaskId, TaskRecord};
 pub struct Reader {
     layout: Arc<Layout>,
     index: Index,
-    catalog: Connection,
+    catalog: CatalogConnection,
     notices: Notices,
 }
 
@@ -56,7 +56,7 @@ impl Reader {
     pub(super) fn of(layout: Arc<Layout>, notices: Notices) -> Self {
         Self {
             index: Index::new(Arc::clone(&layout), notices.clone()),
-            catalog: Connection::to(layout.catalog()),
+            catalog: CatalogConnection::to(layout.catalog()),
             layout,
             notices,
         }
@@ -162,13 +162,22 @@ mod tests {
     }
 
     fn use_everything(reader: &Reader, id: &TaskId) {
-        let _ =
-            (reader.record(id), reader.list(None, 10), reader.running_ids(), reader.waiting(), reader.elsewhere(id));
+        let _ = (
+            reader.record(id),
+            reader.list(None, 10),
+            reader.running_ids(),
+            reader.waiting(),
+            reader.other_log_dir(id),
+        );
         let _ =
             (reader.is_leased(id), reader.live(id), reader.policy(id), reader.result(id, 9), reader.tail_log(id, 9));
-        let extent = Extent { offset: 0, length: 9 };
-        let _ =
-            (reader.piece(id, TaskFile::Log, extent), reader.index_facts(), reader.cgroup(id), reader.last_words(id));
+        let range = ByteRange { offset: 0, length: 9 };
+        let _ = (
+            reader.read_chunk(id, TaskFile::Log, range),
+            reader.index_metadata(),
+            reader.cgroup(id),
+            reader.last_words(id),
+        );
         let _ = (reader.timeline(id, 0).read(), reader.newest_timeline(id).read());
     }
 
@@ -181,13 +190,13 @@ mod tests {
         use_everything(&reader, &id);
         assert_eq!(reader.list(None, 10).expect("there is nothing to read").total, 0);
         assert_eq!(reader.record(&id).expect("there is nothing to read"), None);
-        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::Tail::default());
+        assert_eq!(reader.tail_log(&id, 9).expect("there is nothing to read"), crate::task::LogTail::default());
         assert_eq!(reader.notices().take(), Vec::<String>::new());
         assert!(!data.exists());
     }
 
     #[test]
-    fn a_reader_changes_nothing_whatever_is_damaged() {
+    fn a_reader_never_modifies_damaged_files() {
         let (dir, upkeep) = upkeep();
         let (good, bad) = (record(0, TaskStatus::Completed), record(1, TaskStatus::Running));
         for record in [&good, &bad] {
@@ -208,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_too_large_are_not_read_and_that_is_told() {
+    fn files_that_are_too_large_are_reported_and_not_read() {
         let (_dir, upkeep) = upkeep();
         let record = record(0, TaskStatus::Running);
         let reader = upkeep.reader();
@@ -239,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_tells_where_the_damaged_files_are_kept_and_the_damage_is_told_no_more() {
+    fn a_repair_says_where_the_damaged_files_are_kept_and_ends_the_damage_reports() {
         let (_dir, upkeep) = upkeep();
         fs::write(upkeep.reader().data_dir().join("tasks.json"), "garbage").expect("it is writable");
         upkeep.reader().list(None, 10).expect("there are no records");

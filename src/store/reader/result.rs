@@ -8,29 +8,29 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{ResultText, TaskId, Untrusted},
 };
 
 impl Reader {
-    /// The agent's final message with at most about `most` bytes: of a longer one the beginning and the end, and how
+    /// The agent's final message with at most about `max` bytes: of a longer one the beginning and the end, and how
     /// many bytes are left out between them. `None` when there is no result.
-    pub fn result(&self, id: &TaskId, most: u64) -> Result<Option<ResultText>, StoreError> {
+    pub fn result(&self, id: &TaskId, max: u64) -> Result<Option<ResultText>, StoreError> {
         let path = self.layout.result(id);
-        if_there(files::open(&path).and_then(|file| shortened(file, most))).map_err(StoreError::at("read", path))
+        if_exists(files::open(&path).and_then(|file| shortened(file, max))).map_err(StoreError::at("read", path))
     }
 }
 
-fn shortened(mut file: fs::File, most: u64) -> io::Result<ResultText> {
+fn shortened(mut file: fs::File, max: u64) -> io::Result<ResultText> {
     let length = file.metadata()?.len();
     let mut head = Vec::new();
-    if length <= most {
+    if length <= max {
         file.read_to_end(&mut head)?;
         return Ok(ResultText { head: lossy(head).into(), left_out: 0, tail: Untrusted::default() });
     }
-    let half = most / 2;
+    let half = max / 2;
     (&mut file).take(half).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(length - half))?;
     let mut tail = Vec::new();

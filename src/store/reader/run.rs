@@ -12,7 +12,7 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{LiveView, Policy, TaskId},
@@ -22,7 +22,7 @@ impl Reader {
     /// The tasks that have a run directory: those that live, and those whose supervisor died.
     pub fn running_ids(&self) -> Result<Vec<TaskId>, StoreError> {
         let root = self.layout.run_root();
-        let names = if_there(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
+        let names = if_exists(fs::read_dir(&root)).map_err(StoreError::at("read", &root))?;
         Ok(names
             .into_iter()
             .flatten()
@@ -34,7 +34,7 @@ impl Reader {
     /// Whether somebody holds the task's lease at this moment.
     pub fn is_leased(&self, id: &TaskId) -> Result<bool, StoreError> {
         let path = self.layout.lease(id);
-        let file = match if_there(files::open(&path)) {
+        let file = match if_exists(files::open(&path)) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(false),
             // Whatever it is, it is nothing that a supervisor locks.
@@ -67,7 +67,7 @@ impl Reader {
 
     /// The content of a file in a run directory, if there is one that can be read. A notice says so if it is too large.
     pub(super) fn small(&self, path: &Path) -> Option<Vec<u8>> {
-        match files::read(path, files::SMALL) {
+        match files::read(path, files::MAX_SMALL_FILE_BYTES) {
             Ok(content) => Some(content),
             Err(error) => {
                 if error.kind() == ErrorKind::FileTooLarge {
@@ -85,7 +85,7 @@ impl Reader {
 
     /// Where the task's cgroup is, or was.
     pub fn cgroup(&self, id: &TaskId) -> Option<PathBuf> {
-        Some(PathBuf::from(OsString::from_vec(self.small(&self.layout.group(id))?)))
+        Some(PathBuf::from(OsString::from_vec(self.small(&self.layout.cgroup(id))?)))
     }
 
     /// Where a running task stands; `None` when it does not run, or has not said yet.
@@ -95,16 +95,16 @@ impl Reader {
 
     /// The end of the supervisor's own log. Of a supervisor that is gone it shows a fault of ours, most likely.
     pub fn last_words(&self, id: &TaskId) -> Option<String> {
-        const MOST: usize = 2_000;
+        const MAX_CHARS: usize = 2_000;
         // A character has four bytes at most.
-        const REACH: u64 = 4 * MOST as u64;
+        const MAX_BYTES: u64 = 4 * MAX_CHARS as u64;
         let mut file = files::open(&self.layout.supervisor_log(id)).ok()?;
         let length = file.metadata().ok()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(REACH))).ok()?;
+        file.seek(SeekFrom::Start(length.saturating_sub(MAX_BYTES))).ok()?;
         let mut end = Vec::new();
-        file.take(REACH).read_to_end(&mut end).ok()?;
+        file.take(MAX_BYTES).read_to_end(&mut end).ok()?;
         let log = String::from_utf8_lossy(&end).into_owned();
-        let begin = log.char_indices().rev().nth(MOST).map_or(0, |(at, _)| at);
+        let begin = log.char_indices().rev().nth(MAX_CHARS).map_or(0, |(at, _)| at);
         Some(log[begin..].trim().to_owned()).filter(|words| !words.is_empty())
     }
 

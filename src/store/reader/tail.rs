@@ -8,21 +8,21 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
-    task::{Tail, TaskId, Untrusted},
+    task::{LogTail, TaskId, Untrusted},
 };
 
 /// As far back as a tail is read. An answer shows far less.
-const REACH: u64 = 1 << 20;
-const BLOCK: u64 = 64 << 10;
+const MAX_TAIL_BYTES: u64 = 1 << 20;
+const BLOCK_BYTES: u64 = 64 << 10;
 
 impl Reader {
-    /// At most the last `most` lines of the task's log, of at most its last MiB. No log: no lines.
-    pub fn tail_log(&self, id: &TaskId, most: usize) -> Result<Tail, StoreError> {
+    /// At most the last `max` lines of the task's log, of at most its last MiB. No log: no lines.
+    pub fn tail_log(&self, id: &TaskId, max: usize) -> Result<LogTail, StoreError> {
         let path = self.layout.log(id);
-        let read = || if_there(files::open(&path).and_then(|file| tail(file, most)));
+        let read = || if_exists(files::open(&path).and_then(|file| tail(file, max)));
         // A log that loses its middle meanwhile may be shorter than it was.
         let shrunk = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
         let tail = read().or_else(|error| if shrunk(&error) { read() } else { Err(error) });
@@ -30,14 +30,14 @@ impl Reader {
     }
 }
 
-fn tail(mut file: File, most: usize) -> io::Result<Tail> {
+fn tail(mut file: File, max: usize) -> io::Result<LogTail> {
     let end = file.metadata()?.len();
-    let floor = end.saturating_sub(REACH);
+    let floor = end.saturating_sub(MAX_TAIL_BYTES);
     let mut start = end;
     let mut bytes: Vec<u8> = Vec::new();
     // One line end more than lines: the log's last byte is one, and another stands before the first line shown.
-    while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= most {
-        let block = BLOCK.min(start - floor);
+    while start > floor && bytes.iter().filter(|byte| **byte == b'\n').count() <= max {
+        let block = BLOCK_BYTES.min(start - floor);
         start -= block;
         let mut before = vec![0; usize::try_from(block).expect("a block is small")];
         file.seek(SeekFrom::Start(start))?;
@@ -50,8 +50,8 @@ fn tail(mut file: File, most: usize) -> io::Result<Tail> {
     if start > 0 && lines.len() > 1 {
         lines.remove(0);
     }
-    let skipped = lines.len().saturating_sub(most);
-    Ok(Tail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), more: start > 0 || skipped > 0 })
+    let skipped = lines.len().saturating_sub(max);
+    Ok(LogTail { lines: lines.drain(skipped..).map(Untrusted::from).collect(), has_more: start > 0 || skipped > 0 })
 }
 
 #[cfg(test)]
@@ -59,30 +59,30 @@ mod tests {
     use super::*;
     use crate::store::tests::reader;
 
-    fn tail_of(content: &str, most: usize) -> Tail {
+    fn tail_of(content: &str, max: usize) -> LogTail {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        reader.tail_log(&id, most).expect("it can be read")
+        reader.tail_log(&id, max).expect("it can be read")
     }
 
     #[test]
     fn the_last_lines_come_oldest_first() {
-        assert_eq!(tail_of("a\nb\nc\n", 2), Tail { lines: vec!["b".into(), "c".into()], more: true });
-        assert_eq!(tail_of("a\nb", 5), Tail { lines: vec!["a".into(), "b".into()], more: false });
-        assert_eq!(tail_of("", 5), Tail::default());
+        assert_eq!(tail_of("a\nb\nc\n", 2), LogTail { lines: vec!["b".into(), "c".into()], has_more: true });
+        assert_eq!(tail_of("a\nb", 5), LogTail { lines: vec!["a".into(), "b".into()], has_more: false });
+        assert_eq!(tail_of("", 5), LogTail::default());
     }
 
     #[test]
-    fn lines_that_span_blocks_are_whole() {
+    fn lines_that_span_blocks_are_complete() {
         let long = "x".repeat(100_000);
         let tail = tail_of(&format!("first\n{long}\nlast\n"), 2);
         assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.lines[1].raw()), (2, 100_000, "last"));
     }
 
     #[test]
-    fn a_line_longer_than_the_reach_is_shown_by_its_end() {
+    fn only_the_end_of_a_very_long_line_is_shown() {
         let tail = tail_of(&"y".repeat(3 << 20), 2);
-        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.more), (1, 1 << 20, true));
+        assert_eq!((tail.lines.len(), tail.lines[0].raw().len(), tail.has_more), (1, 1 << 20, true));
     }
 }

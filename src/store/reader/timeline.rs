@@ -18,23 +18,23 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{EntryHead, TaskId, TimelineEntry},
 };
 
 /// The most bytes that one call reads. Longer than any line.
-const BLOCK: usize = 256 << 10;
+const MAX_READ_BYTES: usize = 256 << 10;
 
 /// How much of the end of a timeline is read by a reader that begins there.
-const NEWEST: u64 = 64 << 10;
+const NEWEST_BYTES: u64 = 64 << 10;
 
 /// Reads one timeline from some entry on.
 #[derive(Debug)]
 pub struct TimelineReader {
     path: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenTimeline>,
     /// The number of the last entry that was read.
     seq: u64,
     /// Whether to begin near the end.
@@ -43,7 +43,7 @@ pub struct TimelineReader {
 
 /// A file that is being read.
 #[derive(Debug)]
-struct Open {
+struct OpenTimeline {
     file: File,
     identity: FileIdentity,
     offset: u64,
@@ -59,12 +59,12 @@ pub struct TimelineEntries {
     /// The entries, the oldest first.
     pub entries: Vec<TimelineEntry>,
     /// Whether there is more to read at once.
-    pub more: bool,
+    pub has_more: bool,
 }
 
 /// A place in a timeline, from which a later reader can continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimelinePlace {
+pub struct TimelinePosition {
     /// The number of the last entry before it.
     seq: u64,
     /// Where that entry ended.
@@ -83,14 +83,14 @@ impl Reader {
     }
 
     /// A reader of the task's timeline that continues where another one was.
-    pub fn timeline_from(&self, id: &TaskId, place: &TimelinePlace) -> TimelineReader {
-        let mut reader = self.timeline(id, place.seq);
+    pub fn timeline_from(&self, id: &TaskId, position: &TimelinePosition) -> TimelineReader {
+        let mut reader = self.timeline(id, position.seq);
         reader.open = reader.opened().ok().flatten();
         if let Some(open) = &mut reader.open
             // Another file may have the name by now. Then the number tells where to continue.
-            && last_before(&open.file, place.offset).ok().flatten() == Some(place.seq)
+            && last_before(&open.file, position.offset).ok().flatten() == Some(position.seq)
         {
-            open.offset = place.offset;
+            open.offset = position.offset;
         }
         reader
     }
@@ -108,8 +108,8 @@ impl TimelineReader {
     }
 
     /// Where this reader is.
-    pub fn place(&self) -> TimelinePlace {
-        TimelinePlace { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
+    pub fn position(&self) -> TimelinePosition {
+        TimelinePosition { seq: self.seq, offset: self.open.as_ref().map_or(0, |open| open.offset) }
     }
 
     /// The entries that came since the last call, at most 256 KiB of them. `None`: there is no timeline.
@@ -123,8 +123,8 @@ impl TimelineReader {
             self.open = self.opened()?;
         }
         let Some(open) = &mut self.open else { return Ok(None) };
-        found.more = open.read(&mut self.seq, &mut found.entries)?;
-        if !found.more
+        found.has_more = open.read(&mut self.seq, &mut found.entries)?;
+        if !found.has_more
             && let Some(new) = self.opened()?.filter(|new| Some(new.identity) != self.identity())
         {
             // Nothing is written to the old file any more, but something may have been since it was read.
@@ -132,26 +132,27 @@ impl TimelineReader {
             if !open.read(&mut self.seq, &mut found.entries)? {
                 self.open = Some(new);
             }
-            found.more = true;
+            found.has_more = true;
         }
         Ok(Some(found))
     }
 
     /// The file that has the name at this moment.
-    fn opened(&mut self) -> io::Result<Option<Open>> {
-        let same = |open: &Open| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
+    fn opened(&mut self) -> io::Result<Option<OpenTimeline>> {
+        let same =
+            |open: &OpenTimeline| fs::symlink_metadata(&self.path).is_ok_and(|now| open.identity == identity_of(&now));
         if self.open.as_ref().is_some_and(same) {
             return Ok(None);
         }
-        let Some(file) = if_there(files::open(&self.path))? else { return Ok(None) };
+        let Some(file) = if_exists(files::open(&self.path))? else { return Ok(None) };
         let facts = file.metadata()?;
         let is_first = std::mem::take(&mut self.from_newest);
-        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST))? } else { 0 };
-        Ok(Some(Open { file, identity: identity_of(&facts), offset }))
+        let offset = if is_first { line_after(&file, facts.len().saturating_sub(NEWEST_BYTES))? } else { 0 };
+        Ok(Some(OpenTimeline { file, identity: identity_of(&facts), offset }))
     }
 }
 
-impl Open {
+impl OpenTimeline {
     /// Reads whole lines, and returns whether there are more.
     fn read(&mut self, seq: &mut u64, entries: &mut Vec<TimelineEntry>) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
@@ -162,8 +163,8 @@ impl Open {
         let block = read_at(&self.file, self.offset, length - self.offset)?;
         let Some(end) = memchr::memrchr(b'\n', &block) else {
             // A line that fills a block is not an entry.
-            let is_too_long = block.len() == BLOCK;
-            self.offset += if is_too_long { BLOCK as u64 } else { 0 };
+            let is_too_long = block.len() == MAX_READ_BYTES;
+            self.offset += if is_too_long { MAX_READ_BYTES as u64 } else { 0 };
             return Ok(is_too_long);
         };
         for line in block[..end].split(|byte| *byte == b'\n') {
@@ -172,13 +173,13 @@ impl Open {
             entries.push(TimelineEntry::read_after(head, line));
         }
         self.offset += end as u64 + 1;
-        Ok(block.len() == BLOCK)
+        Ok(block.len() == MAX_READ_BYTES)
     }
 }
 
-/// At most `most` bytes of what is at `offset`, and at most a block, as far as the file goes.
-fn read_at(file: &File, offset: u64, most: u64) -> io::Result<Vec<u8>> {
-    let mut block = vec![0; usize::try_from(most).unwrap_or(BLOCK).min(BLOCK)];
+/// At most `max` bytes of what is at `offset`, and at most a block, as far as the file goes.
+fn read_at(file: &File, offset: u64, max: u64) -> io::Result<Vec<u8>> {
+    let mut block = vec![0; usize::try_from(max).unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES)];
     let mut count = 0;
     while count < block.len() {
         match file.read_at(&mut block[count..], offset + count as u64) {
@@ -203,7 +204,7 @@ fn line_after(file: &File, offset: u64) -> io::Result<u64> {
 
 /// The number of the entry that ends at `offset`; none if no entry does.
 fn last_before(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    let start = offset.saturating_sub(BLOCK as u64);
+    let start = offset.saturating_sub(MAX_READ_BYTES as u64);
     let block = read_at(file, start, offset - start)?;
     let lines = block.strip_suffix(b"\n").filter(|lines| start + lines.len() as u64 + 1 == offset);
     let line = lines.map(|lines| &lines[memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1)..]);

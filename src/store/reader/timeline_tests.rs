@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// The most bytes of the timelines of these tests, so that their middle is often removed.
-const MOST: u64 = 4_000;
+const MAX_BYTES: u64 = 4_000;
 
 fn message(number: u64) -> TimelineEvent {
     TimelineEvent::Message { text: format!("number {number}") }
 }
 
-struct Timeline {
+struct World {
     _dir: tempfile::TempDir,
     upkeep: Upkeep,
     id: TaskId,
@@ -26,7 +26,7 @@ struct Timeline {
     writer: TimelineWriter,
 }
 
-impl Timeline {
+impl World {
     fn new() -> Self {
         let (dir, upkeep) = upkeep();
         let id = TaskId::random();
@@ -36,7 +36,7 @@ impl Timeline {
     }
 
     fn writer(path: &Path) -> TimelineWriter {
-        TimelineWriter::open(path.to_owned(), MOST).expect("it is writable")
+        TimelineWriter::open(path.to_owned(), MAX_BYTES).expect("it is writable")
     }
 
     fn reader(&self, seq: u64) -> TimelineReader {
@@ -62,9 +62,9 @@ impl Timeline {
 /// Everything that there is to read now.
 fn rest(reader: &mut TimelineReader) -> Vec<TimelineEntry> {
     let mut all = Vec::new();
-    while let Some(TimelineEntries { entries, more }) = reader.read().expect("it can be read") {
+    while let Some(TimelineEntries { entries, has_more }) = reader.read().expect("it can be read") {
         all.extend(entries);
-        if !more {
+        if !has_more {
             break;
         }
     }
@@ -76,12 +76,12 @@ fn numbers(entries: &[TimelineEntry]) -> Vec<u64> {
 }
 
 #[test]
-fn a_task_without_a_timeline_has_none_until_it_has() {
+fn a_timeline_is_read_as_soon_as_it_exists() {
     let (_dir, upkeep) = upkeep();
     let id = TaskId::random();
     let mut reader = upkeep.reader().timeline(&id, 0);
     assert_eq!(reader.read().expect("there is nothing to read"), None);
-    let mut writer = Timeline::writer(&upkeep.layout().timeline(&id));
+    let mut writer = World::writer(&upkeep.layout().timeline(&id));
     assert_eq!(reader.read().expect("it can be read"), Some(TimelineEntries::default()));
     writer.append(DateTime::UNIX_EPOCH, message(1));
     writer.flush().expect("it is writable");
@@ -90,7 +90,7 @@ fn a_task_without_a_timeline_has_none_until_it_has() {
 
 #[test]
 fn a_reader_begins_after_any_entry_or_with_the_newest() {
-    let mut timeline = Timeline::new();
+    let mut timeline = World::new();
     timeline.write(20);
     assert_eq!(numbers(&rest(&mut timeline.reader(17))), [18, 19, 20]);
     assert_eq!(rest(&mut timeline.upkeep.reader().newest_timeline(&timeline.id)).len(), 20, "it is short");
@@ -105,8 +105,8 @@ fn a_reader_begins_after_any_entry_or_with_the_newest() {
 }
 
 #[test]
-fn half_a_line_is_read_when_it_is_whole_and_skipped_when_it_never_is() {
-    let mut timeline = Timeline::new();
+fn half_a_line_is_read_once_complete_and_otherwise_skipped() {
+    let mut timeline = World::new();
     timeline.write(1);
     let mut reader = timeline.reader(0);
     assert_eq!(numbers(&rest(&mut reader)), [1]);
@@ -118,7 +118,7 @@ fn half_a_line_is_read_when_it_is_whole_and_skipped_when_it_never_is() {
     assert_eq!(numbers(&rest(&mut reader)), [2]);
     fs::write(&timeline.path, [&whole[..], &line, b"{\"v\":1,\n\0\0\n"].concat()).expect("it is writable");
     assert_eq!(rest(&mut reader), []);
-    let mut later = Timeline::writer(&timeline.path);
+    let mut later = World::writer(&timeline.path);
     later.append(DateTime::UNIX_EPOCH, message(3));
     later.flush().expect("it is writable");
     assert_eq!(numbers(&rest(&mut reader)), [3]);
@@ -126,7 +126,7 @@ fn half_a_line_is_read_when_it_is_whole_and_skipped_when_it_never_is() {
 
 #[test]
 fn a_reader_that_was_behind_learns_what_was_omitted() {
-    let mut timeline = Timeline::new();
+    let mut timeline = World::new();
     timeline.write(5);
     let mut reader = timeline.reader(0);
     assert_eq!(numbers(&rest(&mut reader)), [1, 2, 3, 4, 5]);
@@ -138,26 +138,27 @@ fn a_reader_that_was_behind_learns_what_was_omitted() {
 }
 
 #[test]
-fn a_place_leads_back_to_the_next_entry_whatever_became_of_the_file() {
-    let mut timeline = Timeline::new();
+fn a_position_leads_to_the_next_entry_even_in_a_replaced_file() {
+    let mut timeline = World::new();
     let mut reader = timeline.reader(0);
     timeline.write(10);
     rest(&mut reader);
-    let place = reader.place();
-    let go_on = |timeline: &Timeline| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &place)));
-    assert_eq!(go_on(&timeline), Vec::<u64>::new());
+    let position = reader.position();
+    let continued =
+        |timeline: &World| numbers(&rest(&mut timeline.upkeep.reader().timeline_from(&timeline.id, &position)));
+    assert_eq!(continued(&timeline), Vec::<u64>::new());
     timeline.write(2);
-    assert_eq!(go_on(&timeline), [11, 12]);
+    assert_eq!(continued(&timeline), [11, 12]);
     timeline.write(500);
-    let after = go_on(&timeline);
+    let after = continued(&timeline);
     assert!(after.is_sorted() && after.first() == Some(&11) && after.last() == Some(&512), "{after:?}");
     fs::remove_file(&timeline.path).expect("it is there");
-    assert_eq!(go_on(&timeline), Vec::<u64>::new());
+    assert_eq!(continued(&timeline), Vec::<u64>::new());
 }
 
 /// One thing that a writer or one of its readers does.
 #[derive(Debug, Clone)]
-enum Action {
+enum TimelineAction {
     Append(u8),
     AppendExempt,
     Flush,
@@ -166,14 +167,14 @@ enum Action {
     Read(usize),
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = TimelineAction> {
     prop_oneof![
-        4 => (1..40_u8).prop_map(Action::Append),
-        1 => Just(Action::AppendExempt),
-        4 => Just(Action::Flush),
-        1 => Just(Action::Reopen),
-        1 => Just(Action::Tear),
-        4 => (0..3_usize).prop_map(Action::Read),
+        4 => (1..40_u8).prop_map(TimelineAction::Append),
+        1 => Just(TimelineAction::AppendExempt),
+        4 => Just(TimelineAction::Flush),
+        1 => Just(TimelineAction::Reopen),
+        1 => Just(TimelineAction::Tear),
+        4 => (0..3_usize).prop_map(TimelineAction::Read),
     ]
 }
 
@@ -182,30 +183,30 @@ proptest! {
 
     #[test]
     fn every_entry_is_read_once_and_in_order(actions in prop::collection::vec(action(), 1..150)) {
-        let mut timeline = Timeline::new();
+        let mut timeline = World::new();
         let mut readers: Vec<_> = (0..3).map(|_| (timeline.reader(0), Vec::new())).collect();
         let mut exempt = Vec::new();
         for action in actions {
             match action {
-                Action::Append(count) => (0..count).for_each(|_| timeline.append(message(0))),
-                Action::AppendExempt => {
+                TimelineAction::Append(count) => (0..count).for_each(|_| timeline.append(message(0))),
+                TimelineAction::AppendExempt => {
                     timeline.append(TimelineEvent::Stopping { cause: String::new() });
                     exempt.push(timeline.writer.newest());
                 }
-                Action::Flush => timeline.flush(),
-                Action::Reopen => {
+                TimelineAction::Flush => timeline.flush(),
+                TimelineAction::Reopen => {
                     timeline.flush();
-                    timeline.writer = Timeline::writer(&timeline.path);
+                    timeline.writer = World::writer(&timeline.path);
                 }
                 // A writer that was killed while it wrote.
-                Action::Tear => {
+                TimelineAction::Tear => {
                     timeline.flush();
                     let mut content = fs::read(&timeline.path).expect("it is there");
                     content.extend_from_slice(b"{\"v\":1,\"seq\":");
                     fs::write(&timeline.path, content).expect("it is writable");
-                    timeline.writer = Timeline::writer(&timeline.path);
+                    timeline.writer = World::writer(&timeline.path);
                 }
-                Action::Read(which) => {
+                TimelineAction::Read(which) => {
                     let (reader, read) = &mut readers[which];
                     read.extend(reader.read().expect("it can be read").unwrap_or_default().entries);
                 }
@@ -225,8 +226,8 @@ proptest! {
                 TimelineEvent::Omitted { count } => count,
                 _ => 0,
             });
-            let (places, omitted) = omitted.filter(|count| *count > 0).fold((0, 0), |(n, sum), count| (n + 1, sum + count));
-            prop_assert!(missing + places <= omitted, "{missing} are missing and {omitted} told in {places}");
+            let (positions, omitted) = omitted.filter(|count| *count > 0).fold((0, 0), |(n, sum), count| (n + 1, sum + count));
+            prop_assert!(missing + positions <= omitted, "{missing} are missing and {omitted} told in {positions}");
             prop_assert!(missing == 0 || omitted > 0);
         }
     }

@@ -48,7 +48,7 @@ mod tests {
     use crate::store::tests::upkeep;
 
     #[test]
-    fn an_ordinary_directory_has_locks_and_stays_as_it_is() {
+    fn an_ordinary_directory_supports_locks_and_is_unchanged() {
         let (_dir, upkeep) = upkeep();
         let files = || std::fs::read_dir(upkeep.reader().data_dir()).map(Iterator::count).unwrap_or_default();
         let before = files();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_says_that_there_are_no_locks_counts() {
+    fn only_errors_about_unsupported_locks_count() {
         for (errno, counts) in [
             (Errno::NOLCK, true),
             (Errno::OPNOTSUPP, true),

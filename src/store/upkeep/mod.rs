@@ -92,7 +92,7 @@ impl Upkeep {
                 Damage::Index => self.indexes.newest().repair(),
                 Damage::Catalog(_) => {
                     self.notices.add(damage.notice());
-                    self.rebuild_beside();
+                    self.rebuild_in_background();
                 }
                 Damage::Record(id) => {
                     if let Err(error) = self.repair_record(id) {
@@ -107,7 +107,7 @@ impl Upkeep {
 
     /// Rebuilds the catalog on a thread of its own: nobody waits for it, and with a long history it takes long. If the process
     /// ends before that, the next writer does it.
-    fn rebuild_beside(&self) {
+    fn rebuild_in_background(&self) {
         let indexes = self.indexes.clone();
         let rebuild = move || {
             if let Err(error) = indexes.repair() {
@@ -130,7 +130,7 @@ impl Upkeep {
     fn repair_record(&self, id: &TaskId) -> Result<(), StoreError> {
         let Some(task) = self.take_over(id)? else { return Ok(()) };
         task.set_damaged_record_aside()?;
-        task.hand_back()
+        task.release_unused()
     }
 
     /// Removes what killed writers left half-written, and timelines of tasks that a server of version 2.0.0 removed: it does

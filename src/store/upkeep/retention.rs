@@ -12,9 +12,9 @@ use super::Upkeep;
 use crate::{
     store::{
         atomic::{Durability, replace},
+        delta::IndexesError,
         error::StoreError,
         files,
-        news::NewsError,
         open_task::OpenTask,
         records,
     },
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Number of tasks removed with one update of the lists.
-const AT_ONCE: usize = 64;
+const TASKS_PER_UPDATE: usize = 64;
 
 /// The rule by which a task is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +42,22 @@ impl Upkeep {
                 Some(task) => self.finish_removal(task),
                 None => Ok(()),
             });
-            complain(&id, finished);
+            log_failure(&id, finished);
         }
         if rules.keeps_everything() {
             return Ok(0);
         }
         let mut removed = Vec::new();
-        let doomed = match self.doomed(rules, now) {
-            Ok(doomed) => doomed,
-            Err(NewsError::Store(error)) => return Err(error),
+        let tasks_to_remove = match self.tasks_to_remove(rules, now) {
+            Ok(tasks_to_remove) => tasks_to_remove,
+            Err(IndexesError::Store(error)) => return Err(error),
             // Nothing is removed that is not known to be old.
-            Err(NewsError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
+            Err(IndexesError::Catalog(error)) => return Err(error.about(&self.layout.catalog())),
         };
-        for some in doomed.chunks(AT_ONCE) {
+        for some in tasks_to_remove.chunks(TASKS_PER_UPDATE) {
             let mut begun = Vec::new();
             for (id, rule) in some {
-                let task = complain(id, self.begin_removal(id)).flatten();
+                let task = log_failure(id, self.begin_removal(id)).flatten();
                 begun.extend(task.map(|task| (task, *rule)));
             }
             let ids: Vec<_> = begun.iter().map(|(task, _)| task.id().clone()).collect();
@@ -66,7 +66,7 @@ impl Upkeep {
                 continue;
             }
             for ((task, rule), id) in begun.into_iter().zip(ids) {
-                complain(&id, task.close());
+                log_failure(&id, task.close());
                 removed.push(rule);
             }
         }
@@ -91,7 +91,7 @@ impl Upkeep {
     /// Takes the files of a task that has ended. `None`: somebody else is at it, or was.
     fn begin_removal(&self, id: &TaskId) -> Result<Option<OpenTask>, StoreError> {
         // Nobody is at a task without a run directory.
-        if self.layout.run(id).symlink_metadata().is_ok() || self.reader.elsewhere(id)?.is_some() {
+        if self.layout.run(id).symlink_metadata().is_ok() || self.reader.other_log_dir(id)?.is_some() {
             return Ok(None);
         }
         let Some(task) = self.take_over(id)? else { return Ok(None) };
@@ -120,37 +120,37 @@ impl Upkeep {
     /// The tasks that `rules` do not keep, the oldest first, each with the first rule that does not keep it.
     ///
     /// Only a rule about sizes looks at every task, and then at the sizes of its files alone.
-    fn doomed(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, NewsError> {
+    fn tasks_to_remove(&self, rules: Retention, now: DateTime<Utc>) -> Result<Vec<(TaskId, Rule)>, IndexesError> {
         let catalog = self.indexes.catch_up(now)?;
-        let mut doomed = BTreeMap::new();
+        let mut tasks_to_remove = BTreeMap::new();
         let oldest_age = rules.max_age.and_then(|age| now.checked_sub_signed(TimeDelta::from_std(age).ok()?));
         if let Some(before) = oldest_age {
-            doomed.extend(catalog.ended_before(before, usize::MAX)?.into_iter().map(|id| (id, Rule::Age)));
+            tasks_to_remove.extend(catalog.ended_before(before, usize::MAX)?.into_iter().map(|id| (id, Rule::Age)));
         }
-        if let Some(most) = rules.max_tasks {
-            for id in catalog.oldest_ended(most.get() as u64, usize::MAX)? {
-                doomed.entry(id).or_insert(Rule::Number);
+        if let Some(max) = rules.max_tasks {
+            for id in catalog.oldest_ended(max.get() as u64, usize::MAX)? {
+                tasks_to_remove.entry(id).or_insert(Rule::Number);
             }
         }
         let oldest_first =
-            catalog.oldest_ended(0, if rules.max_bytes.is_some() { usize::MAX } else { doomed.len() })?;
-        if let Some(most) = rules.max_bytes {
+            catalog.oldest_ended(0, if rules.max_bytes.is_some() { usize::MAX } else { tasks_to_remove.len() })?;
+        if let Some(max) = rules.max_bytes {
             let mut bytes = 0_u64;
             // The newest of all is never too large.
             for (place, id) in oldest_first.iter().rev().enumerate() {
                 bytes = bytes.saturating_add(self.bytes_of(id));
-                if place > 0 && bytes > most {
-                    doomed.entry(id.clone()).or_insert(Rule::Size);
+                if place > 0 && bytes > max {
+                    tasks_to_remove.entry(id.clone()).or_insert(Rule::Size);
                 }
             }
         }
         // Each rule takes the oldest, so all of them are at the beginning.
-        Ok(oldest_first.into_iter().filter_map(|id| doomed.remove_entry(&id)).collect())
+        Ok(oldest_first.into_iter().filter_map(|id| tasks_to_remove.remove_entry(&id)).collect())
     }
 
     /// Whether this program ran the task, it has ended, and its record is here.
     fn has_ended_here(&self, id: &TaskId) -> Result<bool, StoreError> {
-        let Some(content) = records::read_as_it_is(&self.layout.record(id))? else { return Ok(false) };
+        let Some(content) = records::read_raw(&self.layout.record(id))? else { return Ok(false) };
         let is_ours = |record: &TaskRecord| record.id == *id && record.format == RECORD_FORMAT && !record.from_original;
         let record = serde_json::from_slice::<TaskRecord>(&content).ok().filter(is_ours);
         Ok(record.is_some_and(|record| record.is_final()))
@@ -179,7 +179,7 @@ fn told(removed: &[Rule]) -> String {
 }
 
 /// Logs a failure that the next run retries.
-fn complain<T>(id: &TaskId, done: Result<T, StoreError>) -> Option<T> {
+fn log_failure<T>(id: &TaskId, done: Result<T, StoreError>) -> Option<T> {
     done.inspect_err(|error| tracing::warn!(%error, task = %id, "it is not removed")).ok()
 }
 

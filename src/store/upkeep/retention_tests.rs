@@ -64,7 +64,7 @@ fn assert_gone(upkeep: &Upkeep, id: &TaskId) {
 }
 
 #[test]
-fn each_rule_takes_the_oldest() {
+fn each_rule_removes_the_oldest() {
     let day = 24 * 60 * 60;
     let (_dir, upkeep) = upkeep();
     // Tasks of about 3 kB that ended 1, 2, 3 and 4 days ago, and one of the day to come.
@@ -72,7 +72,7 @@ fn each_rule_takes_the_oldest() {
     let whole = upkeep.bytes_of(&ids[0]);
     assert!(ids.iter().all(|id| upkeep.bytes_of(id) == whole));
     let age = |days: u64| Retention { max_age: Some(Duration::from_secs(days * 86_400)), ..Retention::default() };
-    let size = |most: u64| Retention { max_bytes: Some(most), ..Retention::default() };
+    let size = |max: u64| Retention { max_bytes: Some(max), ..Retention::default() };
     let both = Retention { max_tasks: NonZeroUsize::new(3), ..age(2) };
     for (rules, gone) in [
         (Retention::default(), &[][..]),
@@ -87,12 +87,12 @@ fn each_rule_takes_the_oldest() {
         (size(1), &[(4, Rule::Size), (3, Rule::Size), (2, Rule::Size), (1, Rule::Size)]),
     ] {
         let gone: Vec<_> = gone.iter().map(|(at, rule)| (ids[*at].clone(), *rule)).collect();
-        assert_eq!(upkeep.doomed(rules, at(0)).expect("it is readable"), gone, "{rules:?}");
+        assert_eq!(upkeep.tasks_to_remove(rules, at(0)).expect("it is readable"), gone, "{rules:?}");
     }
 }
 
 #[test]
-fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
+fn a_removed_task_leaves_nothing_behind_and_is_reported() {
     let (_dir, upkeep) = upkeep();
     let (old, new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be removed"), 1);
@@ -102,11 +102,11 @@ fn what_is_removed_leaves_no_file_and_no_entry_and_is_told() {
     assert_eq!(upkeep.notices().take(), ["1 old task was removed with all files: 1 by `retention.max_tasks`"]);
 
     assert_eq!(upkeep.remove_old(at_most(1), at(20)).expect("it can be read"), 0);
-    assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Taken(_))));
+    assert!(upkeep.notices().take().is_empty() && matches!(upkeep.claim(&old), Ok(Claim::Claimed(_))));
 }
 
 #[test]
-fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
+fn running_tasks_foreign_files_and_files_set_aside_are_kept() {
     let (_dir, upkeep) = upkeep();
     let running = record(0, TaskStatus::Running);
     write(&upkeep, &running);
@@ -120,8 +120,12 @@ fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
     }
     let (data, logs) = (upkeep.reader().data_dir(), upkeep.reader().log_dir());
     fs::write(data.join("tasks-archive-2026.json"), "{}").expect("it is writable");
-    let doomed = ended(&upkeep, 4);
-    for beside in [format!("{doomed}.debug-damaged-2026.json"), format!("{doomed}.log.bak"), "notes.log".to_owned()] {
+    let tasks_to_remove = ended(&upkeep, 4);
+    for beside in [
+        format!("{tasks_to_remove}.debug-damaged-2026.json"),
+        format!("{tasks_to_remove}.log.bak"),
+        "notes.log".to_owned(),
+    ] {
         fs::write(logs.join(beside), "").expect("it is writable");
     }
     let newest = ended(&upkeep, 5);
@@ -131,13 +135,13 @@ fn what_runs_what_others_wrote_and_what_was_set_aside_stays() {
         assert!(upkeep.reader().record_path(id).exists(), "{id}");
     }
     let names = names(logs);
-    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(doomed.as_str())).collect();
-    assert_eq!(beside, [&format!("{doomed}.debug-damaged-2026.json"), &format!("{doomed}.log.bak")]);
+    let beside: Vec<_> = names.iter().filter(|name| name.starts_with(tasks_to_remove.as_str())).collect();
+    assert_eq!(beside, [&format!("{tasks_to_remove}.debug-damaged-2026.json"), &format!("{tasks_to_remove}.log.bak")]);
     assert!(names.contains(&"notes.log".to_owned()) && data.join("tasks-archive-2026.json").exists());
 }
 
 #[test]
-fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
+fn an_interrupted_removal_is_finished_by_the_next() {
     let (_dir, upkeep) = upkeep();
     // Announced; and some or all of its files gone.
     for files_gone in 0..=5 {
@@ -154,7 +158,7 @@ fn a_removal_that_was_broken_off_anywhere_is_finished_by_the_next() {
 }
 
 #[test]
-fn one_that_is_being_removed_by_another_is_left_to_it() {
+fn a_task_that_another_process_is_removing_is_skipped() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
     let _lease = upkeep.take_over(&id).expect("it can be taken").expect("it is free");
@@ -164,7 +168,7 @@ fn one_that_is_being_removed_by_another_is_left_to_it() {
 }
 
 #[test]
-fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
+fn a_task_removed_in_the_meantime_is_not_removed_again() {
     let (_dir, upkeep) = upkeep();
     let id = ended(&upkeep, 0);
     let task = upkeep.begin_removal(&id).expect("it can be begun").expect("it is there");
@@ -174,7 +178,7 @@ fn one_that_another_removed_in_the_meantime_is_not_removed_again() {
 }
 
 #[test]
-fn one_that_cannot_be_removed_does_not_keep_the_others() {
+fn a_failed_removal_does_not_block_the_others() {
     let (_dir, upkeep) = upkeep();
     let (stuck, old, newer, _newest) = (ended(&upkeep, 0), ended(&upkeep, 1), ended(&upkeep, 2), ended(&upkeep, 3));
     fs::remove_file(upkeep.layout().events(&stuck)).expect("it is there");
@@ -187,7 +191,7 @@ fn one_that_cannot_be_removed_does_not_keep_the_others() {
 }
 
 #[test]
-fn without_the_index_a_removal_stays_announced() {
+fn a_removal_stays_announced_without_the_index() {
     let (_dir, upkeep) = upkeep();
     let (old, _new) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let lock = fs::File::create(upkeep.layout().index_lock()).expect("it is writable");
@@ -200,7 +204,7 @@ fn without_the_index_a_removal_stays_announced() {
 }
 
 #[test]
-fn what_only_has_the_name_of_a_record_neither_blocks_nor_goes() {
+fn anything_but_a_record_neither_blocks_a_removal_nor_is_removed() {
     let (_dir, upkeep) = upkeep();
     let (old, new) = (ended(&upkeep, 1), ended(&upkeep, 2));
     let ids: Vec<_> = (0..4).map(|_| TaskId::random()).collect();
@@ -219,7 +223,7 @@ fn what_only_has_the_name_of_a_record_neither_blocks_nor_goes() {
 }
 
 #[test]
-fn five_at_once_remove_each_task_once() {
+fn concurrent_removals_remove_each_task_once() {
     let (_dir, first) = upkeep();
     let old: Vec<_> = (0..100).map(|second| ended(&first, second)).collect();
     let new = ended(&first, 1_000);
@@ -242,7 +246,7 @@ fn five_at_once_remove_each_task_once() {
 }
 
 #[test]
-fn the_timeline_of_a_task_that_version_2_0_0_removed_goes_and_no_other() {
+fn only_timelines_of_tasks_removed_by_version_2_0_0_are_removed() {
     let (_dir, upkeep) = upkeep();
     let (removed, kept) = (ended(&upkeep, 0), ended(&upkeep, 10));
     let timeline = upkeep.layout().timeline(&removed);

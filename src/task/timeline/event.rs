@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::task::{TaskRecord, TaskStatus, Untrusted, millis, optional_millis};
 
-/// One thing that a task or its agent did. Texts are as the agent wrote them, at most [`MOST_TEXT`](super::MOST_TEXT) bytes
+/// One thing that a task or its agent did. Texts are as the agent wrote them, at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes
 /// of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
@@ -257,7 +257,7 @@ impl TimelineEvent {
     }
 
     /// The texts in it that may hold words of an agent.
-    pub fn foreign_texts(&mut self) -> Box<dyn Iterator<Item = &mut String> + '_> {
+    pub fn untrusted_texts(&mut self) -> Box<dyn Iterator<Item = &mut String> + '_> {
         match self {
             Self::Session { id: text }
             | Self::Message { text }

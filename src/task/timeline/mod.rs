@@ -10,7 +10,7 @@
 //! - `seq` starts at 1 and increases from line to line, so a reader knows where it was. A number may be missing.
 //! - `kind` and the other fields are those of [`TimelineEvent`]. A reader ignores fields that it does not know, and an
 //!   entry of an unknown kind is [`TimelineEvent::Unknown`]: a later version may write both.
-//! - Texts have at most [`MOST_TEXT`] bytes; a longer text loses its middle and says how much. Secrets were redacted before
+//! - Texts have at most [`MAX_TEXT_BYTES`] bytes; a longer text loses its middle and says how much. Secrets were redacted before
 //!   that.
 //! - [`TimelineEvent::Omitted`] stands for entries that were not written, because there were too many at once, or that were
 //!   removed from the middle of a long timeline. [Exempt](TimelineEvent::is_exempt) entries are always kept.
@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 pub(crate) use event::is_exempt;
 pub use event::{ChangedFile, CommandOutcome, PlanItem, TimelineEvent, WarningSource};
 pub(crate) use headline::outcome;
-pub use text::{MOST_TEXT, excerpt, within};
+pub use text::{MAX_TEXT_BYTES, excerpt, fit_items};
 
 /// The version of the format, `v` in each entry.
 pub const TIMELINE_FORMAT: u32 = 1;

@@ -92,7 +92,7 @@ fn one_of_each() -> Vec<(TimelineEvent, &'static str)> {
 }
 
 #[test]
-fn each_kind_is_written_as_documented_and_reads_back() {
+fn each_kind_is_written_as_documented_and_round_trips() {
     for (event, fields) in one_of_each() {
         let written = line(12, event.clone());
         assert_eq!(written, format!("{{\"v\":1,\"seq\":12,\"at\":\"2026-01-15T10:30:00.007Z\",{fields}}}\n"));
@@ -128,14 +128,14 @@ fn torn_and_damaged_lines_are_not_entries() {
 }
 
 #[test]
-fn the_stations_of_a_task_are_exempt_from_limits() {
+fn the_milestones_of_a_task_are_exempt_from_limits() {
     let exempt: Vec<_> = one_of_each().into_iter().map(|(event, _)| event).filter(TimelineEvent::is_exempt).collect();
     let kinds: Vec<_> = exempt.iter().map(TimelineEvent::kind).collect();
     assert_eq!(kinds, ["queued", "started", "fallback", "stopping", "changes", "ended"]);
 }
 
 #[test]
-fn steps_have_a_headline_and_the_rest_is_for_readers_of_the_timeline() {
+fn only_steps_have_a_headline() {
     let headlines: Vec<_> = one_of_each().into_iter().filter_map(|(event, _)| event.headline()).collect();
     assert_eq!(
         headlines,

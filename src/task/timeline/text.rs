@@ -2,28 +2,28 @@
 
 /// The most bytes of one text in an entry, and of all texts of a list in it, without the words that say how much was left
 /// out.
-pub const MOST_TEXT: usize = 4 << 10;
+pub const MAX_TEXT_BYTES: usize = 4 << 10;
 
-/// `text` with at most about [`MOST_TEXT`] bytes: a longer text loses its middle, and says how much.
+/// `text` with at most about [`MAX_TEXT_BYTES`] bytes: a longer text loses its middle, and says how much.
 pub fn excerpt(text: &str) -> String {
-    if text.len() <= MOST_TEXT {
+    if text.len() <= MAX_TEXT_BYTES {
         return text.to_owned();
     }
-    let head = text.floor_char_boundary(MOST_TEXT / 2);
-    let tail = text.ceil_char_boundary(text.len() - MOST_TEXT / 2);
+    let head = text.floor_char_boundary(MAX_TEXT_BYTES / 2);
+    let tail = text.ceil_char_boundary(text.len() - MAX_TEXT_BYTES / 2);
     format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
 }
 
-/// The first of these items, as long as their texts have at most [`MOST_TEXT`] bytes together, and the number of items that
+/// The first of these items, as long as their texts have at most [`MAX_TEXT_BYTES`] bytes together, and the number of items that
 /// do not fit.
-pub fn within<T>(items: impl ExactSizeIterator<Item = T>, length: impl Fn(&T) -> usize) -> (Vec<T>, u64) {
+pub fn fit_items<T>(items: impl ExactSizeIterator<Item = T>, length: impl Fn(&T) -> usize) -> (Vec<T>, u64) {
     /// Short items need room too.
-    const BESIDE: usize = 16;
+    const ITEM_OVERHEAD_BYTES: usize = 16;
     let total = items.len();
-    let mut left = MOST_TEXT;
+    let mut left = MAX_TEXT_BYTES;
     let mut kept = Vec::new();
     for item in items {
-        let needed = length(&item) + BESIDE;
+        let needed = length(&item) + ITEM_OVERHEAD_BYTES;
         if needed > left {
             break;
         }
@@ -40,23 +40,27 @@ mod tests {
 
     #[test]
     fn a_short_text_stays_and_a_long_one_keeps_its_head_and_tail() {
-        assert_eq!(excerpt(&"x".repeat(MOST_TEXT)), "x".repeat(MOST_TEXT));
+        assert_eq!(excerpt(&"x".repeat(MAX_TEXT_BYTES)), "x".repeat(MAX_TEXT_BYTES));
         let cut = excerpt(&format!("{}{}{}", "a".repeat(3_000), "ä".repeat(3_000), "z".repeat(3_000)));
         let expected = format!("{}\n[… 7904 bytes left out …]\n{}", "a".repeat(2_048), "z".repeat(2_048));
         assert_eq!(cut, expected);
     }
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn text_is_cut_at_character_boundaries() {
         let cut = excerpt(&format!("x{}", "😀".repeat(2_000)));
-        assert!(cut.len() <= MOST_TEXT + 40 && cut.starts_with("x😀") && cut.ends_with("😀"), "{} bytes", cut.len());
+        assert!(
+            cut.len() <= MAX_TEXT_BYTES + 40 && cut.starts_with("x😀") && cut.ends_with("😀"),
+            "{} bytes",
+            cut.len()
+        );
     }
 
     #[test]
     fn a_list_keeps_its_beginning_and_counts_the_rest() {
         let long = vec!["x".repeat(1_000); 10];
-        let (kept, omitted) = within(long.iter(), |item| item.len());
+        let (kept, omitted) = fit_items(long.iter(), |item| item.len());
         assert_eq!((kept.len(), omitted), (4, 6));
-        assert_eq!(within(["", "a"].iter(), |item| item.len()), (vec![&"", &"a"], 0));
+        assert_eq!(fit_items(["", "a"].iter(), |item| item.len()), (vec![&"", &"a"], 0));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::Reader;
 use crate::{
     store::{
-        error::{StoreError, if_there},
+        error::{StoreError, if_exists},
         files,
     },
     task::{TaskId, Untrusted},
@@ -33,7 +33,7 @@ pub enum TaskFile {
 
 /// Where a piece begins and how long it may be, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub struct ByteRange {
     /// Its first byte; the end of the file if that comes before.
     pub offset: u64,
     /// The most bytes of it.
@@ -42,7 +42,7 @@ pub struct Extent {
 
 /// A piece of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct FileChunk {
     /// Its text. It ends between two lines where it can, and between two characters in any case. Bytes that are not UTF-8
     /// are replaced.
     pub text: Untrusted,
@@ -54,7 +54,7 @@ pub struct Piece {
 
 /// What the file system knows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileFacts {
+pub struct FileMetadata {
     /// Its size in bytes.
     pub size: u64,
     /// When it was last written to.
@@ -63,20 +63,20 @@ pub struct FileFacts {
 
 impl Reader {
     /// A piece of one of the task's files; none if there is no such file.
-    pub fn piece(&self, id: &TaskId, file: TaskFile, extent: Extent) -> Result<Option<Piece>, StoreError> {
+    pub fn read_chunk(&self, id: &TaskId, file: TaskFile, range: ByteRange) -> Result<Option<FileChunk>, StoreError> {
         let path = self.task_file(id, file);
-        let read = files::open(&path).and_then(|file| piece(file.metadata()?.len(), file, extent));
-        if_there(read).map_err(StoreError::at("read", path))
+        let read = files::open(&path).and_then(|file| chunk_of(file.metadata()?.len(), file, range));
+        if_exists(read).map_err(StoreError::at("read", path))
     }
 
     /// What the file system knows of one of the task's files; none if there is no such file.
-    pub fn file_facts(&self, id: &TaskId, file: TaskFile) -> Option<FileFacts> {
-        facts(&self.task_file(id, file))
+    pub fn file_metadata(&self, id: &TaskId, file: TaskFile) -> Option<FileMetadata> {
+        metadata(&self.task_file(id, file))
     }
 
     /// The same of the list of tasks.
-    pub fn index_facts(&self) -> Option<FileFacts> {
-        facts(&self.layout.index())
+    pub fn index_metadata(&self) -> Option<FileMetadata> {
+        metadata(&self.layout.index())
     }
 
     fn task_file(&self, id: &TaskId, file: TaskFile) -> std::path::PathBuf {
@@ -91,24 +91,24 @@ impl Reader {
     }
 }
 
-fn facts(path: &std::path::Path) -> Option<FileFacts> {
+fn metadata(path: &std::path::Path) -> Option<FileMetadata> {
     let found = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-    Some(FileFacts { size: found.len(), modified: found.modified().ok()? })
+    Some(FileMetadata { size: found.len(), modified: found.modified().ok()? })
 }
 
-impl Piece {
+impl FileChunk {
     /// A piece of a text that is no file.
-    pub fn of_text(text: &str, extent: Extent) -> Self {
+    pub fn of_text(text: &str, range: ByteRange) -> Self {
         let size = u64::try_from(text.len()).expect("a length fits into 64 bits");
-        piece(size, io::Cursor::new(text), extent).expect("memory can be read")
+        chunk_of(size, io::Cursor::new(text), range).expect("memory can be read")
     }
 }
 
-fn piece(size: u64, mut file: impl Read + Seek, extent: Extent) -> io::Result<Piece> {
-    let offset = extent.offset.min(size);
+fn chunk_of(size: u64, mut file: impl Read + Seek, range: ByteRange) -> io::Result<FileChunk> {
+    let offset = range.offset.min(size);
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
-    file.take(extent.length).read_to_end(&mut bytes)?;
+    file.take(range.length).read_to_end(&mut bytes)?;
     let is_continued = |byte: &u8| byte & 0xC0 == 0x80;
     // The rest of a character that began before.
     let skipped = bytes.iter().take(3).take_while(|byte| offset > 0 && is_continued(byte)).count();
@@ -125,7 +125,7 @@ fn piece(size: u64, mut file: impl Read + Seek, extent: Extent) -> io::Result<Pi
     }
     let text = String::from_utf8_lossy(&bytes[skipped.min(kept)..kept]).into_owned().into();
     let next = offset + kept as u64;
-    Ok(Piece { text, next: (next < size && kept > 0).then_some(next), size })
+    Ok(FileChunk { text, next: (next < size && kept > 0).then_some(next), size })
 }
 
 #[cfg(test)]
@@ -133,51 +133,54 @@ mod tests {
     use super::*;
     use crate::store::tests::reader;
 
-    fn read(content: &[u8], offset: u64, length: u64) -> Piece {
+    fn read(content: &[u8], offset: u64, length: u64) -> FileChunk {
         let (_dir, reader) = reader();
         let id = TaskId::random();
         std::fs::write(reader.log_path(&id), content).expect("the log directory is writable");
-        let piece = reader.piece(&id, TaskFile::Log, Extent { offset, length }).expect("it can be read");
-        piece.expect("it is there")
+        let chunk = reader.read_chunk(&id, TaskFile::Log, ByteRange { offset, length }).expect("it can be read");
+        chunk.expect("it is there")
     }
 
     #[test]
-    fn a_piece_ends_between_lines_and_says_where_the_next_begins() {
+    fn a_chunk_ends_between_lines_and_says_where_the_next_begins() {
         let text = b"one\ntwo\nthree\n";
         let first = read(text, 0, 6);
-        assert_eq!(first, Piece { text: "one\n".into(), next: Some(4), size: 14 });
-        assert_eq!(read(text, 4, 100), Piece { text: "two\nthree\n".into(), next: None, size: 14 });
-        assert_eq!(read(text, 99, 100), Piece { text: "".into(), next: None, size: 14 });
+        assert_eq!(first, FileChunk { text: "one\n".into(), next: Some(4), size: 14 });
+        assert_eq!(read(text, 4, 100), FileChunk { text: "two\nthree\n".into(), next: None, size: 14 });
+        assert_eq!(read(text, 99, 100), FileChunk { text: "".into(), next: None, size: 14 });
     }
 
     #[test]
-    fn pieces_joined_are_the_whole_wherever_they_are_cut() {
+    fn joined_chunks_equal_the_file_at_any_chunk_size() {
         let text = "äöü €uro 😀\n".repeat(20) + &"ß".repeat(50);
         for length in [4, 5, 7, 16, 1_000] {
             let (mut joined, mut offset) = (String::new(), Some(0));
             while let Some(at) = offset {
-                let piece = read(text.as_bytes(), at, length);
-                joined.push_str(piece.text.raw());
-                assert!(piece.next.is_none_or(|next| next > at), "it gets on");
-                offset = piece.next;
+                let chunk = read(text.as_bytes(), at, length);
+                joined.push_str(chunk.text.raw());
+                assert!(chunk.next.is_none_or(|next| next > at), "it gets on");
+                offset = chunk.next;
             }
             assert_eq!(joined, text, "in pieces of {length}");
         }
     }
 
     #[test]
-    fn a_text_is_cut_like_a_file() {
+    fn text_is_split_like_a_file() {
         let text = "one\ntwo\nthree\n";
         for (offset, length) in [(0, 6), (4, 100), (99, 100), (5, 4)] {
-            assert_eq!(Piece::of_text(text, Extent { offset, length }), read(text.as_bytes(), offset, length));
+            assert_eq!(FileChunk::of_text(text, ByteRange { offset, length }), read(text.as_bytes(), offset, length));
         }
     }
 
     #[test]
-    fn a_file_that_is_not_there_has_no_piece() {
+    fn a_missing_file_has_no_chunk() {
         let (_dir, reader) = reader();
         let id = TaskId::random();
-        assert_eq!(reader.piece(&id, TaskFile::Events, Extent { offset: 0, length: 1 }).expect("no error"), None);
-        assert_eq!(reader.file_facts(&id, TaskFile::Events), None);
+        assert_eq!(
+            reader.read_chunk(&id, TaskFile::Events, ByteRange { offset: 0, length: 1 }).expect("no error"),
+            None
+        );
+        assert_eq!(reader.file_metadata(&id, TaskFile::Events), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The last line of an agent's stdout while it has no line end.
 //!
 //! An agent that writes its final event without a line end and then does not exit would run until its time limit: the event
-//! would only be read at the end of the stream. So a complete JSON object that waits for its line end for [`PATIENCE`] is
+//! would only be read at the end of the stream. So a complete JSON object that waits for its line end for [`LINE_END_TIMEOUT`] is
 //! read as a line. Any other text may be the beginning of a longer line, and waits.
 
 use std::time::{Duration, Instant};
@@ -9,28 +9,28 @@ use std::time::{Duration, Instant};
 use connector_api::{JsonLine, without_colours};
 
 /// How long a complete object may wait for its line end.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LINE_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When to look whether the last line is complete.
 #[derive(Debug, Default)]
-pub(super) struct UnendedLine {
-    look_at: Option<Instant>,
+pub(super) struct UnterminatedLine {
+    check_at: Option<Instant>,
 }
 
-impl UnendedLine {
+impl UnterminatedLine {
     /// Output came at `now`. `is_waiting`: its last line has no end.
-    pub(super) fn output_came(&mut self, is_waiting: bool, now: Instant) {
-        self.look_at = is_waiting.then(|| now + PATIENCE);
+    pub(super) fn output_received(&mut self, is_waiting: bool, now: Instant) {
+        self.check_at = is_waiting.then(|| now + LINE_END_TIMEOUT);
     }
 
     /// When to ask [`take_due`](Self::take_due).
-    pub(super) fn look_at(&self) -> Option<Instant> {
-        self.look_at
+    pub(super) fn check_at(&self) -> Option<Instant> {
+        self.check_at
     }
 
     /// Whether the line has waited for long enough. True at most once for each output.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
-        self.look_at.take_if(|look_at| now >= *look_at).is_some()
+        self.check_at.take_if(|check_at| now >= *check_at).is_some()
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_line_that_is_an_object_from_beginning_to_end_is_complete() {
+    fn only_a_whole_json_object_is_a_complete_line() {
         for complete in [r#"{"type":"result"}"#, " {\"a\":{}} ", "\u{1b}[0m{\"a\":1}\u{1b}[0m", r#"{"a":1}{"b":2}"#] {
             assert!(is_complete(complete.as_bytes()), "{complete}");
         }
@@ -59,16 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn each_output_begins_the_wait_anew_and_is_looked_at_once() {
-        let (mut line, start) = (UnendedLine::default(), Instant::now());
-        assert!(!line.take_due(start + PATIENCE), "nothing has come");
-        line.output_came(true, start);
-        line.output_came(true, start + PATIENCE / 2);
-        assert!(!line.take_due(start + PATIENCE), "it came later");
-        assert!(line.take_due(start + 2 * PATIENCE));
-        assert!(!line.take_due(start + 3 * PATIENCE), "nothing has come since");
-        line.output_came(true, start);
-        line.output_came(false, start);
-        assert_eq!(line.look_at(), None, "the line has ended");
+    fn each_output_restarts_the_wait_and_is_checked_once() {
+        let (mut line, start) = (UnterminatedLine::default(), Instant::now());
+        assert!(!line.take_due(start + LINE_END_TIMEOUT), "nothing has come");
+        line.output_received(true, start);
+        line.output_received(true, start + LINE_END_TIMEOUT / 2);
+        assert!(!line.take_due(start + LINE_END_TIMEOUT), "it came later");
+        assert!(line.take_due(start + 2 * LINE_END_TIMEOUT));
+        assert!(!line.take_due(start + 3 * LINE_END_TIMEOUT), "nothing has come since");
+        line.output_received(true, start);
+        line.output_received(false, start);
+        assert_eq!(line.check_at(), None, "the line has ended");
     }
 }

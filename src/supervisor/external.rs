@@ -6,45 +6,45 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::machine::Input;
+use super::machine::MachineInput;
 use crate::process::NUDGE;
 
 /// The lifeline to the server, and the signals that tell a process to go.
-pub(super) struct Outside {
+pub(super) struct ExternalEvents {
     lifeline: Option<oneshot::Receiver<()>>,
-    told_to_go: Vec<Signal>,
+    termination_signals: Vec<Signal>,
     nudged: Option<Signal>,
-    heard: Vec<Input>,
+    received: Vec<MachineInput>,
 }
 
-impl Outside {
+impl ExternalEvents {
     /// Watches from now on. A signal that the operating system does not let us watch keeps its usual effect.
     pub(super) fn watch(lifeline: oneshot::Receiver<()>) -> Self {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let told_to_go = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+        let termination_signals = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
         let nudged = signal(SignalKind::from_raw(NUDGE)).ok();
-        Self { lifeline: Some(lifeline), told_to_go, nudged, heard: vec![] }
+        Self { lifeline: Some(lifeline), termination_signals, nudged, received: vec![] }
     }
 
     /// Everything that happened so far: it also counts for an agent that is started later.
-    pub(super) fn heard(&self) -> &[Input] {
-        &self.heard
+    pub(super) fn received(&self) -> &[MachineInput] {
+        &self.received
     }
 
     /// Waits for the next thing to happen. Can be dropped while it waits. `None`: something may have been left in the
     /// task's files.
-    pub(super) async fn next(&mut self) -> Option<Input> {
+    pub(super) async fn next(&mut self) -> Option<MachineInput> {
         let lifeline = async {
             match &mut self.lifeline {
                 Some(lifeline) => drop(lifeline.await),
                 None => std::future::pending().await,
             }
         };
-        let told_to_go = async {
-            if self.told_to_go.is_empty() {
+        let termination_signals = async {
+            if self.termination_signals.is_empty() {
                 return std::future::pending().await;
             }
-            drop(select_all(self.told_to_go.iter_mut().map(|signal| Box::pin(signal.recv()))).await);
+            drop(select_all(self.termination_signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await);
         };
         let nudged = async {
             match &mut self.nudged {
@@ -53,14 +53,14 @@ impl Outside {
             }
         };
         let input = tokio::select! {
-            () = lifeline => Input::ServerGone,
-            () = told_to_go => Input::ToldToGo,
+            () = lifeline => MachineInput::ServerGone,
+            () = termination_signals => MachineInput::TerminationRequested,
             () = nudged => return None,
         };
-        if input == Input::ServerGone {
+        if input == MachineInput::ServerGone {
             self.lifeline = None;
         }
-        self.heard.push(input);
+        self.received.push(input);
         Some(input)
     }
 }

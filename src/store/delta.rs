@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 use super::{
     archive,
     catalog::{Catalog, CatalogError},
-    entries::{Entries, Head},
+    entries::{IndexEntries, IndexEntryHead},
     error::StoreError,
 };
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
 /// The index or the catalog could not be read.
 #[derive(Debug)]
-pub(super) enum NewsError {
+pub(super) enum IndexesError {
     Store(StoreError),
     Catalog(CatalogError),
 }
 
-impl From<StoreError> for NewsError {
+impl From<StoreError> for IndexesError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<CatalogError> for NewsError {
+impl From<CatalogError> for IndexesError {
     fn from(error: CatalogError) -> Self {
         Self::Catalog(error)
     }
@@ -31,17 +31,17 @@ impl From<CatalogError> for NewsError {
 
 /// Tasks of an edition of `tasks.json` that the catalog lacks, or has as running although they have ended.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct IndexDelta {
     /// The tasks, as their entries have them.
     pub(super) records: BTreeMap<TaskId, TaskRecord>,
     /// Whether more tasks may have fallen out of the file since the catalog last knew all of it.
     pub(super) may_lack: bool,
 }
 
-impl News {
+impl IndexDelta {
     /// The tasks in these entries that the catalog lacks, if this is an edition that it does not know.
     pub(super) fn of(
-        entries: &Entries<'_>,
+        entries: &IndexEntries<'_>,
         edition: &str,
         is_damaged: bool,
         catalog: &Catalog,
@@ -52,7 +52,7 @@ impl News {
         let heads: Vec<_> = entries
             .iter()
             .filter_map(|(id, raw)| {
-                let has_ended = match serde_json::from_str::<Head>(raw.get()) {
+                let has_ended = match serde_json::from_str::<IndexEntryHead>(raw.get()) {
                     Ok(head) => head.status.is_none_or(TaskStatus::is_final),
                     // The original program wrote some fields in other ways.
                     Err(_) => archive::understand(id, raw)?.is_final(),

@@ -13,15 +13,15 @@ use rustix::{
     io::Result,
 };
 
-use super::opening::OPENING;
+use super::opening::OPEN_FLAGS;
 
 /// The renames of one directory and of those above it, from the moment at which this was made.
 #[derive(Debug)]
-pub struct Moves {
+pub struct RenameWatch {
     inotify: OwnedFd,
 }
 
-impl Moves {
+impl RenameWatch {
     /// Begins to watch. A directory above that this user may not read is left out.
     ///
     /// Fails when the kernel has no room for another watch.
@@ -32,10 +32,10 @@ impl Moves {
             let link = format!("/proc/self/fd/{}", watched.as_raw_fd());
             inotify::add_watch(&inotify, link, inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF)
         };
-        let mut watched = openat(directory, ".", OPENING, Mode::empty())?;
+        let mut watched = openat(directory, ".", OPEN_FLAGS, Mode::empty())?;
         watch(&watched)?;
         // Above the root is the root again.
-        while let Ok(above) = openat(&watched, "..", OPENING, Mode::empty()) {
+        while let Ok(above) = openat(&watched, "..", OPEN_FLAGS, Mode::empty()) {
             let (here, there) = (fstat(&watched)?, fstat(&above)?);
             if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) {
                 break;
@@ -46,11 +46,11 @@ impl Moves {
         Ok(Self { inotify })
     }
 
-    /// Waits until something has moved since the last [`take`](Self::take), for at most `patience`.
-    pub fn wait(&self, patience: Duration) {
-        let patience = Timespec::try_from(patience).ok();
+    /// Waits until something has moved since the last [`take`](Self::take), for at most `max_wait`.
+    pub fn wait(&self, max_wait: Duration) {
+        let max_wait = Timespec::try_from(max_wait).ok();
         // An interrupted wait is a short one.
-        let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], patience.as_ref());
+        let _ = poll(&mut [PollFd::new(&self.inotify, PollFlags::IN)], max_wait.as_ref());
     }
 
     /// Whether something has moved since the last call.

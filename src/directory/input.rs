@@ -30,7 +30,7 @@ pub fn absolute(given: &Path, home: Option<&OsStr>) -> Result<PathBuf, Directory
         return Err(DirectoryProblem::Home);
     }
     if bytes.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"file:")) {
-        return of_url(&bytes[5..]);
+        return from_file_url(&bytes[5..]);
     }
     Err(DirectoryProblem::Relative)
 }
@@ -45,7 +45,7 @@ fn is_windows(bytes: &[u8]) -> bool {
 }
 
 /// The path in a `file:` URL (RFC 8089), from behind its scheme.
-fn of_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
+fn from_file_url(rest: &[u8]) -> Result<PathBuf, DirectoryProblem> {
     let path = match rest.strip_prefix(b"//") {
         Some(after) => {
             let slash = after.iter().position(|byte| *byte == b'/').ok_or(DirectoryProblem::Url)?;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_found_in_what_editors_and_people_write() {
+    fn paths_are_accepted_in_the_forms_that_editors_and_people_use() {
         for (given, path) in [
             ("/srv/project", "/srv/project"),
             ("/srv/~/file:", "/srv/~/file:"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_its_own_reason() {
+    fn other_paths_are_refused_with_a_specific_reason() {
         for (given, problem) in [
             ("", DirectoryProblem::Relative),
             ("project", DirectoryProblem::Relative),

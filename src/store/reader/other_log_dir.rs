@@ -17,7 +17,7 @@ impl Reader {
     /// The log directory that has the files of the task, if it is not ours.
     ///
     /// While a task lives its run directory says so. 2.0.0 wrote no such note, but the lists of tasks name the record's file.
-    pub fn elsewhere(&self, id: &TaskId) -> Result<Option<PathBuf>, StoreError> {
+    pub fn other_log_dir(&self, id: &TaskId) -> Result<Option<PathBuf>, StoreError> {
         if self.layout.record(id).symlink_metadata().is_ok() {
             return Ok(None);
         }
@@ -66,26 +66,26 @@ mod tests {
         let right = upkeep.reader();
         let wrong = Reader::new(right.data_dir(), &dir.path().join("other"));
         let limits = IndexLimits { entries: 10, text: 100 };
-        let elsewhere = |store: &Reader, id: &TaskId| store.elsewhere(id).expect("it is readable");
+        let other_log_dir = |store: &Reader, id: &TaskId| store.other_log_dir(id).expect("it is readable");
 
         let noted = running(right);
         let task = claimed(&upkeep, &noted.id);
-        assert_eq!(elsewhere(&wrong, &noted.id), None, "nothing is known of it yet");
+        assert_eq!(other_log_dir(&wrong, &noted.id), None, "nothing is known of it yet");
         task.write_log_dir().expect("it is writable");
-        assert_eq!(elsewhere(&wrong, &noted.id).as_deref(), Some(right.log_dir()));
-        assert_eq!(elsewhere(right, &noted.id), None);
+        assert_eq!(other_log_dir(&wrong, &noted.id).as_deref(), Some(right.log_dir()));
+        assert_eq!(other_log_dir(right, &noted.id), None);
 
         let indexed = running(right);
         let task = claimed(&upkeep, &indexed.id);
         task.write_record(&indexed).expect("it is writable");
         task.index(&indexed, limits).expect("it is writable");
-        assert_eq!(elsewhere(&wrong, &indexed.id).as_deref(), Some(right.log_dir()));
-        assert_eq!(elsewhere(right, &indexed.id), None);
+        assert_eq!(other_log_dir(&wrong, &indexed.id).as_deref(), Some(right.log_dir()));
+        assert_eq!(other_log_dir(right, &indexed.id), None);
 
-        assert_eq!(elsewhere(&wrong, &TaskId::random()), None);
+        assert_eq!(other_log_dir(&wrong, &TaskId::random()), None);
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(right.log_dir(), &link).expect("it is writable");
         let linked = Reader::new(right.data_dir(), &link);
-        assert_eq!((elsewhere(&linked, &noted.id), elsewhere(&linked, &indexed.id)), (None, None));
+        assert_eq!((other_log_dir(&linked, &noted.id), other_log_dir(&linked, &indexed.id)), (None, None));
     }
 }
