@@ -204,12 +204,12 @@ fn check_lists_limits_only_when_there_are_any() {
     let message = said(&world);
     for words in [
         "3 tasks run at once",
-        "removed are tasks beyond the newest 500 (`retention.max_tasks`)",
+        "removes tasks beyond the newest 500 (`retention.max_tasks`)",
         "ceiling codex",
         "sandbox workspace-write (`ceiling.sandbox`, from ",
-        "/no/such/root is not there, and so admits nothing",
-        "`tasks.default_sandbox` is above it",
-        "`tasks.default_timeout` is above it",
+        "/no/such/root does not exist, so no task can run there",
+        "`tasks.default_sandbox` exceeds this limit",
+        "`tasks.default_timeout` exceeds this limit",
     ] {
         assert!(message.contains(words), "{words:?} is not in:\n{message}");
     }

@@ -82,14 +82,14 @@ fn a_server_with_few_processes_reports_that_it_cannot_start_or_answers_every_cal
                 server.call("codex_status", json!({"taskId": "1a2b3c4d"}), |_| {}),
                 server.call("codex_agent", json!({"task": "x", "workingDirectory": world.home()}), |_| {}),
             ];
-            let is_answered = |text: &str| !text.is_empty() && !text.contains("a fault in codex-connector");
+            let is_answered = |text: &str| !text.is_empty() && !text.contains("a bug in codex-connector");
             assert!(answers.iter().all(|answer| is_answered(&answer.text)), "{answers:?}");
             return;
         }
         // Without a client it can have the place of the thread that reads.
         let output = limited(&world, processes).stdin(Stdio::null()).output().expect("the program runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        let is_reported = said.contains("cannot start the threads") && said.contains("\nnext: ");
+        let is_reported = said.contains("cannot start the server's threads") && said.contains("\nnext: ");
         assert!(output.status.success() || output.status.code() == Some(1) && is_reported, "{processes}: {output:?}");
     }
     panic!("it does not start with {MAX_THREADS} threads");

@@ -42,20 +42,20 @@ fn codex_wait_answers_when_all_or_any_tasks_end_or_at_the_time_limit() {
     let quick = start(&mut server, world.fake(json!([{"say": "quick"}])));
     let slow = start(&mut server, world.fake(json!([{"await_file": release}, {"say": "slow"}])));
     let any = server.call("codex_wait", json!({"taskIds": [slow, quick], "until": "any"}), |_| {});
-    assert!(any.text.contains("quick") && any.text.contains(&format!("Not ended yet: {slow}.")), "{}", any.text);
+    assert!(any.text.contains("quick") && any.text.contains(&format!("Still running: {slow}.")), "{}", any.text);
     let up = server.call("codex_wait", json!({"taskIds": [slow], "timeoutMs": 100}), |_| {});
-    assert_eq!(up.text, format!("Not ended yet: {slow}."));
+    assert_eq!(up.text, format!("Still running: {slow}."));
     let all = server.start_call("codex_wait", json!({"taskIds": [quick, slow]}));
     eventually("progress", ANSWER_TIMEOUT, || all.progress().iter().any(|text| text.contains(&quick)).then_some(()));
     fs::write(&release, "").expect("the home is writable");
     let all = all.wait(ANSWER_TIMEOUT, |_| {});
-    assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Not ended"), "{}", all.text);
+    assert!(all.text.matches("## Task Ended").count() == 2 && !all.text.contains("Still running"), "{}", all.text);
     for (arguments, words) in [
         (json!({"taskIds": []}), "a list of 1 to 50 strings"),
         (json!({"taskIds": quick}), "a list of 1 to 50 strings"),
         (json!({}), "`taskIds` is missing"),
         (json!({"taskIds": ["00000000"]}), "No such task"),
-        (json!({"taskIds": [quick], "until": "some"}), "none of its values"),
+        (json!({"taskIds": [quick], "until": "some"}), "not a valid `until`"),
     ] {
         let refused = server.call("codex_wait", arguments, |_| {});
         assert!(
@@ -156,14 +156,14 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
         );
     };
     let running = start(&mut server, world.fake(json!([{"say": "busy"}, {"hang": true}])));
-    refused(&mut server, json!({"taskId": running}), "it still runs");
+    refused(&mut server, json!({"taskId": running}), "it is still running");
     let silent = ended(&mut server, world.fake(json!([{"exit": 3}])));
     let has_session = world.record(&silent)["sessionId"].is_string();
     assert!(has_session, "the fake agent names its session first");
     refused(&mut server, json!({"taskId": silent, "sandbox": "danger-full-access"}), "ceiling");
     refused(&mut server, json!({"taskId": "00000000"}), "No such task");
     refused(&mut server, json!({}), "`taskId` is missing");
-    refused(&mut server, json!({"taskId": silent, "sessionId": "x"}), "both there");
+    refused(&mut server, json!({"taskId": silent, "sessionId": "x"}), "cannot be combined");
     let here = world.project.path();
     refused(&mut server, json!({"sessionId": "my session", "workingDirectory": here}), "cannot be resumed");
 
@@ -178,7 +178,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let again = json!({"taskId": silent, "task": "FAKE[{\"say\":\"busy\"},{\"hang\":true}]", "async": true});
     let first = task_id(&server.call("codex_resume", again, |_| {}));
     wait_for_log(&world, &first, "MESSAGE: busy");
-    refused(&mut server, json!({"taskId": silent}), &format!("task {first} runs on it"));
+    refused(&mut server, json!({"taskId": silent}), &format!("task {first} is using it"));
 
     let world = world.variable("FAKE_CODEX_STRAYS", "1");
     let mut server = world.server();

@@ -261,7 +261,7 @@ fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
         let mut server = world.server();
 
         // The server finalizes dead tasks when it starts as well, and is not waited for then.
-        let recorded = "task 0dead000 has lost its supervisor and cannot be finalized now";
+        let recorded = "the supervisor of task 0dead000 is gone, and the task cannot be finalized yet";
         let listed = eventually("a notice", ANSWER_TIMEOUT, || {
             let listed = server.call("codex_tasks", json!({}), |_| {});
             assert!(!listed.is_error, "{fault}: {}", listed.text);

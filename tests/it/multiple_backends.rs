@@ -36,7 +36,11 @@ fn a_model_can_name_the_backend_before_it() {
     }
     let task = and(world.fake(json!([{"say": "x"}])), json!({"model": "fsat/"}));
     let refused = server.call("codex_agent", task, |_| {});
-    assert!(refused.is_error && refused.text.contains("No backend `fsat` is configured (`fast`?)"), "{}", refused.text);
+    assert!(
+        refused.is_error && refused.text.contains("Unknown backend `fsat` (did you mean `fast`?)"),
+        "{}",
+        refused.text
+    );
 }
 
 #[test]

@@ -267,5 +267,5 @@ fn the_command_line_never_repeats_a_secret() {
 fn redaction_never_changes_our_words_in_a_refusal() {
     let world = World::with_fake_agent().variable("TASK_TOKEN", "No such task").variable("NEXT_TOKEN", "codex_tasks");
     let refused = world.server().call("codex_status", json!({"taskId": "00000000"}), |_| {});
-    assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list the tasks there are");
+    assert_eq!(refused.text, "No such task: `00000000`\nnext: call `codex_tasks` to list tasks");
 }

@@ -118,7 +118,7 @@ fn a_status_counts_the_steps_since_the_last_one() {
         let new = field(&new, "New")?.to_owned();
         new.contains("message").then_some(new)
     });
-    assert!(new.starts_with("1 message, 1 command, "), "{new}");
+    assert!(new.starts_with("1 message, 1 command since you last checked"), "{new}");
 }
 
 #[test]
