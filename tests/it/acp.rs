@@ -35,7 +35,7 @@ fn a_minimal_acp_agent_works() {
 }
 
 #[test]
-fn every_protocol_violation_ends_with_a_true_status_and_a_reason() {
+fn every_protocol_violation_ends_with_a_correct_status_and_a_reason() {
     for (script, words) in [
         ("sleep 300", "did not answer `initialize` within 2 s"),
         ("echo 'this is not JSON'; sleep 300", "did not answer `initialize` within 2 s"),

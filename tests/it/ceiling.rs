@@ -115,7 +115,7 @@ fn a_directory_is_resolved_through_its_links() {
         let message = refusal(&world, and(world.fake(json!([])), json!({"workingDirectory": directory})));
         assert!(message.contains("`ceiling.roots`"), "{}: {message}", directory.display());
     }
-    fs::remove_dir_all(sibling).expect("it was made by this test");
+    fs::remove_dir_all(sibling).expect("this test created it");
 
     fs::create_dir(project.join("src")).expect("the project is writable");
     for (directory, written) in [(project.to_owned(), "one"), (links.dir.join("in/src"), "src/two")] {

@@ -262,7 +262,7 @@ fn unknown_events_are_kept_and_do_not_change_the_outcome() {
 }
 
 #[test]
-fn an_agent_with_unexpected_event_shapes_gets_a_true_status_and_keeps_its_text() {
+fn an_agent_with_unexpected_event_shapes_gets_a_correct_status_and_keeps_its_text() {
     for (name, world) in all().into_iter().filter(|(name, _)| *name != "text") {
         for (code, words) in [(0, "all is well"), (3, "no luck")] {
             let strange = json!({"kind": "reply", "v": 9, "words": words}).to_string();
@@ -276,7 +276,7 @@ fn an_agent_with_unexpected_event_shapes_gets_a_true_status_and_keeps_its_text()
 }
 
 #[test]
-fn megabytes_without_a_newline_do_not_outlive_their_agent() {
+fn megabytes_without_a_newline_do_not_delay_the_end_of_a_task() {
     for (name, world) in all() {
         let endless = json!([{"raw_bytes": {"byte": 120, "count": 20_000_000, "newline": false}}, {"exit": 3}]);
         let answer = ask(&world, &format!("FAKE{endless}"));

@@ -172,7 +172,7 @@ fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
 }
 
 #[test]
-fn kubernetes_service_variables_break_no_call_and_check_names_them() {
+fn kubernetes_service_variables_do_not_break_calls_and_check_names_them() {
     let world = world_of_scripts("").variable("CODEX_CONNECTOR_PORT", "tcp://10.96.0.12:8080");
     let answer = world.server().call("codex_agent", world.task("echo done"), |_| {});
     assert_eq!(field(&answer.text, "Status"), Some("completed successfully"), "{}", answer.text);

@@ -249,7 +249,7 @@ fn a_permanently_full_disk_refuses_tasks_with_its_path_and_the_server_survives()
 }
 
 #[test]
-fn a_dead_task_that_cannot_be_finalized_hides_nothing() {
+fn a_dead_task_that_cannot_be_finalized_hides_no_other_task() {
     // A full disk, a read-only file system, and failures of all operations or of all opens.
     for fault in ["ENOSPC@begin", "EROFS@1-", "EIO@1-", "EMFILE@open"] {
         let (world, _) = world();

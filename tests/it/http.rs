@@ -212,7 +212,7 @@ fn with_open_files(world: &World, limits: &str) -> HttpServer {
 }
 
 #[test]
-fn idle_connections_keep_no_client_out_even_with_few_file_descriptors() {
+fn idle_connections_do_not_keep_clients_out_even_with_few_file_descriptors() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.current.map(|current| current.max(4_096).min(limit.maximum.unwrap_or(u64::MAX)));
     setrlimit(Resource::Nofile, Rlimit { current: wanted, ..limit }).expect("a limit can be raised to its maximum");

@@ -185,7 +185,7 @@ fn the_data_directory_of_a_first_check_is_private() {
     let done = check.env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().expect("a shell runs");
     assert!(!done.status.success(), "{done:?}");
     for dir in [world.home().join("a"), data] {
-        let mode = fs::metadata(&dir).expect("it was made").permissions().mode() & 0o777;
+        let mode = fs::metadata(&dir).expect("it was created").permissions().mode() & 0o777;
         assert_eq!(mode, 0o700, "{}: {mode:o}", dir.display());
     }
 }

@@ -82,7 +82,7 @@ fn the_named_command_works_in_a_shell_without_the_environment_of_the_server() {
     let (text, code) = said(&waiting.wait_with_output().expect("it ends"));
     assert!(code == Some(0) && text.contains("all done"), "{text}");
     let run = world.home().join("data/run");
-    eventually("its run directory to be gone", ANSWER_TIMEOUT, || {
+    eventually("the removal of its run directory", ANSWER_TIMEOUT, || {
         fs::read_dir(&run).ok()?.next().is_none().then_some(())
     });
     let (text, code) = said(&world.command(&wrong).output().expect("the program runs"));

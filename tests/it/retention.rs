@@ -30,7 +30,7 @@ fn old_tasks_are_removed_at_startup_and_the_next_answer_says_so() {
     let world = world.configure("[retention]\nmax_tasks = 1\n");
     let mut second = world.server();
     eventually("two tasks fewer", ANSWER_TIMEOUT, || (files(&world) == 4 + 3).then_some(()));
-    eventually("their run directories gone", ANSWER_TIMEOUT, || {
+    eventually("the removal of their run directories", ANSWER_TIMEOUT, || {
         (fs::read_dir(world.data_dir().join("run")).ok()?.count() == 1).then_some(())
     });
     // The notice comes when the removal is complete, a moment later.

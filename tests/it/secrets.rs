@@ -155,7 +155,7 @@ fn redaction_never_changes_our_own_words_and_paths() {
 }
 
 #[test]
-fn a_password_that_is_a_common_word_ruins_no_answer_or_result() {
+fn a_password_that_is_a_common_word_does_not_ruin_answers_and_results() {
     let world = World::with_fake_agent().variable("POSTGRES_PASSWORD", "postgres");
     let text = "image: postgres:16, DATABASE_URL=postgres://db/app";
     let printed = "POSTGRES_PASSWORD=postgres";

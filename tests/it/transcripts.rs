@@ -99,11 +99,11 @@ impl TranscriptReplay {
         let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
         let stdin = server.stdin.take().expect("stdin is piped");
         let stdout = server.stdout.take().expect("stdout is piped");
-        let (tell, said) = channel();
+        let (sender, said) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let message = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON on stdout: {line}"));
-                let _ = tell.send(message);
+                let _ = sender.send(message);
             }
         });
         Self { world, server, stdin, said, task: None }

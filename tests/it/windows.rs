@@ -239,7 +239,7 @@ fn a_supervisor_that_ignores_a_cancel_is_killed_and_its_task_finalized() {
 }
 
 #[test]
-fn a_window_stopped_while_it_locks_the_task_lists_blocks_no_other() {
+fn a_window_stopped_while_it_locks_the_task_lists_does_not_block_others() {
     let world = World::with_fake_agent();
     let mut server = world.server();
     let before = server.call("codex_agent", world.fake(json!([{"say": "before"}])), |_| {});

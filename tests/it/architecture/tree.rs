@@ -116,14 +116,14 @@ impl ModuleTree {
             "crate" => BTreeSet::from([ResolvedPath::Module(0)]),
             "self" => BTreeSet::from([ResolvedPath::Module(module)]),
             "super" => self.parent(module),
-            name => self.look_in_blocks(module, blocks, name, seen),
+            name => self.look_up_in_blocks(module, blocks, name, seen),
         };
         for name in rest {
             let next: BTreeSet<ResolvedPath> = targets
                 .iter()
                 .flat_map(|target| match target {
                     ResolvedPath::Module(module) if name == "super" => self.parent(*module),
-                    ResolvedPath::Module(module) => self.look(*module, &self.modules[*module].scope, name, seen),
+                    ResolvedPath::Module(module) => self.look_up(*module, &self.modules[*module].scope, name, seen),
                     ResolvedPath::Item { .. } => BTreeSet::new(),
                 })
                 .collect();
@@ -141,7 +141,7 @@ impl ModuleTree {
         self.modules[module].parent.map(ResolvedPath::Module).into_iter().collect()
     }
 
-    fn look_in_blocks(
+    fn look_up_in_blocks(
         &self,
         module: usize,
         blocks: &[NameScope],
@@ -160,10 +160,10 @@ impl ModuleTree {
                 return found;
             }
         }
-        self.look(module, &self.modules[module].scope, name, seen)
+        self.look_up(module, &self.modules[module].scope, name, seen)
     }
 
-    fn look(&self, module: usize, scope: &NameScope, name: &str, seen: &mut Visited) -> BTreeSet<ResolvedPath> {
+    fn look_up(&self, module: usize, scope: &NameScope, name: &str, seen: &mut Visited) -> BTreeSet<ResolvedPath> {
         if !seen.insert((module, name.to_owned())) {
             return BTreeSet::new();
         }
@@ -183,7 +183,7 @@ impl ModuleTree {
                 for target in self.walk(module, &[], &glob.path, seen) {
                     match target {
                         ResolvedPath::Module(other) => {
-                            found.extend(self.look(other, &self.modules[other].scope, name, seen))
+                            found.extend(self.look_up(other, &self.modules[other].scope, name, seen))
                         }
                         ResolvedPath::Item { .. } => {}
                     }

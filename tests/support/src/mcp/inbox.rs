@@ -53,11 +53,11 @@ impl Inbox {
         self.0.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `look` returns a value, stdout ends, or `deadline` passes.
-    pub(super) fn wait_for<T>(&self, deadline: Instant, mut look: impl FnMut(&mut Received) -> Option<T>) -> Option<T> {
+    /// Waits until `find` returns a value, stdout ends, or `deadline` passes.
+    pub(super) fn wait_for<T>(&self, deadline: Instant, mut find: impl FnMut(&mut Received) -> Option<T>) -> Option<T> {
         let mut received = self.lock();
         loop {
-            if let Some(found) = look(&mut received) {
+            if let Some(found) = find(&mut received) {
                 return Some(found);
             }
             let left = deadline.saturating_duration_since(Instant::now());
