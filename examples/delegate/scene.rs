@@ -17,11 +17,12 @@ pub(crate) const FILE: &str = "greet.sh";
 pub(crate) const BEFORE: &str = "echo \"Hello\"\n";
 pub(crate) const AFTER: &str = "echo \"Hello, ${1:-world}\"\n";
 
-pub(crate) const TASK: &str = "greet.sh greets nobody in particular. Make it greet whoever its first argument names, \
-                               and `world` when there is none. Try it out, then say in one sentence what you changed.";
+pub(crate) const TASK: &str = "greet.sh always prints the same greeting. Make it greet the name in its first argument, \
+                               or `world` if there is none. Test it, then say in one sentence what you changed.";
 
 /// The scripted model's answer.
-pub(crate) const FINAL_ANSWER: &str = "greet.sh now greets whoever is named, and the world when nobody is.";
+pub(crate) const FINAL_ANSWER: &str =
+    "greet.sh now greets the name in its first argument, or the world if there is none.";
 
 /// The Codex to use, and the model for it.
 pub(crate) struct Scene {
@@ -86,13 +87,13 @@ fn script() -> Vec<ScriptStep> {
     // Real models take time, and progress is reported about once a second.
     let thought = || ScriptStep::Sleep(1.2);
     vec![
-        ScriptStep::Say("I look at the script first.".into()),
+        ScriptStep::Say("I'll look at the script first.".into()),
         thought(),
         ScriptStep::Shell(format!("cat {FILE}")),
         thought(),
         ScriptStep::Patch(patch),
         thought(),
-        ScriptStep::Say("Changed. Now I try it out.".into()),
+        ScriptStep::Say("I changed it. Now I'll test it.".into()),
         thought(),
         ScriptStep::Shell(format!("sh {FILE} Ada; sh {FILE}")),
         thought(),

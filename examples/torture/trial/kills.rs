@@ -24,7 +24,7 @@ use super::{
 /// The latest moment of the kill; the earliest is the first call. By then, the short tasks have been over for some
 /// time.
 const LATEST_KILL_MS: u64 = 900;
-/// Maximum duration of a short task that nobody disturbs.
+/// Maximum duration of a short task that runs undisturbed.
 const SHORT_GRACE: Duration = Duration::from_millis(600);
 /// The age at which the next server certainly considers a run directory without a record abandoned.
 const ABANDONED_TIMEOUT: Duration = Duration::from_secs(120);

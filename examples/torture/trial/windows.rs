@@ -24,7 +24,7 @@ use super::{
     world::World,
 };
 
-/// Maximum duration of a short task that nobody disturbs.
+/// Maximum duration of a short task that runs undisturbed.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// State shared by all windows.

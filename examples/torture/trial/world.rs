@@ -92,7 +92,7 @@ impl World {
         let mut server = {
             let is_over = IS_OVER.lock().unwrap_or_else(PoisonError::into_inner);
             if *is_over {
-                // The lock stays held, so that all other threads wait too.
+                // This thread keeps the lock, so that all other threads wait too.
                 loop {
                     thread::park();
                 }
