@@ -1,4 +1,4 @@
-//! What whoever runs the machine allows at most, as a caller and as a supervisor meet it.
+//! The limits set by the machine's administrator, as a caller and a supervisor meet them.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use crate::{
     world::{World, and, field},
 };
 
-/// Arguments for `codex_agent` that are below every ceiling of these tests.
+/// Arguments for `codex_agent` that are within every ceiling of these tests.
 fn limited_ceiling(world: &World, steps: Value) -> Value {
     and(world.fake(steps), json!({"sandbox": "read-only", "timeoutMs": 60_000}))
 }
 
-/// What a call that has to be refused is told. Nothing may have been created.
+/// The answer to a call that must be refused. No task may have been created.
 fn refusal(world: &World, arguments: Value) -> String {
     let answer = world.server().call("codex_agent", arguments, |_| {});
     assert!(answer.is_error, "{}", answer.text);
@@ -82,7 +82,7 @@ fn a_default_above_the_ceiling_is_refused_and_not_lowered() {
     );
 }
 
-/// A directory beside the project, and in it symbolic links: `in` to the project, `out` to somewhere else.
+/// A directory next to the project with symbolic links: `in` leads to the project, `out` to another place.
 struct SymlinkPair {
     dir: PathBuf,
 }
@@ -115,7 +115,7 @@ fn a_directory_is_resolved_through_its_links() {
         let message = refusal(&world, and(world.fake(json!([])), json!({"workingDirectory": directory})));
         assert!(message.contains("`ceiling.roots`"), "{}: {message}", directory.display());
     }
-    fs::remove_dir_all(sibling).expect("it was made by this test");
+    fs::remove_dir_all(sibling).expect("this test created it");
 
     fs::create_dir(project.join("src")).expect("the project is writable");
     for (directory, written) in [(project.to_owned(), "one"), (links.dir.join("in/src"), "src/two")] {
@@ -149,7 +149,7 @@ fn a_link_changed_after_submit_starts_no_agent() {
     let leads = format!("links/in, which is {}, is in none of the directories", outside.path().display());
     assert!(said.contains(&leads) && said.contains("(`ceiling.roots`, from config.toml)"), "{said}");
     assert!(record["advice"].as_str().is_some_and(|advice| advice.contains("`ceiling.roots`")), "{record}");
-    assert!(outside.read("was-here").is_none(), "an agent worked there");
+    assert!(outside.read("was-here").is_none(), "the agent was started");
 }
 
 #[test]

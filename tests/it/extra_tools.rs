@@ -1,4 +1,4 @@
-//! The tools beyond the four, which have to be switched on.
+//! The opt-in tools.
 
 use std::fs;
 
@@ -86,10 +86,10 @@ fn a_long_result_is_read_in_chunks() {
     let id = ended(&mut server, world.fake(json!([{"say": long}])));
     let (mut joined, mut offset) = (String::new(), Some(0_u64));
     while let Some(at) = offset {
-        let piece = server.call("codex_result", json!({"taskId": id, "offset": at, "length": 100_000}), |_| {}).text;
-        let inside = piece.split_once("```\n").and_then(|(_, rest)| rest.rsplit_once("```")).expect("a fence").0;
+        let chunk = server.call("codex_result", json!({"taskId": id, "offset": at, "length": 100_000}), |_| {}).text;
+        let inside = chunk.split_once("```\n").and_then(|(_, rest)| rest.rsplit_once("```")).expect("a fence").0;
         joined.push_str(inside);
-        let next = piece.lines().next().and_then(|line| line.split_once("`offset` ")).map(|(_, next)| next.to_owned());
+        let next = chunk.lines().next().and_then(|line| line.split_once("`offset` ")).map(|(_, next)| next.to_owned());
         offset = next.map(|next| next.trim_end_matches('.').parse().expect("a number"));
     }
     assert!(joined == long, "{} of {} bytes", joined.len(), long.len());
@@ -104,7 +104,7 @@ fn a_session_is_listed_and_can_be_resumed() {
     let mut server = world.server();
     assert_eq!(server.call("codex_sessions", json!({}), |_| {}).text, "No sessions found.");
     let first = ended(&mut server, world.fake(json!([{"say": "one"}])));
-    let session = world.record(&first)["sessionId"].as_str().expect("it named one").to_owned();
+    let session = world.record(&first)["sessionId"].as_str().expect("the agent reported a session").to_owned();
     let listed = server.call("codex_sessions", json!({}), |_| {}).text;
     assert!(listed.contains(&format!("| {first} | {session} | codex | completed |")), "{listed}");
 
@@ -113,17 +113,17 @@ fn a_session_is_listed_and_can_be_resumed() {
     assert!(answer.text.contains("two"), "{}", answer.text);
     let record = world.record(&task_id(&answer));
     assert_eq!((&record["sessionId"], &record["resumedFrom"]), (&json!(session), &json!(first)));
-    assert_eq!(record["workingDirectory"], json!(world.project.path()), "where the task was");
+    assert_eq!(record["workingDirectory"], json!(world.project.path()), "the directory of the first task");
     let command = record["command"].as_str().expect("a command");
     assert!(command.contains("--sandbox read-only") && command.ends_with(&format!("resume {session} -")), "{command}");
 
     let by_session = server.call("codex_resume", and(more("workspace-write"), json!({"sessionId": session})), |_| {});
     assert!(by_session.text.contains("two"), "{}", by_session.text);
-    let stranger = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-    let nowhere = server.call("codex_resume", json!({"sessionId": stranger, "task": "x"}), |_| {});
+    let unknown_session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
+    let nowhere = server.call("codex_resume", json!({"sessionId": unknown_session, "task": "x"}), |_| {});
     assert!(nowhere.is_error && nowhere.text.contains("`workingDirectory`"), "{}", nowhere.text);
     let arguments =
-        json!({"sessionId": stranger, "task": "x", "workingDirectory": world.project.path(), "async": true});
+        json!({"sessionId": unknown_session, "task": "x", "workingDirectory": world.project.path(), "async": true});
     let there = server.call("codex_resume", arguments, |_| {});
     assert_eq!(field(&there.text, "Status"), Some("running"), "{}", there.text);
 }
@@ -159,7 +159,7 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     refused(&mut server, json!({"taskId": running}), "it is still running");
     let silent = ended(&mut server, world.fake(json!([{"exit": 3}])));
     let has_session = world.record(&silent)["sessionId"].is_string();
-    assert!(has_session, "the fake agent names its session first");
+    assert!(has_session, "the fake agent reports its session first");
     refused(&mut server, json!({"taskId": silent, "sandbox": "danger-full-access"}), "ceiling");
     refused(&mut server, json!({"taskId": "00000000"}), "No such task");
     refused(&mut server, json!({}), "`taskId` is missing");
@@ -188,5 +188,5 @@ fn an_unresumable_session_is_refused_or_fails_but_is_never_restarted() {
     let answer = server.call("codex_resume", json!({"taskId": other, "task": format!("FAKE{steps}")}), |_| {});
     assert!(answer.text.contains("instead of resuming"), "{}", answer.text);
     assert_eq!(field(&answer.text, "Failure reason"), Some("Agent reported a failure"), "{}", answer.text);
-    assert!(!file.exists(), "it was stopped before it did anything");
+    assert!(!file.exists(), "it was not stopped in time");
 }

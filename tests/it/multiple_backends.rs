@@ -1,4 +1,4 @@
-//! Several backends beside each other: which one gets a task, and who shows it.
+//! Several backends in one configuration: which one runs a task, and where it is shown.
 
 use serde_json::json;
 
@@ -57,7 +57,10 @@ fn each_backend_can_have_a_tool_and_all_share_status_tasks_and_cancel() {
     let status = server.call("codex_status", json!({"taskId": task_id(&answer)}), |_| {}).text;
     assert!(field(&status, "Backend").is_some_and(|backend| backend.starts_with("fast")), "{status}");
     let list = |server: &mut connector_testing::McpServer| server.call("codex_tasks", json!({}), |_| {}).text;
-    assert!(list(&mut server).starts_with("| ID | Status | Duration | Exit | Task |\n"), "all are of one backend");
+    assert!(
+        list(&mut server).starts_with("| ID | Status | Duration | Exit | Task |\n"),
+        "there is no column for a single backend"
+    );
     server.call("codex_agent", world.fake(json!([{"say": "x"}])), |_| {});
     let both = list(&mut server);
     assert!(both.starts_with("| ID | Status | Duration | Exit | Task | Backend |\n"), "{both}");

@@ -1,4 +1,4 @@
-//! Transcripts of real runs of Codex with a few things wrong.
+//! Transcripts of real Codex runs with a few mistakes.
 
 use std::{fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{PropertyInput, bytes::damaged, cases, json::damaged_value};
 /// All recorded outputs with this extension.
 fn recorded(extension: &str) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("backends/codex/tests/recordings");
-    let versions = fs::read_dir(root).expect("the recordings are there").flatten();
+    let versions = fs::read_dir(root).expect("the recordings are in the repository").flatten();
     let runs = versions.filter_map(|version| fs::read_dir(version.path()).ok()).flatten().flatten();
     let wanted = runs.map(|run| run.path()).filter(|path| path.extension().is_some_and(|found| found == extension));
     let mut outputs: Vec<_> = wanted.map(|path| fs::read(path).expect("a recording is readable")).collect();
@@ -19,7 +19,7 @@ fn recorded(extension: &str) -> Vec<Vec<u8>> {
     outputs
 }
 
-/// Transcripts of events, each of which may be wrong by itself.
+/// Transcripts in which any single event may be wrong.
 fn transcript() -> impl Strategy<Value = Vec<u8>> {
     let events: Vec<Value> = recorded("jsonl")
         .iter()
@@ -99,7 +99,7 @@ fn frequent() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(event, 0..8).prop_map(|events| events.join("\n").into_bytes())
 }
 
-/// How the output comes, and how the agent ends.
+/// How the output is split into reads, and how the agent exits.
 fn how() -> impl Strategy<Value = Vec<u8>> {
     (0..4_u8, prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(exit, sizes)| [&[exit][..], &sizes].concat())
 }
@@ -114,7 +114,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn a_session_survives_every_line_and_reports_its_events(input in input()) {
+    fn a_session_survives_every_line_and_still_reports_events(input in input()) {
         event_lines(&input.0);
     }
 
