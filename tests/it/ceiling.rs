@@ -41,23 +41,23 @@ fn a_call_above_the_ceiling_is_refused_with_the_rule_and_creates_nothing() {
     for (more, problem, next) in [
         (
             json!({"sandbox": "workspace-write"}),
-            "`sandbox` workspace-write is above the ceiling, read-only (`backends.codex.ceiling.sandbox`, from ",
-            "pass `sandbox: \"read-only\"`, or ask whoever runs this machine to change `backends.codex.ceiling.sandbox`",
+            "`sandbox` workspace-write exceeds the ceiling, read-only (`backends.codex.ceiling.sandbox`, from ",
+            "pass `sandbox: \"read-only\"`, or ask this machine's administrator to change `backends.codex.ceiling.sandbox`",
         ),
         (
             json!({"timeoutMs": 3_600_001}),
-            "`timeoutMs` 3600001 is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask whoever runs this machine to change `ceiling.timeout`",
+            "`timeoutMs` 3600001 exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
+            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
         ),
         (
             json!({"timeoutMs": 0}),
-            "No limit (a `timeoutMs` of 0, or of more than ten years) is above the ceiling, 1h 0m (`ceiling.timeout`, from ",
-            "pass a `timeoutMs` from 1 to 3600000, or ask whoever runs this machine to change `ceiling.timeout`",
+            "No limit (a `timeoutMs` of 0, or of more than ten years) exceeds the ceiling, 1h 0m (`ceiling.timeout`, from ",
+            "pass a `timeoutMs` from 1 to 3600000, or ask this machine's administrator to change `ceiling.timeout`",
         ),
         (
             json!({"model": "o3"}),
-            "`model` o3 is none of those that are allowed: gpt-5\\* (`ceiling.models`, from ",
-            "pass one of these as `model`, or leave it out, or ask whoever runs this machine to change `ceiling.models`",
+            "`model` o3 is not allowed. Allowed: gpt-5\\* (`ceiling.models`, from ",
+            "pass one of these as `model`, or leave it out, or ask this machine's administrator to change `ceiling.models`",
         ),
     ] {
         let message = refusal(&world, and(limited_ceiling(&world, json!([])), more));
@@ -73,11 +73,13 @@ fn a_default_above_the_ceiling_is_refused_and_not_lowered() {
     let world = World::with_fake_agent().configure("[ceiling]\nsandbox = 'read-only'\ntimeout = '1h'\n");
     let message = refusal(&world, and(world.task("x"), json!({"timeoutMs": 1_000})));
     assert!(
-        message.starts_with("No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), is")
+        message.starts_with(
+            "No `sandbox` is given, and the default, danger-full-access (`tasks.default_sandbox`), exceeds"
+        )
     );
     let message = refusal(&world, and(world.task("x"), json!({"sandbox": "read-only"})));
     assert!(
-        message.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), is"),
+        message.starts_with("No `timeoutMs` is given, and the default, no limit (`tasks.default_timeout`), exceeds"),
         "{message}"
     );
 }
@@ -146,7 +148,7 @@ fn a_link_changed_after_submit_starts_no_agent() {
     assert_eq!((&record["status"], &record["pid"]), (&json!("failed"), &Value::Null));
     assert_eq!(record["failureReason"], "Process error: EACCES (spawn failed)");
     let said = record["agentSaid"].as_str().unwrap_or_default();
-    let leads = format!("links/in, which is {}, is in none of the directories", outside.path().display());
+    let leads = format!("links/in, which is {}, is outside the allowed directories", outside.path().display());
     assert!(said.contains(&leads) && said.contains("(`ceiling.roots`, from config.toml)"), "{said}");
     assert!(record["advice"].as_str().is_some_and(|advice| advice.contains("`ceiling.roots`")), "{record}");
     assert!(outside.read("was-here").is_none(), "the agent was started");

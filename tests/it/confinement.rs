@@ -178,8 +178,8 @@ fn a_sandboxed_agent_cannot_be_a_program_in_the_project() {
     let world = world.variable("PATH", path);
     let call = and(world.task("x"), json!({"sandbox": "read-only"}));
     let answer = world.server().call("codex_agent", call, |_| {});
-    assert!(answer.text.contains("belongs to the project"), "{}", answer.text);
-    assert!(!world.home().join("was-here").exists(), "the program in the project was run");
+    assert!(answer.text.contains("is inside the project"), "{}", answer.text);
+    assert!(!world.home().join("was-here").exists(), "it was run");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn a_directory_is_accepted_in_the_forms_people_and_editors_use() {
     for (written, why) in [
         ("project", "is not an absolute path"),
         (r"C:\project", "is a Windows path"),
-        ("file://server/project", "is not a URL of a directory on this machine"),
+        ("file://server/project", "is not the URL of a directory on this machine"),
         ("~/my project/.git", "is inside git's own directory"),
     ] {
         let answer = server.call("codex_agent", in_directory(&world, "pwd -P", written), |_| {});
