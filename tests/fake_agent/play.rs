@@ -19,7 +19,7 @@
 //! | `{"child": {…}}` | a sleeping child, which lives for `seconds`, writes its pid into `pid_file`, and hides as below |
 //! | `{"raw": line}`, `{"stderr": line}` | a line as it is |
 //! | `{"raw_bytes": {"byte", "count", "newline"}}` | one byte many times on stdout |
-//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read, with `json` each a message; with `event` instead of `length`, each is that event |
+//! | `{"flood": {"lines", "length", "stream", "json"}}` | many lines, as fast as they are read, with `json` each a message; with `event` instead of `length`, each is that event, or all events of that list |
 //! | `{"await_cgroup": seconds}` | a pause until it is in a control group of its own, so long at most |
 //! | `{"await_file": path}` | a pause until there is such a file, for ten minutes at most |
 //! | `{"close_stdout": true}` | the reader of stdout sees its end |
@@ -271,6 +271,7 @@ impl Player {
 
     fn flood(&mut self, value: &Value) -> Result<(), FakeAgentError> {
         let mut line = match value.get("event") {
+            Some(Value::Array(events)) => events.iter().map(Value::to_string).collect::<Vec<_>>().join("\n"),
             Some(event) => event.to_string(),
             None => "x".repeat(number(&value["length"])?),
         };
