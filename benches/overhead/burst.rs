@@ -22,12 +22,7 @@ pub(crate) fn measure(builds: &mut Builds, scale: &Scale, report: &mut Report) -
     if scale.has_absolute_targets { grow(builds, FULL, scale, report) } else { grow(builds, CHECK, scale, report) }
 }
 
-fn grow<const N: usize>(
-    builds: &mut Builds,
-    counts: [usize; N],
-    scale: &Scale,
-    report: &mut Report,
-) -> io::Result<()> {
+fn grow<const N: usize>(builds: &mut Builds, counts: [usize; N], scale: &Scale, report: &mut Report) -> io::Result<()> {
     let rounds = scale.bursts;
     let mut bursts = numbers::<N>();
     for round in 0..rounds {
@@ -57,7 +52,13 @@ fn grow<const N: usize>(
         })
     };
     report.grid("burst, for each task", &[few.to_string(), many.to_string()])?;
-    report.grid_row("time until all are acknowledged", &[each(0, *few), each(N - 1, *many)], "ms", 0.0, Target::Most(scale.most))
+    report.grid_row(
+        "time until all are acknowledged",
+        &[each(0, *few), each(N - 1, *many)],
+        "ms",
+        0.0,
+        Target::Most(scale.most),
+    )
 }
 
 /// The times, in milliseconds, in a data directory of their own.
@@ -68,7 +69,8 @@ fn acknowledged<const N: usize>(build: &Build, counts: [usize; N]) -> io::Result
     let mut times = array::from_fn(|_| f64::NAN);
     for (time, count) in times.iter_mut().zip(counts) {
         wait_for_supervisors(&server);
-        let arguments = json!({"task": "FAKE[{\"say\": \"ok: hello\"}]", "workingDirectory": world.project.path(), "async": true});
+        let arguments =
+            json!({"task": "FAKE[{\"say\": \"ok: hello\"}]", "workingDirectory": world.project.path(), "async": true});
         let began = Instant::now();
         let calls: Vec<_> = (0..count).map(|_| server.start_call("codex_agent", arguments.clone())).collect();
         for call in calls {

@@ -29,7 +29,8 @@ const AGENTS: [(&str, &str); 2] = [
 
 pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
     let places = [("disk", std::env::temp_dir()), ("memory", IN_MEMORY.into())];
-    report.part("call", &format!("`codex_agent` over MCP minus the same agent run directly; {CALLS} of each in turn."))?;
+    report
+        .part("call", &format!("`codex_agent` over MCP minus the same agent run directly; {CALLS} of each in turn."))?;
     report.table()?;
     for (place, dir) in places.iter().filter(|(_, dir)| dir.is_dir()) {
         let mut servers = builds.in_turn(0, |build| {

@@ -9,7 +9,7 @@ use crate::world::{World, task_id, wait_for_supervisors};
 
 /// Tasks that every history has, even one of 0 tasks, so that all listings are equally long, and `tasks.json` holds as many as it ever
 /// does.
-pub(crate) const LISTED: u32 = 200;
+pub(crate) const LISTED: u32 = 400;
 
 /// The entries that `tasks.json` has at first. A program that keeps fewer drops the others with the first task.
 const ENTRIES: u32 = 1_000;
@@ -17,11 +17,8 @@ const ENTRIES: u32 = 1_000;
 /// The original program's index, as it is checked in for the tests.
 const ORIGINAL: &str = include_str!("../../tests/it/fixtures/original-tasks.json");
 
-/// Of the tasks, one in this many failed.
-const FAILED: u32 = 2;
-
-/// The number of directories in which the tasks ran.
-const DIRECTORIES: u32 = 50;
+/// The number of directories in which the tasks ran. In each, half of the tasks failed.
+const DIRECTORIES: u32 = 10;
 
 /// The program that left a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +112,7 @@ fn common(record: &mut Value, id: &str, number: u32, now: DateTime<Utc>) {
     record["workingDirectory"] = directory(number).into();
     record["startedAt"] = text(began).into();
     record["completedAt"] = text(began + TimeDelta::seconds(40)).into();
-    if number.is_multiple_of(FAILED) {
+    if (number / DIRECTORIES).is_multiple_of(2) {
         record["status"] = "failed".into();
         record["exitCode"] = 1.into();
         record["failureReason"] = "Exited with code 1".into();

@@ -43,6 +43,9 @@ pub(crate) struct Subject {
     first: First,
 }
 
+/// A number about the first server.
+type Look = fn(&First) -> f64;
+
 /// The first server of this build in such a directory, which has to read everything.
 struct First {
     /// The time from its start to its first listing, in milliseconds.
@@ -104,7 +107,8 @@ impl Subject {
         let called = began.elapsed();
         let alone = self.world.run_directly(PROMPT)?;
         wait_for_supervisors(&self.server);
-        let written = kilobytes_written(self.server.pid()).zip(before).map_or(f64::NAN, |(after, before)| after - before);
+        let written =
+            kilobytes_written(self.server.pid()).zip(before).map_or(f64::NAN, |(after, before)| after - before);
         Ok([millis(called.saturating_sub(alone)), written])
     }
 }
@@ -202,7 +206,7 @@ fn memory(subjects: &[Sides<Subject>], scale: &Scale, report: &mut Report) -> io
 
 /// The first look at such a directory.
 fn firsts(subjects: &[Sides<Subject>], report: &mut Report) -> io::Result<()> {
-    let first: [(_, _, fn(&First) -> f64); 3] = [
+    let first: [(_, _, Look); 3] = [
         ("first start, without `index.sqlite`, to a listing (once)", "ms", |first| first.listed),
         ("that server: processor time (once)", "ms", |first| first.work),
         ("that server: private and dirty (once)", "MB", |first| first.memory),
@@ -227,7 +231,12 @@ fn first_tasks(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
     let mut new = builds.in_turn(0, |build| {
         let world = World::new(build)?;
         let server = world.server();
-        Ok(Subject { server, world, asked: String::new(), first: First { listed: f64::NAN, work: f64::NAN, memory: f64::NAN } })
+        Ok(Subject {
+            server,
+            world,
+            asked: String::new(),
+            first: First { listed: f64::NAN, work: f64::NAN, memory: f64::NAN },
+        })
     })?;
     let mut written = Sides::default();
     for round in 0..FIRST_TASKS {

@@ -37,7 +37,8 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
             wakeups.push((after.wakeups - before.wakeups) as f64 / WATCHED.as_secs_f64());
         }
     }
-    report.part("idle", &format!("An agent that is silent, {ROUNDS} times {} s; this build only.", WATCHED.as_secs()))?;
+    report
+        .part("idle", &format!("An agent that is silent, {ROUNDS} times {} s; this build only.", WATCHED.as_secs()))?;
     report.table()?;
     for ((what, _, target), (time, wakeups)) in watched.iter().zip(&samples) {
         report.row(&format!("{what}: processor time in a second"), &Sides::alone(time.clone()), "ms", *target)?;

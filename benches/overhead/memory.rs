@@ -40,7 +40,10 @@ pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()
             push_all(numbers, &seen.map(|seen| seen[index]));
         }
     }
-    report.part("memory", &format!("`/proc/PID/smaps_rollup` of {ROUNDS} servers in turn, and of a supervisor of each."))?;
+    report.part(
+        "memory",
+        &format!("`/proc/PID/smaps_rollup` of {ROUNDS} servers in turn, and of a supervisor of each."),
+    )?;
     report.table()?;
     let server = [Target::Most(11.0), Target::Most(2.0), Target::None];
     let supervisor = [Target::None, Target::None, Target::Most(4.0)];

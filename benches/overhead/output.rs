@@ -27,9 +27,12 @@ const BYTES: usize = 200_000_000;
 pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
     let rounds = env::var("OVERHEAD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let case = env::var("OVERHEAD_CASE").unwrap_or_default();
-    report.part("output", &format!(
-        "A task whose agent prints 200 MB, against `agent > file` on the same disk; {rounds} of each in turn."
-    ))?;
+    report.part(
+        "output",
+        &format!(
+            "A task whose agent prints 200 MB, against `agent > file` on the same disk; {rounds} of each in turn."
+        ),
+    )?;
     report.table()?;
     let text = |length: usize| json!({"lines": BYTES.div_ceil(length + 1), "length": length});
     let stderr = json!({"lines": BYTES / 101, "length": 100, "stream": "stderr"});

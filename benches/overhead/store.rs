@@ -46,7 +46,9 @@ pub(crate) fn measure(subjects: &[Sides<Subject>], scale: &Scale, report: &mut R
     let mut times: Vec<[Samples; QUESTIONS.len()]> = opened.iter().map(|_| Default::default()).collect();
     for _ in 0..scale.rounds {
         for (upkeep, times) in opened.iter().zip(&mut times) {
-            for (samples, time) in times.iter_mut().zip(ask(upkeep).map_err(|error| io::Error::other(error.to_string()))?) {
+            for (samples, time) in
+                times.iter_mut().zip(ask(upkeep).map_err(|error| io::Error::other(error.to_string()))?)
+            {
                 samples.push(millis(time));
             }
         }
