@@ -131,7 +131,9 @@ fn with_unit(value: f64, unit: &str) -> String {
 
 /// A number with two or three digits that count.
 fn short(value: f64) -> String {
-    if value.abs() < 10.0 {
+    if value.abs() < 0.1 {
+        format!("{value:.4}")
+    } else if value.abs() < 10.0 {
         let text = format!("{value:.2}");
         text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
     } else if value.abs() < 100.0 {
