@@ -36,8 +36,9 @@ const LOOKS: [&str; 5] = [
 
 /// A server with a history.
 pub(crate) struct Subject {
-    world: World,
+    /// Dropped before its data directory is removed.
     server: McpServer,
+    world: World,
     /// The ID of a task in the middle of the history.
     asked: String,
     first: First,
