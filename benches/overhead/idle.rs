@@ -6,15 +6,17 @@ use serde_json::json;
 
 use crate::{
     processes::Work,
-    report::{Report, Samples, Target},
+    report::{Report, Target},
+    samples::Samples,
+    sides::{Builds, Sides},
     world::World,
 };
 
 const ROUNDS: usize = 3;
 const WATCHED: Duration = Duration::from_secs(5);
 
-pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
-    let world = World::new()?;
+pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
+    let world = World::new(&builds.this)?;
     let mut server = world.server();
     let arguments = json!({"task": "FAKE[{\"hang\": true}]", "workingDirectory": world.project.path()});
     let (id, supervisor) = world.begin(&mut server, "FAKE[{\"hang\": true}]");
@@ -35,10 +37,12 @@ pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
             wakeups.push((after.wakeups - before.wakeups) as f64 / WATCHED.as_secs_f64());
         }
     }
-    report.part(&format!("idle: an agent that is silent, {ROUNDS} times {} s", WATCHED.as_secs()))?;
+    report
+        .part("idle", &format!("An agent that is silent, {ROUNDS} times {} s; this build only.", WATCHED.as_secs()))?;
+    report.table()?;
     for ((what, _, target), (time, wakeups)) in watched.iter().zip(&samples) {
-        report.row(&format!("{what}: processor time in a second"), time, "ms", *target)?;
-        report.row(&format!("{what}: wakeups in a second"), wakeups, "", Target::None)?;
+        report.row(&format!("{what}: processor time in a second"), &Sides::alone(time.clone()), "ms", *target)?;
+        report.row(&format!("{what}: wakeups in a second"), &Sides::alone(wakeups.clone()), "", Target::None)?;
     }
     server.cancel(&waiting);
     server.call("codex_cancel", json!({"taskId": id}), |_| {});

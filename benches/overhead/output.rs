@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     processes::megabytes,
-    report::{Report, Samples, Target},
+    report::{Report, Target},
+    sides::{Builds, Sides, numbers, push_all},
     world::World,
 };
 
@@ -23,12 +24,16 @@ const ROUNDS: usize = 9;
 const BYTES: usize = 200_000_000;
 
 /// Measures all cases, or those whose name contains `OVERHEAD_CASE`.
-pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
+pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
     let rounds = env::var("OVERHEAD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let case = env::var("OVERHEAD_CASE").unwrap_or_default();
-    report.part(&format!(
-        "output: a task whose agent prints 200 MB, against `agent > file` on the same disk; {rounds} of each in turn"
-    ))?;
+    report.part(
+        "output",
+        &format!(
+            "A task whose agent prints 200 MB, against `agent > file` on the same disk; {rounds} of each in turn."
+        ),
+    )?;
+    report.table()?;
     let text = |length: usize| json!({"lines": BYTES.div_ceil(length + 1), "length": length});
     let stderr = json!({"lines": BYTES / 101, "length": 100, "stream": "stderr"});
     let message = json!({"lines": BYTES / 1_000, "length": 914, "json": true});
@@ -42,7 +47,7 @@ pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
         ("stdout, lines of 16 MiB", text(16 << 20), 2.5),
     ] {
         if what.contains(&case) {
-            compare(what, &json!([{"flood": flood}]), (rounds, most), report)?;
+            compare(builds, (what, &json!([{"flood": flood}])), (rounds, most), report)?;
         }
     }
     Ok(())
@@ -70,24 +75,33 @@ fn commands() -> Value {
     json!({"lines": BYTES / event.to_string().len(), "event": event})
 }
 
-fn compare(what: &str, steps: &Value, (rounds, most): (usize, f64), report: &mut Report) -> io::Result<()> {
-    let world = World::new()?;
+fn compare(
+    builds: &mut Builds,
+    (what, steps): (&str, &Value),
+    (rounds, most): (usize, f64),
+    report: &mut Report,
+) -> io::Result<()> {
     let prompt = format!("FAKE{steps}");
-    let mut server = world.server();
-    let (mut ratio, mut seconds, mut memory) = (Samples::default(), Samples::default(), Samples::default());
-    for _ in 0..rounds {
-        let direct = into_file(&world, &prompt)?;
-        let (task, peak) = as_task(&world, &mut server, &prompt);
-        ratio.push(task.as_secs_f64() / direct.as_secs_f64());
-        seconds.push(task.as_secs_f64());
-        memory.push(peak);
+    let mut servers = builds.in_turn(0, |build| {
+        let world = World::new(build)?;
+        let server = world.server();
+        Ok((world, server))
+    })?;
+    let (mut tasks, mut server_memory) = (numbers(), Sides::default());
+    for round in 0..rounds {
+        let direct = into_file(&servers.this.0, &prompt)?;
+        let seen = servers.in_turn(round, |(world, server)| {
+            let (task, peak) = as_task(world, server, &prompt);
+            Ok([task.as_secs_f64() / direct.as_secs_f64(), task.as_secs_f64(), peak])
+        })?;
+        push_all(&mut tasks, &seen);
     }
-    let mut server_memory = Samples::default();
-    server_memory.push(megabytes(server.pid(), "status", "VmHWM").unwrap_or(f64::NAN));
-    report.row(what, &ratio, "times", Target::Most(most))?;
-    report.row("  the task", &seconds, "s", Target::None)?;
-    report.row("  most memory, supervisor", &memory, "MB", Target::Most(20.0))?;
-    report.row("  most memory, server", &server_memory, "MB", Target::Most(20.0))
+    server_memory.push(&servers.map(|(_, server)| megabytes(server.pid(), "status", "VmHWM").unwrap_or(f64::NAN)));
+    let [ratio, seconds, memory] = &tasks;
+    report.row(what, ratio, "times", Target::Most(most))?;
+    report.row("– the task", seconds, "s", Target::None)?;
+    report.row("– most memory, supervisor", memory, "MB", Target::Most(20.0))?;
+    report.row("– most memory, server", &server_memory, "MB", Target::Most(20.0))
 }
 
 fn into_file(world: &World, prompt: &str) -> io::Result<Duration> {

@@ -9,6 +9,13 @@ pub(crate) fn megabytes(pid: u32, file: &str, field: &str) -> Option<f64> {
     line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok().map(|kibibytes| kibibytes * 1024.0 / 1e6)
 }
 
+/// The bytes that a process wrote, together with those of its children that have ended, in kB (1,000 bytes). Pipes count too.
+pub(crate) fn kilobytes_written(pid: u32) -> Option<f64> {
+    let content = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let count = content.lines().find_map(|line| line.strip_prefix("wchar:"))?;
+    count.trim().parse::<f64>().ok().map(|bytes| bytes / 1e3)
+}
+
 /// Processor time of all threads so far, and how often one of them was woken.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Work {

@@ -4,11 +4,13 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
-    report::{Report, Samples, Target},
+    report::{Report, Target},
+    samples::millis,
+    sides::{Builds, numbers, push_all},
     world::World,
 };
 
@@ -20,23 +22,29 @@ const LIST: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}
 {"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}
 "#;
 
-pub(crate) fn measure(report: &mut Report) -> io::Result<()> {
-    let world = World::new()?;
-    let (mut pipes, mut sockets, mut bare) = (Samples::default(), Samples::default(), Samples::default());
-    for _ in 0..STARTS {
-        pipes.time(over_pipes(world.server_command())?);
-        sockets.time(over_sockets(world.server_command())?);
-        let began = Instant::now();
-        world.server_command().arg("--version").stdout(Stdio::null()).status()?;
-        bare.time(began.elapsed());
+pub(crate) fn measure(builds: &mut Builds, report: &mut Report) -> io::Result<()> {
+    let mut worlds = builds.in_turn(0, |build| World::new(build))?;
+    let mut starts = numbers();
+    for round in 0..STARTS {
+        let times = worlds.in_turn(round, |world| {
+            let pipes = over_pipes(world.server_command())?;
+            let sockets = over_sockets(world.server_command())?;
+            let began = Instant::now();
+            world.server_command().arg("--version").stdout(Stdio::null()).status()?;
+            Ok([pipes, sockets, began.elapsed()].map(millis))
+        })?;
+        push_all(&mut starts, &times);
     }
-    report.part(&format!("start: spawn, initialize, tools/list answered; {STARTS} starts of each in turn"))?;
-    report.row("server over pipes", &pipes, "ms", Target::Most(15.0))?;
-    report.row("server over socket pairs", &sockets, "ms", Target::Most(15.0))?;
-    report.row("codex-connector --version, to compare", &bare, "ms", Target::None)
+    let [pipes, sockets, bare] = &starts;
+    report.part("start", &format!("Spawn, `initialize`, `tools/list` answered; {STARTS} starts of each in turn."))?;
+    report.table()?;
+    report.row("server over pipes", pipes, "ms", Target::Most(6.0))?;
+    report.row("server over socket pairs", sockets, "ms", Target::Most(6.0))?;
+    report.row("`codex-connector --version`, for comparison", bare, "ms", Target::None)
 }
 
-fn over_pipes(mut command: Command) -> io::Result<std::time::Duration> {
+/// The time from the start of a server to its list of tools. The server has ended afterwards.
+pub(crate) fn over_pipes(mut command: Command) -> io::Result<Duration> {
     let began = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else { unreachable!("both are piped") };
@@ -45,7 +53,7 @@ fn over_pipes(mut command: Command) -> io::Result<std::time::Duration> {
     listed
 }
 
-fn over_sockets(mut command: Command) -> io::Result<std::time::Duration> {
+fn over_sockets(mut command: Command) -> io::Result<Duration> {
     let began = Instant::now();
     let ((stdin, theirs_in), (stdout, theirs_out)) = (UnixStream::pair()?, UnixStream::pair()?);
     command.stdin(OwnedFd::from(theirs_in)).stdout(OwnedFd::from(theirs_out));
@@ -58,7 +66,7 @@ fn over_sockets(mut command: Command) -> io::Result<std::time::Duration> {
 }
 
 /// Speaks to a server as a client does, one thing after the other. Its stdin ends with this.
-fn list_tools(mut to: impl Write, from: impl Read, began: Instant) -> io::Result<std::time::Duration> {
+fn list_tools(mut to: impl Write, from: impl Read, began: Instant) -> io::Result<Duration> {
     let (mut from, mut line) = (BufReader::new(from), String::new());
     to.write_all(INITIALIZE)?;
     from.read_line(&mut line)?;

@@ -1,37 +1,44 @@
-//! A home with the fake agent in its configuration, and servers in it.
+//! A home with the fake agent in its configuration, and servers of one build in it.
 
 use std::{
     fs, io,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use connector_testing::{GitProject, McpServer, ToolAnswer, eventually};
+use connector_testing::{
+    GitProject, McpServer, ToolAnswer, eventually,
+    processes::{descendants, zombies},
+};
 use serde_json::{Value, json};
 
+use crate::sides::Build;
+
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 const FAKE_AGENT: &str = env!("CARGO_BIN_EXE_fake-agent");
 
 /// Everything that one part has to itself.
 #[derive(Debug)]
 pub(crate) struct World {
+    build: Build,
     home: tempfile::TempDir,
     pub(crate) project: GitProject,
 }
 
 impl World {
     /// A world in the directory for temporary files.
-    pub(crate) fn new() -> io::Result<Self> {
-        Self::on(&std::env::temp_dir())
+    pub(crate) fn new(build: &Build) -> io::Result<Self> {
+        Self::on(build, &std::env::temp_dir())
     }
 
     /// A world whose data is in this directory, and so on its disk.
-    pub(crate) fn on(dir: &Path) -> io::Result<Self> {
+    pub(crate) fn on(build: &Build, dir: &Path) -> io::Result<Self> {
         let home = tempfile::Builder::new().prefix("overhead-").tempdir_in(dir)?;
-        let world = Self { home, project: GitProject::new() };
+        let world = Self { build: build.clone(), home, project: GitProject::new() };
         fs::create_dir_all(world.data_dir())?;
         fs::write(world.data_dir().join("config.toml"), format!("[backends.codex]\nprogram = \"{FAKE_AGENT}\"\n"))?;
         Ok(world)
@@ -46,7 +53,7 @@ impl World {
         self.data_dir().join("logs").join(format!("{id}.{ending}"))
     }
 
-    fn with_home(&self, program: &str) -> Command {
+    fn with_home(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("HOME", self.home.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -55,7 +62,7 @@ impl World {
 
     /// The server's command line.
     pub(crate) fn server_command(&self) -> Command {
-        self.with_home(env!("CARGO_BIN_EXE_codex-connector"))
+        self.with_home(&self.build.program)
     }
 
     /// A server, ready for calls.
@@ -94,21 +101,24 @@ impl World {
         (id, supervisor)
     }
 
-    /// A history of `count` tasks with prompts and answers of about 1,000 bytes each, made from a task that ran here.
-    pub(crate) fn make_history(&self, count: u32) -> io::Result<()> {
-        let file = self.data_dir().join("tasks.json");
-        let index: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        let template = index.as_object().and_then(|entries| entries.values().next()).cloned().unwrap_or_default();
-        let entries = (0..count).map(|number| {
-            let id = format!("{number:08x}");
-            let (mut entry, text) = (template.clone(), "some words of a task ".repeat(48));
-            for (key, value) in [("id", &id), ("task", &text), ("result", &text)] {
-                entry[key] = value.as_str().into();
-            }
-            (id, entry)
-        });
-        fs::write(file, Value::Object(entries.collect()).to_string())
+    /// Runs the agent without us, and returns how long it took.
+    pub(crate) fn run_directly(&self, prompt: &str) -> io::Result<Duration> {
+        let began = Instant::now();
+        let mut child = self.agent_command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(prompt.as_bytes()))?;
+        let mut said = String::new();
+        child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_string(&mut said))?;
+        assert!(child.wait()?.success() && said.contains("ok: hello"), "the agent said {said}");
+        Ok(began.elapsed())
     }
+}
+
+/// Waits until all supervisors of a server are gone, and with them their last writes.
+pub(crate) fn wait_for_supervisors(server: &McpServer) {
+    let pid = server.pid();
+    eventually("the end of all supervisors", PATIENCE, || {
+        (descendants(pid).is_empty() && zombies(pid).is_empty()).then_some(())
+    });
 }
 
 /// The id in an answer.

@@ -52,6 +52,4 @@ mod fault_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
-mod speed_tests;
-#[cfg(test)]
 mod tests;

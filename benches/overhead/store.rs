@@ -1,0 +1,87 @@
+//! Costs of a long history that no tool shows by itself: filters, counts, retention and `notify`, asked of this build's library.
+
+use std::{
+    error::Error,
+    hint::black_box,
+    io,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use chrono::{TimeDelta, Utc};
+use codex_connector::{
+    store::{Filter, NotifiedEnds, Upkeep},
+    task::{Retention, TaskStatus},
+};
+
+use crate::{
+    histories::directory,
+    history::Subject,
+    report::{Report, Target},
+    samples::{Samples, millis},
+    scale::Scale,
+    sides::Sides,
+};
+
+/// The questions.
+const QUESTIONS: [&str; 6] = [
+    "library: newest 20 of a repository, and their number",
+    "library: newest 20 failed of a repository",
+    "library: newest 20 of a backend",
+    "library: newest 20 of the last hour",
+    "library: ends that `notify` has not reported",
+    "library: retention that removes nothing",
+];
+
+/// Asks this build in each history, in turn.
+pub(crate) fn measure(subjects: &[Sides<Subject>], scale: &Scale, report: &mut Report) -> io::Result<()> {
+    let opened = subjects.iter().map(|subject| {
+        let data = subject.this.world().data_dir();
+        Upkeep::open(&data, &data.join("logs")).map_err(io::Error::other)
+    });
+    let opened: Vec<Upkeep> = opened.collect::<io::Result<_>>()?;
+    for upkeep in &opened {
+        upkeep.catch_up(Utc::now());
+    }
+    let mut times: Vec<[Samples; QUESTIONS.len()]> = opened.iter().map(|_| Default::default()).collect();
+    for _ in 0..scale.rounds {
+        for (upkeep, times) in opened.iter().zip(&mut times) {
+            for (samples, time) in
+                times.iter_mut().zip(ask(upkeep).map_err(|error| io::Error::other(error.to_string()))?)
+            {
+                samples.push(millis(time));
+            }
+        }
+    }
+    for (index, question) in QUESTIONS.iter().enumerate() {
+        let numbers: Vec<_> = times.iter().map(|times| Sides::alone(times[index].clone())).collect();
+        report.grid_row(question, &numbers, "ms", scale.floor, Target::Most(scale.most))?;
+    }
+    Ok(())
+}
+
+fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
+    let now = Utc::now();
+    let repository = Filter { repository: Some(directory(7)), ..Filter::default() };
+    let filters = [
+        repository.clone(),
+        Filter { state: Some(TaskStatus::Failed), ..repository },
+        Filter { backend: Some("codex".to_owned()), ..Filter::default() },
+        Filter { since: Some(now - TimeDelta::hours(1)), ..Filter::default() },
+    ];
+    let mut times = Vec::new();
+    for filter in &filters {
+        let began = Instant::now();
+        black_box(upkeep.reader().find(filter, 20)?);
+        times.push(began.elapsed());
+    }
+    let began = Instant::now();
+    NotifiedEnds::of(upkeep).untold("benchmark", now)?.confirm()?;
+    times.push(began.elapsed());
+    let keeps_all = Retention { max_tasks: NonZeroUsize::new(10_000_000), ..Retention::default() };
+    let began = Instant::now();
+    let removed = upkeep.remove_old(keeps_all, now)?;
+    times.push(began.elapsed());
+    assert_eq!(removed, 0, "nothing is too old");
+    times.try_into().map_err(|_| "there is a time for each question".into())
+}
