@@ -1,4 +1,4 @@
-//! Many tasks that are started at once: how long it takes until all are acknowledged.
+//! Many tasks started at once: the time until all are acknowledged.
 
 use std::{array, io, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::{
 /// Numbers of tasks.
 const FULL: [usize; 4] = [25, 50, 100, 200];
 
-/// Those for a check of the growth alone.
+/// The numbers for `--check`, which only looks at the growth.
 const CHECK: [usize; 2] = [25, 100];
 
 pub(crate) fn measure(builds: &mut Builds, scale: &Scale, report: &mut Report) -> io::Result<()> {
@@ -61,7 +61,7 @@ fn grow<const N: usize>(builds: &mut Builds, counts: [usize; N], scale: &Scale, 
     )
 }
 
-/// The times, in milliseconds, in a data directory of their own.
+/// The times, in milliseconds, each in its own data directory.
 fn acknowledged<const N: usize>(build: &Build, counts: [usize; N]) -> io::Result<[f64; N]> {
     let world = World::new(build)?;
     let mut server = world.server();

@@ -1,4 +1,4 @@
-//! What a call costs beyond the agent: a task over MCP, against the same program run directly.
+//! The cost of a call in addition to its agent: a task over MCP, compared with the same program run directly.
 
 use std::{
     fs::{self, File},
@@ -18,10 +18,10 @@ use crate::{
 
 const CALLS: usize = 40;
 
-/// A file system in memory, where there is one: what is left of a call when the disk costs nothing.
+/// A file system in memory, if there is one. It shows the cost of a call without the disk.
 const IN_MEMORY: &str = "/dev/shm";
 
-/// What the agent does. One that takes time hides what is done meanwhile, as every real one does.
+/// Prompts for the agent. Like a real agent, one that takes time hides the work that is done meanwhile.
 const AGENTS: [(&str, &str); 2] = [
     ("agent at once", "FAKE[{\"say\": \"ok: hello\"}]"),
     ("agent of 100 ms", "FAKE[{\"sleep\": 0.1}, {\"say\": \"ok: hello\"}]"),
@@ -71,7 +71,7 @@ fn compare(
     report.row("– the agent alone", alone, "ms", Target::None)
 }
 
-/// How long it takes to make a small file and its name survive a power cut.
+/// The time it takes to write a small file so that it survives a power failure.
 fn durable_writes(dir: &Path) -> io::Result<Samples> {
     let dir = tempfile::tempdir_in(dir)?;
     let mut samples = Samples::default();

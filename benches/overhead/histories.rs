@@ -83,7 +83,7 @@ fn own(world: &World, size: u32, asked: &str) -> io::Result<()> {
     }
     let data = world.data_dir();
     fs::write(data.join("tasks.json"), Value::Object(newest).to_string())?;
-    // The build that is measured makes it anew, of all records.
+    // The measured build rebuilds the catalog from all records.
     remove_if_there(&data, &["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "index.lock"])
 }
 

@@ -71,7 +71,7 @@ impl Subject {
         let first = First { listed, work, memory: private_memory(&server) };
         let mut subject = Self { server: world.server(), world, asked, first };
         if origin == Origin::Own {
-            // Whatever was made anew is complete after a task.
+            // After one task, every rebuilt file is complete.
             subject.task()?;
         }
         Ok(subject)
@@ -205,7 +205,7 @@ fn memory(subjects: &[Sides<Subject>], scale: &Scale, report: &mut Report) -> io
     report.grid_row("server after all this: private and dirty (once)", &numbers, "MB", 0.0, Target::Most(scale.most))
 }
 
-/// The first look at such a directory.
+/// The first listing in such a directory.
 fn firsts(subjects: &[Sides<Subject>], report: &mut Report) -> io::Result<()> {
     let first: [(_, _, Look); 3] = [
         ("first start, without `index.sqlite`, to a listing (once)", "ms", |first| first.listed),

@@ -1,4 +1,4 @@
-//! What a task costs while its agent is silent.
+//! The cost of a task while its agent is silent.
 
 use std::{io, thread::sleep, time::Duration};
 

@@ -7,8 +7,8 @@
 //! cargo bench --bench overhead -- --check                   # only whether costs grow: ratios, exit code 1 if they do
 //! ```
 //!
-//! A plain program that prints Markdown tables. Each number stands beside its target; where two things are compared, they
-//! take turns, so that a busy machine slows both. The agent is the fake agent, which answers at once.
+//! A plain program that prints Markdown tables. Each number has its target next to it. Two things that are
+//! compared take turns, so that a busy machine slows down both. The agent is the fake agent, which answers immediately.
 //!
 //! | part | measures |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Memory of a server and a supervisor that have nothing to do.
+//! Memory of an idle server and an idle supervisor.
 
 use std::{io, thread::sleep, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const ROUNDS: usize = 5;
 
-/// Memory of one process in MB: resident, of that written to and shared with no other, and its share of all that is resident.
+/// Memory of one process in MB: resident (RSS), private and dirty, and its proportional share (PSS).
 fn memory(pid: u32) -> [f64; 3] {
     ["Rss", "Private_Dirty", "Pss"].map(|field| megabytes(pid, "smaps_rollup", field).unwrap_or(f64::NAN))
 }

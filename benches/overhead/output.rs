@@ -117,7 +117,7 @@ fn into_file(world: &World, prompt: &str) -> io::Result<Duration> {
     Ok(took)
 }
 
-/// Returns how long the task took and the most memory of its supervisor.
+/// Returns the duration of the task and the peak memory of its supervisor.
 fn as_task(world: &World, server: &mut connector_testing::McpServer, prompt: &str) -> (Duration, f64) {
     let began = Instant::now();
     let arguments = json!({"task": prompt, "workingDirectory": world.project.path()});

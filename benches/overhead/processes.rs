@@ -1,4 +1,4 @@
-//! What the kernel tells about a process. Linux only; elsewhere every number is missing.
+//! The kernel's numbers about a process. Linux only; on other systems, every number is missing.
 
 use std::{fs, time::Duration};
 

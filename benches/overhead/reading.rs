@@ -1,4 +1,4 @@
-//! Looking at a task whose log is large. [`history`](crate::history) looks at many tasks.
+//! The status of a task with a large log. [`history`](crate::history) looks at many tasks.
 
 use std::{
     fs::File,

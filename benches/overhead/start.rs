@@ -74,6 +74,6 @@ fn list_tools(mut to: impl Write, from: impl Read, began: Instant) -> io::Result
     line.clear();
     from.read_line(&mut line)?;
     let took = began.elapsed();
-    assert!(line.contains("codex_agent"), "this is no list of tools: {line}");
+    assert!(line.contains("codex_agent"), "not a list of tools: {line}");
     Ok(took)
 }

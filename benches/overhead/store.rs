@@ -1,4 +1,4 @@
-//! Costs of a long history that no tool shows by itself: filters, counts, retention and `notify`, asked of this build's library.
+//! Costs of a long history in this build's library: filters, counts, retention and `notify`.
 
 use std::{
     error::Error,
@@ -23,7 +23,7 @@ use crate::{
     sides::Sides,
 };
 
-/// The questions.
+/// The queries.
 const QUESTIONS: [&str; 6] = [
     "library: newest 20 of a repository, and their number",
     "library: newest 20 failed of a repository",
@@ -33,7 +33,7 @@ const QUESTIONS: [&str; 6] = [
     "library: retention that removes nothing",
 ];
 
-/// Asks this build in each history, in turn.
+/// Runs the queries in each history, in turn.
 pub(crate) fn measure(subjects: &[Sides<Subject>], scale: &Scale, report: &mut Report) -> io::Result<()> {
     let opened = subjects.iter().map(|subject| {
         let data = subject.this.world().data_dir();
@@ -76,7 +76,7 @@ fn ask(upkeep: &Upkeep) -> Result<[Duration; QUESTIONS.len()], Box<dyn Error>> {
         times.push(began.elapsed());
     }
     let began = Instant::now();
-    NotifiedEnds::of(upkeep).untold("benchmark", now)?.confirm()?;
+    NotifiedEnds::of(upkeep).new_ends("benchmark", now)?.confirm()?;
     times.push(began.elapsed());
     let keeps_all = Retention { max_tasks: NonZeroUsize::new(10_000_000), ..Retention::default() };
     let began = Instant::now();

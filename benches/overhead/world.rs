@@ -89,7 +89,7 @@ impl World {
         answer
     }
 
-    /// Begins a task, and returns its id and its supervisor once its agent runs.
+    /// Starts a task, and returns its ID and the PID of its supervisor once its agent is running.
     pub(crate) fn begin(&self, server: &mut McpServer, prompt: &str) -> (String, u32) {
         let arguments = json!({"task": prompt, "workingDirectory": self.project.path(), "async": true});
         let id = task_id(&server.call("codex_agent", arguments, |_| {}));
@@ -101,7 +101,7 @@ impl World {
         (id, supervisor)
     }
 
-    /// Runs the agent without us, and returns how long it took.
+    /// Runs the agent directly, and returns how long it took.
     pub(crate) fn run_directly(&self, prompt: &str) -> io::Result<Duration> {
         let began = Instant::now();
         let mut child = self.agent_command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// Waits until all supervisors of a server are gone, and with them their last writes.
+/// Waits until all supervisors of a server have exited, so that their last writes are done.
 pub(crate) fn wait_for_supervisors(server: &McpServer) {
     let pid = server.pid();
     eventually("the end of all supervisors", PATIENCE, || {
@@ -121,8 +121,8 @@ pub(crate) fn wait_for_supervisors(server: &McpServer) {
     });
 }
 
-/// The id in an answer.
+/// The task ID in an answer.
 pub(crate) fn task_id(answer: &ToolAnswer) -> String {
     let id = answer.text.split_once("**Task ID:**").and_then(|(_, after)| after.split_whitespace().next());
-    id.unwrap_or_else(|| panic!("no task id in {}", answer.text)).trim_matches('`').to_owned()
+    id.unwrap_or_else(|| panic!("no task ID in {}", answer.text)).trim_matches('`').to_owned()
 }
