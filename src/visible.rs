@@ -111,12 +111,20 @@ pub(crate) fn torn_end(bytes: &[u8]) -> usize {
 
 /// Whether `bytes` contain only visible ASCII characters, spaces, tabs and line feeds.
 fn is_plain(bytes: &[u8]) -> bool {
-    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) | (byte == b'\n') | (byte == b'\t');
-    bytes.chunks(BLOCK_BYTES).all(|block| block.iter().fold(true, |plain, byte| plain & is_plain(*byte)))
+    let is_plain = |byte: &u8| (0x20..0x7f).contains(byte) || *byte == b'\n' || *byte == b'\t';
+    let (words, rest) = bytes.as_chunks();
+    words.iter().all(|word| is_printable(*word) || word.iter().all(is_plain)) && rest.iter().all(is_plain)
 }
 
-/// Number of bytes that are checked without an early exit, so that the compiler can vectorize the loop.
-const BLOCK_BYTES: usize = 64;
+/// Whether all of these bytes are visible ASCII characters or spaces. Checks them at once, because every byte of an agent's
+/// output comes here, and most of them are.
+fn is_printable(bytes: [u8; 8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_ne_bytes(bytes);
+    // The high bit of a byte is set in `word` from 0x80 on, in the difference below 0x20, and in the sum at 0x7f. Where a carry
+    // reaches the next byte, the high bit of its own byte is set as well.
+    (word | word.wrapping_sub(0x20 * EACH) | word.wrapping_add(EACH)) & (0x80 * EACH) == 0
+}
 
 /// The first control character at or after byte `from`, and its position.
 fn next_control(text: &str, mut from: usize) -> Option<(usize, char)> {
@@ -141,9 +149,10 @@ fn find_first_byte(bytes: &[u8]) -> Option<usize> {
             | (byte == 0xd8)
             | (byte == 0xe2)
     };
-    let is_in = |block: &[u8]| block.iter().fold(false, |found, byte| found | is_first_byte(*byte));
-    let (block, bytes) = bytes.chunks(BLOCK_BYTES).enumerate().find(|(_, block)| is_in(block))?;
-    Some(block * BLOCK_BYTES + bytes.iter().position(|byte| is_first_byte(*byte))?)
+    let (words, _) = bytes.as_chunks();
+    let has_one = |word: &[u8; 8]| !is_printable(*word) && word.iter().copied().any(is_first_byte);
+    let skipped = 8 * words.iter().position(has_one).unwrap_or(words.len());
+    Some(skipped + bytes[skipped..].iter().position(|byte| is_first_byte(*byte))?)
 }
 
 /// A shell command on one line, with control characters and invisible characters as escapes. Words with such characters
@@ -181,6 +190,18 @@ mod tests {
         let mut written = Vec::new();
         write_visible(&mut written, bytes).expect("writing to memory cannot fail");
         String::from_utf8(written).expect("the output is UTF-8")
+    }
+
+    #[test]
+    fn every_pair_of_neighbors_is_printable_if_both_bytes_are() {
+        for (first, second) in (0..=u8::MAX).flat_map(|first| (0..=u8::MAX).map(move |second| (first, second))) {
+            for at in 0..7 {
+                let mut word = *b"aaaaaaaa";
+                (word[at], word[at + 1]) = (first, second);
+                let expected = word.iter().all(|byte| (0x20..0x7f).contains(byte));
+                assert_eq!(is_printable(word), expected, "{first:#x} and {second:#x} at {at}");
+            }
+        }
     }
 
     #[test]
