@@ -1,5 +1,5 @@
-//! Times and memory at 0 to 100,000 tasks, printed by
-//! `cargo test --release --lib catalog::speed -- --ignored --nocapture`.
+//! Measures times and memory with 0 to 100,000 tasks. Run `cargo test --release --lib catalog::speed -- --ignored
+//! --nocapture`.
 
 #![expect(clippy::print_stderr, reason = "a measurement is for a person to read")]
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::task::TaskStatus;
 
-/// Tells the child process which directory to work in.
+/// The variable that gives the child process its directory.
 const WHERE: &str = "CATALOG_MEMORY_DIRECTORY";
 
 fn history(number: u32) -> Row {
@@ -46,7 +46,7 @@ fn median<T>(mut run: impl FnMut() -> T) -> Duration {
     times[times.len() / 2]
 }
 
-/// Memory that this process has written to and shares with no other, in kB.
+/// Private memory that this process has written to, in kB.
 fn private_memory() -> u64 {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let lines = rollup.lines().filter(|line| line.starts_with("Private_Dirty"));
@@ -54,7 +54,7 @@ fn private_memory() -> u64 {
 }
 
 #[test]
-#[ignore = "it measures, and takes a minute without optimization"]
+#[ignore = "a measurement, which takes a minute without optimization"]
 fn the_cost_of_each_operation_is_flat() {
     let mut before = None;
     for tasks in [0, 1_000, 10_000, 100_000] {
@@ -62,7 +62,7 @@ fn the_cost_of_each_operation_is_flat() {
         let began = Instant::now();
         drop(world.rebuild((0..tasks).map(history)));
         let rebuilt = began.elapsed();
-        let size = fs::metadata(world.path()).expect("it is there").len();
+        let size = fs::metadata(world.path()).expect("it exists").len();
 
         let path = world.path();
         let mut next = tasks;
@@ -73,8 +73,8 @@ fn the_cost_of_each_operation_is_flat() {
                 .expect("it is writable")
         };
         let write_alone = median(&mut alone);
-        let server = Catalog::open_to_read(&path).expect("it is there");
-        let write_beside = median(&mut alone);
+        let server = Catalog::open_to_read(&path).expect("it exists");
+        let write_with_reader = median(&mut alone);
         let filter = Filter { repository: Some("/home/user/project-7".to_owned()), ..Filter::default() };
         let failed = Filter { state: Some(TaskStatus::Failed), ..filter.clone() };
         let recent = Filter { since: DateTime::from_timestamp(i64::from(tasks) - 100, 0), ..Filter::default() };
@@ -85,7 +85,7 @@ fn the_cost_of_each_operation_is_flat() {
         let times = [
             ("newest 20", list(&Filter::default())),
             ("newest 20 of a repository", list(&filter)),
-            ("newest 20 failed of it", list(&failed)),
+            ("newest 20 failed of a repository", list(&failed)),
             ("newest 20 since", list(&recent)),
             ("counts", count(&Filter::default())),
             ("counts of a repository", count(&filter)),
@@ -102,31 +102,31 @@ fn the_cost_of_each_operation_is_flat() {
                 }),
             ),
             ("write alone", write_alone),
-            ("write beside a reader", write_beside),
+            ("write next to a reader", write_with_reader),
         ];
         eprintln!("{tasks} tasks: rebuilt in {rebuilt:?}, {} MB", size >> 20);
         let before = before.get_or_insert_with(|| times.map(|(_, time)| time));
         for ((name, time), before) in times.iter().zip(before) {
             eprintln!("    {name:28}{time:>12.1?}");
             let flat = *before * 5 + Duration::from_millis(1);
-            assert!(*time <= flat, "{name} takes {time:?} with {tasks} tasks, and {before:?} with none");
+            assert!(*time <= flat, "{name} takes {time:?} with {tasks} tasks, but {before:?} with none");
         }
     }
 }
 
 #[test]
-#[ignore = "it measures"]
+#[ignore = "a measurement"]
 fn an_open_catalog_takes_little_memory() {
     let world = World::new();
     let before = private_memory();
-    // In a process of its own, so that this one's memory is as a server's that never rebuilt it.
-    let made = Command::new(env::current_exe().expect("this is a program"))
+    // Built in a child process, so that this process never used memory for a rebuild.
+    let made = Command::new(env::current_exe().expect("the test's own path is known"))
         .args(["--exact", "store::catalog::speed_tests::make", "--ignored", "--quiet"])
         .env(WHERE, world.dir.path())
         .output();
-    assert!(made.expect("this program can be run").status.success());
+    assert!(made.expect("the test can be run again").status.success());
     let started = private_memory();
-    let reader = Catalog::open_to_read(&world.path()).expect("it is there");
+    let reader = Catalog::open_to_read(&world.path()).expect("it exists");
     let opened = private_memory();
     for _ in 0..100 {
         reader.newest(&Filter::default(), 20, &std::collections::BTreeSet::new()).expect("it is readable");
@@ -140,7 +140,7 @@ fn an_open_catalog_takes_little_memory() {
 }
 
 #[test]
-#[ignore = "a part of the test above, run by it in a process of its own"]
+#[ignore = "the test above runs it in a child process"]
 fn make() {
     let Some(dir) = env::var_os(WHERE) else { return };
     let dir = Path::new(&dir);
