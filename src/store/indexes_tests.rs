@@ -253,7 +253,7 @@ fn records_are_listed_where_sqlite_cannot_create_its_files() {
     let before = set_aside_in(upkeep.reader().data_dir());
     assert_eq!(listed(&upkeep), ids);
     let notices = upkeep.notices().take();
-    assert!(notices.iter().any(|notice| notice.contains("the records of the tasks are listed instead")), "{notices:?}");
+    assert!(notices.iter().any(|notice| notice.contains("the task records are listed instead")), "{notices:?}");
     let third = ended(&upkeep, 2);
     assert_eq!(set_aside_in(upkeep.reader().data_dir()), before, "the file itself may be fine");
     fs::remove_file(&shared).expect("it exists");

@@ -37,7 +37,7 @@ impl Reader {
         let file = match if_exists(files::open(&path)) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(false),
-            // No supervisor locks anything but a regular file of ours.
+            // Not a lease: a supervisor locks only regular files.
             Err(error) if files::is_foreign(&error) => return Ok(false),
             Err(error) => return Err(StoreError::at("open", path)(error)),
         };
