@@ -1,4 +1,4 @@
-//! The events of an agent, in words for the log.
+//! Formats an agent's events for the log.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn tokens(usage: &Usage) -> String {
     )
 }
 
-/// The end of a log.
+/// The last entry of a log.
 pub(super) fn summary(record: &TaskRecord) -> String {
     let Some(end) = &record.end else { return format!("END: {}", record.status()) };
     let or_none = |word: Option<String>| word.unwrap_or_else(|| "none".to_owned());
